@@ -1,0 +1,82 @@
+"""The tables that `collect` writes, column by column: the contract between the stages and everything that reads them.
+
+`runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
+steps, `references` one per data set and quantity measured on real data. Metric columns are added to `snapshots` (under
+their own name) and to `runs` (as `<metric>_final`, the value at the last snapshot that was reached); what a metric
+means stands in `metrics.json`, written next to the tables.
+"""
+
+from __future__ import annotations
+
+from ganbench.core.record import SERIES
+
+# The axes of the grid: together with the study's training options they say what a run is.
+AXES = {
+    "dataset": "data set the run was trained on",
+    "architecture": "pair of networks",
+    "objective": "losses of the two players",
+    "regularizer": "penalty added to the discriminator's loss",
+    "dynamics": "how the players move",
+    "n_train": "number of training examples the run could see",
+    "learning_rate": "learning rate of both players",
+    "seed": "seed of every random stream of the run",
+}
+
+# Runs that agree on these differ in nothing but their seed: one setting.
+SETTING = tuple(axis for axis in AXES if axis != "seed")
+
+RUNS = {
+    "run": "identifier of the run, unique in the study: its axes and the first characters of its digest",
+    **AXES,
+    "contender": "what is compared: the run's data set, architecture and every other choice the study varies, as a slug",
+    "outcome": "what became of the run: finished, diverged, collapsed or discriminator-won",
+    "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
+    "outcome_why": "the measurement that decided the outcome, in words with its numbers",
+    "steps": "training steps asked for",
+    "steps_done": "training steps recorded before the run ended or diverged",
+    "discriminator_parameters": "number of trainable parameters of the discriminator",
+    "generator_parameters": "number of trainable parameters of the generator",
+    "pack": "pack in which the run was trained",
+    "fused": "whether the run was trained fused with other members of its pack",
+    "trained_at": "UTC time at which the run's training ended, ISO 8601",
+    "train_seconds": "the run's share of its pack's wall time in training steps, seconds",
+    "device": "device the run was trained on",
+    "python": "Python version",
+    "torch": "PyTorch version",
+    "cuda": "CUDA version PyTorch was built for, or empty on a CPU",
+    "commit": "git commit of the sources, with '+' where the working tree differed from it",
+    "digest": "SHA-256 over the run's configuration and every source that can change its numbers",
+}
+
+SNAPSHOTS = {
+    "run": RUNS["run"],
+    **AXES,
+    "contender": RUNS["contender"],
+    "step": "training step after which the networks were kept",
+}
+
+CURVES = {
+    "run": RUNS["run"],
+    "series": "recorded quantity: " + "; ".join(f"{name}, the {what}" for name, what in SERIES.items()),
+    "first_step": "first training step of the bin (steps count from 1)",
+    "last_step": "last training step of the bin",
+    "min": "smallest value in the bin; NaN where any value was NaN",
+    "mean": "mean over the bin",
+    "max": "largest value in the bin",
+}
+
+REFERENCES = {
+    "dataset": AXES["dataset"],
+    "quantity": "name of a metric, or of a property of the data set's classifier",
+    "value": "its value on real data: what a perfect generator would score",
+    "how": "which real examples were compared with which",
+}
+
+OUTCOMES = {
+    "finished": "trained to its last step and none of the failures below was seen",
+    "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",
+    "collapsed": "the generator covers only a few of the modes of the data at the end",
+    "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
+}
+
+TABLES = {"runs": RUNS, "snapshots": SNAPSHOTS, "curves": CURVES, "references": REFERENCES}

@@ -1,0 +1,58 @@
+"""Runs that were better once: how much of what they had gained they gave back by their last snapshot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.contenders import as_loss, contenders, headline
+
+# A run counts as having forgotten when it gave back more than this share of its improvement.
+FORGOTTEN = 0.5
+
+COLUMNS = ("run", "contender", "outcome", "metric", "first", "best", "best_step", "last", "given_back")
+
+
+def given_back(losses: np.ndarray) -> float:
+    """Share of the improvement from the first to the best snapshot that was gone at the last one.
+
+    (last - best) / (first - best) on values of which smaller is better: 0 where the last snapshot is the best, 1 where
+    the run is back where it began, more where it ended worse. The share has no unit, so one threshold serves metrics
+    of any scale.
+
+    Args:
+        losses: a metric over a run's snapshots, smaller is better, infinite where there is no value, shape (S,).
+
+    Returns:
+        The share, or NaN where the first snapshot was never improved on.
+    """
+    gained = losses[0] - losses.min()
+    return float((losses[-1] - losses.min()) / gained) if gained > 0 else float("nan")
+
+
+def forgetting(collected: Collected) -> pd.DataFrame:
+    """The headline metric's first, best and last value of every run with at least two snapshots that have one.
+
+    Returns:
+        One row per such run with the columns `COLUMNS`; `given_back` is NaN where the run never improved.
+    """
+    outcomes = collected.runs.set_index("run")["outcome"]
+    rows = []
+    for contender in contenders(collected):
+        metric = headline(collected, contender)
+        if metric is None:
+            continue
+        snapshots = collected.snapshots[collected.snapshots["contender"] == contender].sort_values("step")
+        for run, mine in snapshots.groupby("run", sort=False):
+            values = mine[metric].to_numpy(dtype=np.float64)
+            known = np.flatnonzero(np.isfinite(values))
+            if len(known) < 2:
+                continue
+            values, steps = values[known[0] :], mine["step"].to_numpy()[known[0] :]
+            losses = as_loss(values, collected.metrics[metric])
+            best = int(losses.argmin())
+            share = given_back(losses)
+            found = (run, contender, outcomes[run], metric, values[0], values[best], steps[best], values[-1], share)
+            rows.append(dict(zip(COLUMNS, found, strict=True)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,155 @@
+"""Estimates with their uncertainty, for a handful of seeds per setting. Every function is pure; none draws or prints.
+
+A failed run is data. Functions that take a metric's values therefore take them with their NaNs, and say in their result
+how many runs there were, how many failed and how many had a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened, with an interval for the rate behind it."""
+
+    count: int
+    total: int
+    lower: float
+    upper: float
+
+    @property
+    def value(self) -> float:
+        """Observed share in [0, 1]; NaN without any observation."""
+        return self.count / self.total if self.total else float("nan")
+
+    def overlaps(self, other: Rate) -> bool:
+        """Whether the two intervals share a point."""
+        return self.lower <= other.upper and other.lower <= self.upper
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over the runs of one setting. The numbers describe the `values` runs that have one, of `runs` in all."""
+
+    runs: int
+    failed: int
+    values: int
+    median: float
+    iqm: float
+    iqm_low: float
+    iqm_high: float
+    min: float
+    max: float
+
+
+def wilson(count: int, total: int, *, confidence: float = CONFIDENCE) -> Rate:
+    """Wilson score interval of a binomial rate.
+
+    The interval holds every rate p that a score test would not reject: |count/total - p| <= z sqrt(p (1 - p) / total),
+    with z the normal quantile of (1 + confidence) / 2. Unlike the textbook interval p ± z se it stays inside [0, 1] and
+    has a width at 0 and at `total` successes, which is where small studies live.
+
+    Source: E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+
+    Args:
+        count: number of runs in which it happened.
+        total: number of runs; without any, the interval is [0, 1].
+        confidence: coverage of the interval, in (0, 1).
+
+    Raises:
+        ValueError: count is not between 0 and total.
+    """
+    if not 0 <= count <= total:
+        raise ValueError(f"count must lie between 0 and total, got {count} of {total}")
+    if total == 0:
+        return Rate(count=0, total=0, lower=0.0, upper=1.0)
+    interval = stats.binomtest(count, total).proportion_ci(confidence_level=confidence, method="wilson")
+    return Rate(count=count, total=total, lower=float(interval.low), upper=float(interval.high))
+
+
+def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean of the middle half: floor(n / 4) values are cut from either end, so that three values lose none.
+
+    Less at the mercy of one outlier than the mean, less grainy than the median.
+
+    Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
+
+    Args:
+        values: finite numbers, at least one along `axis`.
+        axis: the axis to average over.
+    """
+    return stats.trim_mean(values, proportiontocut=0.25, axis=axis)
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[..., np.ndarray],
+    generator: np.random.Generator,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = 2000,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a statistic of one sample.
+
+    With three to five values it cannot reach beyond the smallest and the largest of them and covers less than it
+    promises: it shows the spread of what was seen, and does not decide anything.
+
+    Source: B. Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
+
+    Args:
+        values: finite numbers, shape (n,).
+        statistic: function of (array, axis=...) that reduces that axis.
+        generator: source of the resamples.
+        confidence: coverage of the interval, in (0, 1).
+        resamples: number of bootstrap samples.
+
+    Returns:
+        Lower and upper bound; NaN for both where fewer than two values were given.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    result = stats.bootstrap(
+        (values,),
+        statistic,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        vectorized=True,
+        rng=generator,
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def spread(values: np.ndarray, failed: np.ndarray, generator: np.random.Generator) -> Spread:
+    """Summarise a metric over runs that differ in their seed alone.
+
+    Args:
+        values: the metric of every run, NaN or infinite where a run has none, shape (runs,).
+        failed: whether each run failed, shape (runs,).
+        generator: source of the bootstrap's resamples.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    kept = values[np.isfinite(values)]
+    counts = {"runs": len(values), "failed": int(np.sum(failed)), "values": len(kept)}
+    if not len(kept):
+        nothing = float("nan")
+        return Spread(
+            **counts, median=nothing, iqm=nothing, iqm_low=nothing, iqm_high=nothing, min=nothing, max=nothing
+        )
+    low, high = bootstrap_interval(kept, interquartile_mean, generator)
+    return Spread(
+        **counts,
+        median=float(np.median(kept)),
+        iqm=float(interquartile_mean(kept)),
+        iqm_low=low,
+        iqm_high=high,
+        min=float(kept.min()),
+        max=float(kept.max()),
+    )

@@ -1,0 +1,62 @@
+"""DCGAN (Radford, Metz and Chintala 2016) for square images of any power-of-two size from 8 pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ganbench.data import DataSpec
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Strided 4x4 convolutions that halve (discriminator) or double (generator) the image down to 4x4, or up from it.
+
+    `features` is the number of channels next to the image; every halving doubles it. Batch normalisation (by the
+    batch's own statistics) is everywhere but next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02).
+    """
+
+    latent_size: int = 100
+    features: int = 64
+
+    def supports(self, data: DataSpec) -> str | None:
+        if len(data.shape) != 3 or data.shape[1] != data.shape[2] or data.shape[1] < 8 or data.shape[1].bit_count() != 1:
+            return "it needs square images whose side is a power of two, 8 or more"
+        if not data.bounded:
+            return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+        return None
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        channels = self._channels(data)[::-1]
+        layers = [nn.Unflatten(1, (self.latent_size, 1, 1)), nn.ConvTranspose2d(self.latent_size, channels[0], 4, bias=False)]
+        for wide, narrow in zip(channels, channels[1:], strict=False):
+            layers += [_norm(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False)]
+        layers += [_norm(channels[-1]), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1), nn.Tanh()]
+        return nn.Sequential(*layers).apply(_initialise)
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        channels = self._channels(data)
+        layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        for narrow, wide in zip(channels, channels[1:], strict=False):
+            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False), _norm(wide), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4), nn.Flatten(0)).apply(_initialise)
+
+    def _channels(self, data: DataSpec) -> list[int]:
+        """Channels of the feature maps from the image's side to the 4x4 one."""
+        halvings = data.shape[1].bit_length() - 3
+        return [self.features * 2**level for level in range(halvings)]
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+def _initialise(module: nn.Module) -> None:
+    with torch.no_grad():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.weight.normal_(0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.weight.normal_(1.0, 0.02)

@@ -1,0 +1,60 @@
+"""Locks between processes: an advisory lock on a file that says who holds it, gone with its holder however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from ganbench.core.errors import GanbenchError
+
+
+def try_lock(path: Path) -> TextIO | None:
+    """Take the lock at `path` without waiting.
+
+    Returns:
+        an open file that holds the lock until it is closed or the process ends; None if another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    file.seek(0)
+    file.truncate()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    json.dump({"user": getpass.getuser(), "host": socket.gethostname(), "pid": os.getpid(), "since": now}, file)
+    file.flush()
+    return file
+
+
+@contextmanager
+def exclusive(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock at `path` for the block.
+
+    Raises:
+        GanbenchError: somebody else holds it; the message says who, where and since when.
+    """
+    file = try_lock(path)
+    if file is None:
+        raise GanbenchError(f"{what} is in use by {holder(path)}. Wait until that ends, or stop it.")
+    with file:
+        yield
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        owner = json.loads(path.read_text())
+        return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

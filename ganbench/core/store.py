@@ -1,0 +1,147 @@
+"""Result files: HDF5, one group a run, written whole or not at all.
+
+A file is a tree: groups hold groups and arrays, scalars and strings are attributes. Writing goes to a temporary file
+beside the target, which is renamed over it at the end; a file that exists is therefore complete, and a killed job or a
+full disk leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ganbench.core.errors import GanbenchError
+
+FORMAT = 1  # of result files; raised when a reader of the older one would misread
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+Tree = dict[str, Any]  # values: arrays, numbers, strings, bools, None, or trees
+
+
+@contextmanager
+def writing(path: Path, kind: str) -> Iterator[h5py.File]:
+    """A new file that appears at `path`, complete, when the block ends without an error.
+
+    Args:
+        path: where it shall be; its folder is made.
+        kind: what it holds ("train", "prepare", ...); readers check it.
+
+    Raises:
+        GanbenchError: the folder cannot be written, or the disk is full. Nothing at `path` has changed then.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(temporary, "w") as file:
+            file.attrs["ganbench"] = kind
+            file.attrs["format"] = FORMAT
+            yield file
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise GanbenchError(_cannot_write(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[h5py.File]:
+    """An existing result file, checked to be whole, ours, of this kind and of a format that we read.
+
+    Raises:
+        GanbenchError: it is not; the message says what it is instead and what to do.
+    """
+    fault = fault_of(path)
+    if fault:
+        raise GanbenchError(fault)
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise GanbenchError(f"{path} cannot be read: {error}. Remove it, and its stage computes it again.") from None
+    with file:
+        found, version = file.attrs.get("ganbench"), file.attrs.get("format")
+        if found is None:
+            raise GanbenchError(f"{path} is an HDF5 file that ganbench did not write. Move it out of the results folder.")
+        if version != FORMAT:
+            raise GanbenchError(
+                f"{path} has format {version}; this version of ganbench reads format {FORMAT}. Use the version that "
+                "wrote it, or give the study another results folder."
+            )
+        if found != kind:
+            raise GanbenchError(f"{path} is a file of kind {found!r}, where one of kind {kind!r} belongs.")
+        yield file
+
+
+def fault_of(path: Path) -> str | None:
+    """What is visibly wrong with a result file, from its first bytes and its size alone; None if nothing.
+
+    HDF5 stores the address of its end in the superblock (HDF5 File Format Specification 3.0, II.A): 8 bytes from offset
+    40 in versions 0 and 1, from offset 28 in versions 2 and 3, for 8-byte addresses, which h5py always writes.
+    """
+    remedy = "Remove it, and its stage computes it again."
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}."
+    if head[:8] != SIGNATURE:
+        return f"{path} is not an HDF5 file (or its beginning is destroyed). {remedy}"
+    start = 28 if head[8] >= 2 else 40
+    expected = int.from_bytes(head[start : start + 8], "little")
+    if size < expected:
+        return f"{path} is truncated: it has {size:,} of {expected:,} bytes. {remedy}"
+    return None
+
+
+def save(group: h5py.Group, tree: Tree) -> None:
+    """Write a tree into a group."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            save(group.create_group(name), value)
+        elif isinstance(value, np.ndarray):
+            group.create_dataset(name, data=value)
+        else:
+            group.attrs[name] = json.dumps(value)
+
+
+def load(group: h5py.Group) -> Tree:
+    """Read a group that `save` wrote."""
+    tree: Tree = {name: json.loads(value) for name, value in group.attrs.items() if isinstance(value, str)}
+    for name, item in group.items():
+        tree[name] = load(item) if isinstance(item, h5py.Group) else item[()]
+    return tree
+
+
+def runs_in(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]:
+    """Where runs with the wanted digests can be taken from: the result files of a folder, whatever their names.
+
+    Damaged and foreign files are passed over: what is in them is computed again, into another file.
+    """
+    missing, found = set(wanted), {}
+    for path in sorted(folder.glob("*.h5")):
+        if not missing:
+            break
+        try:
+            with reading(path, kind) as file:
+                here = missing.intersection(file.get("runs", {}))
+        except GanbenchError:
+            continue
+        found.update(dict.fromkeys(here, path))
+        missing -= here
+    return found
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENOSPC or "No space left" in str(error):
+        return f"no space is left on the disk of {path.parent}; {path.name} was not written, nothing else has changed."
+    return f"cannot write {path}: {error.strerror or error}."

@@ -1,0 +1,38 @@
+"""Data sets, one file each.
+
+A member defines a frozen dataclass `Dataset` whose fields are its options, with
+
+- `spec`: a `DataSpec`, known without loading anything (a study is checked against it before any work starts);
+- `judge`: name of the judge (`ganbench/judges`) that tells its modes apart;
+- `load() -> Examples`: the examples themselves.
+
+Its module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are parsed; what
+`load` needs is imported inside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What can be known of a data set without loading it."""
+
+    shape: tuple[int, ...]  # of one example: (channels, height, width) for images, (d,) for points
+    bounded: bool  # whether every value lies in [-1, 1], so that a generator may end in tanh
+    train: int  # number of training examples
+    modes: int  # number of modes or classes a generator should cover
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A data set, split into what runs may train on and what is held out from all of them."""
+
+    train: np.ndarray  # (n, *shape), float32
+    train_modes: np.ndarray  # (n,), int64: the mode or class of each example
+    heldout: np.ndarray  # (m, *shape), float32
+    heldout_modes: np.ndarray  # (m,), int64
+    facts: dict[str, np.ndarray] = field(default_factory=dict)  # what the judge must know: mode centres, for example

@@ -1,0 +1,1 @@
+"""What computes the numbers: training packs and judging snapshots. Reads and writes no files, prints nothing."""

@@ -1,0 +1,219 @@
+"""Training a pack: every member of it at once, each with its own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.record import SERIES, Recorder
+from ganbench.core.store import Tree
+from ganbench.data import DataSpec
+from ganbench.dynamics import Memories
+from ganbench.games import Players
+from ganbench.games.gan import CHUNK, Gan
+
+
+@dataclass(frozen=True)
+class Member:
+    """What sets a run of a pack apart from its neighbours."""
+
+    seed: int
+    n_train: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all members of a pack share: the parts of the game, and how long and how to train."""
+
+    data: DataSpec
+    architecture: Any
+    objective: Any
+    regularizer: Any
+    dynamics: Any
+    update: Any
+    steps: int
+    batch_size: int
+    dtype: torch.dtype
+    snapshots: tuple[int, ...]  # steps after which the networks are kept; 0 is before the first
+    curve_bins: int
+
+
+@dataclass
+class _Run:
+    """What is kept of one member: its curves, its snapshots, and how it ended if it ended early."""
+
+    recorder: Recorder
+    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    diverged: tuple[int, str] | None = None
+
+    def tree(self) -> Tree:
+        steps = sorted(self.snapshots)
+        players = {
+            player: np.stack([self.snapshots[step][player] for step in steps]) for player in self.snapshots[steps[0]]
+        }
+        return {
+            "curves": self.recorder.curves(),
+            "snapshots": {"step": np.array(steps), **players},
+            "diverged": None if self.diverged is None else list(self.diverged),
+            "steps_done": self.recorder.steps_done,
+        }
+
+
+def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
+    """When to keep the networks: `count` steps from 0 to the last, evenly or logarithmically spaced (or fewer, where
+    rounding makes two the same)."""
+    if spacing == "even":
+        places = np.linspace(0, steps, count)
+    else:
+        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
+        places = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
+    return tuple(sorted({round(place) for place in places}))
+
+
+def train(
+    training: Training,
+    members: Sequence[Member],
+    examples: np.ndarray,
+    *,
+    device: torch.device,
+    resume: Tree | None = None,
+    at_chunk: Callable[[int, int, Callable[[], Tree]], None] | None = None,
+) -> list[Tree]:
+    """Train the members, fused.
+
+    Args:
+        training: what they share.
+        members: what they do not.
+        examples: all training examples, (n, *shape).
+        device: where to train.
+        resume: what an interrupted call last gave out; it goes on there, with the same results bit for bit.
+        at_chunk: called every `CHUNK` steps with the step, the number of members still training, and a function that
+            gives out all that is needed to go on from there.
+
+    Returns:
+        for every member its curves (bins of every recorded series), its snapshots ((S, P) parameters of both players
+        and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
+    """
+    # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
+    game = Gan(
+        training.architecture,
+        training.objective,
+        training.regularizer,
+        training.data,
+        torch.from_numpy(examples).to(device, training.dtype),
+        [member.seed for member in members],
+        [member.n_train for member in members],
+        training.batch_size,
+    )
+    everyone = game
+    rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
+    runs = [_Run(Recorder(training.steps, training.curve_bins, len(SERIES))) for _ in members]
+    alive = list(range(len(members)))
+    start = 0
+    if resume is None:
+        players = game.init()
+        memories = {player: training.update.init(theta) for player, theta in players.items()}
+        _keep(runs, alive, players, 0)
+    else:
+        start, alive, players, memories = _restore(runs, resume, device)
+        game = everyone.select(alive) if alive else everyone
+    rate = rates[alive]
+
+    while start < training.steps and alive:
+        # Steps, with no look at the results: on a GPU nothing waits for them.
+        rows = []
+        end = min(start + CHUNK, training.steps)
+        for step in range(start, end):
+            batches = game.draw(step, training.dynamics.draws)
+            move = training.dynamics.step(game, players, memories, batches, training.update, rate)
+            players, memories = move.players, move.memories
+            norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in players.items()}
+            rows.append(torch.stack([(move.seen | norms)[name] for name in SERIES], dim=1))
+            if step + 1 in training.snapshots:
+                _keep(runs, alive, players, step + 1)
+
+        # What they recorded; a member with a number that is none has diverged and leaves the pack.
+        record = torch.stack(rows).cpu().numpy()
+        for place, k in enumerate(alive):
+            _record(runs[k], record[:, place])
+        staying = [place for place, k in enumerate(alive) if runs[k].diverged is None]
+        if len(staying) < len(alive):
+            alive = [alive[place] for place in staying]
+            players, memories, rate = _select(players, memories, rate, staying)
+            game = everyone.select(alive) if alive else everyone
+        start = end
+        if at_chunk is not None:
+            at_chunk(start, len(alive), lambda: _state(runs, start, alive, players, memories))  # noqa: B023
+
+    return [run.tree() for run in runs]
+
+
+def _keep(runs: list[_Run], alive: list[int], players: Players, step: int) -> None:
+    kept = {player: theta.detach().cpu().numpy() for player, theta in players.items()}
+    for place, k in enumerate(alive):
+        runs[k].snapshots[step] = {player: theta[place].copy() for player, theta in kept.items()}
+
+
+def _record(run: _Run, values: np.ndarray) -> None:
+    """Record a chunk of one member's steps, (steps, series), up to and with the step at which it diverged."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad.any(axis=1)))
+        step = run.recorder.steps_done + row + 1
+        series = list(SERIES)[int(np.argmax(bad[row]))]
+        run.diverged = (step, f"{series} became {values[row][bad[row]][0]}")
+        values = values[: row + 1]
+        run.snapshots = {at: kept for at, kept in run.snapshots.items() if at < step}
+    run.recorder.add(values)
+
+
+def _select(players: Players, memories: Memories, rate: Tensor, places: list[int]) -> tuple[Players, Memories, Tensor]:
+    kept = {player: theta[places] for player, theta in players.items()}
+    remembered = {
+        player: {name: value[places] for name, value in memory.items()} for player, memory in memories.items()
+    }
+    return kept, remembered, rate[places]
+
+
+def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memories: Memories) -> Tree:
+    """All that is needed to go on, as arrays."""
+    return {
+        "step": step,
+        "alive": alive,
+        "players": {player: theta.cpu().numpy() for player, theta in players.items()},
+        "memories": {
+            player: {name: value.cpu().numpy() for name, value in memory.items()}
+            for player, memory in memories.items()
+        },
+        "runs": {
+            str(k): {
+                "recorder": run.recorder.state(),
+                "snapshots": {str(at): kept for at, kept in run.snapshots.items()},
+                "diverged": None if run.diverged is None else list(run.diverged),
+            }
+            for k, run in enumerate(runs)
+        },
+    }
+
+
+def _restore(runs: list[_Run], state: Tree, device: torch.device) -> tuple[int, list[int], Players, Memories]:
+    """Undo `_state`: fills the runs, and returns the step, who still trains, the players and the memories."""
+    for k, run in enumerate(runs):
+        kept = state["runs"][str(k)]
+        run.recorder.restore(kept["recorder"])
+        run.snapshots = {int(at): players for at, players in kept["snapshots"].items()}
+        run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
+
+    def tensors(tree: Tree) -> Tree:
+        return {
+            name: tensors(item) if isinstance(item, dict) else torch.from_numpy(item).to(device)
+            for name, item in tree.items()
+        }
+
+    return state["step"], list(state["alive"]), tensors(state["players"]), tensors(state["memories"])

@@ -1,0 +1,1 @@
+"""What networks need to train many at a time."""

@@ -1,0 +1,23 @@
+"""The minimax GAN loss (Goodfellow et al. 2014, equation 1), on logits; its generator's gradient saturates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
+    the terms that the generator can change."""
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real).mean(-1) + softplus(fake).mean(-1)
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -softplus(fake).mean(-1)
+
+    def output(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()

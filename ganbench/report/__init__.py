@@ -1,0 +1,1 @@
+"""From collected results to what people read: tables, figures and one HTML page. Never touches torch."""

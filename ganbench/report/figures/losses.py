@@ -1,0 +1,100 @@
+"""Both players' losses over training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.collected import Collected
+from ganbench.report.figures.panels import count_failed, grid, settings_of, size
+from ganbench.report.figures.style import (
+    OUTCOME_COLOURS,
+    PLAYER_COLOURS,
+    PLAYER_NAMES,
+    nothing,
+    plain_ticks,
+    present,
+    title,
+)
+
+CAPTION = (
+    "Every seed is one line per player: the mean loss over a few steps, with a band from the smallest to the largest"
+    " loss among them. A triangle at the top marks the step at which a run was found to have failed; its colour says how."
+)
+
+# Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
+TALLEST = 100
+
+
+def draw(collected: Collected, contender: str) -> Figure:
+    """Loss curves of a contender, one panel per setting."""
+    runs = collected.runs[collected.runs["contender"] == contender]
+    curves = collected.curves[collected.curves["run"].isin(runs["run"])]
+    curves = curves[curves["series"].isin(list(PLAYER_COLOURS))]
+    if not np.isfinite(curves["mean"]).any():
+        return nothing(f"{contender}: no run recorded a loss.")
+    width, height = size(runs, width=3.3, height=1.75)
+    figure = Figure(figsize=(width, height + 1.0), layout="constrained")
+    panels = grid(figure, runs)[0]
+    _scale(panels[0, 0], curves)
+    by_run = dict(list(curves.groupby("run")))
+    for place, _, mine in settings_of(runs):
+        axes = panels[place]
+        count_failed(axes, mine)
+        for _, run in mine.iterrows():
+            if run["run"] in by_run:
+                _curves(axes, by_run[run["run"]])
+            if run["outcome"] != "finished" and np.isfinite(run["outcome_step"]):
+                _mark(axes, run["outcome_step"], run["outcome"])
+    panels[0, 0].set_xlim(0, runs["steps"].max())
+    for axes in panels.flat:
+        plain_ticks(axes, "x", count=4)
+    plain_ticks(panels[0, 0], "y")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("loss")
+    handles = [Line2D([], [], color=PLAYER_COLOURS[name], label=PLAYER_NAMES[name]) for name in PLAYER_COLOURS]
+    handles += [
+        Line2D([], [], color=OUTCOME_COLOURS[name], marker="v", linestyle="", label=name)
+        for name in present(runs["outcome"])
+        if name != "finished"
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    title(figure, f"{contender}: losses")
+    return figure
+
+
+def _curves(axes: Axes, curves: pd.DataFrame) -> None:
+    top = axes.get_ylim()[1] * 10
+    for series, mine in curves.groupby("series"):
+        mine = mine.sort_values("first_step")
+        middle = (mine["first_step"] + mine["last_step"]).to_numpy() / 2
+        low, mean, high = (np.clip(mine[name].to_numpy(dtype=np.float64), -top, top) for name in ("min", "mean", "max"))
+        colour = PLAYER_COLOURS[series]
+        axes.fill_between(middle, low, high, color=colour, alpha=0.13, linewidth=0)
+        axes.plot(middle, mean, color=colour, linewidth=0.9, alpha=0.9)
+
+
+def _mark(axes: Axes, step: float, outcome: str) -> None:
+    style = {"color": OUTCOME_COLOURS[outcome], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7}
+    axes.plot(step, 1.0, marker="v", transform=axes.get_xaxis_transform(), clip_on=False, zorder=5, **style)
+
+
+def _scale(axes: Axes, curves: pd.DataFrame) -> None:
+    """Linear while all losses are of one size; else linear around zero and logarithmic beyond the usual size.
+
+    The usual size is the median over runs of the 95th percentile of |mean loss|, so that neither the bad moments of a
+    run nor a few bad runs decide on the scale of all panels.
+    """
+    finite = curves[np.isfinite(curves["mean"])]
+    usual = max(finite["mean"].abs().groupby(finite["run"]).quantile(0.95).median(), 1e-3)
+    low, high = finite["min"].min(), finite["max"].max()
+    low, high = (0.0 if not np.isfinite(low) else low), (usual if not np.isfinite(high) else high)
+    if max(-low, high) > 8 * usual:
+        edge = 2 * usual
+        axes.set_yscale("symlog", linthresh=edge, linscale=1.5)
+        low, high = max(low, -TALLEST * usual), min(high, TALLEST * usual)
+    room = 0.05 * max(high - low, usual) if axes.get_yscale() == "linear" else 0.0
+    axes.set_ylim(min(low - room, 0.0), high + room)

@@ -1,0 +1,70 @@
+"""How the runs of every setting ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.contenders import contenders
+from ganbench.report.figures.panels import settings_of
+from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title
+
+CAPTION = (
+    "Each bar is one setting, cut into the shares of its runs that ended in each way; the numbers count runs, one per"
+    " seed. A steady method shows long bars of finished runs."
+)
+
+
+# What is legible on the bar's colour.
+ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator-won": "white"}
+
+
+def draw(collected: Collected) -> Figure:
+    """Stacked outcome shares: one panel per contender, one bar per setting."""
+    runs, names = collected.runs, contenders(collected)
+    shown = present(runs["outcome"])
+    bars = {name: list(_bars(runs[runs["contender"] == name])) for name in names}
+    columns = min(3, len(names))
+    chunks = [names[start : start + columns] for start in range(0, len(names), columns)]
+    heights = [max(len(bars[name]) for name in chunk) for chunk in chunks]
+    figure = Figure(figsize=(3.6 * max(2, columns), 0.27 * sum(heights) + 0.75 * len(chunks) + 0.7), layout="constrained")
+    panels = figure.subplots(
+        len(chunks), columns, squeeze=False, gridspec_kw={"height_ratios": [height + 1.5 for height in heights]}
+    )
+    for place, axes in enumerate(panels.flat):
+        if place >= len(names):
+            axes.set_axis_off()
+            continue
+        name, tallest = names[place], heights[place // columns]
+        axes.set_title(name, fontweight="bold")
+        axes.grid(visible=False)
+        for y, (_, mine) in enumerate(bars[name]):
+            left = 0.0
+            for outcome in shown:
+                count = int((mine["outcome"] == outcome).sum())
+                if count:
+                    share = count / len(mine)
+                    axes.barh(y, share, left=left, height=0.78, color=OUTCOME_COLOURS[outcome], edgecolor="white")
+                    axes.text(left + share / 2, y, str(count), ha="center", va="center", fontsize=7.5, color=ON_BAR[outcome])
+                    left += share
+        axes.set_yticks(range(len(bars[name])), [words for words, _ in bars[name]])
+        axes.tick_params(axis="y", length=0)
+        # Every panel of a row spans as many bars as the longest, so that bars are equally thick throughout.
+        axes.set(xlim=(0, 1), ylim=(tallest - 0.4, -0.6))
+        axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
+        axes.spines["left"].set_visible(False)
+    handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome) for outcome in shown]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    title(figure, "How the runs ended")
+    return figure
+
+
+def _bars(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Settings that were run, in words, with their runs."""
+    for _, words, mine in settings_of(runs):
+        if len(mine):
+            yield words or "all runs", mine

@@ -1,0 +1,117 @@
+"""Small multiples over a contender's settings: one row per number of training examples, one column per learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.analysis.collected import MetricInfo
+from ganbench.analysis.contenders import failed
+from ganbench.analysis.words import number
+from ganbench.report.figures.style import QUIET
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The values of the two axes that vary within a contender."""
+
+    n_train: tuple[int, ...]
+    learning_rate: tuple[float, ...]
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame) -> Levels:
+        return cls(tuple(sorted(runs["n_train"].unique())), tuple(sorted(runs["learning_rate"].unique())))
+
+
+def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.DataFrame]]:
+    """Walk the grid of a contender's settings, row by row.
+
+    Yields:
+        (row, column) in the grid, the setting in words (only what varies), and its runs, which may be none.
+    """
+    levels = Levels.of(runs)
+    for row, n_train in enumerate(levels.n_train):
+        for column, rate in enumerate(levels.learning_rate):
+            words = []
+            if len(levels.n_train) > 1:
+                words.append(f"{number(n_train)} examples")
+            if len(levels.learning_rate) > 1:
+                words.append(f"rate {number(rate)}")
+            mine = runs[(runs["n_train"] == n_train) & (runs["learning_rate"] == rate)]
+            yield (row, column), ", ".join(words), mine
+
+
+def grid(figure: Figure, runs: pd.DataFrame, *, blocks: int = 1) -> np.ndarray:
+    """Panels for every setting, one block of them below the other.
+
+    Panels of a block share both scales, blocks share the one of x. Settings without runs say so.
+
+    Returns:
+        Axes of shape (blocks, numbers of examples, learning rates).
+    """
+    levels = Levels.of(runs)
+    rows, columns = len(levels.n_train), len(levels.learning_rate)
+    panels = figure.subplots(blocks * rows, columns, sharex=True, squeeze=False).reshape(blocks, rows, columns)
+    for block in panels:
+        for place, words, mine in settings_of(runs):
+            axes = block[place]
+            axes.set_title(words)
+            if axes is not block[0, 0]:
+                axes.sharey(block[0, 0])
+            if place[1] > 0:
+                axes.tick_params(labelleft=False)
+            if place[0] == rows - 1:
+                axes.tick_params(labelbottom=True)
+            if mine.empty:
+                axes.text(0.5, 0.5, "not run", ha="center", va="center", color=QUIET, transform=axes.transAxes)
+    for axes in panels[-1, -1]:
+        axes.set_xlabel("training step")
+    return panels
+
+
+def size(runs: pd.DataFrame, *, width: float, height: float) -> tuple[float, float]:
+    """Width and height of a grid of panels in inches, without title and legend."""
+    levels = Levels.of(runs)
+    # A lone panel as wide as a third of a page would have no room for its title.
+    return max(5.5, width * len(levels.learning_rate)), height * len(levels.n_train)
+
+
+def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
+    """Say in a panel's upper right corner how many of its runs failed."""
+    count = int(failed(runs).sum())
+    if count:
+        axes.set_title(f"{count} of {len(runs)} failed", loc="right", fontsize=8, color=QUIET)
+
+
+def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray) -> None:
+    """Give a metric's axis its scale and limits.
+
+    Metrics with two bounds show both, so that a share of 0.5 looks like one half. An unbounded positive metric whose
+    values span more than a factor of thirty is drawn on a logarithmic axis.
+
+    Args:
+        axes: the panel.
+        info: what the metric's number means.
+        values: everything the panel shows, references included.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if info.lower is not None and info.upper is not None:
+        room = 0.06 * (info.upper - info.lower)
+        axes.set_ylim(info.lower - room, info.upper + room)
+    elif len(values) and values.min() > 0 and values.max() / values.min() > 30:
+        axes.set_yscale("log")
+        axes.set_ylim(values.min() / 1.3, values.max() * 1.3)
+    elif len(values):
+        room = 0.08 * (values.max() - values.min()) or max(1.0, 0.1 * abs(values[0]))
+        axes.set_ylim(values.min() - room, values.max() + room)
+
+
+def better(info: MetricInfo) -> str:
+    """A metric's name as an axis label, with its better end."""
+    return info.title + {"low": " (lower is better)", "high": " (higher is better)", "none": ""}[info.best]

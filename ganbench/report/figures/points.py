@@ -1,0 +1,65 @@
+"""Clouds of generated points of the plane, one panel per snapshot, over the real points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.analysis.words import number
+from ganbench.report.figures.style import FAINT, PLAYER_COLOURS, QUIET, heading, title
+
+if TYPE_CHECKING:
+    from ganbench.report.figures.samples import Shown
+
+SNAPSHOTS = 6  # panels per run, at most
+REAL = "#c9ced3"
+
+
+def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
+    """One row of panels per run.
+
+    Args:
+        contender: slug of the contender.
+        shown: runs with samples of shape (S, n, 2).
+        real: real points, shape (n, 2).
+    """
+    columns = min(SNAPSHOTS, max(len(run.steps) for run in shown))
+    figure = Figure(figsize=(max(5.5, 1.6 * columns), 2.2 * len(shown) + 0.4), layout="constrained")
+    panels = figure.subplots(len(shown), columns, squeeze=False)
+    centre = (real.min(axis=0) + real.max(axis=0)) / 2
+    reach = 0.65 * float(np.ptp(real, axis=0).max())
+    for row, run in zip(panels, shown, strict=True):
+        heading(row[0], " · ".join(run.lines), above=17, bold=False)
+        kept = np.unique(np.linspace(0, len(run.steps) - 1, min(len(run.steps), columns)).round().astype(int))
+        for place, axes in enumerate(row):
+            if place >= len(kept):
+                axes.set_axis_off()
+                continue
+            _panel(axes, run.samples[kept[place]], real, centre, reach)
+            axes.set_title(f"step {number(run.steps[kept[place]])}", fontsize=8)
+    title(figure, f"{contender}: samples over training")
+    return figure
+
+
+def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, centre: np.ndarray, reach: float) -> None:
+    low, high = centre - reach, centre + reach
+    known = samples[np.isfinite(samples).all(axis=1)]
+    inside = ((known >= low) & (known <= high)).all(axis=1)
+    # Thousands of points as shapes would make the file large: they are drawn as pixels, text and frame are not.
+    axes.scatter(*real.T, s=5, color=REAL, linewidths=0, rasterized=True)
+    axes.scatter(
+        *known[inside].T, s=5, color=PLAYER_COLOURS["generator_loss"], alpha=0.6, linewidths=0, rasterized=True
+    )
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.spines[:].set(visible=True, color=FAINT)
+    away, lost = int((~inside).sum()), len(samples) - len(known)
+    notes = [f"{away} of {len(samples)} outside"] if away else []
+    notes += [f"{lost} not a number"] if lost else []
+    if notes:
+        axes.set_xlabel("\n".join(notes), fontsize=7, color=QUIET, labelpad=2)

@@ -1,0 +1,98 @@
+"""The headline metrics over training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.contenders import dataset_of, measured, reference
+from ganbench.report.figures.panels import better, count_failed, grid, metric_scale, settings_of, size
+from ganbench.report.figures.style import (
+    OUTCOME_COLOURS,
+    REFERENCE,
+    heading,
+    nothing,
+    outcome_legend,
+    plain_ticks,
+    present,
+    title,
+)
+
+CAPTION = (
+    "Every line is one seed, in the colour of how its run ended; dots are measurements, a cross is the last one before"
+    " the values ended. A line that turns away from the dashed line (real data) is a run that forgets."
+)
+
+METRICS = 2
+
+
+def draw(collected: Collected, contender: str) -> Figure:
+    """Metrics over training steps: one block of panels per metric, one panel per setting."""
+    runs = collected.runs[collected.runs["contender"] == contender]
+    snapshots = collected.snapshots[collected.snapshots["contender"] == contender]
+    metrics = [name for name in measured(collected, contender) if np.isfinite(snapshots[name]).any()][:METRICS]
+    if not metrics:
+        return nothing(f"{contender}: no snapshot has a value of any metric.")
+    width, height = size(runs, width=3.3, height=1.6)
+    figure = Figure(figsize=(width, (height + 0.35) * len(metrics) + 0.9), layout="constrained")
+    panels = grid(figure, runs, blocks=len(metrics))
+    _step_axis(panels[0, 0, 0], snapshots["step"].to_numpy(), runs["steps"].max())
+    for block, metric in zip(panels, metrics, strict=True):
+        _block(block, collected, runs, snapshots, metric)
+    for axes in panels.flat:
+        plain_ticks(axes, "x", count=4)
+    extra = [Line2D([], [], label="real data", **REFERENCE)]
+    outcome_legend(figure, present(runs["outcome"]), extra=extra, lines=True)
+    title(figure, f"{contender}: progress")
+    return figure
+
+
+def log_spaced(steps: np.ndarray) -> bool:
+    """Whether snapshots lie more evenly on a logarithmic axis than on a linear one."""
+    steps = np.unique(steps[steps > 0])
+    if len(steps) < 4:
+        return False
+    gaps, ratios = np.diff(steps), np.diff(np.log(steps))
+    return float(np.std(ratios) / np.mean(ratios)) < float(np.std(gaps) / np.mean(gaps))
+
+
+def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
+    info = collected.metrics[metric]
+    heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
+    ideal = reference(collected, dataset_of(collected, runs["contender"].iloc[0]), metric)
+    values = snapshots[metric].to_numpy(dtype=np.float64)
+    metric_scale(panels[0, 0], info, np.append(values, np.nan if ideal is None else ideal))
+    by_run = dict(list(snapshots.groupby("run")))
+    for place, _, mine in settings_of(runs):
+        axes = panels[place]
+        count_failed(axes, mine)
+        if ideal is not None and len(mine):
+            axes.axhline(ideal, zorder=1, **REFERENCE)
+        for _, run in mine.iterrows():
+            if run["run"] in by_run:
+                _line(axes, by_run[run["run"]], metric, run["outcome"], run["steps"])
+    plain_ticks(panels[0, 0], "y", count=4)
+
+
+def _line(axes: Axes, snapshots: pd.DataFrame, metric: str, outcome: str, steps: int) -> None:
+    snapshots = snapshots.sort_values("step")
+    known = np.isfinite(snapshots[metric].to_numpy(dtype=np.float64))
+    x, y = snapshots["step"].to_numpy()[known], snapshots[metric].to_numpy(dtype=np.float64)[known]
+    colour = OUTCOME_COLOURS[outcome]
+    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=2 if outcome == "finished" else 3)
+    if len(x) and x[-1] < steps:
+        axes.plot(x[-1], y[-1], color=colour, marker="X", markersize=6, markeredgecolor="white", zorder=4)
+
+
+def _step_axis(axes: Axes, steps: np.ndarray, last: int) -> None:
+    if log_spaced(steps):
+        first = steps[steps > 0].min()
+        # Linear up to the first positive step, so that the snapshot at step 0 has a place.
+        axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+        axes.set_xlim(-0.3 * first if (steps == 0).any() else first / 1.2, last * 1.2)
+    else:
+        axes.set_xlim(-0.02 * last, 1.02 * last)

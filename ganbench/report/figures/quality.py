@@ -1,0 +1,105 @@
+"""How good the generators are at the end, every seed shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.contenders import contenders, dataset_of, measured, reference
+from ganbench.analysis.words import number
+from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
+from ganbench.report.figures.style import (
+    INK,
+    OUTCOME_COLOURS,
+    OUTCOME_MARKERS,
+    QUIET,
+    REFERENCE,
+    heading,
+    nothing,
+    outcome_legend,
+    plain_ticks,
+    present,
+    title,
+)
+
+CAPTION = (
+    "Each mark is one run's last measured value, its shape and colour say how the run ended, and the bar is the median"
+    " of its setting. The dashed line is what real data score; runs without a value are counted above the panel (n/a)."
+)
+
+METRICS = 2  # as many of the most telling metrics as fit side by side
+GAP = 0.8  # between groups of settings with the same number of examples, in widths of a setting
+
+
+def draw(collected: Collected) -> Figure:
+    """Final metrics: one row of panels per contender, one column per headline metric."""
+    names = [name for name in contenders(collected) if measured(collected, name)]
+    if not names:
+        return nothing("No run has a value of any metric.")
+    chosen = {name: measured(collected, name)[:METRICS] for name in names}
+    columns = max(len(metrics) for metrics in chosen.values())
+    figure = Figure(figsize=(5.4 * max(columns, 1.3), 2.7 * len(names) + 0.7), layout="constrained")
+    panels = figure.subplots(len(names), columns, squeeze=False)
+    for row, name in enumerate(names):
+        runs = collected.runs[collected.runs["contender"] == name]
+        for column in range(columns):
+            axes = panels[row, column]
+            if column >= len(chosen[name]):
+                axes.set_axis_off()
+                continue
+            _panel(axes, collected, runs, chosen[name][column])
+            axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
+        heading(panels[row, 0], name, above=31)
+    extra = [
+        Line2D([], [], color=INK, linewidth=2, label="median"),
+        Line2D([], [], label="real data", **REFERENCE),
+    ]
+    outcome_legend(figure, present(collected.runs["outcome"]), extra=extra, lines=False)
+    title(figure, "What the generators score at the end")
+    return figure
+
+
+def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
+    info, column = collected.metrics[metric], f"{metric}_final"
+    ideal = reference(collected, dataset_of(collected, runs["contender"].iloc[0]), metric)
+    values = runs[column].to_numpy(dtype=np.float64)
+    metric_scale(axes, info, np.append(values, np.nan if ideal is None else ideal))
+    if ideal is not None:
+        axes.axhline(ideal, zorder=1, **REFERENCE)
+    levels = Levels.of(runs)
+    ticks = []
+    for (row, place), _, mine in settings_of(runs):
+        x = row * (len(levels.learning_rate) + GAP) + place
+        ticks.append(x)
+        _setting(axes, x, mine, column)
+    axes.set_xticks(ticks, [number(rate) for rate in levels.learning_rate] * len(levels.n_train))
+    axes.set_xlim(-0.6, max(ticks) + 0.6)
+    axes.set_xlabel("learning rate")
+    plain_ticks(axes, "y")
+    if len(levels.n_train) > 1:
+        for row, count in enumerate(levels.n_train):
+            middle = row * (len(levels.learning_rate) + GAP) + (len(levels.learning_rate) - 1) / 2
+            place = {"xy": (middle, 0), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes.annotate(f"{number(count)} examples", xytext=(0, -19), ha="center", va="top", fontsize=8, **place)
+        axes.xaxis.labelpad = 14
+
+
+def _setting(axes: Axes, x: float, runs: pd.DataFrame, column: str) -> None:
+    """The runs of one setting, side by side in the order of their seeds: no two marks hide each other."""
+    runs = runs.sort_values("seed")
+    values = runs[column].to_numpy(dtype=np.float64)
+    known = np.isfinite(values)
+    offsets = np.linspace(-0.26, 0.26, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
+    for place, value, outcome in zip(x + offsets[known], values[known], runs["outcome"][known], strict=True):
+        style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
+        axes.plot(place, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
+    if known.any():
+        axes.hlines(np.median(values[known]), x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
+    if not known.all():
+        place = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        text = f"{int((~known).sum())} n/a"
+        axes.annotate(text, xytext=(0, 3), ha="center", va="bottom", fontsize=7, color=QUIET, **place)

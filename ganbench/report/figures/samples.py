@@ -1,0 +1,77 @@
+"""What the generators of a contender make, over training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.contenders import as_loss, dataset_of, failed, headline
+from ganbench.analysis.words import number
+from ganbench.report.figures import points, strips
+from ganbench.report.figures.style import nothing
+
+CAPTION = (
+    "The best run of the contender and, where there is one, a failed run; each shows the same latent points at every"
+    " snapshot, so that one can follow what becomes of one example. Real examples are shown for comparison."
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One run's samples, ready to draw."""
+
+    lines: tuple[str, ...]  # what it is: role and outcome, setting, score
+    steps: np.ndarray  # shape (S,)
+    samples: np.ndarray  # shape (S, n, *shape)
+
+
+def draw(collected: Collected, contender: str) -> Figure:
+    """Samples over training: film strips of images, or clouds of points of the plane."""
+    shown = [_shown(collected, contender, run, role) for role, run in choose(collected, contender)]
+    shown = [run for run in shown if run.samples.size]
+    if not shown:
+        return nothing(f"{contender}: no run reached a snapshot with samples.")
+    real = collected.real(dataset_of(collected, contender))
+    if real.ndim == 4:
+        return strips.draw(contender, shown, real)
+    if real.ndim == 2 and real.shape[1] == 2:
+        return points.draw(contender, shown, real)
+    return nothing(f"{contender}: examples of shape {real.shape[1:]} are neither images nor points of the plane.")
+
+
+def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
+    """The runs to show: the best one, and the worst of those that failed (of all, where none did).
+
+    The best is sought among finished runs first. Among failed runs, those with more snapshots come first, since there
+    is more to see in them.
+    """
+    runs = collected.runs[collected.runs["contender"] == contender].reset_index(drop=True)
+    metric = headline(collected, contender)
+    losses = np.zeros(len(runs))
+    if metric is not None:
+        losses = as_loss(runs[f"{metric}_final"].to_numpy(dtype=np.float64), collected.metrics[metric])
+    runs = runs.assign(
+        bad=failed(runs), loss=losses, shots=runs["run"].map(collected.snapshots["run"].value_counts()).fillna(0)
+    )
+    best = runs.sort_values(["bad", "loss"], kind="stable").iloc[0]
+    others = runs[runs["run"] != best["run"]]
+    if others.empty:
+        return [("Best run" if not best["bad"] else "The run", best)]
+    worst = others.sort_values(["bad", "shots", "loss"], ascending=False, kind="stable").iloc[0]
+    return [("Best run", best), ("A failed run" if worst["bad"] else "The weakest run", worst)]
+
+
+def _shown(collected: Collected, contender: str, run: pd.Series, role: str) -> Shown:
+    steps, samples = collected.samples(run["run"])
+    words = [f"learning rate {number(run['learning_rate'])}", f"seed {number(run['seed'])}"]
+    if collected.runs.loc[collected.runs["contender"] == contender, "n_train"].nunique() > 1:
+        words.insert(0, f"{number(run['n_train'])} examples")
+    lines = [f"{role}: {run['outcome']}", ", ".join(words)]
+    metric = headline(collected, contender)
+    if metric is not None:
+        lines.append(f"{collected.metrics[metric].title}: {number(run[f'{metric}_final'])}")
+    return Shown(tuple(lines), steps, samples)

@@ -1,0 +1,90 @@
+"""Film strips: images of the same latent points, one row per snapshot, over a row of real examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.analysis.words import number
+from ganbench.report.figures.style import QUIET, title
+
+if TYPE_CHECKING:
+    from ganbench.report.figures.samples import Shown
+
+IMAGES = 8  # per row
+SNAPSHOTS = 10  # rows per strip, at most
+NOT_A_NUMBER = (0.84, 0.37, 0.0)  # the colour of diverged runs: such pixels have no grey value
+GAP = 0.1  # between images, as a share of their size
+
+
+def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
+    """One strip per run, side by side.
+
+    Args:
+        contender: slug of the contender.
+        shown: runs with samples of shape (S, n, channels, height, width) in [-1, 1].
+        real: real examples, shape (n, channels, height, width).
+    """
+    rows = max(len(thin(run.steps)) for run in shown) + 1
+    figure = Figure(figsize=(4.6 * len(shown), 0.46 * (rows + 0.3) + 1.15), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, run in zip(panels, shown, strict=True):
+        _strip(axes, run, real, rows)
+    title(figure, f"{contender}: samples over training")
+    return figure
+
+
+def _strip(axes: Axes, run: Shown, real: np.ndarray, rows: int) -> None:
+    kept = thin(run.steps)
+    for row, index in enumerate(kept):
+        _row(axes, run.samples[index], top=float(row))
+    bottom = len(kept) + 0.3  # a little apart: these were not generated
+    _row(axes, real, top=bottom)
+    centres = [row + 0.5 for row in range(len(kept))] + [bottom + 0.5]
+    axes.set_yticks(centres, [f"step {number(run.steps[index])}" for index in kept] + ["real"])
+    # Strips of different length start at the same height and show images of the same size.
+    axes.set(xlim=(0, IMAGES), ylim=(rows + 0.3, 0), aspect="equal", anchor="N")
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title("\n".join(run.lines), fontsize=8.5)
+    if not len(kept):
+        axes.text(0.5, 0.5, "no snapshot", color=QUIET, transform=axes.transAxes)
+
+
+def thin(steps: np.ndarray) -> np.ndarray:
+    """Indices of at most SNAPSHOTS snapshots, evenly chosen, the first and the last always among them."""
+    return np.unique(np.linspace(0, len(steps) - 1, min(len(steps), SNAPSHOTS)).round().astype(int))
+
+
+def _row(axes: Axes, images: np.ndarray, top: float) -> None:
+    """Draw the first IMAGES images side by side as one picture: a hundred small ones would make a large file."""
+    images = images[:IMAGES]
+    height, width = images.shape[-2:]
+    gap = max(1, round(GAP * width))
+    canvas = np.ones((height + gap, len(images) * (width + gap), 3))
+    for place, image in enumerate(images):
+        left = place * (width + gap)
+        canvas[:height, left : left + width] = colours(image)
+    axes.imshow(canvas, extent=(0, len(images), top + 1, top), interpolation="none", aspect="auto")
+
+
+def colours(image: np.ndarray) -> np.ndarray:
+    """An image as red, green and blue in [0, 1].
+
+    Args:
+        image: shape (channels, height, width), values in [-1, 1]; one channel is grey, of others the first three count.
+
+    Returns:
+        Shape (height, width, 3); pixels that are not finite have the colour NOT_A_NUMBER.
+    """
+    image = np.asarray(image, dtype=np.float64)
+    channels = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, axis=0)
+    picture = np.moveaxis(np.clip((channels + 1) / 2, 0, 1), 0, -1)
+    picture[~np.isfinite(channels).all(axis=0)] = NOT_A_NUMBER
+    return picture

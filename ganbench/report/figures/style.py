@@ -1,0 +1,157 @@
+"""One look for every figure, and one way to save it: calm, safe for colour-blind eyes, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+from ganbench.analysis.words import number
+from ganbench.report.outputs import FIGURE_FORMATS
+
+# Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
+# its strong colours; what went well stays in the background.
+OUTCOME_COLOURS = {
+    "finished": "#86a3ba",
+    "diverged": "#d55e00",
+    "collapsed": "#e69f00",
+    "discriminator-won": "#aa4499",
+}
+OUTCOME_MARKERS = {"finished": "o", "diverged": "X", "collapsed": "s", "discriminator-won": "^"}
+PLAYER_COLOURS = {"discriminator_loss": "#332288", "generator_loss": "#2a9d8f"}
+PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
+
+INK = "#2b2f33"
+QUIET = "#6b7278"
+FAINT = "#e4e7ea"
+REFERENCE = {"color": QUIET, "linestyle": (0, (4, 3)), "linewidth": 1.0}
+
+_RC = {
+    "axes.edgecolor": QUIET,
+    "axes.formatter.useoffset": False,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "figure.facecolor": "white",
+    "figure.titlesize": 11,
+    "figure.titleweight": "bold",
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that every machine draws the same letters
+    "font.size": 9,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "image.interpolation": "none",
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "figure.constrained_layout.hspace": 0.04,
+    "savefig.dpi": 150,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "ganbench",  # element ids are random without it
+    "text.color": INK,
+    "text.parse_math": False,  # names come from users; a dollar sign in one is a dollar sign
+    "xtick.color": QUIET,
+    "xtick.labelsize": 8,
+    "xtick.major.width": 0.7,
+    "ytick.color": QUIET,
+    "ytick.labelsize": 8,
+    "ytick.major.width": 0.7,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw and save inside this block to get the look; settings outside it stay as they are."""
+    with mpl.rc_context({**sns.axes_style("whitegrid"), **_RC}):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure in every format. The same data give the same bytes: no date goes into the file."""
+    for format in FIGURE_FORMATS:
+        metadata = {"Date": None} if format == "svg" else None
+        figure.savefig(folder / f"{name}.{format}", format=format, metadata=metadata)
+
+
+def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
+    """Text over a row or block of panels, at the left edge of its first.
+
+    Args:
+        axes: the first panel.
+        text: the heading.
+        above: distance from the panel's top, points; the panel's own title takes about 16.
+        bold: whether to set it in bold.
+    """
+    place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, above), "textcoords": "offset points"}
+    font = {"fontsize": 9.5, "fontweight": "bold" if bold else "normal", "ha": "left", "va": "bottom"}
+    # A narrow blank keeps the height free; the text itself must not widen the column of its panel.
+    axes.annotate(" ", **place, **font)
+    axes.annotate(text, **place, **font).set_in_layout(False)
+
+
+def title(figure: Figure, text: str) -> None:
+    """The figure's title, at its left edge."""
+    figure.suptitle(text, x=0.01, ha="left")
+
+
+def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
+    """Write an axis' numbers as the tables and sentences do.
+
+    Args:
+        axes: the panel.
+        which: "x" or "y".
+        count: about how many ticks.
+    """
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10]))
+    elif axis.get_scale() == "log":
+        low, high = axis.get_view_interval()
+        # Less than two decades show at most one power of ten: then 2 and 5 help.
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] | None = None, lines: bool) -> None:
+    """Legend of the outcomes that occur, below the panels.
+
+    Args:
+        figure: the figure.
+        outcomes: names of outcomes to explain.
+        extra: further entries, put last.
+        lines: whether outcomes are drawn as lines or as markers.
+    """
+    handles = [
+        Line2D([], [], color=OUTCOME_COLOURS[name], linewidth=1.6, label=name)
+        if lines
+        else Line2D([], [], color=OUTCOME_COLOURS[name], linestyle="", marker=OUTCOME_MARKERS[name], label=name)
+        for name in outcomes
+    ]
+    handles += extra or []
+    figure.legend(handles=handles, loc="outside lower left", ncols=max(1, len(handles)))
+
+
+def present(outcomes: object) -> list[str]:
+    """The outcomes that occur, in the order in which every figure lists them."""
+    found = set(outcomes)
+    return [name for name in OUTCOME_COLOURS if name in found]
+
+
+def nothing(text: str) -> Figure:
+    """A figure that says why there is nothing to draw: the workflow promises every figure of every contender."""
+    figure = Figure(figsize=(6, 1.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, wrap=True, transform=axes.transAxes)
+    return figure

@@ -1,0 +1,211 @@
+"""A made-up study in the form that `collect` leaves: small, realistic in shape, and with every kind of failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES, CURVES, REFERENCES, RUNS, SNAPSHOTS
+
+METRICS = {
+    "fcd": ("Fréchet classifier distance", "Distance of generated from real examples in classifier features", "low"),
+    "modes": ("Modes covered", "How many of the modes of the data are generated", "high", 0.0, 10.0),
+    "high_quality": ("High-quality share", "Share of generated examples that lie close to a mode", "high", 0.0, 1.0),
+    "mode_kl": ("Mode imbalance (KL)", "Divergence of the generated modes from the real ones, in nats", "low", 0.0),
+}
+STEPS = 2000
+SNAPSHOT_STEPS = (0, 10, 30, 100, 300, 1000, 2000)
+BINS = 80
+SHOWN = 10
+
+
+def study() -> dict:
+    """A resolved configuration as the report receives it."""
+    return {
+        "study": "example",
+        "title": "How steady are small GANs?",
+        "description": "Two networks on digits and one on a ring of Gaussians.",
+        "grid": {"architecture": ["fc", "dcgan", "mlp"], "learning_rate": [2e-4, 1e-3, 5e-3], "seed": [0, 1, 2]},
+        "train": {"steps": STEPS, "batch_size": 64},
+    }
+
+
+def build(folder: Path, *, seed: int = 0) -> Collected:
+    """Write the made-up study into `folder` and read it back."""
+    generator = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = {name: _info(*given) for name, given in METRICS.items()}
+    grids = [("digits", "fc", n, 3) for n in (100, 400, 1400)]
+    grids += [("digits", "dcgan", n, 3) for n in (100, 400, 1400)]
+    grids += [("ring8", "mlp", 5000, 5)]
+    points = [
+        (dataset, architecture, n_train, rate, number)
+        for dataset, architecture, n_train, seeds in grids
+        for rate in (2e-4, 1e-3, 5e-3)
+        for number in range(seeds)
+    ]
+    runs, snapshots, curves = [], [], []
+    real = {"digits": _digits(), "ring8": _ring(generator, 400)}
+    with h5py.File(folder / "samples.h5", "w") as file:
+        for dataset, examples in real.items():
+            file[f"real/{dataset}"] = examples
+        for point in points:
+            run = _run(point, generator)
+            values = _metrics(run, generator)
+            runs.append(run | {f"{name}_final": values[name][-1] for name in metrics})
+            keys = {name: run[name] for name in SNAPSHOTS if name != "step"}
+            steps = [step for step in SNAPSHOT_STEPS if step <= run["steps_done"]]
+            snapshots += [
+                keys | {"step": step} | {name: values[name][i] for name in metrics} for i, step in enumerate(steps)
+            ]
+            curves.append(_curves(run, generator))
+            group = file.create_group(f"runs/{run['run']}")
+            group["step"] = np.array(steps)
+            group["samples"] = _samples(run, steps, real[run["dataset"]], generator)
+    tables = {
+        "runs": pd.DataFrame(runs)[[*RUNS, *(f"{name}_final" for name in metrics)]],
+        "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
+        "curves": pd.concat(curves, ignore_index=True)[list(CURVES)],
+        "references": _references(),
+    }
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return Collected.read(folder)
+
+
+def only(collected: Collected, keep: pd.Series) -> Collected:
+    """The same study with some of its runs: `keep` is a mask over the runs."""
+    runs = collected.runs[keep].reset_index(drop=True)
+    parts = {
+        name: table[table["run"].isin(runs["run"])].reset_index(drop=True)
+        for name, table in (("snapshots", collected.snapshots), ("curves", collected.curves))
+    }
+    return dataclasses.replace(collected, runs=runs, **parts)
+
+
+def _info(title: str, what: str, best: str, lower: float | None = 0.0, upper: float | None = None) -> dict:
+    return {"title": title, "what": what, "best": best, "lower": lower, "upper": upper}
+
+
+def _run(point: tuple, generator: np.random.Generator) -> dict:
+    dataset, architecture, n_train, rate, seed = point
+    axes = dict(
+        zip(AXES, (dataset, architecture, "nonsaturating", "none", "alternating", n_train, rate, seed), strict=True)
+    )
+    weak = {"fc": 0.1, "dcgan": 0.25, "mlp": 0.2}[architecture]
+    risk = weak + {2e-4: 0.0, 1e-3: 0.1, 5e-3: 0.6}[rate] + (0.2 if n_train == 100 else 0.0)
+    outcome = "finished"
+    if generator.random() < risk:
+        outcome = generator.choice(["diverged", "collapsed", "discriminator-won"], p=[0.5, 0.3, 0.2])
+    step = {"diverged": int(generator.integers(5, 1500)), "discriminator-won": int(generator.integers(300, 1800))}
+    why = {
+        "finished": f"all {STEPS} steps, 9.2 of 10 modes covered",
+        "diverged": "the discriminator's loss became infinite",
+        "collapsed": "2.0 of 10 modes covered, fewer than 5",
+        "discriminator-won": "outputs 0.999 on real and 0.001 on generated examples over 200 steps",
+    }
+    digest = hashlib.sha256(repr(point).encode()).hexdigest()
+    return {
+        "run": f"{dataset}-{architecture}-n{n_train}-lr{rate:g}-s{seed}-{digest[:6]}",
+        **axes,
+        "contender": f"{dataset}-{architecture}",
+        "outcome": str(outcome),
+        "outcome_step": step.get(outcome, STEPS),
+        "outcome_why": why[outcome],
+        "steps": STEPS,
+        "steps_done": step["diverged"] if outcome == "diverged" else STEPS,
+        "discriminator_parameters": 33921,
+        "generator_parameters": 41024,
+        "pack": f"{dataset}-{architecture}-0",
+        "fused": architecture != "dcgan",
+        "trained_at": f"2025-03-01T10:{len(digest) % 60:02d}:0{seed}+00:00",
+        "train_seconds": float(generator.uniform(4, 40)),
+        "device": "cpu",
+        "python": "3.12.4",
+        "torch": "2.9.0",
+        "cuda": "",
+        "commit": "0123456789ab",
+        "digest": digest,
+    }
+
+
+def _metrics(run: dict, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Metrics at every snapshot the run reached: better with training, worse again in a run that fails."""
+    steps = np.array([step for step in SNAPSHOT_STEPS if step <= run["steps_done"]])
+    skill = 1 - np.exp(-steps / 250) * (1 - 0.02)
+    skill *= generator.uniform(0.8, 0.98) * (0.75 if run["n_train"] == 100 else 1.0)
+    if run["outcome"] in ("collapsed", "discriminator-won"):
+        skill *= np.where(steps > 300, generator.uniform(0.1, 0.35), 1.0)
+    skill = np.clip(skill + generator.normal(0, 0.015, skill.shape), 0.001, 0.999)
+    values = {
+        "fcd": 300 * (1 - skill) ** 2 + 2,
+        "modes": np.round(np.clip(14 * skill, 0, 8 if run["dataset"] == "ring8" else 10)),
+        "high_quality": skill,
+        "mode_kl": 2.2 * (1 - skill),
+    }
+    if run["outcome"] == "diverged":
+        # Networks kept just before they ran off: the last snapshot has no value any more.
+        values = {name: np.where(np.arange(len(steps)) == len(steps) - 1, np.nan, v) for name, v in values.items()}
+    return values
+
+
+def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:
+    edges = np.unique(np.linspace(0, STEPS, BINS + 1).astype(int))
+    first, last = edges[:-1] + 1, np.minimum(edges[1:], run["steps_done"])
+    first, last = first[first <= run["steps_done"]], last[first <= run["steps_done"]]
+    parts = []
+    for series, level in (("discriminator_loss", 1.2), ("generator_loss", 0.9), ("real_output", 0.6)):
+        noise = generator.normal(0, 0.08, len(first)).cumsum() * 0.3
+        mean = level + noise + 0.6 * np.exp(-last / 100)
+        if run["outcome"] == "discriminator-won":
+            sign = -0.9 if series == "discriminator_loss" else 6.0
+            mean = mean + sign / (1 + np.exp(-(last - run["outcome_step"]) / 80))
+        if run["outcome"] == "diverged" and series != "real_output":
+            mean = mean + np.exp(np.clip(30 - (run["steps_done"] - last) / 8, -50, 30))
+        width = generator.uniform(0.1, 0.5, len(first))
+        table = pd.DataFrame({"first_step": first, "last_step": last, "min": mean - width, "mean": mean})
+        table["max"] = mean + 1.5 * width
+        if run["outcome"] == "diverged":
+            table.loc[len(table) - 1, ["min", "mean", "max"]] = np.nan
+        parts.append(table.assign(run=run["run"], series=series))
+    return pd.concat(parts)
+
+
+def _digits() -> np.ndarray:
+    return (load_digits().images[:64, None] / 8 - 1).astype(np.float32)
+
+
+def _ring(generator: np.random.Generator, count: int) -> np.ndarray:
+    angle = generator.integers(0, 8, count) * np.pi / 4
+    return 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1) + generator.normal(0, 0.05, (count, 2))
+
+
+def _samples(run: dict, steps: list[int], real: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Noise that turns into examples with training; one and the same example where the run collapsed."""
+    targets = real[generator.integers(0, len(real), SHOWN if real.ndim > 2 else 200)]
+    noise = generator.uniform(-1, 1, targets.shape)
+    frames = []
+    for step in steps:
+        blend = np.exp(-step / 300) + 0.05
+        goal = targets[:1] if run["outcome"] == "collapsed" and step >= 1000 else targets
+        frames.append(np.clip((1 - blend) * goal + blend * noise, -3, 3))
+    if run["outcome"] == "diverged":
+        frames[-1] = np.full_like(frames[-1], np.nan)
+    return np.array(frames, dtype=np.float32)
+
+
+def _references() -> pd.DataFrame:
+    how = "1000 held-out real examples against the training set"
+    rows = [("digits", "fcd", 1.7, how), ("digits", "modes", 10.0, how), ("digits", "high_quality", 0.97, how)]
+    rows += [("digits", "classifier_accuracy", 0.985, "held-out real examples"), ("ring8", "fcd", 0.8, how)]
+    rows += [("ring8", "modes", 8.0, how), ("ring8", "high_quality", 0.99, how)]
+    return pd.DataFrame(rows, columns=list(REFERENCES))

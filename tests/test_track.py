@@ -1,0 +1,456 @@
+"""`track` against real MLflow stores: embedded SQLite, and a server that runs on the loopback for these tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.columns import AXES, CURVES, REFERENCES, RUNS, SERIES, SNAPSHOTS
+from ganbench.core.errors import GanbenchError
+from ganbench.stages.track import PointFrame, Record, Tracked, draw_samples, track
+
+RUN_NAMES = ("points", "grey", "colour")
+OUTCOMES = ("finished", "diverged", "collapsed")
+SHAPES = ((2,), (1, 6, 5), (3, 4, 4))
+# Three runs, each with three snapshots.
+ALL_NEW = {"created": 3, "present": 0, "superseded": 0, "artifacts": 9}
+NOTHING_NEW = Tracked(created=0, present=3, superseded=0, metrics=0, artifacts=0)
+
+
+def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
+    """Writes the tables of three runs and reads them back: one of points, a diverged one, and one in colour.
+
+    Curves have bins of one step and of several; the diverged run has infinite and undefined values in its last bins.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(7)
+    runs, snapshots, curves = [], [], []
+    with h5py.File(folder / "samples.h5", "w") as file:
+        for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
+            axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
+            row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "contender": f"of-{run}"}
+            row |= {"outcome": outcome, "outcome_step": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
+            row |= {
+                "discriminator_parameters": 12,
+                "generator_parameters": 34,
+                "cuda": "",
+                "digest": f"{digest}{index}",
+            }
+            row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
+            runs.append(row | {"distance_final": 0.5 + index, "modes_final": 3.0 if index == 0 else math.nan})
+            for step in (10, 20, 30):
+                cells = {"run": row["run"], **axes, "contender": row["contender"], "step": step}
+                snapshots.append(cells | {"distance": rng.random(), "modes": step / 10 if index == 0 else math.nan})
+            for series in SERIES:
+                for first, last in ((1, 1), (2, 2), (3, 10), (11, 20), (21, 30)):
+                    low, mean, high = np.sort(rng.normal(size=3))
+                    if outcome == "diverged" and last == 20:
+                        mean = high = math.inf
+                    if outcome == "diverged" and last == 30:
+                        low = mean = high = math.nan
+                    curves.append(dict(zip(CURVES, (row["run"], series, first, last, low, mean, high), strict=True)))
+            file[f"runs/{row['run']}/step"] = [10, 20, 30]
+            file[f"runs/{row['run']}/samples"] = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
+            file[f"real/{run}"] = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
+    pd.DataFrame(runs).to_parquet(folder / "runs.parquet")
+    pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]).to_parquet(folder / "snapshots.parquet")
+    pd.DataFrame(curves).to_parquet(folder / "curves.parquet")
+    pd.DataFrame(columns=list(REFERENCES)).to_parquet(folder / "references.parquet")
+    info = {name: dataclasses.asdict(MetricInfo(name, "what", "low", 0.0, None)) for name in ("distance", "modes")}
+    (folder / "metrics.json").write_text(json.dumps(info))
+    return Collected.read(folder)
+
+
+def expected_points(collected: Collected, run: str) -> list[tuple[str, int, str]]:
+    """What MLflow should hold of a run, as (series, step, value in words): written out anew, value by value."""
+    points = []
+    for row in collected.curves[collected.curves["run"] == run].itertuples():
+        points.append((row.series, row.last_step, row.mean))
+        if row.series.endswith("_loss") and row.last_step > row.first_step:
+            points += [(f"{row.series}.min", row.last_step, row.min), (f"{row.series}.max", row.last_step, row.max)]
+    for row in collected.snapshots[collected.snapshots["run"] == run].itertuples():
+        points.append(("distance", row.step, row.distance))
+        if run.startswith("points"):
+            points.append(("modes", row.step, row.modes))
+    final = collected.runs.set_index("run").loc[run]
+    points.append(("distance_final", 30, final["distance_final"]))
+    if run.startswith("points"):
+        points.append(("modes_final", 30, final["modes_final"]))
+    return sorted((name, step, repr(float(value))) for name, step, value in points if not math.isinf(value))
+
+
+def client_of(uri: str):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def runs_of(uri: str, study: str) -> list:
+    """The study's active MLflow runs."""
+    client = client_of(uri)
+    return list(client.search_runs([client.get_experiment_by_name(study).experiment_id]))
+
+
+def points_of(uri: str, run) -> list[tuple[str, int, str]]:
+    """Every point MLflow holds of a run, as `expected_points` words them."""
+    client = client_of(uri)
+    history = [point for name in run.data.metrics for point in client.get_metric_history(run.info.run_id, name)]
+    return sorted((point.key, point.step, repr(point.value)) for point in history)
+
+
+def assert_exactly_once(collected: Collected, uri: str, study: str) -> None:
+    tracked = {run.data.tags["ganbench.run"]: run for run in runs_of(uri, study)}
+    assert len(tracked) == len(runs_of(uri, study)), "a run is there twice"
+    assert set(tracked) == set(collected.runs["run"])
+    for name, run in tracked.items():
+        assert run.data.tags["ganbench.complete"] == "true"
+        assert points_of(uri, run) == expected_points(collected, name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet_mlflow():
+    """The tests' own clients report nothing to third parties and reach the loopback past any proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("no_proxy", "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory) -> Path:
+    """An empty store: making its tables takes seconds, so most tests start from a copy of it."""
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    client_of(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> str:
+    """The address of an MLflow server that runs as long as this module's tests."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/server.db",
+        "--artifacts-destination",
+        str(folder / "files"),
+    ]
+    log = folder / "server.log"
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=folder, env=environment, start_new_session=True
+        )
+    try:
+        for _ in range(300):
+            assert process.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"{uri}/health", timeout=1) as answer:
+                    if answer.status == 200:
+                        break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail(f"the server did not come up:\n{log.read_text()}")
+        yield uri
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # the server and its worker: a group of their own
+        process.wait(timeout=20)
+
+
+@pytest.fixture(params=["sqlite", "server"])
+def uri(request, tmp_path, migrated) -> str:
+    if request.param == "server":
+        return request.getfixturevalue("server")
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def study(request) -> str:
+    """A name of its own for every test: those against the server share one store."""
+    return request.node.name
+
+
+def test_everything_arrives_exactly_once(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    calls = []
+    tracked = track(collected, study=study, uri=uri, report=lambda *counts: calls.append(counts))
+    assert_exactly_once(collected, uri, study)
+    points = sum(len(expected_points(collected, run)) for run in collected.runs["run"])
+    assert dataclasses.asdict(tracked) == ALL_NEW | {"metrics": points}
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_params_tags_status_and_times(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    tracked = {run.info.run_name: run for run in runs_of(uri, study)}
+    run = tracked["grey-d0"]
+    assert run.data.params == {
+        **{"architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some", "dataset": "grey"},
+        **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
+        **{"discriminator_parameters": "12", "generator_parameters": "34"},
+    }
+    ours = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+    assert len(ours.pop("ganbench.content")) == 64
+    assert ours == {
+        **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
+        **{"outcome": "diverged", "outcome_step": "30", "outcome_why": "text", "contender": "of-grey", "pack": "text"},
+        **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
+        **{"commit": "text", "digest": "d01"},
+    }
+    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED"]
+    end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000
+    assert (run.info.start_time, run.info.end_time) == (end - 60_000, end)
+    times = [point.timestamp for point in client_of(uri).get_metric_history(run.info.run_id, "real_output")]
+    assert min(times) == end - 58_000  # the first of thirty steps in sixty seconds
+    assert max(times) == end
+
+
+def test_values_that_are_not_numbers_are_shown_truthfully(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    tracked = {run.info.run_name: run for run in runs_of(uri, study)}
+    run = tracked.pop("grey-d0")
+    history = client_of(uri).get_metric_history(run.info.run_id, "generator_loss.max")
+    assert [(point.step, math.isnan(point.value)) for point in history] == [(10, False), (30, True)]
+    # Eight means and two maxima of losses are infinite, which no SQL store of MLflow can hold.
+    assert run.data.tags["ganbench.infinite_left_out"] == "10"
+    assert "modes" not in run.data.metrics
+    assert not any("ganbench.infinite_left_out" in other.data.tags for other in tracked.values())
+
+
+def test_pictures_are_artifacts(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    sizes = {"points": (400, 400), "grey": (3 * 5 * 11, 3 * 6 * 11), "colour": (3 * 4 * 16, 3 * 4 * 16)}
+    client = client_of(uri)
+    for run in runs_of(uri, study):
+        names = [file.path for file in client.list_artifacts(run.info.run_id, "samples")]
+        assert names == [f"samples/step_000000{step}.png" for step in (10, 20, 30)]
+        with Image.open(client.download_artifacts(run.info.run_id, names[0], str(tmp_path))) as picture:
+            assert picture.format == "PNG"
+            picture.load()
+            assert picture.size == sizes[run.data.params["dataset"]]
+
+
+def test_artifacts_lie_beside_the_database(tmp_path, migrated):
+    shutil.copy(migrated, tmp_path / "view.db")
+    track(tiny_collected(tmp_path / "collected"), study="s", uri=f"sqlite:///{tmp_path}/view.db")
+    assert len(list((tmp_path / "view-artifacts" / "s").glob("*/artifacts/samples/*.png"))) == 9
+
+
+def test_twice_adds_nothing(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    before = {run.info.run_id for run in runs_of(uri, study)}
+    assert track(collected, study=study, uri=uri) == NOTHING_NEW
+    assert {run.info.run_id for run in runs_of(uri, study)} == before
+    assert_exactly_once(collected, uri, study)
+
+
+@pytest.mark.parametrize("calls", [0, 1, 3, 4])
+def test_an_interrupted_writer_is_made_up_for(tmp_path, uri, study, monkeypatch, calls):
+    from mlflow import MlflowClient
+
+    collected = tiny_collected(tmp_path / "collected")
+    log_batch, left = MlflowClient.log_batch, iter(range(calls))
+
+    def failing(*args, **kwargs):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return log_batch(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", failing)
+        with pytest.raises(KeyboardInterrupt):
+            track(collected, study=study, uri=uri)
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present) == (3 - calls // 2, calls // 2)  # two calls a run: params, metrics
+    assert_exactly_once(collected, uri, study)
+
+
+TRACK_AND_PRINT = """
+import os, sys
+from pathlib import Path
+from ganbench.analysis.collected import Collected
+from ganbench.stages.track import track
+
+folder, study, uri, dies = sys.argv[1:]
+if dies == "dies":
+    from mlflow import MlflowClient
+    MlflowClient.set_terminated = lambda *args: os._exit(9)
+tracked = track(Collected.read(Path(folder)), study=study, uri=uri)
+print(tracked.created, tracked.present)
+"""
+
+
+def start_tracking(folder: Path, study: str, uri: str, dies: str = "lives") -> subprocess.Popen:
+    command = [sys.executable, "-W", "error", "-c", TRACK_AND_PRINT, str(folder), study, uri, dies]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_process_is_made_up_for(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    killed = start_tracking(collected.folder, study, uri, "dies")
+    killed.communicate(timeout=60)
+    assert killed.returncode == 9
+    assert [run.info.status for run in runs_of(uri, study)] == ["RUNNING"]
+    assert track(collected, study=study, uri=uri).created == 3
+    assert_exactly_once(collected, uri, study)
+
+
+def test_two_processes_at_the_same_time_lose_nothing(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    if uri.startswith("sqlite"):
+        (tmp_path / "mlflow.db").unlink()  # a new store, whose tables both would like to make
+    both = [start_tracking(collected.folder, study, uri) for _ in range(2)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    # Nothing else is printed: no logs of migrations, no links, no warnings.
+    assert sorted(outputs) == [("0 3\n", ""), ("3 0\n", "")]
+    assert_exactly_once(collected, uri, study)
+
+
+def test_a_changed_digest_supersedes(tmp_path, uri, study):
+    first = tiny_collected(tmp_path / "first")
+    second = tiny_collected(tmp_path / "second", digest="e1")
+    track(first, study=study, uri=uri)
+    tracked = track(second, study=study, uri=uri)
+    assert (tracked.created, tracked.superseded) == (3, 3)
+    assert track(second, study=study, uri=uri) == NOTHING_NEW
+
+    def superseded() -> set[str]:
+        return {run.info.run_name for run in runs_of(uri, study) if run.data.tags.get("ganbench.superseded")}
+
+    assert len(runs_of(uri, study)) == 6
+    assert superseded() == set(first.runs["run"])
+    assert track(first, study=study, uri=uri) == dataclasses.replace(NOTHING_NEW, superseded=3)
+    assert superseded() == set(second.runs["run"])
+
+
+def test_new_numbers_under_the_same_digest_show(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    collected.snapshots.loc[collected.snapshots["run"] == "colour-d0", "distance"] += 1.0  # evaluated differently
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present, tracked.superseded) == (1, 2, 1)
+    current = [run for run in runs_of(uri, study) if "ganbench.superseded" not in run.data.tags]
+    assert {run.info.run_name: points_of(uri, run) for run in current} == {
+        run: expected_points(collected, run) for run in collected.runs["run"]
+    }
+
+
+def test_other_runs_of_the_experiment_are_left_alone(tmp_path, uri, study):
+    client = client_of(uri)
+    by_hand = client.create_run(client.create_experiment(study), run_name="by hand").info.run_id
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    run = client.get_run(by_hand)
+    assert run.info.lifecycle_stage == "active"
+    assert not [name for name in run.data.tags if name.startswith("ganbench.")]
+
+
+def test_a_deleted_experiment_comes_back(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    client = client_of(uri)
+    client.delete_experiment(client.get_experiment_by_name(study).experiment_id)
+    track(collected, study=study, uri=uri)
+    assert_exactly_once(collected, uri, study)
+
+
+def test_long_curves_are_written_in_batches(tmp_path, migrated):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    collected = tiny_collected(tmp_path / "collected")
+    steps = np.arange(1, 2501)
+    long = {"run": "colour-d0", "series": "real_output", "first_step": steps, "last_step": steps}
+    curves = pd.DataFrame(long | {"min": 0.0, "mean": steps / 7, "max": 1.0})
+    collected = dataclasses.replace(collected, curves=curves)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    track(collected, study="s", uri=uri)
+    assert_exactly_once(collected, uri, "s")
+
+
+def test_the_caller_s_environment_and_logging_stay(tmp_path, migrated, monkeypatch):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    levels = {name: logging.getLogger(name).level for name in ("mlflow", "alembic", "urllib3.connectionpool")}
+    before = dict(os.environ)
+    track(tiny_collected(tmp_path / "collected"), study="s", uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert dict(os.environ) == before
+    assert {name: logging.getLogger(name).level for name in levels} == levels
+
+
+def test_importing_the_stage_does_not_import_mlflow():
+    code = "import sys, ganbench.stages.track; sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_server_that_is_not_there_is_one_clear_error_and_soon(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        uri = f"http://someone:secret@127.0.0.1:{unused.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(GanbenchError) as caught:
+            track(tiny_collected(tmp_path / "collected"), study="s", uri=uri)
+    assert time.monotonic() - began < 15
+    message = str(caught.value)
+    assert uri.replace("someone:secret@", "") in message
+    assert "secret" not in message
+    assert "mlflow server --host" in message
+    assert "Connection refused" in message
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("sqlite:///{tmp}/missing/mlflow.db", "no folder .*missing.*mkdir -p"),
+        ("sqlite:///{tmp}/collected", "is not an SQLite database"),
+        ("sqlite:///{tmp}/text.db", "is not an SQLite database"),
+        ("sqlite://", "neither sqlite:///"),
+        ("sqlite:///:memory:", "neither sqlite:///"),
+        ("{tmp}/mlruns", "neither sqlite:///"),
+        ("ftp://host/mlflow", "neither sqlite:///"),
+        ("http://", "neither sqlite:///"),
+    ],
+)
+def test_a_wrong_uri_is_one_clear_error(tmp_path, uri, says):
+    collected = tiny_collected(tmp_path / "collected")
+    (tmp_path / "text.db").write_text("these are notes, and no tables")
+    with pytest.raises(GanbenchError, match=says):
+        track(collected, study="s", uri=uri.format(tmp=tmp_path))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (2,)])
+def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
+    samples = np.zeros((1, 4, *shape))
+    samples[0, 1] = math.nan
+    record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples)
+    assert draw_samples(record, PointFrame(np.ones((3, 2))), tmp_path) == 1
+    with Image.open(tmp_path / "step_00000005.png") as picture:
+        if shape != (2,):
+            assert picture.getpixel((picture.width - 1, 0)) == (255, 0, 255)
+            assert picture.getpixel((0, 0)) == (128, 128, 128)
