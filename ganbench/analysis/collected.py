@@ -11,17 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """What a metric's number means; drives the tables, the plots and the words of the report."""
-
-    title: str  # as an axis label: "Fréchet classifier distance"
-    what: str  # one sentence: what is measured and how to read it
-    best: str  # "low", "high" or "none"
-    lower: float | None  # smallest possible value, where there is one
-    upper: float | None  # largest possible value, where there is one
+from ganbench.core.metric import MetricInfo
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,15 @@ def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
     return np.where(np.isfinite(signed), signed, np.inf)
 
 
+def final_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
+    """A metric at the end of each run, smaller is better; infinite for diverged runs, whatever they scored before.
+
+    The last snapshot that a diverged run reached may have been a good one. It is not what training led to.
+    """
+    losses = as_loss(runs[f"{metric}_final"].to_numpy(dtype=np.float64), info)
+    return np.where((runs["outcome"] == "diverged").to_numpy(), np.inf, losses)
+
+
 def reference(collected: Collected, dataset: str, quantity: str) -> float | None:
     """A quantity measured on real data, or None where it was not."""
     table = collected.references

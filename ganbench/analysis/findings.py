@@ -14,7 +14,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.contenders import as_loss, contenders, failed, headline, reference
+from ganbench.analysis.contenders import contenders, failed, final_losses, headline, reference
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.settings import settings
 from ganbench.analysis.statistics import Rate, wilson
@@ -37,18 +37,22 @@ class Finding:
 
 
 def findings(collected: Collected) -> list[Finding]:
-    """All statements on a study: those on the whole of it first, then those on each contender."""
+    """All statements on a study: what opens a report first, then the details of each contender.
+
+    Raises:
+        ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
+    """
     if collected.runs.empty:
         return [Finding("The study has no runs.", "caution", warning=True)]
     table = settings(collected)
     lost = forgetting(collected)
-    found = [_failures(collected.runs), *_seeds_disagree(table), *_forgotten(collected, lost), *_references(collected)]
+    rows = {name: table[table["contender"] == name] for name in contenders(collected)}
+    found = [_failures(collected.runs), *(_contender(collected, name, mine) for name, mine in rows.items())]
+    found += [*_seeds_disagree(table), *_forgotten(collected, lost), *_references(collected)]
     found += [*_few_seeds(table), *_mixtures(collected.runs)]
-    for contender in contenders(collected):
-        rows = table[table["contender"] == contender]
-        found.append(_contender(collected, contender, rows))
-        found += [*_axes(collected, contender), *_seeds_or_settings(collected, contender, rows)]
-        found += _forgotten(collected, lost[lost["contender"] == contender], contender)
+    for name, mine in rows.items():
+        found += [*_axes(collected, name), *_seeds_or_settings(collected, name, mine)]
+        found += _forgotten(collected, lost[lost["contender"] == name], name)
     return found
 
 
@@ -66,38 +70,38 @@ def _rate(runs: pd.DataFrame) -> Rate:
     return wilson(int(failed(runs).sum()), len(runs))
 
 
-def _how(runs: pd.DataFrame) -> str:
-    """The failures by outcome, with the steps at which they were first seen."""
+def _how(runs: pd.DataFrame, *, when: bool) -> str:
+    """The failures by outcome, if asked for with the steps at which they were first seen."""
     parts = []
     for outcome in OUTCOMES:
         mine = runs[runs["outcome"] == outcome]
         if outcome == "finished" or mine.empty:
             continue
         steps = mine["outcome_step"].dropna()
-        seen = f" (first seen at step {between(steps.min(), steps.max())})" if len(steps) else ""
+        seen = f" (first seen at step {between(steps.min(), steps.max())})" if when and len(steps) else ""
         parts.append(f"{len(mine)} {outcome}{seen}")
     return listing(parts)
 
 
 def _failures(runs: pd.DataFrame) -> Finding:
     rate = _rate(runs)
-    return Finding(observed(rate, "runs failed") + (f": {_how(runs)}." if rate.count else "."), "failures")
+    return Finding(observed(rate, "runs failed") + (f": {_how(runs, when=True)}." if rate.count else "."), "failures")
 
 
 def _contender(collected: Collected, contender: str, rows: pd.DataFrame) -> Finding:
     """Failure rate, and the settings with the best and the worst median of the headline metric."""
     runs = collected.runs[collected.runs["contender"] == contender]
     rate = _rate(runs)
-    text = f"{contender}: {observed(rate, 'runs failed')}" + (f", {_how(runs)}." if rate.count else ".")
+    text = f"{contender}: {observed(rate, 'runs failed')}" + (f": {_how(runs, when=False)}." if rate.count else ".")
     metric = headline(collected, contender)
     if metric is None:
         return Finding(f"{text} No run has a value of any metric.", "contender", contender)
     ranks = pd.Series({index: _median_loss(runs, row, metric, collected) for index, row in rows.iterrows()})
     best, worst = rows.loc[ranks.idxmin()], rows.loc[ranks.idxmax()]
     info = collected.metrics[metric]
-    title = f"{info.title} ({info.best} is better)"
+    title = f"{info.title} ({info.best}er is better)"
     if ranks.min() == np.inf:
-        text += f" In every setting half of the runs or more have no value of {title}."
+        text += f" In every setting half of the runs or more diverged or have no value of {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
         text += f" Median {title}: {_seeds(best, metric)}."
     else:
@@ -109,9 +113,9 @@ def _contender(collected: Collected, contender: str, rows: pd.DataFrame) -> Find
 
 
 def _median_loss(runs: pd.DataFrame, row: pd.Series, metric: str, collected: Collected) -> float:
-    """Median over all runs of a setting, those without a value counting as worse than any."""
+    """Median over all runs of a setting; those that diverged or have no value count as worse than any."""
     same = (runs["n_train"] == row["n_train"]) & (runs["learning_rate"] == row["learning_rate"])
-    losses = np.sort(as_loss(runs.loc[same, f"{metric}_final"].to_numpy(dtype=np.float64), collected.metrics[metric]))
+    losses = np.sort(final_losses(runs[same], metric, collected.metrics[metric]))
     # The upper middle value: the mean of two middle values is not a number where both are infinite with unlike signs.
     return float(losses[len(losses) // 2])
 
@@ -219,11 +223,12 @@ def _references(collected: Collected) -> Iterator[Finding]:
         if ideal is None:
             continue
         runs = collected.runs[collected.runs["dataset"] == dataset]
-        losses = as_loss(runs[f"{metric}_final"].to_numpy(dtype=np.float64), collected.metrics[metric])
+        losses = final_losses(runs, metric, collected.metrics[metric])
         text = f"{dataset}: a perfect generator would score {number(ideal)} in {collected.metrics[metric].title}"
         if np.isfinite(losses).any():
             best = runs.iloc[int(losses.argmin())]
-            text += f"; the best final value of {len(runs)} runs is {number(best[f'{metric}_final'])} ({best['run']})"
+            value = number(best[f"{metric}_final"])
+            text += f"; the best final value of {plural(len(runs), 'run')} is {value} ({best['run']})"
         yield Finding(f"{text}.", "reference")
 
 

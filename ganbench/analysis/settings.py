@@ -28,8 +28,8 @@ SPREADS = {
     "values": "number of runs that have a value; the others failed before one could be measured",
     "median": "median over the runs that have a value",
     "iqm": "interquartile mean over the runs that have a value (a quarter of them cut from either end, rounded down)",
-    "iqm_low": "lower bound of the 95% percentile bootstrap interval of the interquartile mean; empty below two values",
-    "iqm_high": "upper bound of the 95% percentile bootstrap interval of the interquartile mean; empty below two values",
+    "iqm_low": "lower bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
+    "iqm_high": "upper bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
     "min": "smallest value",
     "max": "largest value",
 }

@@ -139,10 +139,8 @@ def spread(values: np.ndarray, failed: np.ndarray, generator: np.random.Generato
     kept = values[np.isfinite(values)]
     counts = {"runs": len(values), "failed": int(np.sum(failed)), "values": len(kept)}
     if not len(kept):
-        nothing = float("nan")
-        return Spread(
-            **counts, median=nothing, iqm=nothing, iqm_low=nothing, iqm_high=nothing, min=nothing, max=nothing
-        )
+        numbers = ("median", "iqm", "iqm_low", "iqm_high", "min", "max")
+        return Spread(**counts, **dict.fromkeys(numbers, float("nan")))
     low, high = bootstrap_interval(kept, interquartile_mean, generator)
     return Spread(
         **counts,

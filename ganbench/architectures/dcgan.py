@@ -12,7 +12,8 @@ from ganbench.data import DataSpec
 
 @dataclass(frozen=True)
 class Architecture:
-    """Strided 4x4 convolutions that halve (discriminator) or double (generator) the image down to 4x4, or up from it.
+    """Strided 4x4 convolutions that halve the image down to 4x4 (discriminator), or double it up from there (generator);
+    images of 8 pixels go down to 2x2, so that there is more than one halving.
 
     `features` is the number of channels next to the image; every halving doubles it. Batch normalisation (by the
     batch's own statistics) is everywhere but next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02).
@@ -30,7 +31,7 @@ class Architecture:
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)[::-1]
-        layers = [nn.Unflatten(1, (self.latent_size, 1, 1)), nn.ConvTranspose2d(self.latent_size, channels[0], 4, bias=False)]
+        layers = [nn.Unflatten(1, (self.latent_size, 1, 1)), nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=False)]
         for wide, narrow in zip(channels, channels[1:], strict=False):
             layers += [_norm(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False)]
         layers += [_norm(channels[-1]), nn.ReLU()]
@@ -42,12 +43,17 @@ class Architecture:
         layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for narrow, wide in zip(channels, channels[1:], strict=False):
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False), _norm(wide), nn.LeakyReLU(0.2)]
-        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4), nn.Flatten(0)).apply(_initialise)
+        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0)).apply(_initialise)
 
     def _channels(self, data: DataSpec) -> list[int]:
-        """Channels of the feature maps from the image's side to the 4x4 one."""
-        halvings = data.shape[1].bit_length() - 3
+        """Channels of the feature maps, from the one next to the image to the innermost."""
+        halvings = (data.shape[1] // _innermost(data)).bit_length() - 1
         return [self.features * 2**level for level in range(halvings)]
+
+
+def _innermost(data: DataSpec) -> int:
+    """Side of the innermost feature map."""
+    return 4 if data.shape[1] >= 16 else 2
 
 
 def _norm(channels: int) -> nn.Module:

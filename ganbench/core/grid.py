@@ -75,11 +75,10 @@ def expand(study: Study) -> tuple[Run, ...]:
     sizes = [_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    varied = {family for family in CHOICES if len({c for block in study.grid for c in getattr(block, family)}) > 1}
-    shown = [family for family in CHOICES if family in NAMING or family in varied]
+    names = _names(study)
     runs: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
-        for run in _block(study, index, block, shown):
+        for run in _block(study, index, block, names):
             if run.id in runs:
                 raise GanbenchError(
                     f"grid[{index}]: run {run.id} stands in grid[{runs[run.id][0]}] already; every point of the grid "
@@ -89,6 +88,18 @@ def expand(study: Study) -> tuple[Run, ...]:
     return tuple(run for _, run in runs.values())
 
 
+def _names(study: Study) -> dict[Choice, str]:
+    """What each choice adds to the names of contenders: nothing where the study does not vary it, and its options only
+    where it is there with several."""
+    names = {}
+    for family in CHOICES:
+        choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family))
+        if family in NAMING or len(choices) > 1:
+            short = [choice.member.name for choice in choices]
+            names |= {c: slug(c.label if short.count(c.member.name) > 1 else c.member.name) for c in choices}
+    return names
+
+
 def _size(block: Block) -> int:
     size = len(block.n_train) * len(block.learning_rate) * len(block.seed)
     for family in CHOICES:
@@ -96,11 +107,11 @@ def _size(block: Block) -> int:
     return size
 
 
-def _block(study: Study, index: int, block: Block, shown: list[str]) -> Iterator[Run]:
+def _block(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
     train = study.block_train(block)
     for choices in product(*(getattr(block, family) for family in CHOICES)):
         named = dict(zip(CHOICES, choices, strict=True))
-        contender = "-".join(slug(named[family].label) for family in shown)
+        contender = "-".join(names[choice] for choice in choices if choice in names)
         available = named["dataset"].build().spec.train
         sizes = [available if n == "all" else n for n in block.n_train]
         for n_train in sizes:

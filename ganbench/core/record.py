@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganbench.core.store import Tree
+from ganbench.core.tree import Tree
 
 # Of a GAN, at every training step, for every run.
 SERIES = {

@@ -13,17 +13,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.tree import Tree
 
 FORMAT = 1  # of result files; raised when a reader of the older one would misread
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-Tree = dict[str, Any]  # values: arrays, numbers, strings, bools, None, or trees
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -66,6 +67,10 @@ class Choice(BaseModel):
     family: str
     name: str  # as written in the study: a member's name or the path of a user's own file
     options: dict[str, Any]  # complete, in the order of the file
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
 
     @property
     def member(self) -> registry.Member:
@@ -247,9 +252,7 @@ class Study(Section):
 
 
 def _given(train: Train) -> dict[str, Any]:
-    given = train.model_dump(mode="json")
-    given["update"] = {"name": train.update.name, **train.update.options}
-    return given
+    return train.model_dump(mode="json")
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.record import SERIES, Recorder
-from ganbench.core.store import Tree
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.dynamics import Memories
 from ganbench.games import Players

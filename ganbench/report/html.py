@@ -14,7 +14,7 @@ import yaml
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, OUTCOMES
 from ganbench.analysis.contenders import as_loss, contenders, measured
-from ganbench.analysis.findings import Finding, findings, setting_words
+from ganbench.analysis.findings import AXIS_WORDS, Finding, findings
 from ganbench.analysis.settings import settings
 from ganbench.analysis.words import between, duration, number, percent, plural
 from ganbench.report.figures import CAPTIONS
@@ -92,6 +92,7 @@ def _contender(collected: Collected, table: pd.DataFrame, found: list[Finding], 
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.contender == name],
+        "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
         "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected.metrics),
@@ -114,11 +115,13 @@ def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
 def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricInfo]) -> list[dict[str, object]]:
     """Cells of the metrics table: median, range over seeds, number of runs with a value; the best medians are marked.
 
-    Only settings in which every run has a value can be marked: a median without the lost runs flatters.
+    Only settings in which every run has a value and none diverged can be marked: a median without the lost runs, or
+    with what they scored before, flatters.
     """
     best = {}
+    steady = rows["outcome_diverged"] == 0
     for metric in metrics:
-        complete = (rows[f"{metric}_values"] == rows["runs"]).to_numpy()
+        complete = (steady & (rows[f"{metric}_values"] == rows["runs"])).to_numpy()
         if infos[metric].best != "none" and complete.any() and len(rows) > 1:
             losses = np.where(complete, as_loss(rows[f"{metric}_median"].to_numpy(), infos[metric]), np.inf)
             best[metric] = losses.min() * (-1.0 if infos[metric].best == "high" else 1.0)
@@ -130,7 +133,12 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
                 "median": number(row[f"{metric}_median"]),
                 "range": between(row[f"{metric}_min"], row[f"{metric}_max"]) if row[f"{metric}_values"] > 1 else "",
                 "missing": "" if complete[metric] else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
-                "best": bool(complete[metric] and metric in best and row[f"{metric}_median"] == best[metric]),
+                "best": bool(
+                    row["outcome_diverged"] == 0
+                    and complete[metric]
+                    and metric in best
+                    and row[f"{metric}_median"] == best[metric]
+                ),
             }
             for metric in metrics
         ]
@@ -138,9 +146,13 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
     return written
 
 
-def _setting(row: pd.Series, rows: pd.DataFrame) -> str:
-    words = setting_words(row, rows)
-    return words[0].upper() + words[1:]
+def _varying(rows: pd.DataFrame) -> list[str]:
+    """The axes that tell a contender's settings apart; the learning rate where there is one setting."""
+    return [axis for axis in AXIS_WORDS if rows[axis].nunique() > 1] or ["learning_rate"]
+
+
+def _setting(row: pd.Series, rows: pd.DataFrame) -> list[str]:
+    return [number(row[axis]) for axis in _varying(rows)]
 
 
 def _hint(info: MetricInfo) -> str:
@@ -198,7 +210,12 @@ def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()
         several = len(counts) > 1
         facts.append(
-            (label, ", ".join(f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items()))
+            (
+                label,
+                ", ".join(
+                    f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items()
+                ),
+            )
         )
     return facts
 

@@ -73,7 +73,7 @@ def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:
     odd = sorted(set(table.columns) ^ set(notes))
     if odd:
         raise ValueError(
-            f"table {name}: columns and their documentation differ in {odd}; see ganbench.analysis.columns"
+            f"table {name}: its columns and their documentation in ganbench.analysis.columns differ in {odd}"
         )
 
 

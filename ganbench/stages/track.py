@@ -32,6 +32,8 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, RUNS
 from ganbench.core.errors import GanbenchError
+from ganbench.stages import stamp
+from ganbench.stages.progress import progress
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
     from mlflow.entities import Run
@@ -297,15 +299,16 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     n, _, height, width = images.shape
-    side = math.ceil(math.sqrt(n))
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
     pixels = np.moveaxis(images.astype(np.float64), 1, -1)  # (n, height, width, channels)
     pixels = np.broadcast_to(pixels, (n, height, width, 3)) if pixels.shape[-1] == 1 else pixels
     # What is not a number must not pass for a picture: it is drawn magenta.
     bad = ~np.isfinite(pixels).all(axis=-1, keepdims=True)
     shades = np.where(bad, (255.0, 0.0, 255.0), (np.clip(pixels, -1, 1) + 1) * 127.5).round().astype(np.uint8)
-    page = np.full((side * side, height, width, 3), 255, np.uint8)
+    page = np.full((rows * columns, height, width, 3), 255, np.uint8)
     page[:n] = shades
-    page = page.reshape(side, side, height, width, 3).swapaxes(1, 2).reshape(side * height, side * width, 3)
+    page = page.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
     zoom = max(1, round(64 / max(height, width)))
     Image.fromarray(page.repeat(zoom, axis=0).repeat(zoom, axis=1)).save(path)
 
@@ -409,3 +412,11 @@ def _silence() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def run(slice: dict[str, Any], path: Path) -> None:
+    """Run the stage's job: track what is collected, then leave its stamp."""
+    collected = Collected.read(Path(slice["collected"]))
+    with progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
+        track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
+    stamp(path)

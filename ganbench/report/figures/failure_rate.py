@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.contenders import contenders, failed
 from ganbench.analysis.words import number
-from ganbench.report.figures.panels import Levels, settings_of
+from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
 from ganbench.report.figures.style import FAINT, title
 
 CAPTION = (
@@ -25,11 +25,11 @@ def draw(collected: Collected) -> Figure:
     """Heat map of failure rates, learning rate by number of examples, one panel per contender."""
     names = contenders(collected)
     levels = {name: Levels.of(collected.runs[collected.runs["contender"] == name]) for name in names}
-    columns = min(3, len(names))
-    chunks = [names[start : start + columns] for start in range(0, len(names), columns)]
+    chunks = rows_of(names)
+    columns = len(chunks[0])
     rows = [max(len(levels[name].n_train) for name in chunk) for chunk in chunks]
     widest = max(len(each.learning_rate) for each in levels.values())
-    width = max(3.2, 0.75 * widest + 1.1)
+    width = max(9.6 / max(columns, 2), 0.75 * widest + 1.1)
     height = sum(0.42 * row + 0.95 for row in rows) + 0.4
     figure = Figure(figsize=(width * columns + 0.6, height), layout="constrained")
     panels = figure.subplots(len(chunks), columns, squeeze=False, gridspec_kw={"height_ratios": [r + 1 for r in rows]})
@@ -60,13 +60,13 @@ def draw(collected: Collected) -> Figure:
             yticklabels=[number(count) for count in levels[name].n_train],
         )
         axes.set_facecolor(FAINT)
-        axes.set_title(name, fontweight="bold")
+        panel_title(axes, name)
         axes.set(xlabel="learning rate", ylabel="" if place % columns else "training examples")
         axes.tick_params(length=0, rotation=0)
     # The panels' own scale: seaborn's colour bar would belong to one of them.
     bar = figure.colorbar(panels[0, 0].collections[0], ax=panels.ravel().tolist(), shrink=0.8, aspect=25, pad=0.01)
     bar.set_ticks([0, 0.5, 1], labels=["0%", "50%", "100%"])
-    bar.set_label("share of runs that failed")
+    bar.set_label("failed")
     bar.outline.set_visible(False)
     title(figure, "Where runs fail")
     return figure

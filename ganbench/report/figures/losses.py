@@ -22,7 +22,7 @@ from ganbench.report.figures.style import (
 
 CAPTION = (
     "Every seed is one line per player: the mean loss over a few steps, with a band from the smallest to the largest"
-    " loss among them. A triangle at the top marks the step at which a run was found to have failed; its colour says how."
+    " loss among them. A triangle at the top marks the step at which a run was seen to fail; its colour says how."
 )
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
@@ -85,15 +85,15 @@ def _mark(axes: Axes, step: float, outcome: str) -> None:
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:
     """Linear while all losses are of one size; else linear around zero and logarithmic beyond the usual size.
 
-    The usual size is the median over runs of the 95th percentile of |mean loss|, so that neither the bad moments of a
-    run nor a few bad runs decide on the scale of all panels.
+    The usual size is the median over runs of a run's median |mean loss|, so that neither the bad moments of a run nor
+    a few bad runs decide on the scale of all panels.
     """
     finite = curves[np.isfinite(curves["mean"])]
-    usual = max(finite["mean"].abs().groupby(finite["run"]).quantile(0.95).median(), 1e-3)
+    usual = max(finite["mean"].abs().groupby(finite["run"]).median().median(), 1e-3)
     low, high = finite["min"].min(), finite["max"].max()
     low, high = (0.0 if not np.isfinite(low) else low), (usual if not np.isfinite(high) else high)
-    if max(-low, high) > 8 * usual:
-        edge = 2 * usual
+    if max(-low, high) > 15 * usual:
+        edge = 3 * usual
         axes.set_yscale("symlog", linthresh=edge, linscale=1.5)
         low, high = max(low, -TALLEST * usual), min(high, TALLEST * usual)
     room = 0.05 * max(high - low, usual) if axes.get_yscale() == "linear" else 0.0

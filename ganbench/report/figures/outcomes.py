@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.contenders import contenders
-from ganbench.report.figures.panels import settings_of
+from ganbench.report.figures.panels import panel_title, rows_of, settings_of
 from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title
 
 CAPTION = (
@@ -28,10 +28,12 @@ def draw(collected: Collected) -> Figure:
     runs, names = collected.runs, contenders(collected)
     shown = present(runs["outcome"])
     bars = {name: list(_bars(runs[runs["contender"] == name])) for name in names}
-    columns = min(3, len(names))
-    chunks = [names[start : start + columns] for start in range(0, len(names), columns)]
+    chunks = rows_of(names)
+    columns = len(chunks[0])
     heights = [max(len(bars[name]) for name in chunk) for chunk in chunks]
-    figure = Figure(figsize=(3.6 * max(2, columns), 0.27 * sum(heights) + 0.75 * len(chunks) + 0.7), layout="constrained")
+    figure = Figure(
+        figsize=(10.8 if columns > 1 else 6, 0.27 * sum(heights) + 0.75 * len(chunks) + 0.7), layout="constrained"
+    )
     panels = figure.subplots(
         len(chunks), columns, squeeze=False, gridspec_kw={"height_ratios": [height + 1.5 for height in heights]}
     )
@@ -40,7 +42,7 @@ def draw(collected: Collected) -> Figure:
             axes.set_axis_off()
             continue
         name, tallest = names[place], heights[place // columns]
-        axes.set_title(name, fontweight="bold")
+        panel_title(axes, name)
         axes.grid(visible=False)
         for y, (_, mine) in enumerate(bars[name]):
             left = 0.0
@@ -49,7 +51,9 @@ def draw(collected: Collected) -> Figure:
                 if count:
                     share = count / len(mine)
                     axes.barh(y, share, left=left, height=0.78, color=OUTCOME_COLOURS[outcome], edgecolor="white")
-                    axes.text(left + share / 2, y, str(count), ha="center", va="center", fontsize=7.5, color=ON_BAR[outcome])
+                    axes.text(
+                        left + share / 2, y, str(count), ha="center", va="center", fontsize=7.5, color=ON_BAR[outcome]
+                    )
                     left += share
         axes.set_yticks(range(len(bars[name])), [words for words, _ in bars[name]])
         axes.tick_params(axis="y", length=0)

@@ -1,7 +1,8 @@
-"""Small multiples over a contender's settings: one row per number of training examples, one column per learning rate."""
+"""Small multiples over a contender's settings: a row per number of training examples, a column per learning rate."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -78,7 +79,20 @@ def size(runs: pd.DataFrame, *, width: float, height: float) -> tuple[float, flo
     """Width and height of a grid of panels in inches, without title and legend."""
     levels = Levels.of(runs)
     # A lone panel as wide as a third of a page would have no room for its title.
-    return max(5.5, width * len(levels.learning_rate)), height * len(levels.n_train)
+    # Many learning rates share the room, down to the width that a panel's title needs.
+    each = max(2.7, min(width, 16 / len(levels.learning_rate)))
+    return max(5.5, each * len(levels.learning_rate)), height * len(levels.n_train)
+
+
+def rows_of(names: list[str]) -> list[list[str]]:
+    """Contenders side by side in rows of at most three, or two where a name is long."""
+    columns = min(len(names), 3 if max(map(len, names)) <= 22 else 2)
+    return [names[start : start + columns] for start in range(0, len(names), columns)]
+
+
+def panel_title(axes: Axes, name: str) -> None:
+    """Name a contender's panel; a long name takes several lines, cut at its hyphens."""
+    axes.set_title("\n".join(textwrap.wrap(name, 36)), fontweight="bold")
 
 
 def count_failed(axes: Axes, runs: pd.DataFrame) -> None:

@@ -27,7 +27,7 @@ def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
         real: real points, shape (n, 2).
     """
     columns = min(SNAPSHOTS, max(len(run.steps) for run in shown))
-    figure = Figure(figsize=(max(5.5, 1.6 * columns), 2.2 * len(shown) + 0.4), layout="constrained")
+    figure = Figure(figsize=(max(5.5, 1.6 * columns), 2.05 * len(shown) + 0.35), layout="constrained")
     panels = figure.subplots(len(shown), columns, squeeze=False)
     centre = (real.min(axis=0) + real.max(axis=0)) / 2
     reach = 0.65 * float(np.ptp(real, axis=0).max())

@@ -34,7 +34,9 @@ def draw(collected: Collected, contender: str) -> Figure:
     """Metrics over training steps: one block of panels per metric, one panel per setting."""
     runs = collected.runs[collected.runs["contender"] == contender]
     snapshots = collected.snapshots[collected.snapshots["contender"] == contender]
-    metrics = [name for name in measured(collected, contender) if np.isfinite(snapshots[name]).any()][:METRICS]
+    metrics = [
+        name for name in measured(collected, contender) if np.isfinite(snapshots[name].to_numpy(dtype=np.float64)).any()
+    ][:METRICS]
     if not metrics:
         return nothing(f"{contender}: no snapshot has a value of any metric.")
     width, height = size(runs, width=3.3, height=1.6)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import as_loss, dataset_of, failed, headline
+from ganbench.analysis.contenders import dataset_of, failed, final_losses, headline
 from ganbench.analysis.words import number
 from ganbench.report.figures import points, strips
 from ganbench.report.figures.style import nothing
@@ -53,16 +53,19 @@ def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
     metric = headline(collected, contender)
     losses = np.zeros(len(runs))
     if metric is not None:
-        losses = as_loss(runs[f"{metric}_final"].to_numpy(dtype=np.float64), collected.metrics[metric])
+        losses = final_losses(runs, metric, collected.metrics[metric])
     runs = runs.assign(
         bad=failed(runs), loss=losses, shots=runs["run"].map(collected.snapshots["run"].value_counts()).fillna(0)
     )
     best = runs.sort_values(["bad", "loss"], kind="stable").iloc[0]
     others = runs[runs["run"] != best["run"]]
     if others.empty:
-        return [("Best run" if not best["bad"] else "The run", best)]
+        return [("The run", best)]
     worst = others.sort_values(["bad", "shots", "loss"], ascending=False, kind="stable").iloc[0]
-    return [("Best run", best), ("A failed run" if worst["bad"] else "The weakest run", worst)]
+    return [
+        ("Best run" if np.isfinite(best["loss"]) else "A run", best),
+        ("A failed run" if worst["bad"] else "The weakest run", worst),
+    ]
 
 
 def _shown(collected: Collected, contender: str, run: pd.Series, role: str) -> Shown:
@@ -73,5 +76,6 @@ def _shown(collected: Collected, contender: str, run: pd.Series, role: str) -> S
     lines = [f"{role}: {run['outcome']}", ", ".join(words)]
     metric = headline(collected, contender)
     if metric is not None:
-        lines.append(f"{collected.metrics[metric].title}: {number(run[f'{metric}_final'])}")
+        value = run[f"{metric}_final"]
+        lines.append(f"{collected.metrics[metric].title}: {number(value) if np.isfinite(value) else 'no value'}")
     return Shown(tuple(lines), steps, samples)

@@ -22,6 +22,7 @@ from ganbench.core.grid import CHOICES, Pack, Run, expand, packs, slug
 from ganbench.core.sources import PACKAGE, digest, sources_digest
 from ganbench.core.study import Choice, Study
 from ganbench.report.outputs import figure_files, table_files
+from ganbench.stages import STAGES
 
 # A slice travels to its job as one command-line argument, which Linux limits to 128 KiB.
 LARGEST_SLICE = 120_000
@@ -69,10 +70,14 @@ class Plan:
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
 
-    def job(self, stage: str, name: str) -> Job:
-        """The job of a stage by its name: a data set, a pack, or the stage itself."""
+    def jobs(self, stage: str) -> dict[str, Job]:
+        """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
         jobs = getattr(self, stage)
-        return jobs[name] if isinstance(jobs, dict) else jobs
+        return jobs if isinstance(jobs, dict) else {stage: jobs}
+
+    def files(self) -> list[Path]:
+        """Every file the study's jobs leave."""
+        return [path for stage in STAGES for job in self.jobs(stage).values() for path in job.outputs]
 
     # Before the grid: once a study, once a data set -----------------------------------------------------------------
 
@@ -81,17 +86,6 @@ class Plan:
         """The Inception weights the study needs on this machine, if it needs them; laid out as torch.hub expects."""
         wanted = any(metric.member.name == "fid" for metric in self.study.evaluate.metrics)
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
-
-    @cached_property
-    def check(self) -> dict[str, Any]:
-        """What must be tried once before any job starts; see `stages/check.py`."""
-        combinations = {run.choices: run for run in self.runs}
-        return {
-            "combinations": [_parts(run) | {"batch_size": run.train.batch_size} for run in combinations.values()],
-            "metrics": [_named(metric) for metric in self.study.evaluate.metrics],
-            "folder": str(self.folder),
-            "weights": self._weights,
-        }
 
     @cached_property
     def _weights(self) -> dict[str, str] | None:
@@ -205,30 +199,34 @@ class Plan:
     @cached_property
     def track(self) -> Job:
         """The MLflow view."""
-        return self._summary("track", {"uri": self.study.track.uri, "study": self.study.study}, ())
+        return self._summary("track", {"uri": self.study.track.uri, "study": self.study.study}, [])
 
     @cached_property
     def tables(self) -> Job:
         """Tables for people and their programs."""
-        return self._summary("tables", {}, tuple(self.folder / "tables" / name for name in table_files()))
+        return self._summary("tables", {"folder": str(self.folder / "tables")}, table_files())
 
     @cached_property
     def figures(self) -> Job:
         """Figures, as SVG and PNG."""
-        return self._summary("figures", {}, tuple(self.folder / "figures" / name for name in figure_files(self.contenders)))
+        return self._summary("figures", {"folder": str(self.folder / "figures")}, figure_files(self.contenders))
 
     @cached_property
     def report(self) -> Job:
         """The HTML report."""
         pages = sorted((PACKAGE / "report").glob("*.j2")) + sorted((PACKAGE / "report").glob("*.css"))
-        slice = {"study": self.study.resolved(), "figures": str(self.folder / "figures")}
-        return self._summary("report", slice, (self.folder / "report.html",), needs=(self.figures,), pages=tuple(pages))
+        slice = {
+            "study": self.study.resolved(),
+            "figures": str(self.folder / "figures"),
+            "folder": str(self.folder),
+        }
+        return self._summary("report", slice, ["report.html"], needs=(self.figures,), pages=tuple(pages))
 
     def _summary(
         self,
         stage: str,
         slice: dict[str, Any],
-        outputs: tuple[Path, ...],
+        files: list[str],
         needs: tuple[Job, ...] = (),
         pages: tuple[Path, ...] = (),
     ) -> Job:
@@ -236,7 +234,8 @@ class Plan:
         value = digest([slice, needed, sources_digest(_stage(stage), *pages)])
         stamp = self.folder / ".done" / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
-        return Job(stage, stage, value, {**slice, "collected": str(self.collect.path.parent)}, inputs, (stamp, *outputs))
+        outputs = (stamp, *(Path(slice["folder"]) / name for name in files))
+        return Job(stage, stage, value, {**slice, "collected": str(self.collect.path.parent)}, inputs, outputs)
 
     def _job(self, stage: str, name: str, slice: dict[str, Any], sources: str, inputs: tuple[Path, ...]) -> Job:
         value = digest([slice, sources])

@@ -1,0 +1,24 @@
+"""A study of GAN stability: prepare -> judge -> train -> evaluate -> collect -> track, tables, figures, report."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if not config:  # a study named by --configfile stands for itself, it is not laid over the default one
+    configfile: "config/config.yaml"
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/summarise.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        outputs_of("track"),
+        outputs_of("tables"),
+        outputs_of("figures"),
+        outputs_of("report"),

@@ -1,0 +1,108 @@
+"""What became of a run, by rules that a study can set; failures are results, so none goes unnamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+FAIR = "modes_fair"  # the column of the metric `mode_coverage` that says whether a generator collapsed
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Thresholds, as the study's `outcome` section documents them."""
+
+    norm_growth: float
+    won_real_output: float
+    won_fake_output: float
+    won_share: float
+    collapsed_modes: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome, the step at which it was first seen, and the measurement that decided it."""
+
+    outcome: str
+    step: int
+    why: str
+
+
+def judge(
+    rules: Rules,
+    *,
+    steps: int,
+    diverged: tuple[int, str] | None,
+    curves: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    modes: int,
+) -> Verdict:
+    """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
+
+    Args:
+        rules: the thresholds.
+        steps: training steps asked for.
+        diverged: step and cause if the engine saw a number that is none.
+        curves: the run's rows of the table `curves`.
+        snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
+        modes: number of modes of the data.
+    """
+    if diverged is not None:
+        return Verdict("diverged", diverged[0], diverged[1])
+    series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
+    return (
+        _ran_off(rules, series)
+        or _discriminator_won(rules, series, steps)
+        or _collapsed(rules, snapshots, modes)
+        or Verdict("finished", steps, f"trained all {steps} steps without one of the failures")
+    )
+
+
+def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame]) -> Verdict | None:
+    """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""
+    for player in ("discriminator", "generator"):
+        norms = series[f"{player}_parameter_norm"]
+        limit = rules.norm_growth * norms["min"].iloc[0]
+        within = norms["mean"] <= limit
+        if not within.iloc[-1]:
+            step = _after_last(norms, within)
+            growth = norms["mean"].iloc[-1] / norms["min"].iloc[0]
+            return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
+    return None
+
+
+def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
+    """Real and generated examples told apart almost surely, throughout the last part of training."""
+    real, fake = series["real_output"], series["fake_output"]
+    apart = (real["mean"] >= rules.won_real_output) & (fake["mean"].to_numpy() <= rules.won_fake_output)
+    late = real["last_step"] > (1 - rules.won_share) * steps
+    if not apart[late].all():
+        return None
+    step = _after_last(real, ~apart)
+    return Verdict(
+        "discriminator-won",
+        step,
+        f"mean outputs {real['mean'].iloc[-1]:.4f} on real and {fake['mean'].iloc[-1]:.4f} on generated examples at the "
+        f"end, and no closer since step {step}",
+    )
+
+
+def _collapsed(rules: Rules, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
+    """Too few modes covered at the last snapshot; dated from the first snapshot since which that is so."""
+    if FAIR not in snapshots or not len(snapshots):
+        return None
+    covered, least = snapshots[FAIR], rules.collapsed_modes * modes
+    if not covered.iloc[-1] < least:
+        return None
+    fine = snapshots[~(covered < least)]
+    since = snapshots[snapshots["step"] > (fine["step"].max() if len(fine) else -1)]["step"].min()
+    return Verdict("collapsed", int(since), f"{covered.iloc[-1]:.0f} of {modes} modes covered at the last snapshot")
+
+
+def _after_last(bins: pd.DataFrame, good: pd.Series) -> int:
+    """The first step of the bins after the last good one."""
+    bad = ~good.to_numpy()[::-1]
+    tail = int(bad.argmin()) if not bad.all() else len(bad)
+    return int(bins["first_step"].iloc[len(bins) - tail])

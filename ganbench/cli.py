@@ -1,0 +1,169 @@
+"""The command line: look at what there is, check a study, run its stages with or without Snakemake."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ganbench import __version__
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.locks import exclusive
+from ganbench.core.study import Study, load, parse
+from ganbench.stages import STAGES, folder, run
+from ganbench.stages.plan import Plan
+
+app = typer.Typer(
+    help="Reproducible studies of how stably GANs train.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+STUDY = typer.Argument(help="The study's file.", show_default=True)
+AStudy = Annotated[Path, STUDY]
+DEFAULT = Path("config/config.yaml")
+out = Console()
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are one message and exit status 1."""
+    try:
+        app()
+    except GanbenchError as error:
+        Console(stderr=True, highlight=False).print("Error:", style="bold red", end=" ")
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+@app.command("list")
+def list_members(
+    family: Annotated[str | None, typer.Argument(help="One family only, such as 'architecture'.")] = None,
+) -> None:
+    """Show every architecture, data set, objective, metric ... with its one line and its options."""
+    if family is not None and family not in registry.FAMILIES:
+        raise GanbenchError(unknown("family", family, registry.FAMILIES))
+    for key in registry.FAMILIES if family is None else [family]:
+        table = Table(title=key, title_justify="left", title_style="bold", expand=False)
+        for column in ("name", "what it is", "options"):
+            table.add_column(column)
+        for name, member in registry.members(key).items():
+            options = ", ".join(f"{option}={about.default!r}" for option, about in member.options.items())
+            table.add_row(name, member.summary, options)
+        out.print(table)
+
+
+@app.command()
+def check(study: AStudy = DEFAULT) -> None:
+    """Validate a study, try its networks, and show what it will take - before anything starts."""
+    from ganbench.stages.check import check as try_out
+
+    plan = Plan(load(study))
+    folder.usable(plan)
+    estimates = try_out(plan)
+    table = Table(title=f"{plan.study.study}: {len(plan.runs):,} runs in {len(plan.packs):,} packs", title_justify="left")
+    for column in ("contender", "runs", "packs", "parameters D + G", "core-minutes", "disk"):
+        table.add_column(column, justify="left" if column == "contender" else "right", overflow="fold")
+    for estimate in estimates:
+        packs = sum(pack.runs[0].contender == estimate.contender for pack in plan.packs.values())
+        sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
+        minutes, disk = f"{estimate.seconds / 60:.1f}", f"{estimate.bytes / 1e6:.1f} MB"
+        table.add_row(estimate.contender, f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
+    out.print(table)
+    jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
+    waiting = sum(not job.done for job in jobs)
+    minutes = sum(estimate.seconds for estimate in estimates) / 60
+    out.print(f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs.")
+    out.print(f"Results: {plan.folder}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of study files, for editors."""
+    out.print_json(json.dumps(Study.model_json_schema()))
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+def _stage(stage: str, study: Path, only: str | None) -> None:
+    plan = Plan(load(study))
+    folder.usable(plan)
+    jobs = plan.jobs(stage)
+    if only is not None and only not in jobs:
+        raise GanbenchError(unknown(f"job of {stage}", only, jobs))
+    with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
+        for name, job in jobs.items():
+            if only not in (None, name):
+                continue
+            missing = [path for path in job.inputs if not path.exists()]
+            if missing:
+                raise GanbenchError(f"{stage} {name} needs {missing[0]}, which an earlier stage makes ({', '.join(STAGES)}).")
+            if job.done:
+                out.print(f"{stage} {name}: up to date")
+            else:
+                run(stage, job.slice, job.path)
+                out.print(f"{stage} {name}: {job.path}")
+
+
+def _stage_command(stage: str, what: str) -> None:
+    def command(
+        study: AStudy = DEFAULT,
+        only: Annotated[str | None, typer.Option(help="One job only, by the name of its pack or data set.")] = None,
+    ) -> None:
+        _stage(stage, study, only)
+
+    app.command(stage, help=f"{what} Does what is not up to date yet.", rich_help_panel="Stages, in their order")(command)
+
+
+for _name, _what in {
+    "prepare": "Load the data sets.",
+    "judge": "Fit the judges of the data sets' modes.",
+    "train": "Train the packs, one after the other.",
+    "evaluate": "Score every snapshot.",
+    "collect": "Gather all results in tables.",
+    "track": "Show the results in MLflow.",
+    "tables": "Write the tables.",
+    "figures": "Draw the figures.",
+    "report": "Write the HTML report.",
+}.items():
+    _stage_command(_name, _what)
+
+
+@app.command(hidden=True)
+def try_out() -> None:
+    """Try what the jobs of a study will need; the study comes as JSON on standard input."""
+    from ganbench.stages.check import check as try_parts
+
+    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")))
+
+
+@app.command()
+def weights(
+    path: Annotated[Path, typer.Argument(help="Where to put them.")],
+    sha256: Annotated[str, typer.Option(help="First characters of the file's SHA-256.")],
+) -> None:
+    """Fetch the Inception weights of the FID, and check them."""
+    from ganbench.stages.weights import fetch
+
+    fetch(path, sha256)
+
+
+@app.command(hidden=True)
+def job(
+    stage: str,
+    slice: Annotated[str, typer.Option(help="The job's slice of the configuration, as JSON.")],
+    output: Annotated[Path, typer.Option(help="The file whose name carries the job's digest.")],
+) -> None:
+    """Run one job as the workflow hands it out."""
+    if stage not in STAGES:
+        raise GanbenchError(unknown("stage", stage, STAGES))
+    run(stage, json.loads(slice), output)

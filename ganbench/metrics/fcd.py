@@ -1,0 +1,37 @@
+"""Fréchet distance in the features of the data set's own judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.core.metric import MetricInfo
+from ganbench.data import DataSpec
+from ganbench.judges import Look
+from ganbench.metrics._frechet import Moments, frechet_distance, moments
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Like the FID, but in a domain in which Inception features mean little; never to be compared with an FID. Its bias
+    is of the order of 1/n: compare only values of equal sample size (Chong and Forsyth 2020)."""
+
+    columns: ClassVar[dict[str, MetricInfo]] = {
+        "fcd": MetricInfo(
+            title="Fréchet classifier distance",
+            what="Fréchet distance between generated and real training examples in the features of the data set's own "
+            "judge (the points themselves for planar data); 0 is best, and both blur and missing modes raise it",
+            best="low",
+            lower=0.0,
+            upper=None,
+        )
+    }
+
+    def supports(self, data: DataSpec) -> str | None:
+        return None
+
+    def reference(self, real: Look) -> Moments:
+        return moments(real.features)
+
+    def score(self, generated: Look, reference: Moments) -> dict[str, float]:
+        return {"fcd": frechet_distance(moments(generated.features), reference)}

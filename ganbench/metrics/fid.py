@@ -1,0 +1,72 @@
+"""Fréchet Inception distance, through pytorch-fid's Inception network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.data import DataSpec
+from ganbench.judges import Look
+from ganbench.metrics._frechet import Moments, frechet_distance, moments
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Heusel et al. 2017. Features are the 2,048 activations of the last pooling layer, of images resized to 299x299 by
+    the network itself; grey images are shown in three equal channels."""
+
+    columns: ClassVar[dict[str, MetricInfo]] = {
+        "fid": MetricInfo(
+            title="FID",
+            what="Fréchet distance between generated and real training images in Inception features (pytorch-fid's "
+            "weights); 0 is best; depends on the sample size",
+            best="low",
+            lower=0.0,
+            upper=None,
+        )
+    }
+
+    def supports(self, data: DataSpec) -> str | None:
+        if len(data.shape) != 3 or data.shape[0] not in (1, 3) or not data.bounded:
+            return "FID is for grey or colour images with values in [-1, 1]"
+        return None
+
+    def reference(self, real: Look) -> Moments:
+        return moments(_features(real.examples))
+
+    def score(self, generated: Look, reference: Moments) -> dict[str, float]:
+        return {"fid": frechet_distance(moments(_features(generated.examples)), reference)}
+
+
+def _features(images: np.ndarray) -> np.ndarray:
+    """Inception features (n, 2048) of images (n, channels, height, width) in [-1, 1]."""
+    network = _inception()
+    device = next(network.parameters()).device
+    seen = []
+    with torch.no_grad():
+        for part in torch.from_numpy(images).float().split(BATCH):
+            colour = ((part + 1) / 2).expand(-1, 3, -1, -1).to(device)
+            seen.append(network(colour)[0].flatten(1).cpu())
+    return torch.cat(seen).numpy()
+
+
+@cache
+def _inception() -> nn.Module:
+    """pytorch-fid's network, with weights from where torch.hub keeps them; never fetched from here."""
+    from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[-1]
+    if not path.is_file():
+        raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval().to(device)

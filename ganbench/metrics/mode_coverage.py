@@ -1,0 +1,74 @@
+"""Mode coverage: how many modes are reached, how evenly, and by how many good examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ganbench.core.metric import MetricInfo
+from ganbench.data import DataSpec
+from ganbench.judges import Look
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
+
+    One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.
+    """
+
+    fair_share: float = 0.1
+
+    columns: ClassVar[dict[str, MetricInfo]] = {
+        "modes": MetricInfo(
+            title="Modes reached",
+            what="number of modes with at least one high-quality generated example",
+            best="high",
+            lower=0.0,
+            upper=None,
+        ),
+        "modes_fair": MetricInfo(
+            title="Modes covered",
+            what="number of modes with at least a tenth of the high-quality examples that the real data's share of the "
+            "mode would give it",
+            best="high",
+            lower=0.0,
+            upper=None,
+        ),
+        "high_quality": MetricInfo(
+            title="High-quality share",
+            what="share of generated examples that the judge places in a mode beyond doubt",
+            best="high",
+            lower=0.0,
+            upper=1.0,
+        ),
+        "mode_kl": MetricInfo(
+            title="KL of the mode histogram",
+            what="Kullback-Leibler divergence, in nats, of the histogram of all generated examples over modes from that "
+            "of the real ones; 0 is best",
+            best="low",
+            lower=0.0,
+            upper=None,
+        ),
+    }
+
+    def supports(self, data: DataSpec) -> str | None:
+        return None
+
+    def reference(self, real: Look) -> np.ndarray:
+        """Share of every mode in the real examples, (modes,)."""
+        return np.bincount(real.mode, minlength=real.modes) / len(real.mode)
+
+    def score(self, generated: Look, reference: np.ndarray) -> dict[str, float]:
+        n, modes = len(generated.mode), generated.modes
+        good = np.bincount(generated.mode[generated.confident], minlength=modes)
+        share = np.bincount(generated.mode, minlength=modes) / n
+        there = share > 0  # 0 ln 0 = 0
+        return {
+            "modes": float((good > 0).sum()),
+            "modes_fair": float((good >= np.maximum(self.fair_share * reference * n, 1)).sum()),
+            "high_quality": float(generated.confident.mean()),
+            "mode_kl": float((share[there] * np.log(share[there] / reference[there])).sum()),
+        }

@@ -1,0 +1,38 @@
+"""The stages of a study: each reads files, has the engine or the analysis compute, and writes files."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+STAGES = ("prepare", "judge", "train", "evaluate", "collect", "track", "tables", "figures", "report")
+
+
+def run(stage: str, slice: dict[str, Any], path: Path) -> None:
+    """Run one job of a stage.
+
+    Args:
+        stage: one of STAGES.
+        slice: the job's slice of the configuration, see `stages/plan.py`.
+        path: the file whose name carries the job's digest; the slice tells of any others.
+    """
+    function: Callable[[dict[str, Any], Path], None] = importlib.import_module(f"{__name__}.{stage}").run
+    function(slice, path)
+
+
+def stamp(path: Path) -> None:
+    """Leave the file that stands for a job's digest, last of all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def one_thread() -> None:
+    """Keep this process to one thread: a machine's cores are filled by jobs."""
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    logging.captureWarnings(True)

@@ -1,0 +1,126 @@
+"""check: whatever can be known to fail is found before any job starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
+from ganbench.engine.fusing import forward_work
+from ganbench.games.gan import initial_module
+from ganbench.nn.network import Network
+from ganbench.stages import folder, weights
+from ganbench.stages.parts import make
+from ganbench.stages.plan import Plan
+from ganbench.stages.train import training_of
+
+RATE = 20e9  # floating-point operations a second that one CPU core sustains in small networks, for estimates only
+STEP_SECONDS = 4e-4  # and what a training step costs beside them
+# A step is about six forward passes: forward and backward (twice a forward) of the discriminator on real and on fake
+# examples, of the generator, and of the discriminator again for the generator's gradient.
+PASSES = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a contender will take: parameters of both networks, seconds on one CPU core and bytes on disk."""
+
+    contender: str
+    runs: int
+    parameters: tuple[int, int]
+    seconds: float
+    bytes: int
+
+
+def check(plan: Plan) -> list[Estimate]:
+    """Try what the jobs will need.
+
+    Raises:
+        GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
+            metric fits no data set, weights are missing, or the disk has too little room.
+    """
+    estimates = [_estimate(plan, contender) for contender in plan.contenders]
+    _metrics(plan)
+    if plan.weights:
+        weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
+    folder.room(plan, sum(estimate.bytes for estimate in estimates))
+    return estimates
+
+
+def network_fault(module: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> str | None:
+    """Why a network cannot be a member of a pack, and what to change; None if it can."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.dropout._DropoutNd):
+            return f"has {type(part).__name__}, which draws from a random stream that all runs share; leave dropout out"
+        if getattr(part, "track_running_stats", False):
+            return f"has {type(part).__name__} with running statistics; give it track_running_stats=False"
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        with torch.no_grad():
+            outputs = module(inputs)
+    except RuntimeError as error:
+        return f"fails on inputs of shape {tuple(inputs.shape)}: {error}"
+    if tuple(outputs.shape) != shape:
+        return f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {tuple(inputs.shape)}; must be {shape}"
+    changed = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
+    if changed:
+        return f"changes its buffer {changed[0]!r} in a forward pass; a network must keep no state between calls"
+    if not list(module.parameters()):
+        return "has no parameters"
+    return None
+
+
+def architecture_fault(architecture: Any, data: DataSpec, batch: int = 4) -> str | None:
+    """Why an architecture cannot be trained on such data; None if it can."""
+    fault = architecture.supports(data)
+    if fault:
+        return fault
+    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
+    results = {"generator": (batch, *data.shape), "discriminator": (batch,)}
+    for player, shape in shapes.items():
+        module = initial_module(architecture, player, data, seed=0)
+        fault = network_fault(module, torch.zeros(batch, *shape), results[player])
+        if fault:
+            return f"its {player} {fault}"
+    return None
+
+
+def _estimate(plan: Plan, contender: str) -> Estimate:
+    members = [run for run in plan.runs if run.contender == contender]
+    pack = next(pack for pack in plan.packs.values() if pack.runs[0].contender == contender)
+    architecture, dataset = members[0].choice("architecture"), members[0].choice("dataset")
+    data = dataset.build().spec
+    fault = architecture_fault(architecture.build(), data)
+    if fault:
+        fits = _alternatives(plan, data)
+        raise GanbenchError(
+            f"grid: architecture {architecture.label!r} cannot do data set {dataset.label!r} with examples of shape "
+            f"{data.shape}: {fault}.{fits}"
+        )
+    training = training_of(plan.train[pack.name].slice)
+    sizes = tuple(Network(initial_module(training.architecture, player, data, 0)).size for player in ("discriminator", "generator"))
+    step = PASSES * forward_work(training) / RATE + STEP_SECONDS
+    seconds = len(members) * training.steps * step
+    size = 4 if training.dtype == torch.float32 else 8
+    kept = sum(sizes) * size * len(training.snapshots) + 8 * 3 * 8 * min(training.curve_bins, training.steps)
+    return Estimate(contender, len(members), sizes, seconds, len(members) * kept)
+
+
+def _alternatives(plan: Plan, data: DataSpec) -> str:
+    from ganbench.core.registry import members
+
+    able = [name for name, member in members("architecture").items() if not member.build(member.complete({})).supports(data)]
+    return f" Architectures that can: {', '.join(able)}." if able else ""
+
+
+def _metrics(plan: Plan) -> None:
+    specs = {run.choice("dataset"): run.choice("dataset").build().spec for run in plan.runs}
+    for metric in plan.study.evaluate.metrics:
+        faults = {dataset.label: metric.build().supports(spec) for dataset, spec in specs.items()}
+        if all(faults.values()):
+            why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+            raise GanbenchError(f"evaluate.metrics: {metric.label} says nothing of any data set of the study ({why}).")

@@ -1,0 +1,58 @@
+"""evaluate: metrics and samples of a pack's runs at every snapshot. Runs that a file holds already are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ganbench.core import store
+from ganbench.core.tree import Tree
+from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.stages import one_thread, packs
+from ganbench.stages.device import device
+from ganbench.stages.parts import examples, make
+from ganbench.stages.progress import progress
+
+POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many of them are kept for one
+
+
+def run(slice: dict[str, Any], path: Path) -> None:
+    one_thread()
+    members = slice["members"]
+    kept = packs.there(path, "evaluate", members)
+    trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}
+    new = [member for member in members if member["digest"] not in kept]
+    made = _evaluate_new(slice, new, trained) if new else ()
+    packs.write(path, "evaluate", members, kept, made)
+
+
+def panel_of(slice: dict[str, Any]) -> Panel:
+    """The judge and the metrics of a data set; `slice` names `metrics`, `judge` and `prepared`."""
+    if slice["weights"]:  # laid out as torch.hub keeps downloads, which is where pytorch-fid looks
+        os.environ["TORCH_HOME"] = str(Path(slice["weights"]["path"]).parents[2])
+    with store.reading(Path(slice["judge"]), "judge") as file:
+        judge, memory = make("judge", store.load(file["judge"])), store.load(file["memory"])
+    metrics = [make("metric", named) for named in slice["metrics"]]
+    data = make("dataset", slice["parts"]["dataset"]).spec
+    return Panel.of(judge, memory, metrics, data, examples(Path(slice["prepared"])).train)
+
+
+def _evaluate_new(
+    slice: dict[str, Any], new: list[packs.Member], trained: dict[str, str]
+) -> Iterator[tuple[packs.Member, Tree]]:
+    panel, architecture = panel_of(slice), make("architecture", slice["parts"]["architecture"])
+    data = make("dataset", slice["parts"]["dataset"]).spec
+    shown = slice["shown"] if len(data.shape) == 3 else min(slice["samples"], POINTS_PER_IMAGE * slice["shown"])
+    with (
+        device(slice["machine"]["device"]) as place,
+        store.reading(Path(slice["trained"]), "train") as file,
+        progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
+    ):
+        for count, member in enumerate(new, start=1):
+            snapshots = packs.group_of(file, trained[member["digest"]])["snapshots"]
+            generators = snapshots["generator"][:]
+            tree = evaluate(panel, architecture, data, member["seed"], generators, slice["samples"], shown, place)
+            yield member, {**tree, "step": snapshots["step"][:]}
+            report(count)

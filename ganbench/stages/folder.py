@@ -1,0 +1,67 @@
+"""The results folder of a study: ours, writable, with room, used by one workflow at a time, its files whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ganbench import __version__
+from ganbench.core import store
+from ganbench.core.errors import GanbenchError
+from ganbench.stages.plan import Plan
+
+MARK = ".ganbench.json"  # says which version of the file format the folder holds
+LOCK = ".lock"
+
+
+def usable(plan: Plan) -> None:
+    """Make the folder, or find it fit to go on in.
+
+    Raises:
+        GanbenchError: it cannot be written, holds results of another format, or damaged files of this study.
+    """
+    place, mark = plan.folder, plan.folder / MARK
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        if not mark.exists():
+            mark.write_text(json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study}))
+        found = json.loads(mark.read_text())
+        probe = place / ".writable"
+        probe.touch()
+        probe.unlink()
+    except ValueError:
+        raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
+    except OSError as error:
+        raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
+    if found.get("format") != store.FORMAT:
+        raise GanbenchError(
+            f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
+            f"{__version__}, format {store.FORMAT}. Use that version, or name another 'results' folder."
+        )
+    whole(plan.files())
+
+
+def whole(paths: Iterable[Path]) -> None:
+    """Refuse damaged result files.
+
+    Raises:
+        GanbenchError: naming each of them.
+    """
+    found = [fault for path in paths if path.suffix == ".h5" and path.exists() and (fault := store.fault_of(path))]
+    if found:
+        raise GanbenchError("\n".join(found))
+
+
+def room(plan: Plan, needed: int) -> None:
+    """Refuse to start what cannot fit.
+
+    Raises:
+        GanbenchError: the disk has less room than the study needs.
+    """
+    left = shutil.disk_usage(plan.folder).free
+    if left < needed:
+        raise GanbenchError(
+            f"results: the disk of {plan.folder} has {left / 1e9:.1f} GB left, and the study needs about {needed / 1e9:.1f} GB."
+        )

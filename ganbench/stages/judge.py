@@ -1,0 +1,18 @@
+"""judge: fit the judge of a data set's modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganbench.core import store
+from ganbench.stages import one_thread
+from ganbench.stages.parts import examples, make
+
+
+def run(slice: dict[str, Any], path: Path) -> None:
+    one_thread()
+    memory = make("judge", slice["judge"]).fit(examples(Path(slice["prepared"])))
+    with store.writing(path, "judge") as file:
+        store.save(file.create_group("judge"), slice["judge"])
+        store.save(file.create_group("memory"), memory)

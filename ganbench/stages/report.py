@@ -1,0 +1,15 @@
+"""report: one HTML file that says what was found and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganbench.analysis.collected import Collected
+from ganbench.report.html import render
+from ganbench.stages import stamp
+
+
+def run(slice: dict[str, Any], path: Path) -> None:
+    render(Collected.read(Path(slice["collected"])), slice["study"], Path(slice["figures"]), Path(slice["folder"]) / "report.html")
+    stamp(path)

@@ -1,0 +1,15 @@
+"""tables: the collected results as CSV and Parquet, documented column by column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganbench.analysis.collected import Collected
+from ganbench.report.tables import write
+from ganbench.stages import stamp
+
+
+def run(slice: dict[str, Any], path: Path) -> None:
+    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]))
+    stamp(path)

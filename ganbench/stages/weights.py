@@ -1,0 +1,43 @@
+"""weights: the Inception network's weights for the FID, fetched once, on a machine that has a network."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import urllib.request
+from pathlib import Path
+
+from ganbench.core.errors import GanbenchError
+
+URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+TIMEOUT_SECONDS = 30
+
+
+def fetch(path: Path, sha256: str) -> None:
+    """Have the weights at `path`, whose SHA-256 begins with `sha256`.
+
+    Raises:
+        GanbenchError: they are not there and cannot be fetched, or what is there is something else; the message says
+            which file to put where.
+    """
+    remedy = f"Put the file {URL.rsplit('/', 1)[-1]} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
+    if not path.exists():
+        temporary = path.with_suffix(".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+            _verify(temporary, sha256, remedy)
+            temporary.replace(path)
+        except OSError as error:
+            raise GanbenchError(f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). {remedy}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+    _verify(path, sha256, remedy)
+
+
+def _verify(path: Path, sha256: str, remedy: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(sha256):
+        raise GanbenchError(f"evaluate.metrics: fid: {path} has the SHA-256 {found}, not {sha256}... {remedy}")

@@ -1,0 +1,57 @@
+"""What the workflow needs of the package when it is parsed and when it starts. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.locks import holder, try_lock
+from ganbench.core.study import parse
+from ganbench.stages import folder
+from ganbench.stages.plan import Plan
+
+_held: list[Any] = []  # the lock of the results folder: held as long as this process lives
+
+
+def plan_of(config: dict[str, Any], origin: str) -> Plan:
+    """The plan of the study in a workflow's configuration."""
+    with _as_workflow_error():
+        return Plan(parse(config, origin=origin))
+
+
+def start(plan: Plan) -> None:
+    """Before the first job: take the results folder, and try what can be tried.
+
+    Raises:
+        WorkflowError: something that a job would stumble over.
+    """
+    with _as_workflow_error():
+        folder.usable(plan)
+        path = plan.folder / folder.LOCK
+        lock = try_lock(path)
+        if lock is None:
+            raise GanbenchError(f"the results folder {plan.folder} is in use by {holder(path)}.")
+        _held.append(lock)
+        if all(job.done for job in (*plan.train.values(), *plan.evaluate.values())):
+            return
+        # In a process of its own: building networks takes torch, which this one does without.
+        study = json.dumps(plan.study.resolved())
+        tried = subprocess.run([sys.executable, "-m", "ganbench", "try-out"], input=study, text=True, capture_output=True)
+        if tried.returncode:
+            raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
+
+
+@contextmanager
+def _as_workflow_error() -> Iterator[None]:
+    """Snakemake prints its own errors without a traceback."""
+    try:
+        yield
+    except GanbenchError as error:
+        raise WorkflowError(str(error)) from None

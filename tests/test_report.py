@@ -1,0 +1,395 @@
+"""Tables, figures, findings and the HTML page, on a made-up study."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import collected_example
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import RUNS
+from ganbench.analysis.contenders import as_loss, headline, measured
+from ganbench.analysis.findings import findings
+from ganbench.analysis.settings import settings
+from ganbench.report import figures, html, tables
+from ganbench.report.figures import samples, style
+from ganbench.report.outputs import CONTENDER_FIGURES, STUDY_FIGURES, figure_files, table_files
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "ganbench"
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return collected_example.build(tmp_path_factory.mktemp("collected"))
+
+
+@pytest.fixture(scope="module")
+def drawn(collected, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    figures.write(collected, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(collected, drawn, tmp_path_factory) -> str:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    html.render(collected, collected_example.study(), drawn, out)
+    return out.read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Tags, addresses and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+# Tables
+
+
+def test_tables_are_the_promised_files_with_every_column_documented(collected, tmp_path):
+    tables.write(collected, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(table_files())
+    notes = (tmp_path / "COLUMNS.md").read_text()
+    for name, columns in tables.documented(collected.metrics).items():
+        section = notes.split(f"## {name}\n")[1].split("\n## ")[0]
+        documented = re.findall(r"^\| `([^`]+)` \| (?=\S)", section, flags=re.MULTILINE)
+        read, typed = pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")
+        assert documented == list(read.columns) == list(typed.columns) == list(columns)
+        assert len(read) == len(typed) > 0
+        numbers = typed.select_dtypes("number").columns
+        pd.testing.assert_frame_equal(read[numbers], typed[numbers], check_dtype=False, rtol=1e-12)
+
+
+def test_undocumented_columns_are_refused(collected, tmp_path):
+    odd = dataclasses.replace(collected, runs=collected.runs.assign(mood="good"))
+    with pytest.raises(ValueError, match=r"table runs: .*mood"):
+        tables.write(odd, tmp_path)
+
+
+def test_settings_count_every_run_once(collected):
+    table = settings(collected)
+    assert len(table) == 21
+    assert table["runs"].sum() == len(collected.runs)
+    outcomes = table.filter(regex="^outcome_")
+    assert (outcomes.sum(axis=1) == table["runs"]).all()
+    assert (table["failed"] == table["runs"] - table["outcome_finished"]).all()
+    assert table["fcd_values"].sum() == np.isfinite(collected.runs["fcd_final"]).sum() < len(collected.runs)
+
+
+def test_a_settings_row_does_not_depend_on_the_others(collected):
+    few = settings(collected_example.only(collected, collected.runs["contender"] == "ring8-mlp"))
+    every = settings(collected)
+    pd.testing.assert_frame_equal(few, every[every["contender"] == "ring8-mlp"].reset_index(drop=True))
+
+
+def test_unknown_outcomes_are_refused(collected):
+    odd = dataclasses.replace(collected, runs=collected.runs.assign(outcome="bored"))
+    with pytest.raises(ValueError, match=r"bored.*OUTCOMES"):
+        settings(odd)
+
+
+# Findings
+
+
+def tiny(collected: Collected, outcomes: list[str], values: list[float], **columns: object) -> Collected:
+    """Four runs of one contender at two learning rates with given outcomes and final values."""
+    keep = (collected.runs["contender"] == "ring8-mlp") & (collected.runs["seed"] < 2)
+    few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
+    runs = few.runs.assign(outcome=outcomes, outcome_step=[100, 200, 300, 400], fcd_final=values, **columns)
+    return dataclasses.replace(few, runs=runs)
+
+
+def texts(collected: Collected, kind: str) -> str:
+    return " ".join(each.text for each in findings(collected) if each.kind == kind)
+
+
+def test_findings_carry_the_numbers_of_the_table(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
+    assert (
+        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first seen at step 300)"
+        " and 1 collapsed (first seen at step 400)." in texts(few, "failures")
+    )
+    contender = texts(few, "contender")
+    assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in contender
+    assert "at learning rate 0.0002; worst: 60 (1 seed, 1 more without a value), at learning rate 0.005." in contender
+    axis = texts(few, "axis")
+    assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
+    assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
+    assert "training examples" not in axis
+    assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
+    assert "would score 0.8 in Fréchet classifier distance; the best final value of 4 runs is 2 (" in texts(
+        few, "reference"
+    )
+    assert "2 seeds each" in texts(few, "caution")
+
+
+def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "finished"], [5.0, 6.0, np.nan, 1.0])
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "contender")
+
+
+def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "contender")
+    assert "the best final value of 4 runs is 5 (" in texts(few, "reference")
+
+
+def test_forgetting_is_counted(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, 9.0], 2: [10.0, 5.0, np.nan], 3: [1.0, 2.0, 3.0]}
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        for run, values in zip(few.runs["run"], curves.values(), strict=True)
+        for i, value in enumerate(values)
+    ]
+    text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
+    assert "2 of 3 runs gave back more than 50% of their best improvement" in text
+    assert "2 of these 2 count as finished" in text
+    assert "10 at first, 5 at step 10, no value at the last" in text
+    assert "1 more run never improved" in text
+
+
+def test_mixed_machines_and_edited_sources_are_warned_of(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4, device=["cpu", "cpu", "gpu", "cpu"], commit="abc+")
+    warnings = [each.text for each in findings(few) if each.warning]
+    assert "The runs mix 2 values of device: cpu (3 runs) and gpu (1 run)." in warnings
+    assert "4 of 4 runs were trained from sources that differed from their commit." in warnings
+    assert not any("torch" in text for text in warnings)
+
+
+def test_no_value_counts_as_worse_than_any(collected):
+    high, low = collected.metrics["modes"], collected.metrics["fcd"]
+    assert as_loss(np.array([9.0, 1.0, np.nan]), high).tolist() == [-9, -1, np.inf]
+    assert as_loss(np.array([9.0, 1.0, np.inf]), low).tolist() == [9, 1, np.inf]
+    assert headline(collected, "digits-fc") == "fcd"
+    unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fcd": dataclasses.replace(low, best="none")})
+    assert headline(unfit, "digits-fc") == "modes"
+    assert measured(unfit, "digits-fc")[0] == "fcd"
+
+
+# Figures
+
+
+def test_every_promised_figure_is_drawn(collected, drawn):
+    names = ["digits-fc", "digits-dcgan", "ring8-mlp"]
+    assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(names))
+    assert "losses-ring8-mlp.svg" in figure_files(names)
+    assert set(STUDY_FIGURES + CONTENDER_FIGURES) == set(figures.KINDS) == set(html.FIGURE_TITLES)
+
+
+@pytest.mark.parametrize("kind", [*STUDY_FIGURES, *CONTENDER_FIGURES])
+def test_figures_are_the_same_bytes_every_time(collected, drawn, kind, tmp_path):
+    contender = "ring8-mlp" if kind in CONTENDER_FIGURES else None
+    name = kind if contender is None else f"{kind}-{contender}"
+    with style.applied():
+        style.save(figures.draw(collected, kind, contender), tmp_path, name)
+    for format in ("svg", "png"):
+        assert (tmp_path / f"{name}.{format}").read_bytes() == (drawn / f"{name}.{format}").read_bytes()
+
+
+@pytest.mark.parametrize("kind", list(figures.KINDS))
+def test_captions_of_the_workflow_are_those_of_the_figures(kind):
+    words = (ROOT / "workflow" / "report" / f"{kind}.rst").read_text()
+    assert " ".join(words.split()) == figures.CAPTIONS[kind]
+
+
+def test_samples_show_a_good_and_a_failed_run(collected):
+    for contender in ("digits-fc", "digits-dcgan", "ring8-mlp"):
+        (role, best), (other, worst) = samples.choose(collected, contender)
+        runs = collected.runs[collected.runs["contender"] == contender]
+        assert (role, other) == ("Best run", "A failed run")
+        assert best["fcd_final"] == runs.loc[runs["outcome"] == "finished", "fcd_final"].min()
+        assert worst["outcome"] != "finished"
+
+
+def test_settings_outside_figures_are_left_alone(collected):
+    before = dict(style.mpl.rcParams)
+    with style.applied():
+        figures.draw(collected, "outcomes")
+    assert dict(style.mpl.rcParams) == before
+
+
+# The page
+
+
+def test_page_loads_nothing(page):
+    parsed = Page(page)
+    assert not parsed.open
+    assert parsed.addresses
+    assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
+    assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
+    assert not re.search(r"@import|url\(", page)
+    assert parsed.tags.count("img") == 3 + 3 * 3
+    assert len(page) < 5_000_000
+
+
+def test_page_says_what_the_tables_say(collected, page):
+    words = " ".join(" ".join(Page(page).words).split())
+    for each in findings(collected):
+        assert each.text in words
+    for caption in figures.CAPTIONS.values():
+        assert caption in words
+    for digest in collected.runs["digest"]:
+        assert digest in words
+    assert words.index("What was found") < words.index("All contenders at a glance") < words.index("How it was made")
+    assert "batch_size: 64" in words
+
+
+def test_links_of_the_page_lead_somewhere(page):
+    parsed = Page(page)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {address[1:] for address in parsed.addresses if address.startswith("#")} <= set(parsed.ids)
+
+
+def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
+    html.render(collected, collected_example.study(), drawn, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+HOSTILE = "<script>alert('x')</script> & \"q\" $\\frac{a}{$ </style> {{ 7*7 }} | _^"
+
+
+def test_hostile_words_stay_words(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    info = dataclasses.replace(few.metrics["fcd"], title=HOSTILE, what=HOSTILE)
+    runs = few.runs.assign(outcome_why=HOSTILE, device=HOSTILE, commit=HOSTILE)
+    references = few.references.assign(how=HOSTILE)
+    few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fcd": info})
+    study = {"study": HOSTILE, "title": HOSTILE, "description": HOSTILE, HOSTILE: [HOSTILE]}
+    page = whole_report(few, study, tmp_path)
+    assert "<script" not in page
+    assert "{{ 7*7 }}" in page
+    parsed = Page(page)
+    assert not parsed.open
+    assert HOSTILE in " ".join(parsed.words)
+    tables.write(few, tmp_path / "tables")
+    assert "<script" not in (tmp_path / "tables" / "COLUMNS.md").read_text()
+
+
+# Studies that are not like the example
+
+
+def whole_report(collected: Collected, study: dict, folder: Path) -> str:
+    figures.write(collected, folder / "figures")
+    tables.write(collected, folder / "tables")
+    html.render(collected, study, folder / "figures", folder / "report.html")
+    names = dict.fromkeys(collected.runs["contender"])
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == sorted(figure_files(names))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not Page(page).open
+    return page
+
+
+def test_a_study_in_which_everything_diverged(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["outcome"] == "diverged")
+    names = list(few.metrics)
+    lost = {f"{name}_final": np.nan for name in names}
+    few = dataclasses.replace(
+        few, runs=few.runs.assign(**lost), snapshots=few.snapshots.assign(**dict.fromkeys(names, np.nan))
+    )
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert f"{len(few.runs)} of {len(few.runs)} runs failed (100%" in page
+    assert "No run has a value of any metric." in page
+
+
+def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["contender"] == "digits-fc")
+    few = dataclasses.replace(
+        few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
+    )
+    few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
+    with h5py.File(tmp_path / "samples.h5", "w") as file:
+        file["real/digits"] = np.zeros((3, 1, 8, 8), dtype=np.float32)
+        for run in few.runs["run"]:
+            file[f"runs/{run}/step"] = np.zeros(0, dtype=np.int64)
+            file[f"runs/{run}/samples"] = np.zeros((0, 8, 1, 8, 8), dtype=np.float32)
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert "Nothing was measured on real data." in page
+
+
+def test_a_study_of_one_seed(collected, tmp_path):
+    few = collected_example.only(
+        collected, (collected.runs["seed"] == 0) & (collected.runs["contender"] == "digits-fc")
+    )
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert "1 seed each" in page
+
+
+def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
+    one = (collected.runs["contender"] == "digits-fc") & (collected.runs["n_train"] == 400)
+    one &= collected.runs["learning_rate"] == 2e-4
+    page = whole_report(collected_example.only(collected, one), collected_example.study(), tmp_path / "setting")
+    assert "None" not in page
+    whole_report(
+        collected_example.only(collected, one & (collected.runs["seed"] == 0)),
+        collected_example.study() | {"title": "", "description": ""},
+        tmp_path / "run",
+    )
+
+
+def test_losses_beyond_any_number_are_drawn(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    curves = few.curves.copy()
+    wild = curves.index % 7
+    curves.loc[wild == 0, ["mean", "max"]] = np.inf
+    curves.loc[wild == 1, ["min", "mean"]] = -1e300
+    with style.applied():
+        style.save(figures.draw(dataclasses.replace(few, curves=curves), "losses", "ring8-mlp"), tmp_path, "losses")
+
+
+# Layers
+
+
+def test_names_of_outputs_need_nothing_but_the_standard_library():
+    code = (
+        "import sys; from ganbench.report.outputs import table_files, figure_files; figure_files(['a']);"
+        "print(sorted({'numpy', 'pandas', 'matplotlib', 'seaborn', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["analysis", "report"])
+def test_readers_of_files_never_import_torch(package):
+    for path in (PACKAGE / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] in ("torch", "torchvision") for name in names), path
+
+
+def test_the_example_keeps_to_the_contract(collected):
+    assert list(collected.runs.columns) == [*RUNS, *(f"{name}_final" for name in collected.metrics)]
+    assert set(collected.runs["outcome"]) == {"finished", "diverged", "collapsed", "discriminator-won"}

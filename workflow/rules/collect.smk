@@ -1,0 +1,13 @@
+rule collect:
+    """Gather all results of the study in tables."""
+    input:
+        files_of("collect", "collect"),
+    output:
+        runs=outputs_of("collect")[0],
+        others=outputs_of("collect")[1:],
+    params:
+        slice=plan.collect.argument,
+    log:
+        f"{RESULTS}/logs/collect.log",
+    shell:
+        "ganbench job collect --slice {params.slice:q} --output {output.runs:q} 2> {log:q}"

@@ -1,0 +1,36 @@
+"""The plan of the study; every rule asks it for its files and its slice of the configuration.
+
+Inputs are `ancient`: a file's name carries the digest of all that made it, so a file that exists is up to date and time
+stamps say nothing.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+from ganbench.stages.workflow import plan_of, start
+
+plan = plan_of(config, origin=", ".join(map(str, workflow.configfiles)) or "the configuration")
+RESULTS = str(plan.folder)
+
+# Jobs use the environment that Snakemake itself runs in, activated or not; one job is one thread.
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; ")
+
+
+def files_of(stage, name):
+    """The input files of a job."""
+    return [ancient(str(path)) for path in plan.jobs(stage)[name].inputs]
+
+
+def slice_of(stage):
+    """A function from wildcards to the slice of the job they name."""
+    return lambda wildcards: plan.jobs(stage)[wildcards.name].argument
+
+
+def outputs_of(stage):
+    """The files of a stage that runs once a study."""
+    return [str(path) for path in plan.jobs(stage)[stage].outputs]
+
+
+onstart:
+    start(plan)

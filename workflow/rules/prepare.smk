@@ -1,0 +1,40 @@
+rule prepare:
+    """Load a data set."""
+    output:
+        update(f"{RESULTS}/prepare/{{name}}-{{digest}}.h5"),
+    params:
+        slice=slice_of("prepare"),
+    log:
+        f"{RESULTS}/logs/prepare/{{name}}-{{digest}}.log",
+    priority: 100
+    shell:
+        "ganbench job prepare --slice {params.slice:q} --output {output:q} 2> {log:q}"
+
+
+rule judge:
+    """Fit the judge of a data set's modes."""
+    input:
+        lambda wildcards: files_of("judge", wildcards.name),
+    output:
+        update(f"{RESULTS}/judge/{{name}}-{{digest}}.h5"),
+    params:
+        slice=slice_of("judge"),
+    log:
+        f"{RESULTS}/logs/judge/{{name}}-{{digest}}.log",
+    priority: 100
+    shell:
+        "ganbench job judge --slice {params.slice:q} --output {output:q} 2> {log:q}"
+
+
+rule weights:
+    """Fetch the Inception weights of the FID, on the submitting machine."""
+    output:
+        str(plan.study.evaluate.inception.folder / "hub/checkpoints/{file}.pth"),
+    params:
+        sha256=plan.study.evaluate.inception.sha256,
+    log:
+        f"{RESULTS}/logs/weights/{{file}}.log",
+    priority: 100
+    localrule: True
+    shell:
+        "ganbench weights {output:q} --sha256 {params.sha256:q} 2> {log:q}"

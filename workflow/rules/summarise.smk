@@ -1,0 +1,61 @@
+# Each of these leaves a stamp named after its digest, and files with plain names for people to open.
+
+
+rule track:
+    """Show the results in MLflow. The only rule that writes there: its SQLite store bears one writer."""
+    input:
+        files_of("track", "track"),
+    output:
+        stamp=outputs_of("track")[0],
+    params:
+        slice=plan.track.argument,
+    log:
+        f"{RESULTS}/logs/track.log",
+    localrule: True
+    shell:
+        "ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+
+
+rule tables:
+    """Write the tables, for people and their programs."""
+    input:
+        files_of("tables", "tables"),
+    output:
+        files=outputs_of("tables")[1:],
+        stamp=outputs_of("tables")[0],
+    params:
+        slice=plan.tables.argument,
+    log:
+        f"{RESULTS}/logs/tables.log",
+    shell:
+        "ganbench job tables --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+
+
+rule figures:
+    """Draw the figures."""
+    input:
+        files_of("figures", "figures"),
+    output:
+        files=outputs_of("figures")[1:],
+        stamp=outputs_of("figures")[0],
+    params:
+        slice=plan.figures.argument,
+    log:
+        f"{RESULTS}/logs/figures.log",
+    shell:
+        "ganbench job figures --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+
+
+rule report:
+    """Write the report."""
+    input:
+        files_of("report", "report"),
+    output:
+        files=outputs_of("report")[1:],
+        stamp=outputs_of("report")[0],
+    params:
+        slice=plan.report.argument,
+    log:
+        f"{RESULTS}/logs/report.log",
+    shell:
+        "ganbench job report --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"

@@ -1,0 +1,15 @@
+rule train:
+    """Train a pack of runs; members trained before are kept."""
+    input:
+        lambda wildcards: files_of("train", wildcards.name),
+    output:
+        update(f"{RESULTS}/train/{{name}}-{{digest}}.h5"),
+    params:
+        slice=slice_of("train"),
+    log:
+        f"{RESULTS}/logs/train/{{name}}-{{digest}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
+    priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
+    shell:
+        "ganbench job train --slice {params.slice:q} --output {output:q} 2> {log:q}"
