@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-FAIR = "modes_fair"  # the column of the metric `mode_coverage` that says whether a generator collapsed
+KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,22 @@ def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: 
 
 
 def _collapsed(rules: Rules, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
-    """Too few modes covered at the last snapshot; dated from the first snapshot since which that is so."""
-    if FAIR not in snapshots or not len(snapshots):
+    """Too few modes at the last snapshot, dated from the first snapshot since which that is so.
+
+    Modes are counted by exp(-KL) of the histogram over modes against the real one: n evenly filled modes of m equally
+    frequent ones give n / m, whatever the quality of the examples, so a generator that is merely blurred has not
+    collapsed.
+    """
+    if KL not in snapshots or not len(snapshots):
         return None
-    covered, least = snapshots[FAIR], rules.collapsed_modes * modes
-    if not covered.iloc[-1] < least:
+    filled = np.exp(-snapshots[KL])
+    if not filled.iloc[-1] < rules.collapsed_modes:
         return None
-    fine = snapshots[~(covered < least)]
-    since = snapshots[snapshots["step"] > (fine["step"].max() if len(fine) else -1)]["step"].min()
-    return Verdict("collapsed", int(since), f"{covered.iloc[-1]:.0f} of {modes} modes covered at the last snapshot")
+    fine = snapshots["step"][filled >= rules.collapsed_modes]
+    since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
+    before = f"at best {filled.max() * modes:.1f}"
+    why = f"examples fill the equivalent of {filled.iloc[-1] * modes:.1f} of {modes} modes at the last snapshot; {before}"
+    return Verdict("collapsed", int(since), why)
 
 
 def _after_last(bins: pd.DataFrame, good: pd.Series) -> int:

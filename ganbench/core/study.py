@@ -209,7 +209,7 @@ class Outcome(Section):
     won_real_output: Share = 0.99  # discriminator won: mean outputs beyond these two ...
     won_fake_output: Share = 0.01
     won_share: Share = 0.25  # ... throughout the last share of training
-    collapsed_modes: Share = 0.5  # collapsed: fewer than this share of the modes have a tenth of their fair share
+    collapsed_modes: Share = 0.5  # collapsed: the examples fill the equivalent of less than this share of the modes
 
 
 class Track(Section):

@@ -8,9 +8,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganbench.engine.train import Training
 from ganbench.games.gan import initial_module
 
-# Floating-point operations of both networks' forward passes on a batch, above which a CPU core is busy enough with one
-# member. Read off `make bench`, see benchmarks/results.
-LARGEST_FUSED_WORK = 30e6
+# Fusing shares the overhead of small kernels among the members of a pack, and pays until one member's kernels keep a
+# core busy alone. Both limits are in floating-point operations of both networks' forward passes on a batch, read off
+# `make bench` on a CPU; see benchmarks/results.
+WORK_PER_MEMBER = 3e6
+LARGEST_WORK = 60e6
 
 
 def decide(mode: str, training: Training, members: int, device: torch.device) -> tuple[bool, str]:
@@ -26,10 +28,9 @@ def decide(mode: str, training: Training, members: int, device: torch.device) ->
         return mode == "always", f"the study says fuse: {mode}"
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
-    work = forward_work(training)
-    fused = work <= LARGEST_FUSED_WORK
-    relation = "at most" if fused else "more than"
-    return fused, f"auto: {work / 1e6:.1f} MFLOP forward per run, {relation} {LARGEST_FUSED_WORK / 1e6:g}"
+    work, limit = forward_work(training), min(WORK_PER_MEMBER * members, LARGEST_WORK)
+    relation = "at most" if work <= limit else "more than"
+    return work <= limit, f"auto: {work / 1e6:.1f} MFLOP forward per run, {relation} {limit / 1e6:g} for {members} runs"
 
 
 def forward_work(training: Training) -> int:
