@@ -4,8 +4,11 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if not config:  # a study named by --configfile stands for itself, it is not laid over the default one
+# A study named by --configfile stands for itself; it is not laid over the default one.
+if not config:
+
     configfile: "config/config.yaml"
+
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"

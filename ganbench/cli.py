@@ -66,7 +66,9 @@ def check(study: AStudy = DEFAULT) -> None:
     plan = Plan(load(study))
     folder.usable(plan)
     estimates = try_out(plan)
-    table = Table(title=f"{plan.study.study}: {len(plan.runs):,} runs in {len(plan.packs):,} packs", title_justify="left")
+    table = Table(
+        title=f"{plan.study.study}: {len(plan.runs):,} runs in {len(plan.packs):,} packs", title_justify="left"
+    )
     for column in ("contender", "runs", "packs", "parameters D + G", "core-minutes", "disk"):
         table.add_column(column, justify="left" if column == "contender" else "right", overflow="fold")
     for estimate in estimates:
@@ -78,7 +80,9 @@ def check(study: AStudy = DEFAULT) -> None:
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
     waiting = sum(not job.done for job in jobs)
     minutes = sum(estimate.seconds for estimate in estimates) / 60
-    out.print(f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs.")
+    out.print(
+        f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs."
+    )
     out.print(f"Results: {plan.folder}")
 
 
@@ -106,7 +110,9 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
                 continue
             missing = [path for path in job.inputs if not path.exists()]
             if missing:
-                raise GanbenchError(f"{stage} {name} needs {missing[0]}, which an earlier stage makes ({', '.join(STAGES)}).")
+                raise GanbenchError(
+                    f"{stage} {name} needs {missing[0]}, which an earlier stage makes ({', '.join(STAGES)})."
+                )
             if job.done:
                 out.print(f"{stage} {name}: up to date")
             else:
@@ -121,7 +127,9 @@ def _stage_command(stage: str, what: str) -> None:
     ) -> None:
         _stage(stage, study, only)
 
-    app.command(stage, help=f"{what} Does what is not up to date yet.", rich_help_panel="Stages, in their order")(command)
+    app.command(stage, help=f"{what} Does what is not up to date yet.", rich_help_panel="Stages, in their order")(
+        command
+    )
 
 
 for _name, _what in {

@@ -28,7 +28,7 @@ SETTING = tuple(axis for axis in AXES if axis != "seed")
 RUNS = {
     "run": "identifier of the run, unique in the study: its axes and the first characters of its digest",
     **AXES,
-    "contender": "what is compared: the run's data set, architecture and every other choice the study varies, as a slug",
+    "contender": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, collapsed or discriminator-won",
     "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
@@ -75,7 +75,7 @@ REFERENCES = {
 OUTCOMES = {
     "finished": "trained to its last step and none of the failures below was seen",
     "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",
-    "collapsed": "the generator covers only a few of the modes of the data at the end",
+    "collapsed": "at the end the generated examples fall on few of the modes of the data, whatever their quality",
     "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
 }
 

@@ -85,8 +85,8 @@ def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: 
     return Verdict(
         "discriminator-won",
         step,
-        f"mean outputs {real['mean'].iloc[-1]:.4f} on real and {fake['mean'].iloc[-1]:.4f} on generated examples at the "
-        f"end, and no closer since step {step}",
+        f"mean outputs {real['mean'].iloc[-1]:.4f} on real and {fake['mean'].iloc[-1]:.4f} on generated examples at "
+        f"the end, and no closer since step {step}",
     )
 
 
@@ -105,7 +105,9 @@ def _collapsed(rules: Rules, snapshots: pd.DataFrame, modes: int) -> Verdict | N
     fine = snapshots["step"][filled >= rules.collapsed_modes]
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
-    why = f"examples fill the equivalent of {filled.iloc[-1] * modes:.1f} of {modes} modes at the last snapshot; {before}"
+    why = (
+        f"examples fill the equivalent of {filled.iloc[-1] * modes:.1f} of {modes} modes at the last snapshot; {before}"
+    )
     return Verdict("collapsed", int(since), why)
 
 

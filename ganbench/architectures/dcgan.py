@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -12,9 +13,9 @@ from ganbench.data import DataSpec
 
 @dataclass(frozen=True)
 class Architecture:
-    """Strided 4x4 convolutions that halve the image down to 4x4 (discriminator), or double it up from there (generator);
-    images of 8 pixels go down to 2x2, so that there is more than one halving.
+    """Strided 4x4 convolutions halve the image down to 4x4 (discriminator) or double it up from there (generator).
 
+    Images of 8 pixels go down to 2x2, so that there is more than one halving.
     `features` is the number of channels next to the image; every halving doubles it. Batch normalisation (by the
     batch's own statistics) is everywhere but next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02).
     """
@@ -23,7 +24,12 @@ class Architecture:
     features: int = 64
 
     def supports(self, data: DataSpec) -> str | None:
-        if len(data.shape) != 3 or data.shape[1] != data.shape[2] or data.shape[1] < 8 or data.shape[1].bit_count() != 1:
+        if (
+            len(data.shape) != 3
+            or data.shape[1] != data.shape[2]
+            or data.shape[1] < 8
+            or data.shape[1].bit_count() != 1
+        ):
             return "it needs square images whose side is a power of two, 8 or more"
         if not data.bounded:
             return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
@@ -31,8 +37,11 @@ class Architecture:
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)[::-1]
-        layers = [nn.Unflatten(1, (self.latent_size, 1, 1)), nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=False)]
-        for wide, narrow in zip(channels, channels[1:], strict=False):
+        layers = [
+            nn.Unflatten(1, (self.latent_size, 1, 1)),
+            nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=False),
+        ]
+        for wide, narrow in pairwise(channels):
             layers += [_norm(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False)]
         layers += [_norm(channels[-1]), nn.ReLU()]
         layers += [nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1), nn.Tanh()]
@@ -41,7 +50,7 @@ class Architecture:
     def discriminator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)
         layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for narrow, wide in zip(channels, channels[1:], strict=False):
+        for narrow, wide in pairwise(channels):
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False), _norm(wide), nn.LeakyReLU(0.2)]
         return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0)).apply(_initialise)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from torch import nn
@@ -30,12 +31,12 @@ class Architecture:
 
     def generator(self, data: DataSpec) -> nn.Module:
         sizes = [self.latent_size, *self._widths(data)]
-        layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
         return nn.Sequential(*layers, nn.Linear(sizes[-1], prod(data.shape)), nn.Tanh(), nn.Unflatten(1, data.shape))
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         sizes = [prod(data.shape), *reversed(self._widths(data))]
-        layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
         return nn.Sequential(nn.Flatten(), *layers, nn.Linear(sizes[-1], 1), nn.Flatten(0))
 
     def _widths(self, data: DataSpec) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from torch import nn
@@ -22,11 +23,13 @@ class Architecture:
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:
-        return nn.Sequential(*self._hidden(self.latent_size), nn.Linear(self.width, prod(data.shape)), nn.Unflatten(1, data.shape))
+        return nn.Sequential(
+            *self._hidden(self.latent_size), nn.Linear(self.width, prod(data.shape)), nn.Unflatten(1, data.shape)
+        )
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         return nn.Sequential(nn.Flatten(), *self._hidden(prod(data.shape)), nn.Linear(self.width, 1), nn.Flatten(0))
 
     def _hidden(self, inputs: int) -> list[nn.Module]:
         sizes = [inputs] + [self.width] * self.depth
-        return [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+        return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]

@@ -1,1 +1,1 @@
-"""What everything stands on, and stands on nothing: studies, the grid, digests, files, random streams. No torch here."""
+"""What everything stands on: studies, the grid, digests, files, random streams. No torch here."""

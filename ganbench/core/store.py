@@ -68,7 +68,9 @@ def reading(path: Path, kind: str) -> Iterator[h5py.File]:
     with file:
         found, version = file.attrs.get("ganbench"), file.attrs.get("format")
         if found is None:
-            raise GanbenchError(f"{path} is an HDF5 file that ganbench did not write. Move it out of the results folder.")
+            raise GanbenchError(
+                f"{path} is an HDF5 file that ganbench did not write. Move it out of the results folder."
+            )
         if version != FORMAT:
             raise GanbenchError(
                 f"{path} has format {version}; this version of ganbench reads format {FORMAT}. Use the version that "

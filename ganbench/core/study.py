@@ -115,7 +115,9 @@ def _seeds(value: Any) -> Any:
             raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {value!r}")
         first, count = value.get("first", 0), value["count"]
         if not (isinstance(first, int) and isinstance(count, int) and 1 <= count <= LARGEST_GRID):
-            raise ValueError(f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {value!r}")
+            raise ValueError(
+                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {value!r}"
+            )
         return list(range(first, first + count))
     return _axis(value)
 
@@ -156,7 +158,9 @@ class Block(Section):
     seed: Annotated[list[Seed], BeforeValidator(_seeds)]
     train: dict[str, Any] = {}  # training options of this block alone, over those of the study
 
-    @field_validator("dataset", "architecture", "objective", "regularizer", "dynamics", "n_train", "learning_rate", "seed")
+    @field_validator(
+        "dataset", "architecture", "objective", "regularizer", "dynamics", "n_train", "learning_rate", "seed"
+    )
     @classmethod
     def _values(cls, values: list[Any]) -> list[Any]:
         if not values:
@@ -205,7 +209,7 @@ class Evaluate(Section):
 class Outcome(Section):
     """When a run counts as failed. Steps are training steps, shares are of 1."""
 
-    norm_growth: Rate = 20.0  # diverged: a player's parameter norm ends beyond this multiple of its initial one
+    norm_growth: Rate = 100.0  # diverged: a player's parameter norm ends beyond this multiple of its initial one
     won_real_output: Share = 0.99  # discriminator won: mean outputs beyond these two ...
     won_fake_output: Share = 0.01
     won_share: Share = 0.25  # ... throughout the last share of training

@@ -188,8 +188,7 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memo
         "alive": alive,
         "players": {player: theta.cpu().numpy() for player, theta in players.items()},
         "memories": {
-            player: {name: value.cpu().numpy() for name, value in memory.items()}
-            for player, memory in memories.items()
+            player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in memories.items()
         },
         "runs": {
             str(k): {

@@ -6,8 +6,8 @@ A game has
 - `init() -> Players`: every member's first parameters, {player: (K, P)};
 - `draw(step, draws) -> list[Batch]`: the random numbers of a step (real examples, latent points, noise), as many
   batches as the dynamics asks for;
-- `loss(player, players, batch) -> (loss, seen)`: every member's loss of one player, shape (K,), and what else was seen on the
-  way, {name: (K,)};
+- `loss(player, players, batch) -> (loss, seen)`: every member's loss of one player, shape (K,), and what else
+  was seen on the way, {name: (K,)};
 - `select(members) -> Game`: the same game for some of its members.
 
 Losses of different members never mix, so the gradient of their sum is every member's own.

@@ -141,7 +141,7 @@ def initial_module(architecture: Any, player: str, data: DataSpec, seed: int) ->
 
 
 def latent_points(seed: int, count: int, size: int) -> Tensor:
-    """Latent points (count, size) for evaluating the run with this seed: the same at every snapshot, never trained on."""
+    """Latent points (count, size) for evaluating the run with this seed: the same at every snapshot."""
     return torch.randn(count, size, generator=torch.Generator().manual_seed(stream_seed(seed, "evaluation")))
 
 

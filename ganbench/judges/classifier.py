@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.tree import Tree
 from ganbench.core.streams import stream_seed
+from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.judges import Look
 from ganbench.nn.network import Network

@@ -46,8 +46,8 @@ class Metric:
         ),
         "mode_kl": MetricInfo(
             title="KL of the mode histogram",
-            what="Kullback-Leibler divergence, in nats, of the histogram of all generated examples over modes from that "
-            "of the real ones; 0 is best",
+            what="Kullback-Leibler divergence, in nats, of the histogram of all generated examples over modes from "
+            "that of the real ones; 0 is best",
             best="low",
             lower=0.0,
             upper=None,

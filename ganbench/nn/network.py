@@ -47,7 +47,8 @@ class Network:
         members = theta.shape[0]
         pieces = theta.split(self._sizes, dim=1)
         views = {
-            name: piece.view(members, *shape) for name, piece, shape in zip(self._names, pieces, self._shapes, strict=True)
+            name: piece.view(members, *shape)
+            for name, piece, shape in zip(self._names, pieces, self._shapes, strict=True)
         }
         if members == 1:  # vmap over one member costs its overhead and gains nothing
             return self._apply({name: view[0] for name, view in views.items()}, x[0]).unsqueeze(0)

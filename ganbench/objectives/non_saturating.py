@@ -12,8 +12,8 @@ from torch.nn.functional import softplus
 class Objective:
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[-ln D(G(z))] with D = sigmoid(logit).
 
-    Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any logit,
-    where sigmoid followed by a logarithm loses them.
+    Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any
+    logit, where sigmoid followed by a logarithm loses them.
     """
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

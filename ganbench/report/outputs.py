@@ -24,8 +24,13 @@ def figure_name(kind: str, contender: str | None = None) -> str:
     return kind if contender is None else f"{kind}-{contender}"
 
 
+def figures(contenders: Iterable[str]) -> list[tuple[str, str | None]]:
+    """Every figure of a study with these contenders: its kind, and its contender where it is of one."""
+    each = [(kind, contender) for contender in contenders for kind in CONTENDER_FIGURES]
+    return [*((kind, None) for kind in STUDY_FIGURES), *each]
+
+
 def figure_files(contenders: Iterable[str]) -> list[str]:
     """File names that `ganbench.report.figures.write` leaves in its folder for a study with these contenders."""
-    names = [figure_name(kind) for kind in STUDY_FIGURES]
-    names += [figure_name(kind, contender) for contender in contenders for kind in CONTENDER_FIGURES]
+    names = [figure_name(kind, contender) for kind, contender in figures(contenders)]
     return [f"{name}.{format}" for name in names for format in FIGURE_FORMATS]

@@ -14,7 +14,6 @@ from ganbench.engine.fusing import forward_work
 from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network
 from ganbench.stages import folder, weights
-from ganbench.stages.parts import make
 from ganbench.stages.plan import Plan
 from ganbench.stages.train import training_of
 
@@ -65,7 +64,9 @@ def network_fault(module: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...
     except RuntimeError as error:
         return f"fails on inputs of shape {tuple(inputs.shape)}: {error}"
     if tuple(outputs.shape) != shape:
-        return f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {tuple(inputs.shape)}; must be {shape}"
+        return (
+            f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {tuple(inputs.shape)}; must be {shape}"
+        )
     changed = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
     if changed:
         return f"changes its buffer {changed[0]!r} in a forward pass; a network must keep no state between calls"
@@ -102,7 +103,10 @@ def _estimate(plan: Plan, contender: str) -> Estimate:
             f"{data.shape}: {fault}.{fits}"
         )
     training = training_of(plan.train[pack.name].slice)
-    sizes = tuple(Network(initial_module(training.architecture, player, data, 0)).size for player in ("discriminator", "generator"))
+    sizes = tuple(
+        Network(initial_module(training.architecture, player, data, 0)).size
+        for player in ("discriminator", "generator")
+    )
     step = PASSES * forward_work(training) / RATE + STEP_SECONDS
     seconds = len(members) * training.steps * step
     size = 4 if training.dtype == torch.float32 else 8
@@ -113,7 +117,9 @@ def _estimate(plan: Plan, contender: str) -> Estimate:
 def _alternatives(plan: Plan, data: DataSpec) -> str:
     from ganbench.core.registry import members
 
-    able = [name for name, member in members("architecture").items() if not member.build(member.complete({})).supports(data)]
+    able = [
+        name for name, member in members("architecture").items() if not member.build(member.complete({})).supports(data)
+    ]
     return f" Architectures that can: {', '.join(able)}." if able else ""
 
 

@@ -16,13 +16,13 @@ from ganbench.analysis.columns import CURVES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store
 from ganbench.core.metric import MetricInfo
-from ganbench.stages.plan import Plan
 from ganbench.core.record import SERIES
 from ganbench.core.study import parse
 from ganbench.core.tree import Tree
 from ganbench.stages import one_thread, packs
 from ganbench.stages.evaluate import panel_of
 from ganbench.stages.parts import examples, make
+from ganbench.stages.plan import Plan
 from ganbench.stages.progress import progress
 
 STATES = ("discriminator_parameters", "generator_parameters", "steps", "train_seconds", "trained_at", "pack", "fused")
@@ -136,7 +136,8 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         seen.setdefault(job.slice["members"][0]["dataset"], job.slice)
     for dataset, slice in seen.items():
         heldout = examples(Path(slice["prepared"])).heldout
-        how = f"{len(heldout):,} held-out against {make('dataset', slice['parts']['dataset']).spec.train:,} training examples"
+        known = make("dataset", slice["parts"]["dataset"]).spec.train
+        how = f"{len(heldout):,} held-out against {known:,} training examples"
         scores = panel_of(slice).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with store.reading(Path(slice["judge"]), "judge") as file:

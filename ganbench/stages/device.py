@@ -28,7 +28,9 @@ def device(wanted: str) -> Iterator[torch.device]:
         GanbenchError: "cuda" is wanted and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise GanbenchError("machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda.")
+        raise GanbenchError(
+            "machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda."
+        )
     if wanted == "cpu" or not torch.cuda.is_available():
         yield torch.device("cpu")
         return

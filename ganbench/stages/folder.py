@@ -63,5 +63,6 @@ def room(plan: Plan, needed: int) -> None:
     left = shutil.disk_usage(plan.folder).free
     if left < needed:
         raise GanbenchError(
-            f"results: the disk of {plan.folder} has {left / 1e9:.1f} GB left, and the study needs about {needed / 1e9:.1f} GB."
+            f"results: the disk of {plan.folder} has {left / 1e9:.1f} GB left, and the study needs about "
+            f"{needed / 1e9:.1f} GB."
         )

@@ -22,7 +22,9 @@ def there(path: Path, kind: str, members: list[Member]) -> dict[str, Path]:
     return store.runs_in(path.parent, kind, [member["digest"] for member in members])
 
 
-def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: Iterable[tuple[Member, Tree]]) -> None:
+def write(
+    path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: Iterable[tuple[Member, Tree]]
+) -> None:
     """Write a pack's file, then remove the pack's older files that hold nothing but what this one holds.
 
     Args:

@@ -3,8 +3,8 @@
 Every file of a stage carries a digest in its name, over the slice of the configuration and the sources that can change
 what is in it. A file that exists under its name is up to date, whatever its time stamps; a change anywhere gives new
 names to exactly the files it can change, and the stage takes what has not changed from the files under older names.
-A job's whole slice enters its name, so Snakemake's own record of parameters never disagrees with what exists. What people
-open (tables, figures, the report) has plain names; a stamp named after its digest stands for it.
+A job's whole slice enters its name, so Snakemake's own record of parameters never disagrees with what exists. What
+people open (tables, figures, the report) has plain names; a stamp named after its digest stands for it.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ class Plan:
         metrics = self.study.evaluate.metrics
         settings = [self._measured, _sources("evaluate", metrics)]
         return {
-            run.id: digest([settings, self.train_digests[run.id], self.judge[_dataset(run)].digest]) for run in self.runs
+            run.id: digest([settings, self.train_digests[run.id], self.judge[_dataset(run)].digest])
+            for run in self.runs
         }
 
     @cached_property
@@ -187,13 +188,27 @@ class Plan:
     def collect(self) -> Job:
         """All results of the study in a few tables. Its slice is what the grid is made from, not the grid: that may
         have a million points."""
-        study = self.study.model_dump(mode="json", include={"study", "results", "grid", "train", "pack", "evaluate", "outcome"})
-        files = [job.path for job in (*self.train.values(), *self.evaluate.values(), *self.judge.values(), *self.prepare.values())]
+        study = self.study.model_dump(
+            mode="json", include={"study", "results", "grid", "train", "pack", "evaluate", "outcome"}
+        )
+        files = [
+            job.path
+            for job in (*self.train.values(), *self.evaluate.values(), *self.judge.values(), *self.prepare.values())
+        ]
         outcome = self.study.outcome.model_dump(mode="json")
         value = digest([outcome, [path.name for path in files], sources_digest(_stage("collect"))])
         folder = self.folder / "collect" / value[:12]
-        outputs = tuple(folder / name for name in ("runs.parquet", "snapshots.parquet", "curves.parquet",
-                                                   "references.parquet", "metrics.json", "samples.h5"))
+        outputs = tuple(
+            folder / name
+            for name in (
+                "runs.parquet",
+                "snapshots.parquet",
+                "curves.parquet",
+                "references.parquet",
+                "metrics.json",
+                "samples.h5",
+            )
+        )
         return Job("collect", "collect", value, {"study": study}, tuple(files), outputs)
 
     @cached_property
@@ -244,12 +259,14 @@ class Plan:
     def _pack_job(
         self, stage: str, pack: Pack, digests: dict[str, str], slice: dict[str, Any], inputs: tuple[Path, ...]
     ) -> Job:
-        members = [{"id": run.id, "digest": digests[run.id], "contender": run.contender, **run.axes} for run in pack.runs]
+        members = [
+            {"id": run.id, "digest": digests[run.id], "contender": run.contender, **run.axes} for run in pack.runs
+        ]
         job = self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, "", inputs)
         if len(job.argument) > LARGEST_SLICE:
             raise GanbenchError(
-                f"pack {pack.name} has {len(members)} runs, more than one job can be told of; lower pack.seeds_per_pack "
-                f"(now {self.study.pack.seeds_per_pack}) or take an axis out of pack.axes."
+                f"pack {pack.name} has {len(members)} runs, more than one job can be told of; lower "
+                f"pack.seeds_per_pack (now {self.study.pack.seeds_per_pack}) or take an axis out of pack.axes."
             )
         return job
 

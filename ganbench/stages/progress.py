@@ -46,6 +46,10 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         rate = (amount - done) / max(now - began, 1e-9)
         left = f"{(total - amount) / rate:.0f} s left" if rate > 0 else "no rate yet"
         stamp = time.strftime("%H:%M:%S")
-        print(f"{stamp} {what}: {amount:,.0f}/{total:,.0f} {unit}, {rate:,.0f} {unit}/s, {left}", file=sys.stderr, flush=True)
+        print(
+            f"{stamp} {what}: {amount:,.0f}/{total:,.0f} {unit}, {rate:,.0f} {unit}/s, {left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     yield line

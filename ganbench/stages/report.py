@@ -11,5 +11,10 @@ from ganbench.stages import stamp
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
-    render(Collected.read(Path(slice["collected"])), slice["study"], Path(slice["figures"]), Path(slice["folder"]) / "report.html")
+    render(
+        Collected.read(Path(slice["collected"])),
+        slice["study"],
+        Path(slice["figures"]),
+        Path(slice["folder"]) / "report.html",
+    )
     stamp(path)

@@ -1,7 +1,7 @@
 """train: a pack's runs. Members that a file of the study holds already are kept; the others train.
 
-An interrupted job goes on from its last checkpoint, which lies beside the results in `.resume/` and goes when the pack is
-done. A pack that is not fused trains its members one after the other; each finished one is kept there as well.
+An interrupted job goes on from its last checkpoint, which lies beside the results in `.resume/` and goes when the pack
+is done. A pack that is not fused trains its members one after the other; each finished one is kept there as well.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> l
         total, done, made = len(new) * training.steps, 0, []
         with progress(f"train {slice['pack']} ({len(new)} runs, {why})", total, "run-steps") as report:
             for index, wave in enumerate(waves):
-                made += _wave(training, wave, images, place, resume / f"{index}.h5", slice, _after(report, done, len(wave)))
+                made += _wave(
+                    training, wave, images, place, resume / f"{index}.h5", slice, _after(report, done, len(wave))
+                )
                 done += len(wave) * training.steps
     about = {"pack": slice["pack"], "fused": fused, "fused_why": why, **versions(place)}
     return [{**tree, "about": {**about, **tree["about"]}} for tree in made]

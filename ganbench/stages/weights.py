@@ -20,7 +20,8 @@ def fetch(path: Path, sha256: str) -> None:
         GanbenchError: they are not there and cannot be fetched, or what is there is something else; the message says
             which file to put where.
     """
-    remedy = f"Put the file {URL.rsplit('/', 1)[-1]} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
+    name = URL.rsplit("/", 1)[-1]
+    remedy = f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
     if not path.exists():
         temporary = path.with_suffix(".part")
         try:
@@ -30,7 +31,9 @@ def fetch(path: Path, sha256: str) -> None:
             _verify(temporary, sha256, remedy)
             temporary.replace(path)
         except OSError as error:
-            raise GanbenchError(f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). {remedy}") from None
+            raise GanbenchError(
+                f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). {remedy}"
+            ) from None
         finally:
             temporary.unlink(missing_ok=True)
     _verify(path, sha256, remedy)

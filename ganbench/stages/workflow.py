@@ -43,7 +43,9 @@ def start(plan: Plan) -> None:
             return
         # In a process of its own: building networks takes torch, which this one does without.
         study = json.dumps(plan.study.resolved())
-        tried = subprocess.run([sys.executable, "-m", "ganbench", "try-out"], input=study, text=True, capture_output=True)
+        tried = subprocess.run(
+            [sys.executable, "-m", "ganbench", "try-out"], input=study, text=True, capture_output=True
+        )
         if tried.returncode:
             raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
 

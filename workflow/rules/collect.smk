@@ -5,9 +5,9 @@ rule collect:
     output:
         runs=outputs_of("collect")[0],
         others=outputs_of("collect")[1:],
-    params:
-        slice=plan.collect.argument,
     log:
         f"{RESULTS}/logs/collect.log",
+    params:
+        slice=plan.collect.argument,
     shell:
         "ganbench job collect --slice {params.slice:q} --output {output.runs:q} 2> {log:q}"

@@ -8,13 +8,21 @@ import shlex
 import sys
 from pathlib import Path
 
+from ganbench.report.outputs import figure_name, figures
 from ganbench.stages.workflow import plan_of, start
 
-plan = plan_of(config, origin=", ".join(map(str, workflow.configfiles)) or "the configuration")
+plan = plan_of(
+    config, origin=", ".join(map(str, workflow.configfiles)) or "the configuration"
+)
 RESULTS = str(plan.folder)
 
 # Jobs use the environment that Snakemake itself runs in, activated or not; one job is one thread.
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; ")
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; "
+)
+
+# GPUs that a job computes on: Snakemake counts them where it is told how many there are (--resources gpu=2).
+GPUS = 0 if plan.study.machine.device == "cpu" else 1
 
 
 def files_of(stage, name):
@@ -30,6 +38,21 @@ def slice_of(stage):
 def outputs_of(stage):
     """The files of a stage that runs once a study."""
     return [str(path) for path in plan.jobs(stage)[stage].outputs]
+
+
+def shown_figures():
+    """The figures, as `snakemake --report` shows them; their other formats."""
+    shown, others = [], []
+    for kind, contender in figures(plan.contenders):
+        path = f"{plan.folder}/figures/{figure_name(kind, contender)}"
+        about = {
+            "category": "Figures",
+            "subcategory": contender or "the whole study",
+            "labels": {"figure": kind, "of": contender or "the whole study"},
+        }
+        shown.append(report(f"{path}.svg", caption=f"../report/{kind}.rst", **about))
+        others.append(f"{path}.png")
+    return shown + others
 
 
 onstart:

@@ -4,9 +4,11 @@ rule evaluate:
         lambda wildcards: files_of("evaluate", wildcards.name),
     output:
         update(f"{RESULTS}/evaluate/{{name}}-{{digest}}.h5"),
-    params:
-        slice=slice_of("evaluate"),
     log:
         f"{RESULTS}/logs/evaluate/{{name}}-{{digest}}.log",
+    params:
+        slice=slice_of("evaluate"),
+    resources:
+        gpu=GPUS,
     shell:
         "ganbench job evaluate --slice {params.slice:q} --output {output:q} 2> {log:q}"

@@ -2,11 +2,11 @@ rule prepare:
     """Load a data set."""
     output:
         update(f"{RESULTS}/prepare/{{name}}-{{digest}}.h5"),
-    params:
-        slice=slice_of("prepare"),
     log:
         f"{RESULTS}/logs/prepare/{{name}}-{{digest}}.log",
     priority: 100
+    params:
+        slice=slice_of("prepare"),
     shell:
         "ganbench job prepare --slice {params.slice:q} --output {output:q} 2> {log:q}"
 
@@ -17,11 +17,11 @@ rule judge:
         lambda wildcards: files_of("judge", wildcards.name),
     output:
         update(f"{RESULTS}/judge/{{name}}-{{digest}}.h5"),
-    params:
-        slice=slice_of("judge"),
     log:
         f"{RESULTS}/logs/judge/{{name}}-{{digest}}.log",
     priority: 100
+    params:
+        slice=slice_of("judge"),
     shell:
         "ganbench job judge --slice {params.slice:q} --output {output:q} 2> {log:q}"
 
@@ -30,11 +30,11 @@ rule weights:
     """Fetch the Inception weights of the FID, on the submitting machine."""
     output:
         str(plan.study.evaluate.inception.folder / "hub/checkpoints/{file}.pth"),
-    params:
-        sha256=plan.study.evaluate.inception.sha256,
     log:
         f"{RESULTS}/logs/weights/{{file}}.log",
     priority: 100
     localrule: True
+    params:
+        sha256=plan.study.evaluate.inception.sha256,
     shell:
         "ganbench weights {output:q} --sha256 {params.sha256:q} 2> {log:q}"

@@ -7,11 +7,11 @@ rule track:
         files_of("track", "track"),
     output:
         stamp=outputs_of("track")[0],
-    params:
-        slice=plan.track.argument,
     log:
         f"{RESULTS}/logs/track.log",
     localrule: True
+    params:
+        slice=plan.track.argument,
     shell:
         "ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
 
@@ -21,12 +21,24 @@ rule tables:
     input:
         files_of("tables", "tables"),
     output:
-        files=outputs_of("tables")[1:],
+        files=[
+            (
+                report(
+                    path,
+                    caption="../report/settings.rst",
+                    category="Tables",
+                    labels={"table": "settings"},
+                )
+                if path.endswith("settings.csv")
+                else path
+            )
+            for path in outputs_of("tables")[1:]
+        ],
         stamp=outputs_of("tables")[0],
-    params:
-        slice=plan.tables.argument,
     log:
         f"{RESULTS}/logs/tables.log",
+    params:
+        slice=plan.tables.argument,
     shell:
         "ganbench job tables --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
 
@@ -36,12 +48,12 @@ rule figures:
     input:
         files_of("figures", "figures"),
     output:
-        files=outputs_of("figures")[1:],
+        files=shown_figures(),
         stamp=outputs_of("figures")[0],
-    params:
-        slice=plan.figures.argument,
     log:
         f"{RESULTS}/logs/figures.log",
+    params:
+        slice=plan.figures.argument,
     shell:
         "ganbench job figures --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
 
@@ -51,11 +63,16 @@ rule report:
     input:
         files_of("report", "report"),
     output:
-        files=outputs_of("report")[1:],
+        files=report(
+            outputs_of("report")[1:],
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "the whole report"},
+        ),
         stamp=outputs_of("report")[0],
-    params:
-        slice=plan.report.argument,
     log:
         f"{RESULTS}/logs/report.log",
+    params:
+        slice=plan.report.argument,
     shell:
         "ganbench job report --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"

@@ -4,12 +4,14 @@ rule train:
         lambda wildcards: files_of("train", wildcards.name),
     output:
         update(f"{RESULTS}/train/{{name}}-{{digest}}.h5"),
-    params:
-        slice=slice_of("train"),
     log:
         f"{RESULTS}/logs/train/{{name}}-{{digest}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
     priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
+    params:
+        slice=slice_of("train"),
+    resources:
+        gpu=GPUS,
     shell:
         "ganbench job train --slice {params.slice:q} --output {output:q} 2> {log:q}"

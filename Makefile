@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make report` and `make test` set up the environment themselves.
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
+
+.PHONY: env report test lint bench clean
+
+env: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	@echo "Installing PyTorch and the other packages (several GB; minutes on a fast line) ..."
+	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+report: env  ## run the default study and make its report
+	ganbench check
+	snakemake --workflow-profile workflow/profiles/local
+	@echo "The report is at results/digits-and-ring/report.html"
+
+test: env  ## run all tests
+	python -m pytest -n 2 --dist loadfile
+
+lint: env
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+
+bench: env  ## measure speed and memory, side by side
+	python -m benchmarks.bench
+
+clean:  ## remove the environment and every result
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis ganbench.egg-info
+	find results -mindepth 1 ! -name .gitkeep -delete
