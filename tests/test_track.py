@@ -25,7 +25,9 @@ from PIL import Image
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, CURVES, REFERENCES, RUNS, SERIES, SNAPSHOTS
 from ganbench.core.errors import GanbenchError
-from ganbench.stages.track import PointFrame, Record, Tracked, draw_samples, track
+from ganbench.stages.track import Tracked, track
+from ganbench.tracking.pictures import PointFrame, draw_samples
+from ganbench.tracking.records import Record
 
 RUN_NAMES = ("points", "grey", "colour")
 OUTCOMES = ("finished", "diverged", "collapsed")

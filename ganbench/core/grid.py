@@ -10,8 +10,9 @@ from itertools import product
 from typing import Any
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.fields import LARGEST_GRID, Choice
 from ganbench.core.sources import digest
-from ganbench.core.study import LARGEST_GRID, Block, Choice, Study, Train
+from ganbench.core.study import Block, Study, Train
 
 CHOICES = ("dataset", "architecture", "objective", "regularizer", "dynamics")
 NAMING = ("dataset", "architecture")  # in every contender's name; the other choices only where the study varies them

@@ -22,10 +22,14 @@ def try_lock(path: Path) -> TextIO | None:
     Returns:
         an open file that holds the lock until it is closed or the process ends; None if another process holds it.
     """
+    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock(path: Path, operation: int) -> TextIO | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, operation)
     except BlockingIOError:
         file.close()
         return None
@@ -38,13 +42,22 @@ def try_lock(path: Path) -> TextIO | None:
 
 
 @contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock at `path` for the block.
+def exclusive(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock at `path` for the block. The file stays: removing it would let two holders in.
+
+    Args:
+        path: the lock file.
+        what: the thing that is locked, for the message.
+        wait: for as long as somebody else holds it, instead of giving up.
 
     Raises:
-        GanbenchError: somebody else holds it; the message says who, where and since when.
+        GanbenchError: the file cannot be written, or somebody else holds it; the message says who, where and since
+            when.
     """
-    file = try_lock(path)
+    try:
+        file = _lock(path, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise GanbenchError(f"{what} needs the lock file {path}, which cannot be written: {error.strerror}.") from error
     if file is None:
         raise GanbenchError(f"{what} is in use by {holder(path)}. Wait until that ends, or stop it.")
     with file:

@@ -55,8 +55,9 @@ class Recorder:
         return {"first_step": first, "last_step": last, "min": self._min[seen], "mean": mean, "max": self._max[seen]}
 
     def state(self) -> Tree:
-        """Everything needed to go on after an interruption."""
-        return {"min": self._min, "sum": self._sum, "max": self._max, "steps_done": self.steps_done}
+        """Everything needed to go on after an interruption; what is added later does not change it."""
+        arrays = {"min": self._min.copy(), "sum": self._sum.copy(), "max": self._max.copy()}
+        return {**arrays, "steps_done": self.steps_done}
 
     def restore(self, state: Tree) -> None:
         """Go on where `state` was taken."""

@@ -185,7 +185,7 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memo
     """All that is needed to go on, as arrays."""
     return {
         "step": step,
-        "alive": alive,
+        "alive": list(alive),
         "players": {player: theta.cpu().numpy() for player, theta in players.items()},
         "memories": {
             player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in memories.items()
@@ -193,7 +193,7 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memo
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
-                "snapshots": {str(at): kept for at, kept in run.snapshots.items()},
+                "snapshots": {str(at): dict(kept) for at, kept in run.snapshots.items()},
                 "diverged": None if run.diverged is None else list(run.diverged),
             }
             for k, run in enumerate(runs)

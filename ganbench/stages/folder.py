@@ -27,14 +27,25 @@ def usable(plan: Plan) -> None:
         place.mkdir(parents=True, exist_ok=True)
         if not mark.exists():
             mark.write_text(json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study}))
-        found = json.loads(mark.read_text())
         probe = place / ".writable"
         probe.touch()
         probe.unlink()
-    except ValueError:
-        raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
     except OSError as error:
         raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
+    sound(plan)
+
+
+def sound(plan: Plan) -> None:
+    """Find what is in the folder fit to go on from; changes nothing.
+
+    Raises:
+        GanbenchError: it holds results of another format, or damaged or foreign files in place of this study's.
+    """
+    place, mark = plan.folder, plan.folder / MARK
+    try:
+        found = json.loads(mark.read_text()) if mark.exists() else {"format": store.FORMAT}
+    except ValueError:
+        raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
     if found.get("format") != store.FORMAT:
         raise GanbenchError(
             f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
@@ -44,14 +55,22 @@ def usable(plan: Plan) -> None:
 
 
 def whole(paths: Iterable[Path]) -> None:
-    """Refuse damaged result files.
+    """Refuse result files that are damaged or not ours.
 
     Raises:
         GanbenchError: naming each of them.
     """
-    found = [fault for path in paths if path.suffix == ".h5" and path.exists() and (fault := store.fault_of(path))]
-    if found:
-        raise GanbenchError("\n".join(found))
+    faults = []
+    for path in paths:
+        if path.suffix == ".h5" and path.exists():
+            kind = "samples" if path.name == "samples.h5" else path.parent.name
+            try:
+                with store.reading(path, kind):
+                    pass
+            except GanbenchError as error:
+                faults.append(str(error))
+    if faults:
+        raise GanbenchError("\n".join(faults))
 
 
 def room(plan: Plan, needed: int) -> None:

@@ -18,9 +18,10 @@ from typing import Any
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.fields import Choice
 from ganbench.core.grid import CHOICES, Pack, Run, expand, packs, slug
 from ganbench.core.sources import PACKAGE, digest, sources_digest
-from ganbench.core.study import Choice, Study
+from ganbench.core.study import Study
 from ganbench.report.outputs import figure_files, table_files
 from ganbench.stages import STAGES
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from snakemake.exceptions import WorkflowError
-
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
 from ganbench.core.study import parse
@@ -20,19 +18,29 @@ from ganbench.stages.plan import Plan
 _held: list[Any] = []  # the lock of the results folder: held as long as this process lives
 
 
-def plan_of(config: dict[str, Any], origin: str) -> Plan:
-    """The plan of the study in a workflow's configuration."""
-    with _as_workflow_error():
-        return Plan(parse(config, origin=origin))
+def plan_of(config: dict[str, Any], origin: str, *, look: bool) -> Plan:
+    """The plan of the study in a workflow's configuration.
+
+    Args:
+        config: the study, as Snakemake read it.
+        origin: what to call it in errors.
+        look: whether to refuse damaged results, which would count as done; jobs on a cluster, which parse the workflow
+            once more each, need not.
+    """
+    with _plain_errors():
+        plan = Plan(parse(config, origin=origin))
+        if look:
+            folder.sound(plan)
+        return plan
 
 
 def start(plan: Plan) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Raises:
-        WorkflowError: something that a job would stumble over.
+        SystemExit: something that a job would stumble over.
     """
-    with _as_workflow_error():
+    with _plain_errors():
         folder.usable(plan)
         path = plan.folder / folder.LOCK
         lock = try_lock(path)
@@ -51,9 +59,9 @@ def start(plan: Plan) -> None:
 
 
 @contextmanager
-def _as_workflow_error() -> Iterator[None]:
-    """Snakemake prints its own errors without a traceback."""
+def _plain_errors() -> Iterator[None]:
+    """End with the message alone: Snakemake prints a traceback with every exception, its own ones included."""
     try:
         yield
     except GanbenchError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(f"Error: {error}") from None

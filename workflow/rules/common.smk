@@ -12,7 +12,9 @@ from ganbench.report.outputs import figure_name, figures
 from ganbench.stages.workflow import plan_of, start
 
 plan = plan_of(
-    config, origin=", ".join(map(str, workflow.configfiles)) or "the configuration"
+    config,
+    origin=", ".join(map(str, workflow.configfiles)) or "the configuration",
+    look=workflow.is_main_process,
 )
 RESULTS = str(plan.folder)
 

@@ -1,0 +1,137 @@
+"""The kinds of values a study file holds: numbers, choices among the members of a family, and axes of these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError, unknown
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+LARGEST_GRID = 1_000_000
+
+
+def as_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, but is the truth value {value}")
+    return value
+
+
+# YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
+Count = Annotated[int, BeforeValidator(as_number), Field(ge=1)]
+Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
+Seed = Annotated[int, BeforeValidator(as_number), Field(ge=0, lt=2**31)]
+Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A mapping of the study file: no unknown keys, nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {data!r}")
+        for key in data:
+            if key not in cls.model_fields:
+                raise ValueError(unknown("key", key, cls.model_fields))
+        return data
+
+
+class Choice(BaseModel):
+    """A member of a family with its options, written `dcgan` or `{name: dcgan, features: 32}`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    family: str
+    name: str  # as written in the study: a member's name or the path of a user's own file
+    options: dict[str, Any]  # complete, in the order of the file
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
+    @property
+    def member(self) -> registry.Member:
+        return registry.find(self.family, self.name)
+
+    def build(self) -> Any:
+        return self.member.build(self.options)
+
+    @property
+    def label(self) -> str:
+        """The member's name with those options that differ from their defaults: `dcgan(features=32)`."""
+        defaults = self.member.complete({})
+        changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
+        return self.member.name + (f"({', '.join(changed)})" if changed else "")
+
+    def __hash__(self) -> int:
+        return hash((self.family, self.name, repr(self.options)))
+
+
+def _choice(value: Any, info: ValidationInfo) -> Any:
+    """Read a choice for the family that the field is named after."""
+    family = {"metrics": "metric"}.get(info.field_name, info.field_name)
+    given = dict(value) if isinstance(value, dict) else {"name": value}
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise ValueError(f"must be the name of a {family}, or a mapping with a 'name' and options, but is {value!r}")
+    try:
+        member = registry.find(family, name)
+        return Choice(family=family, name=name, options=member.complete(given))
+    except GanbenchError as error:
+        raise ValueError(str(error)) from None
+
+
+def _axis(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _seeds(value: Any) -> Any:
+    """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
+    if isinstance(value, dict):
+        if set(value) - {"first", "count"} or "count" not in value:
+            raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {value!r}")
+        first, count = value.get("first", 0), value["count"]
+        if not (isinstance(first, int) and isinstance(count, int) and 1 <= count <= LARGEST_GRID):
+            raise ValueError(
+                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {value!r}"
+            )
+        return list(range(first, first + count))
+    return _axis(value)
+
+
+CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}
+
+
+def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
+    """What editors are told of an axis: one value or a list."""
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+
+
+AChoice = Annotated[Choice, BeforeValidator(_choice), WithJsonSchema(CHOICE_SCHEMA)]
+Choices = Annotated[list[AChoice], BeforeValidator(_axis), _axis_schema(CHOICE_SCHEMA)]
+Counts = Annotated[
+    list[Count | Literal["all"]],
+    BeforeValidator(_axis),
+    _axis_schema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
+]
+Rates = Annotated[list[Rate], BeforeValidator(_axis), _axis_schema({"type": ["number", "string"]})]
+Seeds = Annotated[
+    list[Seed],
+    BeforeValidator(_seeds),
+    _axis_schema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "required": ["count"]}]}),
+]

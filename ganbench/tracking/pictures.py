@@ -1,0 +1,65 @@
+"""Pictures of a run's samples, one per snapshot: images in a square, points of the plane over the real ones."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ganbench.tracking.records import Record
+
+
+def draw_samples(record: Record, frame: PointFrame | None, folder: Path) -> int:
+    """Draws one picture per snapshot: images in a square, or points of the plane in `frame`; returns how many."""
+    for step, examples in zip(record.sample_steps, record.samples, strict=True):
+        path = folder / f"step_{step:08d}.png"
+        if examples.ndim == 4:
+            _draw_images(examples, path)
+        else:
+            frame.draw(examples, int(step), path)
+    return len(record.sample_steps)
+
+
+def _draw_images(images: np.ndarray, path: Path) -> None:
+    """Lays images of shape (n, channels, height, width) in [-1, 1] out in a square, row by row."""
+    from PIL import Image
+
+    n, _, height, width = images.shape
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    pixels = np.moveaxis(images.astype(np.float64), 1, -1)  # (n, height, width, channels)
+    pixels = np.broadcast_to(pixels, (n, height, width, 3)) if pixels.shape[-1] == 1 else pixels
+    # What is not a number must not pass for a picture: it is drawn magenta.
+    bad = ~np.isfinite(pixels).all(axis=-1, keepdims=True)
+    shades = np.where(bad, (255.0, 0.0, 255.0), (np.clip(pixels, -1, 1) + 1) * 127.5).round().astype(np.uint8)
+    page = np.full((rows * columns, height, width, 3), 255, np.uint8)
+    page[:n] = shades
+    page = page.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+    zoom = max(1, round(64 / max(height, width)))
+    Image.fromarray(page.repeat(zoom, axis=0).repeat(zoom, axis=1)).save(path)
+
+
+class PointFrame:
+    """A plot of a data set's real points (n, 2): generated ones are scattered over it, always in the same limits."""
+
+    def __init__(self, real: np.ndarray):
+        from matplotlib.figure import Figure
+
+        low, high = real.min(axis=0), real.max(axis=0)
+        margin = 0.5 * max((high - low).max(), 1e-3)
+        self._low, self._high = low - margin, high + margin
+        # Built once for all runs and snapshots of the data set: that takes five times as long as drawing it.
+        self._figure = Figure(figsize=(4, 4), dpi=100)
+        self._axes = self._figure.add_subplot(aspect="equal")
+        self._axes.scatter(*real.T, s=4, color="0.75", label="real")
+        self._dots = self._axes.scatter([], [], s=6, color="C0", label="generated")
+        self._axes.set(xlim=(self._low[0], self._high[0]), ylim=(self._low[1], self._high[1]))
+        self._axes.legend(loc="upper right", fontsize=8)
+
+    def draw(self, points: np.ndarray, step: int, path: Path) -> None:
+        """Draws the points of one snapshot, shape (n, 2), and says how many of them cannot be seen."""
+        outside = int((~((points >= self._low) & (points <= self._high)).all(axis=1)).sum())
+        self._dots.set_offsets(points)
+        self._axes.set_title(f"step {step}: {len(points)} generated, {outside} outside the frame", fontsize=9)
+        self._figure.savefig(path)

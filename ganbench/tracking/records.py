@@ -1,0 +1,112 @@
+"""What MLflow is to show of every run: its parameters, tags, times, points of every series, and samples.
+
+Numbers are shown as they are. MLflow stores NaN, but its SQL stores turn an infinity into the largest float: infinite
+values are left out and counted in the tag `ganbench.infinite_left_out`. An empty cell of the snapshots table is a
+metric that does not exist for that run, and logs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES, RUNS
+
+PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
+TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
+EXTREMES = ("discriminator_loss", "generator_loss")  # a bin's mean hides the spikes of these, and spikes matter
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, as MLflow is to show it."""
+
+    run: str
+    status: str
+    start_ms: int
+    end_ms: int
+    params: dict[str, str]
+    tags: dict[str, str]
+    points: list[tuple[str, float, int, int]]  # series, value, timestamp in ms, step
+    sample_steps: np.ndarray  # (S,)
+    samples: np.ndarray  # (S, n, *shape)
+
+    @property
+    def axes(self) -> tuple[str | None, ...]:
+        """The run's point of the grid: what stays the same when its digest changes."""
+        return tuple(self.params.get(axis) for axis in AXES)
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 over everything that is shown: new numbers under an old digest must show too."""
+        told = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
+        sums = hashlib.sha256(told.encode())
+        sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
+        sums.update(np.ascontiguousarray(self.samples).tobytes())
+        return sums.hexdigest()
+
+
+def records(collected: Collected) -> Iterator[Record]:
+    """Yields every run of the study as MLflow is to show it."""
+    curves = dict(iter(collected.curves.groupby("run", sort=False)))
+    snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
+    for row in collected.runs.to_dict("records"):
+        run = row["run"]
+        kept = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
+        points = [*_curve_points(curves.get(run, collected.curves.iloc[:0])), *_metric_points(collected, row, kept)]
+        finite = [point for point in points if not math.isinf(point[1])]
+        end = pd.Timestamp(row["trained_at"])
+        end_ms = round((end.tz_localize("UTC") if end.tzinfo is None else end).timestamp() * 1000)
+        start_ms = round(end_ms - 1000 * row["train_seconds"])
+        # Only the total time is recorded, so every step is taken to last equally long.
+        step_ms = (end_ms - start_ms) / max(row["steps_done"], 1)
+        tags = {"ganbench.run": run} | _texts(row, TAGS)
+        if len(finite) < len(points):
+            tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
+        steps, samples = collected.samples(run) if len(kept) else (np.empty(0, int), np.empty(0))
+        yield Record(
+            run=run,
+            status="FAILED" if row["outcome"] == "diverged" else "FINISHED",
+            start_ms=start_ms,
+            end_ms=end_ms,
+            params=_texts(row, PARAMS),
+            tags=tags,
+            points=[
+                (name, float(value), min(round(start_ms + step_ms * step), end_ms), int(step))
+                for name, value, step in finite
+            ],
+            sample_steps=steps,
+            samples=samples,
+        )
+
+
+def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """The named cells as MLflow keeps them, without the empty ones."""
+    return {name: str(row[name]) for name in names if not pd.isna(row[name]) and row[name] != ""}
+
+
+def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
+    """Every bin's mean at its last step and, where a bin of a loss spans several steps, its extremes."""
+    for series, bins in curves.groupby("series", sort=False):
+        wide = bins[bins["first_step"] < bins["last_step"]] if series in EXTREMES else bins.iloc[:0]
+        for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
+            for value, step in zip(rows[column], rows["last_step"], strict=True):
+                yield f"{series}{key}", value, step
+
+
+def _metric_points(collected: Collected, row: dict[str, Any], kept: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
+    """Every metric at the run's snapshots, and its final value at the last of them."""
+    for name in collected.metrics:
+        values = kept[name].dropna() if name in kept else pd.Series(dtype=float)
+        for index, value in values.items():
+            yield name, value, kept.at[index, "step"]
+        if len(kept) and not pd.isna(row.get(f"{name}_final", math.nan)):
+            yield f"{name}_final", row[f"{name}_final"], kept["step"].iloc[-1]

@@ -1,0 +1,123 @@
+"""One MLflow store, with every failure of it as one error that names the remedy.
+
+Every MLflow run carries a fingerprint of what was written to it (`ganbench.content`, which covers the run's digest)
+and, last of all, the tag `ganbench.complete`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbench.analysis.columns import AXES
+from ganbench.core.errors import GanbenchError
+from ganbench.tracking.address import public
+from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
+from ganbench.tracking.pictures import PointFrame, draw_samples
+from ganbench.tracking.records import Record
+
+if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
+    from mlflow.entities import Run
+
+POINTS_PER_BATCH = 1000  # the most metrics MLflow takes in one call
+
+
+class Store:
+    """One experiment of one MLflow store. Every method raises GanbenchError when the store fails."""
+
+    def __init__(self, uri: str, experiment: str, database: Path | None):
+        from mlflow import MlflowClient
+
+        self._uri = uri
+        # The folder of a local experiment is given: MLflow's default depends on the working directory.
+        place = None if database is None else database.with_name(f"{database.stem}-artifacts").resolve() / experiment
+        with self._one_error("be opened", patience=FIRST_CONTACT):
+            self._client = MlflowClient(tracking_uri=uri)
+            found = self._client.get_experiment_by_name(experiment)
+            if found is None:
+                self._experiment = self._client.create_experiment(experiment, place and place.as_uri())
+                return
+            self._experiment = found.experiment_id
+            if found.lifecycle_stage == "deleted":
+                self._client.restore_experiment(found.experiment_id)
+
+    def complete_runs(self, writing: set[str]) -> dict[str, Run]:
+        """The complete runs by their content. Deletes what an interrupted or a simultaneous writer left over.
+
+        Args:
+            writing: the names of the runs about to be written; only halves of these are deleted.
+        """
+        complete: dict[str, Run] = {}
+        with self._one_error("be read"):
+            page = self._client.search_runs([self._experiment], max_results=POINTS_PER_BATCH)
+            runs = list(page)
+            while page.token:
+                page = self._client.search_runs([self._experiment], max_results=POINTS_PER_BATCH, page_token=page.token)
+                runs += page
+            for run in runs:
+                content = run.data.tags.get("ganbench.content")
+                if run.data.tags.get("ganbench.complete") == "true" and content not in complete:
+                    complete[content] = run
+                elif content is not None and run.data.tags["ganbench.run"] in writing:
+                    self._client.delete_run(run.info.run_id)
+        return complete
+
+    def write(self, record: Record, frame: PointFrame | None) -> int:
+        """Writes one run, its completeness last, and returns how many pictures were logged."""
+        from mlflow.entities import Metric, Param
+
+        with self._one_error("be written"), tempfile.TemporaryDirectory() as folder:
+            tags = {**record.tags, "ganbench.content": record.content}
+            run = self._client.create_run(self._experiment, record.start_ms, tags, record.run).info.run_id
+            self._client.log_batch(run, params=[Param(name, text) for name, text in record.params.items()])
+            for first in range(0, len(record.points), POINTS_PER_BATCH):
+                batch = record.points[first : first + POINTS_PER_BATCH]
+                self._client.log_batch(run, metrics=[Metric(*point) for point in batch])
+            drawn = draw_samples(record, frame, Path(folder))
+            if drawn:
+                self._client.log_artifacts(run, folder, "samples")
+            self._client.set_terminated(run, record.status, record.end_ms)
+            self._client.set_tag(run, "ganbench.complete", "true")
+        return drawn
+
+    def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
+        """Tags the runs whose point of the grid is now shown with other numbers; returns how many are new to the tag.
+
+        Args:
+            complete: the runs that were complete before this call of the stage, by content.
+            shown: the points of the grid that the study has now, by content.
+        """
+        newly = 0
+        points = set(shown.values())
+        with self._one_error("be written"):
+            for content, run in complete.items():
+                tagged = "ganbench.superseded" in run.data.tags
+                stale = content not in shown and tuple(run.data.params.get(axis) for axis in AXES) in points
+                if stale and not tagged:
+                    self._client.set_tag(run.info.run_id, "ganbench.superseded", "true")
+                    newly += 1
+                elif tagged and content in shown:  # the study went back to what it was
+                    self._client.delete_tag(run.info.run_id, "ganbench.superseded")
+        return newly
+
+    @contextmanager
+    def _one_error(self, what: str, patience: dict[str, str] = AFTERWARDS) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            with environment(patience, keep=True):
+                yield
+        except (MlflowException, OSError) as error:
+            remedy = (
+                "Move the file away to have it rebuilt from the results"
+                if self._uri.startswith("sqlite:")
+                else "Check the address, and start the server with `mlflow server --host HOST --port PORT`"
+            )
+            cause = " ".join(str(error).replace(self._uri.rstrip("/"), public(self._uri)).split())[:400]
+            raise GanbenchError(
+                f"the MLflow store {public(self._uri)} could not {what}. {remedy}; nothing is lost: tracking again "
+                f"adds what is missing. The cause: {cause}"
+            ) from error

@@ -1,0 +1,241 @@
+"""A tiny study in a copy of the project, to run the real workflow on: Snakemake, its jobs and their files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "pyproject.toml")
+CONFIG = Path("config/config.yaml")
+RESULTS = Path("results/tiny")
+
+CORES = ("--cores", "2")
+PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow
+LIMIT_SECONDS = 300  # for any one command or event; reached only when something hangs
+POLL_SECONDS = 0.01
+
+IMAGES = {
+    "dataset": "digits",
+    "architecture": ["fc", {"name": "dcgan", "features": 4}],
+    "n_train": [100],
+    "learning_rate": [2.0e-4, 2.0e-3],
+    "seed": [0, 1],
+}
+POINTS = {"dataset": "ring8", "architecture": "mlp", "learning_rate": [1.0e-3], "seed": [0, 1]}
+STUDY = {
+    "study": "tiny",
+    "title": "A tiny study",
+    "grid": [IMAGES, POINTS],
+    "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}},
+    "evaluate": {"samples": 100},
+    "track": {"uri": "sqlite:///results/mlflow.db"},
+}
+
+# Jobs as `Done.jobs` names them: the rule, then the contender or the data set where it runs for several.
+SUMMARIES = {"collect", "track", "tables", "figures", "report"}
+TRAIN = {"train digits-fc", "train digits-dcgan", "train ring8-mlp"}
+EVALUATE = {"evaluate digits-fc", "evaluate digits-dcgan", "evaluate ring8-mlp"}
+PREPARE = {"prepare digits", "prepare ring8", "judge digits", "judge ring8"}
+
+# What tells when and how fast a run was trained, and so differs between runs that are the same.
+CLOCKS = {"trained_at", "train_seconds"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A Snakemake command that has ended."""
+
+    status: int
+    output: str  # everything it printed
+
+    @property
+    def jobs(self) -> set[str]:
+        """The jobs it ran, or would have run: `train digits-fc`, `judge ring8`, `report` ..."""
+        found = set()
+        for block in re.split(r"^(?=(?:local)?rule )", self.output, flags=re.MULTILINE):
+            rule = re.match(r"(?:local)?rule (\w+):", block)
+            if rule and rule[1] != "all":
+                name = re.search(r"^    wildcards: name=([^,]+)", block, flags=re.MULTILINE)
+                found.add(f"{rule[1]} {_contender(name[1])}" if name else rule[1])
+        return found
+
+    def succeeded(self) -> Done:
+        assert self.status == 0, f"Snakemake ended with status {self.status} and said:\n{self.output}"
+        return self
+
+
+def _contender(name: str) -> str:
+    """The name of a pack without the digest of its settings and the number of its block of seeds."""
+    return re.sub(r"-[0-9a-f]{6}-\d+$", "", name)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own; what is edited in it is what runs."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, study: dict[str, Any]) -> Project:
+        """The sources as they are now, with a study in place of the default one, and no results."""
+        folder.mkdir(parents=True)
+        for name in PROJECT_FILES:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / name, folder / name)
+        project = cls(folder)
+        project.configure(study)
+        return project
+
+    def clone(self, folder: Path, *, ignore: tuple[str, ...] = ()) -> Project:
+        """All of it, results and Snakemake's own records included, elsewhere."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(*ignore))
+        return Project(folder)
+
+    # Editing ---------------------------------------------------------------------------------------------------------
+
+    def configure(self, study: dict[str, Any]) -> None:
+        (self.folder / CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+
+    def append(self, path: str, text: str) -> None:
+        with (self.folder / path).open("a") as file:
+            file.write(text)
+
+    # Running ---------------------------------------------------------------------------------------------------------
+
+    def snakemake(self, *arguments: str) -> Done:
+        """Run `snakemake` with these arguments to its end."""
+        with self.running(*arguments) as process:
+            return self.end(process)
+
+    def dry_run(self, *arguments: str) -> Done:
+        """What `snakemake` would do."""
+        return self.snakemake("--dry-run", *arguments)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start `snakemake` in a process group of its own, which is gone when the block ends."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    self.kill(process)
+
+    @staticmethod
+    def end(process: subprocess.Popen[str]) -> Done:
+        """Wait for a process to end by itself."""
+        output, _ = process.communicate(timeout=LIMIT_SECONDS)
+        return Done(process.returncode, output)
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """SIGKILL for Snakemake and all its jobs; returns when the last of them is gone."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=LIMIT_SECONDS)  # ends when nobody holds the other end of the pipe any more
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
+        # Jobs inherit it too: both Snakemake and they import the copied package.
+        return inherited | {"PATH": path, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+
+    # Looking ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> Path:
+        return self.folder / RESULTS
+
+    def file(self, stage: str, name: str) -> Path:
+        """The only result file of a contender or a data set."""
+        found = [path for path in (self.results / stage).glob(f"{name}-*.h5")]
+        assert len(found) == 1, f"{stage} of {name} should have left one file, but there are {found}"
+        return found[0]
+
+    def collected(self) -> Path:
+        """The only folder of collected tables."""
+        found = list((self.results / "collect").iterdir())
+        assert len(found) == 1, f"there should be one folder of tables, but there are {found}"
+        return found[0]
+
+    def log(self, stage: str, name: str) -> str:
+        """What the jobs of a stage wrote about a contender or a data set."""
+        return "".join(path.read_text() for path in sorted((self.results / "logs" / stage).glob(f"{name}-*.log")))
+
+    def state(self) -> dict[str, str]:
+        """Checksums of everything under `results`, apart from logs and the lock, by path."""
+        results = self.folder / "results"
+        return {
+            str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(results.rglob("*"))
+            if path.is_file() and "logs" not in path.parts and path.name != ".lock"
+        }
+
+
+def wait_for(event: Callable[[], bool], what: str, process: subprocess.Popen[str]) -> None:
+    """Wait until something has happened that a running process is to bring about."""
+    end = time.monotonic() + LIMIT_SECONDS
+    while not event():
+        if process.poll() is not None:
+            raise AssertionError(f"the workflow ended before there was {what}; it said:\n{process.communicate()[0]}")
+        assert time.monotonic() < end, f"after {LIMIT_SECONDS} s there is still no {what}"
+        time.sleep(POLL_SECONDS)
+
+
+def runs_of(path: Path) -> dict[str, dict[str, Any]]:
+    """By digest: everything a result file holds of a run but clocks, bit for bit."""
+    with h5py.File(path) as file:
+        return {digest: _contents(group) for digest, group in file["runs"].items()}
+
+
+def clocks_of(path: Path) -> dict[str, dict[str, str]]:
+    """By digest: when and in how many seconds a run was trained, as its file tells."""
+    with h5py.File(path) as file:
+        return {digest: {clock: run["about"].attrs[clock] for clock in CLOCKS} for digest, run in file["runs"].items()}
+
+
+def _contents(group: h5py.Group) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        found.update({f"{name}@{key}": value for key, value in item.attrs.items() if key not in CLOCKS})
+        if isinstance(item, h5py.Dataset):
+            array = np.asarray(item[()])
+            found[name] = (array.dtype.str, array.shape, array.tobytes())
+
+    found.update({f"@{key}": value for key, value in group.attrs.items()})
+    group.visititems(add)
+    return found
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The keys that only one of two mappings has, or under which they hold different values."""
+    absent = object()
+    return sorted(key for key in one.keys() | other.keys() if one.get(key, absent) != other.get(key, absent))
