@@ -1,4 +1,4 @@
-"""The engine against plain PyTorch, closed forms and its own promises: members apart, resume bit-exact, divergence kept."""
+"""The engine against plain PyTorch and its own promises: members apart, resume bit-exact, divergence kept."""
 
 from __future__ import annotations
 

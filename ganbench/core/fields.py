@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -71,7 +72,7 @@ class Choice(BaseModel):
     def build(self) -> Any:
         return self.member.build(self.options)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The member's name with those options that differ from their defaults: `dcgan(features=32)`."""
         defaults = self.member.complete({})

@@ -8,6 +8,7 @@ full disk leaves what was there before.
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,11 @@ def writing(path: Path, kind: str) -> Iterator[h5py.File]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GanbenchError(_cannot_write(path, error)) from error
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # by a job that was killed while it wrote
+        left.unlink(missing_ok=True)
+    try:
         with h5py.File(temporary, "w") as file:
             file.attrs["ganbench"] = kind
             file.attrs["format"] = FORMAT

@@ -6,6 +6,7 @@ editors complete and check study files.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,8 +85,8 @@ class Block(Section):
     def _values(cls, values: list[Any]) -> list[Any]:
         if not values:
             raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
-        shown = [value.label if isinstance(value, Choice) else value for value in values]
-        twice = sorted({str(value) for value in shown if shown.count(value) > 1})
+        counts = Counter(value.label if isinstance(value, Choice) else value for value in values)
+        twice = [str(value) for value, count in counts.items() if count > 1]
         if twice:
             raise ValueError(f"has {', '.join(twice)} more than once; every value of an axis must differ")
         return values

@@ -1,0 +1,92 @@
+"""Speed and memory of this machine, in one run: `python -m benchmarks.bench [--quick] [--save]`.
+
+Everything is compared with something measured beside it, since a number alone says more about the machine and its
+other users than about this package. Nothing here fails for being slow; what misses its target says so in its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import torch
+from rich.console import Console
+
+from benchmarks import overhead, planning, rate, throughput
+from benchmarks.cases import CONTENDERS, SIZES
+from benchmarks.sheets import Sheet, device_name, heading, save
+
+SECTIONS = ("training", "planning", "overhead", "fusing")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__.split("\n")[0])
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=default, help="where to train (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="under a minute; the numbers mean little")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/<device>.md")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="a section; may be given several times")
+    return parser.parse_args()
+
+
+def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
+    """Every table, as soon as it is measured."""
+    if "training" in only:
+        yield from _training(device, quick)
+    if "planning" in only:
+        if find_spec("snakemake") and find_spec("pydantic"):
+            yield planning.measure(seeds=40, repeats=1) if quick else planning.measure()
+        else:
+            yield Sheet("Time to plan a study", [], "Not measured: Snakemake and pydantic are not installed here.")
+    if "overhead" in only:
+        jobs = [("mlp", 4, 100)] if quick else [("mlp", 16, 6000), ("fc", 16, 600), ("dcgan", 16, 600)]
+        yield overhead.measure(jobs, device)
+    if "fusing" in only:
+        yield _fusing(device, quick)
+
+
+def _training(device: str, quick: bool) -> Iterator[Sheet]:
+    sizes = (2,) if quick else (2, 4, 16) if device == "cpu" else (2, 4, 16, 64, 256)
+    product = rate.product_rate(device, 0.5 if quick else 2.0)
+    rates = [
+        throughput.measure(case, size, device, rounds=2 if quick else 7, seconds=0.1 if quick else 0.8)
+        for case in CONTENDERS.values()
+        for size in sizes
+    ]
+    product = max(product, rate.product_rate(device, 0.5 if quick else 2.0))
+    yield throughput.throughput_sheet(rates)
+    yield throughput.start_sheet(rates)
+    yield rate.sheet(rates, product)
+    yield throughput.memory_sheet(rates, device)
+
+
+def _fusing(device: str, quick: bool) -> Sheet:
+    names, sizes = (("mlp(64)",), (2,)) if quick else (SIZES, (2, 4, 8, 16))
+    rounds, seconds = (2, 0.1) if quick else (5, 0.6)
+    return throughput.fusing_sheet(
+        [
+            throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)
+            for name in names
+            for size in sizes
+        ]
+    )
+
+
+def main() -> None:
+    given = arguments()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that train
+    console = Console()
+    console.print(f"{device_name(given.device)}. {heading(given.device)}")
+    done = []
+    for sheet in sheets(given.device, quick=given.quick, only=given.only or list(SECTIONS)):
+        sheet.print(console)
+        console.print()
+        done.append(sheet)
+    if given.save:
+        console.print(f"Written: {save(done, given.device)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What is trained in the benchmarks: networks on data, as the default study trains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core import registry
+from ganbench.engine.train import Member, Training
+
+LEARNING_RATE = 2e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """Networks on a data set. Built from the registry alone: a machine with a GPU may lack what reads study files."""
+
+    name: str
+    architecture: str
+    dataset: str
+    steps: int  # of a whole run
+    options: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 32
+
+    def build(self, family: str, name: str, **options: Any) -> Any:
+        return registry.members(family)[name].build(options)
+
+    def training(self, steps: int) -> Training:
+        """The case as the engine wants it, for this many steps."""
+        return Training(
+            data=self.build("dataset", self.dataset).spec,
+            architecture=self.build("architecture", self.architecture, **self.options),
+            objective=self.build("objective", "non_saturating"),
+            regularizer=self.build("regularizer", "none"),
+            dynamics=self.build("dynamics", "alternating"),
+            update=self.build("update", "adam"),
+            steps=steps,
+            batch_size=self.batch_size,
+            dtype=torch.float32,
+            snapshots=(0, steps),
+            curve_bins=200,
+        )
+
+    def members(self, count: int) -> list[Member]:
+        n_train = len(self.examples())
+        return [Member(seed, n_train, LEARNING_RATE) for seed in range(count)]
+
+    def examples(self) -> np.ndarray:
+        return _examples(self.dataset)
+
+
+@cache
+def _examples(dataset: str) -> np.ndarray:
+    return registry.members("dataset")[dataset].build({}).load().train
+
+
+def _by_name(*cases: Case) -> dict[str, Case]:
+    return {case.name: case for case in cases}
+
+
+# The three contenders of the default study.
+CONTENDERS = _by_name(
+    Case("mlp", "mlp", "ring8", steps=6000),
+    Case("fc", "fc", "digits", steps=2500),
+    Case("dcgan", "dcgan", "digits", steps=2500, options={"features": 16}),
+)
+
+# Networks of many sizes, to see from where on fusing no longer pays.
+SIZES = _by_name(
+    *(Case(f"mlp({w})", "mlp", "ring8", steps=6000, options={"width": w}) for w in (32, 64, 128, 256, 384)),
+    *(Case(f"fc({w})", "fc", "digits", steps=2500, options={"hidden": (w, 2 * w, 4 * w)}) for w in (128, 256, 512)),
+    *(Case(f"dcgan({f})", "dcgan", "digits", steps=2500, options={"features": f}) for f in (8, 16, 32)),
+)
+CASES = CONTENDERS | SIZES

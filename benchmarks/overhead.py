@@ -1,0 +1,121 @@
+"""Where the time of a training job goes: its steps, and everything around them.
+
+The job runs in a process of its own, through the stage that the workflow calls, with a stopwatch around the parts.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from benchmarks.sheets import Sheet
+from benchmarks.workers import ROOT
+
+PARTS = ("steps", "start-up", "random numbers", "recording", "snapshots", "checkpoints", "writing")
+
+
+def measure(jobs: Sequence[tuple[str, int, int]], device: str) -> Sheet:
+    """Run jobs of (case, runs, steps) and share out their time."""
+    sheet = Sheet(
+        "Where a training job's time goes",
+        ["case", "runs", "steps", "whole, s", *PARTS, "outside steps"],
+        "Seconds of one process, from its start to its end, fused. Recording is norms, curves and the look for "
+        "divergence; the last column is the share of everything but the steps.",
+    )
+    for case, members, steps in jobs:
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.overhead", case, str(members), str(steps), device, str(time.time())],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        whole = time.perf_counter() - began
+        if done.returncode:
+            raise RuntimeError(f"the job failed:\n{done.stderr[-2000:]}")
+        seconds = json.loads(done.stdout.splitlines()[-1])
+        cells = [f"{seconds[part]:.2f}" for part in PARTS]
+        sheet.add(case, members, steps, f"{whole:.2f}", *cells, f"{1 - seconds['steps'] / whole:.1%}")
+    return sheet
+
+
+class Stopwatch:
+    """Adds up the seconds spent in functions, by part; what one calls of another's time is the inner one's."""
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self._wait = wait
+
+    def around(self, part: str, function: Callable) -> Callable:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began, before = time.perf_counter(), sum(self.seconds.values())
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._wait()
+                inner = sum(self.seconds.values()) - before
+                self.seconds[part] += time.perf_counter() - began - inner
+
+        return timed
+
+
+def job(case_name: str, count: int, steps: int, device: str, started: float) -> dict[str, float]:
+    """Run the training stage on a pack and return the seconds of its parts."""
+    import torch
+
+    from benchmarks.cases import CASES
+    from ganbench.core import store
+    from ganbench.engine import train as engine
+    from ganbench.games.gan import Gan
+    from ganbench.stages import packs
+    from ganbench.stages import train as stage
+
+    case = CASES[case_name]
+    training = case.training(steps)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        prepared = Path(folder) / "prepared.h5"
+        examples = case.build("dataset", case.dataset).load()
+        with store.writing(prepared, "prepare") as file:
+            store.save(file.create_group("examples"), vars(examples))
+        members = [
+            {"id": f"s{seed}", "digest": f"{seed:064x}", "seed": seed, "n_train": member.n_train}
+            | {"learning_rate": member.learning_rate}
+            for seed, member in enumerate(case.members(count))
+        ]
+        slice = {
+            "pack": case.name,
+            "members": members,
+            "fuse": "always",
+            "machine": {"device": device, "checkpoint_seconds": 60.0},
+            "prepared": str(prepared),
+        }
+        # A GPU works on after a call returns: the stopwatch waits for it.
+        watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
+        # What the engine is given of the parts of a training, without the study that would name them.
+        patches.enter_context(patch.object(stage, "training_of", lambda _: training))
+        for owner, name, part in (
+            (type(training.dynamics), "step", "steps"),
+            (Gan, "draw", "random numbers"),
+            (engine, "_keep", "snapshots"),
+            (stage, "_save", "checkpoints"),
+            (packs, "write", "writing"),
+            (stage, "train", "recording"),  # what is left of the loop
+        ):
+            patches.enter_context(patch.object(owner, name, watch.around(part, getattr(owner, name))))
+        watch.seconds["start-up"] = time.time() - started
+        whole = watch.around("start-up", stage.run)
+        whole(slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5")
+    return watch.seconds
+
+
+if __name__ == "__main__":
+    name, members, steps, place, started = sys.argv[1:]
+    print(json.dumps(job(name, int(members), int(steps), place, float(started))))

@@ -1,0 +1,113 @@
+"""How long Snakemake takes to find out what a large study has to do: with nothing done yet, and with everything done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.sheets import Sheet
+from benchmarks.workers import ROOT
+
+TARGET_SECONDS = 5.0
+
+# 10,000 runs each at scale 1: a learning-rate sweep of one network, and a study of many contenders.
+SWEEP = """\
+study: sweep
+results: {results}
+grid:
+  - dataset: ring8
+    architecture: mlp
+    learning_rate: [{rates}]
+    seed: {{count: {seeds}}}
+pack: {{seeds_per_pack: 8}}
+"""
+MIXED = """\
+study: mixed
+results: {results}
+grid:
+  - dataset: digits
+    architecture: [fc, {{name: dcgan, features: 16}}]
+    regularizer: [none, r1]
+    dynamics: [alternating, simultaneous]
+    n_train: [100, 200, 400, 800, all]
+    learning_rate: [1.0e-4, 1.0e-3]
+    seed: {{count: {half_seeds}}}
+  - dataset: ring8
+    architecture: mlp
+    learning_rate: [{rates}]
+    seed: {{count: {half_seeds}}}
+pack: {{seeds_per_pack: 8}}
+"""
+FULL = 400  # seeds of the sweep at full scale
+
+
+def measure(seeds: int = FULL, repeats: int = 3) -> Sheet:
+    """Dry runs of both studies; the best of some repeats, with the slowest."""
+    sheet = Sheet(
+        "Time to plan a study",
+        ["study", "runs", "packs", "snakemake -n, all to do, s", "snakemake -n, up to date, s", "verdict"],
+        f"Best of {repeats}, in brackets the worst, of whole `snakemake -n -q` processes. The target is "
+        f"{TARGET_SECONDS:g} s for 10,000 runs.",
+    )
+    rates = ", ".join(f"{0.0001 * (1 + k):.4f}" for k in range(25))
+    for name, text in (("sweep", SWEEP), ("mixed", MIXED)):
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            file = place / f"{name}.yaml"
+            # 80 points of digits and 25 of the ring: the same total as the sweep's 25 at about a quarter of the seeds.
+            file.write_text(
+                text.format(results=place / "results", rates=rates, seeds=seeds, half_seeds=max(1, seeds * 25 // 105))
+            )
+            fresh = [_dry_run(file, place) for _ in range(repeats)]
+            runs, packs = finish(file)
+            done = [_dry_run(file, place) for _ in range(repeats)]
+        slowest = max(min(fresh), min(done))
+        verdict = "ok" if slowest <= TARGET_SECONDS else f"{slowest - TARGET_SECONDS:.1f} s over the target"
+        sheet.add(name, f"{runs:,}", f"{packs:,}", _times(fresh), _times(done), verdict)
+    return sheet
+
+
+def _times(seconds: list[float]) -> str:
+    return f"{min(seconds):.1f} ({max(seconds):.1f})"
+
+
+def _dry_run(file: Path, folder: Path) -> float:
+    command = ["-n", "-q", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *command, "--configfile", str(file)],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"snakemake failed:\n{done.stderr[-2000:]}")
+    return seconds
+
+
+def finish(file: Path) -> tuple[int, int]:
+    """Leave a file under every name that the study's plan gives, so that all looks done; returns runs and packs."""
+    from ganbench.core import store
+    from ganbench.core.study import load
+    from ganbench.stages.plan import Plan
+
+    plan = Plan(load(file))
+    tiny: dict[str, Path] = {}  # by kind, a valid result file that holds nothing
+    for path in plan.files():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix != ".h5":
+            path.touch()
+            continue
+        kind = "samples" if path.name == "samples.h5" else path.parent.name
+        if kind not in tiny:
+            tiny[kind] = file.parent / f"{kind}.h5"
+            with store.writing(tiny[kind], kind):
+                pass
+        os.link(tiny[kind], path)
+    return len(plan.runs), len(plan.packs)

@@ -1,0 +1,74 @@
+"""Tables for the terminal and, the same ones, for a Markdown file."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+@dataclass
+class Sheet:
+    """A table with a title and a note."""
+
+    title: str
+    columns: list[str]
+    note: str = ""
+    rows: list[list[str]] = field(default_factory=list)
+
+    def add(self, *cells: Any) -> None:
+        self.rows.append([str(cell) for cell in cells])
+
+    def print(self, console: Console) -> None:
+        table = Table(title=self.title, title_justify="left", caption=self.note or None, caption_justify="left")
+        for index, column in enumerate(self.columns):
+            table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(table)
+
+    def markdown(self) -> str:
+        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"## {self.title}\n\n{self.note}\n\n{table}\n" if self.note else f"## {self.title}\n\n{table}\n"
+
+
+def device_name(device: str) -> str:
+    """The GPU's name, or the processor's with the number of cores."""
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    except OSError:
+        model = None
+    name = model.group(1) if model else platform.processor() or platform.machine()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def heading(device: str) -> str:
+    """What the numbers were measured on and with."""
+    parts = [f"Python {platform.python_version()}", f"PyTorch {torch.__version__}", platform.system()]
+    if device != "cpu":
+        parts.append(f"CUDA {torch.version.cuda}")
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} with `python -m benchmarks.bench`: {', '.join(parts)}."
+
+
+def save(sheets: list[Sheet], device: str) -> Path:
+    """Write the Markdown file of this device."""
+    name = device_name(device)
+    path = RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([f"# {name}\n\n{heading(device)}\n", *(sheet.markdown() for sheet in sheets)]))
+    return path

@@ -1,0 +1,158 @@
+"""Training throughput and peak memory of the ways to train a pack, taking turns in one measurement."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.sheets import Sheet
+from benchmarks.workers import CHUNK, Peak, Worker
+from ganbench.engine import fusing
+
+ENGINE = ("fused", "unfused")
+VARIANTS = (*ENGINE, "plain")
+SLOWER = 0.95  # below this share of the better of fused and unfused, the rule's choice is called a mistake
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A case and a pack size, measured: run-steps per second of every turn, start-up and memory, by variant."""
+
+    case: Case
+    members: int
+    turns: dict[str, list[float]]
+    start_seconds: dict[str, float]
+    peaks: dict[str, Peak]
+    fuses: bool  # what `fuse: auto` does
+
+    def rate(self, variant: str) -> float:
+        return median(self.turns[variant])
+
+    @property
+    def auto(self) -> str:
+        return "fused" if self.fuses else "unfused"
+
+    @property
+    def regret(self) -> float:
+        """Rate of what auto picks, as a share of the better of the two it picks from."""
+        return self.rate(self.auto) / max(self.rate("fused"), self.rate("unfused"))
+
+
+def measure(
+    case: Case, members: int, device: str, *, rounds: int, seconds: float, variants: Sequence[str] = VARIANTS
+) -> Rates:
+    """Time the variants in turns (ABC, BCA, CAB, ...), so that what else the machine does falls on all of them.
+
+    Args:
+        case: what to train.
+        members: runs of the pack.
+        device: "cpu" or "cuda".
+        rounds: turns of every variant.
+        seconds: what a turn takes, about.
+        variants: which of VARIANTS.
+    """
+    # On a CPU a variant has one core, since a study keeps every core busy with packs of its own. Processes of single
+    # runs share a GPU, as many at once as there are cores to feed it.
+    together = 1 if device == "cpu" else min(members, os.cpu_count() or 1)
+    workers = {
+        variant: [Worker(variant, case.name, members, device) for _ in range(together if variant == "plain" else 1)]
+        for variant in variants
+    }
+    steps = {}
+    for variant, team in workers.items():
+        once = min(_turn(team, CHUNK) for _ in range(2))
+        steps[variant] = max(1, round(seconds / once)) * CHUNK
+    turns: dict[str, list[float]] = {variant: [] for variant in variants}
+    for index in range(rounds):
+        first = index % len(variants)
+        for variant in (*variants[first:], *variants[:first]):
+            team = workers[variant]
+            taken = _turn(team, steps[variant])
+            turns[variant].append(sum(worker.members for worker in team) * steps[variant] / taken)
+    starts = {variant: min(worker.start_seconds for worker in team) for variant, team in workers.items()}
+    peaks = {variant: [worker.close() for worker in team][0] for variant, team in workers.items()}
+    fuses, _ = fusing.decide("auto", case.training(case.steps), members, torch.device(device))
+    return Rates(case, members, turns, starts, peaks, fuses)
+
+
+def _turn(team: list[Worker], steps: int) -> float:
+    for worker in team:
+        worker.begin(steps)
+    return max(worker.seconds() for worker in team)
+
+
+def throughput_sheet(rates: Sequence[Rates]) -> Sheet:
+    """Rates side by side, as medians over turns with half their range."""
+    sheet = Sheet(
+        "Training throughput, runs x steps per second",
+        ["case", "runs", "fused", "unfused", "process per run", "auto", "fused / process", "auto / process", "verdict"],
+        "Medians of turns, ± half their range; in brackets the best turn. On a CPU every variant has one core and one "
+        "thread. A process per run is a plain PyTorch loop that records less; its start-up is not in here.",
+    )
+    for row in rates:
+        verdict = "ok" if row.regret >= SLOWER else f"{1 - row.regret:.0%} slower than {_other(row.auto)}"
+        ratios = [f"{row.rate(variant) / row.rate('plain'):.2f}" for variant in ("fused", row.auto)]
+        cells = [_spread(row.turns[variant]) for variant in VARIANTS]
+        sheet.add(row.case.name, row.members, *cells, row.auto, *ratios, verdict)
+    return sheet
+
+
+def start_sheet(rates: Sequence[Rates]) -> Sheet:
+    """What whole packs take, each run with its own start-up or all with one."""
+    sheet = Sheet(
+        "A whole pack, start-up included, seconds",
+        ["case", "runs", "steps", "start-up: pack", "start-up: process", "pack, auto", "process per run", "ratio"],
+        "Start-up is from nothing to the end of the first steps; times of whole runs follow from it and the rates.",
+    )
+    for row in rates:
+        work = row.members * row.case.steps
+        start, each = row.start_seconds[row.auto], row.start_seconds["plain"]
+        pack, apart = start + work / row.rate(row.auto), row.members * each + work / row.rate("plain")
+        cells = [f"{value:.1f}" for value in (start, each, pack, apart)]
+        sheet.add(row.case.name, row.members, row.case.steps, *cells, f"{apart / pack:.2f}")
+    return sheet
+
+
+def memory_sheet(rates: Sequence[Rates], device: str) -> Sheet:
+    """Peak memory by variant."""
+    sheet = Sheet(
+        "Peak memory of a process, MiB",
+        ["case", "runs", "fused", "unfused", "process per run"],
+        "Resident memory, of which PyTorch and its imports are the larger part"
+        + (", and after the plus what was allocated on the GPU." if device != "cpu" else "."),
+    )
+    for row in rates:
+        peaks = [row.peaks[variant] for variant in VARIANTS]
+        cells = [f"{peak.host:.0f}" + (f" + {peak.device:.0f}" if device != "cpu" else "") for peak in peaks]
+        sheet.add(row.case.name, row.members, *cells)
+    return sheet
+
+
+def fusing_sheet(rates: Sequence[Rates]) -> Sheet:
+    """From which size on fusing no longer pays, next to what the rule does."""
+    sheet = Sheet(
+        "Where fusing pays: fused / unfused, by work and number of runs",
+        ["case", "batch", "MFLOP forward", "runs", "fused", "unfused", "fused / unfused", "auto", "verdict"],
+        "The measurements that the rule of `fuse: auto` was read off (ganbench/engine/fusing.py).",
+    )
+    for row in rates:
+        work = fusing.forward_work(row.case.training(row.case.steps)) / 1e6
+        verdict = "ok" if row.regret >= SLOWER else f"{1 - row.regret:.0%} slower than {_other(row.auto)}"
+        cells = [_spread(row.turns[variant]) for variant in ("fused", "unfused")]
+        ratio = f"{row.rate('fused') / row.rate('unfused'):.2f}"
+        sheet.add(row.case.name, row.case.batch_size, f"{work:.1f}", row.members, *cells, ratio, row.auto, verdict)
+    return sheet
+
+
+def _spread(values: list[float]) -> str:
+    middle, best = median(values), max(values)
+    return f"{middle:,.0f} ± {(best - min(values)) / 2 / middle:.0%} ({best:,.0f})"
+
+
+def _other(variant: str) -> str:
+    return "unfused" if variant == "fused" else "fused"

@@ -1,0 +1,146 @@
+"""Numbers against closed forms and reference packages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pytorch_fid.fid_score import calculate_frechet_distance
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ganbench.judges import Look
+from ganbench.judges.mixture import Judge as Mixture
+from ganbench.metrics._frechet import frechet_distance, moments
+from ganbench.metrics.mode_coverage import Metric as ModeCoverage
+from ganbench.objectives.minimax import Objective as Minimax
+from ganbench.objectives.non_saturating import Objective as NonSaturating
+from ganbench.regularizers.r1 import Regularizer as R1
+from ganbench.updates.adam import Update as Adam
+from ganbench.updates.sgd import Update as Sgd
+
+# Fréchet distance -----------------------------------------------------------------------------------------------------
+
+
+def test_frechet_distance_of_commuting_gaussians():
+    """For diagonal covariances: |m1 - m2|^2 + sum (s1 - s2)^2."""
+    random = np.random.default_rng(0)
+    (m1, m2), (s1, s2) = random.normal(size=(2, 6)), random.uniform(0.1, 2, size=(2, 6))
+    expected = np.square(m1 - m2).sum() + np.square(s1 - s2).sum()
+    assert frechet_distance((m1, np.diag(s1**2)), (m2, np.diag(s2**2))) == pytest.approx(expected, rel=1e-12)
+
+
+# pytorch-fid 0.3.0 calls scipy in a way that SciPy 1.18 drops, which is why SciPy is pinned below that.
+@pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated:DeprecationWarning")
+def test_frechet_distance_agrees_with_pytorch_fid():
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(400, 16)), random.normal(size=(300, 16)) @ random.normal(size=(16, 16)) + 0.5
+    ours, theirs = frechet_distance(moments(a), moments(b)), calculate_frechet_distance(*moments(a), *moments(b))
+    assert ours == pytest.approx(theirs, rel=1e-8)
+
+
+def test_frechet_distance_is_a_distance_also_between_singular_covariances():
+    random = np.random.default_rng(2)
+    flat, round_ = np.resize([[1.0, 2.0, 3.0]], (50, 3)), random.normal(size=(50, 3))
+    assert frechet_distance(moments(round_), moments(round_)) == pytest.approx(0, abs=1e-9)
+    one, other = frechet_distance(moments(flat), moments(round_)), frechet_distance(moments(round_), moments(flat))
+    assert one == pytest.approx(other, rel=1e-9)
+    mean, covariance = moments(round_)
+    assert one == pytest.approx(np.square(mean - [1, 2, 3]).sum() + np.trace(covariance), rel=1e-9)
+
+
+def test_frechet_distance_has_the_known_bias():
+    """Samples of N(0, I_d) against its exact moments: about d/n + d(d+1)/4n (Chong and Forsyth 2020)."""
+    d, n = 64, 5000
+    random = np.random.default_rng(3)
+    exact = (np.zeros(d), np.eye(d))
+    found = np.mean([frechet_distance(moments(random.normal(size=(n, d))), exact) for _ in range(5)])
+    assert found == pytest.approx(d / n + d * (d + 1) / (4 * n), rel=0.03)
+
+
+# Modes ----------------------------------------------------------------------------------------------------------------
+
+
+def look(mode: list[int], confident: list[bool], modes: int) -> Look:
+    empty = np.zeros((len(mode), 1))
+    return Look(empty, empty, np.array(mode), np.array(confident), modes)
+
+
+def test_mode_coverage_by_hand():
+    real = np.array([0.5, 0.3, 0.2])
+    generated = look([0] * 8 + [1] * 2, [True] * 9 + [False], 3)
+    score = ModeCoverage().score(generated, real)
+    assert score["modes"] == 2
+    assert score["modes_fair"] == 2
+    assert score["high_quality"] == 0.9
+    assert score["mode_kl"] == pytest.approx(0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.3))
+
+
+def test_one_lucky_example_reaches_a_mode_but_does_not_cover_it():
+    generated = look([0] * 199 + [1], [True] * 200, 2)
+    score = ModeCoverage().score(generated, np.array([0.5, 0.5]))
+    assert (score["modes"], score["modes_fair"]) == (2, 1)
+
+
+def test_a_perfect_sampler_has_the_known_high_quality_share():
+    """Within three sigma in the plane: 1 - exp(-9/2) = 98.89%."""
+    random = np.random.default_rng(4)
+    centres = np.array([[0.0, 0.0], [5.0, 0.0]])
+    points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
+    seen = Mixture().look({"centres": centres, "sigma": 0.1}, points)
+    assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
+
+
+# Objectives, regularizers, updates ------------------------------------------------------------------------------------
+
+
+def test_objectives_are_cross_entropies_of_the_logits():
+    real, fake = torch.randn(2, 4, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ones, zeros = torch.ones_like(real), torch.zeros_like(real)
+
+    def bce(logits, labels):
+        return binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(-1)
+
+    for objective in (NonSaturating(), Minimax()):
+        torch.testing.assert_close(objective.discriminator(real, fake), bce(real, ones) + bce(fake, zeros))
+    torch.testing.assert_close(NonSaturating().generator(fake), bce(fake, ones))
+    torch.testing.assert_close(Minimax().generator(fake), -bce(fake, zeros))
+
+
+@pytest.mark.parametrize("logit", [-10.0, -40.0, -104.0, 10.0])
+def test_generator_gradients_at_extreme_logits(logit):
+    """d/da: minimax -sigmoid(a), non-saturating -(1 - sigmoid(a)); at a = -10 they are 4.5e-5 and 0.99995 in size."""
+    for objective, toward in ((Minimax(), 1), (NonSaturating(), -1)):
+        a = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(objective.generator(a), a)
+        assert slope.item() == pytest.approx(-1 / (1 + np.exp(-toward * logit)), rel=1e-9)
+
+
+def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
+    weight = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    real = torch.randn(2, 7, 2, dtype=torch.float64)
+    penalty = R1(gamma=0.6).penalty(lambda x: (x * weight[:, None]).sum(-1), real, real)
+    torch.testing.assert_close(penalty, 0.3 * weight.square().sum(1))
+    (slope,) = torch.autograd.grad(penalty.sum(), weight)
+    torch.testing.assert_close(slope, 0.6 * weight)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Adam(beta1=0.5, beta2=0.9), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.5, 0.9))),
+        (Adam(beta1=0.0), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.0, 0.999))),
+        (Sgd(), lambda p: torch.optim.SGD(p, lr=0.01)),
+        (Sgd(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+    ],
+)
+def test_updates_agree_with_torch_optim(ours, theirs):
+    random = torch.Generator().manual_seed(0)
+    gradients = torch.randn(20, 1, 6, dtype=torch.float64, generator=random)
+    theta = torch.randn(1, 6, dtype=torch.float64, generator=random)
+    parameter = torch.nn.Parameter(theta.clone())
+    optimiser, memory = theirs([parameter]), ours.init(theta)
+    for gradient in gradients:
+        parameter.grad = gradient.clone()
+        optimiser.step()
+        theta, memory = ours.step(theta, gradient, memory, torch.tensor([[0.01]], dtype=torch.float64))
+        torch.testing.assert_close(theta, parameter.data, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,127 @@
+"""Result files: whole or not there, checked when read, data only."""
+
+from __future__ import annotations
+
+import errno
+
+import h5py
+import numpy as np
+import pytest
+
+from ganbench.core import store
+from ganbench.core.errors import GanbenchError
+from ganbench.core.locks import exclusive, holder, try_lock
+
+TREE = {
+    "array": np.arange(6.0).reshape(2, 3),
+    "number": 0.1,
+    "text": "ring; 'of' \"Gaussians\"",
+    "nothing": None,
+    "list": [1, "nan"],
+    "empty": {},
+    "deeper": {"flag": True, "ints": np.array([1, 2])},
+}
+
+
+def write(path, tree=TREE, kind="train"):
+    with store.writing(path, kind) as file:
+        runs = file.create_group("runs")
+        store.save(runs.create_group("d1"), tree)
+
+
+def assert_equal(one, other):
+    assert set(one) == set(other)
+    for key, value in one.items():
+        if isinstance(value, dict):
+            assert_equal(value, other[key])
+        else:
+            np.testing.assert_array_equal(value, other[key])
+
+
+def test_a_tree_comes_back_as_it_went(tmp_path):
+    write(tmp_path / "a.h5")
+    with store.reading(tmp_path / "a.h5", "train") as file:
+        assert_equal(TREE, store.load(file["runs"]["d1"]))
+
+
+def test_a_failure_while_writing_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path)
+    before = path.read_bytes()
+
+    def fail():
+        with store.writing(path, "train") as file:
+            file.create_dataset("x", data=np.zeros(1000))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path], "temporary files must go"
+
+
+def test_a_full_disk_is_one_clear_error_and_costs_nothing(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path)
+    with pytest.raises(GanbenchError, match=r"no space is left .* a\.h5 was not written"), store.writing(path, "train"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with store.reading(path, "train"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(GanbenchError, match="cannot write"), store.writing(tmp_path / "file" / "a.h5", "train"):
+        pass
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
+def test_a_truncated_file_is_told_from_its_first_bytes(tmp_path, kept):
+    path = tmp_path / "a.h5"
+    write(path)
+    assert store.fault_of(path) is None
+    path.write_bytes(path.read_bytes()[:kept])
+    assert "Remove it" in store.fault_of(path)
+    with pytest.raises(GanbenchError, match=r"a\.h5"), store.reading(path, "train"):
+        pass
+
+
+def test_foreign_files_other_kinds_and_other_formats_are_refused(tmp_path):
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = 1
+    (tmp_path / "text.h5").write_text("not HDF5 at all")
+    write(tmp_path / "evaluate.h5", kind="evaluate")
+    write(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        file.attrs["format"] = 0
+    for name, message in {
+        "foreign": "did not write",
+        "text": "not an HDF5 file",
+        "evaluate": "of kind 'evaluate', where one of kind 'train' belongs",
+        "old": "has format 0",
+        "missing": "cannot be read",
+    }.items():
+        with pytest.raises(GanbenchError, match=message), store.reading(tmp_path / f"{name}.h5", "train"):
+            pass
+
+
+def test_runs_are_found_under_any_name_and_damaged_files_passed_over(tmp_path):
+    write(tmp_path / "one.h5")
+    (tmp_path / "broken.h5").write_bytes(b"\x89HDF")
+    assert store.runs_in(tmp_path, "train", ["d1", "d2"]) == {"d1": tmp_path / "one.h5"}
+    assert store.runs_in(tmp_path / "nowhere", "train", ["d1"]) == {}
+
+
+def test_a_lock_is_held_once_names_its_holder_and_goes_with_it(tmp_path):
+    path = tmp_path / "folder" / ".lock"
+    with exclusive(path, "the folder"):
+        assert try_lock(path) is None
+        taken = r"the folder is in use by process \d+ of .* on .*, since "
+        with pytest.raises(GanbenchError, match=taken), exclusive(path, "the folder"):
+            pass
+    lock = try_lock(path)
+    assert lock is not None
+    assert "process" in holder(path)
+    lock.close()
+    path.write_text("")
+    assert holder(path) == "another process"
