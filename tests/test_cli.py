@@ -1,0 +1,112 @@
+"""The command line, and a whole study run by it without Snakemake."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from ganbench.analysis.collected import Collected
+from ganbench.cli import app
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.stages import STAGES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def invoke(*words: str) -> str:
+    """The output of a command that must succeed."""
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(*words: str) -> str:
+    """The message of a command that a user's mistake ends."""
+    with pytest.raises(GanbenchError) as told:
+        CliRunner().invoke(app, list(words), catch_exceptions=False)
+    return str(told.value)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / "study.yaml"
+    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "seed": [0, 1]}
+    content = {
+        "study": "small",
+        "results": str(folder / "results"),
+        # Gradient descent at a rate of 1e9 diverges at once; at 1e-3 it does not.
+        "grid": [{**grid, "learning_rate": [1e-3, 1e9]}],
+        "train": {"steps": 60, "batch_size": 16, "update": "sgd", "snapshots": {"count": 3}, "curve_bins": 20},
+        "evaluate": {"samples": 100, "shown": 4},
+        "track": {"uri": f"sqlite:///{folder}/mlflow.db"},
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_help_names_every_command():
+    text = invoke("--help")
+    for word in ("list", "check", "schema", "weights", *STAGES):
+        assert re.search(rf"\b{word}\b", text), word
+    assert "try-out" not in text
+
+
+def test_list_shows_every_member_of_every_family_with_its_line():
+    text = " ".join(invoke("list").split())
+    for family in registry.FAMILIES:
+        for name, member in registry.members(family).items():
+            assert name in text
+            assert member.summary.split()[0] in text
+    assert "dcgan" not in invoke("list", "objective")
+    assert "unknown family 'architectur'. Did you mean 'architecture'" in refused("list", "architectur")
+
+
+def test_check_says_what_a_study_will_take(study):
+    text = invoke("check", str(study))
+    assert "small: 4 runs in 1 packs" in text
+    assert "9 jobs" in text
+    assert "ring8-mlp" in text
+    assert "core-minutes" in text
+
+
+def test_schema_is_json():
+    assert json.loads(invoke("schema"))["title"] == "Study"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
+def test_a_study_runs_stage_by_stage(study):
+    assert "which an earlier stage makes" in refused("train", str(study))
+    assert "unknown job of train 'nope'" in refused("train", str(study), "--only", "nope")
+    for stage in STAGES:
+        assert f"{stage}" in invoke(stage, str(study))
+    assert "up to date" in invoke("train", str(study))
+
+    folder = study.parent / "results" / "small"
+    assert (folder / "report.html").stat().st_size > 10_000
+    runs = pd.read_parquet(folder / "tables" / "runs.parquet").set_index(["learning_rate", "seed"])
+    assert list(runs.loc[1e9, "outcome"]) == ["diverged", "diverged"]
+    assert (runs.loc[1e9, "outcome_step"] >= 1).all()
+    assert runs.loc[1e9, "outcome_why"].str.contains("became").all()
+    assert runs.loc[1e9, "fcd_final"].isna().all(), "a run that diverged has no final score"
+    assert (runs.loc[1e-3, "steps_done"] == 60).all()
+    assert (runs.loc[1e9, "steps_done"] < 60).all()
+    assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"
+
+    (collected,) = (folder / "collect").iterdir()
+    found = Collected.read(collected)
+    snapshots = found.snapshots.groupby("learning_rate").size()
+    assert snapshots[1e-3] == 2 * 3
+    assert snapshots[1e9] < 2 * 3
+    steps, samples = found.samples(runs.loc[(1e-3, 0), "run"])
+    assert samples.shape == (3, 64, 2)
+    assert list(steps) == [0, 1, 60]
+    accuracy = found.references.set_index("quantity").loc["judge_accuracy", "value"]
+    assert accuracy > 0.999

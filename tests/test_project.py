@@ -1,0 +1,174 @@
+"""The project as a whole: its layers, its pins, and that what the README says is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ganbench.cli import app
+from ganbench.core import registry
+from ganbench.data import DataSpec
+from ganbench.stages.check import architecture_fault
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "ganbench"
+README = (ROOT / "README.md").read_text()
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+# Imports point down only: a room may use those on lower floors, and its own.
+FLOOR = {
+    "core": 0,
+    "data": 1,
+    "nn": 1,
+    "updates": 1,
+    "judges": 2,
+    "games": 2,
+    "objectives": 1,
+    "regularizers": 1,
+    "architectures": 2,
+    "metrics": 3,
+    "dynamics": 3,
+    "engine": 4,
+    "analysis": 1,
+    "report": 2,
+    "tracking": 2,
+    "stages": 5,
+    "cli": 6,
+    "__main__": 7,
+}
+NO_TORCH = ("core", "analysis", "report", "tracking")
+FAMILIES = {family.folder for family in registry.FAMILIES.values()}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a thing lives"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0] if parts[0] != "__init__" else "core"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = room(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "ganbench" or len(parts) == 1 or parts[1].startswith("__"):
+            continue
+        there = parts[1]
+        assert FLOOR[there] < FLOOR[here] or there == here, f"{here} imports {name}, which lives above or beside it"
+        if here == there and here in FAMILIES and len(parts) > 2 and not path.stem.startswith("_"):
+            shared = parts[2].startswith("_") or not (PACKAGE / here / f"{parts[2]}.py").exists()
+            assert shared, f"{path.name} imports {name}: members of a family never import one another"
+    if here in NO_TORCH:
+        heavy = {name.split(".")[0] for name in imported(path)} & {"torch", "torchvision", "snakemake"}
+        assert not heavy, f"{here} does without {heavy}"
+
+
+def test_what_a_workflow_parses_imports_no_torch():
+    code = "import sys, ganbench.stages.workflow as w; assert 'torch' not in sys.modules, 'torch'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_engine_needs_nothing_but_torch_numpy_and_the_standard_library():
+    """A GPU node may have PyTorch and little else; games and training must run there."""
+    absent = ("pydantic", "snakemake", "mlflow", "pytorch_fid", "pandas", "typer", "seaborn", "h5py", "yaml")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent!r}))
+from ganbench.core import registry
+from ganbench.engine import evaluate, fusing, train
+for family in ("architecture", "objective", "regularizer", "dynamics", "update"):
+    for member in registry.members(family).values():
+        member.build({{name: option.default for name, option in member.options.items()}})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# Pins -----------------------------------------------------------------------------------------------------------------
+
+
+def pins() -> list[str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_environment_yml_has_the_pins_of_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == pins()
+
+
+def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
+    names = {re.split(r"==", pin)[0].lower().replace("_", "-") for pin in pins()}
+    assert all("==" in pin for pin in pins())
+    assert not [pin for pin in pins() if "://" in pin or "@" in pin]
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    direct = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert {re.match(r"[\w-]+", name)[0].lower() for name in direct} <= names
+    unexplained = [line for line in text.splitlines() if line.startswith('    "') and "#" not in line]
+    assert not unexplained, "say in pyproject why each dependency is there"
+
+
+# README ---------------------------------------------------------------------------------------------------------------
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_commands_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    seen = 0
+    for line in "\n".join(blocks("sh")).splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["make"]:
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif words[:1] == ["ganbench"]:
+            assert words[1] in commands, line
+        elif words[:1] == ["snakemake"] and "--workflow-profile" in words:
+            assert (ROOT / words[words.index("--workflow-profile") + 1] / "config.yaml").is_file(), line
+        else:
+            continue
+        seen += 1
+    assert seen >= 5
+    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./]+)`", README):
+        if "residual" not in named:
+            assert (ROOT / named).exists(), f"README names {named}"
+
+
+def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
+    (source,) = blocks("python")
+    path = tmp_path / "residual.py"
+    path.write_text(source)
+    member = registry.find("architecture", str(path))
+    assert member.summary.startswith("Residual")
+    for spec in (DataSpec((2,), False, 10, 8), DataSpec((1, 8, 8), True, 10, 10)):
+        assert architecture_fault(member.build(member.complete({})), spec) is None
+    assert len(source.strip().splitlines()) <= 45
+
+
+def test_the_study_of_the_readme_is_valid():
+    from ganbench.core.study import parse
+    from ganbench.stages.plan import Plan
+
+    (text,) = blocks("yaml")
+    assert len(Plan(parse(yaml.safe_load(text), origin="README")).runs) == 2 * 3 * 2 * 10
