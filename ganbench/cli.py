@@ -28,7 +28,7 @@ app = typer.Typer(
 STUDY = typer.Argument(help="The study's file.", show_default=True)
 AStudy = Annotated[Path, STUDY]
 DEFAULT = Path("config/config.yaml")
-out = Console()
+out = Console(highlight=False)
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def _stage_command(stage: str, what: str) -> None:
     ) -> None:
         _stage(stage, study, only)
 
-    app.command(stage, help=f"{what} Does what is not up to date yet.", rich_help_panel="Stages, in their order")(
+    app.command(stage, help=what, rich_help_panel="Stages, in their order: each does what is not up to date yet")(
         command
     )
 

@@ -14,7 +14,7 @@ from torch import nn
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
 from ganbench.engine.fusing import LARGEST_WORK, WORK_PER_MEMBER, decide, forward_work
-from ganbench.stages import folder, weights
+from ganbench.stages import folder, run, weights
 from ganbench.stages.check import check, network_fault
 from ganbench.stages.device import device, free
 from ganbench.stages.plan import Plan
@@ -105,6 +105,15 @@ def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
     folder.usable(found)
     with pytest.raises(GanbenchError, match=r"GB left, and the study needs about 1000000\.0 GB"):
         folder.room(found, 10**15)
+
+
+def test_a_job_planned_from_other_sources_is_refused(tmp_path):
+    found = plan(tmp_path)
+    for stage in ("train", "evaluate"):
+        (job,) = found.jobs(stage).values()
+        with pytest.raises(GanbenchError, match="edited after this job was planned"):
+            run(stage, {**job.slice, "sources": "0" * 64}, job.path)
+        assert not job.path.exists()
 
 
 # Inception weights ----------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ def study(tmp_path_factory) -> Path:
         "grid": [{**grid, "learning_rate": [1e-3, 1e9]}],
         "train": {"steps": 60, "batch_size": 16, "update": "sgd", "snapshots": {"count": 3}, "curve_bins": 20},
         "evaluate": {"samples": 100, "shown": 4},
+        "machine": {"device": "cpu", "checkpoint_seconds": 0},
         "track": {"uri": f"sqlite:///{folder}/mlflow.db"},
     }
     path.write_text(yaml.safe_dump(content))

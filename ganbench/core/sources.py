@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ganbench.core.registry import PACKAGE
+from ganbench.core.registry import PACKAGE, Member
 
 
 def digest(content: Any) -> str:
@@ -31,6 +31,11 @@ def sources_digest(*roots: Path) -> str:
     content; where they lie does not matter.
     """
     return _closure_digest(tuple(sorted(set(roots))))
+
+
+def engine_digest(engine: str, members: Iterable[Member]) -> str:
+    """Over the module of `ganbench/engine` that computes a stage's numbers, and the parts it is given to work with."""
+    return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(member.path for member in members))
 
 
 @cache

@@ -12,7 +12,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
-from ganbench.stages.parts import examples, make
+from ganbench.stages.parts import examples, make, verify
 from ganbench.stages.progress import progress
 
 POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many of them are kept for one
@@ -20,6 +20,7 @@ POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
+    verify(slice["sources"], "evaluate", [("metric", named) for named in slice["metrics"]])
     members = slice["members"]
     kept = packs.there(path, "evaluate", members)
     trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}

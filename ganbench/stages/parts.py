@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry, store
+from ganbench.core.errors import GanbenchError
+from ganbench.core.sources import engine_digest
 from ganbench.data import Examples
 
 
@@ -19,3 +22,21 @@ def examples(path: Path) -> Examples:
     """A prepared data set."""
     with store.reading(path, "prepare") as file:
         return Examples(**store.load(file["examples"]))
+
+
+def verify(expected: str, engine: str, named: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Refuse to compute under a digest that is no longer the sources'.
+
+    Args:
+        expected: digest of the sources when the job was planned.
+        engine: module of `ganbench/engine` that will compute.
+        named: the parts it will work with: (family, as the slice names it).
+
+    Raises:
+        GanbenchError: a source file has been edited since.
+    """
+    if engine_digest(engine, [registry.find(family, part["name"]) for family, part in named]) != expected:
+        raise GanbenchError(
+            "source files were edited after this job was planned, so its result would carry a wrong digest. Start the "
+            "workflow again; what is computed is kept."
+        )

@@ -20,7 +20,8 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import Choice
 from ganbench.core.grid import CHOICES, Pack, Run, expand, packs, slug
-from ganbench.core.sources import PACKAGE, digest, sources_digest
+from ganbench.core.registry import PACKAGE
+from ganbench.core.sources import digest, engine_digest, sources_digest
 from ganbench.core.study import Study
 from ganbench.report.outputs import figure_files, table_files
 from ganbench.stages import STAGES
@@ -118,19 +119,18 @@ class Plan:
     def train_digests(self) -> dict[str, str]:
         """By run: over its configuration and every source that can change its training."""
         return {
-            run.id: digest(
-                [run.config, self.prepare[_dataset(run)].digest, _sources("train", (*run.choices, run.train.update))]
-            )
+            run.id: digest([run.config, self.prepare[_dataset(run)].digest, self._train_sources(run)])
             for run in self.runs
         }
+
+    def _train_sources(self, run: Run) -> str:
+        return engine_digest("train", [choice.member for choice in (*run.choices, run.train.update)])
 
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:
         """By run: over its training, the judge, and the metrics with their settings."""
-        metrics = self.study.evaluate.metrics
-        settings = [self._measured, _sources("evaluate", metrics)]
         return {
-            run.id: digest([settings, self.train_digests[run.id], self.judge[_dataset(run)].digest])
+            run.id: digest([self._measured, self.train_digests[run.id], self.judge[_dataset(run)].digest])
             for run in self.runs
         }
 
@@ -149,6 +149,7 @@ class Plan:
             "fuse": self.study.pack.fuse,
             "machine": machine,
             "prepared": str(prepared),
+            "sources": self._train_sources(run),
         }
         return self._pack_job("train", pack, self.train_digests, slice, (prepared,))
 
@@ -181,6 +182,7 @@ class Plan:
             "metrics": [_named(metric) for metric in evaluate.metrics],
             "samples": evaluate.samples,
             "shown": evaluate.shown,
+            "sources": engine_digest("evaluate", [metric.member for metric in evaluate.metrics]),
         }
 
     # After the grid: once a study -----------------------------------------------------------------------------------
@@ -189,27 +191,13 @@ class Plan:
     def collect(self) -> Job:
         """All results of the study in a few tables. Its slice is what the grid is made from, not the grid: that may
         have a million points."""
-        study = self.study.model_dump(
-            mode="json", include={"study", "results", "grid", "train", "pack", "evaluate", "outcome"}
-        )
-        files = [
-            job.path
-            for job in (*self.train.values(), *self.evaluate.values(), *self.judge.values(), *self.prepare.values())
-        ]
-        outcome = self.study.outcome.model_dump(mode="json")
+        study = self.study.model_dump(mode="json", exclude={"title", "description", "track"})
+        files = [job.path for stage in ("prepare", "judge", "train", "evaluate") for job in self.jobs(stage).values()]
+        outcome = study["outcome"]
         value = digest([outcome, [path.name for path in files], sources_digest(_stage("collect"))])
         folder = self.folder / "collect" / value[:12]
-        outputs = tuple(
-            folder / name
-            for name in (
-                "runs.parquet",
-                "snapshots.parquet",
-                "curves.parquet",
-                "references.parquet",
-                "metrics.json",
-                "samples.h5",
-            )
-        )
+        tables = ("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet")
+        outputs = tuple(folder / name for name in (*tables, "metrics.json", "samples.h5"))
         return Job("collect", "collect", value, {"study": study}, tuple(files), outputs)
 
     @cached_property
@@ -230,7 +218,7 @@ class Plan:
     @cached_property
     def report(self) -> Job:
         """The HTML report."""
-        pages = sorted((PACKAGE / "report").glob("*.j2")) + sorted((PACKAGE / "report").glob("*.css"))
+        pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
         slice = {
             "study": self.study.resolved(),
             "figures": str(self.folder / "figures"),
@@ -286,8 +274,3 @@ def _named(choice: Choice) -> dict[str, Any]:
 
 def _stage(stage: str) -> Path:
     return PACKAGE / "stages" / f"{stage}.py"
-
-
-def _sources(engine: str, choices: Iterable[Choice]) -> str:
-    """Over the module of `ganbench/engine` that computes a stage's numbers, and the parts it is given to work with."""
-    return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(choice.member.path for choice in choices))

@@ -7,6 +7,7 @@ is done. A pack that is not fused trains its members one after the other; each f
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +22,15 @@ from ganbench.engine import fusing
 from ganbench.engine.train import Member, Training, snapshot_steps, train
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
-from ganbench.stages.parts import examples, make
+from ganbench.stages.parts import examples, make, verify
 from ganbench.stages.progress import Report, progress
 from ganbench.stages.provenance import now, versions
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
+    named = [*slice["parts"].items(), ("update", slice["train"]["update"])]
+    verify(slice["sources"], "train", named)
     members = slice["members"]
     kept = packs.there(path, "train", members)
     new = [member for member in members if member["digest"] not in kept]
@@ -35,7 +38,7 @@ def run(slice: dict[str, Any], path: Path) -> None:
     made = train_new(slice, new, resume) if new else []
     packs.write(path, "train", members, kept, zip(new, made, strict=True))
     for left in resume.parent.glob(f"{path.stem[: -packs.DIGEST]}-*"):
-        if left.stem[: -packs.DIGEST] == path.stem[: -packs.DIGEST]:
+        if left.name[: -packs.DIGEST] == path.stem[: -packs.DIGEST]:
             shutil.rmtree(left)
 
 
@@ -62,7 +65,8 @@ def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> l
         fused, why = fusing.decide(slice["fuse"], training, len(new), place)
         waves = [new] if fused else [[member] for member in new]
         total, done, made = len(new) * training.steps, 0, []
-        with progress(f"train {slice['pack']} ({len(new)} runs, {why})", total, "run-steps") as report:
+        print(f"{len(new)} runs, {'fused' if fused else 'one by one'}: {why}; on {place}", file=sys.stderr, flush=True)
+        with progress(f"train {slice['pack']}", total, "run-steps") as report:
             for index, wave in enumerate(waves):
                 made += _wave(
                     training, wave, images, place, resume / f"{index}.h5", slice, _after(report, done, len(wave))

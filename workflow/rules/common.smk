@@ -27,6 +27,10 @@ shell.prefix(
 GPUS = 0 if plan.study.machine.device == "cpu" else 1
 
 
+wildcard_constraints:
+    digest="[0-9a-f]{12}",
+
+
 def files_of(stage, name):
     """The input files of a job."""
     return [ancient(str(path)) for path in plan.jobs(stage)[name].inputs]
