@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from rich.console import Console
+from rich.progress import track
 
 from benchmarks import overhead, planning, rate, throughput
 from benchmarks.cases import CONTENDERS, SIZES
@@ -49,11 +52,11 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
 
 def _training(device: str, quick: bool) -> Iterator[Sheet]:
     sizes = (2,) if quick else (2, 4, 16) if device == "cpu" else (2, 4, 16, 64, 256)
+    cases = [CONTENDERS["mlp"]] if quick else CONTENDERS.values()
     product = rate.product_rate(device, 0.5 if quick else 2.0)
     rates = [
         throughput.measure(case, size, device, rounds=2 if quick else 7, seconds=0.1 if quick else 0.8)
-        for case in CONTENDERS.values()
-        for size in sizes
+        for case, size in _shown("training", [(case, size) for case in cases for size in sizes])
     ]
     product = max(product, rate.product_rate(device, 0.5 if quick else 2.0))
     yield throughput.throughput_sheet(rates)
@@ -63,21 +66,26 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
 
 
 def _fusing(device: str, quick: bool) -> Sheet:
-    names, sizes = (("mlp(64)",), (2,)) if quick else (SIZES, (2, 4, 8, 16))
+    names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (2, 4, 8, 16))
     rounds, seconds = (2, 0.1) if quick else (5, 0.6)
     return throughput.fusing_sheet(
         [
             throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)
-            for name in names
-            for size in sizes
+            for name, size in _shown("fusing", [(name, size) for name in names for size in sizes])
         ]
     )
+
+
+def _shown(what: str, cells: list[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
+    """The cells one by one, with a bar of how many are measured where a person watches."""
+    console = Console(stderr=True)
+    yield from track(cells, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def main() -> None:
     given = arguments()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that train
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"{device_name(given.device)}. {heading(given.device)}")
     done = []
     for sheet in sheets(given.device, quick=given.quick, only=given.only or list(SECTIONS)):

@@ -19,7 +19,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @dataclass
 class Sheet:
-    """A table with a title and a note."""
+    """A table with a title and a note; without columns, the note says why."""
 
     title: str
     columns: list[str]
@@ -30,6 +30,9 @@ class Sheet:
         self.rows.append([str(cell) for cell in cells])
 
     def print(self, console: Console) -> None:
+        if not self.columns:
+            console.print(f"[italic]{self.title}[/italic]\n{self.note}")
+            return
         table = Table(title=self.title, title_justify="left", caption=self.note or None, caption_justify="left")
         for index, column in enumerate(self.columns):
             table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
@@ -38,6 +41,8 @@ class Sheet:
         console.print(table)
 
     def markdown(self) -> str:
+        if not self.columns:
+            return f"## {self.title}\n\n{self.note}\n"
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"## {self.title}\n\n{self.note}\n\n{table}\n" if self.note else f"## {self.title}\n\n{table}\n"

@@ -75,7 +75,10 @@ def measure(
             taken = _turn(team, steps[variant])
             turns[variant].append(sum(worker.members for worker in team) * steps[variant] / taken)
     starts = {variant: min(worker.start_seconds for worker in team) for variant, team in workers.items()}
-    peaks = {variant: [worker.close() for worker in team][0] for variant, team in workers.items()}
+    peaks = {
+        variant: max((worker.close() for worker in team), key=lambda peak: peak.host)
+        for variant, team in workers.items()
+    }
     fuses, _ = fusing.decide("auto", case.training(case.steps), members, torch.device(device))
     return Rates(case, members, turns, starts, peaks, fuses)
 
@@ -91,8 +94,9 @@ def throughput_sheet(rates: Sequence[Rates]) -> Sheet:
     sheet = Sheet(
         "Training throughput, runs x steps per second",
         ["case", "runs", "fused", "unfused", "process per run", "auto", "fused / process", "auto / process", "verdict"],
-        "Medians of turns, ± half their range; in brackets the best turn. On a CPU every variant has one core and one "
-        "thread. A process per run is a plain PyTorch loop that records less; its start-up is not in here.",
+        "Medians of turns, ± half their range; in brackets the best turn. On a CPU every variant has one thread, and "
+        "seconds are the processor's. A process per run is a plain PyTorch loop that records less; start-up is not in "
+        "here.",
     )
     for row in rates:
         verdict = "ok" if row.regret >= SLOWER else f"{1 - row.regret:.0%} slower than {_other(row.auto)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -34,6 +36,15 @@ Count = Annotated[int, BeforeValidator(as_number), Field(ge=1)]
 Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, BeforeValidator(as_number), Field(ge=0, lt=2**31)]
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
+
+
+def _without_braces(path: Path) -> Path:
+    if {"{", "}"} & set(str(path)):
+        raise ValueError(f"must be a path without braces, which Snakemake takes for wildcards, but is {str(path)!r}")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_without_braces)]
 
 
 class Section(BaseModel):

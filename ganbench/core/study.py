@@ -20,6 +20,7 @@ from ganbench.core.fields import (
     Choices,
     Count,
     Counts,
+    Folder,
     Rate,
     Rates,
     Section,
@@ -118,7 +119,7 @@ class Machine(Section):
 class Inception(Section):
     """Weights of the FID's Inception network, as pytorch-fid publishes them."""
 
-    folder: Path = Path("results/weights")
+    folder: Folder = Path("results/weights")
     """Where they are kept."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
     """Of the file, or its first characters."""
@@ -169,7 +170,7 @@ class Study(Section):
     """Heads the report."""
     description: str = ""
     """Opens the report."""
-    results: Path = Path("results")
+    results: Folder = Path("results")
     """The study's files lie in a folder of its name in here."""
     grid: Annotated[list[Block], Field(min_length=1)]
     train: Train = Train()

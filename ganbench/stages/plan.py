@@ -10,7 +10,6 @@ people open (tables, figures, the report) has plain names; a stamp named after i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

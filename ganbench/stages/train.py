@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ganbench.core import store
+from ganbench.core.sources import digest
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.train import Member, Training, snapshot_steps, train
@@ -67,13 +68,18 @@ def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> l
         total, done, made = len(new) * training.steps, 0, []
         print(f"{len(new)} runs, {'fused' if fused else 'one by one'}: {why}; on {place}", file=sys.stderr, flush=True)
         with progress(f"train {slice['pack']}", total, "run-steps") as report:
-            for index, wave in enumerate(waves):
+            for wave in waves:
                 made += _wave(
-                    training, wave, images, place, resume / f"{index}.h5", slice, _after(report, done, len(wave))
+                    training, wave, images, place, _checkpoint(resume, wave), slice, _after(report, done, len(wave))
                 )
                 done += len(wave) * training.steps
     about = {"pack": slice["pack"], "fused": fused, "fused_why": why, **versions(place)}
     return [{**tree, "about": {**about, **tree["about"]}} for tree in made]
+
+
+def _checkpoint(resume: Path, wave: list[packs.Member]) -> Path:
+    """Where a wave's checkpoint lies: named after its members, since another start may find other members to train."""
+    return resume / f"{digest([member['digest'] for member in wave])[:12]}.h5"
 
 
 def _after(report: Report, done: float, members: int) -> Callable[[int], None]:

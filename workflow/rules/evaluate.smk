@@ -6,9 +6,9 @@ rule evaluate:
         update(f"{RESULTS}/evaluate/{{name}}-{{digest}}.h5"),
     log:
         f"{RESULTS}/logs/evaluate/{{name}}-{{digest}}.log",
-    params:
-        slice=slice_of("evaluate"),
     resources:
         gpu=GPUS,
+    params:
+        slice=slice_of("evaluate"),
     shell:
         "ganbench job evaluate --slice {params.slice:q} --output {output:q} 2> {log:q}"

@@ -9,9 +9,9 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
     priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
-    params:
-        slice=slice_of("train"),
     resources:
         gpu=GPUS,
+    params:
+        slice=slice_of("train"),
     shell:
         "ganbench job train --slice {params.slice:q} --output {output:q} 2> {log:q}"

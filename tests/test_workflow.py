@@ -1,0 +1,526 @@
+"""The real workflow on a tiny study: what runs again after a change, and what a crash, a fault or a mistake leaves.
+
+The study runs once, for all tests of this file; each then works on a copy of the finished project of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import getpass
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_example import (
+    CLOCKS,
+    CORES,
+    EVALUATE,
+    IMAGES,
+    POINTS,
+    PREPARE,
+    PROFILE,
+    ROOT,
+    STUDY,
+    SUMMARIES,
+    TRAIN,
+    Project,
+    clocks_of,
+    differences,
+    runs_of,
+    wait_for,
+)
+
+Study = dict[str, Any]
+TABLES = ("runs", "snapshots", "curves", "references")
+BIN = Path(sys.executable).parent
+
+# Loads nothing: stands for a disk, a download or a decoder that fails after the study was found valid.
+BROKEN_DATASET = '''"""A data set whose examples cannot be read."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.data import DataSpec
+
+
+@dataclass(frozen=True)
+class Dataset:
+    judge: ClassVar[str] = "mixture"
+
+    @property
+    def spec(self):
+        return DataSpec(shape=(2,), bounded=False, train=100, modes=8)
+
+    def load(self):
+        raise OSError("the disk with the examples caught fire")
+'''
+
+NEW_ARCHITECTURE = '''"""Two linear maps."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    latent_size: int = 2
+
+    def supports(self, data):
+        return None
+'''
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after its whole workflow ran. Not to be changed; take `project`."""
+    project = Project.create(tmp_path_factory.mktemp("workflow") / "finished", STUDY)
+    done = project.snakemake(*CORES).succeeded()
+    assert done.jobs == PREPARE | TRAIN | EVALUATE | SUMMARIES
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project to work on."""
+    return finished.clone(tmp_path / "project")
+
+
+def study(**changes: Any) -> Study:
+    """The tiny study with some sections replaced."""
+    return copy.deepcopy(STUDY) | changes
+
+
+def point_study(**changes: Any) -> Study:
+    """The tiny study without its images, so that one pack is left."""
+    return study(**{"grid": [POINTS]} | changes)
+
+
+# What runs again -----------------------------------------------------------------------------------------------------
+
+
+def edited(path: str, text: str) -> Callable[[Project], None]:
+    """A change: some text at the end of a file."""
+    return lambda project: project.append(path, text)
+
+
+def configured(**changes: Any) -> Callable[[Project], None]:
+    """A change: other values in the study."""
+    return lambda project: project.configure(study(**changes))
+
+
+def added(path: str, text: str) -> Callable[[Project], None]:
+    """A change: a file that was not there."""
+    return lambda project: (project.folder / path).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        pytest.param(lambda project: None, set(), id="nothing"),
+        pytest.param(
+            edited("ganbench/architectures/dcgan.py", "\n# edited\n"),
+            {"train digits-dcgan", "evaluate digits-dcgan"} | SUMMARIES,
+            id="architecture-edited",
+        ),
+        pytest.param(added("ganbench/architectures/linear.py", NEW_ARCHITECTURE), set(), id="architecture-added"),
+        pytest.param(edited("ganbench/engine/train.py", "\n# edited\n"), TRAIN | EVALUATE | SUMMARIES, id="engine"),
+        pytest.param(edited("ganbench/metrics/mode_coverage.py", "\n# edited\n"), EVALUATE | SUMMARIES, id="metric"),
+        pytest.param(configured(evaluate={"samples": 120}), EVALUATE | SUMMARIES, id="evaluate"),
+        pytest.param(configured(outcome={"won_share": 0.5}), SUMMARIES, id="outcome"),
+        pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track", "report"}, id="track"),
+        pytest.param(configured(title="Another title"), {"report"}, id="title"),
+        pytest.param(configured(description="What it is about."), {"report"}, id="description"),
+        pytest.param(edited("ganbench/report/report.css", "\n/* edited */\n"), {"report"}, id="style"),
+        pytest.param(edited("ganbench/report/report.html.j2", "\n<!-- edited -->\n"), {"report"}, id="template"),
+    ],
+)
+def test_a_change_reruns_only_the_stages_it_can_change(
+    project: Project, change: Callable[[Project], None], jobs: set[str]
+) -> None:
+    change(project)
+
+    assert project.dry_run().succeeded().jobs == jobs
+
+
+def test_an_edited_template_renders_the_report_and_touches_nothing_else(project: Project) -> None:
+    before = project.state()
+    project.append("ganbench/report/report.html.j2", "\n<!-- edited -->\n")
+
+    done = project.snakemake(*CORES).succeeded()
+
+    assert done.jobs == {"report"}
+    assert "<!-- edited -->" in (project.results / "report.html").read_text()
+    changed = [path for path in differences(before, project.state()) if "/.done/report-" not in path]
+    assert changed == ["tiny/report.html"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "members"),
+    [
+        pytest.param({"grid": [POINTS | {"seed": [0, 1, 2]}]}, 3, id="seed"),
+        pytest.param({"grid": [POINTS | {"learning_rate": [1e-3, 5e-3]}]}, 4, id="learning-rate"),
+        pytest.param({"machine": {"checkpoint_seconds": 30}}, 2, id="no-member"),
+    ],
+)
+def test_members_that_are_there_are_kept_and_only_new_ones_train(
+    project: Project, changes: Study, members: int
+) -> None:
+    before = {stage: runs_of(project.file(stage, "ring8-mlp")) for stage in ("train", "evaluate")}
+    clocks = clocks_of(project.file("train", "ring8-mlp"))
+    project.configure(point_study(**changes))
+
+    done = project.snakemake(*CORES, "--until", "evaluate").succeeded()
+
+    assert done.jobs == {"train ring8-mlp", "evaluate ring8-mlp"}
+    for stage, runs in before.items():
+        after = runs_of(project.file(stage, "ring8-mlp"))
+        assert len(after) == members
+        for digest, run in runs.items():
+            assert differences(run, after[digest]) == [], f"{stage} changed a run that was there"
+    assert clocks.items() <= clocks_of(project.file("train", "ring8-mlp")).items(), "a run that was there trained again"
+
+
+@pytest.mark.parametrize("records", [pytest.param((), id="records"), pytest.param((".snakemake",), id="no-records")])
+def test_a_moved_clone_with_any_time_stamps_is_up_to_date(
+    finished: Project, tmp_path: Path, records: tuple[str, ...]
+) -> None:
+    clone = finished.clone(tmp_path / "elsewhere" / "clone", ignore=records)
+    stamps = random.Random(0)
+    now = 1_800_000_000
+    for path in sorted(clone.folder.rglob("*")):
+        os.utime(path, times=(now, stamps.choice([now, now - stamps.randrange(10**9)])))
+    before = clone.state()
+
+    for done in (clone.dry_run(), clone.snakemake(*CORES)):
+        assert done.succeeded().jobs == set()
+        assert "Nothing to be done" in done.output
+    assert clone.state() == before
+
+
+# The same again ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_study_twice_from_scratch_gives_the_same_results(finished: Project, tmp_path: Path) -> None:
+    again = finished.clone(tmp_path / "again", ignore=("results", ".snakemake"))
+
+    again.snakemake(*CORES, "--until", "collect").succeeded()
+
+    for stage in ("train", "evaluate"):
+        for contender in ("digits-fc", "digits-dcgan", "ring8-mlp"):
+            assert_same_runs(finished, again, stage, contender)
+    for name in TABLES:
+        one, other = (
+            pd.read_parquet(place.collected() / f"{name}.parquet").drop(columns=list(CLOCKS), errors="ignore")
+            for place in (finished, again)
+        )
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """Killing the training of two members while `wave` of them has a checkpoint to go on from."""
+
+    fuse: str
+    wave: int
+
+
+@pytest.mark.parametrize(
+    "interruption",
+    [
+        pytest.param(Interruption("always", 0), id="fused"),
+        pytest.param(Interruption("never", 1), id="second-of-two-unfused"),
+    ],
+)
+def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
+    finished: Project, tmp_path: Path, interruption: Interruption
+) -> None:
+    steps, long_ago = 1000, 1e6
+    project = untrained(finished, tmp_path / "project")
+    project.configure(
+        point_study(
+            train=STUDY["train"] | {"steps": steps},
+            pack={"fuse": interruption.fuse},
+            machine={"checkpoint_seconds": 0},
+        )
+    )
+    undisturbed = project.clone(tmp_path / "undisturbed")
+    command = (*PROFILE, "--cores", "1", "--until", "evaluate")
+
+    with undisturbed.running(*command) as reference:
+        with project.running(*command) as process:
+            wait_for(lambda: step_of(checkpoint_of(project, interruption.wave)), "a checkpoint", process)
+            project.kill(process)
+        killed_at = step_of(checkpoint_of(project, interruption.wave))
+        assert killed_at < steps, "training was over before it was killed"
+        add_seconds(checkpoint_of(project, interruption.wave), long_ago)
+        trained_before = [seconds_of(checkpoint_of(project, wave)) for wave in range(interruption.wave)]
+        project.snakemake(*command).succeeded()
+        undisturbed.end(reference).succeeded()
+
+    seconds = [json.loads(clocks["train_seconds"]) for clocks in clocks_of(project.file("train", "ring8-mlp")).values()]
+    assert max(seconds) > long_ago / 2, "training did not go on from the checkpoint, whose seconds would count"
+    assert set(trained_before) <= set(seconds), "a member that was done trained again"
+    assert list((project.results / "train" / ".resume").iterdir()) == [], "checkpoints outlive their pack"
+    for stage in ("train", "evaluate"):
+        assert_same_runs(project, undisturbed, stage, "ring8-mlp")
+
+
+def untrained(finished: Project, folder: Path) -> Project:
+    """A copy of the finished project in which nothing was trained; its data sets are there."""
+    return finished.clone(folder, ignore=("train", "evaluate", "collect"))
+
+
+def assert_same_runs(one: Project, other: Project, stage: str, contender: str) -> None:
+    """All that two projects recorded of a contender's runs is the same, bit for bit."""
+    ones, others = (runs_of(project.file(stage, contender)) for project in (one, other))
+    assert ones.keys() == others.keys()
+    for digest in ones:
+        assert differences(ones[digest], others[digest]) == [], f"{stage} of {contender} differs"
+
+
+def checkpoint_of(project: Project, wave: int) -> Path | None:
+    """The checkpoint of the only pack in training, of its members that train together as number `wave`."""
+    return next((project.results / "train" / ".resume").glob(f"*/{wave}.h5"), None)
+
+
+def step_of(checkpoint: Path | None) -> int | None:
+    """The step to go on from; None if there is no checkpoint or its members are done."""
+    if checkpoint is None:
+        return None
+    with h5py.File(checkpoint) as file:
+        return json.loads(file["saved/state"].attrs["step"]) if "state" in file["saved"] else None
+
+
+def seconds_of(checkpoint: Path) -> float:
+    """How long the one member took that is done."""
+    with h5py.File(checkpoint) as file:
+        return json.loads(file["saved/done/0/about"].attrs["train_seconds"])
+
+
+def add_seconds(checkpoint: Path, seconds: float) -> None:
+    """Mark a checkpoint by a time that no training takes; it ends up in the results of whoever goes on from there."""
+    with h5py.File(checkpoint, "r+") as file:
+        file["saved"].attrs["seconds"] = json.dumps(seconds)
+
+
+# What fails ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_job_says_why_and_all_other_results_stay(project: Project) -> None:
+    (project.folder / "broken.py").write_text(BROKEN_DATASET)
+    more_points = POINTS | {"seed": [0, 1, 2]}
+    project.configure(study(grid=[IMAGES, more_points, POINTS | {"dataset": "broken.py"}]))
+    before = project.state()
+
+    done = project.snakemake(*CORES, "--keep-going")
+
+    assert done.status != 0
+    assert done.jobs == {"prepare broken", "train ring8-mlp", "evaluate ring8-mlp"}
+    assert "results/tiny/logs/prepare/broken-" in done.output, "the log that tells why is not named"
+    assert "OSError: the disk with the examples caught fire" in project.log("prepare", "broken")
+    changed = [path for path in differences(before, project.state()) if "/ring8-mlp-" not in path]
+    assert changed == [], "results of other jobs changed"
+    project.configure(study(grid=[IMAGES, more_points]))
+    assert project.dry_run().succeeded().jobs == SUMMARIES, "what the other jobs did was lost"
+
+
+def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(finished: Project, tmp_path: Path) -> None:
+    # In float64, where members of one pack agree with those of another to the last few digits.
+    train = STUDY["train"] | {"update": "sgd", "dtype": "float64"}
+    calm, wild = 1e-2, 1e30
+    alone, together = untrained(finished, tmp_path / "alone"), untrained(finished, tmp_path / "together")
+    alone.configure(study(grid=[POINTS | {"learning_rate": [calm]}], train=train))
+    together.configure(study(grid=[POINTS | {"learning_rate": [calm, wild]}], train=train))
+
+    with alone.running("--cores", "1", "--until", "train") as reference:
+        together.snakemake(*CORES, "tables", "report").succeeded()
+        alone.end(reference).succeeded()
+
+    runs = pd.read_parquet(together.collected() / "runs.parquet")
+    diverged = runs[runs["learning_rate"] == wild]
+    assert list(diverged["outcome"]) == ["diverged"] * len(POINTS["seed"])
+    assert (diverged["steps_done"] == diverged["outcome_step"]).all()
+    assert diverged["outcome_step"].between(1, train["steps"] - 1).all()
+    assert diverged["outcome_why"].str.fullmatch(r"\w+ became (nan|-?inf)").all(), list(diverged["outcome_why"])
+    assert "diverged" not in set(runs.loc[runs["learning_rate"] == calm, "outcome"])
+    for name in ("runs", "snapshots", "curves"):
+        assert set(diverged["run"]) <= set(pd.read_parquet(together.collected() / f"{name}.parquet")["run"]), name
+    assert set(diverged["run"]) <= set(pd.read_csv(together.results / "tables" / "runs.csv")["run"])
+    neighbours = arrays_of(alone.file("train", "ring8-mlp"))
+    assert len(neighbours) > 0
+    for name, array in arrays_of(together.file("train", "ring8-mlp")).items():
+        if name in neighbours:
+            np.testing.assert_allclose(array, neighbours[name], rtol=1e-9, atol=1e-12, err_msg=name)
+    assert neighbours.keys() <= arrays_of(together.file("train", "ring8-mlp")).keys()
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a file's runs, by its place."""
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(path) as file:
+        file["runs"].visititems(
+            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
+
+
+# What is refused -----------------------------------------------------------------------------------------------------
+
+
+def assert_refused(project: Project, words: Iterable[str], *arguments: str) -> None:
+    """Snakemake ends with a message that has all the words, starts no job and leaves all results as they are."""
+    before = project.state()
+
+    done = project.snakemake(*arguments)
+
+    assert done.status != 0, f"Snakemake went through with it and said:\n{done.output}"
+    message = " ".join(done.output.split())
+    missing = [word for word in words if word not in message]
+    assert missing == [], f"the message lacks {missing}:\n{done.output}"
+    assert "Traceback" not in done.output
+    assert 'File "' not in done.output, f"the message comes with a traceback:\n{done.output}"
+    assert done.jobs == set()
+    assert differences(before, project.state()) == []
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "words"),
+    [
+        pytest.param(
+            study(titel="A tiny study"),
+            ["config/config.yaml", "unknown key 'titel'", "Did you mean 'title'?", "Valid: description, evaluate"],
+            id="key",
+        ),
+        pytest.param(
+            study(evaluate={"sample": 100}),
+            ["evaluate", "unknown key 'sample'", "Did you mean 'samples'?"],
+            id="key-of-a-section",
+        ),
+        pytest.param(
+            study(grid=[IMAGES | {"architecture": "dcgann"}]),
+            ["grid[0].architecture", "unknown architecture 'dcgann'", "Did you mean 'dcgan'?", "fc, mlp"],
+            id="architecture",
+        ),
+        pytest.param(
+            study(grid=[IMAGES | {"architecture": {"name": "dcgan", "feature": 4}}]),
+            ["grid[0].architecture", "unknown option 'feature'", "Did you mean 'features'?"],
+            id="option",
+        ),
+        pytest.param(
+            study(grid=[POINTS | {"architecture": "networks/own.py"}]),
+            ["grid[0].architecture", "'networks/own.py'", "there is no such file"],
+            id="own-file",
+        ),
+        pytest.param(
+            study(grid=[IMAGES | {"n_train": [100, 5000]}]),
+            ["grid[0].n_train", "5000", "1 to 1437", "'all'"],
+            id="n_train",
+        ),
+        pytest.param(study(train={"steps": "many"}), ["train.steps", "'many'", "integer"], id="type"),
+        pytest.param(study(pack={"fuse": "perhaps"}), ["pack.fuse", "'perhaps'", "'auto'", "'never'"], id="choice"),
+        pytest.param(study(study="../x"), ["study", "'../x'"], id="path-as-a-name"),
+        pytest.param(study(study="; rm -rf ~"), ["study", "'; rm -rf ~'"], id="command-as-a-name"),
+        pytest.param(study(results="a{b}c"), ["results", "a{b}c"], id="wildcard-in-a-path"),
+    ],
+)
+def test_a_mistaken_study_is_refused_before_anything_starts(
+    project: Project, mistaken: Study, words: list[str]
+) -> None:
+    project.configure(mistaken)
+
+    assert_refused(project, words, "--dry-run")
+
+
+def test_an_architecture_that_cannot_do_the_data_is_refused_before_the_first_job(project: Project) -> None:
+    project.configure(study(grid=[IMAGES, POINTS | {"architecture": "dcgan"}]))
+
+    words = ["architecture 'dcgan'", "data set 'ring8'", "(2,)", "square images", "Architectures that can: mlp"]
+    assert_refused(project, words, *CORES)
+
+
+def truncated(project: Project) -> list[str]:
+    path = project.file("train", "digits-fc")
+    size = path.stat().st_size
+    os.truncate(path, 1000)
+    return [str(path.relative_to(project.folder)), "is truncated", "1,000", f"{size:,}", "Remove it"]
+
+
+def foreign(project: Project) -> list[str]:
+    path = project.file("evaluate", "digits-fc")
+    with h5py.File(path, "w") as file:
+        file["measurements"] = [1.0, 2.0]
+    return [str(path.relative_to(project.folder)), "ganbench did not write", "Move it"]
+
+
+def misplaced(project: Project) -> list[str]:
+    path = project.file("train", "digits-fc")
+    shutil.copy(project.file("evaluate", "digits-fc"), path)
+    return [str(path.relative_to(project.folder)), "kind 'evaluate'", "'train'"]
+
+
+def of_another_version(project: Project) -> list[str]:
+    path = project.results / ".ganbench.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99, "version": "9.9"}))
+    return ["results/tiny", "ganbench 9.9", "format 99", "'results' folder"]
+
+
+@pytest.mark.parametrize("spoil", [truncated, foreign, misplaced, of_another_version])
+@pytest.mark.parametrize("to_do", [pytest.param(False, id="all-done"), pytest.param(True, id="work-to-do")])
+def test_results_that_are_not_whole_or_not_ours_are_refused(
+    project: Project, spoil: Callable[[Project], list[str]], to_do: bool
+) -> None:
+    words = spoil(project)
+    if to_do:
+        project.configure(study(title="Another title"))
+
+    assert_refused(project, words, *CORES)
+
+
+def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: Project, tmp_path: Path) -> None:
+    project = untrained(finished, tmp_path / "project")
+    project.configure(point_study())
+    lock = project.results / ".lock"
+    lock.unlink()
+
+    with project.running(*PROFILE, "--until", "train") as first:
+        wait_for(lambda: lock.exists() and lock.read_text(), "a lock", first)
+        second = project.snakemake(*PROFILE, "--quiet", "host")
+        first_done = project.end(first)
+
+    owner = f"process {first.pid} of {getpass.getuser()} on {socket.gethostname()}"
+    assert second.status != 0
+    assert f"the results folder results/tiny is in use by {owner}" in second.output
+    assert "Error" in second.output
+    assert "Finished jobid" not in second.output
+    first_done.succeeded()
+    assert len(runs_of(project.file("train", "ring8-mlp"))) == len(POINTS["seed"])
+
+
+# The workflow's own text ---------------------------------------------------------------------------------------------
+
+
+def test_snakemake_finds_nothing_to_lint_but_environments(finished: Project) -> None:
+    lints = re.findall(r"^    \* (.*?):?$", finished.snakemake("--lint").output, flags=re.MULTILINE)
+
+    # The project has one environment for all rules, which README sets up.
+    assert set(lints) == {"Specify a conda environment or container for each rule."}
+
+
+def test_the_workflow_is_formatted() -> None:
+    done = subprocess.run(
+        [BIN / "snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
