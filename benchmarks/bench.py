@@ -66,8 +66,8 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
 
 
 def _fusing(device: str, quick: bool) -> Sheet:
-    names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (2, 4, 8, 16))
-    rounds, seconds = (2, 0.1) if quick else (5, 0.6)
+    names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (2, 4, 16))
+    rounds, seconds = (2, 0.1) if quick else (5, 0.5)
     return throughput.fusing_sheet(
         [
             throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)

@@ -13,6 +13,7 @@ from ganbench.core import registry
 from ganbench.engine.train import Member, Training
 
 LEARNING_RATE = 2e-4
+SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "update": "adam"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 32
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """By family: the member that the case is made of."""
+        return {"dataset": self.dataset, "architecture": self.architecture, **SHARED}
+
     def build(self, family: str, name: str, **options: Any) -> Any:
         return registry.members(family)[name].build(options)
 
@@ -34,10 +40,7 @@ class Case:
         return Training(
             data=self.build("dataset", self.dataset).spec,
             architecture=self.build("architecture", self.architecture, **self.options),
-            objective=self.build("objective", "non_saturating"),
-            regularizer=self.build("regularizer", "none"),
-            dynamics=self.build("dynamics", "alternating"),
-            update=self.build("update", "adam"),
+            **{family: self.build(family, name) for family, name in SHARED.items()},
             steps=steps,
             batch_size=self.batch_size,
             dtype=torch.float32,

@@ -73,7 +73,8 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
     import torch
 
     from benchmarks.cases import CASES
-    from ganbench.core import store
+    from ganbench.core import registry, store
+    from ganbench.core.sources import engine_digest
     from ganbench.engine import train as engine
     from ganbench.games.gan import Gan
     from ganbench.stages import packs
@@ -91,8 +92,12 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
             | {"learning_rate": member.learning_rate}
             for seed, member in enumerate(case.members(count))
         ]
+        parts = {family: {"name": name} for family, name in case.parts.items()}
         slice = {
             "pack": case.name,
+            "parts": {family: named for family, named in parts.items() if family != "update"},
+            "train": {"update": parts["update"]},
+            "sources": engine_digest("train", [registry.find(*part) for part in case.parts.items()]),
             "members": members,
             "fuse": "always",
             "machine": {"device": device, "checkpoint_seconds": 60.0},
@@ -100,7 +105,7 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
         }
         # A GPU works on after a call returns: the stopwatch waits for it.
         watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
-        # What the engine is given of the parts of a training, without the study that would name them.
+        # A machine with a GPU may lack what reads the options in a slice.
         patches.enter_context(patch.object(stage, "training_of", lambda _: training))
         for owner, name, part in (
             (type(training.dynamics), "step", "steps"),

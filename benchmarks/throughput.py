@@ -140,16 +140,17 @@ def memory_sheet(rates: Sequence[Rates], device: str) -> Sheet:
 def fusing_sheet(rates: Sequence[Rates]) -> Sheet:
     """From which size on fusing no longer pays, next to what the rule does."""
     sheet = Sheet(
-        "Where fusing pays: fused / unfused, by work and number of runs",
-        ["case", "batch", "MFLOP forward", "runs", "fused", "unfused", "fused / unfused", "auto", "verdict"],
+        "Where fusing pays",
+        ["case", "parameters", "MFLOP forward", "runs", "fused", "unfused", "fused / unfused", "auto", "verdict"],
         "The measurements that the rule of `fuse: auto` was read off (ganbench/engine/fusing.py).",
     )
     for row in rates:
-        work = fusing.forward_work(row.case.training(row.case.steps)) / 1e6
+        training = row.case.training(row.case.steps)
+        size, work = fusing.parameters(training), fusing.forward_work(training) / 1e6
         verdict = "ok" if row.regret >= SLOWER else f"{1 - row.regret:.0%} slower than {_other(row.auto)}"
         cells = [_spread(row.turns[variant]) for variant in ("fused", "unfused")]
         ratio = f"{row.rate('fused') / row.rate('unfused'):.2f}"
-        sheet.add(row.case.name, row.case.batch_size, f"{work:.1f}", row.members, *cells, ratio, row.auto, verdict)
+        sheet.add(row.case.name, f"{size:,}", f"{work:.1f}", row.members, *cells, ratio, row.auto, verdict)
     return sheet
 
 

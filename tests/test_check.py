@@ -13,7 +13,7 @@ from torch import nn
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
-from ganbench.engine.fusing import LARGEST_WORK, WORK_PER_MEMBER, decide, forward_work
+from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
 from ganbench.stages import folder, run, weights
 from ganbench.stages.check import check, network_fault
 from ganbench.stages.device import device, free
@@ -167,7 +167,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused():
         pass
 
 
-def test_the_rule_of_fusing_counts_work_and_members(tmp_path):
+def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     training = training_of(next(iter(plan(tmp_path).train.values())).slice)
     cpu, work = torch.device("cpu"), forward_work(training)
     architecture = training.architecture
@@ -179,6 +179,8 @@ def test_the_rule_of_fusing_counts_work_and_members(tmp_path):
     assert decide("auto", training, 1, cpu)[0] is False
     assert decide("never", training, 8, cpu) == (False, "the study says fuse: never")
     assert decide("always", training, 8, cpu)[0] is True
+    size = parameters(training)
+    assert size == layers + sum(sizes[1:]) + sum(back[1:]), "a weight per connection and a bias per unit"
     for members in (2, 4, 8, 100):
-        assert decide("auto", training, members, cpu)[0] is (work <= min(WORK_PER_MEMBER * members, LARGEST_WORK))
+        assert decide("auto", training, members, cpu)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
     assert decide("auto", training, 2, torch.device("cuda"))[0] is True

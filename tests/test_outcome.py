@@ -31,7 +31,8 @@ def snapshots(*kl: float) -> pd.DataFrame:
 def outcome(curve=None, snaps=None, diverged=None):
     curve = curves() if curve is None else curve
     snaps = snapshots(2.0, 0.1, 0.0) if snaps is None else snaps
-    return judge(RULES, steps=STEPS, diverged=diverged, curves=curve, snapshots=snaps, modes=10)
+    norms = {"discriminator": 1.0, "generator": 1.0}
+    return judge(RULES, steps=STEPS, diverged=diverged, initial_norms=norms, curves=curve, snapshots=snaps, modes=10)
 
 
 def test_a_healthy_run_has_finished():

@@ -183,6 +183,12 @@ def server(tmp_path_factory) -> str:
         process.wait(timeout=20)
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """MLflow puts what belongs nowhere into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(params=["sqlite", "server"])
 def uri(request, tmp_path, migrated) -> str:
     if request.param == "server":

@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -228,44 +227,32 @@ def test_the_same_study_twice_from_scratch_gives_the_same_results(finished: Proj
         pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-@dataclass(frozen=True)
-class Interruption:
-    """Killing the training of two members while `wave` of them has a checkpoint to go on from."""
-
-    fuse: str
-    wave: int
-
-
 @pytest.mark.parametrize(
-    "interruption",
-    [
-        pytest.param(Interruption("always", 0), id="fused"),
-        pytest.param(Interruption("never", 1), id="second-of-two-unfused"),
-    ],
+    ("fuse", "done"), [pytest.param("always", 0, id="fused"), pytest.param("never", 1, id="second-of-two-unfused")]
 )
 def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
-    finished: Project, tmp_path: Path, interruption: Interruption
+    finished: Project, tmp_path: Path, fuse: str, done: int
 ) -> None:
     steps, long_ago = 1000, 1e6
     project = untrained(finished, tmp_path / "project")
     project.configure(
-        point_study(
-            train=STUDY["train"] | {"steps": steps},
-            pack={"fuse": interruption.fuse},
-            machine={"checkpoint_seconds": 0},
-        )
+        point_study(train=STUDY["train"] | {"steps": steps}, pack={"fuse": fuse}, machine={"checkpoint_seconds": 0})
     )
     undisturbed = project.clone(tmp_path / "undisturbed")
     command = (*PROFILE, "--cores", "1", "--until", "evaluate")
 
     with undisturbed.running(*command) as reference:
         with project.running(*command) as process:
-            wait_for(lambda: step_of(checkpoint_of(project, interruption.wave)), "a checkpoint", process)
+            wait_for(
+                lambda: len(checkpoints(project, "done")) == done and checkpoints(project, "state"),
+                f"a checkpoint, with {done} members done",
+                process,
+            )
             project.kill(process)
-        killed_at = step_of(checkpoint_of(project, interruption.wave))
-        assert killed_at < steps, "training was over before it was killed"
-        add_seconds(checkpoint_of(project, interruption.wave), long_ago)
-        trained_before = [seconds_of(checkpoint_of(project, wave)) for wave in range(interruption.wave)]
+        [checkpoint] = checkpoints(project, "state")
+        assert 0 < step_of(checkpoint) < steps
+        add_seconds(checkpoint, long_ago)
+        trained_before = [seconds_of(checkpoint) for checkpoint in checkpoints(project, "done")]
         project.snakemake(*command).succeeded()
         undisturbed.end(reference).succeeded()
 
@@ -290,17 +277,20 @@ def assert_same_runs(one: Project, other: Project, stage: str, contender: str) -
         assert differences(ones[digest], others[digest]) == [], f"{stage} of {contender} differs"
 
 
-def checkpoint_of(project: Project, wave: int) -> Path | None:
-    """The checkpoint of the only pack in training, of its members that train together as number `wave`."""
-    return next((project.results / "train" / ".resume").glob(f"*/{wave}.h5"), None)
+def checkpoints(project: Project, holding: str) -> list[Path]:
+    """The checkpoints of packs in training: those holding a `state` to go on from, or those holding members `done`."""
+    found = []
+    for path in (project.results / "train" / ".resume").glob("*/*.h5"):
+        with h5py.File(path) as file:
+            if holding in file["saved"]:
+                found.append(path)
+    return found
 
 
-def step_of(checkpoint: Path | None) -> int | None:
-    """The step to go on from; None if there is no checkpoint or its members are done."""
-    if checkpoint is None:
-        return None
+def step_of(checkpoint: Path) -> int:
+    """The last step of the state."""
     with h5py.File(checkpoint) as file:
-        return json.loads(file["saved/state"].attrs["step"]) if "state" in file["saved"] else None
+        return json.loads(file["saved/state"].attrs["step"])
 
 
 def seconds_of(checkpoint: Path) -> float:

@@ -2,8 +2,8 @@
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data. Metric columns are added to `snapshots` (under
-their own name) and to `runs` (as `<metric>_final`, the value at the last snapshot that was reached); what a metric
-means stands in `metrics.json`, written next to the tables.
+their own name) and to `runs` (as `<metric>_final`, the value of the last networks; empty where the run diverged
+before); what a metric means stands in `metrics.json`, written next to the tables.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AXES = {
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
-    "run": "identifier of the run, unique in the study: its axes and the first characters of its digest",
+    "run": "identifier of the run, unique in the study: its contender, n_train, learning rate and seed",
     **AXES,
     "contender": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, collapsed or discriminator-won",

@@ -36,6 +36,7 @@ def judge(
     *,
     steps: int,
     diverged: tuple[int, str] | None,
+    initial_norms: Mapping[str, float],
     curves: pd.DataFrame,
     snapshots: pd.DataFrame,
     modes: int,
@@ -46,6 +47,7 @@ def judge(
         rules: the thresholds.
         steps: training steps asked for.
         diverged: step and cause if the engine saw a number that is none.
+        initial_norms: by player, the norm of its parameters before the first step.
         curves: the run's rows of the table `curves`.
         snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
         modes: number of modes of the data.
@@ -54,22 +56,21 @@ def judge(
         return Verdict("diverged", diverged[0], diverged[1])
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
     return (
-        _ran_off(rules, series)
+        _ran_off(rules, series, initial_norms)
         or _discriminator_won(rules, series, steps)
         or _collapsed(rules, snapshots, modes)
         or Verdict("finished", steps, f"trained all {steps} steps without one of the failures")
     )
 
 
-def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame]) -> Verdict | None:
+def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]) -> Verdict | None:
     """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""
-    for player in ("discriminator", "generator"):
+    for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
-        limit = rules.norm_growth * norms["min"].iloc[0]
-        within = norms["mean"] <= limit
+        within = norms["mean"] <= rules.norm_growth * initial
         if not within.iloc[-1]:
             step = _after_last(norms, within)
-            growth = norms["mean"].iloc[-1] / norms["min"].iloc[0]
+            growth = norms["mean"].iloc[-1] / initial
             return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
     return None
 
@@ -79,7 +80,7 @@ def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: 
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= rules.won_real_output) & (fake["mean"].to_numpy() <= rules.won_fake_output)
     late = real["last_step"] > (1 - rules.won_share) * steps
-    if not apart[late].all():
+    if not (late.any() and apart[late].all()):
         return None
     step = _after_last(real, ~apart)
     return Verdict(

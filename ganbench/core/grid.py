@@ -35,7 +35,7 @@ class Run:
     @property
     def id(self) -> str:
         """Readable and unique in the study."""
-        return f"{self.contender}-n{self.n_train}-lr{self.learning_rate:g}-s{self.seed}"
+        return f"{self.contender}-n{self.n_train}-lr{self.learning_rate!r}-s{self.seed}"
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -97,7 +97,15 @@ def _names(study: Study) -> dict[Choice, str]:
         choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family))
         if family in NAMING or len(choices) > 1:
             short = [choice.member.name for choice in choices]
-            names |= {c: slug(c.label if short.count(c.member.name) > 1 else c.member.name) for c in choices}
+            for choice in choices:
+                name = slug(choice.label if short.count(choice.member.name) > 1 else choice.member.name)
+                twin = next((other for other in choices if names.get(other) == name), None)
+                if twin is not None:
+                    raise GanbenchError(
+                        f"grid: {family} {choice.name!r} and {family} {twin.name!r} with their options would both be "
+                        f"called {name!r} in files and tables; rename a file, or choose other options."
+                    )
+                names[choice] = name
     return names
 
 

@@ -9,6 +9,7 @@ workflow parsed, without importing torch; `Member.build` is what finally imports
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -149,7 +150,7 @@ def _module(path: Path) -> Any:
     if path.is_relative_to(PACKAGE):
         dotted = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         return importlib.import_module(dotted)
-    name = f"ganbench_own_{path.stem}"
+    name = f"ganbench_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)

@@ -47,8 +47,8 @@ def _closure_digest(roots: tuple[Path, ...]) -> str:
         if path not in seen:
             seen.add(path)
             waiting.extend(_imports(path))
-    named = {str(p.relative_to(PACKAGE)) if p.is_relative_to(PACKAGE) else p.name: file_digest(p) for p in seen}
-    return digest(named)
+    named = [(str(p.relative_to(PACKAGE)) if p.is_relative_to(PACKAGE) else p.name, file_digest(p)) for p in seen]
+    return digest(sorted(named))
 
 
 @cache
@@ -60,9 +60,13 @@ def _imports(path: Path) -> tuple[Path, ...]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level and path.is_relative_to(PACKAGE):  # as in `from ._blocks import Block`
+                place = path.relative_to(PACKAGE.parent).parts[: -node.level]
+                module = ".".join([*place, module]).rstrip(".")
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
     return tuple(sorted(_existing(name for name in names if name.split(".")[0] == PACKAGE.name)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import (
@@ -78,6 +78,11 @@ class Block(Section):
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
     """Training options of this block alone, over those of the study."""
+
+    @field_serializer("seed")
+    def _short(self, seeds: list[int]) -> list[int] | dict[str, int]:
+        whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+        return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
     @field_validator(
         "dataset", "architecture", "objective", "regularizer", "dynamics", "n_train", "learning_rate", "seed"
@@ -148,7 +153,7 @@ class Outcome(Section):
     """Discriminator won: mean outputs beyond these two ..."""
     won_fake_output: Share = 0.01
     """... the second one, on generated examples ..."""
-    won_share: Share = 0.25
+    won_share: Annotated[Share, Field(gt=0)] = 0.25
     """... throughout this last share of training."""
     collapsed_modes: Share = 0.5
     """Collapsed: the examples fill the equivalent of less than this share of the modes."""

@@ -25,6 +25,7 @@ class DataSpec:
     bounded: bool  # whether every value lies in [-1, 1], so that a generator may end in tanh
     train: int  # number of training examples
     modes: int  # number of modes or classes a generator should cover
+    files: tuple[str, ...] = ()  # paths that `load` reads: runs train again when the content of one changes
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.engine.train import Training
-from ganbench.games.gan import initial_module
+from ganbench.games.gan import Gan, initial_module
 
-# Fusing shares the overhead of small kernels among the members of a pack, and pays until one member's kernels keep a
-# core busy alone. Both limits are in floating-point operations of both networks' forward passes on a batch, read off
-# `make bench` on a CPU; see benchmarks/results.
-WORK_PER_MEMBER = 3e6
-LARGEST_WORK = 60e6
+# A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself takes about
+# as much again, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
+# parameters, gradients and moments, which no longer fit the core's cache; it grows with the parameters of one. And
+# where one member's work keeps a core busy, there is nothing to share. Read off `make bench` on a CPU; see
+# benchmarks/results.
+FUSING_COST = 1.9
+LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
+LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
 def decide(mode: str, training: Training, members: int, device: torch.device) -> tuple[bool, str]:
@@ -20,7 +23,7 @@ def decide(mode: str, training: Training, members: int, device: torch.device) ->
 
     Args:
         mode: "always", "never", or "auto": on a GPU always, since small networks leave it idle between kernels; on a
-            CPU when one member's work is too small to keep a core busy.
+            CPU where what the members share outweighs what they crowd out.
     """
     if members == 1:
         return False, "the pack has one run"
@@ -28,9 +31,17 @@ def decide(mode: str, training: Training, members: int, device: torch.device) ->
         return mode == "always", f"the study says fuse: {mode}"
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
-    work, limit = forward_work(training), min(WORK_PER_MEMBER * members, LARGEST_WORK)
-    relation = "at most" if work <= limit else "more than"
-    return work <= limit, f"auto: {work / 1e6:.1f} MFLOP forward per run, {relation} {limit / 1e6:g} for {members} runs"
+    size, work = parameters(training), forward_work(training)
+    limit = LARGEST_PARAMETERS * (1 - FUSING_COST / members)
+    fuse = size <= limit and work <= LARGEST_WORK
+    measured = f"{size:,} parameters and {work / 1e6:.1f} MFLOP forward per run"
+    return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
+
+
+def parameters(training: Training) -> int:
+    """Parameters of both networks."""
+    modules = [initial_module(training.architecture, player, training.data, seed=0) for player in Gan.players]
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
 def forward_work(training: Training) -> int:

@@ -91,14 +91,17 @@ class Gan:
         ]
 
     def _draw_latent(self, chunk: int, draws: int) -> Tensor:
-        """(batches of the chunk, players, K, batch, latent_size), standard normal."""
+        """(batches of the chunk, players, K, batch, latent_size), standard normal.
+
+        Drawn on the CPU, so that a run meets the same numbers on every device.
+        """
         device, dtype = self._examples.device, self._examples.dtype
         shape = (CHUNK * draws, len(self.players), self._batch_size, self._latent_size)
         members = []
         for seed, _ in self._members:
-            generator = torch.Generator(device).manual_seed(stream_seed(seed, "latent", chunk))
-            members.append(torch.randn(shape, generator=generator, device=device, dtype=dtype))
-        return torch.stack(members, dim=2)
+            generator = torch.Generator().manual_seed(stream_seed(seed, "latent", chunk))
+            members.append(torch.randn(shape, generator=generator, dtype=dtype))
+        return torch.stack(members, dim=2).to(device)
 
     def _draw_order(self, chunk: int, draws: int) -> Tensor:
         """(batches of the chunk, K, batch): indices of examples; every epoch is a new order of the member's subset."""

@@ -23,7 +23,10 @@ ROWS = {
 def documented(metrics: dict[str, MetricInfo]) -> dict[str, dict[str, str]]:
     """What every column of every written table holds, by table and column name, in the order of the columns."""
     now = {name: describe(info) for name, info in metrics.items()}
-    final = {f"{name}_final": f"{text} At the last snapshot that was reached." for name, text in now.items()}
+    final = {
+        f"{name}_final": f"{text} Of the last networks; empty where the run diverged before them."
+        for name, text in now.items()
+    }
     return {
         "runs": {**RUNS, **final},
         "snapshots": {**SNAPSHOTS, **now},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 STAGES = ("prepare", "judge", "train", "evaluate", "collect", "track", "tables", "figures", "report")
+STAMPS = ".done"  # folder of the stamps that stand for the digests of tables, figures, report and tracking
 
 
 def run(stage: str, slice: dict[str, Any], path: Path) -> None:
@@ -21,11 +22,13 @@ def run(stage: str, slice: dict[str, Any], path: Path) -> None:
         path: the file whose name carries the job's digest; the slice tells of any others.
     """
     function: Callable[[dict[str, Any], Path], None] = importlib.import_module(f"{__name__}.{stage}").run
+    if path.parent.name != STAMPS:
+        function(slice, path)
+        return
+    # What the stage writes has plain names, and is what the latest stamp says: an older one must not vouch for it.
+    for older in path.parent.glob(f"{stage}-*"):
+        older.unlink()
     function(slice, path)
-
-
-def stamp(path: Path) -> None:
-    """Leave the file that stands for a job's digest, last of all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 

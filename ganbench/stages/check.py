@@ -46,7 +46,11 @@ def check(plan: Plan) -> list[Estimate]:
     _metrics(plan)
     if plan.weights:
         weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
-    folder.room(plan, sum(estimate.bytes for estimate in estimates))
+    waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
+    share = {contender: 0 for contender in plan.contenders}
+    for run in plan.runs:
+        share[run.contender] += run.id in waiting
+    folder.room(plan, sum(estimate.bytes * share[estimate.contender] // estimate.runs for estimate in estimates))
     return estimates
 
 
@@ -58,15 +62,18 @@ def network_fault(module: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...
         if getattr(part, "track_running_stats", False):
             return f"has {type(part).__name__} with running statistics; give it track_running_stats=False"
     before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    random = torch.get_rng_state()
     try:
         with torch.no_grad():
             outputs = module(inputs)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         return f"fails on inputs of shape {tuple(inputs.shape)}: {error}"
     if tuple(outputs.shape) != shape:
         return (
             f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {tuple(inputs.shape)}; must be {shape}"
         )
+    if not torch.equal(random, torch.get_rng_state()):
+        return "draws random numbers, from a stream that all runs share; leave that out"
     changed = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
     if changed:
         return f"changes its buffer {changed[0]!r} in a forward pass; a network must keep no state between calls"

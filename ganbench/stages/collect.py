@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +21,14 @@ from ganbench.core.record import SERIES
 from ganbench.core.study import parse
 from ganbench.core.tree import Tree
 from ganbench.stages import one_thread, packs
+from ganbench.stages.device import device
 from ganbench.stages.evaluate import panel_of
 from ganbench.stages.parts import examples, make
 from ganbench.stages.plan import Plan
 from ganbench.stages.progress import progress
 
 STATES = ("discriminator_parameters", "generator_parameters", "steps", "train_seconds", "trained_at", "pack", "fused")
+PLAYERS = ("discriminator", "generator")
 VERSIONS = ("device", "python", "torch", "cuda", "commit")
 
 
@@ -46,7 +49,8 @@ def run(slice: dict[str, Any], path: Path) -> None:
                 runs.append(_run(plan, member, trained, curve, snapshot, metrics, modes))
                 store.save(shown.create_group(member["id"]), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
-        references = _references(plan, metrics, samples.create_group("real"))
+        with device(plan.study.machine.device):
+            references = _references(plan, metrics, samples.create_group("real"))
     tables = {
         "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
         "snapshots": pd.concat(snapshots, ignore_index=True),
@@ -57,6 +61,9 @@ def run(slice: dict[str, Any], path: Path) -> None:
         table.to_parquet(folder / f"{name}.parquet", index=False)
     about = {name: asdict(info) for name, info in metrics.items()}
     (folder / "metrics.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
+    for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
+        if older != folder:
+            shutil.rmtree(older)
 
 
 def _results(plan: Plan) -> Iterator[tuple[packs.Member, Tree, Tree, int]]:
@@ -70,6 +77,9 @@ def _results(plan: Plan) -> Iterator[tuple[packs.Member, Tree, Tree, int]]:
                 group = packs.group_of(trained, member["digest"])
                 kept = {key: store.load(group[key]) for key in ("curves", "about")}
                 kept |= {key: json.loads(group.attrs[key]) for key in ("diverged", "steps_done")}
+                kept["initial_norms"] = {
+                    player: float(np.linalg.norm(group["snapshots"][player][0])) for player in PLAYERS
+                }
                 yield member, kept, store.load(packs.group_of(judged, scored["digest"])), modes
 
 
@@ -108,6 +118,7 @@ def _run(
     verdict = judge(
         Rules(**plan.study.outcome.model_dump()),
         steps=about["steps"],
+        initial_norms=trained["initial_norms"],
         diverged=None if diverged is None else tuple(diverged),
         curves=curves,
         snapshots=snapshots,

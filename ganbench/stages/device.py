@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ def device(wanted: str) -> Iterator[torch.device]:
         raise GanbenchError(
             "machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda."
         )
+    if wanted == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that take a GPU wherever they see one
     if wanted == "cpu" or not torch.cuda.is_available():
         yield torch.device("cpu")
         return
@@ -40,6 +43,7 @@ def device(wanted: str) -> Iterator[torch.device]:
         torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False  # its choice of algorithm is a race; the same run must repeat itself
         torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as on a CPU
         yield torch.device("cuda", index)
 
 

@@ -20,7 +20,7 @@ POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
-    verify(slice["sources"], "evaluate", [("metric", named) for named in slice["metrics"]])
+    verify(slice["sources"], [("metric", named) for named in slice["metrics"]], "evaluate")
     members = slice["members"]
     kept = packs.there(path, "evaluate", members)
     trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}

@@ -7,11 +7,12 @@ from typing import Any
 
 from ganbench.core import store
 from ganbench.stages import one_thread
-from ganbench.stages.parts import examples, make
+from ganbench.stages.parts import examples, make, verify
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
+    verify(slice["sources"], [("judge", slice["judge"])])
     memory = make("judge", slice["judge"]).fit(examples(Path(slice["prepared"])))
     with store.writing(path, "judge") as file:
         store.save(file.create_group("judge"), slice["judge"])

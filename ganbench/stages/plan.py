@@ -20,10 +20,10 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import Choice
 from ganbench.core.grid import CHOICES, Pack, Run, expand, packs, slug
 from ganbench.core.registry import PACKAGE
-from ganbench.core.sources import digest, engine_digest, sources_digest
+from ganbench.core.sources import digest, engine_digest, file_digest, sources_digest
 from ganbench.core.study import Study
 from ganbench.report.outputs import figure_files, table_files
-from ganbench.stages import STAGES
+from ganbench.stages import STAGES, STAMPS
 
 # A slice travels to its job as one command-line argument, which Linux limits to 128 KiB.
 LARGEST_SLICE = 120_000
@@ -96,10 +96,15 @@ class Plan:
     @cached_property
     def prepare(self) -> dict[str, Job]:
         """By data set: its examples."""
-        return {
-            name: self._job("prepare", name, {"dataset": _named(choice)}, sources_digest(choice.member.path), ())
-            for name, choice in self._datasets.items()
-        }
+        jobs = {}
+        for name, choice in self._datasets.items():
+            slice = {
+                "dataset": _named(choice),
+                "files": [file_digest(Path(path)) for path in choice.build().spec.files],
+                "sources": sources_digest(choice.member.path),
+            }
+            jobs[name] = self._job("prepare", name, slice, ())
+        return jobs
 
     @cached_property
     def judge(self) -> dict[str, Job]:
@@ -107,9 +112,12 @@ class Plan:
         jobs = {}
         for name, choice in self._datasets.items():
             judge, prepared = registry.find("judge", choice.build().judge), self.prepare[name].path
-            slice = {"judge": {"name": judge.name, "options": judge.complete({})}, "prepared": str(prepared)}
-            sources = sources_digest(judge.path)
-            jobs[name] = self._job("judge", name, slice, sources, (prepared,))
+            slice = {
+                "judge": {"name": judge.name, "options": judge.complete({})},
+                "prepared": str(prepared),
+                "sources": sources_digest(judge.path),
+            }
+            jobs[name] = self._job("judge", name, slice, (prepared,))
         return jobs
 
     # Over the grid: once a pack -------------------------------------------------------------------------------------
@@ -128,8 +136,9 @@ class Plan:
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:
         """By run: over its training, the judge, and the metrics with their settings."""
+        sha256 = self._weights and self._weights["sha256"]
         return {
-            run.id: digest([self._measured, self.train_digests[run.id], self.judge[_dataset(run)].digest])
+            run.id: digest([self._measured, sha256, self.train_digests[run.id], self.judge[_dataset(run)].digest])
             for run in self.runs
         }
 
@@ -192,12 +201,11 @@ class Plan:
         have a million points."""
         study = self.study.model_dump(mode="json", exclude={"title", "description", "track"})
         files = [job.path for stage in ("prepare", "judge", "train", "evaluate") for job in self.jobs(stage).values()]
-        outcome = study["outcome"]
-        value = digest([outcome, [path.name for path in files], sources_digest(_stage("collect"))])
+        value = digest([study, [path.name for path in files], sources_digest(_stage("collect"))])
         folder = self.folder / "collect" / value[:12]
         tables = ("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet")
         outputs = tuple(folder / name for name in (*tables, "metrics.json", "samples.h5"))
-        return Job("collect", "collect", value, {"study": study}, tuple(files), outputs)
+        return _fitting(Job("collect", "collect", value, {"study": study}, tuple(files), outputs))
 
     @cached_property
     def track(self) -> Job:
@@ -235,13 +243,13 @@ class Plan:
     ) -> Job:
         needed = [self.collect.digest, *(job.digest for job in needs)]
         value = digest([slice, needed, sources_digest(_stage(stage), *pages)])
-        stamp = self.folder / ".done" / f"{stage}-{value[:12]}"
+        stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
         outputs = (stamp, *(Path(slice["folder"]) / name for name in files))
         return Job(stage, stage, value, {**slice, "collected": str(self.collect.path.parent)}, inputs, outputs)
 
-    def _job(self, stage: str, name: str, slice: dict[str, Any], sources: str, inputs: tuple[Path, ...]) -> Job:
-        value = digest([slice, sources])
+    def _job(self, stage: str, name: str, slice: dict[str, Any], inputs: tuple[Path, ...]) -> Job:
+        value = digest(slice)
         return Job(stage, name, value, slice, inputs, (self.folder / stage / f"{name}-{value[:12]}.h5",))
 
     def _pack_job(
@@ -250,13 +258,17 @@ class Plan:
         members = [
             {"id": run.id, "digest": digests[run.id], "contender": run.contender, **run.axes} for run in pack.runs
         ]
-        job = self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, "", inputs)
-        if len(job.argument) > LARGEST_SLICE:
-            raise GanbenchError(
-                f"pack {pack.name} has {len(members)} runs, more than one job can be told of; lower "
-                f"pack.seeds_per_pack (now {self.study.pack.seeds_per_pack}) or take an axis out of pack.axes."
-            )
-        return job
+        return _fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, inputs))
+
+
+def _fitting(job: Job) -> Job:
+    if len(job.argument) > LARGEST_SLICE:
+        raise GanbenchError(
+            f"{job.stage} {job.name} would have to be told {len(job.argument):,} characters of configuration, more "
+            f"than the {LARGEST_SLICE:,} a job can be; lower pack.seeds_per_pack, take an axis out of pack.axes, or "
+            "make two studies."
+        )
+    return job
 
 
 def _parts(run: Run) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.html import render
-from ganbench.stages import stamp
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
@@ -17,4 +16,3 @@ def run(slice: dict[str, Any], path: Path) -> None:
         Path(slice["figures"]),
         Path(slice["folder"]) / "report.html",
     )
-    stamp(path)

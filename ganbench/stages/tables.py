@@ -7,9 +7,7 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.tables import write
-from ganbench.stages import stamp
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     write(Collected.read(Path(slice["collected"])), Path(slice["folder"]))
-    stamp(path)

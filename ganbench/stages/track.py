@@ -14,7 +14,6 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.locks import exclusive
-from ganbench.stages import stamp
 from ganbench.stages.progress import progress
 from ganbench.tracking.address import database_of, public
 from ganbench.tracking.environment import QUIET, environment, silence
@@ -35,11 +34,10 @@ class Tracked:
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
-    """Run the stage's job: track what is collected, then leave its stamp."""
+    """Run the stage's job: track what is collected."""
     collected = Collected.read(Path(slice["collected"]))
     with progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
         track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
-    stamp(path)
 
 
 def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, int], None] | None = None) -> Tracked:

@@ -31,16 +31,14 @@ from ganbench.stages.provenance import now, versions
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
     named = [*slice["parts"].items(), ("update", slice["train"]["update"])]
-    verify(slice["sources"], "train", named)
+    verify(slice["sources"], named, "train")
     members = slice["members"]
     kept = packs.there(path, "train", members)
     new = [member for member in members if member["digest"] not in kept]
-    resume = path.parent / ".resume" / path.stem
+    resume = path.parent / ".resume" / slice["pack"]
     made = train_new(slice, new, resume) if new else []
     packs.write(path, "train", members, kept, zip(new, made, strict=True))
-    for left in resume.parent.glob(f"{path.stem[: -packs.DIGEST]}-*"):
-        if left.name[: -packs.DIGEST] == path.stem[: -packs.DIGEST]:
-            shutil.rmtree(left)
+    shutil.rmtree(resume, ignore_errors=True)
 
 
 def training_of(slice: dict[str, Any]) -> Training:
@@ -70,16 +68,23 @@ def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> l
         with progress(f"train {slice['pack']}", total, "run-steps") as report:
             for wave in waves:
                 made += _wave(
-                    training, wave, images, place, _checkpoint(resume, wave), slice, _after(report, done, len(wave))
+                    training,
+                    wave,
+                    images,
+                    place,
+                    _checkpoint(resume, wave, place),
+                    slice,
+                    _after(report, done, len(wave)),
                 )
                 done += len(wave) * training.steps
     about = {"pack": slice["pack"], "fused": fused, "fused_why": why, **versions(place)}
     return [{**tree, "about": {**about, **tree["about"]}} for tree in made]
 
 
-def _checkpoint(resume: Path, wave: list[packs.Member]) -> Path:
-    """Where a wave's checkpoint lies: named after its members, since another start may find other members to train."""
-    return resume / f"{digest([member['digest'] for member in wave])[:12]}.h5"
+def _checkpoint(resume: Path, wave: list[packs.Member], place: torch.device) -> Path:
+    """Where a wave's checkpoint lies: named after what it holds, since another start may find other members to train,
+    another device, or other reasons to fuse."""
+    return resume / f"{digest([place.type, *(member['digest'] for member in wave)])[:12]}.h5"
 
 
 def _after(report: Report, done: float, members: int) -> Callable[[int], None]:

@@ -13,7 +13,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
 from ganbench.core.study import parse
 from ganbench.stages import folder
-from ganbench.stages.plan import Plan
+from ganbench.stages.plan import Job, Plan
 
 _held: list[Any] = []  # the lock of the results folder: held as long as this process lives
 
@@ -32,6 +32,22 @@ def plan_of(config: dict[str, Any], origin: str, *, look: bool) -> Plan:
         if look:
             folder.sound(plan)
         return plan
+
+
+def named(plan: Plan, stage: str, wildcards: Any) -> Job:
+    """The job that a rule's wildcards `name` and `digest` mean.
+
+    Raises:
+        SystemExit: the digest is another one: a file was edited between planning the workflow and running this job.
+    """
+    with _plain_errors():
+        job = plan.jobs(stage).get(wildcards.name)
+        if job is None or job.digest[:12] != wildcards.digest:
+            raise GanbenchError(
+                f"{stage} {wildcards.name}-{wildcards.digest} is no job of this study: the study or the sources were "
+                "edited after the workflow started. Start it again; what is computed is kept."
+            )
+        return job
 
 
 def start(plan: Plan) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ganbench.report.outputs import figure_name, figures
-from ganbench.stages.workflow import plan_of, start
+from ganbench.stages.workflow import named, plan_of, start
 
 plan = plan_of(
     config,
@@ -38,7 +38,7 @@ def files_of(stage, name):
 
 def slice_of(stage):
     """A function from wildcards to the slice of the job they name."""
-    return lambda wildcards: plan.jobs(stage)[wildcards.name].argument
+    return lambda wildcards: named(plan, stage, wildcards).argument
 
 
 def outputs_of(stage):

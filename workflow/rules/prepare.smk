@@ -29,7 +29,7 @@ rule judge:
 rule weights:
     """Fetch the Inception weights of the FID, on the submitting machine."""
     output:
-        str(plan.study.evaluate.inception.folder / "hub/checkpoints/{file}.pth"),
+        update(str(plan.study.evaluate.inception.folder / "hub/checkpoints/{file}.pth")),
     log:
         f"{RESULTS}/logs/weights/{{file}}.log",
     priority: 100
