@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 # A study named by --configfile stands for itself; it is not laid over the default one.
-if not config:
+if not workflow.configfiles:
 
     configfile: "config/config.yaml"
 

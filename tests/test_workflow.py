@@ -161,8 +161,12 @@ def test_an_edited_template_renders_the_report_and_touches_nothing_else(project:
 
     assert done.jobs == {"report"}
     assert "<!-- edited -->" in (project.results / "report.html").read_text()
-    changed = [path for path in differences(before, project.state()) if "/.done/report-" not in path]
-    assert changed == ["tiny/report.html"]
+    assert changed_but_stamps(before, project.state()) == ["tiny/report.html"]
+
+
+def changed_but_stamps(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The results that differ, apart from the empty files that stand for a job that is done."""
+    return [path for path in differences(before, after) if "/.done/" not in path]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +330,18 @@ def test_a_failed_job_says_why_and_all_other_results_stay(project: Project) -> N
     assert project.dry_run().succeeded().jobs == SUMMARIES, "what the other jobs did was lost"
 
 
+def test_a_report_that_fails_leaves_the_one_before(project: Project) -> None:
+    before = project.state()
+    project.append("ganbench/report/report.html.j2", "{% broken")
+
+    done = project.snakemake(*CORES)
+
+    assert done.status != 0
+    assert done.jobs == {"report"}
+    assert "TemplateSyntaxError" in (project.results / "logs" / "report.log").read_text()
+    assert changed_but_stamps(before, project.state()) == []
+
+
 def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(finished: Project, tmp_path: Path) -> None:
     # In float64, where members of one pack agree with those of another to the last few digits.
     train = STUDY["train"] | {"update": "sgd", "dtype": "float64"}
@@ -438,6 +454,18 @@ def test_an_architecture_that_cannot_do_the_data_is_refused_before_the_first_job
 
     words = ["architecture 'dcgan'", "data set 'ring8'", "(2,)", "square images", "Architectures that can: mlp"]
     assert_refused(project, words, *CORES)
+
+
+def test_values_on_the_command_line_lie_over_the_default_study(project: Project) -> None:
+    assert project.dry_run("--config", "title=Another title").succeeded().jobs == {"report"}
+
+
+def test_a_study_named_on_the_command_line_does_not_lie_over_the_default_one(project: Project) -> None:
+    (project.folder / "own.yaml").write_text("study: own\n")
+
+    assert_refused(
+        project, ["own.yaml is not a valid study", "grid: is missing"], "--dry-run", "--configfile", "own.yaml"
+    )
 
 
 def truncated(project: Project) -> list[str]:

@@ -8,12 +8,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganbench.engine.train import Training
 from ganbench.games.gan import Gan, initial_module
 
-# A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself takes about
-# as much again, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
+# A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself makes it
+# larger, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
 # parameters, gradients and moments, which no longer fit the core's cache; it grows with the parameters of one. And
 # where one member's work keeps a core busy, there is nothing to share. Read off `make bench` on a CPU; see
 # benchmarks/results.
-FUSING_COST = 1.9
+FUSING_COST = 1.7
 LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 

@@ -1,4 +1,5 @@
-# Each of these leaves a stamp named after its digest, and files with plain names for people to open.
+# Each of these leaves a stamp named after its digest, and files with plain names for people to open. These are
+# `update`d: Snakemake restores them when the job fails, where it would remove an ordinary output.
 
 
 rule track:
@@ -21,19 +22,21 @@ rule tables:
     input:
         files_of("tables", "tables"),
     output:
-        files=[
-            (
-                report(
-                    path,
-                    caption="../report/settings.rst",
-                    category="Tables",
-                    labels={"table": "settings"},
+        files=update(
+            [
+                (
+                    report(
+                        path,
+                        caption="../report/settings.rst",
+                        category="Tables",
+                        labels={"table": "settings"},
+                    )
+                    if path.endswith("settings.csv")
+                    else path
                 )
-                if path.endswith("settings.csv")
-                else path
-            )
-            for path in outputs_of("tables")[1:]
-        ],
+                for path in outputs_of("tables")[1:]
+            ]
+        ),
         stamp=outputs_of("tables")[0],
     log:
         f"{RESULTS}/logs/tables.log",
@@ -48,7 +51,7 @@ rule figures:
     input:
         files_of("figures", "figures"),
     output:
-        files=shown_figures(),
+        files=update(shown_figures()),
         stamp=outputs_of("figures")[0],
     log:
         f"{RESULTS}/logs/figures.log",
@@ -63,11 +66,13 @@ rule report:
     input:
         files_of("report", "report"),
     output:
-        files=report(
-            outputs_of("report")[1:],
-            caption="../report/report.rst",
-            category="Report",
-            labels={"page": "the whole report"},
+        files=update(
+            report(
+                outputs_of("report")[1:],
+                caption="../report/report.rst",
+                category="Report",
+                labels={"page": "the whole report"},
+            )
         ),
         stamp=outputs_of("report")[0],
     log:
