@@ -36,7 +36,7 @@ def _lock(path: Path, operation: int) -> TextIO | None:
     file.seek(0)
     file.truncate()
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    json.dump({"user": getpass.getuser(), "host": socket.gethostname(), "pid": os.getpid(), "since": now}, file)
+    json.dump({"user": _user(), "host": socket.gethostname(), "pid": os.getpid(), "since": now}, file)
     file.flush()
     return file
 
@@ -71,3 +71,11 @@ def holder(path: Path) -> str:
         return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
     except (OSError, ValueError, KeyError):
         return "another process"
+
+
+def _user() -> str:
+    """The user's name, or number where the machine has no name for it, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
