@@ -65,9 +65,19 @@ class Remembers(nn.Module):
         return (x * self.weight).sum(1)
 
 
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return ((x + torch.randn_like(x)) * self.weight).sum(1)
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
+        (Noisy(), "draws random numbers, from a stream that all runs share"),
         (nn.Sequential(nn.Linear(2, 1), nn.Dropout(), nn.Flatten(0)), "Dropout, which draws from a random stream"),
         (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1), nn.Flatten(0)), "give it track_running_stats=False"),
         (nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)), r"fails on inputs of shape \(4, 2\)"),

@@ -86,11 +86,14 @@ def test_schema_is_json():
 def test_a_study_runs_stage_by_stage(study):
     assert "which an earlier stage makes" in refused("train", str(study))
     assert "unknown job of train 'nope'" in refused("train", str(study), "--only", "nope")
+    folder = study.parent / "results" / "small"
+    older = folder / ".done" / "report-0123456789ab"
+    older.parent.mkdir(parents=True, exist_ok=True)
+    older.touch()
     for stage in STAGES:
         assert f"{stage}" in invoke(stage, str(study))
     assert "up to date" in invoke("train", str(study))
-
-    folder = study.parent / "results" / "small"
+    assert not older.exists(), "an older stamp would vouch for a report that is no longer there"
     assert (folder / "report.html").stat().st_size > 10_000
     runs = pd.read_parquet(folder / "tables" / "runs.parquet").set_index(["learning_rate", "seed"])
     assert list(runs.loc[1e9, "outcome"]) == ["diverged", "diverged"]

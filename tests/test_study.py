@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ganbench.core import sources
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import Study, load, parse
 from ganbench.stages.plan import Plan
@@ -194,6 +195,20 @@ def test_adding_seeds_moves_no_run_to_another_pack():
     assert all(len({run.seed for run in pack.runs}) <= 2 for pack in after.values())
 
 
+def test_two_choices_that_would_be_called_the_same_are_refused(tmp_path):
+    (tmp_path / "ring8.py").write_text((ROOT / "ganbench/data/ring8.py").read_text())
+    study = copy.deepcopy(BASE)
+    block = {"dataset": str(tmp_path / "ring8.py"), "architecture": "mlp", "learning_rate": 1e-3, "seed": 99}
+    study["grid"].append(block)
+    with pytest.raises(GanbenchError, match=r"would both be called 'ring8' .*rename a file"):
+        plan(study)
+
+
+def test_learning_rates_that_print_alike_are_different_runs():
+    found = plan(changed("grid", 1, "learning_rate", [1e-4, 1.0000001e-4]))
+    assert len({run.id for run in found.runs}) == len(found.runs)
+
+
 @pytest.mark.parametrize(("axes", "sizes"), [([], {1}), (["seed"], {1, 2}), (["learning_rate", "n_train"], {1, 4})])
 def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
     found = plan(changed("pack", "axes", axes))
@@ -242,6 +257,37 @@ def test_evaluation_is_apart_from_training():
     study = changed("evaluate", "samples", 99)
     assert digests(study, "train") == digests(BASE, "train")
     assert not set(digests(study, "evaluate").values()) & set(digests(BASE, "evaluate").values())
+
+
+def test_other_inception_weights_score_everything_anew():
+    one = changed("evaluate", {"metrics": ["fid"], "inception": {"sha256": "a" * 8}})
+    other = changed("evaluate", {"metrics": ["fid"], "inception": {"sha256": "b" * 8}})
+    assert not set(digests(one, "evaluate").values()) & set(digests(other, "evaluate").values())
+    assert digests(one, "train") == digests(other, "train")
+
+
+def test_the_content_of_files_that_a_data_set_reads_counts(tmp_path):
+    data = tmp_path / "points.npy"
+    source = (ROOT / "ganbench/data/ring8.py").read_text()
+    source = source.replace("modes=MODES)", f"modes=MODES, files=({str(data)!r},))")
+    (tmp_path / "mine.py").write_text(source)
+    found = []
+    for content in (b"one", b"other"):
+        data.write_bytes(content)
+        sources.file_digest.cache_clear()
+        study = changed("grid", 1, "dataset", str(tmp_path / "mine.py"))
+        found.append(set(digests(study, "train").values()))
+    assert len(found[0] & found[1]) == 24, "the runs of the other block alone are the same"
+
+
+def test_relative_imports_count_like_others(tmp_path, monkeypatch):
+    package = tmp_path / "ganbench"
+    for name in ("metrics/_frechet.py", "metrics/mine.py", "core/tree.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("")
+    (package / "metrics/mine.py").write_text("from ._frechet import moments\nfrom ..core import tree\n")
+    monkeypatch.setattr(sources, "PACKAGE", package)
+    assert {path.name for path in sources._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
 
 
 def test_a_job_is_named_after_all_it_is_told():
