@@ -83,6 +83,8 @@ def check(study: AStudy = DEFAULT) -> None:
     out.print(
         f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs."
     )
+    if not any("mode_kl" in metric.build().columns for metric in plan.study.evaluate.metrics):
+        out.print("Note: without the metric mode_coverage, no run can be seen to collapse.")
     out.print(f"Results: {plan.folder}")
 
 
