@@ -169,8 +169,8 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
     assert "all 2 GPUs are taken" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens on a machine without a GPU")
-def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused():
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with device("auto") as place:
         assert place.type == "cpu"
     with pytest.raises(GanbenchError, match=r"machine\.device: 'cuda' was asked for"), device("cuda"):
