@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report test lint bench clean
+.PHONY: env report lab test lint bench clean
 
 env: .venv/ready
 
@@ -21,6 +21,11 @@ report: env  ## run the default study and make its report
 	ganbench check
 	snakemake --workflow-profile workflow/profiles/local
 	@echo "The report is at results/digits-and-ring/report.html"
+
+lab: env  ## run the two-player laboratory, which decides the claims on small games
+	ganbench check config/studies/lab.yaml
+	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
+	@echo "The report is at results/lab/report.html"
 
 test: env  ## run all tests
 	python -m pytest -n 2 --dist loadfile

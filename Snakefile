@@ -1,4 +1,4 @@
-"""A study of GAN stability: prepare -> judge -> train -> evaluate -> collect -> track, tables, figures, report."""
+"""A study of GAN stability: prepare -> judge -> train -> evaluate -> diagnose -> collect -> track, tables, figures, report."""
 
 from snakemake.utils import min_version
 
@@ -14,6 +14,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/diagnose.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/summarise.smk"
 

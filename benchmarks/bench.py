@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,11 +17,11 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import overhead, planning, rate, throughput
+from benchmarks import dynamics, overhead, planning, rate, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 
-SECTIONS = ("training", "planning", "overhead", "fusing")
+SECTIONS = ("training", "dynamics", "planning", "overhead", "fusing")
 
 
 def arguments() -> argparse.Namespace:
@@ -38,6 +38,14 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
     """Every table, as soon as it is measured."""
     if "training" in only:
         yield from _training(device, quick)
+    if "dynamics" in only:
+        rounds, seconds = (2, 0.02) if quick else (5, 0.3)
+        cases = dynamics.CASES[:2] if quick else dynamics.CASES
+        yield dynamics.sheet(
+            [dynamics.measure(*case, device, rounds=rounds, seconds=seconds) for case in _shown("dynamics", cases)]
+        )
+        spectra = dynamics.SPECTRA[:1] if quick else dynamics.SPECTRA
+        yield dynamics.spectrum_sheet(spectra, device, rounds=rounds, seconds=seconds)
     if "planning" in only:
         if find_spec("snakemake") and find_spec("pydantic"):
             yield planning.measure(seeds=40, repeats=1) if quick else planning.measure()
@@ -76,7 +84,7 @@ def _fusing(device: str, quick: bool) -> Sheet:
     )
 
 
-def _shown(what: str, cells: list[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
+def _shown(what: str, cells: Sequence[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
     """The cells one by one, with a bar of how many are measured where a person watches."""
     console = Console(stderr=True)
     yield from track(cells, what, console=console, transient=True, disable=not console.is_terminal)

@@ -10,10 +10,17 @@ import numpy as np
 import torch
 
 from ganbench.core import registry
-from ganbench.engine.train import Member, Training
+from ganbench.data import DataSpec
+from ganbench.engine.train import Training
+from ganbench.games import Member, Rules
 
 LEARNING_RATE = 2e-4
 SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "update": "adam"}
+
+
+def build(family: str, name: str, **options: Any) -> Any:
+    """A member of a family, without the checks of its options that a study's go through."""
+    return registry.members(family)[name].build(options)
 
 
 @dataclass(frozen=True)
@@ -30,19 +37,33 @@ class Case:
     @property
     def parts(self) -> dict[str, str]:
         """By family: the member that the case is made of."""
-        return {"dataset": self.dataset, "architecture": self.architecture, **SHARED}
+        return {"game": "gan", "dataset": self.dataset, "architecture": self.architecture, **SHARED}
 
-    def build(self, family: str, name: str, **options: Any) -> Any:
-        return registry.members(family)[name].build(options)
+    @property
+    def data(self) -> DataSpec:
+        return build("dataset", self.dataset).spec
+
+    @property
+    def networks(self) -> Any:
+        """The architecture."""
+        return build("architecture", self.architecture, **self.options)
+
+    def rules(self, device: torch.device | str = "cpu") -> Rules:
+        """The game, as the engine wants it."""
+        return registry.members("game")["gan"].build(
+            {},
+            data=self.data,
+            architecture=self.networks,
+            examples=torch.from_numpy(self.examples()).to(device),
+            batch_size=self.batch_size,
+            **{family: build(family, SHARED[family]) for family in ("objective", "regularizer")},
+        )
 
     def training(self, steps: int) -> Training:
-        """The case as the engine wants it, for this many steps."""
+        """How it trains, for this many steps."""
         return Training(
-            data=self.build("dataset", self.dataset).spec,
-            architecture=self.build("architecture", self.architecture, **self.options),
-            **{family: self.build(family, name) for family, name in SHARED.items()},
+            **{family: build(family, SHARED[family]) for family in ("dynamics", "update")},
             steps=steps,
-            batch_size=self.batch_size,
             dtype=torch.float32,
             snapshots=(0, steps),
             curve_bins=200,

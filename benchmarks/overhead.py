@@ -72,11 +72,11 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
     """Run the training stage on a pack and return the seconds of its parts."""
     import torch
 
-    from benchmarks.cases import CASES
+    from benchmarks.cases import CASES, build
     from ganbench.core import registry, store
     from ganbench.core.sources import engine_digest
     from ganbench.engine import train as engine
-    from ganbench.games.gan import Gan
+    from ganbench.games import Match
     from ganbench.stages import packs
     from ganbench.stages import train as stage
 
@@ -84,20 +84,24 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
     training = case.training(steps)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         prepared = Path(folder) / "prepared.h5"
-        examples = case.build("dataset", case.dataset).load()
+        examples = build("dataset", case.dataset).load()
         with store.writing(prepared, "prepare") as file:
             store.save(file.create_group("examples"), vars(examples))
         members = [
             {"id": f"s{seed}", "digest": f"{seed:064x}", "seed": seed, "n_train": member.n_train}
-            | {"learning_rate": member.learning_rate}
+            | {"learning_rate": member.learning_rate, "team": 0, "contender": case.name}
             for seed, member in enumerate(case.members(count))
         ]
         parts = {family: {"name": name} for family, name in case.parts.items()}
         slice = {
             "pack": case.name,
-            "parts": {family: named for family, named in parts.items() if family != "update"},
-            "train": {"update": parts["update"]},
-            "sources": engine_digest("train", [registry.find(*part) for part in case.parts.items()]),
+            "teams": [
+                {
+                    "parts": parts,
+                    "sources": engine_digest("train", [registry.find(*part) for part in case.parts.items()]),
+                }
+            ],
+            "train": {"steps": steps},
             "members": members,
             "fuse": "always",
             "machine": {"device": device, "checkpoint_seconds": 60.0},
@@ -106,10 +110,11 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
         # A GPU works on after a call returns: the stopwatch waits for it.
         watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
         # A machine with a GPU may lack what reads the options in a slice.
-        patches.enter_context(patch.object(stage, "training_of", lambda _: training))
+        patches.enter_context(patch.object(stage, "training_of", lambda *_: training))
+        patches.enter_context(patch.object(stage, "rules_of", lambda *given: case.rules(given[-1])))
         for owner, name, part in (
             (type(training.dynamics), "step", "steps"),
-            (Gan, "draw", "random numbers"),
+            (Match, "draw", "random numbers"),
             (engine, "_keep", "snapshots"),
             (stage, "_save", "checkpoints"),
             (packs, "write", "writing"),

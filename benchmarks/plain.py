@@ -20,7 +20,7 @@ class PlainRun:
 
     def __init__(self, case: Case, seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
-        architecture, data = case.build("architecture", case.architecture, **case.options), case.training(1).data
+        architecture, data = case.networks, case.data
         self.generator = architecture.generator(data).to(device)
         self.discriminator = architecture.discriminator(data).to(device)
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999))

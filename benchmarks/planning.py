@@ -117,7 +117,7 @@ def finish(file: Path) -> tuple[int, int]:
         if path.suffix != ".h5":
             path.touch()
             continue
-        kind = "samples" if path.name == "samples.h5" else path.parent.name
+        kind = path.stem if path.name in ("samples.h5", "arrays.h5") else path.parent.name
         if kind not in tiny:
             tiny[kind] = file.parent / f"{kind}.h5"
             with store.writing(tiny[kind], kind):

@@ -11,27 +11,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.cases import Case
 from benchmarks.sheets import Sheet
 from benchmarks.throughput import VARIANTS, Rates
-from ganbench.games.gan import Gan
+from ganbench.games import Match
 
 
 def step_flops(case: Case) -> int:
     """Floating-point operations of one training step of one run, forward and backward, in products and convolutions."""
     training = case.training(1)
-    game = Gan(
-        training.architecture,
-        training.objective,
-        training.regularizer,
-        training.data,
-        torch.from_numpy(case.examples()),
-        seeds=[0],
-        n_train=[len(case.examples())],
-        batch_size=training.batch_size,
-    )
-    players = game.init()
-    memories = {player: training.update.init(theta) for player, theta in players.items()}
-    batches, rate = game.draw(0, training.dynamics.draws), torch.tensor([[1e-3]])
+    match = Match(case.rules(), case.members(1), torch.device("cpu"), training.dtype)
+    players = match.init()
+    memories = training.dynamics.init(match, players, training.update)
+    batches, rate = match.draw(0, training.dynamics.draws), torch.tensor([[1e-3]])
     with FlopCounterMode(display=False) as counter:
-        training.dynamics.step(game, players, memories, batches, training.update, rate)
+        training.dynamics.step(match, players, memories, batches, training.update, rate)
     return counter.get_total_flops()
 
 

@@ -98,7 +98,7 @@ def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[
 
         return plain
 
-    members, turn = case.members(count), 0
+    members, rules, turn = case.members(count), case.rules(device), 0
 
     def engine(steps: int) -> float:
         nonlocal turn
@@ -109,8 +109,8 @@ def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[
         def at_chunk(*_: Any) -> None:
             times.append(clock())
 
-        # The first chunk is not timed: a turn here builds the game, which a real pack does once.
-        train(case.training(CHUNK + steps), mine, case.examples(), device=device, at_chunk=at_chunk)
+        # The first chunk is not timed: a turn here draws the players, which a real pack does once.
+        train(rules, case.training(CHUNK + steps), mine, device=device, at_chunk=at_chunk)
         return times[-1] - times[0]
 
     return engine

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, CURVES, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 
 METRICS = {
     "fcd": ("Fréchet classifier distance", "Distance of generated from real examples in classifier features", "low"),
@@ -75,10 +75,13 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
         "curves": pd.concat(curves, ignore_index=True)[list(CURVES)],
         "references": _references(),
+        "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
     }
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "instruments.json").write_text("{}")
+    h5py.File(folder / "arrays.h5", "w").close()
     return Collected.read(folder)
 
 
@@ -98,7 +101,7 @@ def _info(title: str, what: str, best: str, lower: float | None = 0.0, upper: fl
 
 def _run(point: tuple, generator: np.random.Generator) -> dict:
     dataset, architecture, n_train, rate, seed = point
-    values = (dataset, architecture, "nonsaturating", "none", "alternating", n_train, rate, seed)
+    values = ("gan", dataset, architecture, "nonsaturating", "none", "alternating", "adam", n_train, rate, seed)
     axes = dict(zip(AXES, values, strict=True))
     weak = {"fc": 0.1, "dcgan": 0.25, "mlp": 0.2}[architecture]
     risk = weak + {2e-4: 0.0, 1e-3: 0.1, 5e-3: 0.6}[rate] + (0.2 if n_train == 100 else 0.0)
@@ -120,6 +123,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "outcome": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "outcome_why": why[outcome],
+        "options": "{}",
         "steps": STEPS,
         "steps_done": step["diverged"] if outcome == "diverged" else STEPS,
         "discriminator_parameters": 33921,

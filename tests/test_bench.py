@@ -10,11 +10,14 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, overhead, planning, rate, throughput
+from benchmarks import bench, dynamics, overhead, planning, rate, throughput
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
 from benchmarks.sheets import Sheet, save
 from benchmarks.workers import ROOT, peak_host
+from ganbench.core import registry
+from ganbench.engine.fusing import parameters
+from ganbench.engine.train import Training, train
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,37 @@ def test_the_plain_loop_trains(name):
     assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize(("name", "members"), [("bilinear", 3), (dynamics.SMALL_RING.name, 1)])
+def test_every_dynamics_is_timed_beside_simultaneous_steps(name, members):
+    speeds = dynamics.measure(name, members, "cpu", rounds=2, seconds=1e-3)
+    assert set(speeds.turns) == set(registry.members("dynamics"))
+    assert all(len(rates) == 2 and min(rates) > 0 for rates in speeds.turns.values())
+    sheet = dynamics.sheet([speeds])
+    assert [row[0] for row in sheet.rows] == ["simultaneous", *sorted(set(speeds.turns) - {"simultaneous"})]
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert sheet.rows[0][2].endswith("(1.00)")
+
+
+def test_what_is_timed_moves_as_in_training():
+    """A runner's steps are the engine's: from the same seeds to the same places."""
+    rules = dynamics.game(dynamics.SMALL_RING.name, "cpu")
+    runner = dynamics.Runner(rules, 2, "extragradient", "cpu")
+    runner(20)
+    runner(20)
+    shared = Training(runner.dynamics, runner.update, 40, torch.float32, (40,), 1)
+    for place, tree in enumerate(train(rules, shared, runner.match.members, device=torch.device("cpu"))):
+        for player, theta in runner.players.items():
+            torch.testing.assert_close(theta[place], torch.from_numpy(tree["snapshots"][player][-1]))
+
+
+def test_the_spectrum_s_cost_is_told_in_steps():
+    sheet = dynamics.spectrum_sheet([("bilinear", 2), (dynamics.SMALL_RING.name, 1)], "cpu", rounds=1, seconds=1e-3)
+    assert [row[3] for row in sheet.rows] == ["all", "all"]
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert dynamics.SPECTRA[-1][0] == dynamics.RING.name
+    assert parameters(dynamics.game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
+
+
 def test_a_job_s_time_is_shared_out_in_full():
     sheet = overhead.measure([("mlp", 2, 50)], "cpu")
     (row,) = sheet.rows
@@ -100,7 +134,9 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
 def test_a_machine_without_the_workflow_s_packages_can_train():
     code = (
         "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"
-        "benchmarks.cases.CASES['mlp'].training(1)\n"
+        "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].rules()\n"
+        "benchmarks.dynamics.measure('bilinear', 1, 'cpu', rounds=1, seconds=1e-3)\n"
+        "benchmarks.dynamics.spectrum_sheet([('bilinear', 1)], 'cpu', rounds=1, seconds=1e-3)\n"
         "print(json.dumps([name for name in ('snakemake', 'pydantic', 'mlflow', 'yaml') if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

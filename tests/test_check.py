@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from building import CPU, toy
 from torch import nn
 
 from ganbench.core.errors import GanbenchError
@@ -17,8 +18,8 @@ from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forw
 from ganbench.stages import folder, run, weights
 from ganbench.stages.check import check, network_fault
 from ganbench.stages.device import device, free
+from ganbench.stages.parts import rules_of
 from ganbench.stages.plan import Plan
-from ganbench.stages.train import training_of
 
 
 def plan(tmp_path, **changes) -> Plan:
@@ -117,13 +118,134 @@ def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
         folder.room(found, 10**15)
 
 
+def aged(slice: dict) -> dict:
+    """The slice of a job whose sources have been edited since it was planned."""
+    old = {"sources": "0" * 64}
+    return slice | {
+        **({"teams": [team | old for team in slice["teams"]]} if "teams" in slice else {}),
+        **({"experiments": {n: e | old for n, e in slice["experiments"].items()}} if "experiments" in slice else {}),
+        **(old if "sources" in slice else {}),
+    }
+
+
 def test_a_job_planned_from_other_sources_is_refused(tmp_path):
-    found = plan(tmp_path)
-    for stage in ("train", "evaluate"):
+    found = plan(tmp_path, diagnose=["rotation"])
+    for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
         (job,) = found.jobs(stage).values()
         with pytest.raises(GanbenchError, match="edited after this job was planned"):
-            run(stage, {**job.slice, "sources": "0" * 64}, job.path)
+            run(stage, aged(job.slice), job.path)
         assert not job.path.exists()
+
+
+# Games and instruments ------------------------------------------------------------------------------------------------
+
+TOY = {"learning_rate": 0.1, "seed": [0, 1], "update": "sgd"}
+
+
+def toys(tmp_path, *blocks, **changes) -> Plan:
+    found = plan(tmp_path, grid=[TOY | block for block in blocks], **changes)
+    folder.usable(found)
+    return found
+
+
+def test_estimates_of_games_without_networks(tmp_path):
+    (one, other) = check(toys(tmp_path, {"game": ["bilinear", {"name": "quadratic", "curvatures": [1.0, 2.0, 3.0]}]}))
+    assert (one.parameters, other.parameters) == ((1, 1), (2, 1))
+    assert (one.runs, other.runs) == (2, 2)
+    more = check(toys(tmp_path, {"game": "bilinear", "seed": {"count": 10}, "train": {"steps": 1000}}))[0]
+    assert more.seconds == pytest.approx(100 * one.seconds), "members of a pack share what their steps take"
+    assert more.bytes > one.bytes
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"game": {"name": "gaussian", "clip": 2.0}}, r"grid: gaussian: game 'gaussian': clip must be between 0 and 1"),
+        (
+            {"game": {"name": "bilinear", "start_at": [1.0]}},
+            r"grid: bilinear: a start must have 2 finite values \(x, y",
+        ),
+        ({"game": "dirac", "regularizer": {"name": "weight_clipping", "limit": -1.0}}, r"limit must be positive"),
+        ({"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}}, r"period must be at least 1, but is 0"),
+        ({"game": "bilinear", "dynamics": "runge_kutta", "update": "adam"}, r"runge_kutta .* needs a base update"),
+        (
+            {"dataset": "ring8", "architecture": "mlp", "dynamics": "runge_kutta", "update": "adam"},
+            r"runge_kutta .* needs a base update",
+        ),
+    ],
+)
+def test_a_game_that_cannot_be_played_as_asked_is_refused(tmp_path, block, message):
+    with pytest.raises(GanbenchError, match=message):
+        check(toys(tmp_path, block))
+
+
+def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
+    def claiming(quantity):
+        decide = [{"every": {"quantity": quantity, "above": 0}}]
+        return {"diagnose": ["path"], "claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.step_ratio + 0 * path.final_x")))
+    with pytest.raises(
+        GanbenchError, match=r"claims\.A1: unknown measurement 'path\.step_rato'. Did you mean 'path\.st"
+    ):
+        check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.step_rato")))
+    with pytest.raises(GanbenchError, match=r"unknown measurement 'path\.final_psi'"):
+        check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.final_psi")))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "message"),
+    [
+        ("final.fcdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fcd'"),
+        ("rank_correlation.fid", r"unknown measurement 'rank_correlation\.fid'"),
+        ("outcome.divergd", r"unknown measurement 'outcome\.divergd'\. Did you mean 'outcome\.diverged'"),
+    ],
+)
+def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_path, quantity, message):
+    def claiming(quantity):
+        decide = [{"every": {"quantity": quantity, "above": 0}}]
+        return {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    networks = {"dataset": "ring8", "architecture": "mlp"}
+    for fine in ("final.fcd", "best.modes", "outcome.discriminator_won", "outcome.failed + 0 * learning_rate"):
+        check(toys(tmp_path, networks, **claiming(fine)))
+    with pytest.raises(GanbenchError, match=rf"claims\.A1: {message}"):
+        check(toys(tmp_path, networks, **claiming(quantity)))
+
+
+def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
+    experiment = {"name": "outcome", "diagnostic": "path"}
+    with pytest.raises(GanbenchError, match=r"diagnose\.outcome: this name means something else in claims"):
+        check(toys(tmp_path, {"game": "bilinear"}, diagnose=[experiment]))
+
+
+ONLY_GANS = '''"""Looks at networks only."""
+from dataclasses import dataclass
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Reading
+from ganbench.games import gan
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    def supports(self, rules):
+        return None if isinstance(rules, gan.Game) else "it has no networks; games that have: gan"
+
+    def columns(self, rules):
+        return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}
+
+    def measure(self, played):
+        return Reading({"zero": 0 * played.rate[:, 0].numpy()})
+'''
+
+
+def test_an_instrument_is_refused_for_a_game_it_was_told_to_look_at_and_passes_over_others(tmp_path):
+    path = tmp_path / "only_gans.py"
+    path.write_text(ONLY_GANS)
+    told = {"name": "zero", "diagnostic": str(path), "of": {"game": "bilinear"}}
+    with pytest.raises(GanbenchError, match=r"diagnose\.zero: only_gans cannot look at bilinear: it has no networks"):
+        check(toys(tmp_path, {"game": "bilinear"}, diagnose=[told]))
+    check(toys(tmp_path, {"game": "bilinear"}, diagnose=[{"name": "zero", "diagnostic": str(path)}]))
 
 
 # Inception weights ----------------------------------------------------------------------------------------------------
@@ -178,19 +300,25 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
 
 
 def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
-    training = training_of(next(iter(plan(tmp_path).train.values())).slice)
-    cpu, work = torch.device("cpu"), forward_work(training)
-    architecture = training.architecture
-    sizes = [architecture.latent_size, *architecture._widths(training.data), 64]
+    slice = next(iter(plan(tmp_path).train.values())).slice
+    rules = rules_of(slice["teams"][0]["parts"], slice["train"], None, CPU)
+    work, architecture = forward_work(rules), rules.architecture
+    sizes = [architecture.latent_size, *architecture._widths(rules.data), 64]
     layers = sum(a * b for a, b in pairwise(sizes))
-    back = [64, *reversed(architecture._widths(training.data)), 1]
+    back = [64, *reversed(architecture._widths(rules.data)), 1]
     layers += sum(a * b for a, b in pairwise(back))
-    assert work == 2 * layers * training.batch_size, "a multiplication and an addition per weight and example"
-    assert decide("auto", training, 1, cpu)[0] is False
-    assert decide("never", training, 8, cpu) == (False, "the study says fuse: never")
-    assert decide("always", training, 8, cpu)[0] is True
-    size = parameters(training)
+    assert work == 2 * layers * rules.batch_size, "a multiplication and an addition per weight and example"
+    assert decide("auto", rules, 1, CPU)[0] is False
+    assert decide("never", rules, 8, CPU) == (False, "the study says fuse: never")
+    assert decide("always", rules, 8, CPU)[0] is True
+    size = parameters(rules)
     assert size == layers + sum(sizes[1:]) + sum(back[1:]), "a weight per connection and a bias per unit"
     for members in (2, 4, 8, 100):
-        assert decide("auto", training, members, cpu)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
-    assert decide("auto", training, 2, torch.device("cuda"))[0] is True
+        assert decide("auto", rules, members, CPU)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
+    assert decide("auto", rules, 2, torch.device("cuda"))[0] is True
+
+
+def test_games_of_a_few_numbers_fuse():
+    assert forward_work(toy("bilinear")) == 0
+    assert parameters(toy("quadratic", curvatures=(1.0, 2.0, 3.0))) == 3
+    assert decide("auto", toy("bilinear"), 2, CPU)[0] is True

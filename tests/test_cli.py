@@ -20,6 +20,9 @@ from ganbench.stages import STAGES
 ROOT = Path(__file__).resolve().parent.parent
 
 
+GROWS = {"quantity": "path.growth", "above": 1}
+
+
 def invoke(*words: str) -> str:
     """The output of a command that must succeed."""
     result = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "200"})
@@ -38,13 +41,20 @@ def refused(*words: str) -> str:
 def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     path = folder / "study.yaml"
-    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "seed": [0, 1]}
+    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "update": "sgd", "seed": [0, 1]}
     content = {
         "study": "small",
         "results": str(folder / "results"),
         # Gradient descent at a rate of 1e9 diverges at once; at 1e-3 it does not.
-        "grid": [{**grid, "learning_rate": [1e-3, 1e9]}],
-        "train": {"steps": 60, "batch_size": 16, "update": "sgd", "snapshots": {"count": 3}, "curve_bins": 20},
+        "grid": [
+            {**grid, "learning_rate": [1e-3, 1e9]},
+            {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": [0.1], "seed": [0, 1]},
+        ],
+        "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
+        "claims": [
+            {"id": "A1", "says": "Descent runs off.", "decide": [{"every": {"of": {"game": "bilinear"}, **GROWS}}]},
+        ],
+        "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
         "evaluate": {"samples": 100, "shown": 4},
         "machine": {"device": "cpu", "checkpoint_seconds": 0},
         "track": {"uri": f"sqlite:///{folder}/mlflow.db"},
@@ -72,9 +82,11 @@ def test_list_shows_every_member_of_every_family_with_its_line():
 
 def test_check_says_what_a_study_will_take(study):
     text = invoke("check", str(study))
-    assert "small: 4 runs in 1 packs" in text
-    assert "9 jobs" in text
+    assert "small: 6 runs in 2 packs" in text
+    # One prepare and judge, two of train and diagnose each, one evaluate, and five for the whole study.
+    assert "12 jobs" in text
     assert "ring8-mlp" in text
+    assert "bilinear" in text
     assert "core-minutes" in text
 
 
@@ -104,6 +116,11 @@ def test_a_study_runs_stage_by_stage(study):
     assert (runs.loc[1e9, "steps_done"] < 60).all()
     assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"
 
+    toys = runs.loc[0.1]
+    assert list(toys["outcome"]) == ["finished", "finished"]
+    assert toys["dataset"].isna().all()
+    assert toys["n_train"].isna().all()
+
     (collected,) = (folder / "collect").iterdir()
     found = Collected.read(collected)
     snapshots = found.snapshots.groupby("learning_rate").size()
@@ -114,3 +131,11 @@ def test_a_study_runs_stage_by_stage(study):
     assert list(steps) == [0, 1, 60]
     accuracy = found.references.set_index("quantity").loc["judge_accuracy", "value"]
     assert accuracy > 0.999
+    growth = found.measurements[found.measurements["quantity"] == "path.growth"].set_index("run")["value"]
+    assert set(growth.index) == set(toys["run"])
+    # Every step of simultaneous descent multiplies the radius by sqrt(1 + rate^2), in float32 here.
+    assert growth.to_numpy() == pytest.approx((1 + 0.1**2) ** (60 / 2), rel=1e-4)
+    assert "rotation.rotation_share_end" in set(found.measurements["quantity"])
+    assert found.instruments["path.growth"].title
+    claims = pd.read_parquet(folder / "tables" / "claims.parquet")
+    assert claims.loc[0, ["claim", "verdict"]].tolist() == ["A1", "confirmed"]

@@ -8,19 +8,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from building import CPU, every_step, gan, names, part, refusal, takes, toy, toys, training
 
 from ganbench.core import registry
 from ganbench.core.metric import MetricInfo
 from ganbench.data import DataSpec
+from ganbench.diagnostics import Instrument
+from ganbench.dynamics import Motion
+from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Panel
-from ganbench.engine.train import Member, Training, snapshot_steps, train
-from ganbench.games.gan import Gan, initial_module
+from ganbench.engine.train import snapshot_steps, train
+from ganbench.games import CHUNK, Adversarial, Match, Member, Rules
+from ganbench.games.gan import Game as Gan
+from ganbench.games.gan import initial_module
 from ganbench.judges import Look
 from ganbench.nn.network import Network
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Hooks
 from ganbench.stages.check import architecture_fault
 from ganbench.stages.prepare import fault_of
 
-CPU = torch.device("cpu")
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
     DataSpec(shape=(1, 8, 8), bounded=True, train=64, modes=10),
@@ -29,13 +36,21 @@ SHAPES = [
 ]
 
 
-def part(family: str, name: str, **options):
-    member = registry.find(family, name)
-    return member.build(member.complete(options))
+EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
 
 
-def names(family: str) -> list[str]:
-    return sorted(registry.members(family))
+def small_gan(**parts) -> Gan:
+    """A small pair of networks on points of the plane."""
+    return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
+
+
+def game(name: str, **parts) -> Rules:
+    """A game that data or none make up, with its options at their defaults."""
+    return small_gan(**parts) if "dataset" in takes(name) else toy(name, **parts)
+
+
+def member_of(rules: Rules, seed: int, rate: float = 1e-3) -> Member:
+    return Member(seed, 20 + seed if isinstance(rules, Gan) else None, rate)
 
 
 @pytest.mark.parametrize(("family", "name"), [(f, n) for f in registry.FAMILIES for n in names(f)])
@@ -45,7 +60,9 @@ def test_a_member_says_what_it_is_and_builds(family, name):
         f"{member.path}: begin the file with a docstring whose first line is a sentence"
     )
     assert member.path.stem == name
-    part(family, name)
+    built = game(name) if family == "game" else part(family, name)
+    kind = {"game": Rules, "dynamics": Motion, "regularizer": Hooks, "diagnostic": Instrument}.get(family, object)
+    assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
 
 
 # Architectures -------------------------------------------------------------------------------------------------------
@@ -123,35 +140,149 @@ def test_fused_networks_equal_solo_ones(name, spec):
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
 
 
+# Games ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_a_game_says_who_plays_with_what(name):
+    rules = game(name)
+    families = {"dataset", "architecture", "objective", "regularizer"}
+    assert tuple(rules.takes) == tuple(takes(name)), f"{name}: `takes` must be a literal, to be read from the source"
+    assert set(rules.takes) <= families, f"{name}: takes {rules.takes}; a game is made of {sorted(families)}"
+    assert ("dataset" in rules.takes) == ("architecture" in rules.takes)
+    assert len(set(rules.players)) == 2
+    assert list(rules.parameters) == list(rules.players), f"{name}: `parameters` must be in the order of the players"
+    every = [parameter for player in rules.players for parameter in rules.parameters[player]]
+    assert len(set(every)) == len(every) > 0, f"{name}: every parameter needs a name of its own"
+    if isinstance(rules, Adversarial):
+        assert {"objective", "regularizer"} <= set(rules.takes)
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_a_game_starts_from_the_seed_alone(name):
+    rules = game(name)
+    first, again, other = (rules.start(member_of(rules, seed)) for seed in (0, 0, 1))
+    for player in rules.players:
+        assert first[player].shape == (len(rules.parameters[player]),), f"{name}: start() gives (P,) of each player"
+        assert first[player].device.type == "cpu"
+        assert torch.isfinite(first[player]).all()
+        assert torch.equal(first[player], again[player]), f"{name}: two starts of one seed differ"
+        assert not torch.equal(first[player], other[player]), f"{name}: {player}s of different seeds start alike"
+    rate = Member(0, member_of(rules, 0).n_train, 10.0)
+    assert all(torch.equal(first[p], rules.start(rate)[p]) for p in rules.players), f"{name}: the rate moves the start"
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_the_random_numbers_of_a_game_are_a_member_s_own_at_any_time(name):
+    rules = game(name)
+    alone = Match(rules, [member_of(rules, 1)], CPU, torch.float64)
+    pair = Match(rules, [member_of(rules, 0), member_of(rules, 1)], CPU, torch.float64)
+    for step in (0, 3, CHUNK, 2 * CHUNK - 1, 3):  # back again: resuming, and diagnosing, look at any step
+        (own,), (both,) = alone.draw(step, 1), pair.draw(step, 1)
+        assert own.keys() == both.keys()
+        for key, values in own.items():
+            assert values.dtype in (torch.float64, torch.int64), f"{name}: {key} is not of the precision asked for"
+            assert torch.equal(values[0], both[key][1]), f"{name}: {key} depends on the neighbours"
+    for key, values in rules.sample(member_of(rules, 0), 0, 6, torch.float32).items():
+        assert values.shape[0] == 6, f"{name}: {key} must have one entry for every batch"
+        assert values.dtype != torch.float64
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_the_losses_of_a_game_are_every_member_s_own(name):
+    rules = game(name)
+    match = Match(rules, [member_of(rules, seed) for seed in range(3)], CPU, torch.float64)
+    players, batch = match.init(), match.draw(0, 1)[0]
+    theta = {player: value.clone().requires_grad_() for player, value in players.items()}
+    seen = {}
+    for player in rules.players:
+        loss, noticed = match.loss(player, theta, batch)
+        seen |= noticed
+        assert loss.shape == (3,), f"{name}: a loss is one number per member"
+        assert torch.isfinite(loss).all()
+        (slope,) = torch.autograd.grad(loss[0], theta[player], retain_graph=True)
+        assert (slope[1:] == 0).all(), f"{name}: members mix in {player}'s loss"
+        for k in range(3):
+            row = {each: value[k : k + 1] for each, value in players.items()}
+            here, _ = match.select([k]).loss(player, row, {key: value[k : k + 1] for key, value in batch.items()})
+            torch.testing.assert_close(here, loss[k : k + 1].detach(), rtol=1e-9, atol=1e-12)
+        again, _ = match.loss(player, theta, batch)
+        assert torch.equal(loss, again), f"{name}: a loss must follow from its arguments"
+        assert all(torch.equal(theta[each], players[each]) for each in players), f"{name}: loss() changes its arguments"
+        back = match.project(player, players[player])
+        assert back.shape == players[player].shape
+        torch.testing.assert_close(match.project(player, back), back, rtol=0, atol=0)
+    assert set(seen) == set(rules.series), f"{name}: `series` must name what its losses see"
+    assert all(value.shape == (3,) and not value.requires_grad for value in seen.values())
+
+
+@pytest.mark.parametrize("name", [n for n in names("game") if takes(n)])
+def test_a_regularizer_that_projects_is_heeded(name):
+    limit = 1e-3
+    rules = game(name, regularizer=part("regularizer", "weight_clipping", limit=limit, players="both"))
+    match = Match(rules, [member_of(rules, 0)], CPU, torch.float64)
+    for player, theta in match.init().items():
+        assert match.project(player, theta).abs().max() <= limit, f"{name}: project() must ask the regularizer"
+
+
 # Parts of the game ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", names("objective"))
-def test_an_objective_keeps_members_apart_and_pulls_the_right_way(name):
+def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
     objective = part("objective", name)
-    real, fake = torch.randn(2, 3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    fake.requires_grad_()
-    loss = objective.discriminator(real, fake)
-    assert loss.shape == (3,), f"{name}: losses are means over the last axis only"
-    torch.testing.assert_close(loss[1:2], objective.discriminator(real[1:2], fake[1:2]))
-    (down,) = torch.autograd.grad(objective.discriminator(real, fake).sum(), fake)
-    (up,) = torch.autograd.grad(objective.generator(fake).sum(), fake)
-    assert (down >= 0).all(), f"{name}: the discriminator must want logits of generated examples lower"
-    assert (up <= 0).all(), f"{name}: the generator must want logits of generated examples higher"
-    assert objective.output(real).shape == real.shape
+    logits = torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for kind, sign in (("real", -1), ("fake", 1), ("generator", -1)):
+        values = getattr(objective, kind)(logits)
+        assert values.shape == logits.shape, f"{name}: {kind}() keeps the shape; the game takes the mean"
+        torch.testing.assert_close(values[1, :7], getattr(objective, kind)(logits[1, :7]))
+        (slope,) = torch.autograd.grad(values.sum(), logits)
+        what = {"real": "real examples higher", "fake": "generated ones lower", "generator": "generated ones higher"}
+        assert (sign * slope >= 0).all(), f"{name}: {kind}() must want logits of {what[kind]}"
+    says = objective.output(logits)
+    assert says.shape == logits.shape
+    assert (says.diff(dim=1) * logits.diff(dim=1) >= 0).all(), f"{name}: output() must rise with the logit"
 
 
 @pytest.mark.parametrize("name", names("regularizer"))
-def test_a_regularizer_gives_one_penalty_a_member(name):
+def test_a_regularizer_keeps_members_apart(name):
+    regularizer = part("regularizer", name)
     weight = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    real, fake = torch.randn(2, 3, 20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    penalty = part("regularizer", name).penalty(lambda x: (x * weight[:, None]).sum(-1).tanh(), real, fake)
-    if penalty is not None:
-        assert penalty.shape == (3,)
-        assert (penalty >= 0).all()
-        (slope,) = torch.autograd.grad(penalty[0], weight)
-        assert slope[0].abs().sum() > 0, f"{name}: the penalty must depend on the discriminator's parameters"
-        assert (slope[1:] == 0).all(), f"{name}: members must not mix"
+    points = torch.randn(2, 3, 20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    real, fake = (Sample(values) for values in points)
+    like = torch.empty(0, dtype=torch.float64)
+
+    def drawn(seed: int):
+        return regularizer.draw(torch.Generator().manual_seed(seed), 4, (20, 2), like)
+
+    assert drawn(0).keys() == drawn(1).keys()
+    for key, values in drawn(0).items():
+        assert values.shape[0] == 4, f"{name}: {key} must have one entry for every batch"
+        assert values.dtype == torch.float64
+        assert torch.equal(values, drawn(0)[key]), f"{name}: draw from the generator given, and nothing else"
+        assert not torch.equal(values, drawn(1)[key])
+    noise = {key: torch.stack([drawn(k)[key][0] for k in range(3)]) for key in drawn(0)}
+
+    def judge(x):
+        return (x * weight[:, None]).sum(-1).tanh()
+
+    for kind, sample in (("real", real), ("fake", fake)):
+        shown = regularizer.perturb(sample.points, kind, noise)
+        assert shown.shape == sample.points.shape
+    for penalty in (
+        regularizer.penalty(judge, real, fake, noise),
+        *(regularizer.weight_penalty(player, weight) for player in Gan.players),
+    ):
+        if penalty is not None:
+            assert penalty.shape == (3,)
+            assert (penalty >= 0).all()
+            (slope,) = torch.autograd.grad(penalty[0], weight, retain_graph=True)
+            assert slope[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
+            assert (slope[1:] == 0).all(), f"{name}: members must not mix"
+    for player in Gan.players:
+        back = regularizer.project(player, weight.detach())
+        assert back.shape == weight.shape
+        torch.testing.assert_close(regularizer.project(player, back), back, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", names("update"))
@@ -171,23 +302,51 @@ def test_an_update_is_pure_and_descends(name):
     assert (theta - moved)[0].norm() > (theta - moved)[1].norm(), f"{name}: every member has its own learning rate"
 
 
-def _training(**parts) -> Training:
-    base = {
-        "objective": part("objective", "non_saturating"),
-        "regularizer": part("regularizer", "none"),
-        "dynamics": part("dynamics", "alternating"),
-        "update": part("update", "adam"),
-    }
-    return Training(
-        data=DataSpec((2,), False, 64, 8),
-        architecture=part("architecture", "mlp", width=8),
-        **(base | parts),
-        steps=60,
-        batch_size=8,
-        dtype=torch.float64,
-        snapshots=snapshot_steps(60, 2, "even"),
-        curve_bins=10,
+@pytest.mark.parametrize("name", names("dynamics"))
+@pytest.mark.parametrize("kind", ["linear", "gan"])
+def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
+    rules = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)) if kind == "linear" else small_gan()
+    dynamics, update = part("dynamics", name), part("update", "sgd")
+    match = Match(rules, [member_of(rules, 0)] * 2, CPU, torch.float64)
+    players, rate = match.init(), torch.tensor([[1e-1], [1e-2]], dtype=torch.float64)
+    memories = dynamics.init(match, players, update)
+    assert set(rules.players) <= set(memories), f"{name}: the base update's memories stand under the players' names"
+    flat = {(owner, key): value for owner, memory in memories.items() for key, value in memory.items()}
+    assert all(value.shape[0] == 2 for value in flat.values()), f"{name}: a memory's first axis is the member's"
+    given = {**{("players", p): theta for p, theta in players.items()}, **flat}
+    before = {key: value.clone() for key, value in given.items()}
+    batches = match.draw(0, dynamics.draws)
+    assert len(batches) == dynamics.draws >= 1
+    assert dynamics.evaluations >= 2, f"{name}: both players need a gradient"
+
+    first, again = (dynamics.step(match, players, memories, batches, update, rate) for _ in range(2))
+
+    assert all(torch.equal(before[key], value) for key, value in given.items()), f"{name}: step() works in place"
+    for player in rules.players:
+        assert torch.equal(first.players[player], again.players[player]), f"{name}: a step must repeat itself"
+        assert not first.players[player].requires_grad, f"{name}: a step must leave no graph behind"
+        assert first.players[player].shape == players[player].shape
+        moved = (first.players[player] - players[player]).norm(dim=1)
+        assert (moved > 0).all()
+        assert moved[0] / moved[1] > 3, f"{name}: every member has its own learning rate"
+    assert {owner: set(memory) for owner, memory in first.memories.items()} == {
+        owner: set(memory) for owner, memory in memories.items()
+    }, f"{name}: what is remembered must have the same names after a step"
+    losses = {f"{player}_{what}" for player in rules.players for what in ("loss", "gradient_norm")}
+    assert set(first.seen) >= losses | set(rules.series), f"{name}: Move.seen lacks what is recorded"
+    assert all(value.shape == (2,) and not value.requires_grad for value in first.seen.values())
+    for where, remembered in ((players, memories), (first.players, first.memories)):
+        answer = dynamics.answer(where, remembered)
+        assert {player: value.shape for player, value in answer.items()} == {p: t.shape for p, t in players.items()}
+    assert all(torch.equal(dynamics.answer(players, memories)[player], players[player]) for player in players), (
+        f"{name}: before the first step it must hand out the start"
     )
+
+
+@pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])
+def test_dynamics_that_refuse_a_base_update_say_which_they_take(name):
+    assert "sgd" in refusal(name, "adam"), f"{name}: name a valid base update"
+    assert refusal(name, "sgd") is None, f"{name}: plain gradient descent must be valid"
 
 
 @pytest.mark.parametrize(
@@ -195,12 +354,17 @@ def _training(**parts) -> Training:
 )
 def test_a_part_trains_fused_as_solo(family, name):
     """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
-    shared = _training(**{family: part(family, name)})
-    examples = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
-    members = [Member(seed, 20 + seed, 1e-3) for seed in range(3)]
-    together = train(shared, members, examples, device=CPU)
+    made = part(family, name)
+    rules = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
+    plain = family == "dynamics" and refusal(name, "adam") is not None
+    parts = {"update": part("update", "sgd")} if plain else {}
+    if family in ("dynamics", "update"):
+        parts[family] = made
+    shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
+    members = [member_of(rules, seed) for seed in range(3)]
+    together = train(rules, shared, members, device=CPU)
     for member, result in zip(members, together, strict=True):
-        alone = train(shared, [member], examples, device=CPU)[0]
+        alone = train(rules, shared, [member], device=CPU)[0]
         assert result["diverged"] is None
         for player in Gan.players:
             np.testing.assert_allclose(
@@ -211,6 +375,106 @@ def test_a_part_trains_fused_as_solo(family, name):
                 err_msg=f"{family} {name}",
             )
         assert not np.allclose(alone["snapshots"]["generator"][0], alone["snapshots"]["generator"][-1]), "nothing moved"
+
+
+# Diagnostics ----------------------------------------------------------------------------------------------------------
+
+# Options with which an instrument that is slow at its defaults looks in no time.
+QUICK = {
+    "basins": {"points": 5, "steps": 20},
+    "convolution": {"largest": 6},
+    "vector_field": {"points": 7},
+    "path_angle": {"points": 12},
+}
+
+
+def instrument(name: str) -> Instrument:
+    known = registry.find("diagnostic", name).options
+    return part("diagnostic", name, **{key: value for key, value in QUICK.get(name, {}).items() if key in known})
+
+
+def looks_at(made: Instrument) -> list[str]:
+    """The games without data that an instrument can look at."""
+    return [each for each in toys() if made.supports(toy(each)) is None]
+
+
+OF_RUNS = [name for name in names("diagnostic") if instrument(name).of == "runs"]
+
+
+def assert_documented(name: str, columns: dict, values: dict) -> None:
+    """An instrument gives exactly the numbers that it documents, within the bounds that it states."""
+    assert set(values) == set(columns), f"{name}: columns() and measure() must name the same numbers"
+    for column, info in columns.items():
+        assert isinstance(info, MetricInfo), f"{name}: {column} has no MetricInfo"
+        assert info.title, f"{name}: {column} has no title"
+        assert info.what.endswith("."), f"{name}: say what {column} is, in a sentence"
+        assert info.best in ("low", "high", "none")
+        for value in np.atleast_1d(values[column]):
+            assert np.isnan(value) or info.lower is None or value >= info.lower - 1e-9, f"{name}: {column} is {value}"
+            assert np.isnan(value) or info.upper is None or value <= info.upper + 1e-9, f"{name}: {column} is {value}"
+
+
+@pytest.mark.parametrize("name", names("diagnostic"))
+def test_an_instrument_refuses_in_words(name):
+    made = instrument(name)
+    assert made.of in ("runs", "study")
+    constant = registry.find("diagnostic", name).constants.get("of", "runs")
+    assert constant == made.of, f"{name}: `of` must be a literal, to be read from the source"
+    if made.of == "study":
+        return
+    reasons = [made.supports(game(each)) for each in names("game")]
+    assert None in reasons, f"{name}: supports() refuses every game"
+    assert all(reason is None or len(reason) > 20 for reason in reasons), f"{name}: say why, in words: {reasons}"
+
+
+@pytest.mark.parametrize("name", [name for name in names("diagnostic") if name not in OF_RUNS])
+def test_an_instrument_of_the_study_gives_what_it_documents(name):
+    made = instrument(name)
+    reading = made.measure(None)
+    assert all(np.ndim(value) == 0 for value in reading.values.values())
+    assert_documented(name, made.columns(None), reading.values)
+
+
+@pytest.mark.parametrize("name", OF_RUNS)
+def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early(name):
+    """Two runs and one that diverges: exactly the documented numbers, and the neighbours' are none of its business."""
+    made = instrument(name)
+    steps = 20
+    for which in looks_at(made)[:2] or ["gan"]:
+        rules = game(which)
+        shared = every_step(steps)
+        members = [member_of(rules, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
+        kept = [tree["snapshots"] for tree in train(rules, shared, members, device=CPU)]
+        if len(kept[2]["step"]) == steps + 1:  # what does not diverge by itself is cut short
+            kept[2] = {key: values[:3] for key, values in kept[2].items()}
+
+        def look(rows, of=rules, how=shared, who=members, left=kept):
+            chosen = [[each[row] for row in rows] for each in (who, left)]
+            planned = how.snapshots
+            return diagnose(made, of, how.dynamics, how.update, *chosen, planned, device=CPU, dtype=torch.float64)
+
+        whole, broken = look([0, 1]), look([0, 1, 2])
+        columns = made.columns(rules)
+        assert columns
+        for tree in broken:
+            assert_documented(f"{name} of {which}", columns, tree["values"])
+            assert all(isinstance(values, np.ndarray) for values in tree["arrays"].values())
+        for one, other in zip(whole, broken, strict=False):
+            assert one["arrays"].keys() == other["arrays"].keys()
+            for column in columns:
+                np.testing.assert_allclose(
+                    one["values"][column], other["values"][column], rtol=1e-6, atol=1e-9, err_msg=f"{name}: {column}"
+                )
+        assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
+        nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
+        alone = [members[2:], [nothing], shared.snapshots]
+        (tree,) = diagnose(made, rules, shared.dynamics, shared.update, *alone, device=CPU, dtype=torch.float64)
+        assert_documented(f"{name} of a run without numbers", columns, tree["values"])
+        for column, value in tree["values"].items():
+            # What looks at the game alone, not at where a run went, sees what it saw before.
+            assert np.isnan(value) or value == broken[2]["values"][column], (
+                f"{name}: {column} is {value} for a run that has no numbers; what does not exist is NaN"
+            )
 
 
 # Data, judges, metrics ------------------------------------------------------------------------------------------------
@@ -266,7 +530,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
         return
     panel = Panel.of(judge, memory, [metric], spec, examples.train)
     count = len(examples.heldout)
-    one_mode = examples.train[examples.train_modes == 0]
+    one_mode = examples.train[judge.look(memory, examples.train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
     scores = {"real": panel.score(examples.heldout), "collapsed": panel.score(collapsed)}
     for column, info in metric.columns.items():

@@ -7,53 +7,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from building import CPU, every_step, gan, names, part, players, refusal, toy, training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganbench.core import registry
+from ganbench.core import store
 from ganbench.core.record import SERIES, Recorder
-from ganbench.engine.train import Member, Training, snapshot_steps, train
-from ganbench.games.gan import Gan, initial_module, subset
+from ganbench.core.record import series as series_of
+from ganbench.engine.train import snapshot_steps, train
+from ganbench.games import Match, Member
+from ganbench.games.gan import Game as Gan
+from ganbench.games.gan import initial_module, subset
 from ganbench.nn.network import Network
 
-CPU = torch.device("cpu")
+RING = part("dataset", "ring8", examples=500)
 
 
-def part(family: str, name: str, **options):
-    member = registry.find(family, name)
-    return member.build(member.complete(options))
-
-
-def training(
-    dataset: str = "ring8", architecture: str = "mlp", *, steps: int = 60, options=None, **changes
-) -> Training:
-    data = part("dataset", dataset, **({"examples": 500} if dataset == "ring8" else {}))
-    base = Training(
-        data=data.spec,
-        architecture=part("architecture", architecture, **(options or {})),
-        objective=part("objective", "non_saturating"),
-        regularizer=part("regularizer", "none"),
-        dynamics=part("dynamics", "alternating"),
-        update=part("update", "adam"),
-        steps=steps,
-        batch_size=8,
-        dtype=torch.float64,
-        snapshots=snapshot_steps(steps, 4, "even"),
-        curve_bins=20,
-    )
-    return replace(base, **changes)
+def networks(dataset: str = "ring8", architecture: str = "mlp", *, options=None, **changes) -> Gan:
+    """Networks on a data set; single precision is the game's, as its examples' is."""
+    data = RING if dataset == "ring8" else part("dataset", dataset)
+    built = part("architecture", architecture, **(options or {}))
+    return gan(**{"examples": data.load().train, "data": data.spec, "architecture": built} | changes)
 
 
 @pytest.fixture(scope="module")
 def ring() -> np.ndarray:
-    return part("dataset", "ring8", examples=500).load().train
-
-
-@pytest.fixture(scope="module")
-def digits() -> np.ndarray:
-    return part("dataset", "digits").load().train
+    return RING.load().train
 
 
 # Rates at which training is not chaotic within the tests' steps: chaos would blow rounding up to any size.
@@ -61,49 +42,78 @@ MEMBERS = [Member(0, 100, 1e-3), Member(1, 500, 5e-4), Member(2, 37, 1e-4), Memb
 
 
 def assert_same(one: dict, other: dict, tolerance: float) -> None:
-    """The results of two trainings agree: curves and networks, steps and outcomes."""
+    """The results of two trainings agree: curves and networks, steps and outcomes. A tolerance of 0 is bit for bit."""
     assert one["diverged"] == other["diverged"]
     assert one["steps_done"] == other["steps_done"]
+    assert one["curves"]["series"] == other["curves"]["series"]
     for group in ("curves", "snapshots"):
-        for name, values in one[group].items():
-            np.testing.assert_allclose(values, other[group][name], rtol=tolerance, atol=tolerance, err_msg=name)
+        assert one[group].keys() == other[group].keys()
+        for name in one[group].keys() - {"series"}:
+            np.testing.assert_allclose(
+                one[group][name], other[group][name], rtol=tolerance, atol=tolerance, err_msg=name, strict=True
+            )
 
 
 @pytest.mark.parametrize(
     ("dataset", "architecture", "options"),
     [("ring8", "mlp", {"width": 16}), ("digits", "fc", {}), ("digits", "dcgan", {"features": 4})],
 )
-def test_a_pack_of_many_equals_packs_of_one(dataset, architecture, options, request):
-    examples = request.getfixturevalue("ring" if dataset == "ring8" else "digits")
-    shared = training(dataset, architecture, options=options, steps=300)
-    together = train(shared, MEMBERS, examples, device=CPU)
+def test_a_pack_of_many_equals_packs_of_one(dataset, architecture, options):
+    rules, shared = networks(dataset, architecture, options=options), training(300)
+    together = train(rules, shared, MEMBERS, device=CPU)
     for member, result in zip(MEMBERS, together, strict=True):
-        assert_same(result, train(shared, [member], examples, device=CPU)[0], 1e-9)
+        assert_same(result, train(rules, shared, [member], device=CPU)[0], 1e-9)
 
 
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_the_order_of_members_does_not_matter(order):
-    shared, examples = training(options={"width": 8}, steps=30), part("dataset", "ring8", examples=500).load().train
-    straight = train(shared, MEMBERS, examples, device=CPU)
-    shuffled = train(shared, [MEMBERS[k] for k in order], examples, device=CPU)
+    rules, shared = networks(options={"width": 8}), training(30)
+    straight = train(rules, shared, MEMBERS, device=CPU)
+    shuffled = train(rules, shared, [MEMBERS[k] for k in order], device=CPU)
     for place, k in enumerate(order):
         assert_same(shuffled[place], straight[k], 1e-12)
 
 
-@pytest.mark.parametrize("stop", [25, 50])
-@pytest.mark.parametrize("update", ["adam", "sgd"])
-def test_resume_is_bit_exact(ring, stop, update):
-    shared = training(steps=110, dtype=torch.float32, update=part("update", update))
+def resumed(rules, shared, members, stop, folder):
+    """Results of a training, and of one that goes on from what it gave out at a step, kept in a file meanwhile."""
     states = {}
     whole = train(
-        shared, MEMBERS, ring, device=CPU, at_chunk=lambda step, alive, state: states.setdefault(step, state())
+        rules,
+        shared,
+        members,
+        device=CPU,
+        at_chunk=lambda step, alive, state: states.setdefault(step, state()),
     )
-    resumed = train(shared, MEMBERS, ring, device=CPU, resume=states[stop])
-    for one, other in zip(whole, resumed, strict=True):
-        for group in ("curves", "snapshots"):
-            for name, values in one[group].items():
-                assert np.array_equal(values, other[group][name], equal_nan=True), name
+    path = folder / "checkpoint.h5"
+    with store.writing(path, "resume") as file:
+        store.save(file.create_group("saved"), states[stop])
+    with store.reading(path, "resume") as file:
+        state = store.load(file["saved"])
+    return whole, train(rules, shared, members, device=CPU, resume=state)
+
+
+@pytest.mark.parametrize("stop", [25, 50])
+@pytest.mark.parametrize("update", ["adam", "sgd"])
+def test_resume_is_bit_exact(stop, update, tmp_path):
+    shared = training(110, dtype=torch.float32, update=part("update", update))
+    rules = networks(dtype=torch.float32)
+    for one, other in zip(*resumed(rules, shared, MEMBERS, stop, tmp_path), strict=True):
+        assert_same(one, other, 0)
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "update"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
+)
+def test_resume_is_bit_exact_whatever_the_dynamics_remember_and_whoever_has_left(dynamics, update, tmp_path):
+    # A focus, so that every method moves; at the wild rate gradient descent of any kind diverges, before the stop.
+    rules, wild = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)), 1e60
+    shared = every_step(60, dynamics=part("dynamics", dynamics), update=part("update", update))
+    whole, again = resumed(rules, shared, players(0.03, wild, 0.01), 25, tmp_path)
+    for one, other in zip(whole, again, strict=True):
+        assert_same(one, other, 0)
+    diverged = [result["diverged"] is not None for result in whole]
+    assert diverged in ([False, True, False], [False, update == "sgd", False])
 
 
 class _Explode(nn.Module):
@@ -128,11 +138,11 @@ class _ExplodingArchitecture:
 
 
 def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
-    shared = training(steps=200, architecture="mlp", update=part("update", "sgd"))
-    shared = replace(shared, architecture=_ExplodingArchitecture())
+    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    shared = training(200, update=part("update", "sgd"))
     calm, wild = Member(0, 100, 1e-6), Member(1, 100, 10.0)
     counts = []
-    results = train(shared, [calm, wild], ring, device=CPU, at_chunk=lambda step, alive, state: counts.append(alive))
+    results = train(rules, shared, [calm, wild], device=CPU, at_chunk=lambda step, alive, state: counts.append(alive))
     assert results[0]["diverged"] is None
     step, cause = results[1]["diverged"]
     assert 1 <= step < 200
@@ -142,98 +152,133 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
     assert np.isfinite(results[1]["snapshots"]["generator"]).all()
     assert results[1]["snapshots"]["step"].max() < step
     assert counts[-1] == 1, "a diverged member must leave the pack"
-    assert_same(results[0], train(shared, [calm], ring, device=CPU)[0], 1e-12)
-    assert results[1]["diverged"] == train(shared, [wild], ring, device=CPU)[0]["diverged"]
+    assert_same(results[0], train(rules, shared, [calm], device=CPU)[0], 1e-12)
+    assert results[1]["diverged"] == train(rules, shared, [wild], device=CPU)[0]["diverged"]
 
 
 def test_a_pack_in_which_everyone_diverged_ends(ring):
-    shared = replace(training(steps=5000, update=part("update", "sgd")), architecture=_ExplodingArchitecture())
-    results = train(shared, [Member(k, 100, 10.0) for k in range(3)], ring, device=CPU)
+    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    shared = training(5000, update=part("update", "sgd"))
+    results = train(rules, shared, [Member(k, 100, 10.0) for k in range(3)], device=CPU)
     assert all(result["diverged"] and result["steps_done"] < 5000 for result in results)
 
 
 def test_training_equals_a_plain_pytorch_loop(ring):
     """Alternating Adam on the non-saturating loss, written the usual way with modules, optimisers and BCE."""
-    shared, member = training(steps=40, options={"width": 12}), Member(5, 200, 2e-3)
+    rules, shared, member = networks(options={"width": 12}), training(40), Member(5, 200, 2e-3)
     modules = {
-        player: initial_module(shared.architecture, player, shared.data, member.seed).double() for player in Gan.players
+        player: initial_module(rules.architecture, player, rules.data, member.seed).double() for player in rules.players
     }
     discriminator, generator = modules.values()
     optimisers = [torch.optim.Adam(m.parameters(), lr=2e-3, betas=(0.5, 0.999)) for m in (discriminator, generator)]
-    game = Gan(
-        shared.architecture,
-        shared.objective,
-        shared.regularizer,
-        shared.data,
-        torch.from_numpy(ring).double(),
-        [5],
-        [200],
-        8,
-    )
+    game = Match(rules, [member], CPU, torch.float64)
     losses = []
     for step in range(shared.steps):
         batch = game.draw(step, 1)[0]
-        real, fake = discriminator(batch.real[0]), discriminator(generator(batch.latent["discriminator"][0]).detach())
+        real = torch.from_numpy(ring).double()[batch["order"][0]]
+        latent = {player: batch[f"latent.{player}"][0] for player in rules.players}
+        real, fake = discriminator(real), discriminator(generator(latent["discriminator"]).detach())
         loss_d = binary_cross_entropy_with_logits(real, torch.ones_like(real))
         loss_d = loss_d + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
         optimisers[0].zero_grad()
         loss_d.backward()
         optimisers[0].step()
-        fake = discriminator(generator(batch.latent["generator"][0]))
+        fake = discriminator(generator(latent["generator"]))
         loss_g = binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
         optimisers[1].zero_grad()
         loss_g.backward()
         optimisers[1].step()
         losses.append((loss_d.item(), loss_g.item()))
-    result = train(replace(shared, curve_bins=shared.steps), [member], ring, device=CPU)[0]
+    result = train(rules, replace(shared, curve_bins=shared.steps), [member], device=CPU)[0]
+    assert result["curves"]["series"][:2] == ["discriminator_loss", "generator_loss"]
     np.testing.assert_allclose(result["curves"]["mean"][:, :2], losses, rtol=1e-10)
     np.testing.assert_allclose(
         result["snapshots"]["generator"][-1], Network.vector(generator).numpy(), rtol=1e-9, atol=1e-12
     )
 
 
-def test_runs_differ_by_seed_and_repeat_themselves(ring):
-    shared = training(steps=20)
-    first, again, other = (train(shared, [Member(seed, 100, 1e-3)], ring, device=CPU)[0] for seed in (0, 0, 1))
+def test_runs_differ_by_seed_and_repeat_themselves():
+    rules, shared = networks(), training(20)
+    first, again, other = (train(rules, shared, [Member(seed, 100, 1e-3)], device=CPU)[0] for seed in (0, 0, 1))
     assert np.array_equal(first["snapshots"]["generator"], again["snapshots"]["generator"])
     assert not np.allclose(first["snapshots"]["generator"][0], other["snapshots"]["generator"][0])
 
 
-def test_a_run_sees_only_its_training_examples_each_once_an_epoch(ring):
-    shared = training()
+def test_a_run_sees_only_its_training_examples_each_once_an_epoch():
     examples = torch.arange(500, dtype=torch.float64).reshape(500, 1).expand(500, 2).contiguous()
-    game = Gan(shared.architecture, shared.objective, shared.regularizer, shared.data, examples, [0, 7], [40, 24], 8)
-    steps = 15  # three epochs of 40 and five of 24
-    seen = torch.stack([game.draw(step, 1)[0].real[:, :, 0] for step in range(steps)], dim=1).reshape(2, -1).int()
+    game = Match(networks(examples=examples), [Member(0, 40, 0.1), Member(7, 24, 0.1)], CPU, torch.float64)
+    shown = []
+    for step in range(15):  # three epochs of 40 and five of 24
+        shown.append(game.rules.real({}, game.draw(step, 1)[0]).points[:, :, 0])
+    seen = torch.stack(shown, dim=1).reshape(2, -1).int()
     for k, (seed, n_train) in enumerate([(0, 40), (7, 24)]):
         epochs = seen[k].reshape(-1, n_train).sort(dim=1).values.numpy()
         assert (epochs == np.sort(subset(seed, n_train, 500))).all()
     assert set(subset(0, 10, 500)) < set(subset(0, 40, 500)), "smaller subsets lie in larger ones"
 
 
-def test_latent_points_are_fresh_at_every_step_and_for_every_player(ring):
-    shared = training()
-    game = Gan(
-        shared.architecture,
-        shared.objective,
-        shared.regularizer,
-        shared.data,
-        torch.from_numpy(ring).double(),
-        [0],
-        [9],
-        8,
-    )
-    drawn = torch.stack([z for step in range(60) for z in game.draw(step, 1)[0].latent.values()])
+def test_latent_points_are_fresh_at_every_step_and_for_every_player():
+    rules = networks()
+    game = Match(rules, [Member(0, 9, 0.1)], CPU, torch.float64)
+    batches = [game.draw(step, 1)[0] for step in range(60)]
+    drawn = torch.stack([batch[f"latent.{player}"] for batch in batches for player in rules.players])
     assert len(drawn.reshape(-1, drawn.shape[-1]).unique(dim=0)) == 60 * 2 * 8
     assert abs(drawn.mean()) < 0.05
     assert abs(drawn.std() - 1) < 0.05
+
+
+# Games of two numbers -------------------------------------------------------------------------------------------------
+
+
+def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form():
+    """Simultaneous steps on f = xy from (1, 0): after t of them ((1 + i rate)^t) as (x, -y)."""
+    steps, rates = 200, (0.01, 0.1, 0.5, 1.0)
+    results = train(toy("bilinear", start_at=(1.0, 0.0)), every_step(steps), players(*rates), device=CPU)
+    for rate, result in zip(rates, results, strict=True):
+        assert list(result["snapshots"]["step"]) == list(range(steps + 1))
+        x, y = (result["snapshots"][player][:, 0] for player in "xy")
+        assert x.dtype == np.float64
+        where = (1 + 1j * rate) ** np.arange(steps + 1)
+        np.testing.assert_allclose(x - 1j * y, where, rtol=1e-12, atol=1e-12 * np.abs(where).max())
+        radii = np.hypot(x, y)
+        np.testing.assert_allclose(radii[1:] / radii[:-1], np.sqrt(1 + rate**2), rtol=1e-12)
+    assert results[0]["curves"]["series"] == list(series_of(("x", "y"), ()))
+
+
+def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
+    """Losses and gradients of the point that a step starts from, norms of the one that it leads to."""
+    steps = 30
+    rules, shared = toy("bilinear", start_at=(3.0, 4.0)), every_step(steps, curve_bins=steps)
+    (result,) = train(rules, shared, players(0.1), device=CPU)
+    x, y = (result["snapshots"][player][:, 0] for player in "xy")
+    curves = dict(zip(result["curves"]["series"], result["curves"]["mean"].T, strict=True))
+    expected = {"x_loss": -x * y, "y_loss": x * y, "x_gradient_norm": abs(y), "y_gradient_norm": abs(x)}
+    for name, values in expected.items():
+        np.testing.assert_allclose(curves[name], values[:-1], rtol=1e-13, err_msg=name)
+    for name, values in {"x_parameter_norm": abs(x), "y_parameter_norm": abs(y)}.items():
+        np.testing.assert_allclose(curves[name], values[1:], rtol=1e-13, err_msg=name)
+    assert len(curves) == 6
+
+
+def test_what_training_hands_out_is_the_answer_of_its_dynamics():
+    rules, steps = toy("bilinear", start_at=(1.0, 1.0)), 40
+    inner = every_step(steps, dynamics=part("dynamics", "alternating"))
+    averaged = every_step(steps, dynamics=part("dynamics", "averaging", inner="alternating", kind="uniform"))
+    (moving,), (mean,) = (train(rules, shared, players(0.2), device=CPU) for shared in (inner, averaged))
+    for player in "xy":
+        path = moving["snapshots"][player][1:]
+        means = path.cumsum(axis=0) / np.arange(1, steps + 1)[:, None]
+        np.testing.assert_allclose(mean["snapshots"][player][1:], means, rtol=1e-12, atol=1e-14)
+
+
+# What is recorded -----------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=30, deadline=None)
 @given(steps=st.integers(1, 200), bins=st.integers(1, 60), cuts=st.lists(st.integers(1, 50), min_size=1, max_size=8))
 def test_recorder_keeps_extremes_and_means_of_every_bin(steps, bins, cuts):
     values = np.random.default_rng(steps).normal(size=(steps, 2))
-    recorder = Recorder(steps, bins, 2)
+    recorder = Recorder(steps, bins, ("one", "other"))
     start = 0
     for cut in [*cuts, steps]:
         recorder.add(values[start : start + cut])
@@ -242,6 +287,7 @@ def test_recorder_keeps_extremes_and_means_of_every_bin(steps, bins, cuts):
             break
     curves = recorder.curves()
     assert recorder.steps_done == steps
+    assert curves["series"] == ["one", "other"]
     assert curves["first_step"][0] == 1
     assert curves["last_step"][-1] == steps
     assert (curves["first_step"][1:] == curves["last_step"][:-1] + 1).all()
@@ -253,7 +299,7 @@ def test_recorder_keeps_extremes_and_means_of_every_bin(steps, bins, cuts):
 
 
 def test_recorder_shows_a_nan_for_what_it_is():
-    recorder = Recorder(10, 2, 1)
+    recorder = Recorder(10, 2, ("one",))
     recorder.add(np.array([[1.0], [2.0], [np.nan]]))
     curves = recorder.curves()
     assert np.isnan(curves["mean"][0, 0])
@@ -270,20 +316,25 @@ def test_snapshots_hold_the_first_and_the_last_networks(steps, count, spacing):
     assert list(places) == sorted(set(places))
 
 
-def test_every_series_is_recorded_and_finite(ring):
-    result = train(training(steps=30), [Member(0, 100, 1e-3)], ring, device=CPU)[0]
+def test_every_series_is_recorded_and_finite():
+    result = train(networks(), training(30), [Member(0, 100, 1e-3)], device=CPU)[0]
+    assert result["curves"]["series"] == list(SERIES)
     assert result["curves"]["mean"].shape == (20, len(SERIES))
     assert np.isfinite(result["curves"]["mean"]).all()
 
 
-def test_k_discriminator_steps_use_batches_of_their_own(ring):
-    shared = training(steps=30, dynamics=part("dynamics", "alternating", discriminator_steps=3))
+def test_k_discriminator_steps_use_batches_of_their_own():
+    rules, shared = networks(), training(30, dynamics=part("dynamics", "alternating", discriminator_steps=3))
     assert shared.dynamics.draws == 3
-    result = train(shared, MEMBERS[:2], ring, device=CPU)
-    assert_same(result[1], train(shared, [MEMBERS[1]], ring, device=CPU)[0], 1e-10)
+    result = train(rules, shared, MEMBERS[:2], device=CPU)
+    assert_same(result[1], train(rules, shared, [MEMBERS[1]], device=CPU)[0], 1e-10)
 
 
-def test_double_and_single_precision_start_alike(ring):
-    double = train(training(steps=5), [Member(0, 100, 1e-3)], ring, device=CPU)[0]["snapshots"]["generator"][0]
-    single = train(training(steps=5, dtype=torch.float32), [Member(0, 100, 1e-3)], ring, device=CPU)[0]
-    assert np.array_equal(double.astype(np.float32), single["snapshots"]["generator"][0])
+def test_double_and_single_precision_start_alike():
+    double, single = (
+        train(networks(dtype=dtype), training(5, dtype=dtype), [Member(0, 100, 1e-3)], device=CPU)[0]
+        for dtype in (torch.float64, torch.float32)
+    )
+    starts = [result["snapshots"]["generator"][0] for result in (double, single)]
+    assert [start.dtype for start in starts] == [np.float64, np.float32]
+    assert np.array_equal(starts[0].astype(np.float32), starts[1])

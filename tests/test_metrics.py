@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from building import CPU, toy
 from pytorch_fid.fid_score import calculate_frechet_distance
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.games import Match, Member
 from ganbench.judges import Look
 from ganbench.judges.mixture import Judge as Mixture
 from ganbench.metrics._frechet import frechet_distance, moments
 from ganbench.metrics.mode_coverage import Metric as ModeCoverage
+from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Objective as Minimax
 from ganbench.objectives.non_saturating import Objective as NonSaturating
 from ganbench.regularizers.r1 import Regularizer as R1
@@ -98,10 +101,12 @@ def test_objectives_are_cross_entropies_of_the_logits():
     ones, zeros = torch.ones_like(real), torch.zeros_like(real)
 
     def bce(logits, labels):
-        return binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(-1)
+        return binary_cross_entropy_with_logits(logits, labels, reduction="none")
 
     for objective in (NonSaturating(), Minimax()):
-        torch.testing.assert_close(objective.discriminator(real, fake), bce(real, ones) + bce(fake, zeros))
+        torch.testing.assert_close(objective.real(real), bce(real, ones))
+        torch.testing.assert_close(objective.fake(fake), bce(fake, zeros))
+        torch.testing.assert_close(objective.output(real), 1 / (1 + (-real).exp()))
     torch.testing.assert_close(NonSaturating().generator(fake), bce(fake, ones))
     torch.testing.assert_close(Minimax().generator(fake), -bce(fake, zeros))
 
@@ -115,10 +120,28 @@ def test_generator_gradients_at_extreme_logits(logit):
         assert slope.item() == pytest.approx(-1 / (1 + np.exp(-toward * logit)), rel=1e-9)
 
 
+def test_a_gan_s_losses_are_means_of_its_objective_over_the_batch():
+    """What the game makes of an elementwise objective, on logits that are known: D(x) = psi x with data at 0."""
+    match = Match(toy("dirac", examples=5), [Member(0, None, 0.1)], CPU, torch.float64)
+    psi, theta = 1.3, -0.7
+    players = {
+        "discriminator": torch.tensor([[psi]], dtype=torch.float64),
+        "generator": torch.tensor([[theta]], dtype=torch.float64),
+    }
+    batch = match.draw(0, 1)[0]
+    loss, seen = match.loss("discriminator", players, batch)
+    fake = 1 / (1 + np.exp(-psi * theta))
+    assert loss.item() == pytest.approx(-np.log(0.5) - np.log(1 - fake), rel=1e-12)
+    assert {name: value.item() for name, value in seen.items()} == pytest.approx(
+        {"real_output": 0.5, "fake_output": fake}, rel=1e-12
+    )
+    assert match.loss("generator", players, batch)[0].item() == pytest.approx(np.log(1 - fake), rel=1e-12)
+
+
 def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
     weight = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64, requires_grad=True)
-    real = torch.randn(2, 7, 2, dtype=torch.float64)
-    penalty = R1(gamma=0.6).penalty(lambda x: (x * weight[:, None]).sum(-1), real, real)
+    real = Sample(torch.randn(2, 7, 2, dtype=torch.float64))
+    penalty = R1(gamma=0.6).penalty(lambda x: (x * weight[:, None]).sum(-1), real, real, {})
     torch.testing.assert_close(penalty, 0.3 * weight.square().sum(1))
     (slope,) = torch.autograd.grad(penalty.sum(), weight)
     torch.testing.assert_close(slope, 0.6 * weight)

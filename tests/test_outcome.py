@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.outcome import Rules, judge
-from ganbench.core.record import SERIES
+from ganbench.core.record import SERIES, series
 from ganbench.core.study import Outcome
 
 RULES = Rules(**Outcome().model_dump())
 STEPS, BINS = 1000, 10
+LAST = np.arange(1, BINS + 1) * STEPS // BINS
 
 
-def curves(**series: np.ndarray) -> pd.DataFrame:
+def curves(**changed: np.ndarray) -> pd.DataFrame:
     """Ten bins of a healthy run, with some series replaced."""
-    calm = {name: np.full(BINS, 0.5) for name in SERIES} | series
-    last = np.arange(1, BINS + 1) * STEPS // BINS
+    calm = {name: np.full(BINS, 0.5) for name in SERIES} | changed
+    last = LAST
     rows = [
         pd.DataFrame({"series": name, "first_step": last - 99, "last_step": last, "min": v, "mean": v, "max": v})
         for name, v in calm.items()
@@ -87,3 +88,52 @@ def test_without_the_metric_nobody_collapses():
 
 def test_unknown_scores_are_no_collapse():
     assert outcome(snaps=snapshots(0.1, np.nan)).outcome == "finished"
+
+
+# Games without data ---------------------------------------------------------------------------------------------------
+
+
+def toy_outcome(*, x=1.0, y=1.0, start=(1.0, 1.0), diverged=None):
+    """The verdict on a game of two numbers whose norms went this way."""
+    names = series(("x", "y"), ())
+    norms = {"x_parameter_norm": np.broadcast_to(x, BINS), "y_parameter_norm": np.broadcast_to(y, BINS)}
+    curve = pd.concat(
+        [
+            pd.DataFrame({"series": name, "first_step": LAST - 99, "last_step": LAST, "min": v, "mean": v, "max": v})
+            for name, v in (dict.fromkeys(names, np.full(BINS, 0.5)) | norms).items()
+        ],
+        ignore_index=True,
+    )
+    nothing = pd.DataFrame({"step": [], "mode_kl": []})
+    return judge(
+        RULES,
+        steps=STEPS,
+        diverged=diverged,
+        initial_norms=dict(zip("xy", start, strict=True)),
+        curves=curve,
+        snapshots=nothing,
+        modes=None,
+    )
+
+
+def test_a_game_of_two_numbers_that_stays_has_finished():
+    verdict = toy_outcome()
+    assert (verdict.outcome, verdict.step) == ("finished", STEPS)
+    assert "without" in verdict.why
+
+
+def test_a_game_of_two_numbers_can_only_diverge():
+    verdict = toy_outcome(diverged=(7, "x_loss became inf"))
+    assert (verdict.outcome, verdict.step, verdict.why) == ("diverged", 7, "x_loss became inf")
+    growing = np.array([1, 1, 1, 300, 400, 400, 500, 600, 700, 800.0])
+    verdict = toy_outcome(y=growing)
+    assert (verdict.outcome, verdict.step) == ("diverged", 301)
+    assert "y's parameter norm" in verdict.why
+
+
+def test_players_that_swap_their_norms_have_not_run_off():
+    """Orbits from (1, 0) pass (0, 1): one player's norm grows from nothing, that of both together does not."""
+    assert toy_outcome(x=1e-3, y=1.0, start=(1.0, 1e-3)).outcome == "finished"
+    assert toy_outcome(x=0.0, y=1.0, start=(1.0, 0.0)).outcome == "finished"
+    assert toy_outcome(x=0.0, y=101.0, start=(1.0, 0.0)).outcome == "diverged"
+    assert toy_outcome(x=5.0, y=5.0, start=(0.0, 0.0)).outcome == "finished", "from nothing, no factor leads anywhere"

@@ -14,8 +14,11 @@ import yaml
 
 from ganbench.cli import app
 from ganbench.core import registry
+from ganbench.core.study import parse
 from ganbench.data import DataSpec
-from ganbench.stages.check import architecture_fault
+from ganbench.stages import folder
+from ganbench.stages.check import architecture_fault, check
+from ganbench.stages.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganbench"
@@ -28,20 +31,22 @@ FLOOR = {
     "data": 1,
     "nn": 1,
     "updates": 1,
-    "judges": 2,
-    "games": 2,
-    "objectives": 1,
-    "regularizers": 1,
-    "architectures": 2,
-    "metrics": 3,
-    "dynamics": 3,
-    "engine": 4,
     "analysis": 1,
-    "report": 2,
+    "objectives": 2,
+    "regularizers": 2,
+    "judges": 2,
+    "architectures": 2,
     "tracking": 2,
-    "stages": 5,
-    "cli": 6,
-    "__main__": 7,
+    "report": 2,
+    "games": 3,
+    "metrics": 3,
+    "dynamics": 4,
+    "diagnostics": 5,
+    "engine": 6,
+    "lab": 7,
+    "stages": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 NO_TORCH = ("core", "analysis", "report", "tracking")
 FAMILIES = {family.folder for family in registry.FAMILIES.values()}
@@ -87,18 +92,46 @@ def test_what_a_workflow_parses_imports_no_torch():
 
 
 def test_the_engine_needs_nothing_but_torch_numpy_and_the_standard_library():
-    """A GPU node may have PyTorch and little else; games and training must run there."""
-    absent = ("pydantic", "snakemake", "mlflow", "pytorch_fid", "pandas", "typer", "seaborn", "h5py", "yaml")
+    """A GPU node may have PyTorch and little else; games, training and instruments must run there."""
+    absent = ("pydantic", "snakemake", "mlflow", "pytorch_fid", "pandas", "typer", "seaborn", "h5py", "yaml", "scipy")
     code = f"""
-import sys
+import importlib, pathlib, sys
 sys.modules.update(dict.fromkeys({absent!r}))
+import torch
 from ganbench.core import registry
 from ganbench.engine import evaluate, fusing, train
-for family in ("architecture", "objective", "regularizer", "dynamics", "update"):
-    for member in registry.members(family).values():
-        member.build({{name: option.default for name, option in member.options.items()}})
+from ganbench.games import Member
+
+def build(family, name, **parts):
+    member = registry.members(family)[name]
+    return member.build({{name: option.default for name, option in member.options.items()}}, **parts)
+
+for family in ("architecture", "objective", "regularizer", "dynamics", "update", "diagnostic"):
+    for name in registry.members(family):
+        build(family, name)
+from ganbench.engine import diagnose
+for name, member in registry.members("game").items():
+    if "dataset" in member.constants.get("takes", ()):
+        importlib.import_module(f"ganbench.games.{{name}}")
+        continue
+    parts = dict(objective=build("objective", "minimax"), regularizer=build("regularizer", "none"))
+    rules = build("game", name, **{{family: parts[family] for family in member.constants.get("takes", ())}})
+    how = train.Training(build("dynamics", "simultaneous"), build("update", "sgd"), 2, torch.float64, (0, 1, 2), 2)
+    train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("folder", ["games", "dynamics", "updates", "regularizers", "objectives", "diagnostics"])
+def test_members_import_nothing_heavier_than_torch_at_their_top(folder):
+    """So that a package they need for one thing is no need of all the others."""
+    allowed = {"torch", "numpy", "ganbench", "__future__", *sys.stdlib_module_names}
+    for path in sorted((PACKAGE / folder).glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                heavy = {name.split(".")[0] for name in names} - allowed
+                assert not heavy, f"{path.relative_to(ROOT)} imports {heavy} at its top; import it where it is used"
 
 
 # Pins -----------------------------------------------------------------------------------------------------------------
@@ -156,7 +189,7 @@ def test_commands_of_the_readme_exist():
 
 
 def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
-    (source,) = blocks("python")
+    (source,) = [block for block in blocks("python") if "class Architecture" in block]
     path = tmp_path / "residual.py"
     path.write_text(source)
     member = registry.find("architecture", str(path))
@@ -166,9 +199,16 @@ def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
     assert len(source.strip().splitlines()) <= 45
 
 
-def test_the_study_of_the_readme_is_valid():
-    from ganbench.core.study import parse
-    from ganbench.stages.plan import Plan
+def test_every_python_block_of_the_readme_is_tested():
+    """Those of the laboratory run in tests/test_lab.py."""
+    for block in blocks("python"):
+        assert "class Architecture" in block or "from ganbench import lab" in block, block
 
-    (text,) = blocks("yaml")
-    assert len(Plan(parse(yaml.safe_load(text), origin="README")).runs) == 2 * 3 * 2 * 10
+
+@pytest.mark.parametrize(("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("circles", 2 * 2 * 3)])
+def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
+    texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
+    assert set(texts) == {"regularised-digits", "circles"}
+    plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
+    folder.usable(plan)
+    assert sum(estimate.runs for estimate in check(plan)) == len(plan.runs) == runs

@@ -147,6 +147,11 @@ def test_numbers_as_words(value, text):
     assert number(value) == text
 
 
+def test_numbers_take_more_digits_where_asked():
+    assert [number(value, 6) for value in (1.00498756, 2.0, 1.5e-7, 0.1)] == ["1.00499", "2", "1.5e-7", "0.1"]
+    assert between(1.0, 1.0001, 5) == "1 to 1.0001"
+
+
 def test_sentence_parts():
     assert observed(wilson(4, 9), "runs failed") == "4 of 9 runs failed (44%, 95% interval 19% to 73%)"
     assert [percent(share) for share in (0, 0.001, 0.5, 0.999, 1)] == ["0%", "<1%", "50%", ">99%", "100%"]

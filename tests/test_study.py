@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 from ganbench.core import sources
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import Study, load, parse
+from ganbench.stages import STAGES
+from ganbench.stages.jobs import looks
 from ganbench.stages.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,9 +184,11 @@ def test_the_grid_is_every_combination():
 
 def test_contenders_are_named_by_what_the_study_varies():
     names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).contenders
-    assert names == ("digits-fc-none", "digits-dcgan-none", "ring8-mlp-none", "ring8-mlp-r1")
+    assert names == ("digits-fc", "digits-dcgan", "ring8-mlp", "ring8-mlp-r1"), "no regularizer is not worth a word"
     variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).contenders
     assert variants[2:] == ("ring8-mlp", "ring8-mlp-width-8")
+    updates = plan(changed("grid", 1, "update", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).contenders
+    assert updates[2:] == ("ring8-mlp-adam", "ring8-mlp-adam-beta1-0.0", "ring8-mlp-sgd")
 
 
 def test_adding_seeds_moves_no_run_to_another_pack():
@@ -216,6 +221,333 @@ def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
     assert sum(len(pack.runs) for pack in found.packs.values()) == len(found.runs)
 
 
+# Games and their parts ------------------------------------------------------------------------------------------------
+
+TOYS = {
+    "study": "toys",
+    "grid": [
+        {
+            "game": ["bilinear", {"name": "linear", "matrix": [1.0, 0.0, 0.0, -1.0]}],
+            "dynamics": ["simultaneous", "extragradient"],
+            "update": "sgd",
+            "learning_rate": [0.1, 0.5],
+            "seed": [0, 1],
+        },
+        {"game": "dirac", "objective": "minimax", "update": ["sgd", "adam"], "learning_rate": 0.2, "seed": 0},
+        {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0},
+    ],
+    "train": {"steps": 20},
+    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "update"]},
+    "diagnose": [
+        {"diagnostic": "path", "of": {"game": ["bilinear", "linear*"]}},
+        {"name": "turning", "diagnostic": {"name": "rotation", "points": 3}},
+        "convolution",
+    ],
+    "claims": [
+        {
+            "id": "A1",
+            "source": "000",
+            "says": "Descent runs off.",
+            "decide": [
+                {
+                    "closed_form": {
+                        "of": {"game": "bilinear", "dynamics": "simultaneous"},
+                        "quantity": "path.step_ratio",
+                        "equals": "sqrt(1 + learning_rate**2)",
+                        "within": 1e-9,
+                    }
+                },
+                {"every": {"of": "study", "quantity": "convolution.example_1", "above": 0}},
+            ],
+        }
+    ],
+}
+
+
+def toys(**sections):
+    return copy.deepcopy(TOYS) | copy.deepcopy(sections)
+
+
+def test_a_game_has_the_axes_of_its_parts_and_no_others():
+    bilinear, dirac, networks = parse(toys(), origin="s").grid
+    assert (bilinear.objective, bilinear.dataset, bilinear.n_train) == (None, None, None)
+    assert [choice.label for choice in dirac.regularizer] == ["none"]
+    assert dirac.architecture is None
+    assert [choice.label for choice in networks.objective] == ["non_saturating"]
+    assert networks.n_train == ["all"]
+    found = plan(toys())
+    by_game = {run.choice("game").label: run for run in found.runs}
+    assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
+    assert by_game["bilinear"].axes["dataset"] is None
+    assert set(by_game["bilinear"].config) == {
+        *("game", "dynamics", "update", "n_train", "learning_rate", "seed", "train"),
+    }
+    assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
+    assert by_game["gan"].n_train == 20000
+    assert by_game["gan"].id == "ring8-mlp-non-saturating-alternating-adam-n20000-lr0.001-s0"
+    assert found.gans == (by_game["gan"].contender,)
+
+
+BLOCK = {"learning_rate": 0.1, "seed": 0}
+GAME_FAULTS = {
+    "no data set": (BLOCK, r"grid\[0\]: dataset: is missing; .*'gan': dataset, architecture, objective, regularizer"),
+    "no architecture": ({**BLOCK, "dataset": "ring8"}, r"grid\[0\]: architecture: is missing"),
+    "objective of a game without": (
+        {**BLOCK, "game": "bilinear", "objective": "minimax"},
+        r"objective: the game 'bilinear' has none; its parts: none",
+    ),
+    "examples of a game without": (
+        {**BLOCK, "game": "dirac", "n_train": 100},
+        r"n_train: the game 'dirac' has none; its parts: objective, regularizer",
+    ),
+    "data of a game without": ({**BLOCK, "game": "dirac", "dataset": "ring8"}, r"dataset: the game 'dirac' has none"),
+    "two kinds of games": (
+        {**BLOCK, "game": ["gan", "bilinear"], "dataset": "ring8", "architecture": "mlp"},
+        r"dataset: the game 'bilinear' has none",
+    ),
+    "misspelt game": ({**BLOCK, "game": "bilinaer"}, r"game\[0\]: unknown game 'bilinaer'\. Did you mean 'bilinear'"),
+    "misspelt option of a game": (
+        {**BLOCK, "game": {"name": "linear", "matrx": [1.0]}},
+        r"game 'linear': unknown option 'matrx'\. Did you mean 'matrix'",
+    ),
+    "an option that is no choice": (
+        {**BLOCK, "game": {"name": "gaussian", "plane": "c"}},
+        r"option 'plane' must be Literal\['b', 'w'\], but is 'c'",
+    ),
+    "misspelt dynamics": (
+        {**BLOCK, "game": "bilinear", "dynamics": "alternatng"},
+        r"dynamics\[0\]: unknown dynamics 'alternatng'\. Did you mean 'alternating'",
+    ),
+    "update of old": (
+        {**BLOCK, "game": "bilinear", "train": {"update": "sgd"}},
+        r"grid\[0\]\.train: unknown key 'update'",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", GAME_FAULTS)
+def test_a_block_that_its_game_cannot_be_made_of_is_refused(fault):
+    block, message = GAME_FAULTS[fault]
+    with pytest.raises(GanbenchError, match=message):
+        plan({"study": "s", "grid": [block]})
+
+
+def test_a_resolved_study_is_the_same_study():
+    study = parse(toys(), origin="s")
+    again = parse(json.loads(json.dumps(study.resolved())), origin="resolved")
+    assert again.resolved() == study.resolved()
+    assert again == study
+    for stage in ("train", "diagnose", "tables", "report"):
+        one, other = (Plan(each).jobs(stage) for each in (study, again))
+        assert {name: job.path for name, job in one.items()} == {name: job.path for name, job in other.items()}
+
+
+def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
+    found = plan(toys())
+    by_first = {pack.runs[0].choice("game").label: pack for pack in found.packs.values()}
+    assert [len(pack.runs) for pack in found.packs.values()] == [16, 2, 1]
+    small = by_first["bilinear"]
+    assert [len(team) for team in small.teams] == [4, 4, 4, 4]
+    for team in small.teams:
+        assert len({run.choices for run in team}) == 1
+        assert len({(run.seed, run.learning_rate) for run in team}) == 4
+    slice = found.train[small.name].slice
+    assert [team["parts"]["game"]["name"] for team in slice["teams"]] == ["bilinear", "bilinear", "linear", "linear"]
+    assert [team["parts"]["dynamics"]["name"] for team in slice["teams"]] == ["simultaneous", "extragradient"] * 2
+    by_id = {run.id: run for run in small.runs}
+    for member in slice["members"]:
+        parts = slice["teams"][member["team"]]["parts"]
+        assert by_id[member["id"]].choice("game").name == parts["game"]["name"]
+        assert member["contender"] == by_id[member["id"]].contender
+        assert member["n_train"] is None
+    assert slice["prepared"] is None
+    assert found.train[small.name].inputs == ()
+    assert set(found.evaluate) == {by_first["gan"].name}, "only networks on data are evaluated"
+
+
+def test_a_pack_is_named_after_what_its_runs_share():
+    names = list(plan(toys()).packs)
+    assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp-non-saturating"]
+    assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{6}-0", name) for name in names)
+    assert len(set(names)) == 3
+    apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).packs)
+    assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
+
+
+@pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "update", "objective", "regularizer"]])
+def test_what_packs_span_changes_no_run(axes):
+    one, other = plan(toys()), plan(toys(pack={"axes": axes, "seeds_per_pack": 1}))
+    assert one.train_digests == other.train_digests
+    assert sum(len(pack.runs) for pack in other.packs.values()) == len(other.runs)
+    for pack in other.packs.values():
+        assert len({run.train for run in pack.runs}) == 1
+        assert len({run.choice("dataset") for run in pack.runs}) == 1
+
+
+# Instruments and claims -----------------------------------------------------------------------------------------------
+
+CHECK = {"every": {"quantity": "path.growth", "above": 0}}
+CLAIM = {"id": "X", "says": "It grows.", "decide": [CHECK]}
+
+
+def claim(**kind):
+    return [{**CLAIM, "decide": [kind]}]
+
+
+SELECTION_FAULTS = {
+    "an experiment of nothing": (
+        {"diagnose": [{"diagnostic": "path", "of": {"game": "quadratic"}}], "claims": []},
+        r"diagnose\.path\.of: no run of the grid matches game quadratic",
+    ),
+    "a claim about nothing": (
+        {"claims": claim(every={"of": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.decide\[0\]\.every\.of: no run of the grid matches dynamics consensus",
+    ),
+    "a second group of nothing": (
+        {"claims": claim(difference={"of": {"seed": 0}, "minus": {"seed": 9}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.decide\[0\]\.difference\.minus: no run of the grid matches seed 9",
+    ),
+    "no such axis": (
+        {"diagnose": [{"diagnostic": "path", "of": {"gmae": "bilinear"}}]},
+        r"diagnose\[0\]\.of: unknown axis 'gmae'\. Did you mean 'game'",
+    ),
+    "no such instrument": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
+    "no such option": (
+        {"diagnose": [{"diagnostic": {"name": "path", "tolerence": 1.0}}]},
+        r"diagnostic 'path': unknown option 'tolerence'",
+    ),
+    "two experiments of one name": (
+        {"diagnose": ["path", {"diagnostic": "path", "of": {"game": "bilinear"}}], "claims": []},
+        r"diagnose: 'path' is the name of 2 experiments; give each a name of its own",
+    ),
+    "a name with a dot": ({"diagnose": [{"name": "a.b", "diagnostic": "path"}]}, r"diagnose\[0\]\.name: .*'a\.b'"),
+    "two claims of one id": ({"claims": [CLAIM, CLAIM]}, r"claims: has X more than once"),
+    "no such experiment": (
+        {"claims": claim(every={"quantity": "pth.growth", "above": 0})},
+        r"claims\.X: unknown experiment 'pth'\. Did you mean 'path'",
+    ),
+    "no such variable": (
+        {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "within": 1e-3})},
+        r"unknown variable 'learning_rte'\. Did you mean 'learning_rate'",
+    ),
+    "no such test": ({"claims": claim(evry={"quantity": "path.growth", "above": 0})}, r"unknown key 'evry'.*'every'"),
+    "two tests in one": ({"claims": [{**CLAIM, "decide": [{**CHECK, "rate": {**CHECK["every"], "at_least": 1}}]}]},
+        r"claims\[0\]\.decide\[0\]: must have exactly one of the keys",
+    ),
+    "both sides": (
+        {"claims": claim(every={"quantity": "path.growth", "above": 0, "below": 1})},
+        r"must have exactly one of above, below, but has above, below",
+    ),
+    "code": (
+        {"claims": claim(every={"quantity": "__import__('os').system('true')", "above": 0})},
+        r"claims\[0\]\.decide\[0\]\.every\.quantity: .*expression",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SELECTION_FAULTS)
+def test_instruments_and_claims_that_would_look_at_nothing_are_refused(fault):
+    sections, message = SELECTION_FAULTS[fault]
+    with pytest.raises(GanbenchError, match=message):
+        plan(toys(**sections))
+
+
+def looks_of(study) -> dict[str, dict]:
+    """Every look that the study's jobs take, by what it is called."""
+    return {look["id"]: look for job in plan(study).diagnose.values() for look in looks(job.slice)}
+
+
+def test_an_experiment_is_named_after_its_instrument_and_looks_at_what_it_selects():
+    found, taken = plan(toys()), looks_of(toys())
+    assert list(found.experiments) == ["path", "turning", "convolution"]
+    names = [look["experiment"] for look in taken.values()]
+    assert names.count("path") == 16, "the games it selects"
+    assert names.count("turning") == len(found.runs), "all games where it selects none"
+    assert names.count("convolution") == 1
+    assert taken["convolution:"]["run"] == "", "an instrument of the study looks once, at no run"
+    assert set(found.diagnose) == {*found.packs, "study"}
+    for look in taken.values():
+        assert look["run"] == "" or look["trained"] == found.train_digests[look["run"]]
+    assert len({look["digest"] for look in taken.values()}) == len(taken)
+
+
+def digests_of_looks(study) -> dict[str, str]:
+    return {name: look["digest"] for name, look in looks_of(study).items()}
+
+
+def test_adding_an_experiment_keeps_the_looks_of_the_others():
+    before = digests_of_looks(toys())
+    after = digests_of_looks(toys(diagnose=[*TOYS["diagnose"], {"name": "where", "diagnostic": "spectrum"}]))
+    assert before.items() <= after.items()
+    options = digests_of_looks(
+        toys(diagnose=[{"diagnostic": {"name": "path", "tolerance": 0.1}}, *TOYS["diagnose"][1:]])
+    )
+    changed_ones = {name for name in before.keys() & options.keys() if before[name] != options[name]}
+    assert {name.partition(":")[0] for name in changed_ones} == {"path"}
+
+
+def test_a_change_of_training_changes_the_looks_at_it():
+    before, after = digests_of_looks(toys()), digests_of_looks(toys(train={"steps": 21}))
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] == after[name]} == {"convolution:"}
+
+
+@pytest.fixture
+def edited(monkeypatch):
+    """A function: as if this file of the package had been edited."""
+    real = sources.file_digest
+
+    def edit(name: str) -> None:
+        monkeypatch.setattr(
+            sources, "file_digest", lambda path: "edited" if path == sources.PACKAGE / name else real(path)
+        )
+        sources._closure_digest.cache_clear()
+
+    yield edit
+    sources._closure_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "looked"),
+    [
+        pytest.param("diagnostics/spectrum.py", "", "", id="another-instrument"),
+        pytest.param("metrics/kid.py", "", "", id="a-metric"),
+        pytest.param("games/quadratic.py", "", "", id="another-game"),
+        pytest.param("dynamics/consensus.py", "", "", id="another-dynamics"),
+        pytest.param("architectures/dcgan.py", "", "", id="another-architecture"),
+        pytest.param("engine/evaluate.py", "", "", id="the-engine's-other-half"),
+        pytest.param("diagnostics/rotation.py", "", "turning:", id="an-instrument"),
+        pytest.param("games/dirac.py", "dirac", "dirac", id="a-game"),
+        pytest.param("dynamics/extragradient.py", "extragradient", "extragradient", id="a-dynamics"),
+        pytest.param("updates/adam.py", "adam", "adam", id="an-update"),
+        pytest.param("objectives/minimax.py", "dirac", "dirac", id="an-objective"),
+        pytest.param("engine/diagnose.py", "", ":", id="how-instruments-look"),
+        pytest.param("engine/train.py", "-", "-", id="how-runs-train"),
+    ],
+)
+def test_an_edited_file_concerns_those_who_use_it(edited, name, trained, looked):
+    """`trained` and `looked` are what the names of exactly the runs and looks that change have in them."""
+
+    def of_runs():
+        return plan(toys()).train_digests
+
+    before = of_runs(), digests_of_looks(toys())
+    edited(name)
+    after = of_runs(), digests_of_looks(toys())
+    for then, now, has in zip(before, after, (trained, looked), strict=True):
+        assert then.keys() == now.keys()
+        assert {each for each in then if then[each] != now[each]} == {each for each in then if has and has in each}
+
+
+def test_claims_concern_the_tables_and_the_report_alone():
+    one, other = plan(toys()), plan(toys(claims=[]))
+    for stage in STAGES:
+        same = {name: job.path for name, job in one.jobs(stage).items()} == {
+            name: job.path for name, job in other.jobs(stage).items()
+        }
+        assert same == (stage not in ("tables", "report")), stage
+
+
 # Digests --------------------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +565,10 @@ def digests(study, stage):
         ("title", "another"),
         ("outcome", "won_share", 0.5),
         ("grid", 1, "regularizer", ["none", "r1"]),
+        ("grid", 1, "update", ["adam", "sgd"]),
+        ("pack", "axes", ["seed", "dynamics", "update"]),
+        ("diagnose", ["rotation"]),
+        ("claims", [{"id": "A1", "says": "Runs end.", "decide": [{"every": {"quantity": "seed", "above": -1}}]}]),
     ],
 )
 def test_what_cannot_change_a_number_changes_no_digest(change):
@@ -247,10 +583,13 @@ def test_what_can_change_training_changes_its_digest():
     for change in [
         ("train", "steps", 51),
         ("train", "batch_size", 8),
-        ("train", "update", "sgd"),
         ("train", "dtype", "float64"),
     ]:
         assert not before & set(digests(changed(*change), "train").values()), change
+    for axis, value in [("update", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:
+        after = digests(changed("grid", 1, axis, value), "train")
+        kept = {run for run, digest in after.items() if digest in before}
+        assert kept == {run for run in after if run.startswith("digits")}, axis
 
 
 def test_evaluation_is_apart_from_training():

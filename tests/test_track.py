@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -23,22 +24,30 @@ import pytest
 from PIL import Image
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import AXES, CURVES, REFERENCES, RUNS, SERIES, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
 from ganbench.core.errors import GanbenchError
+from ganbench.core.record import series as series_of
 from ganbench.stages.track import Tracked, track
-from ganbench.tracking.pictures import PointFrame, draw_samples
+from ganbench.tracking.pictures import draw_samples, frame_of
 from ganbench.tracking.records import Record
 
-RUN_NAMES = ("points", "grey", "colour")
-OUTCOMES = ("finished", "diverged", "collapsed")
-SHAPES = ((2,), (1, 6, 5), (3, 4, 4))
-# Three runs, each with three snapshots.
-ALL_NEW = {"created": 3, "present": 0, "superseded": 0, "artifacts": 9}
-NOTHING_NEW = Tracked(created=0, present=3, superseded=0, metrics=0, artifacts=0)
+RUN_NAMES = ("points", "grey", "colour", "toy")
+OUTCOMES = ("finished", "diverged", "collapsed", "finished")
+SHAPES = ((2,), (1, 6, 5), (3, 4, 4), None)
+TOY = series_of(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
+# What instruments found: numbers, one that is not defined and one that is infinite, and some of no run.
+MEASURED = {
+    "points": {"path.final_radius": 2.5, "rotation.mean": 0.25},
+    "toy": {"path.growth": 7.5, "path.turns": math.nan, "update_map.stability_limit": math.inf},
+    "": {"convolution.example_1": 5.0},
+}
+# Four runs, three of them with three snapshots each.
+ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9}
+NOTHING_NEW = Tracked(created=0, present=4, superseded=0, metrics=0, artifacts=0)
 
 
 def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
-    """Writes the tables of three runs and reads them back: one of points, a diverged one, and one in colour.
+    """Writes the tables of four runs and reads them back: one of points, a diverged one, one in colour, and a game.
 
     Curves have bins of one step and of several; the diverged run has infinite and undefined values in its last bins.
     """
@@ -48,6 +57,8 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     with h5py.File(folder / "samples.h5", "w") as file:
         for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
+            if shape is None:
+                axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
             row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "contender": f"of-{run}"}
             row |= {"outcome": outcome, "outcome_step": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
             row |= {
@@ -57,11 +68,12 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 "digest": f"{digest}{index}",
             }
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
-            runs.append(row | {"distance_final": 0.5 + index, "modes_final": 3.0 if index == 0 else math.nan})
-            for step in (10, 20, 30):
+            distance = math.nan if shape is None else 0.5 + index
+            runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
+            for step in (10, 20, 30) if shape else ():
                 cells = {"run": row["run"], **axes, "contender": row["contender"], "step": step}
                 snapshots.append(cells | {"distance": rng.random(), "modes": step / 10 if index == 0 else math.nan})
-            for series in SERIES:
+            for series in SERIES if shape else TOY:
                 for first, last in ((1, 1), (2, 2), (3, 10), (11, 20), (21, 30)):
                     low, mean, high = np.sort(rng.normal(size=3))
                     if outcome == "diverged" and last == 20:
@@ -69,6 +81,8 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                     if outcome == "diverged" and last == 30:
                         low = mean = high = math.nan
                     curves.append(dict(zip(CURVES, (row["run"], series, first, last, low, mean, high), strict=True)))
+            if shape is None:
+                continue
             file[f"runs/{row['run']}/step"] = [10, 20, 30]
             file[f"runs/{row['run']}/samples"] = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
             file[f"real/{run}"] = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
@@ -76,8 +90,14 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]).to_parquet(folder / "snapshots.parquet")
     pd.DataFrame(curves).to_parquet(folder / "curves.parquet")
     pd.DataFrame(columns=list(REFERENCES)).to_parquet(folder / "references.parquet")
-    info = {name: dataclasses.asdict(MetricInfo(name, "what", "low", 0.0, None)) for name in ("distance", "modes")}
-    (folder / "metrics.json").write_text(json.dumps(info))
+    measured = [
+        (run and f"{run}-{digest}", quantity, value) for run, row in MEASURED.items() for quantity, value in row.items()
+    ]
+    pd.DataFrame(measured, columns=list(MEASUREMENTS)).to_parquet(folder / "measurements.parquet")
+    quantities = {quantity for _, quantity, _ in measured}
+    for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities)):
+        infos = {column: dataclasses.asdict(MetricInfo(column, "what", "low", 0.0, None)) for column in columns}
+        (folder / f"{name}.json").write_text(json.dumps(infos))
     return Collected.read(folder)
 
 
@@ -93,9 +113,11 @@ def expected_points(collected: Collected, run: str) -> list[tuple[str, int, str]
         if run.startswith("points"):
             points.append(("modes", row.step, row.modes))
     final = collected.runs.set_index("run").loc[run]
-    points.append(("distance_final", 30, final["distance_final"]))
+    if not run.startswith("toy"):
+        points.append(("distance_final", 30, final["distance_final"]))
     if run.startswith("points"):
         points.append(("modes_final", 30, final["modes_final"]))
+    points += [(quantity, 30, value) for quantity, value in MEASURED.get(run.partition("-")[0], {}).items()]
     return sorted((name, step, repr(float(value))) for name, step, value in points if not math.isinf(value))
 
 
@@ -210,7 +232,7 @@ def test_everything_arrives_exactly_once(tmp_path, uri, study):
     assert_exactly_once(collected, uri, study)
     points = sum(len(expected_points(collected, run)) for run in collected.runs["run"])
     assert dataclasses.asdict(tracked) == ALL_NEW | {"metrics": points}
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_params_tags_status_and_times(tmp_path, uri, study):
@@ -219,7 +241,8 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     tracked = {run.info.run_name: run for run in runs_of(uri, study)}
     run = tracked["grey-d0"]
     assert run.data.params == {
-        **{"architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some", "dataset": "grey"},
+        **{"game": "some", "architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some"},
+        **{"update": "some", "dataset": "grey"},
         **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
         **{"discriminator_parameters": "12", "generator_parameters": "34"},
     }
@@ -229,9 +252,9 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
         **{"outcome": "diverged", "outcome_step": "30", "outcome_why": "text", "contender": "of-grey", "pack": "text"},
         **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
-        **{"commit": "text", "digest": "d01"},
+        **{"commit": "text", "digest": "d01", "options": "text"},
     }
-    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED"]
+    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
     end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000
     assert (run.info.start_time, run.info.end_time) == (end - 60_000, end)
     times = [point.timestamp for point in client_of(uri).get_metric_history(run.info.run_id, "real_output")]
@@ -248,7 +271,34 @@ def test_values_that_are_not_numbers_are_shown_truthfully(tmp_path, uri, study):
     # Eight means and two maxima of losses are infinite, which no SQL store of MLflow can hold.
     assert run.data.tags["ganbench.infinite_left_out"] == "10"
     assert "modes" not in run.data.metrics
-    assert not any("ganbench.infinite_left_out" in other.data.tags for other in tracked.values())
+    left_out = {name for name, other in tracked.items() if "ganbench.infinite_left_out" in other.data.tags}
+    assert left_out == {"toy-d0"}, "of which a measurement is infinite"
+
+
+def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    (run,) = [run for run in runs_of(uri, study) if run.info.run_name == "toy-d0"]
+    assert run.data.params == {
+        **{"game": "some", "dynamics": "some", "update": "some", "learning_rate": "0.0002", "seed": "3"},
+        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34"},
+    }
+    assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
+    assert "x_loss.max" in run.data.metrics
+    assert run.data.metrics["path.growth"] == 7.5
+    assert math.isnan(run.data.metrics["path.turns"]), "an instrument looked and found nothing: that is no gap"
+    assert run.data.tags["ganbench.infinite_left_out"] == "1"
+    (point,) = client_of(uri).get_metric_history(run.info.run_id, "path.growth")
+    assert (point.step, point.timestamp) == (30, run.info.end_time), "what is measured after training is its last point"
+    assert client_of(uri).list_artifacts(run.info.run_id) == []
+
+
+def test_new_measurements_show(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    measured = collected.measurements
+    measured.loc[measured["run"] == "points-d0", "value"] += 1.0
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present, tracked.superseded) == (1, 3, 1)
 
 
 def test_pictures_are_artifacts(tmp_path, uri, study):
@@ -256,6 +306,8 @@ def test_pictures_are_artifacts(tmp_path, uri, study):
     sizes = {"points": (400, 400), "grey": (3 * 5 * 11, 2 * 6 * 11), "colour": (3 * 4 * 16, 2 * 4 * 16)}
     client = client_of(uri)
     for run in runs_of(uri, study):
+        if "dataset" not in run.data.params:
+            continue
         names = [file.path for file in client.list_artifacts(run.info.run_id, "samples")]
         assert names == [f"samples/step_000000{step}.png" for step in (10, 20, 30)]
         with Image.open(client.download_artifacts(run.info.run_id, names[0], str(tmp_path))) as picture:
@@ -296,7 +348,7 @@ def test_an_interrupted_writer_is_made_up_for(tmp_path, uri, study, monkeypatch,
         with pytest.raises(KeyboardInterrupt):
             track(collected, study=study, uri=uri)
     tracked = track(collected, study=study, uri=uri)
-    assert (tracked.created, tracked.present) == (3 - calls // 2, calls // 2)  # two calls a run: params, metrics
+    assert (tracked.created, tracked.present) == (4 - calls // 2, calls // 2)  # two calls a run: params, metrics
     assert_exactly_once(collected, uri, study)
 
 
@@ -326,7 +378,7 @@ def test_a_killed_process_is_made_up_for(tmp_path, uri, study):
     killed.communicate(timeout=60)
     assert killed.returncode == 9
     assert [run.info.status for run in runs_of(uri, study)] == ["RUNNING"]
-    assert track(collected, study=study, uri=uri).created == 3
+    assert track(collected, study=study, uri=uri).created == 4
     assert_exactly_once(collected, uri, study)
 
 
@@ -338,7 +390,7 @@ def test_two_processes_at_the_same_time_lose_nothing(tmp_path, uri, study):
     outputs = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     # Nothing else is printed: no logs of migrations, no links, no warnings.
-    assert sorted(outputs) == [("0 3\n", ""), ("3 0\n", "")]
+    assert sorted(outputs) == [("0 4\n", ""), ("4 0\n", "")]
     assert_exactly_once(collected, uri, study)
 
 
@@ -347,15 +399,15 @@ def test_a_changed_digest_supersedes(tmp_path, uri, study):
     second = tiny_collected(tmp_path / "second", digest="e1")
     track(first, study=study, uri=uri)
     tracked = track(second, study=study, uri=uri)
-    assert (tracked.created, tracked.superseded) == (3, 3)
+    assert (tracked.created, tracked.superseded) == (4, 4)
     assert track(second, study=study, uri=uri) == NOTHING_NEW
 
     def superseded() -> set[str]:
         return {run.info.run_name for run in runs_of(uri, study) if run.data.tags.get("ganbench.superseded")}
 
-    assert len(runs_of(uri, study)) == 6
+    assert len(runs_of(uri, study)) == 8
     assert superseded() == set(first.runs["run"])
-    assert track(first, study=study, uri=uri) == dataclasses.replace(NOTHING_NEW, superseded=3)
+    assert track(first, study=study, uri=uri) == dataclasses.replace(NOTHING_NEW, superseded=4)
     assert superseded() == set(second.runs["run"])
 
 
@@ -364,7 +416,7 @@ def test_new_numbers_under_the_same_digest_show(tmp_path, uri, study):
     track(collected, study=study, uri=uri)
     collected.snapshots.loc[collected.snapshots["run"] == "colour-d0", "distance"] += 1.0  # evaluated differently
     tracked = track(collected, study=study, uri=uri)
-    assert (tracked.created, tracked.present, tracked.superseded) == (1, 2, 1)
+    assert (tracked.created, tracked.present, tracked.superseded) == (1, 3, 1)
     current = [run for run in runs_of(uri, study) if "ganbench.superseded" not in run.data.tags]
     assert {run.info.run_name: points_of(uri, run) for run in current} == {
         run: expected_points(collected, run) for run in collected.runs["run"]
@@ -452,13 +504,28 @@ def test_a_wrong_uri_is_one_clear_error(tmp_path, uri, says):
         track(collected, study="s", uri=uri.format(tmp=tmp_path))
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 4), (2,)])
+@pytest.mark.parametrize("shape", [(1, 4, 4), (2,), (1,), (3,)])
 def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
     samples = np.zeros((1, 4, *shape))
     samples[0, 1] = math.nan
     record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples)
-    assert draw_samples(record, PointFrame(np.ones((3, 2))), tmp_path) == 1
+    assert draw_samples(record, frame_of(np.ones((3, *shape))), tmp_path) == 1
     with Image.open(tmp_path / "step_00000005.png") as picture:
-        if shape != (2,):
+        if len(shape) == 3:
             assert picture.getpixel((picture.width - 1, 0)) == (255, 0, 255)
             assert picture.getpixel((0, 0)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_points_are_drawn_over_the_real_ones_in_limits_that_stay(tmp_path, size):
+    rng = np.random.default_rng(0)
+    frame = frame_of(rng.normal(size=(500, size)))
+    limits = frame._axes.get_xlim()
+    pictures = []
+    for step, points in enumerate((rng.normal(size=(200, size)), np.full((200, size), 0.5), np.full((2, size), 1e9))):
+        frame.draw(points, step, tmp_path / "picture.png")
+        with Image.open(tmp_path / "picture.png") as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+        assert frame._axes.get_xlim() == limits
+    assert "2 generated, 2 outside the frame" in frame._axes.get_title()
+    assert all(not np.array_equal(one, other) for one, other in itertools.combinations(pictures, 2))

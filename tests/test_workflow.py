@@ -28,6 +28,7 @@ from workflow_example import (
     CORES,
     EVALUATE,
     IMAGES,
+    LABORATORY,
     POINTS,
     PREPARE,
     PROFILE,
@@ -43,7 +44,7 @@ from workflow_example import (
 )
 
 Study = dict[str, Any]
-TABLES = ("runs", "snapshots", "curves", "references")
+TABLES = ("runs", "snapshots", "curves", "references", "measurements")
 BIN = Path(sys.executable).parent
 
 # Loads nothing: stands for a disk, a download or a decoder that fails after the study was found valid.
@@ -149,6 +150,49 @@ def test_a_change_reruns_only_the_stages_it_can_change(
     project: Project, change: Callable[[Project], None], jobs: set[str]
 ) -> None:
     change(project)
+
+    assert project.dry_run().succeeded().jobs == jobs
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after a study of games without data, with instruments and claims, ran. Not to be changed."""
+    project = Project.create(tmp_path_factory.mktemp("laboratory") / "finished", LABORATORY)
+    done = project.snakemake(*CORES).succeeded()
+    assert done.jobs == {"train bilinear", "diagnose bilinear", "diagnose study"} | SUMMARIES
+    return project
+
+
+def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(laboratory: Project) -> None:
+    claims = pd.read_parquet(laboratory.results / "tables" / "claims.parquet")
+    assert dict(zip(claims["claim"], claims["verdict"], strict=True)) == {"A1": "confirmed", "A4": "refuted"}
+    runs = pd.read_parquet(laboratory.results / "tables" / "runs.parquet")
+    assert dict(runs.groupby("dynamics")["outcome"].first()) == {"alternating": "finished", "simultaneous": "diverged"}
+    report = (laboratory.results / "report.html").read_text()
+    for said in ("A1", "A4", "Descent runs off.", "confirmed", "refuted"):
+        assert said in report, f"the report does not say {said!r}"
+    assert laboratory.dry_run().succeeded().jobs == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        pytest.param({"claims": LABORATORY["claims"][:1]}, {"tables", "report"}, id="claims"),
+        pytest.param(
+            {"diagnose": [*LABORATORY["diagnose"], "spectrum"]}, {"diagnose bilinear"} | SUMMARIES, id="experiment"
+        ),
+        pytest.param(
+            {"diagnose": [LABORATORY["diagnose"][0], {"diagnostic": {"name": "convolution", "largest": 7}}]},
+            {"diagnose study"} | SUMMARIES,
+            id="experiment-of-the-study",
+        ),
+    ],
+)
+def test_instruments_and_claims_rerun_no_training(
+    laboratory: Project, tmp_path: Path, changes: Study, jobs: set[str]
+) -> None:
+    project = laboratory.clone(tmp_path / "project")
+    project.configure(LABORATORY | changes)
 
     assert project.dry_run().succeeded().jobs == jobs
 
@@ -344,11 +388,11 @@ def test_a_report_that_fails_leaves_the_one_before(project: Project) -> None:
 
 def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(finished: Project, tmp_path: Path) -> None:
     # In float64, where members of one pack agree with those of another to the last few digits.
-    train = STUDY["train"] | {"update": "sgd", "dtype": "float64"}
+    train, descent = STUDY["train"] | {"dtype": "float64"}, POINTS | {"update": "sgd"}
     calm, wild = 1e-2, 1e30
     alone, together = untrained(finished, tmp_path / "alone"), untrained(finished, tmp_path / "together")
-    alone.configure(study(grid=[POINTS | {"learning_rate": [calm]}], train=train))
-    together.configure(study(grid=[POINTS | {"learning_rate": [calm, wild]}], train=train))
+    alone.configure(study(grid=[descent | {"learning_rate": [calm]}], train=train))
+    together.configure(study(grid=[descent | {"learning_rate": [calm, wild]}], train=train))
 
     with alone.running("--cores", "1", "--until", "train") as reference:
         together.snakemake(*CORES, "tables").succeeded()
@@ -406,7 +450,12 @@ def assert_refused(project: Project, words: Iterable[str], *arguments: str) -> N
     [
         pytest.param(
             study(titel="A tiny study"),
-            ["config/config.yaml", "unknown key 'titel'", "Did you mean 'title'?", "Valid: description, evaluate"],
+            [
+                "config/config.yaml",
+                "unknown key 'titel'",
+                "Did you mean 'title'?",
+                "Valid: claims, description, diagnose, evaluate",
+            ],
             id="key",
         ),
         pytest.param(

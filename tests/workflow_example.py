@@ -47,6 +47,47 @@ STUDY = {
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
 
+# Games of two numbers, instruments that look at them and at nothing, and claims that they confirm and refute.
+LABORATORY = {
+    "study": "tiny",
+    "title": "A tiny laboratory",
+    "grid": [
+        {
+            "game": "bilinear",
+            "dynamics": ["simultaneous", "alternating"],
+            "update": "sgd",
+            "learning_rate": [0.5, 1.0],
+            "seed": [0, 1],
+        }
+    ],
+    "train": {"steps": 60, "dtype": "float64", "snapshots": {"count": 61, "spacing": "even"}},
+    "pack": {"axes": ["seed", "learning_rate", "dynamics"]},
+    "diagnose": ["path", {"diagnostic": {"name": "convolution", "largest": 6}}],
+    "claims": [
+        {
+            "id": "A1",
+            "source": "an article",
+            "says": "Descent runs off.",
+            "decide": [
+                {
+                    "closed_form": {
+                        "of": {"dynamics": "simultaneous"},
+                        "quantity": "path.step_ratio",
+                        "equals": "sqrt(1 + learning_rate**2)",
+                        "within": 1.0e-12,
+                    }
+                }
+            ],
+        },
+        {
+            "id": "A4",
+            "says": "Any finite step diverges.",
+            "decide": [{"every": {"quantity": "path.growth", "above": 10}}],
+        },
+    ],
+    "track": {"uri": "sqlite:///results/mlflow.db"},
+}
+
 # Jobs as `Done.jobs` names them: the rule, then the contender or the data set where it runs for several.
 SUMMARIES = {"collect", "track", "tables", "figures", "report"}
 TRAIN = {"train digits-fc", "train digits-dcgan", "train ring8-mlp"}

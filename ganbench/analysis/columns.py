@@ -12,11 +12,13 @@ from ganbench.core.record import SERIES
 
 # The axes of the grid: together with the study's training options they say what a run is.
 AXES = {
-    "dataset": "data set the run was trained on",
+    "game": "what was played; gan is an architecture on a data set",
+    "dataset": "data set the run was trained on; empty for games without one",
     "architecture": "pair of networks",
     "objective": "losses of the two players",
     "regularizer": "penalty added to the discriminator's loss",
     "dynamics": "how the players move",
+    "update": "how a gradient becomes a step",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",
     "seed": "seed of every random stream of the run",
@@ -32,10 +34,11 @@ RUNS = {
     "outcome": "what became of the run: finished, diverged, collapsed or discriminator-won",
     "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
+    "options": "JSON object of all numeric options of the run's parts, by <family>_<option>",
     "steps": "training steps asked for",
     "steps_done": "training steps recorded before the run ended or diverged",
-    "discriminator_parameters": "number of trainable parameters of the discriminator",
-    "generator_parameters": "number of trainable parameters of the generator",
+    "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
+    "generator_parameters": "number of trainable parameters of the generator, or second player",
     "pack": "pack in which the run was trained",
     "fused": "whether the run was trained fused with other members of its pack",
     "trained_at": "UTC time at which the run's training ended, ISO 8601",
@@ -72,6 +75,12 @@ REFERENCES = {
     "how": "which real examples were compared with which",
 }
 
+MEASUREMENTS = {
+    "run": RUNS["run"] + "; empty where an instrument looks at no run",
+    "quantity": "what was measured: <experiment>.<column>",
+    "value": "its value; empty where there is none",
+}
+
 OUTCOMES = {
     "finished": "trained to its last step and none of the failures below was seen",
     "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",
@@ -79,4 +88,10 @@ OUTCOMES = {
     "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
 }
 
-TABLES = {"runs": RUNS, "snapshots": SNAPSHOTS, "curves": CURVES, "references": REFERENCES}
+TABLES = {
+    "runs": RUNS,
+    "snapshots": SNAPSHOTS,
+    "curves": CURVES,
+    "references": REFERENCES,
+    "measurements": MEASUREMENTS,
+}

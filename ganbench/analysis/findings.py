@@ -39,20 +39,25 @@ class Finding:
 def findings(collected: Collected) -> list[Finding]:
     """All statements on a study: what opens a report first, then the details of each contender.
 
+    They are about the runs that train networks on data; the claims and numbers of small games speak for themselves.
+
     Raises:
         ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     if collected.runs.empty:
         return [Finding("The study has no runs.", "caution", warning=True)]
-    table = settings(collected)
-    lost = forgetting(collected)
-    rows = {name: table[table["contender"] == name] for name in contenders(collected)}
-    found = [_failures(collected.runs), *(_contender(collected, name, mine) for name, mine in rows.items())]
-    found += [*_seeds_disagree(table), *_forgotten(collected, lost), *_references(collected)]
+    gans = collected.gans
+    if gans.runs.empty:
+        return list(_mixtures(collected.runs))
+    table = settings(gans)
+    lost = forgetting(gans)
+    rows = {name: table[table["contender"] == name] for name in contenders(gans)}
+    found = [_failures(gans.runs), *(_contender(gans, name, mine) for name, mine in rows.items())]
+    found += [*_seeds_disagree(table), *_forgotten(gans, lost), *_references(gans)]
     found += [*_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
-        found += [*_axes(collected, name), *_seeds_or_settings(collected, name, mine)]
-        found += _forgotten(collected, lost[lost["contender"] == name], name)
+        found += [*_axes(gans, name), *_seeds_or_settings(gans, name, mine)]
+        found += _forgotten(gans, lost[lost["contender"] == name], name)
     return found
 
 

@@ -39,7 +39,7 @@ def judge(
     initial_norms: Mapping[str, float],
     curves: pd.DataFrame,
     snapshots: pd.DataFrame,
-    modes: int,
+    modes: int | None,
 ) -> Verdict:
     """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
 
@@ -50,11 +50,17 @@ def judge(
         initial_norms: by player, the norm of its parameters before the first step.
         curves: the run's rows of the table `curves`.
         snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
-        modes: number of modes of the data.
+        modes: number of modes of the data; None for a game without data, which can only diverge.
     """
     if diverged is not None:
         return Verdict("diverged", diverged[0], diverged[1])
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
+    if modes is None:
+        # Two players of a number each grow out of each other's: what counts is how far both together have gone.
+        joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
+        return _ran_off(rules, series, dict.fromkeys(initial_norms, joint)) or Verdict(
+            "finished", steps, f"played all {steps} steps without running off"
+        )
     return (
         _ran_off(rules, series, initial_norms)
         or _discriminator_won(rules, series, steps)
@@ -68,7 +74,7 @@ def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame], initial_norms: Ma
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
         within = norms["mean"] <= rules.norm_growth * initial
-        if not within.iloc[-1]:
+        if initial > 0 and not within.iloc[-1]:  # what starts at zero has grown by no factor
             step = _after_last(norms, within)
             growth = norms["mean"].iloc[-1] / initial
             return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")

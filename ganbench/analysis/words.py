@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from ganbench.analysis.statistics import Rate
 
 
-def number(value: float) -> str:
-    """A number to three digits, in plain notation where that stays short; "–" where there is none."""
+def number(value: float, digits: int = 3) -> str:
+    """A number to a few digits, in plain notation where that stays short; "–" where there is none."""
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -19,10 +19,10 @@ def number(value: float) -> str:
     if value == 0 or (value.is_integer() and size < 1e6):
         return str(int(value))
     if 1e-4 <= size < 1e6:
-        digits = max(0, 2 - math.floor(math.log10(size)))
-        text = f"{value:.{digits}f}"
+        places = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{value:.{places}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
-    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
@@ -37,9 +37,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-def between(low: float, high: float) -> str:
+def between(low: float, high: float, digits: int = 3) -> str:
     """A range, or the one value it consists of."""
-    first, last = number(low), number(high)
+    first, last = number(low, digits), number(high, digits)
     return first if first == last else f"{first} to {last}"
 
 

@@ -1,35 +1,48 @@
-"""Small multilayer perceptrons with ReLU, for points of the plane."""
+"""Small multilayer perceptrons, for points of the line and the plane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import Literal
 
 from torch import nn
 
 from ganbench.data import DataSpec
 
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """`depth` hidden layers of `width` units in each network; the generator's output is linear."""
+    """`depth` hidden layers of `width` units in each network; both outputs are linear.
+
+    With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the
+    line.
+    """
 
     latent_size: int = 16
     width: int = 64
     depth: int = 2
+    discriminator_width: int = 0  # 0: as `width`
+    generator_depth: int = -1  # -1: as `depth`
+    activation: Literal["relu", "tanh"] = "relu"
 
     def supports(self, data: DataSpec) -> str | None:
+        if self.discriminator_width < 0 or self.generator_depth < -1:
+            return "its discriminator_width must be at least 0 (0: as width), its generator_depth -1 (-1: as depth)"
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:
-        return nn.Sequential(
-            *self._hidden(self.latent_size), nn.Linear(self.width, prod(data.shape)), nn.Unflatten(1, data.shape)
-        )
+        depth = self.depth if self.generator_depth == -1 else self.generator_depth
+        sizes = [self.latent_size] + [self.width] * depth
+        return nn.Sequential(*self._hidden(sizes), nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape))
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), *self._hidden(prod(data.shape)), nn.Linear(self.width, 1), nn.Flatten(0))
+        sizes = [prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
+        return nn.Sequential(nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0))
 
-    def _hidden(self, inputs: int) -> list[nn.Module]:
-        sizes = [inputs] + [self.width] * self.depth
-        return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+    def _hidden(self, sizes: list[int]) -> list[nn.Module]:
+        activation = ACTIVATIONS[self.activation]
+        return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), activation())]

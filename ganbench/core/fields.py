@@ -108,7 +108,7 @@ def _choice(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _axis(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -123,7 +123,7 @@ def _seeds(value: Any) -> Any:
                 f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {value!r}"
             )
         return list(range(first, first + count))
-    return _axis(value)
+    return as_list(value)
 
 
 CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}
@@ -135,13 +135,13 @@ def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
 
 
 AChoice = Annotated[Choice, BeforeValidator(_choice), WithJsonSchema(CHOICE_SCHEMA)]
-Choices = Annotated[list[AChoice], BeforeValidator(_axis), _axis_schema(CHOICE_SCHEMA)]
+Choices = Annotated[list[AChoice], BeforeValidator(as_list), _axis_schema(CHOICE_SCHEMA)]
 Counts = Annotated[
     list[Count | Literal["all"]],
-    BeforeValidator(_axis),
+    BeforeValidator(as_list),
     _axis_schema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
 ]
-Rates = Annotated[list[Rate], BeforeValidator(_axis), _axis_schema({"type": ["number", "string"]})]
+Rates = Annotated[list[Rate], BeforeValidator(as_list), _axis_schema({"type": ["number", "string"]})]
 Seeds = Annotated[
     list[Seed],
     BeforeValidator(_seeds),

@@ -7,49 +7,61 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import LARGEST_GRID, Choice
+from ganbench.core.registry import CHOICES
 from ganbench.core.sources import digest
 from ganbench.core.study import Block, Study, Train
 
-CHOICES = ("dataset", "architecture", "objective", "regularizer", "dynamics")
-NAMING = ("dataset", "architecture")  # in every contender's name; the other choices only where the study varies them
+NAMING = ("game", "dataset", "architecture")  # in every contender's name; other choices only where a study varies them
+UNSAID = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
 
 
 @dataclass(frozen=True)
 class Run:
     """One point of the grid."""
 
-    choices: tuple[Choice, ...]  # one of each of CHOICES
-    n_train: int
+    choices: tuple[Choice, ...]  # in the order of CHOICES, one of each family that its game is made of
+    n_train: int | None  # of games that have a data set
     learning_rate: float
     seed: int
     train: Train
-    contender: str  # slug of what is compared: data set, architecture and every other choice that the study varies
+    contender: str  # slug of what is compared: what is played, and every other choice that the study varies
 
-    def choice(self, family: str) -> Choice:
-        return self.choices[CHOICES.index(family)]
+    def choice(self, family: str) -> Choice | None:
+        """The run's member of a family; None where its game is not made of one."""
+        return next((choice for choice in self.choices if choice.family == family), None)
 
     @property
     def id(self) -> str:
         """Readable and unique in the study."""
-        return f"{self.contender}-n{self.n_train}-lr{self.learning_rate!r}-s{self.seed}"
+        examples = "" if self.n_train is None else f"-n{self.n_train}"
+        return f"{self.contender}{examples}-lr{self.learning_rate!r}-s{self.seed}"
 
     @property
     def axes(self) -> dict[str, Any]:
         """The run's values of the grid's axes, as the tables show them."""
-        labels = {family: choice.label for family, choice in zip(CHOICES, self.choices, strict=True)}
-        return {**labels, "n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
+        labels = {choice.family: choice.label for choice in self.choices}
+        return {
+            **dict.fromkeys(CHOICES),
+            **labels,
+            "n_train": self.n_train,
+            "learning_rate": self.learning_rate,
+            "seed": self.seed,
+        }
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """What selectors look at: the axes and the contender."""
+        return {**self.axes, "contender": self.contender}
 
     @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
-        parts = {
-            family: {"name": choice.member.name, "options": choice.options}
-            for family, choice in zip(CHOICES, self.choices, strict=True)
-        }
+        parts = {choice.family: {"name": choice.member.name, "options": choice.options} for choice in self.choices}
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         return {**parts, **member, "train": self.train.model_dump(mode="json")}
 
@@ -61,10 +73,20 @@ class Pack:
     name: str
     runs: tuple[Run, ...]
 
+    @property
+    def teams(self) -> list[tuple[Run, ...]]:
+        """Its runs, together where they are made of the same parts: those that can fuse."""
+        teams: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
+        for run in self.runs:
+            teams[run.choices].append(run)
+        return [tuple(runs) for runs in teams.values()]
+
 
 def slug(text: str) -> str:
-    """Lower-case letters, digits, dots and dashes only: safe in a path, a shell command and a wildcard."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    """Lower-case letters, digits, dots and dashes only: safe in a path, a shell command and a wildcard. A minus sign
+    becomes an m, so that numbers of unlike signs keep unlike names."""
+    signed = re.sub(r"(?<![a-z0-9])-(?=[0-9.])", "m", text.lower())
+    return re.sub(r"[^a-z0-9.]+", "-", signed).strip("-.")
 
 
 def expand(study: Study) -> tuple[Run, ...]:
@@ -94,11 +116,12 @@ def _names(study: Study) -> dict[Choice, str]:
     where it is there with several."""
     names = {}
     for family in CHOICES:
-        choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family))
+        choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family) or ())
         if family in NAMING or len(choices) > 1:
-            short = [choice.member.name for choice in choices]
             for choice in choices:
-                name = slug(choice.label if short.count(choice.member.name) > 1 else choice.member.name)
+                if choice.label in UNSAID:
+                    continue
+                name = slug(_short(choice, [other for other in choices if other.member.name == choice.member.name]))
                 twin = next((other for other in choices if names.get(other) == name), None)
                 if twin is not None:
                     raise GanbenchError(
@@ -109,30 +132,47 @@ def _names(study: Study) -> dict[Choice, str]:
     return names
 
 
+def _short(choice: Choice, alike: list[Choice]) -> str:
+    """A choice by its member's name and those options in which others of this name differ, where not the defaults."""
+    defaults = choice.member.complete({})
+    told = [
+        f"{key}={value}"
+        for key, value in choice.options.items()
+        if value != defaults[key] and any(other.options.get(key) != value for other in alike)
+    ]
+    return " ".join([choice.member.name, *told])
+
+
 def _size(block: Block) -> int:
-    size = len(block.n_train) * len(block.learning_rate) * len(block.seed)
-    for family in CHOICES:
-        size *= len(getattr(block, family))
-    return size
+    axes = (*CHOICES, "n_train", "learning_rate", "seed")
+    return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
 
 
 def _block(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
     train = study.block_train(block)
-    for choices in product(*(getattr(block, family) for family in CHOICES)):
-        named = dict(zip(CHOICES, choices, strict=True))
-        contender = "-".join(names[choice] for choice in choices if choice in names)
-        available = named["dataset"].build().spec.train
-        sizes = [available if n == "all" else n for n in block.n_train]
-        for n_train in sizes:
-            if n_train > available:
-                raise GanbenchError(
-                    f"grid[{index}].n_train: {n_train} is more than the {available} training examples of "
-                    f"{named['dataset'].label}; valid: 1 to {available}, or 'all'."
-                )
-            if sizes.count(n_train) > 1:
-                raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")
+    for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
+        contender = "-".join(names[choice] for choice in choices if choice in names) or UNSAID[0]
+        sizes = _examples(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
             yield Run(choices, n_train, learning_rate, seed, train, contender)
+
+
+def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
+    """The block's numbers of training examples, 'all' resolved for the data set chosen."""
+    if block.n_train is None:
+        return [None]
+    dataset = next(choice for choice in choices if choice.family == "dataset")
+    available = dataset.build().spec.train
+    sizes = [available if n == "all" else n for n in block.n_train]
+    for n_train in sizes:
+        if n_train > available:
+            raise GanbenchError(
+                f"grid[{index}].n_train: {n_train} is more than the {available} training examples of "
+                f"{dataset.label}; valid: 1 to {available}, or 'all'."
+            )
+        if sizes.count(n_train) > 1:
+            raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")
+    return sizes
 
 
 def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
@@ -143,13 +183,16 @@ def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
     """
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     names: dict[tuple[Any, ...], str] = {}
+    called = _names(study)
     trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
     for run in runs:
         block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed
         apart = {axis: getattr(run, axis) for axis in ("learning_rate", "n_train") if axis not in study.pack.axes}
-        key = (run.contender, run.choices, run.train, block, *apart.values())
+        choices = tuple(choice for choice in run.choices if choice.family not in study.pack.axes)
+        key = (choices, run.train, block, *apart.values())
         groups[key].append(run)
         if key not in names:
-            shared = digest([run.choices and [c.model_dump() for c in run.choices], trains[run.train], apart])
-            names[key] = f"{run.contender}-{shared[:6]}-{block}"
+            shared = digest([[choice.model_dump() for choice in choices], trains[run.train], apart])
+            words = [called[choice] for choice in choices if choice in called]
+            names[key] = "-".join([*words, shared[:6], str(block)])
     return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

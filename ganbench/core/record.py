@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ganbench.core.tree import Tree
 
-# Of a GAN, at every training step, for every run.
+# Of each player of a game, at every training step, for every run.
+OF_PLAYER = {
+    "loss": "{player}'s loss",
+    "gradient_norm": "Euclidean norm of the {player}'s gradient",
+    "parameter_norm": "Euclidean norm of the {player}'s parameters",
+}
+# And what the losses of some games see on the way.
+OF_GAME = {
+    "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
+    "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
+}
+
+
+def series(players: Iterable[str], seen: Iterable[str]) -> tuple[str, ...]:
+    """Names of all that is recorded of a game with these players whose losses see this."""
+    losses, *norms = ([f"{player}_{what}" for player in players] for what in OF_PLAYER)
+    return (*losses, *seen, *(name for both in norms for name in both))
+
+
+# Of a GAN.
 SERIES = {
-    "discriminator_loss": "discriminator's loss",
-    "generator_loss": "generator's loss",
-    "real_output": "discriminator's mean output on real examples, as a probability",
-    "fake_output": "discriminator's mean output on generated examples, as a probability",
-    "discriminator_gradient_norm": "Euclidean norm of the discriminator's gradient",
-    "generator_gradient_norm": "Euclidean norm of the generator's gradient",
-    "discriminator_parameter_norm": "Euclidean norm of the discriminator's parameters",
-    "generator_parameter_norm": "Euclidean norm of the generator's parameters",
+    name: OF_GAME.get(name) or OF_PLAYER[name.split("_", 1)[1]].format(player=name.split("_")[0])
+    for name in series(("discriminator", "generator"), OF_GAME)
 }
 
 
@@ -25,14 +40,15 @@ class Recorder:
     NaN and infinity are values like any other: a bin that saw one shows it.
     """
 
-    def __init__(self, steps: int, bins: int, series: int) -> None:
+    def __init__(self, steps: int, bins: int, series: tuple[str, ...]) -> None:
+        self.series = series
         bins = min(bins, steps)
         # Bin b holds the steps first[b] ... last[b], counted from 1.
         edges = np.arange(bins + 1) * steps // bins
         self._first, self._last = edges[:-1] + 1, edges[1:]
-        self._min = np.full((bins, series), np.inf)
-        self._sum = np.zeros((bins, series))
-        self._max = np.full((bins, series), -np.inf)
+        self._min = np.full((bins, len(series)), np.inf)
+        self._sum = np.zeros((bins, len(series)))
+        self._max = np.full((bins, len(series)), -np.inf)
         self.steps_done = 0
 
     def add(self, values: np.ndarray) -> None:
@@ -52,7 +68,8 @@ class Recorder:
         seen = self._first <= self.steps_done
         first, last = self._first[seen], np.minimum(self._last[seen], self.steps_done)
         mean = self._sum[seen] / (last - first + 1)[:, None]
-        return {"first_step": first, "last_step": last, "min": self._min[seen], "mean": mean, "max": self._max[seen]}
+        bounds = {"min": self._min[seen], "mean": mean, "max": self._max[seen]}
+        return {"series": list(self.series), "first_step": first, "last_step": last, **bounds}
 
     def state(self) -> Tree:
         """Everything needed to go on after an interruption; what is added later does not change it."""

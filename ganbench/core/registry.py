@@ -13,10 +13,11 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ganbench.core.errors import GanbenchError, unknown
 
@@ -35,6 +36,7 @@ class Family:
 FAMILIES = {
     family.key: family
     for family in (
+        Family("game", "games", "Game"),
         Family("dataset", "data", "Dataset"),
         Family("architecture", "architectures", "Architecture"),
         Family("objective", "objectives", "Objective"),
@@ -43,8 +45,12 @@ FAMILIES = {
         Family("update", "updates", "Update"),
         Family("judge", "judges", "Judge"),
         Family("metric", "metrics", "Metric"),
+        Family("diagnostic", "diagnostics", "Diagnostic"),
     )
 }
+
+# Families of which every run of a grid has a member, if its game is made of one.
+CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "update")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Member:
     path: Path
     summary: str
     options: dict[str, Option]
+    constants: dict[str, Any]  # class variables with literal values: which parts a game takes, for example
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """Every option of the member with its value, typed.
@@ -79,8 +86,9 @@ class Member:
         values = {}
         for name, option in self.options.items():
             try:
-                # The annotation comes from a source file that `build` will execute anyway; only builtins are in reach.
-                values[name] = TypeAdapter(eval(option.annotation, {})).validate_python(given.get(name, option.default))
+                # The annotation comes from a source file that `build` will execute anyway.
+                wanted = TypeAdapter(eval(option.annotation, {"Literal": Literal}))
+                values[name] = wanted.validate_python(given.get(name, option.default))
             except ValidationError as error:
                 raise GanbenchError(
                     f"{self.family.key} {self.name!r}: option {name!r} must be {option.annotation}, "
@@ -88,9 +96,9 @@ class Member:
                 ) from None
         return values
 
-    def build(self, options: dict[str, Any]) -> Any:
-        """The member's object, from completed options; imports its file."""
-        return getattr(_module(self.path), self.family.cls)(**options)
+    def build(self, options: dict[str, Any], **parts: Any) -> Any:
+        """The member's object, from completed options and the parts that it is made of; imports its file."""
+        return getattr(_module(self.path), self.family.cls)(**options, **parts)
 
 
 @cache
@@ -132,18 +140,23 @@ def read(key: str, path: Path) -> Member:
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == family.cls]
     if not classes:
         raise GanbenchError(f"{key} file {path} must define a class named {family.cls!r}; it has none.")
-    options = {}
+    options: dict[str, Option] = {}
+    constants: dict[str, Any] = {}
     for node in classes[0].body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
         annotation = ast.unparse(node.annotation)
         if annotation.startswith("ClassVar"):
+            with suppress(ValueError, TypeError):
+                constants[node.target.id] = ast.literal_eval(node.value)
+            continue
+        if annotation == "Part":  # another family's member, which `build` is given
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
         options[node.target.id] = Option(annotation, ast.literal_eval(node.value))
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Member(family=family, name=path.stem, path=path, summary=summary, options=options)
+    return Member(family, path.stem, path, summary, options, constants)
 
 
 def _module(path: Path) -> Any:

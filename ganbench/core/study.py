@@ -7,12 +7,15 @@ editors complete and check study files.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator, model_validator
 
+from ganbench.core import registry
+from ganbench.core.claims import Claim, unique_ids
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import (
     AChoice,
@@ -27,18 +30,36 @@ from ganbench.core.fields import (
     Seeds,
     Share,
     Slug,
+    as_list,
     as_number,
 )
 from ganbench.core.reading import Loader, sentences
+from ganbench.core.registry import CHOICES
+from ganbench.core.selectors import ASelector, Selector
 
 
 class Snapshots(Section):
     """When the networks are kept for evaluation; the initial and the last networks always are."""
 
-    count: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=1000)] = 9
+    count: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=1_000_000)] = 9
     """How many, the initial networks among them."""
     spacing: Literal["log", "even"] = "log"
     """Evenly spaced, or denser early in training."""
+
+
+# The axes that only some games have: the family of parts that a game must be made of to have one, and what stands for
+# it where the study does not say.
+PARTS = {
+    "dataset": ("dataset", None),
+    "architecture": ("architecture", None),
+    "objective": ("objective", "non_saturating"),
+    "regularizer": ("regularizer", "none"),
+    "n_train": ("dataset", "all"),
+}
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(parts) or "none"
 
 
 class Train(Section):
@@ -48,8 +69,6 @@ class Train(Section):
     """Training steps: each one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(as_number), Field(ge=2)] = 64
     """Real examples, and as many generated ones, in every loss."""
-    update: AChoice = Field(default="adam", validate_default=True)
-    """How a gradient becomes a step."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
@@ -58,20 +77,28 @@ class Train(Section):
 
 
 class Block(Section):
-    """A full grid: every combination of its axes is a run. An axis is one value or a list."""
+    """A full grid: every combination of its axes is a run. An axis is one value or a list.
 
-    dataset: Choices
+    Which axes there are depends on the game: `gan`, two networks on data, has them all; a game of two numbers has no
+    data set and no architecture, and perhaps no objective.
+    """
+
+    game: Choices = Field(default=["gan"], validate_default=True)
+    """What is played; `gan` is an architecture on a data set."""
+    dataset: Choices | None = None
     """What to learn."""
-    architecture: Choices
+    architecture: Choices | None = None
     """The pair of networks; a user's own by the path of its file."""
-    objective: Choices = Field(default=["non_saturating"], validate_default=True)
-    """What the players minimise."""
-    regularizer: Choices = Field(default=["none"], validate_default=True)
-    """What is added to the discriminator's loss."""
+    objective: Choices | None = None
+    """What the players minimise; non_saturating unless given."""
+    regularizer: Choices | None = None
+    """What steadies the game; none unless given."""
     dynamics: Choices = Field(default=["alternating"], validate_default=True)
     """How the players move."""
-    n_train: Counts = Field(default=["all"])
-    """How many training examples a run may see; 'all' is as many as the data set has."""
+    update: Choices = Field(default=["adam"], validate_default=True)
+    """How a gradient becomes a step."""
+    n_train: Counts | None = None
+    """How many training examples a run may see; unless given 'all', as many as the data set has."""
     learning_rate: Rates
     """Of both players."""
     seed: Seeds
@@ -79,16 +106,41 @@ class Block(Section):
     train: dict[str, Any] = Field(default={})
     """Training options of this block alone, over those of the study."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _parts(cls, data: Any) -> Any:
+        """Fill in the parts that the block's games are made of; refuse those that they are not."""
+        if not isinstance(data, dict):
+            return data
+        data = {key: value for key, value in data.items() if value is not None}
+        named = data.get("game", "gan")
+        games = [game.get("name") if isinstance(game, dict) else game for game in as_list(named)]
+        try:
+            takes = {game: registry.find("game", game).constants.get("takes", ()) for game in games}
+        except (GanbenchError, AttributeError):
+            return data  # the axis `game` will say what is wrong with it
+        for axis, (family, default) in PARTS.items():
+            without = next((game for game in games if family not in takes[game]), None)
+            if axis in data and without is not None:
+                raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(takes[without])}")
+            if axis not in data and without is None:
+                if default is None:
+                    raise ValueError(
+                        f"{axis}: is missing; the parts of the game {games[0]!r}: {_listed(takes[games[0]])}"
+                    )
+                data[axis] = [default]
+        return data
+
     @field_serializer("seed")
     def _short(self, seeds: list[int]) -> list[int] | dict[str, int]:
         whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
         return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
-    @field_validator(
-        "dataset", "architecture", "objective", "regularizer", "dynamics", "n_train", "learning_rate", "seed"
-    )
+    @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
     @classmethod
-    def _values(cls, values: list[Any]) -> list[Any]:
+    def _values(cls, values: list[Any] | None) -> list[Any] | None:
+        if values is None:
+            return None
         if not values:
             raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
         counts = Counter(value.label if isinstance(value, Choice) else value for value in values)
@@ -98,14 +150,15 @@ class Block(Section):
         return values
 
 
-PackAxis = Literal["seed", "learning_rate", "n_train"]
+PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "update"]
 
 
 class Pack(Section):
     """Which runs train together in one process. Changes nothing but speed."""
 
     axes: list[PackAxis] = Field(default=["seed", "learning_rate", "n_train"])
-    """Runs that differ in nothing else share a pack."""
+    """Runs that differ in nothing else share a pack. Those that differ in more than seed, learning rate and number of
+    examples cannot fuse; one process trains them one group after the other, which pays where runs are short."""
     seeds_per_pack: Count = 16
     """Seeds are packed in blocks aligned at its multiples, so adding seeds reshuffles none."""
     fuse: Literal["auto", "always", "never"] = "auto"
@@ -128,6 +181,28 @@ class Inception(Section):
     """Where they are kept."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
     """Of the file, or its first characters."""
+
+
+class Experiment(Section):
+    """An instrument, and the runs it looks at."""
+
+    name: Slug
+    """Of the experiment: claims call what it measures `<name>.<column>`."""
+    diagnostic: AChoice
+    """The instrument."""
+    of: ASelector = Selector()
+    """The runs: values of axes, such as {game: bilinear}; all runs whose game it supports, unless given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        """An experiment is called after its instrument, unless it has a name of its own."""
+        if isinstance(data, str):
+            data = {"diagnostic": data}
+        if isinstance(data, dict) and "name" not in data and "diagnostic" in data:
+            given = data["diagnostic"]
+            data = {**data, "name": given.get("name") if isinstance(given, dict) else given}
+        return data
 
 
 class Evaluate(Section):
@@ -178,6 +253,10 @@ class Study(Section):
     results: Folder = Path("results")
     """The study's files lie in a folder of its name in here."""
     grid: Annotated[list[Block], Field(min_length=1)]
+    diagnose: list[Experiment] = Field(default=[])
+    """What instruments look at, after training."""
+    claims: list[Claim] = Field(default=[])
+    """What is said, and the tests that decide it."""
     train: Train = Train()
     pack: Pack = Pack()
     machine: Machine = Machine()
@@ -192,6 +271,20 @@ class Study(Section):
     def resolved(self) -> dict[str, Any]:
         """The whole study with every default filled in, as JSON-able values."""
         return self.model_dump(mode="json")
+
+    @field_validator("claims")
+    @classmethod
+    def _ids_differ(cls, claims: list[Claim]) -> list[Claim]:
+        return unique_ids(claims)
+
+    @field_validator("diagnose")
+    @classmethod
+    def _names_differ(cls, experiments: list[Experiment]) -> list[Experiment]:
+        names = Counter(experiment.name for experiment in experiments)
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is the name of {names[twice[0]]} experiments; give each a name of its own")
+        return experiments
 
     @model_validator(mode="after")
     def _blocks_train(self) -> Study:

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ganbench.core.streams import stream
 from ganbench.data import DataSpec, Examples
+from ganbench.data._gaussians import mixture
 
 MODES = 8
 
@@ -31,10 +31,4 @@ class Dataset:
     def load(self) -> Examples:
         angles = 2 * np.pi * np.arange(MODES) / MODES
         centres = self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        random = stream(0, "ring8")
-        parts = {}
-        for name, count in (("train", self.examples), ("heldout", self.examples // 4)):
-            modes = random.integers(MODES, size=count)
-            parts[name] = (centres[modes] + self.sigma * random.standard_normal((count, 2))).astype(np.float32)
-            parts[f"{name}_modes"] = modes
-        return Examples(**parts, facts={"centres": centres, "sigma": np.array(self.sigma)})
+        return mixture("ring8", centres, self.sigma, self.examples)

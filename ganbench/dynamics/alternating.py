@@ -1,33 +1,46 @@
-"""Alternating descent: the discriminator moves first, and the generator answers to the moved discriminator."""
+"""Alternating descent: one player moves, and the other answers to where it went."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
-from ganbench.dynamics import Memories, Move, Update, measured
-from ganbench.games import Game, Players, gradient
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics._steps import in_turns
+from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics:
-    """`discriminator_steps` steps of the first player, each on a batch of its own, then one of the second."""
+class Dynamics(Motion):
+    """`discriminator_steps` steps of the first player, each on a batch of its own, then one of the second; with
+    `generator_first`, the second player moves before them. With `sgd` of momentum -1/2 this is negative momentum
+    (Gidel et al. 2019b).
+
+    Raises:
+        GanbenchError: `discriminator_steps` is below 1.
+    """
 
     discriminator_steps: int = 1
+    generator_first: bool = False
+
+    def __post_init__(self) -> None:
+        if self.discriminator_steps < 1:
+            raise GanbenchError(f"discriminator_steps must be at least 1, but is {self.discriminator_steps}.")
 
     @property
     def draws(self) -> int:
         return self.discriminator_steps
 
+    @property
+    def evaluations(self) -> int:
+        return self.discriminator_steps + 1
+
     def step(
-        self, game: Game, players: Players, memories: Memories, batches: list[Any], update: Update, rate: Tensor
+        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
     ) -> Move:
-        first, second = game.players
-        players, memories, seen = dict(players), dict(memories), {}
-        for player, batch in [(first, batch) for batch in batches] + [(second, batches[-1])]:
-            loss, slope, noticed = gradient(game, player, players, batch)
-            players[player], memories[player] = update.step(players[player], slope, memories[player], rate)
-            seen |= measured(player, loss, slope, noticed)
-        return Move(players, memories, seen)
+        first, second = match.players
+        turns = [(first, batch) for batch in batches]
+        turns.insert(0 if self.generator_first else len(turns), (second, batches[-1]))
+        return in_turns(match, players, memories, turns, update, rate)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.dynamics import Memories, Move, Update, measured
-from ganbench.games import Game, Players, gradient
+from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics._steps import simultaneous
+from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics:
-    """theta <- theta - rate F(theta), with F the players' gradients of their own losses, stacked."""
+class Dynamics(Motion):
+    """theta <- theta - rate F(theta)."""
 
-    draws: ClassVar[int] = 1
+    evaluations: ClassVar[int] = 2
 
     def step(
-        self, game: Game, players: Players, memories: Memories, batches: list[Any], update: Update, rate: Tensor
+        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
     ) -> Move:
-        moved, remembered, seen = {}, {}, {}
-        for player in game.players:
-            loss, slope, noticed = gradient(game, player, players, batches[0])
-            moved[player], remembered[player] = update.step(players[player], slope, memories[player], rate)
-            seen |= measured(player, loss, slope, noticed)
-        return Move(moved, remembered, seen)
+        return simultaneous(match, players, memories, batches[0], update, rate)

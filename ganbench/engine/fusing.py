@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganbench.engine.train import Training
-from ganbench.games.gan import Gan, initial_module
+from ganbench.games import Rules, gan
 
 # A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself makes it
 # larger, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
@@ -18,7 +17,7 @@ LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many m
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
-def decide(mode: str, training: Training, members: int, device: torch.device) -> tuple[bool, str]:
+def decide(mode: str, rules: Rules, members: int, device: torch.device) -> tuple[bool, str]:
     """Whether to fuse, and why, in words to be kept with the runs.
 
     Args:
@@ -31,25 +30,27 @@ def decide(mode: str, training: Training, members: int, device: torch.device) ->
         return mode == "always", f"the study says fuse: {mode}"
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
-    size, work = parameters(training), forward_work(training)
+    size, work = parameters(rules), forward_work(rules)
     limit = LARGEST_PARAMETERS * (1 - FUSING_COST / members)
     fuse = size <= limit and work <= LARGEST_WORK
     measured = f"{size:,} parameters and {work / 1e6:.1f} MFLOP forward per run"
     return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
 
 
-def parameters(training: Training) -> int:
-    """Parameters of both networks."""
-    modules = [initial_module(training.architecture, player, training.data, seed=0) for player in Gan.players]
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+def parameters(rules: Rules) -> int:
+    """Parameters of both players."""
+    return sum(len(names) for names in rules.parameters.values())
 
 
-def forward_work(training: Training) -> int:
-    """Floating-point operations of one forward pass of both networks on one batch, counted, not timed."""
-    architecture, batch = training.architecture, training.batch_size
-    inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *training.data.shape)}
+def forward_work(rules: Rules) -> int:
+    """Floating-point operations of one forward pass of both networks on one batch, counted, not timed; 0 for a game
+    without networks, whose work is nothing beside a step's own cost."""
+    if not isinstance(rules, gan.Game):
+        return 0
+    architecture, batch = rules.architecture, rules.batch_size
+    inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *rules.data.shape)}
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         for player, shape in inputs.items():
-            initial_module(architecture, player, training.data, seed=0)(torch.zeros(shape))
+            gan.initial_module(architecture, player, rules.data, seed=0)(torch.zeros(shape))
     return counter.get_total_flops()

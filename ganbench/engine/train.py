@@ -10,35 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.record import SERIES, Recorder
+from ganbench.core.record import Recorder, series
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec
 from ganbench.dynamics import Memories
-from ganbench.games import Players
-from ganbench.games.gan import CHUNK, Gan
-
-
-@dataclass(frozen=True)
-class Member:
-    """What sets a run of a pack apart from its neighbours."""
-
-    seed: int
-    n_train: int
-    learning_rate: float
+from ganbench.games import CHUNK, Match, Member, Players, Rules
 
 
 @dataclass(frozen=True)
 class Training:
-    """What all members of a pack share: the parts of the game, and how long and how to train."""
+    """How all members of a pack train, whatever they play."""
 
-    data: DataSpec
-    architecture: Any
-    objective: Any
-    regularizer: Any
     dynamics: Any
     update: Any
     steps: int
-    batch_size: int
     dtype: torch.dtype
     snapshots: tuple[int, ...]  # steps after which the networks are kept; 0 is before the first
     curve_bins: int
@@ -77,9 +61,9 @@ def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
 
 
 def train(
+    rules: Rules,
     training: Training,
     members: Sequence[Member],
-    examples: np.ndarray,
     *,
     device: torch.device,
     resume: Tree | None = None,
@@ -88,41 +72,33 @@ def train(
     """Train the members, fused.
 
     Args:
-        training: what they share.
-        members: what they do not.
-        examples: all training examples, (n, *shape).
+        rules: of the game that they play.
+        training: how they train.
+        members: who plays.
         device: where to train.
         resume: what an interrupted call last gave out; it goes on there, with the same results bit for bit.
         at_chunk: called every `CHUNK` steps with the step, the number of members still training, and a function that
             gives out all that is needed to go on from there.
 
     Returns:
-        for every member its curves (bins of every recorded series), its snapshots ((S, P) parameters of both players
-        and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
+        for every member its curves (bins of every recorded series, and their names), its snapshots ((S, P) parameters
+        of both players and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
     """
     # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
-    game = Gan(
-        training.architecture,
-        training.objective,
-        training.regularizer,
-        training.data,
-        torch.from_numpy(examples).to(device, training.dtype),
-        [member.seed for member in members],
-        [member.n_train for member in members],
-        training.batch_size,
-    )
-    everyone = game
+    dynamics, update = training.dynamics, training.update
+    everyone = match = Match(rules, members, device, training.dtype)
+    names = series(rules.players, rules.series)
     rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
-    runs = [_Run(Recorder(training.steps, training.curve_bins, len(SERIES))) for _ in members]
+    runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
     if resume is None:
-        players = game.init()
-        memories = {player: training.update.init(theta) for player, theta in players.items()}
-        _keep(runs, alive, players, 0)
+        players = match.init()
+        memories = dynamics.init(match, players, update)
+        _keep(runs, alive, dynamics.answer(players, memories), 0)
     else:
         start, alive, players, memories = _restore(runs, resume, device)
-        game = everyone.select(alive) if alive else everyone
+        match = everyone.select(alive) if alive else everyone
     rate = rates[alive]
 
     while start < training.steps and alive:
@@ -130,13 +106,13 @@ def train(
         rows = []
         end = min(start + CHUNK, training.steps)
         for step in range(start, end):
-            batches = game.draw(step, training.dynamics.draws)
-            move = training.dynamics.step(game, players, memories, batches, training.update, rate)
+            batches = match.draw(step, dynamics.draws)
+            move = dynamics.step(match, players, memories, batches, update, rate)
             players, memories = move.players, move.memories
             norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in players.items()}
-            rows.append(torch.stack([(move.seen | norms)[name] for name in SERIES], dim=1))
+            rows.append(torch.stack([(move.seen | norms)[name] for name in names], dim=1))
             if step + 1 in training.snapshots:
-                _keep(runs, alive, players, step + 1)
+                _keep(runs, alive, dynamics.answer(players, memories), step + 1)
 
         # What they recorded; a member with a number that is none has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy()
@@ -146,7 +122,7 @@ def train(
         if len(staying) < len(alive):
             alive = [alive[place] for place in staying]
             players, memories, rate = _select(players, memories, rate, staying)
-            game = everyone.select(alive) if alive else everyone
+            match = everyone.select(alive) if alive else everyone
         start = end
         if at_chunk is not None:
             at_chunk(start, len(alive), lambda: _state(runs, start, alive, players, memories))  # noqa: B023
@@ -166,8 +142,8 @@ def _record(run: _Run, values: np.ndarray) -> None:
     if bad.any():
         row = int(np.argmax(bad.any(axis=1)))
         step = run.recorder.steps_done + row + 1
-        series = list(SERIES)[int(np.argmax(bad[row]))]
-        run.diverged = (step, f"{series} became {values[row][bad[row]][0]}")
+        name = run.recorder.series[int(np.argmax(bad[row]))]
+        run.diverged = (step, f"{name} became {values[row][bad[row]][0]}")
         values = values[: row + 1]
         run.snapshots = {at: kept for at, kept in run.snapshots.items() if at < step}
     run.recorder.add(values)

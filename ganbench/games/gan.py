@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import cached_property, lru_cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,129 +12,77 @@ from torch import Tensor
 
 from ganbench.core.streams import stream, stream_seed
 from ganbench.data import DataSpec
-from ganbench.games import Players, Seen
+from ganbench.games import Adversarial, Batch, Member, Part
 from ganbench.nn.network import Network
-
-CHUNK = 25  # steps whose random numbers are drawn together
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one gradient may look at: real examples, and for each player the latent points of its fake ones."""
-
-    real: Tensor  # (K, batch, *shape)
-    latent: dict[str, Tensor]  # (K, batch, latent_size)
+from ganbench.nn.sample import Sample
 
 
-class Gan:
-    """A pack of GANs of one architecture on one data set; members differ in seed and number of training examples.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Game(Adversarial):
+    """An architecture's discriminator and generator on a data set.
 
     Args:
         architecture, objective, regularizer: members of their families.
         data: what the examples are.
         examples: all training examples, (n, *shape), on the device and in the precision to train in. A run sees the
             first `n_train` of them in the order of its own stream, so its smaller subsets lie in its larger ones.
-        seeds, n_train: of every member.
         batch_size: of real and of generated examples.
     """
 
-    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    takes: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
 
-    def __init__(
-        self,
-        architecture: Any,
-        objective: Any,
-        regularizer: Any,
-        data: DataSpec,
-        examples: Tensor,
-        seeds: Sequence[int],
-        n_train: Sequence[int],
-        batch_size: int,
-    ) -> None:
-        self._parts = (architecture, objective, regularizer, data, examples)
-        self._objective, self._regularizer, self._examples = objective, regularizer, examples
-        self._latent_size, self._batch_size = architecture.latent_size, batch_size
-        self._members = tuple(zip(seeds, n_train, strict=True))
-        self._chunk: tuple[int, Tensor, Tensor] | None = None
-        self.networks = {
-            player: Network(initial_module(architecture, player, data, seed=0)).to(examples.device, examples.dtype)
-            for player in self.players
-        }
+    architecture: Part
+    data: Part
+    examples: Part
+    batch_size: Part
 
-    def init(self) -> Players:
-        """Initial parameters, drawn on the CPU in single precision: the same on every device and in every precision."""
-        architecture, _, _, data, examples = self._parts
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """Both networks, as functions of parameters."""
         return {
-            player: torch.stack(
-                [Network.vector(initial_module(architecture, player, data, seed)) for seed, _ in self._members]
-            ).to(examples)
+            player: Network(initial_module(self.architecture, player, self.data, seed=0)).to(
+                self.examples.device, self.examples.dtype
+            )
             for player in self.players
         }
 
-    def select(self, members: Sequence[int]) -> Gan:
-        architecture, objective, regularizer, data, examples = self._parts
-        seeds, n_train = zip(*(self._members[k] for k in members), strict=True)
-        return Gan(architecture, objective, regularizer, data, examples, seeds, n_train, self._batch_size)
+    @cached_property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        return {
+            player: tuple(f"{player}[{i}]" for i in range(network.size)) for player, network in self.networks.items()
+        }
 
-    # Random numbers -------------------------------------------------------------------------------------------------
+    def start(self, member: Member) -> dict[str, Tensor]:
+        """Initial parameters, drawn on the CPU in single precision: the same on every device and in every precision."""
+        return {
+            player: Network.vector(initial_module(self.architecture, player, self.data, member.seed))
+            for player in self.players
+        }
 
-    def draw(self, step: int, draws: int) -> list[Batch]:
-        """The batches of a step. Random numbers come in chunks of steps, each chunk from streams of its own."""
-        chunk, offset = divmod(step, CHUNK)
-        if self._chunk is None or self._chunk[0] != chunk:
-            self._chunk = (chunk, self._draw_latent(chunk, draws), self._draw_order(chunk, draws))
-        _, latent, order = self._chunk
-        here = range(offset * draws, (offset + 1) * draws)
-        return [
-            Batch(self._examples[order[i]], dict(zip(self.players, latent[i].unbind(0), strict=True))) for i in here
-        ]
+    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+        """Indices of real examples, standard normal latent points of both players, and the regularizer's numbers."""
+        size = self.batch_size
+        generator = torch.Generator().manual_seed(stream_seed(member.seed, "latent", chunk))
+        shape = (count, len(self.players), size, self.architecture.latent_size)
+        latent = torch.randn(shape, generator=generator, dtype=dtype)
+        order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
+        return {
+            "order": torch.from_numpy(order.reshape(count, size)),
+            **{f"latent.{player}": latent[:, place] for place, player in enumerate(self.players)},
+            **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
+        }
 
-    def _draw_latent(self, chunk: int, draws: int) -> Tensor:
-        """(batches of the chunk, players, K, batch, latent_size), standard normal.
+    def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
+        return Sample(self.examples[batch["order"]])
 
-        Drawn on the CPU, so that a run meets the same numbers on every device.
-        """
-        device, dtype = self._examples.device, self._examples.dtype
-        shape = (CHUNK * draws, len(self.players), self._batch_size, self._latent_size)
-        members = []
-        for seed, _ in self._members:
-            generator = torch.Generator().manual_seed(stream_seed(seed, "latent", chunk))
-            members.append(torch.randn(shape, generator=generator, dtype=dtype))
-        return torch.stack(members, dim=2).to(device)
+    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
+        return self.networks["discriminator"](theta, points)
 
-    def _draw_order(self, chunk: int, draws: int) -> Tensor:
-        """(batches of the chunk, K, batch): indices of examples; every epoch is a new order of the member's subset."""
-        batches, size = CHUNK * draws, self._batch_size
-        start = chunk * batches * size
-        orders = [
-            _epochs(seed, n_train, len(self._examples), start, batches * size).reshape(batches, size)
-            for seed, n_train in self._members
-        ]
-        return torch.from_numpy(np.stack(orders, axis=1)).to(self._examples.device)
-
-    # Losses ---------------------------------------------------------------------------------------------------------
-
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
-        discriminator, generator = (self.networks[p] for p in self.players)
-        theta_d, theta_g = (players[p] for p in self.players)
-
-        def judge(examples: Tensor) -> Tensor:
-            return discriminator(theta_d, examples)
-
-        if player == "generator":
-            return self._objective.generator(judge(generator(theta_g, batch.latent[player]))), {}
-
-        with torch.set_grad_enabled(theta_g.requires_grad):
-            fake = generator(theta_g, batch.latent[player])
-        real_logits, fake_logits = judge(batch.real), judge(fake)
-        loss = self._objective.discriminator(real_logits, fake_logits)
-        penalty = self._regularizer.penalty(judge, batch.real, fake)
-        outputs = {"real_output": real_logits, "fake_output": fake_logits}
-        seen = {name: self._objective.output(logits.detach()).mean(-1) for name, logits in outputs.items()}
-        return loss if penalty is None else loss + penalty, seen
+    def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
+        return self.networks["generator"](theta, latent)
 
 
-def initial_module(architecture: Any, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
+def initial_module(architecture: Part, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
     """A player's network with the initial parameters of the run with this seed."""
     # Modules draw their initial parameters from the global stream; it is seeded for them and then put back.
     with torch.random.fork_rng(devices=[]):

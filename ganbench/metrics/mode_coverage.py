@@ -1,4 +1,4 @@
-"""Mode coverage: how many modes are reached, how evenly, and by how many good examples."""
+"""Mode coverage: how many modes are reached, how evenly, by how many good examples, and which one dominates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Metric:
     """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
 
     One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.
+    `dominant_mode` over the snapshots of a run shows whether a collapsed generator stays or moves from mode to mode.
     """
 
     fair_share: float = 0.1
@@ -52,6 +53,23 @@ class Metric:
             lower=0.0,
             upper=None,
         ),
+        "dominant_mode": MetricInfo(
+            title="Dominant mode",
+            what="index of the mode that more than half of all generated examples fall on, whatever their quality; -1 "
+            "where no mode has that many",
+            best="none",
+            # Not NaN: a run without a dominant mode is no run without a value.
+            lower=-1.0,
+            upper=None,
+        ),
+        "dominant_share": MetricInfo(
+            title="Share of the largest mode",
+            what="share of all generated examples that fall on the mode with the most of them, whatever their quality; "
+            "1 is collapse onto one mode",
+            best="low",
+            lower=0.0,
+            upper=1.0,
+        ),
     }
 
     def supports(self, data: DataSpec) -> str | None:
@@ -66,9 +84,12 @@ class Metric:
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
         share = np.bincount(generated.mode, minlength=modes) / n
         there = share > 0  # 0 ln 0 = 0
+        largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),
             "modes_fair": float((good >= np.maximum(self.fair_share * reference * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
             "mode_kl": float((share[there] * np.log(share[there] / reference[there])).sum()),
+            "dominant_mode": float(largest if share[largest] > 0.5 else -1),
+            "dominant_share": float(share[largest]),
         }

@@ -17,7 +17,8 @@ class Network:
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         parameters = list(module.parameters())
-        self._shapes = [tuple(parameter.shape) for parameter in parameters]
+        self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
+        self._shapes = list(self.shapes.values())
         self._sizes = [parameter.numel() for parameter in parameters]
         self.size = sum(self._sizes)
         # Where each parameter stands in the module's parts: `functional_call` looks it up at every call, which takes

@@ -1,11 +1,10 @@
 """Objectives, one file each: what the two players minimise, as functions of the discriminator's logits.
 
-A member defines a frozen dataclass `Objective` with
+The losses are L_D = E_real[real(a)] + E_fake[fake(a)] and L_G = E_fake[generator(a)], with a the logit D(x) of an
+example. A member defines a frozen dataclass `Objective` with these three functions and
 
-- `discriminator(real, fake)`: the discriminator's loss from its logits on real and on generated examples;
-- `generator(fake)`: the generator's loss from the discriminator's logits on generated examples;
 - `output(logits)`: what the discriminator says of an example, as it is recorded: its probability of being real, or the
   critic's score where the objective has no probability.
 
-Logits have shape (..., batch); losses are means over the last axis, so members stay apart.
+All four are elementwise and keep the shape. The game takes the expectations, over a batch or by quadrature.
 """

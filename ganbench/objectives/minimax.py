@@ -13,11 +13,14 @@ class Objective:
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
     the terms that the generator can change."""
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(-real).mean(-1) + softplus(fake).mean(-1)
+    def real(self, logits: Tensor) -> Tensor:
+        return softplus(-logits)
 
-    def generator(self, fake: Tensor) -> Tensor:
-        return -softplus(fake).mean(-1)
+    def fake(self, logits: Tensor) -> Tensor:
+        return softplus(logits)
+
+    def generator(self, logits: Tensor) -> Tensor:
+        return -softplus(logits)
 
     def output(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()

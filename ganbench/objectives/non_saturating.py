@@ -16,11 +16,14 @@ class Objective:
     logit, where sigmoid followed by a logarithm loses them.
     """
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(-real).mean(-1) + softplus(fake).mean(-1)
+    def real(self, logits: Tensor) -> Tensor:
+        return softplus(-logits)
 
-    def generator(self, fake: Tensor) -> Tensor:
-        return softplus(-fake).mean(-1)
+    def fake(self, logits: Tensor) -> Tensor:
+        return softplus(logits)
+
+    def generator(self, logits: Tensor) -> Tensor:
+        return softplus(-logits)
 
     def output(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()

@@ -1,8 +1,59 @@
-"""Regularizers, one file each: what is added to the discriminator's loss.
+"""Regularizers, one file each: what is done to a GAN's losses, inputs or parameters to steady it.
 
-A member defines a frozen dataclass `Regularizer` with
-
-- `penalty(discriminator, real, fake) -> Tensor | None`: the penalty of every member, shape (K,); None for none.
-  `discriminator` maps examples (K, batch, *shape) to logits (K, batch); members never mix in it, so one gradient of
-  the sum of all logits gives every member's own.
+A member defines a frozen dataclass `Regularizer` derived from `Hooks`, and overrides those of its hooks that it needs.
+Shapes begin with the member axis K, and members never mix.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from ganbench.nn.sample import Sample
+
+Noise = dict[str, Tensor]
+Discriminator = Callable[[Tensor], Tensor]
+
+
+class Hooks:
+    """Where a regularizer can step in; here nothing is done."""
+
+    def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
+        """The random numbers that one member's next `count` batches need, each tensor (count, ...).
+
+        Args:
+            generator: the member's own stream; draw from nothing else.
+            shape: of a batch of examples, (batch, *example).
+            like: a tensor of the precision to draw in, on the CPU.
+        """
+        return {}
+
+    def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
+        """What the discriminator is shown in place of `real` or `fake` (the kind) examples (K, batch, *example)."""
+        return examples
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        """What the discriminator's loss is raised by, (K,); None for nothing.
+
+        `discriminator` maps examples (K, batch, *example) to logits (K, batch); one gradient of the sum of all logits
+        gives every member's own.
+        """
+        return None
+
+    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
+        """What a player's loss is raised by for its parameters (K, P): (K,), or None for nothing."""
+        return None
+
+    def project(self, player: str, theta: Tensor) -> Tensor:
+        """Where a player's parameters (K, P) are put back to after each of its moves."""
+        return theta
+
+
+def input_slope(discriminator: Discriminator, points: Tensor) -> Tensor:
+    """Gradient of the logit in the example, at every point: (K, batch, D) with D the values of an example."""
+    # The slope in a shift of the examples is the slope in them, and leaves them joined to the generator they come from.
+    shift = torch.zeros_like(points).requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
+    return slope.flatten(2)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 import numpy as np
 import pandas as pd
-import yaml
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import AXES, OUTCOMES
+from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.contenders import as_loss, contenders, measured
 from ganbench.analysis.findings import AXIS_WORDS, Finding, findings
 from ganbench.analysis.settings import settings
-from ganbench.analysis.words import between, duration, number, percent, plural
+from ganbench.analysis.words import between, number, percent
+from ganbench.report.claims import claims_shown
 from ganbench.report.figures import CAPTIONS
-from ganbench.report.outputs import CONTENDER_FIGURES, STUDY_FIGURES, figure_name
+from ganbench.report.laboratory import experiments
+from ganbench.report.making import config, facts, listed, references
+from ganbench.report.outputs import CONTENDER_FIGURES, figure_name
 
 HERE = Path(__file__).parent
 
@@ -32,20 +34,33 @@ FIGURE_TITLES = {
     "losses": "Losses",
     "progress": "Progress",
     "samples": "Samples",
+    "path": "The paths of training",
+    "vector_field": "The vector field",
+    "spectrum": "Eigenvalues of the flow",
+    "update_map": "What one step does to small distances",
+    "basins": "Basins of attraction",
+    "slices": "Cuts through parameter space",
+    "path_angle": "Does the field point along the path?",
+    "lyapunov": "Do neighbours part?",
+    "rotation": "How much the field turns",
 }
 
 
-def render(collected: Collected, study: dict, figures: Path, out: Path) -> None:
+def render(
+    collected: Collected, study: dict, figures: Path, shown: Sequence[tuple[str, str | None]], out: Path
+) -> None:
     """Write the report of a study.
 
     Args:
         collected: the study's results.
         study: its resolved configuration, with its name as `study`, and `title` and `description`, which may be empty.
         figures: folder that holds the files `ganbench.report.figures.write` left there.
+        shown: the figures, as `ganbench.report.outputs.figures` lists them.
         out: HTML file to write.
     """
+    gans = collected.gans
     found = findings(collected)
-    table = settings(collected) if len(collected.runs) else pd.DataFrame()
+    table = settings(gans) if len(gans.runs) else pd.DataFrame()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -58,27 +73,35 @@ def render(collected: Collected, study: dict, figures: Path, out: Path) -> None:
         name=study["study"],
         description=study.get("description") or "",
         style=(HERE / "report.css").read_text(encoding="utf-8"),
+        claims=claims_shown(collected, study),
         summary=[_finding(each) for each in found if each.contender is None or each.kind == "contender"],
-        figures=[_figure(figures, kind) for kind in STUDY_FIGURES],
-        contenders=[_contender(collected, table, found, name, figures) for name in contenders(collected)],
+        figures=[_figure(figures, kind) for kind, of in shown if of is None],
+        contenders=[_contender(gans, table, found, name, figures, shown) for name in contenders(gans)],
+        laboratory=[_experiment(each, figures, shown) for each in experiments(collected, study)],
         outcomes=OUTCOMES,
         metrics=[(info.title, info.what, _range(info)) for info in collected.metrics.values()],
-        references=_references(collected),
-        config=_config(study),
-        facts=_facts(collected.runs),
-        runs=_runs(collected.runs),
+        references=references(collected),
+        config=config(study),
+        facts=facts(collected.runs),
+        runs=listed(collected.runs),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
+
+
+def _experiment(experiment: dict, folder: Path, shown: Sequence[tuple[str, str | None]]) -> dict:
+    """An experiment with its picture, if its instrument has one."""
+    kind = next((kind for kind, of in shown if of == experiment["name"] and kind == experiment["kind"]), None)
+    return experiment | {"figure": _figure(folder, kind, experiment["name"]) if kind else None}
 
 
 def _finding(finding: Finding) -> dict[str, object]:
     return {"text": finding.text, "warning": finding.warning}
 
 
-def _figure(folder: Path, kind: str, contender: str | None = None) -> dict[str, str]:
+def _figure(folder: Path, kind: str, of: str | None = None) -> dict[str, str]:
     """A figure as a data address: an image of its own cannot clash with ids elsewhere on the page."""
-    path = folder / f"{figure_name(kind, contender)}.svg"
+    path = folder / f"{figure_name(kind, of)}.svg"
     if path.stat().st_size > LARGEST_SVG:
         path = path.with_suffix(".png")
     media = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
@@ -86,7 +109,14 @@ def _figure(folder: Path, kind: str, contender: str | None = None) -> dict[str, 
     return {"title": FIGURE_TITLES[kind], "caption": CAPTIONS[kind], "source": source}
 
 
-def _contender(collected: Collected, table: pd.DataFrame, found: list[Finding], name: str, figures: Path) -> dict:
+def _contender(
+    collected: Collected,
+    table: pd.DataFrame,
+    found: list[Finding],
+    name: str,
+    figures: Path,
+    shown: Sequence[tuple[str, str | None]],
+) -> dict:
     rows = table[table["contender"] == name]
     metrics = measured(collected, name)
     return {
@@ -96,7 +126,7 @@ def _contender(collected: Collected, table: pd.DataFrame, found: list[Finding], 
         "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected.metrics),
-        "figures": [_figure(figures, kind, name) for kind in CONTENDER_FIGURES],
+        "figures": [_figure(figures, kind, name) for kind, of in shown if of == name and kind in CONTENDER_FIGURES],
     }
 
 
@@ -163,76 +193,3 @@ def _range(info: MetricInfo) -> str:
     low = "" if info.lower is None else f"from {number(info.lower)}"
     high = "" if info.upper is None else f"to {number(info.upper)}"
     return ", ".join(part for part in (_hint(info), f"{low} {high}".strip()) if part)
-
-
-def _references(collected: Collected) -> list[dict[str, str]]:
-    return [
-        {
-            "dataset": row["dataset"],
-            "quantity": collected.metrics[row["quantity"]].title
-            if row["quantity"] in collected.metrics
-            else str(row["quantity"]).replace("_", " "),
-            "value": number(row["value"]),
-            "how": row["how"],
-        }
-        for _, row in collected.references.iterrows()
-    ]
-
-
-def _config(study: dict) -> str:
-    """The resolved configuration as YAML, in its own order."""
-    plain = json.loads(json.dumps(study, default=str))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
-
-
-def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """What the runs were made with, and what they took."""
-    if runs.empty:
-        return [("Runs", "none")]
-    seconds = runs["train_seconds"].dropna()
-    facts = [
-        ("Runs", f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused"),
-        ("Total training time", f"{duration(seconds.sum())} (each run's share of its pack's time)"),
-    ]
-    if len(seconds):
-        spread = f"{duration(seconds.median())} ({duration(seconds.min())} to {duration(seconds.max())})"
-        facts.append(("Training time of a run", f"median {spread}"))
-    times = runs["trained_at"].dropna().astype(str)
-    if len(times):
-        facts.append(("Trained", times.min() if times.nunique() == 1 else f"{times.min()} to {times.max()}"))
-    for column, label in (
-        ("device", "Device"),
-        ("python", "Python"),
-        ("torch", "PyTorch"),
-        ("cuda", "CUDA"),
-        ("commit", "Commit"),
-    ):
-        counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()
-        several = len(counts) > 1
-        facts.append(
-            (
-                label,
-                ", ".join(
-                    f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items()
-                ),
-            )
-        )
-    return facts
-
-
-def _runs(runs: pd.DataFrame) -> dict[str, list]:
-    """Every run by name, with the axes that vary, how it ended and its digest."""
-    axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
-    heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]
-    rows = [
-        [
-            *(number(run[axis]) if isinstance(run[axis], int | float | np.number) else run[axis] for axis in axes),
-            run["outcome"],
-            number(run["outcome_step"]),
-            run["outcome_why"],
-            duration(run["train_seconds"]),
-            run["digest"],
-        ]
-        for _, run in runs.iterrows()
-    ]
-    return {"heads": heads, "rows": rows}

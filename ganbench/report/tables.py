@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from ganbench.analysis import claims as verdicts
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
+from ganbench.core.claims import Claim
 from ganbench.report.outputs import TABLE_NOTES
 
 ROWS = {
@@ -17,6 +20,8 @@ ROWS = {
     "snapshots": "One row per run and snapshot: the metrics over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
+    "measurements": "One row per run and number that an instrument measured; what each means stands below.",
+    "claims": "One row per test of every claim.",
 }
 
 
@@ -32,6 +37,8 @@ def documented(metrics: dict[str, MetricInfo]) -> dict[str, dict[str, str]]:
         "snapshots": {**SNAPSHOTS, **now},
         "references": dict(REFERENCES),
         "settings": settings_columns(metrics),
+        "measurements": dict(MEASUREMENTS),
+        "claims": dict(verdicts.TABLE),
     }
 
 
@@ -50,18 +57,28 @@ def describe(info: MetricInfo) -> str:
     return " ".join(parts)
 
 
-def write(collected: Collected, folder: Path) -> None:
+def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
     """Write the files of `ganbench.report.outputs.table_files` into `folder`.
 
+    Args:
+        collected: the study's results.
+        folder: where to; made if it is not there.
+        claims: what the study's numbers are to decide.
+
     Raises:
-        ValueError: a table has a column that nothing documents, or lacks one that is.
+        ValueError: a table has a column that nothing documents, or lacks one that is; or a quantity has no meaning.
     """
+    odd = sorted(set(collected.measurements["quantity"]) - set(collected.instruments))
+    if odd:
+        raise ValueError(f"table measurements: instruments.json does not say what {odd} mean")
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "runs": collected.runs,
         "snapshots": collected.snapshots,
         "references": collected.references,
         "settings": settings(collected),
+        "measurements": collected.measurements,
+        "claims": verdicts.table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected.metrics)
     for name, table in tables.items():
@@ -69,7 +86,7 @@ def write(collected: Collected, folder: Path) -> None:
         ordered = table[list(notes[name])]
         ordered.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
         ordered.to_parquet(folder / f"{name}.parquet", index=False)
-    (folder / TABLE_NOTES).write_text(_page(notes), encoding="utf-8")
+    (folder / TABLE_NOTES).write_text(_page(notes, collected.instruments), encoding="utf-8")
 
 
 def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:
@@ -80,15 +97,21 @@ def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:
         )
 
 
-def _page(notes: dict[str, dict[str, str]]) -> str:
-    """Markdown: one section per table, one line per column."""
+def _page(notes: dict[str, dict[str, str]], instruments: dict[str, MetricInfo]) -> str:
+    """Markdown: one section per table, one line per column; and one for the quantities that were measured."""
     parts = [
         "# Columns\n\nEach table is stored twice, as CSV and as Parquet. An empty cell means that there is no value.\n"
     ]
-    for name, columns in notes.items():
-        lines = [f"| `{column}` | {_cell(text)} |" for column, text in columns.items()]
-        parts.append("\n".join([f"## {name}\n\n{ROWS[name]}\n", "| column | meaning |", "|---|---|", *lines, ""]))
+    parts += [_section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
+    if instruments:
+        known = {name: describe(info) for name, info in instruments.items()}
+        parts.append(_section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
     return "\n".join(parts)
+
+
+def _section(name: str, about: str, of: str, notes: dict[str, str]) -> str:
+    lines = [f"| `{key}` | {_cell(text)} |" for key, text in notes.items()]
+    return "\n".join([f"## {name}\n\n{about}\n", f"| {of} | meaning |", "|---|---|", *lines, ""])
 
 
 def _cell(text: str) -> str:

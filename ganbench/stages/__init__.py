@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STAGES = ("prepare", "judge", "train", "evaluate", "collect", "track", "tables", "figures", "report")
+STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
 STAMPS = ".done"  # folder of the stamps that stand for the digests of tables, figures, report and tracking
 
 

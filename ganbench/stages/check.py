@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from ganbench.core.errors import GanbenchError
+from ganbench.analysis.columns import OUTCOMES
+from ganbench.core.claims import VIEWS, quantities
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.grid import Run
+from ganbench.core.selectors import Selector, matches
 from ganbench.data import DataSpec
 from ganbench.engine.fusing import forward_work
+from ganbench.engine.train import train
+from ganbench.games import Match, Member
 from ganbench.games.gan import initial_module
-from ganbench.nn.network import Network
 from ganbench.stages import folder, weights
-from ganbench.stages.plan import Plan
+from ganbench.stages.device import available
+from ganbench.stages.parts import CPU, rules_of
+from ganbench.stages.plan import Plan, parts_of
 from ganbench.stages.train import training_of
 
 RATE = 20e9  # floating-point operations a second that one CPU core sustains in small networks, for estimates only
@@ -26,7 +33,7 @@ PASSES = 6
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a contender will take: parameters of both networks, seconds on one CPU core and bytes on disk."""
+    """What a contender will take: parameters of both players, seconds on one CPU core and bytes on disk."""
 
     contender: str
     runs: int
@@ -40,9 +47,12 @@ def check(plan: Plan) -> list[Estimate]:
 
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
-            metric fits no data set, weights are missing, or the disk has too little room.
+            game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
+            a metric fits no data set, weights are missing, the disk has too little room, or there is no such device.
     """
+    available(plan.study.machine.device)
     estimates = [_estimate(plan, contender) for contender in plan.contenders]
+    _instruments(plan)
     _metrics(plan)
     if plan.weights:
         weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -99,26 +109,73 @@ def architecture_fault(architecture: Any, data: DataSpec, batch: int = 4) -> str
 
 def _estimate(plan: Plan, contender: str) -> Estimate:
     members = [run for run in plan.runs if run.contender == contender]
-    pack = next(pack for pack in plan.packs.values() if pack.runs[0].contender == contender)
-    architecture, dataset = members[0].choice("architecture"), members[0].choice("dataset")
-    data = dataset.build().spec
-    fault = architecture_fault(architecture.build(), data)
-    if fault:
-        fits = _alternatives(plan, data)
-        raise GanbenchError(
-            f"grid: architecture {architecture.label!r} cannot do data set {dataset.label!r} with examples of shape "
-            f"{data.shape}: {fault}.{fits}"
-        )
-    training = training_of(plan.train[pack.name].slice)
-    sizes = tuple(
-        Network(initial_module(training.architecture, player, data, 0)).size
-        for player in ("discriminator", "generator")
-    )
-    step = PASSES * forward_work(training) / RATE + STEP_SECONDS
-    seconds = len(members) * training.steps * step
+    run = members[0]
+    _architecture(plan, run)
+    settings = run.train.model_dump(mode="json")
+    try:
+        rules, training = rules_of(parts_of(run), settings, None, CPU), training_of(settings, parts_of(run))
+        if run.choice("dataset"):  # a step would take the examples; what dynamics refuse, they refuse before the first
+            match = Match(rules, [_member(run)], CPU, training.dtype)
+            training.dynamics.init(match, match.init(), training.update)
+        else:
+            train(rules, replace(training, steps=1, snapshots=(0, 1)), [_member(run)], device=CPU)
+    except GanbenchError as error:
+        raise GanbenchError(f"grid: {contender}: {error}") from None
+    sizes = tuple(len(names) for names in rules.parameters.values())
+    step = training.dynamics.evaluations / 2 * PASSES * forward_work(rules) / RATE + STEP_SECONDS
+    fused = 1 if run.choice("dataset") else len(members)  # games of a few numbers cost a step's overhead once a pack
+    seconds = len(members) / fused * training.steps * step
     size = 4 if training.dtype == torch.float32 else 8
     kept = sum(sizes) * size * len(training.snapshots) + 8 * 3 * 8 * min(training.curve_bins, training.steps)
     return Estimate(contender, len(members), sizes, seconds, len(members) * kept)
+
+
+def _member(run: Run) -> Member:
+    return Member(run.seed, run.n_train, run.learning_rate)
+
+
+def _architecture(plan: Plan, run: Run) -> None:
+    architecture, dataset = run.choice("architecture"), run.choice("dataset")
+    if architecture is None:
+        return
+    data = dataset.build().spec
+    fault = architecture_fault(architecture.build(), data)
+    if fault:
+        raise GanbenchError(
+            f"grid: architecture {architecture.label!r} cannot do data set {dataset.label!r} with examples of shape "
+            f"{data.shape}: {fault}.{_alternatives(plan, data)}"
+        )
+
+
+def _instruments(plan: Plan) -> None:
+    """Every instrument can look at what it is asked to, and measures what claims need of it."""
+    known: set[str] = set()
+    for name, experiment in plan.experiments.items():
+        if name in VIEWS:  # claims would find the view of that name, not what the experiment measures
+            raise GanbenchError(f"diagnose.{name}: this name means something else in claims; give it another 'name'.")
+        instrument = experiment.diagnostic.build()
+        if instrument.of == "study":
+            known |= {f"{name}.{column}" for column in instrument.columns(None)}
+            continue
+        looked = {
+            run.choices: run for run in plan.runs if matches(experiment.of, {**run.axes, "contender": run.contender})
+        }
+        for run in looked.values():
+            rules = rules_of(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
+            fault = instrument.supports(rules)
+            if fault is None:
+                known |= {f"{name}.{column}" for column in instrument.columns(rules)}
+            elif experiment.of != Selector():
+                raise GanbenchError(
+                    f"diagnose.{name}: {experiment.diagnostic.label} cannot look at {run.contender}: {fault}"
+                )
+    scores = [column for metric in plan.study.evaluate.metrics if plan.gans for column in metric.build().columns]
+    known |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in scores}
+    known |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
+    for claim in plan.study.claims:
+        for quantity in sorted(quantities(claim)):
+            if quantity not in known:
+                raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, known))
 
 
 def _alternatives(plan: Plan, data: DataSpec) -> str:
@@ -131,8 +188,8 @@ def _alternatives(plan: Plan, data: DataSpec) -> str:
 
 
 def _metrics(plan: Plan) -> None:
-    specs = {run.choice("dataset"): run.choice("dataset").build().spec for run in plan.runs}
-    for metric in plan.study.evaluate.metrics:
+    specs = {dataset: dataset.build().spec for run in plan.runs if (dataset := run.choice("dataset"))}
+    for metric in plan.study.evaluate.metrics if specs else ():
         faults = {dataset.label: metric.build().supports(spec) for dataset, spec in specs.items()}
         if all(faults.values()):
             why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())

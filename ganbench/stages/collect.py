@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,22 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.columns import CURVES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store
+from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
-from ganbench.core.record import SERIES
 from ganbench.core.study import parse
 from ganbench.core.tree import Tree
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
 from ganbench.stages.evaluate import panel_of
-from ganbench.stages.parts import examples, make
+from ganbench.stages.jobs import Job, looks
+from ganbench.stages.parts import CPU, examples, instrument_of, make, rules_of
 from ganbench.stages.plan import Plan
 from ganbench.stages.progress import progress
 
-STATES = ("discriminator_parameters", "generator_parameters", "steps", "train_seconds", "trained_at", "pack", "fused")
-PLAYERS = ("discriminator", "generator")
+STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
 VERSIONS = ("device", "python", "torch", "cuda", "commit")
 
 
@@ -42,79 +43,90 @@ def run(slice: dict[str, Any], path: Path) -> None:
     with store.writing(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         with progress(f"collect {plan.study.study}", len(plan.runs), "runs") as report:
-            for count, (member, trained, judged, modes) in enumerate(_results(plan), start=1):
-                curve, snapshot = _curves(member, trained), _snapshots(member, judged, metrics)
+            for count, (point, trained, judged) in enumerate(_results(plan), start=1):
+                curve, snapshot = _curves(point, trained), _snapshots(point, judged, metrics)
                 curves.append(curve)
                 snapshots.append(snapshot)
-                runs.append(_run(plan, member, trained, curve, snapshot, metrics, modes))
-                store.save(shown.create_group(member["id"]), {"step": judged["step"], "samples": judged["samples"]})
+                runs.append(_run(plan, point, trained, curve, snapshot, metrics))
+                if judged is not None:
+                    store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
         with device(plan.study.machine.device):
             references = _references(plan, metrics, samples.create_group("real"))
+    measurements, instruments = _measurements(plan, folder / "arrays.h5")
     tables = {
         "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
         "references": references,
+        "measurements": measurements,
     }
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
-    about = {name: asdict(info) for name, info in metrics.items()}
-    (folder / "metrics.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
+    for name, infos in (("metrics", metrics), ("instruments", instruments)):
+        about = {column: asdict(info) for column, info in infos.items()}
+        (folder / f"{name}.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
     for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
         if older != folder:
             shutil.rmtree(older)
 
 
-def _results(plan: Plan) -> Iterator[tuple[packs.Member, Tree, Tree, int]]:
-    """Every run as its slice tells of it, what training left of it (but the networks), what judging left of it, and the
-    number of modes of its data."""
-    for name in plan.packs:
-        train, evaluate = plan.train[name], plan.evaluate[name]
-        modes = make("dataset", train.slice["parts"]["dataset"]).spec.modes
-        with store.reading(train.path, "train") as trained, store.reading(evaluate.path, "evaluate") as judged:
-            for member, scored in zip(train.slice["members"], evaluate.slice["members"], strict=True):
+def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
+    """Every run, what training left of it (but the networks), and what judging left of it where it was judged."""
+    for name, pack in plan.packs.items():
+        points = {run.id: run for run in pack.runs}
+        train, evaluate = plan.train[name], plan.evaluate.get(name)
+        scored = {} if evaluate is None else {member["id"]: member["digest"] for member in evaluate.slice["members"]}
+        with ExitStack() as files:
+            trained = files.enter_context(store.reading(train.path, "train"))
+            judged = evaluate and files.enter_context(store.reading(evaluate.path, "evaluate"))
+            for member in train.slice["members"]:
                 group = packs.group_of(trained, member["digest"])
                 kept = {key: store.load(group[key]) for key in ("curves", "about")}
                 kept |= {key: json.loads(group.attrs[key]) for key in ("diverged", "steps_done")}
-                kept["initial_norms"] = {
-                    player: float(np.linalg.norm(group["snapshots"][player][0])) for player in PLAYERS
-                }
-                yield member, kept, store.load(packs.group_of(judged, scored["digest"])), modes
+                kept |= {"initial_norms": _initial_norms(group["snapshots"]), "digest": member["digest"]}
+                seen = judged and store.load(packs.group_of(judged, scored[member["id"]]))
+                yield points[member["id"]], kept, seen
 
 
-def _labels(member: packs.Member) -> dict[str, Any]:
-    return {"run": member["id"], **{key: value for key, value in member.items() if key not in ("id", "digest")}}
+def _initial_norms(snapshots: h5py.Group) -> dict[str, float]:
+    """By player, the norm that its parameters' growth is measured against: their initial one."""
+    return {player: float(np.linalg.norm(values[0])) for player, values in snapshots.items() if player != "step"}
 
 
-def _curves(member: packs.Member, trained: Tree) -> pd.DataFrame:
+def _labels(point: Run) -> dict[str, Any]:
+    return {"run": point.id, **point.point}
+
+
+def _curves(point: Run, trained: Tree) -> pd.DataFrame:
     kept = trained["curves"]
     parts = [
         pd.DataFrame(
             {"first_step": kept["first_step"], "last_step": kept["last_step"]}
             | {what: kept[what][:, column] for what in ("min", "mean", "max")}
-        ).assign(run=member["id"], series=name)
-        for column, name in enumerate(SERIES)
+        ).assign(run=point.id, series=name)
+        for column, name in enumerate(kept["series"])
     ]
     return pd.concat(parts, ignore_index=True)[list(CURVES)]
 
 
-def _snapshots(member: packs.Member, judged: Tree, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    values = {name: judged["metrics"].get(name, np.full(len(judged["step"]), np.nan)) for name in metrics}
-    table = pd.DataFrame({"step": judged["step"], **values}).assign(**_labels(member))
+def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+    """The metrics over a run's snapshots; no rows for one that was not judged."""
+    steps, scores = ([], {}) if judged is None else (judged["step"], judged["metrics"])
+    values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
+    table = pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values}).assign(**_labels(point))
     return table[[*SNAPSHOTS, *metrics]]
 
 
 def _run(
     plan: Plan,
-    member: packs.Member,
+    point: Run,
     trained: Tree,
     curves: pd.DataFrame,
     snapshots: pd.DataFrame,
     metrics: dict[str, MetricInfo],
-    modes: int,
 ) -> dict[str, Any]:
-    about, diverged = trained["about"], trained["diverged"]
+    about, diverged, dataset = trained["about"], trained["diverged"], point.choice("dataset")
     verdict = judge(
         Rules(**plan.study.outcome.model_dump()),
         steps=about["steps"],
@@ -122,19 +134,22 @@ def _run(
         diverged=None if diverged is None else tuple(diverged),
         curves=curves,
         snapshots=snapshots,
-        modes=modes,
+        modes=dataset and dataset.build().spec.modes,
     )
     # A diverged run has no final networks: its last snapshot is from before, and is no final value.
-    reached = snapshots["step"].max() == about["steps"]
+    reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
+    sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"].values(), strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
-        **_labels(member),
+        **_labels(point),
+        "options": json.dumps(_numeric_options(point)),
         "outcome": verdict.outcome,
         "outcome_step": verdict.step,
         "outcome_why": verdict.why,
         "steps_done": trained["steps_done"],
+        **dict(sizes),
         **{name: about[name] for name in (*STATES, *VERSIONS)},
-        "digest": member["digest"],
+        "digest": trained["digest"],
         **final,
     }
 
@@ -143,8 +158,8 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
     """What held-out examples score against training examples, and how often each judge is right."""
     rows = []
     seen: dict[str, dict[str, Any]] = {}
-    for job in plan.evaluate.values():
-        seen.setdefault(job.slice["members"][0]["dataset"], job.slice)
+    for name, job in plan.evaluate.items():
+        seen.setdefault(plan.packs[name].runs[0].choice("dataset").label, job.slice)
     for dataset, slice in seen.items():
         heldout = examples(Path(slice["prepared"])).heldout
         known = make("dataset", slice["parts"]["dataset"]).spec.train
@@ -156,3 +171,43 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
         real.create_dataset(dataset, data=heldout[:512])
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"])
+
+
+def _numeric_options(point: Run) -> dict[str, float]:
+    """The numbers among the options of a run's parts, for claims to reckon with: `<family>_<option>`."""
+    return {
+        f"{choice.family}_{name}": value
+        for choice in point.choices
+        for name, value in choice.options.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo]]:
+    """What the instruments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest."""
+    rows, infos = [], {}
+    with store.writing(arrays, "arrays") as file:
+        for job in plan.diagnose.values():
+            with store.reading(job.path, "diagnose") as kept:
+                for look in looks(job.slice):
+                    tree = store.load(packs.group_of(kept, look["digest"]))
+                    experiment, run = look["experiment"], look["run"]
+                    rows += [(run, f"{experiment}.{name}", value) for name, value in tree["values"].items()]
+                    if tree["arrays"]:
+                        store.save(file.require_group(experiment).create_group(run or "study"), tree["arrays"])
+            infos |= _meanings(job)
+    table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
+    return table, infos
+
+
+def _meanings(job: Job) -> dict[str, MetricInfo]:
+    """What the numbers of a job's experiments mean."""
+    infos = {}
+    teams = job.slice.get("teams", [])
+    games = [None] if not teams else [rules_of(team["parts"], job.slice["train"], None, CPU) for team in teams]
+    for name, named in job.slice["experiments"].items():
+        instrument = instrument_of(named)
+        for rules in games:
+            if rules is None or instrument.supports(rules) is None:
+                infos |= {f"{name}.{column}": info for column, info in instrument.columns(rules).items()}
+    return infos

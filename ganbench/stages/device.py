@@ -18,6 +18,18 @@ from ganbench.core.locks import try_lock
 POLL_SECONDS = 1.0
 
 
+def available(wanted: str) -> None:
+    """Refuse a device that this machine does not have.
+
+    Raises:
+        GanbenchError: "cuda" is wanted and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise GanbenchError(
+            "machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda."
+        )
+
+
 @contextmanager
 def device(wanted: str) -> Iterator[torch.device]:
     """The device to compute on, this process's own for the block where it is a GPU.
@@ -28,10 +40,7 @@ def device(wanted: str) -> Iterator[torch.device]:
     Raises:
         GanbenchError: "cuda" is wanted and there is none.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise GanbenchError(
-            "machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda."
-        )
+    available(wanted)
     if wanted == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that take a GPU wherever they see one
     if wanted == "cpu" or not torch.cuda.is_available():

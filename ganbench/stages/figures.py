@@ -10,4 +10,4 @@ from ganbench.report.figures import write
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]))
+    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]])

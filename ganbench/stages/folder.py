@@ -63,7 +63,7 @@ def whole(paths: Iterable[Path]) -> None:
     faults = []
     for path in paths:
         if path.suffix == ".h5" and path.exists():
-            kind = "samples" if path.name == "samples.h5" else path.parent.name
+            kind = path.stem if path.name in ("samples.h5", "arrays.h5") else path.parent.name
             try:
                 with store.reading(path, kind):
                     pass

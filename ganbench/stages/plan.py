@@ -9,54 +9,24 @@ people open (tables, figures, the report) has plain names; a stamp named after i
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry
-from ganbench.core.errors import GanbenchError
+from ganbench.core.claims import refuse_idle
 from ganbench.core.fields import Choice
-from ganbench.core.grid import CHOICES, Pack, Run, expand, packs, slug
+from ganbench.core.grid import Pack, Run, expand, packs, slug
 from ganbench.core.registry import PACKAGE
+from ganbench.core.selectors import matches
 from ganbench.core.sources import digest, engine_digest, file_digest, sources_digest
-from ganbench.core.study import Study
-from ganbench.report.outputs import figure_files, table_files
+from ganbench.core.study import Experiment, Study
+from ganbench.report.outputs import figure_files, figures, table_files
 from ganbench.stages import STAGES, STAMPS
+from ganbench.stages.jobs import Job, fitting
 
-# A slice travels to its job as one command-line argument, which Linux limits to 128 KiB.
-LARGEST_SLICE = 120_000
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
-
-
-@dataclass(frozen=True)
-class Job:
-    """One piece of work.
-
-    `slice` is all it may know of the configuration; `inputs` are the files it reads, `outputs` those it leaves. The
-    first output is the one whose name carries the digest.
-    """
-
-    stage: str
-    name: str
-    digest: str
-    slice: dict[str, Any]
-    inputs: tuple[Path, ...]
-    outputs: tuple[Path, ...]
-
-    @property
-    def path(self) -> Path:
-        return self.outputs[0]
-
-    @property
-    def done(self) -> bool:
-        return all(path.exists() for path in self.outputs)
-
-    @cached_property
-    def argument(self) -> str:
-        """The slice as one JSON string with sorted keys."""
-        return json.dumps(self.slice, sort_keys=True, separators=(",", ":"))
 
 
 class Plan:
@@ -70,6 +40,9 @@ class Plan:
         self.contenders = tuple(dict.fromkeys(run.contender for run in self.runs))
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
+        self.gans = tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("dataset")))
+        self.experiments = {experiment.name: experiment for experiment in study.diagnose}
+        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs])
 
     def jobs(self, stage: str) -> dict[str, Job]:
         """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
@@ -126,12 +99,16 @@ class Plan:
     def train_digests(self) -> dict[str, str]:
         """By run: over its configuration and every source that can change its training."""
         return {
-            run.id: digest([run.config, self.prepare[_dataset(run)].digest, self._train_sources(run)])
+            run.id: digest([run.config, self._examples(run) and self._examples(run).digest, self._train_sources(run)])
             for run in self.runs
         }
 
+    def _examples(self, run: Run) -> Job | None:
+        """The job that prepares a run's data set; None for a game without one."""
+        return self.prepare[_dataset(run)] if run.choice("dataset") else None
+
     def _train_sources(self, run: Run) -> str:
-        return engine_digest("train", [choice.member for choice in (*run.choices, run.train.update)])
+        return engine_digest("train", [choice.member for choice in run.choices])
 
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:
@@ -140,6 +117,7 @@ class Plan:
         return {
             run.id: digest([self._measured, sha256, self.train_digests[run.id], self.judge[_dataset(run)].digest])
             for run in self.runs
+            if run.choice("dataset")
         }
 
     @cached_property
@@ -149,30 +127,29 @@ class Plan:
         return {name: self._train(pack, machine) for name, pack in self.packs.items()}
 
     def _train(self, pack: Pack, machine: dict[str, Any]) -> Job:
-        run, prepared = pack.runs[0], self.prepare[_dataset(pack.runs[0])].path
-        train = run.train.model_dump(mode="json")
+        prepared = self._examples(pack.runs[0])
         slice = {
-            "parts": _parts(run),
-            "train": {**train, "update": _named(run.train.update)},
+            "teams": [{"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.teams],
+            "train": pack.runs[0].train.model_dump(mode="json"),
             "fuse": self.study.pack.fuse,
             "machine": machine,
-            "prepared": str(prepared),
-            "sources": self._train_sources(run),
+            "prepared": prepared and str(prepared.path),
         }
-        return self._pack_job("train", pack, self.train_digests, slice, (prepared,))
+        return self._pack_job("train", pack, self.train_digests, slice, (prepared.path,) if prepared else ())
 
     @cached_property
     def evaluate(self) -> dict[str, Job]:
         """By pack: metrics and samples at every snapshot of its runs."""
         machine = self.study.machine.model_dump(mode="json")
-        return {name: self._evaluate(pack, machine) for name, pack in self.packs.items()}
+        packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("dataset")}
+        return {name: self._evaluate(pack, machine) for name, pack in packs.items()}
 
     def _evaluate(self, pack: Pack, machine: dict[str, Any]) -> Job:
         dataset = _dataset(pack.runs[0])
         trained, prepared, judge = self.train[pack.name].path, self.prepare[dataset].path, self.judge[dataset].path
         slice = {
             **self._measured,
-            "parts": _parts(pack.runs[0]),
+            "parts": parts_of(pack.runs[0]),
             "machine": machine,
             "trained": str(trained),
             "prepared": str(prepared),
@@ -193,19 +170,58 @@ class Plan:
             "sources": engine_digest("evaluate", [metric.member for metric in evaluate.metrics]),
         }
 
+    @cached_property
+    def diagnose(self) -> dict[str, Job]:
+        """By pack: what the instruments show of its runs; and `study`, what they show of none."""
+        jobs = {}
+        alone = [each for each in self.study.diagnose if each.diagnostic.member.constants.get("of") == "study"]
+        others = [each for each in self.study.diagnose if each not in alone]
+        if alone:
+            slice = {"pack": "study", "trained": None, "experiments": self._instruments(alone)}
+            jobs["study"] = fitting(self._job("diagnose", "study", slice, ()))
+        for name, pack in self.packs.items():
+            points = {run.id: run.point for run in pack.runs}
+            train, looks = self.train[name], {}
+            for experiment in others:
+                places = [
+                    place
+                    for place, member in enumerate(train.slice["members"])
+                    if matches(experiment.of, points[member["id"]])
+                ]
+                if places:
+                    looks[experiment.name] = places
+            if looks:
+                slice = {key: train.slice[key] for key in ("teams", "train", "machine", "prepared", "members", "pack")}
+                experiments = self._instruments(each for each in others if each.name in looks)
+                slice |= {"trained": str(train.path), "experiments": experiments, "looks": looks}
+                jobs[name] = fitting(self._job("diagnose", name, slice, (train.path, *train.inputs)))
+        return jobs
+
+    def _instruments(self, experiments: Iterable[Experiment]) -> dict[str, dict[str, Any]]:
+        """By experiment: its instrument, and the digest of the sources that can change what it shows."""
+        return {
+            each.name: {
+                **_named(each.diagnostic),
+                "sources": engine_digest("diagnose", [each.diagnostic.member]),
+            }
+            for each in experiments
+        }
+
     # After the grid: once a study -----------------------------------------------------------------------------------
 
     @cached_property
     def collect(self) -> Job:
         """All results of the study in a few tables. Its slice is what the grid is made from, not the grid: that may
         have a million points."""
-        study = self.study.model_dump(mode="json", exclude={"title", "description", "track"})
-        files = [job.path for stage in ("prepare", "judge", "train", "evaluate") for job in self.jobs(stage).values()]
+        study = self.study.model_dump(mode="json", exclude={"title", "description", "track", "claims"})
+        stages = ("prepare", "judge", "train", "evaluate", "diagnose")
+        files = [job.path for stage in stages for job in self.jobs(stage).values()]
         value = digest([study, [path.name for path in files], sources_digest(_stage("collect"))])
         folder = self.folder / "collect" / value[:12]
-        tables = ("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet")
-        outputs = tuple(folder / name for name in (*tables, "metrics.json", "samples.h5"))
-        return _fitting(Job("collect", "collect", value, {"study": study}, tuple(files), outputs))
+        tables = ("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet")
+        others = ("metrics.json", "instruments.json", "samples.h5", "arrays.h5")
+        outputs = tuple(folder / name for name in (*tables, *others))
+        return fitting(Job("collect", "collect", value, {"study": study}, tuple(files), outputs))
 
     @cached_property
     def track(self) -> Job:
@@ -215,12 +231,24 @@ class Plan:
     @cached_property
     def tables(self) -> Job:
         """Tables for people and their programs."""
-        return self._summary("tables", {"folder": str(self.folder / "tables")}, table_files())
+        slice = {"folder": str(self.folder / "tables"), "claims": self._claims}
+        return self._summary("tables", slice, table_files())
+
+    @cached_property
+    def _claims(self) -> list[dict[str, Any]]:
+        return [claim.model_dump(mode="json", exclude_none=True) for claim in self.study.claims]
 
     @cached_property
     def figures(self) -> Job:
         """Figures, as SVG and PNG."""
-        return self._summary("figures", {"folder": str(self.folder / "figures")}, figure_files(self.contenders))
+        slice = {"folder": str(self.folder / "figures"), "shown": [list(each) for each in self.shown]}
+        return self._summary("figures", slice, figure_files(self.shown))
+
+    @cached_property
+    def shown(self) -> list[tuple[str, str | None]]:
+        """Every figure of the study: its kind, and its contender or experiment where it is of one."""
+        instruments = {name: each.diagnostic.member.name for name, each in self.experiments.items()}
+        return figures(self.gans, instruments)
 
     @cached_property
     def report(self) -> Job:
@@ -229,6 +257,7 @@ class Plan:
         slice = {
             "study": self.study.resolved(),
             "figures": str(self.folder / "figures"),
+            "shown": [list(each) for each in self.shown],
             "folder": str(self.folder),
         }
         return self._summary("report", slice, ["report.html"], needs=(self.figures,), pages=tuple(pages))
@@ -256,23 +285,20 @@ class Plan:
         self, stage: str, pack: Pack, digests: dict[str, str], slice: dict[str, Any], inputs: tuple[Path, ...]
     ) -> Job:
         members = [
-            {"id": run.id, "digest": digests[run.id], "contender": run.contender, **run.axes} for run in pack.runs
+            {"id": run.id, "digest": digests[run.id], "contender": run.contender, "team": team, **_numbers(run)}
+            for team, runs in enumerate(pack.teams)
+            for run in runs
         ]
-        return _fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, inputs))
+        return fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, inputs))
 
 
-def _fitting(job: Job) -> Job:
-    if len(job.argument) > LARGEST_SLICE:
-        raise GanbenchError(
-            f"{job.stage} {job.name} would have to be told {len(job.argument):,} characters of configuration, more "
-            f"than the {LARGEST_SLICE:,} a job can be; lower pack.seeds_per_pack, take an axis out of pack.axes, or "
-            "make two studies."
-        )
-    return job
+def parts_of(run: Run) -> dict[str, Any]:
+    """What a run is made of, as slices tell of it."""
+    return {choice.family: _named(choice) for choice in run.choices}
 
 
-def _parts(run: Run) -> dict[str, Any]:
-    return {family: _named(choice) for family, choice in zip(CHOICES, run.choices, strict=True)}
+def _numbers(run: Run) -> dict[str, Any]:
+    return {"seed": run.seed, "n_train": run.n_train, "learning_rate": run.learning_rate}
 
 
 def _dataset(run: Run) -> str:

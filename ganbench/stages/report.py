@@ -1,4 +1,4 @@
-"""report: one HTML file that says what was found and how."""
+"""report: one HTML file of a study."""
 
 from __future__ import annotations
 
@@ -14,5 +14,6 @@ def run(slice: dict[str, Any], path: Path) -> None:
         Collected.read(Path(slice["collected"])),
         slice["study"],
         Path(slice["figures"]),
+        [(kind, of) for kind, of in slice["shown"]],
         Path(slice["folder"]) / "report.html",
     )

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.analysis.collected import Collected
+from ganbench.core.claims import Claim
 from ganbench.report.tables import write
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]))
+    claims = [Claim.model_validate(claim) for claim in slice["claims"]]
+    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), claims)

@@ -17,7 +17,7 @@ from ganbench.core.locks import exclusive
 from ganbench.stages.progress import progress
 from ganbench.tracking.address import database_of, public
 from ganbench.tracking.environment import QUIET, environment, silence
-from ganbench.tracking.pictures import PointFrame
+from ganbench.tracking.pictures import Frame, frame_of
 from ganbench.tracking.records import records
 from ganbench.tracking.store import Store
 
@@ -60,15 +60,15 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
     with exclusive(lock, f"the MLflow store {public(uri)}", wait=True), environment(QUIET), silence():
         store = Store(uri, study, database)
         complete = store.complete_runs(writing=set(collected.runs["run"]))
-        frames: dict[str, PointFrame] = {}  # by data set
+        frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = 0
         shown: dict[str, tuple] = {}  # by content: the point of the grid it is about
         for done, record in enumerate(records(collected), start=1):
             shown[record.content] = record.axes
             if record.content not in complete:
-                dataset = record.params["dataset"]
+                dataset = record.params.get("dataset", "")
                 if record.samples.ndim == 3 and dataset not in frames:
-                    frames[dataset] = PointFrame(collected.real(dataset))
+                    frames[dataset] = frame_of(collected.real(dataset))
                 artifacts += store.write(record, frames.get(dataset))
                 metrics += len(record.points)
                 created += 1

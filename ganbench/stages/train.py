@@ -13,72 +13,72 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from ganbench.analysis.words import plural
 from ganbench.core import store
 from ganbench.core.sources import digest
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
-from ganbench.engine.train import Member, Training, snapshot_steps, train
+from ganbench.engine.train import Training, snapshot_steps, train
+from ganbench.games import Member, Rules
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
-from ganbench.stages.parts import examples, make, verify
+from ganbench.stages.parts import images_of, make, rules_of, verify
 from ganbench.stages.progress import Report, progress
 from ganbench.stages.provenance import now, versions
 
 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
-    named = [*slice["parts"].items(), ("update", slice["train"]["update"])]
-    verify(slice["sources"], named, "train")
+    for team in slice["teams"]:
+        verify(team["sources"], team["parts"].items(), "train")
     members = slice["members"]
     kept = packs.there(path, "train", members)
     new = [member for member in members if member["digest"] not in kept]
     resume = path.parent / ".resume" / slice["pack"]
     made = train_new(slice, new, resume) if new else []
-    packs.write(path, "train", members, kept, zip(new, made, strict=True))
+    packs.write(path, "train", members, kept, made)
     shutil.rmtree(resume, ignore_errors=True)
 
 
-def training_of(slice: dict[str, Any]) -> Training:
-    """The part of a slice that all members share, as the engine wants it."""
-    train, parts = slice["train"], {family: make(family, named) for family, named in slice["parts"].items()}
+def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
+    """How runs of these parts train."""
     return Training(
-        data=parts["dataset"].spec,
-        **{family: parts[family] for family in ("architecture", "objective", "regularizer", "dynamics")},
-        update=make("update", train["update"]),
+        dynamics=make("dynamics", parts["dynamics"]),
+        update=make("update", parts["update"]),
         steps=train["steps"],
-        batch_size=train["batch_size"],
         dtype=getattr(torch, train["dtype"]),
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
     )
 
 
-def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> list[Tree]:
-    """Train the members that no file holds, in waves: all at once where they fuse, one by one where they do not."""
-    training = training_of(slice)
-    images = examples(Path(slice["prepared"])).train
-    with device(slice["machine"]["device"]) as place:
-        fused, why = fusing.decide(slice["fuse"], training, len(new), place)
-        waves = [new] if fused else [[member] for member in new]
-        total, done, made = len(new) * training.steps, 0, []
-        print(f"{len(new)} runs, {'fused' if fused else 'one by one'}: {why}; on {place}", file=sys.stderr, flush=True)
-        with progress(f"train {slice['pack']}", total, "run-steps") as report:
-            for wave in waves:
-                made += _wave(
-                    training,
-                    wave,
-                    images,
-                    place,
-                    _checkpoint(resume, wave, place),
-                    slice,
-                    _after(report, done, len(wave)),
-                )
-                done += len(wave) * training.steps
-    about = {"pack": slice["pack"], "fused": fused, "fused_why": why, **versions(place)}
-    return [{**tree, "about": {**about, **tree["about"]}} for tree in made]
+def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> list[tuple[packs.Member, Tree]]:
+    """Train the members that no file holds, team by team, in waves: all of a team at once where it fuses, one by one
+    where it does not."""
+    images, made = images_of(slice["prepared"]), []
+    with (
+        device(slice["machine"]["device"]) as place,
+        progress(f"train {slice['pack']}", len(new) * slice["train"]["steps"], "run-steps") as report,
+    ):
+        for number, team in enumerate(slice["teams"]):
+            mine = [member for member in new if member["team"] == number]
+            if not mine:
+                continue
+            rules = rules_of(team["parts"], slice["train"], images, place)
+            fused, why = fusing.decide(slice["fuse"], rules, len(mine), place)
+            how = "fused" if fused else "one by one"
+            print(f"{plural(len(mine), 'run')}, {how}: {why}; on {place}", file=sys.stderr, flush=True)
+            about = {"pack": slice["pack"], "fused": fused, "fused_why": why, **versions(place)}
+            for wave in [mine] if fused else [[member] for member in mine]:
+                training, checkpoint = training_of(slice["train"], team["parts"]), _checkpoint(resume, wave, place)
+                after = _after(report, len(made) * training.steps, len(wave))
+                for member, tree in zip(
+                    wave, _wave(rules, training, wave, place, checkpoint, slice, after), strict=True
+                ):
+                    made.append((member, {**tree, "about": {**about, **tree["about"]}}))
+    return made
 
 
 def _checkpoint(resume: Path, wave: list[packs.Member], place: torch.device) -> Path:
@@ -92,9 +92,9 @@ def _after(report: Report, done: float, members: int) -> Callable[[int], None]:
 
 
 def _wave(
+    rules: Rules,
     training: Training,
     wave: list[packs.Member],
-    images: np.ndarray,
     place: torch.device,
     checkpoint: Path,
     slice: dict[str, Any],
@@ -119,10 +119,10 @@ def _wave(
             saved_at = time.monotonic()
 
     members = [Member(member["seed"], member["n_train"], member["learning_rate"]) for member in wave]
-    trees = train(training, members, images, device=place, resume=state, at_chunk=at_chunk)
+    trees = train(rules, training, members, device=place, resume=state, at_chunk=at_chunk)
     share = (seconds + time.monotonic() - began) / len(wave)
-    sizes = {f"{p}_parameters": int(trees[0]["snapshots"][p].shape[1]) for p in ("discriminator", "generator")}
-    about = {"trained_at": now(), "train_seconds": share, "steps": training.steps, **sizes}
+    sizes = {player: int(trees[0]["snapshots"][player].shape[1]) for player in rules.players}
+    about = {"trained_at": now(), "train_seconds": share, "steps": training.steps, "parameters": sizes}
     trees = [{**tree, "about": about} for tree in trees]
     _save(checkpoint, {"done": {str(k): tree for k, tree in enumerate(trees)}})
     return trees

@@ -13,7 +13,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
 from ganbench.core.study import parse
 from ganbench.stages import folder
-from ganbench.stages.plan import Job, Plan
+from ganbench.stages.jobs import Job
+from ganbench.stages.plan import Plan
 
 _held: list[Any] = []  # the lock of the results folder: held as long as this process lives
 

@@ -1,17 +1,30 @@
-"""Pictures of a run's samples, one per snapshot: images in a square, points of the plane over the real ones."""
+"""Pictures of a run's samples, one per snapshot: images in a square, points over the real ones."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ganbench.tracking.records import Record
 
 
-def draw_samples(record: Record, frame: PointFrame | None, folder: Path) -> int:
-    """Draws one picture per snapshot: images in a square, or points of the plane in `frame`; returns how many."""
+class Frame(Protocol):
+    """A plot of a data set's real points, over which generated ones are drawn."""
+
+    def draw(self, points: np.ndarray, step: int, path: Path) -> None:
+        """Draws the points of one snapshot, shape (n, d), and says how many of them cannot be seen."""
+
+
+def frame_of(real: np.ndarray) -> Frame:
+    """The plot of real points (n, d): of the line a histogram, of more dimensions the first two coordinates."""
+    return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
+
+
+def draw_samples(record: Record, frame: Frame | None, folder: Path) -> int:
+    """Draws one picture per snapshot: images in a square, or points in `frame`; returns how many."""
     for step, examples in zip(record.sample_steps, record.samples, strict=True):
         path = folder / f"step_{step:08d}.png"
         if examples.ndim == 4:
@@ -40,8 +53,8 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
     Image.fromarray(page.repeat(zoom, axis=0).repeat(zoom, axis=1)).save(path)
 
 
-class PointFrame:
-    """A plot of a data set's real points (n, 2): generated ones are scattered over it, always in the same limits."""
+class PlaneFrame:
+    """Points of the plane (n, 2), scattered, always in the same limits."""
 
     def __init__(self, real: np.ndarray):
         from matplotlib.figure import Figure
@@ -58,8 +71,39 @@ class PointFrame:
         self._axes.legend(loc="upper right", fontsize=8)
 
     def draw(self, points: np.ndarray, step: int, path: Path) -> None:
-        """Draws the points of one snapshot, shape (n, 2), and says how many of them cannot be seen."""
-        outside = int((~((points >= self._low) & (points <= self._high)).all(axis=1)).sum())
+        points = points[:, :2]
+        inside = ((points >= self._low) & (points <= self._high)).all(axis=1)
         self._dots.set_offsets(points)
-        self._axes.set_title(f"step {step}: {len(points)} generated, {outside} outside the frame", fontsize=9)
+        self._axes.set_title(_caption(step, inside), fontsize=9)
         self._figure.savefig(path)
+
+
+class LineFrame:
+    """Points of the line (n,), in a histogram with always the same bins."""
+
+    BINS = 80
+
+    def __init__(self, real: np.ndarray):
+        from matplotlib.figure import Figure
+
+        margin = 0.5 * max(float(np.ptp(real)), 1e-3)
+        self._edges = np.linspace(real.min() - margin, real.max() + margin, self.BINS + 1)
+        self._figure = Figure(figsize=(4, 4), dpi=100)
+        self._axes = self._figure.add_subplot(xlabel="example", ylabel="share of the examples")
+        shares = np.histogram(real, self._edges)[0] / len(real)
+        self._axes.stairs(shares, self._edges, fill=True, color="0.75", label="real")
+        self._steps = self._axes.stairs(0 * shares, self._edges, color="C0", label="generated")
+        self._axes.legend(loc="upper right", fontsize=8)
+        self._highest = float(shares.max())
+
+    def draw(self, points: np.ndarray, step: int, path: Path) -> None:
+        inside = (points[:, 0] >= self._edges[0]) & (points[:, 0] <= self._edges[-1])
+        shares = np.histogram(points[inside, 0], self._edges)[0] / len(points)
+        self._steps.set_data(shares)
+        self._axes.set_ylim(0, 1.05 * max(self._highest, float(shares.max())))
+        self._axes.set_title(_caption(step, inside), fontsize=9)
+        self._figure.savefig(path)
+
+
+def _caption(step: int, inside: np.ndarray) -> str:
+    return f"step {step}: {len(inside)} generated, {int((~inside).sum())} outside the frame"

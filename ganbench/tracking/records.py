@@ -1,8 +1,9 @@
-"""What MLflow is to show of every run: its parameters, tags, times, points of every series, and samples.
+"""What MLflow is to show of every run: parameters, tags, times, points of every series, measurements, and samples.
 
 Numbers are shown as they are. MLflow stores NaN, but its SQL stores turn an infinity into the largest float: infinite
 values are left out and counted in the tag `ganbench.infinite_left_out`. An empty cell of the snapshots table is a
-metric that does not exist for that run, and logs nothing.
+metric that does not exist for that run, and logs nothing; a measurement that has no value is one that an instrument
+took and found undefined, and is logged as NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ganbench.analysis.columns import AXES, RUNS
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
-EXTREMES = ("discriminator_loss", "generator_loss")  # a bin's mean hides the spikes of these, and spikes matter
+EXTREMES = "_loss"  # ending of the series whose bins' extremes are shown too: a mean hides spikes, and spikes matter
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,15 @@ def records(collected: Collected) -> Iterator[Record]:
     """Yields every run of the study as MLflow is to show it."""
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
+    measured = dict(iter(collected.measurements.groupby("run", sort=False)))
     for row in collected.runs.to_dict("records"):
         run = row["run"]
         kept = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
-        points = [*_curve_points(curves.get(run, collected.curves.iloc[:0])), *_metric_points(collected, row, kept)]
+        points = [
+            *_curve_points(curves.get(run, collected.curves.iloc[:0])),
+            *_metric_points(collected, row, kept),
+            *_measured_points(measured.get(run, collected.measurements.iloc[:0]), row["steps_done"]),
+        ]
         finite = [point for point in points if not math.isinf(point[1])]
         end = pd.Timestamp(row["trained_at"])
         end_ms = round((end.tz_localize("UTC") if end.tzinfo is None else end).timestamp() * 1000)
@@ -90,13 +96,16 @@ def records(collected: Collected) -> Iterator[Record]:
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
     """The named cells as MLflow keeps them, without the empty ones."""
-    return {name: str(row[name]) for name in names if not pd.isna(row[name]) and row[name] != ""}
+    kept = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
+    if "n_train" in kept:  # a column with empty cells comes as floats, and a game without data has none
+        kept["n_train"] = int(kept["n_train"])
+    return {name: str(value) for name, value in kept.items()}
 
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
     """Every bin's mean at its last step and, where a bin of a loss spans several steps, its extremes."""
     for series, bins in curves.groupby("series", sort=False):
-        wide = bins[bins["first_step"] < bins["last_step"]] if series in EXTREMES else bins.iloc[:0]
+        wide = bins[bins["first_step"] < bins["last_step"]] if series.endswith(EXTREMES) else bins.iloc[:0]
         for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
             for value, step in zip(rows[column], rows["last_step"], strict=True):
                 yield f"{series}{key}", value, step
@@ -110,3 +119,9 @@ def _metric_points(collected: Collected, row: dict[str, Any], kept: pd.DataFrame
             yield name, value, kept.at[index, "step"]
         if len(kept) and not pd.isna(row.get(f"{name}_final", math.nan)):
             yield f"{name}_final", row[f"{name}_final"], kept["step"].iloc[-1]
+
+
+def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:
+    """Every number that an instrument found of the run, at its last step."""
+    for quantity, value in zip(measured["quantity"], measured["value"], strict=True):
+        yield quantity, value, step

@@ -16,7 +16,7 @@ from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
 from ganbench.tracking.address import public
 from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
-from ganbench.tracking.pictures import PointFrame, draw_samples
+from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
@@ -65,7 +65,7 @@ class Store:
                     self._client.delete_run(run.info.run_id)
         return complete
 
-    def write(self, record: Record, frame: PointFrame | None) -> int:
+    def write(self, record: Record, frame: Frame | None) -> int:
         """Writes one run, its completeness last, and returns how many pictures were logged."""
         from mlflow.entities import Metric, Param
 

@@ -7,6 +7,8 @@ A member defines a frozen dataclass `Update` with two pure functions, in the man
 
 A memory is a dict of tensors whose first axis is the member's, so that members can leave a pack. Nothing is changed in
 place: dynamics that look ahead call `step` and drop what it returns.
+
+Options that are numbers may be tensors (K, 1), one value for each member, of the parameters' precision.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Update:
 
     def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
         mean = torch.lerp(memory["mean"], gradient, 1 - self.beta1)
-        square = (memory["square"] * self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        square = gradient.square().lerp_(memory["square"], self.beta2)
         power1, power2 = memory["power1"] * self.beta1, memory["power2"] * self.beta2
         scale = (square / (1 - power2)).sqrt_().add_(self.epsilon)
         theta = torch.addcdiv(theta, mean * (-rate / (1 - power1)), scale)

@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from ganbench.report.outputs import figure_name, figures
+from ganbench.report.outputs import figure_name
 from ganbench.stages.workflow import named, plan_of, start
 
 plan = plan_of(
@@ -49,12 +49,12 @@ def outputs_of(stage):
 def shown_figures():
     """The figures, as `snakemake --report` shows them; their other formats."""
     shown, others = [], []
-    for kind, contender in figures(plan.contenders):
-        path = f"{plan.folder}/figures/{figure_name(kind, contender)}"
+    for kind, of in plan.shown:
+        path = f"{plan.folder}/figures/{figure_name(kind, of)}"
         about = {
             "category": "Figures",
-            "subcategory": contender or "the whole study",
-            "labels": {"figure": kind, "of": contender or "the whole study"},
+            "subcategory": of or "the whole study",
+            "labels": {"figure": kind, "of": of or "the whole study"},
         }
         shown.append(report(f"{path}.svg", caption=f"../report/{kind}.rst", **about))
         others.append(f"{path}.png")

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import contenders
-from ganbench.report.figures import failure_rate, losses, outcomes, progress, quality, samples, style
-from ganbench.report.outputs import CONTENDER_FIGURES, STUDY_FIGURES, figure_name
+from ganbench.report.figures import (
+    basins,
+    failure_rate,
+    losses,
+    lyapunov,
+    outcomes,
+    path,
+    path_angle,
+    progress,
+    quality,
+    rotation,
+    samples,
+    slices,
+    spectrum,
+    style,
+    update_map,
+    vector_field,
+)
+from ganbench.report.outputs import PICTURED, figure_name
 
 KINDS = {
     "outcomes": outcomes,
@@ -18,29 +35,43 @@ KINDS = {
     "losses": losses,
     "progress": progress,
     "samples": samples,
+    "path": path,
+    "vector_field": vector_field,
+    "spectrum": spectrum,
+    "update_map": update_map,
+    "basins": basins,
+    "slices": slices,
+    "path_angle": path_angle,
+    "lyapunov": lyapunov,
+    "rotation": rotation,
 }
 
 CAPTIONS = {kind: module.CAPTION for kind, module in KINDS.items()}
 
 
-def draw(collected: Collected, kind: str, contender: str | None = None) -> Figure:
+def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
     """Draw one figure.
 
     Args:
         collected: the study.
-        kind: a member of `STUDY_FIGURES`, or of `CONTENDER_FIGURES` together with a contender.
-        contender: slug of the contender, for the figures that have one each.
+        kind: a member of `KINDS`.
+        of: slug of the contender or name of the experiment that the figure is of, if it is of one.
     """
-    if collected.runs.empty:
-        return style.nothing("The study has no runs.")
-    return KINDS[kind].draw(collected) if contender is None else KINDS[kind].draw(collected, contender)
+    shown = collected if kind in PICTURED else collected.gans
+    if shown.runs.empty:
+        return style.nothing("The study has no runs of this kind.")
+    return KINDS[kind].draw(shown) if of is None else KINDS[kind].draw(shown, of)
 
 
-def write(collected: Collected, folder: Path) -> None:
-    """Draw every figure of a study and write the files of `ganbench.report.outputs.figure_files` into `folder`."""
+def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | None]]) -> None:
+    """Draw figures and write the files of `ganbench.report.outputs.figure_files` into `folder`.
+
+    Args:
+        collected: the study.
+        folder: where to; made if it is not there.
+        shown: the figures, as `ganbench.report.outputs.figures` lists them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(kind, None) for kind in STUDY_FIGURES]
-    wanted += [(kind, contender) for contender in contenders(collected) for kind in CONTENDER_FIGURES]
-    for kind, contender in wanted:
+    for kind, of in shown:
         with style.applied():
-            style.save(draw(collected, kind, contender), folder, figure_name(kind, contender))
+            style.save(draw(collected, kind, of), folder, figure_name(kind, of))

@@ -58,8 +58,12 @@ def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, centre: np.ndarray
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color=FAINT)
-    away, lost = int((~inside).sum()), len(samples) - len(known)
-    notes = [f"{away} of {len(samples)} outside"] if away else []
+    away_note(axes, int((~inside).sum()), len(samples), len(samples) - len(known))
+
+
+def away_note(axes: Axes, away: int, total: int, lost: int) -> None:
+    """Say below a panel how many of its points it does not show: beyond its edges, or not a number."""
+    notes = [f"{away} of {total} outside"] if away else []
     notes += [f"{lost} not a number"] if lost else []
     if notes:
         axes.set_xlabel("\n".join(notes), fontsize=7, color=QUIET, labelpad=2)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.contenders import dataset_of, failed, final_losses, headline
 from ganbench.analysis.words import number
-from ganbench.report.figures import points, strips
+from ganbench.report.figures import histograms, points, strips
 from ganbench.report.figures.style import nothing
 
 CAPTION = (
@@ -30,7 +30,7 @@ class Shown:
 
 
 def draw(collected: Collected, contender: str) -> Figure:
-    """Samples over training: film strips of images, or clouds of points of the plane."""
+    """Samples over training: film strips of images, clouds of points of a plane, histograms of points of a line."""
     shown = [_shown(collected, contender, run, role) for role, run in choose(collected, contender)]
     shown = [run for run in shown if run.samples.size]
     if not shown:
@@ -40,7 +40,9 @@ def draw(collected: Collected, contender: str) -> Figure:
         return strips.draw(contender, shown, real)
     if real.ndim == 2 and real.shape[1] == 2:
         return points.draw(contender, shown, real)
-    return nothing(f"{contender}: examples of shape {real.shape[1:]} are neither images nor points of the plane.")
+    if real.ndim == 2 and real.shape[1] == 1:
+        return histograms.draw(contender, shown, real)
+    return nothing(f"{contender}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane.")
 
 
 def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:

@@ -31,6 +31,7 @@ PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "genera
 INK = "#2b2f33"
 QUIET = "#6b7278"
 FAINT = "#e4e7ea"
+GOOD, BAD, ODD = "#2a9d8f", "#d55e00", "#aa4499"  # what settles, what leaves, what does neither
 REFERENCE = {"color": QUIET, "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 _RC = {

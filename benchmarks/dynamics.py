@@ -1,0 +1,177 @@
+"""How fast every dynamics steps, and what a Jacobian's spectrum costs, next to plain training steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks.cases import Case, build
+from benchmarks.sheets import Sheet
+from ganbench.core import registry
+from ganbench.diagnostics import Played
+from ganbench.engine.fusing import parameters
+from ganbench.games import CHUNK, Match, Member, Rules
+
+BASE = "simultaneous"  # what the others are compared with
+RATE = 1e-3
+RING = Case("ring GAN", "mlp", "ring8", steps=6000, batch_size=64)
+SMALL_RING = Case("small ring GAN", "mlp", "ring8", steps=6000, batch_size=64, options={"width": 8})
+
+# Games and how many play them.
+CASES: tuple[tuple[str, int], ...] = (
+    ("bilinear", 1),
+    ("bilinear", 100),
+    ("bilinear", 10_000),
+    (RING.name, 1),
+    (RING.name, 16),
+)
+# Games whose spectrum is looked at: two numbers, networks small enough for all eigenvalues, and larger ones.
+SPECTRA: tuple[tuple[str, int], ...] = (("bilinear", 100), (SMALL_RING.name, 4), (RING.name, 4))
+
+
+def game(name: str, device: str) -> Rules:
+    """A game without data by its name, or a case."""
+    networks = {case.name: case for case in (RING, SMALL_RING)}
+    return networks[name].rules(device) if name in networks else registry.members("game")[name].build({})
+
+
+class Runner:
+    """Runs of a game, moved by a dynamics with plain gradient steps; keeps no record of them."""
+
+    def __init__(self, rules: Rules, members: int, dynamics: str, device: str) -> None:
+        examples = None if "dataset" not in rules.takes else len(rules.examples)
+        who = [Member(seed, examples, RATE) for seed in range(members)]
+        self.match = Match(rules, who, torch.device(device), torch.float32)
+        self.dynamics, self.update = build("dynamics", dynamics), build("update", "sgd")
+        self.rate = torch.full((members, 1), RATE, device=device)
+        self.players = self.match.init()
+        self._memories = self.dynamics.init(self.match, self.players, self.update)
+        self._done = 0
+
+    def __call__(self, steps: int) -> None:
+        for step in range(self._done, self._done + steps):
+            batches = self.match.draw(step, self.dynamics.draws)
+            move = self.dynamics.step(self.match, self.players, self._memories, batches, self.update, self.rate)
+            self.players, self._memories = move.players, move.memories
+        self._done += steps
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A study keeps every core busy with packs of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def seconds_of(work: Callable[[], object], device: str) -> float:
+    """What some work takes; of a CPU it is the core's time that counts, not the waiting for it."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    began = clock()
+    work()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return max(clock() - began, 1e-9)
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """A game with so many members: steps per second of every dynamics, turn by turn."""
+
+    game: str
+    members: int
+    turns: dict[str, list[float]]
+
+    def relative(self, dynamics: str) -> float:
+        """To simultaneous steps, turn against turn."""
+        pairs = zip(self.turns[dynamics], self.turns[BASE], strict=True)
+        return median(mine / base for mine, base in pairs)
+
+
+@one_thread()
+def measure(name: str, members: int, device: str, *, rounds: int, seconds: float) -> Speeds:
+    """Time the dynamics in turns, so that what else the machine does falls on all of them.
+
+    Args:
+        name, members: the game, and how many play it.
+        device: "cpu" or "cuda".
+        rounds: turns of every dynamics.
+        seconds: what a turn takes, about.
+    """
+    rules = game(name, device)
+    runners = {each: Runner(rules, members, each, device) for each in registry.members("dynamics")}
+    steps = {}
+    for each, runner in runners.items():
+        runner(2)
+        # Whole chunks, each with one draw of random numbers, where these take no longer than a turn.
+        one = seconds_of(lambda runner=runner: runner(3), device) / 3
+        wanted = seconds / one
+        steps[each] = max(1, round(wanted / CHUNK) * CHUNK or round(wanted))
+    turns: dict[str, list[float]] = {each: [] for each in runners}
+    for index in range(rounds):
+        order = list(runners)[index % len(runners) :] + list(runners)[: index % len(runners)]
+        for each in order:
+            taken = seconds_of(lambda each=each: runners[each](steps[each]), device)
+            turns[each].append(steps[each] / taken)
+    return Speeds(name, members, turns)
+
+
+def sheet(speeds: Sequence[Speeds]) -> Sheet:
+    """Every dynamics in a row, every game in a column."""
+    result = Sheet(
+        "Training steps per second of every dynamics",
+        ["dynamics", "gradients a step", *(f"{each.game}, {_runs(each.members)}" for each in speeds)],
+        "Steps of a whole pack, plain gradient steps, nothing recorded; medians of turns, and in brackets the share of "
+        "simultaneous steps. A gradient is one player's; a product with the Jacobian counts as two.",
+    )
+    for name in sorted(speeds[0].turns, key=lambda name: (name != BASE, name)):
+        cells = [f"{median(each.turns[name]):,.0f} ({each.relative(name):.2f})" for each in speeds]
+        result.add(name, build("dynamics", name).evaluations, *cells)
+    return result
+
+
+def _runs(members: int) -> str:
+    return f"{members:,} run{'s' if members > 1 else ''}"
+
+
+@one_thread()
+def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int, seconds: float) -> Sheet:
+    """What a look at the Jacobian's eigenvalues costs, in training steps."""
+    result = Sheet(
+        "Cost of a Jacobian's spectrum",
+        ["game", "parameters", "runs", "eigenvalues", "one look at all, s", "in simultaneous steps"],
+        "All eigenvalues where the instrument's `exact` has room for them, and Arnoldi's outer ones beyond; the steps "
+        "are of the same pack, timed in turns with the looks.",
+    )
+    instrument = registry.members("diagnostic")["spectrum"].build({})
+    for name, members in cases:
+        rules = game(name, device)
+        runner = Runner(rules, members, BASE, device)
+        played = Played(
+            runner.match,
+            runner.dynamics,
+            runner.update,
+            runner.rate,
+            np.array([0]),
+            {player: theta[:, None] for player, theta in runner.players.items()},
+        )
+        runner(CHUNK)
+        steps = max(CHUNK, round(seconds / (seconds_of(lambda r=runner: r(CHUNK), device) / CHUNK)))
+        looks, times = [], []
+        for _ in range(rounds):
+            looks.append(seconds_of(lambda played=played: instrument.measure(played), device))
+            times.append(seconds_of(lambda r=runner, n=steps: r(n), device) / steps)
+        size = parameters(rules)
+        kind = "all" if size <= instrument.exact else f"outer, {instrument.products} products"
+        cells = [f"{median(looks):.3f}", f"{median(a / b for a, b in zip(looks, times, strict=True)):,.0f}"]
+        result.add(name, f"{size:,}", members, kind, *cells)
+    return result

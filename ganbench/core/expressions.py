@@ -1,0 +1,165 @@
+"""Arithmetic that a study may write where a number is wanted: `sqrt(1 + learning_rate**2)`.
+
+A study is data, so nothing of it is ever run as Python: the text is parsed to a syntax tree, every node of which must
+be one of a few kinds, and the tree is evaluated here, in floats alone. A float's power takes as long as any other
+operation, so that no text can keep the evaluation busy.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ganbench.core.errors import GanbenchError, unknown
+
+LONGEST = 500  # characters
+DEEPEST = 100  # levels of the syntax tree; keeps the recursion below far from Python's limit
+
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    "sqrt": math.sqrt,
+    "exp": math.exp,
+    "log": math.log,
+    "sin": math.sin,
+    "cos": math.cos,
+    "arctan": math.atan,
+    "arccos": math.acos,
+    "sinh": math.sinh,
+    "abs": math.fabs,
+    "min": min,
+    "max": max,
+}
+MANY = ("min", "max")  # functions of two or more arguments; the others take one
+CONSTANTS = {"pi": math.pi, "e": math.e}
+
+_BINARY: dict[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: math.pow,  # unlike `**` never complex
+}
+_UNARY: dict[type, Callable[[float], float]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+_GRAMMAR = f"Valid: numbers, names, + - * / **, parentheses, pi, e, and the functions {', '.join(sorted(FUNCTIONS))}."
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A formula over named numbers. Two of them are equal where their texts are.
+
+    Attributes:
+        text: as written.
+        names: the variables in it, dotted ones as one name (`path.growth`); the constants pi and e are none.
+
+    Raises:
+        GanbenchError: the text is no such formula; names the text and the part at fault.
+    """
+
+    text: str
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    _tree: ast.expr = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", self.text.strip())
+        tree = _parse(self.text)
+        object.__setattr__(self, "_tree", tree)
+        object.__setattr__(self, "names", frozenset(_names(self.text, tree, 0)) - set(CONSTANTS))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def value(self, variables: Mapping[str, float]) -> float:
+        """The formula's value; NaN where a variable is missing or NaN, and where there is no real result.
+
+        Infinity is a number where it comes in as one: 1 / inf is 0. It never comes of finite numbers: exp(1000) is NaN.
+
+        Args:
+            variables: the numbers that names stand for; one called pi or e hides the constant.
+        """
+        return _value(self._tree, variables)
+
+
+def _parse(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise GanbenchError(f"the expression {text[:40]!r}... has {len(text)} characters; at most {LONGEST} are read.")
+    strange = re.search(r"[^A-Za-z0-9_.,+\-*/() ]", text)
+    if strange:
+        raise GanbenchError(f"expression {text!r}: {strange.group()!r} is not understood. {_GRAMMAR}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as for `1or 2`: what Python doubts is refused
+            return ast.parse(text, mode="eval").body
+    except (SyntaxError, Warning) as error:
+        column = getattr(error, "offset", None) or 1
+        near = text[max(0, column - 1) :] or "its end"
+        raise GanbenchError(f"expression {text!r} is not complete arithmetic, near {near!r}. {_GRAMMAR}") from None
+    except (ValueError, RecursionError, MemoryError):
+        raise GanbenchError(f"expression {text!r} is nested too deep.") from None
+
+
+def _names(text: str, node: ast.expr, depth: int) -> Iterator[str]:
+    """Check every node, on the way down, and give the variables."""
+    if depth > DEEPEST:
+        raise GanbenchError(f"expression {text!r} is nested more than {DEEPEST} levels deep.")
+    part = ast.get_source_segment(text, node) or text
+    match node:
+        case ast.Constant(value=bool() | None):
+            raise GanbenchError(f"expression {text!r}: {part!r} is not a number.")
+        case ast.Constant(value=int() | float() as number):
+            if number > 1e308:
+                raise GanbenchError(f"expression {text!r}: {part!r} is too large for a number (1e308).")
+            node.value = float(number)
+        case ast.Name(id=name):
+            if name in FUNCTIONS:
+                raise GanbenchError(f"expression {text!r}: {name!r} is a function; write {name}(...).")
+            yield name
+        case ast.Attribute(value=ast.Name(id=first), attr=second):
+            yield f"{first}.{second}"
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+            yield from _names(text, operand, depth + 1)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            yield from _names(text, left, depth + 1)
+            yield from _names(text, right, depth + 1)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            if name not in FUNCTIONS:
+                raise GanbenchError(f"expression {text!r}: {unknown('function', name, FUNCTIONS)}")
+            if (len(arguments) < 2) if name in MANY else (len(arguments) != 1):
+                wanted = "two or more arguments" if name in MANY else "one argument"
+                raise GanbenchError(f"expression {text!r}: {name} takes {wanted}, but {part!r} has {len(arguments)}.")
+            for argument in arguments:
+                yield from _names(text, argument, depth + 1)
+        case _:
+            raise GanbenchError(f"expression {text!r}: {part!r} is not understood. {_GRAMMAR}")
+
+
+def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
+    match node:
+        case ast.Constant(value=number):
+            return number
+        case ast.Name(id=name):
+            return float(variables.get(name, CONSTANTS.get(name, math.nan)))
+        case ast.Attribute(value=ast.Name(id=first), attr=second):
+            return float(variables.get(f"{first}.{second}", math.nan))
+        case ast.UnaryOp(op=op, operand=operand):
+            return _apply(_UNARY[type(op)], _value(operand, variables))
+        case ast.BinOp(left=left, op=op, right=right):
+            return _apply(_BINARY[type(op)], _value(left, variables), _value(right, variables))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _apply(FUNCTIONS[name], *(_value(argument, variables) for argument in arguments))
+    raise AssertionError(f"{ast.dump(node)} was let through")
+
+
+def _apply(function: Callable[..., float], *operands: float) -> float:
+    # Python has min(1, nan) = 1 and nan**0 = 1; a missing number must not come to look like a present one.
+    if any(math.isnan(operand) for operand in operands):
+        return math.nan
+    try:
+        result = function(*operands)
+    except (OverflowError, ZeroDivisionError, ValueError):
+        return math.nan
+    overflown = math.isinf(result) and all(map(math.isfinite, operands))
+    return math.nan if overflown else result

@@ -1,0 +1,117 @@
+"""Selectors: which runs of a study something looks at, by their values on the grid's axes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from ganbench.core.errors import unknown
+from ganbench.core.registry import CHOICES
+
+NUMERIC = ("n_train", "learning_rate", "seed")
+AXES = (*CHOICES, *NUMERIC, "contender")
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which runs a test looks at: those that have one of the values on every axis given; all of them without any axis.
+
+    With `study`, the measurements that belong to no run.
+    """
+
+    axes: tuple[tuple[str, tuple[str | float, ...]], ...] = ()
+    study: bool = False
+
+    def __str__(self) -> str:
+        if self.study:
+            return "the study"
+        return ", ".join(f"{axis} {' or '.join(map(_shown, values))}" for axis, values in self.axes) or "all runs"
+
+    def joined(self, other: Selector) -> Selector:
+        """The runs that both select."""
+        return _ordered(self.axes + other.axes)
+
+
+def _ordered(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
+    """A selector that does not depend on the order of the keys, which a study loses on its way to a job."""
+    return Selector(tuple(sorted(axes, key=lambda pair: AXES.index(pair[0]))))
+
+
+def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
+    """Whether a run is selected.
+
+    Args:
+        selector: what to look for; that of the study matches no run.
+        axes: the run's values, as in the table of runs; an axis it does not have may be absent, None or NaN.
+    """
+    return not selector.study and all(
+        any(_matches(axis, value, axes.get(axis)) for value in values) for axis, values in selector.axes
+    )
+
+
+def _matches(axis: str, wanted: str | float, found: Any) -> bool:
+    if axis in NUMERIC:
+        return isinstance(found, Real) and math.isclose(wanted, found, rel_tol=1e-9)
+    if not isinstance(found, str):
+        return False
+    if "*" in wanted:
+        # Labels hold brackets, which fnmatch would take for sets of characters.
+        return re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), found, re.DOTALL) is not None
+    return wanted in (found, found.partition("(")[0])
+
+
+def _shown(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.12g}"
+
+
+def _selector(value: Any) -> Selector:
+    if isinstance(value, Selector):
+        return value
+    if value is None:
+        return Selector()
+    if value == "study":
+        return Selector(study=True)
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a mapping of axes to values, or 'study', but is {value!r}")
+    axes = []
+    for axis, given in value.items():
+        if axis not in AXES:
+            raise ValueError(unknown("axis", axis, AXES))
+        values = list(given) if isinstance(given, list | tuple) else [given]
+        if not values:
+            raise ValueError(f"{axis} has no values; leave the axis out to select all")
+        axes.append((axis, tuple(_axis_value(axis, one) for one in values)))
+    return _ordered(axes)
+
+
+def _axis_value(axis: str, value: Any) -> str | float:
+    if axis not in NUMERIC:
+        if not isinstance(value, str):
+            raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {value!r}")
+        return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)  # a string too: YAML reads 2e-4 as one
+    except (TypeError, ValueError):
+        raise ValueError(f"{axis} must be a number, but is {value!r}") from None
+    return int(number) if number.is_integer() else number
+
+
+def _written(selector: Selector) -> Any:
+    return "study" if selector.study else {axis: list(values) for axis, values in selector.axes}
+
+
+def plain(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
+    """How pydantic reads, writes and describes to editors a value of ours."""
+    schema = {"anyOf": [{"type": kind} for kind in types]}
+    return PlainValidator(read), PlainSerializer(write), WithJsonSchema(schema)
+
+
+ASelector = Annotated[Selector, *plain(_selector, _written, "object", "string")]

@@ -1,0 +1,33 @@
+"""Sixteen Gaussians on a 4x4 grid with spacing 1, sigma 0.02: mode collapse in two directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import ClassVar
+
+import numpy as np
+
+from ganbench.data import DataSpec, Examples
+from ganbench.data._gaussians import mixture
+
+LEVELS = (-1.5, -0.5, 0.5, 1.5)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A mixture of equal isotropic Gaussians at {-1.5, -0.5, 0.5, 1.5}^2, row by row (Balduzzi et al. 2018, whose code
+    draws with a standard deviation of 0.02)."""
+
+    examples: int = 20000  # to train on; a quarter as many again are held out
+    sigma: float = 0.02
+
+    judge: ClassVar[str] = "mixture"
+
+    @property
+    def spec(self) -> DataSpec:
+        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=len(LEVELS) ** 2)
+
+    def load(self) -> Examples:
+        centres = np.array(list(product(LEVELS, repeat=2)))
+        return mixture("grid16", centres, self.sigma, self.examples)

@@ -1,0 +1,169 @@
+"""Basins of attraction: where the run's own dynamics leads from thousands of starting points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _plane as plane_tools
+from ganbench.diagnostics._fixed import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
+from ganbench.diagnostics._linear import join, split
+from ganbench.diagnostics._plane import Plane
+from ganbench.games import Batch, Rules
+
+RAN_OFF, MOVING = -1, -2
+SEEN = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """`points` by `points` starting points in the plane of `vector_field`, each played for `steps` steps with the
+    dynamics, base update and learning rate of its run, on the random numbers of the run's training.
+
+    A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
+    the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
+    merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the point is
+    not played on. It ran off if it ends more than `far` half-widths of the plane from its middle.
+
+    Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 ran off, -2 still moving;
+    `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
+
+    Raises:
+        GanbenchError: an option is out of its range, or the game has no parameter `x` or `y`.
+    """
+
+    low: float = -5.0
+    high: float = 5.0
+    points: int = 50
+    x: str = ""
+    y: str = ""
+    at: Literal["start", "end"] = "end"
+    steps: int = 500
+    reach: float = 0.05
+    far: float = 3.0
+
+    def __post_init__(self) -> None:
+        plane_tools.check_square("basins", self.low, self.high, self.points)
+        if self.steps < 1 or not self.reach > 0 or not self.far > 1:
+            raise GanbenchError(
+                f"diagnostic 'basins': steps must be at least 1, reach above 0 and far above 1, but they are "
+                f"{self.steps}, {self.reach} and {self.far}."
+            )
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        def share(title: str, what: str, best: str) -> MetricInfo:
+            return MetricInfo(title, f"Share of the starting points {what}", best, 0, 1)
+
+        return {
+            "converged_share": share("Converged", "that settle at a fixed point of the plane.", "high"),
+            "escaped_share": share("Ran off", "that leave the plane for good.", "low"),
+            "moving_share": share("Still moving", "that do neither: they circle, or are on their way.", "low"),
+            "attractors": MetricInfo(
+                "Attractors",
+                f"Fixed points that at least {SEEN:.0%} of the starting points settle at.",
+                "none",
+                0,
+                None,
+            ),
+        }
+
+    def measure(self, played: Played | None) -> Reading:
+        alone = sum(map(len, played.match.parameters.values())) == 2
+        return plane_tools.look_once(played, self._look, by_rate=True) if alone else self._look(played)
+
+    def _look(self, played: Played) -> Reading:
+        plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at)
+        line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
+        fixed = fixed_points(plane, grid, plane.over(grid, plane.inside))
+        at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
+        listed = max(1, *(min(len(each.at), at.shape[1]) for each in fixed))
+        known = torch.as_tensor(at[:, :listed]).to(plane.base)  # (K, n, 2)
+        stable = torch.as_tensor(np.isin(kinds[:, :listed], (STABLE_NODE, STABLE_FOCUS)), device=known.device)
+
+        def destinations(places: Tensor, start: Tensor) -> Tensor:
+            size = plane_tools.piece(played.match, plane.batch)
+            pieces = zip(places.split(size), start.split(size), strict=True)
+            return torch.cat([self._play(played, plane, known, stable, *each) for each in pieces])
+
+        labels = plane.over(grid, destinations).cpu().numpy()
+        flat = labels.reshape(plane.members, -1)
+        exists = np.array([bool(torch.isfinite(base).all()) for base in plane.base])
+
+        def share(values: np.ndarray) -> np.ndarray:
+            return np.where(exists, values.mean(1), np.nan)
+
+        drawn_in = np.stack([(flat == index).mean(1) for index in range(LISTED)], axis=1)
+        values = {
+            "converged_share": share(flat >= 0),
+            "escaped_share": share(flat == RAN_OFF),
+            "moving_share": share(flat == MOVING),
+            "attractors": np.where(exists, (drawn_in >= SEEN).sum(1), np.nan),
+        }
+        lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
+        arrays = {"labels": labels, "x": lines, "y": lines}
+        return Reading(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
+
+    def _play(
+        self, played: Played, plane: Plane, known: Tensor, stable: Tensor, places: Tensor, start: Tensor
+    ) -> Tensor:
+        """The labels (M,) of starting points (M, 2) of the members at these places."""
+        dynamics, update, tenth = played.dynamics, played.update, -(-self.steps // 10)
+        labels, active = torch.full_like(places, MOVING), torch.arange(len(places), device=places.device)
+        match, base, axes = played.match.select(places.tolist()), plane.base[places], plane.axes[places]
+        players = split(match, base + torch.einsum("mi,mip->mp", start, axes))
+        memories = dynamics.init(match, players, update)
+        first, farthest = None, torch.zeros_like(known[places, :, 0])  # from each fixed point in a tenth, (M, n)
+        for step in range(self.steps):
+            batches, rate = self._batches(played, step, places), played.rate[places]
+            move = dynamics.step(match, players, memories, batches, update, rate)
+            players, memories = move.players, move.memories
+            answer = dynamics.answer(players, memories)
+            here = torch.einsum("mip,mp->mi", axes, join({each: answer[each] for each in match.players}) - base)
+            distances = (here[:, None] - known[places]).norm(dim=-1)
+            farthest = torch.maximum(farthest, distances)
+            last = step == self.steps - 1
+            if (step + 1) % tenth and not last:
+                continue
+            first = farthest if first is None else first
+            closer = (farthest <= first / 2) | (farthest <= 1e-6 * self.reach)  # a start may be the fixed point itself
+            settled = (farthest <= self.reach) & closer & (last | stable[places])
+            nearest = torch.where(settled, distances, torch.inf).min(dim=1)
+            labels[active] = torch.where(nearest.values.isfinite(), nearest.indices, MOVING)
+            goes_on = ~nearest.values.isfinite()
+            if not goes_on.any():
+                return labels
+            # What has settled at a point that attracts costs nothing from here on.
+            kept = [each[goes_on] for each in (active, places, base, axes, first, here)]
+            active, places, base, axes, first, here = kept
+            match, farthest = played.match.select(places.tolist()), torch.zeros_like(first)
+            players = {name: theta[goes_on] for name, theta in players.items()}
+            memories = {
+                owner: {name: each[goes_on] for name, each in memory.items()} for owner, memory in memories.items()
+            }
+        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        away = ~((here - middle).abs().amax(1) <= self.far * half)  # numbers that are none are far away as well
+        labels[active[away]] = RAN_OFF
+        return labels
+
+    @staticmethod
+    def _batches(played: Played, step: int, places: Tensor) -> list[Batch]:
+        """A step's batches. They are drawn once a member; starting points look at views of them, not at copies, if they
+        are all one member's."""
+        drawn = played.match.draw(step, played.dynamics.draws)
+        first = int(places[0])
+        if bool((places == first).all()):
+            return [
+                {
+                    name: values[first : first + 1].expand(len(places), *values.shape[1:])
+                    for name, values in each.items()
+                }
+                for each in drawn
+            ]
+        return [plane_tools.seats(each, places) for each in drawn]

@@ -1,0 +1,241 @@
+"""Lyapunov exponents of training: how fast nearby networks, trained alike, part or meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.core.streams import stream_seed
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _linear as linear
+from ganbench.diagnostics._regime import Track, regime
+from ganbench.diagnostics._step import State, Steps, anatomy, placed, repeated, vector
+from ganbench.games import Rules
+
+TINY = 2.0**-20  # distance of the shadows that tangent vectors are differences of
+FEWEST = 40  # steps after the burn-in from which on there are exponents
+BLOCKS = 20
+QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """Training is run again from its start, in double precision, on the same batches and with the optimizer's memory,
+    for `steps` steps (0 for all), and shadows of each run go along. Exponents are means of the logarithm of the growth
+    of distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; of
+    players and memories together, where memories steer the players.
+
+    `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
+    differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
+    (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance every `every`
+    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose memory of squares must not become
+    negative, take `cluster`.
+
+    The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
+    how the run itself moves, see `ganbench.diagnostics._regime.regime`. A run that diverges has the exponents of the
+    steps up to there, and the regime 3; with fewer than 40 steps it has none.
+
+    At the first step the growth of a difference v is compared with what the game says of it: (M - 1) v with M the step
+    against -rate J v (`jacobian_gap`) and against -rate S v (`hessian_gap`), S = (J + J^T) / 2, both over |rate J v|.
+    Only plain gradient steps are meant to agree.
+
+    Arrays: `growth` (blocks, exponents), means of the blocks in 1/step.
+
+    Raises:
+        GanbenchError: an option out of range.
+    """
+
+    method: Literal["tangent", "cluster"] = "tangent"
+    steps: int = 0
+    burn_in: float = 0.2
+    exponents: int = 2
+    copies: int = 4
+    distance: float = 1e-7
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("exponents", "copies", "every"):
+            if getattr(self, name) < 1:
+                raise GanbenchError(f"diagnostic 'lyapunov': {name} must be at least 1, but is {getattr(self, name)}.")
+        if self.steps < 0:
+            raise GanbenchError(f"diagnostic 'lyapunov': steps must be at least 0 (all), but is {self.steps}.")
+        if not 0 <= self.burn_in < 1:
+            raise GanbenchError(
+                f"diagnostic 'lyapunov': burn_in must be at least 0 and below 1, but is {self.burn_in}."
+            )
+        if not 1e-12 <= self.distance <= 1e-2:
+            raise GanbenchError(
+                f"diagnostic 'lyapunov': distance must be from 1e-12, where rounding drowns it, to 1e-2, but is "
+                f"{self.distance:g}."
+            )
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
+            return MetricInfo(title, what, best, lower, upper)
+
+        return {
+            "largest": info(
+                "Largest Lyapunov exponent", "Mean growth of the logarithm of small distances between runs, 1/step; "
+                "above 0 neighbours part, below 0 they meet.", "low"
+            ),
+            "low": info("Largest exponent, low", "Lower end of its 95% interval, 1/step."),
+            "high": info("Largest exponent, high", "Upper end of its 95% interval, 1/step."),
+            "second": info("Second exponent", "Growth in the next direction, 1/step; from tangent vectors only."),
+            "sum": info("Sum of exponents", "Of those computed: growth of the volume that they span, 1/step."),
+            "largest_per_time": info("Largest exponent per time", "Per unit of step times learning rate.", "low"),
+            "regime": info("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", lower=0, upper=3),
+            "directness": info(
+                "Directness", "Distance between the ends of the last half over the length of the path between: 1 is a "
+                "straight line, 0 a closed one.", lower=0, upper=1
+            ),
+            "speeding": info("Change of speed", "Logarithm of the speed in the last quarter over that before it."),
+            "jacobian_gap": info(
+                "Gap to the Jacobian", "Relative difference of the first step's growth of a difference to -rate J.",
+                lower=0
+            ),
+            "hessian_gap": info(
+                "Gap to a Hessian", "The same to the symmetric part of J, the nearest that a game has to a Hessian.",
+                lower=0
+            ),
+        }  # fmt: skip
+
+    def measure(self, played: Played | None) -> Reading:
+        everyone, count = len(played.match.members), self.steps or int(played.steps[-1])
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        blocks = np.full((everyone, BLOCKS, self.exponents if self.method == "tangent" else 1), np.nan)
+        if count < 1:
+            return Reading(values, {"growth": blocks})
+        track = self._replay(played, count)
+        noisy = _batches_differ(played)
+        for k in range(everyone):
+            motion = track.motion(k, noisy)
+            values["directness"][k], values["speeding"][k] = motion.directness, motion.speeding
+            if motion.left:
+                values["regime"][k] = regime(motion, 0.0, 0.0, 0.0)
+            grown = track.known(k)
+            first = int(self.burn_in * len(grown))
+            if len(grown) - first < FEWEST:
+                continue
+            means = np.stack([part.mean(0) for part in np.array_split(grown[first:], BLOCKS)])
+            blocks[k, :, : means.shape[1]] = means
+            exponents = grown[first:].mean(0)
+            spread = QUANTILE * means[:, 0].std(ddof=1) / BLOCKS**0.5
+            interval = exponents[0], exponents[0] - spread, exponents[0] + spread
+            values["largest"][k], values["low"][k], values["high"][k] = interval
+            values["regime"][k] = regime(motion, *interval)
+            if self.method == "tangent":
+                values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
+                values["sum"][k] = exponents.sum()
+        values["largest_per_time"] = values["largest"] / played.rate[:, 0].double().cpu().numpy()
+        values["jacobian_gap"], values["hessian_gap"] = _gaps(played)
+        return Reading(values, {"growth": blocks})
+
+    def _replay(self, played: Played, count: int) -> Track:
+        """Train again, each run with its shadows in the pack: first the run, then the shadows."""
+        keys, members, tangent = anatomy(played, 0).state, len(played.match.members), self.method == "tangent"
+        begun = Steps(played, range(members)).begin()
+        theta, start = vector(begun, []), vector(begun, keys)
+        shadows = min(self.exponents, theta.shape[1]) if tangent else self.copies
+        steps = Steps(played, range(members), 1 + (2 * shadows if tangent else shadows))
+        # Shadows differ from the run in the players only; how their memories differ follows from that.
+        v = torch.zeros(members, shadows, start.shape[1], dtype=start.dtype, device=start.device)
+        v[:, :, : theta.shape[1]] = _random(shadows, theta)
+        v = _orthogonal(v, v)[0] if tangent else v / v.norm(dim=2, keepdim=True)
+
+        def beside(state: State, values: Tensor, v: Tensor, near: Tensor) -> State:
+            shifts = v * near[:, None, None]
+            all_shifts = [torch.zeros_like(shifts[:, :1]), shifts] + ([-shifts] if tangent else [])
+            return placed(state, (values[:, None] + torch.cat(all_shifts, dim=1)).flatten(0, 1), keys)
+
+        near = self._near(theta)
+        apart = near[:, None].expand(-1, shadows)  # of every shadow from its run, (members, shadows)
+        state = beside(repeated(begun, steps.copies), start, v, near)
+        track = Track(count, int(self.burn_in * count), theta)
+        for step in range(count):
+            after = steps(state, steps.batches(step))
+            found = vector(after, keys).view(members, steps.copies, -1)
+            values = found[:, 0]
+            if tangent:
+                v, grown = _orthogonal((found[:, 1 : 1 + shadows] - found[:, 1 + shadows :]) / 2, v)
+                rates = grown.log() - apart.log()
+            else:
+                v, grown = _unit(found[:, 1:] - values[:, None], v)
+                rates = (grown.log() - apart.log()).mean(1, keepdim=True)
+            alive = track.add(values[:, : theta.shape[1]], rates)
+            if step % 25 == 0 and not alive.any():
+                break
+            # A run that left begins again, unrecorded, so that no game meets numbers that are none.
+            values = torch.where(alive[:, None], values, start)
+            near = self._near(values[:, : theta.shape[1]])
+            if tangent or (step + 1) % self.every == 0:
+                apart, state = near[:, None].expand(-1, shadows), beside(after, values, v, near)
+            else:
+                apart, state = grown, after
+        return track
+
+    def _near(self, theta: Tensor) -> Tensor:
+        """Distances (members,) at which shadows are kept."""
+        distance = TINY if self.method == "tangent" else self.distance
+        return distance * theta.square().mean(1).sqrt().clamp(min=1)
+
+
+def _random(count: int, theta: Tensor) -> Tensor:
+    """Fixed random directions (count, P), the same for every run."""
+    generator = torch.Generator().manual_seed(stream_seed(0, "diagnostic-shadows"))
+    return torch.randn(count, theta.shape[1], generator=generator, dtype=theta.dtype).to(theta.device)
+
+
+def _unit(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors (..., n) along v, those of `before` where v is 0 or no number, and lengths (...)."""
+    length = v.norm(dim=-1)
+    good = (length > 0) & length.isfinite()
+    # Shadows that fell onto their run grew by a factor of 0, whose logarithm no mean would survive.
+    safe = torch.where(good, length, 1.0)[..., None]
+    return torch.where(good[..., None], v / safe, before), torch.where(length == 0, 1e-300, length)
+
+
+def _orthogonal(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Gram-Schmidt, twice over against rounding: orthonormal vectors (k, m, n), and what was left of each, (k, m)."""
+    done, lengths = [], []
+    for i in range(v.shape[1]):
+        w = v[:, i]
+        for _ in range(2):
+            for q in done:
+                w = w - (w * q).sum(1, keepdim=True) * q
+        unit, length = _unit(w, before[:, i])
+        done.append(unit)
+        lengths.append(length)
+    return torch.stack(done, dim=1), torch.stack(lengths, dim=1)
+
+
+def _batches_differ(played: Played) -> bool:
+    first, second = (played.match.draw(step, played.dynamics.draws)[0] for step in (0, 1))
+    return any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def _gaps(played: Played) -> tuple[np.ndarray, np.ndarray]:
+    """How far the first step's growth of a difference is from that by J and by its symmetric part, (K,) each."""
+    members = len(played.match.members)
+    steps = Steps(played, range(members), 2)
+    theta = vector(Steps(played, range(members)).begin(), [])
+    v = _random(1, theta)[0]
+    v = v / v.norm()
+    pairs = torch.stack([theta + TINY * v, theta - TINY * v], dim=1).flatten(0, 1)
+    ahead, behind = vector(steps(steps.begin(pairs), steps.batches(0)), []).view(members, 2, -1).unbind(1)
+    change = (ahead - behind) / (2 * TINY) - v
+    alone = Steps(played, range(members))
+    try:
+        forward, back = linear.products(alone.match, alone.begin().players, alone.batches(0)[0])
+    except GanbenchError:  # no second derivatives to compare with
+        return np.full(members, np.nan), np.full(members, np.nan)
+    rate = played.rate.double()
+    along, across = forward(v.expand_as(theta)), back(v.expand_as(theta))
+    whole = (rate * along).norm(dim=1)
+    gaps = [(change + rate * part).norm(dim=1) / whole for part in (along, (along + across) / 2)]
+    return gaps[0].cpu().numpy(), gaps[1].cpu().numpy()

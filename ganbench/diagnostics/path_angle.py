@@ -1,0 +1,127 @@
+"""The angle between the game's field and the way that training went (Berard et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _linear as linear
+from ganbench.dynamics import field
+from ganbench.games import Rules
+
+FEWEST = 12  # points, one in every tenth of the chord's length
+TOGETHER = 2**24  # numbers of parameters to look at in one pack
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """c(alpha) = cos of the angle between F(theta_0 + alpha (theta* - theta_0)) and theta* - theta_0, at `points` of
+    alpha from -0.1 to 1.1, with theta_0 the first and theta* the last snapshot, and F averaged over the first `batches`
+    of training.
+
+    F points uphill: a run that descends to a minimum has c = -1 before its end and +1 beyond it, the sign switch. Under
+    a pure rotation about a point near theta*, F is square to the chord (c = 0) but close to theta*, where it turns to
+    either side and back: the bump. The chord is not the path, and what is seen of a network in training is its field on
+    a batch. NaN where the run diverged or ended where it began.
+
+    After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".
+
+    Arrays: `alpha`, `cosine`, `norm` (points,), the last one |F|.
+
+    Raises:
+        GanbenchError: `points` is less than 12, or `batches` is not positive.
+    """
+
+    points: int = 100
+    batches: int = 1
+
+    def __post_init__(self) -> None:
+        if self.points < FEWEST:
+            raise GanbenchError(f"diagnostic 'path_angle': points must be at least {FEWEST}, but is {self.points}.")
+        if self.batches < 1:
+            raise GanbenchError(f"diagnostic 'path_angle': batches must be at least 1, but is {self.batches}.")
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        return {
+            "cosine_range": MetricInfo(
+                "Range of the cosine", "Largest less smallest cosine; 2 for a straight descent.", "none", 0, 2
+            ),
+            "bump": MetricInfo(
+                "Bump", "Largest |cosine| less the larger one at the ends of the chord: 0 for a sign switch alone, up "
+                "to 1 for rotation about a point near the end.", "none", 0, 1
+            ),
+            "sign_switch": MetricInfo(
+                "Sign switch", "1 if the field pulls towards the end before it and back behind it, 0 if not.", "none",
+                0, 1
+            ),
+            "rotation": MetricInfo(
+                "Field across", "Mean share of |F|^2 square to the chord, between its ends: 0 for a straight descent, "
+                "1 for pure rotation about the end.", "none", 0, 1
+            ),
+            "chord": MetricInfo("Chord", "Distance from the first to the last parameters.", "none", 0, None),
+        }  # fmt: skip
+
+    def measure(self, played: Played | None) -> Reading:
+        everyone = len(played.match.members)
+        alpha = np.linspace(-0.1, 1.1, self.points)
+        arrays = {"alpha": np.tile(alpha, (everyone, 1))}
+        arrays |= {name: np.full((everyone, self.points), np.nan) for name in ("cosine", "norm")}
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        end = linear.point(played, -1, self.batches)
+        if end is None:
+            return Reading(values, arrays)
+        start = played.trajectory[:, 0][torch.as_tensor(end.places, device=end.theta.device)]
+        chord = end.theta - start
+        for column, a in enumerate(self._fields(end, start, chord, alpha)):
+            norm = a.norm(dim=1)
+            cosine = (a * chord).sum(1) / (norm * chord.norm(dim=1))
+            arrays["norm"][end.places, column] = norm.double().cpu().numpy()
+            arrays["cosine"][end.places, column] = cosine.clamp(-1, 1).double().cpu().numpy()
+        values["chord"][end.places] = chord.norm(dim=1).double().cpu().numpy()
+        return Reading(values | _shape(alpha, arrays["cosine"]), arrays)
+
+    def _fields(self, end: linear.Point, start: Tensor, chord: Tensor, alpha: np.ndarray) -> list[Tensor]:
+        """F at every alpha, (k, P) each; many of them at a time, as copies of the members in one pack."""
+        members, fields = len(chord), []
+        together = max(1, TOGETHER // chord.numel())
+        for part in np.array_split(alpha, -(-len(alpha) // together)):
+            seats = [k for _ in part for k in range(members)]
+            match = end.match.select(seats)
+            where = torch.cat([start + float(a) * chord for a in part])
+            players = linear.split(match, where)
+            batches = [linear.chosen(batch, seats) for batch in end.batches]
+            slopes = [linear.join(field(match, players, batch).slopes) for batch in batches]
+            fields += torch.stack(slopes).mean(0).split(members)
+        return fields
+
+
+def _shape(alpha: np.ndarray, cosine: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of the cosines (K, points). A field that is zero at a point has no direction there, and is left out."""
+    known = np.isfinite(cosine)
+    enough = known.mean(1) > 0.5
+    high, low = (np.fmax.reduce(sign * cosine, axis=1) for sign in (1, -1))
+    bent = np.fmax.reduce(np.abs(cosine), axis=1) - np.fmax(np.abs(cosine[:, 0]), np.abs(cosine[:, -1]))
+    before, after = (alpha > 0.8) & (alpha < 0.98), alpha > 1.02
+
+    def mean(values: np.ndarray, part: np.ndarray) -> np.ndarray:
+        total = np.where(known[:, part], values[:, part], 0).sum(1)
+        count = known[:, part].sum(1)
+        return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+
+    switch = (mean(cosine, before) < -NOTHING) & (mean(cosine, after) > NOTHING)
+    columns = {
+        "cosine_range": high + low,
+        "bump": np.maximum(bent, 0),
+        "sign_switch": switch.astype(float),
+        "rotation": mean(1 - cosine**2, (alpha >= 0) & (alpha <= 0.98)),
+    }
+    return {name: np.where(enough, values, np.nan) for name, values in columns.items()}
+
+
+NOTHING = 1e-9  # cosines this small are square to the chord but for rounding

@@ -1,0 +1,87 @@
+"""How much of the game's field turns rather than descends, along the path of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _linear as linear
+from ganbench.games import Rules
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """At up to `points` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part, which
+    some function's gradient has, and its antisymmetric part, which none has (Balduzzi et al. 2018). The split is local
+    and in the coordinates of the parameters: with unequal learning rates of the players it would be another one.
+
+    The rotation share |A|^2 / |J|^2 asks in all directions alike; the turning share |A F|^2 / (|S F|^2 + |A F|^2) in
+    that in which the flow goes. J is averaged over the first `batches` of training. Up to `exact` parameters the
+    former is computed from J, beyond estimated from products with `probes` fixed random directions.
+
+    Means are over the snapshots that a run reached; what is not defined, as where J = 0, is NaN.
+
+    Arrays: `steps`, `rotation_share`, `turning_share` (points,).
+
+    Raises:
+        GanbenchError: the game has no second derivatives, or `points`, `batches` or `probes` is not positive.
+    """
+
+    points: int = 11
+    batches: int = 1
+    exact: int = 100
+    probes: int = 30
+
+    def __post_init__(self) -> None:
+        for name in ("points", "batches", "probes"):
+            if getattr(self, name) < 1:
+                raise GanbenchError(f"diagnostic 'rotation': {name} must be at least 1, but is {getattr(self, name)}.")
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        share = "Share of the antisymmetric part in |J|^2"
+        turning = "Share of the antisymmetric part in the change of the field along itself"
+        return {
+            f"{name}_share_{when}": MetricInfo(f"{title}, {when}", f"{what}, {words}.", "none", 0, 1)
+            for name, title, what in (
+                ("rotation", "Rotation share", share),
+                ("turning", "Turning share", turning),
+            )
+            for when, words in (("start", "at the start"), ("end", "at the end"), ("mean", "mean over the path"))
+        }
+
+    def measure(self, played: Played | None) -> Reading:
+        everyone, snapshots = len(played.match.members), len(played.steps)
+        places = np.unique(np.linspace(0, snapshots - 1, min(self.points, snapshots)).round().astype(int))
+        shares = {name: np.full((everyone, len(places)), np.nan) for name in ("rotation", "turning")}
+        for column, place in enumerate(places):
+            where = linear.point(played, int(place), self.batches)
+            if where is None:
+                continue
+            for name, values in zip(shares, self._shares(where), strict=True):
+                shares[name][where.places, column] = values.double().cpu().numpy()
+        values = {}
+        for name, along in shares.items():
+            known = np.isfinite(along)
+            total = np.where(known, along, 0).sum(1)
+            mean = np.divide(total, known.sum(1), out=np.full(everyone, np.nan), where=known.any(1))
+            values |= {
+                f"{name}_share_start": along[:, 0],
+                f"{name}_share_end": along[:, -1],
+                f"{name}_share_mean": mean,
+            }
+        steps = np.tile(np.asarray(played.steps)[places].astype(float), (everyone, 1))
+        return Reading(values, {"steps": steps} | {f"{name}_share": along for name, along in shares.items()})
+
+    def _shares(self, where: linear.Point) -> tuple[torch.Tensor, torch.Tensor]:
+        ahead, back = linear.mean_products(where.match, where.players, where.batches)
+        # Along the unit vector, whose square neither overflows far out nor vanishes near a fixed point.
+        slope = where.field()
+        slope = slope / slope.norm(dim=1, keepdim=True)
+        forward, backward = ahead(slope).double(), back(slope).double()
+        turned, pulled = ((forward - backward) / 2).square().sum(1), ((forward + backward) / 2).square().sum(1)
+        return linear.rotation_share(where, self.exact, self.probes), turned / (turned + pulled)

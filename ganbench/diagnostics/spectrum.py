@@ -1,0 +1,159 @@
+"""Eigenvalues of the game's Jacobian at one point of a run: whether the flow settles there, turns or leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _linear as linear
+from ganbench.games import Rules
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """J = dF/dtheta at the first or last snapshot or at the `origin`, where all parameters are 0, averaged over the
+    first `batches` of training (Mescheder, Nowozin and Geiger 2017 average 10).
+
+    Eigenvalues are those of -J, the growth rates of the flow theta' = -F: the real part of a mode is its growth per
+    unit of training time (step times learning rate), the imaginary part its angular speed. Up to `exact` parameters
+    they are all of them, beyond the outer ones, Arnoldi's after that many `products`; the rotation share is then an
+    estimate from `probes` directions. Members whose parameters are not finite there have NaN.
+
+    Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest real part first.
+
+    Raises:
+        GanbenchError: the game has no second derivatives, or `batches`, `products` or `probes` is not positive.
+    """
+
+    at: Literal["start", "end", "origin"] = "end"
+    batches: int = 1
+    exact: int = 600
+    products: int = 60
+    probes: int = 30
+
+    def __post_init__(self) -> None:
+        for name in ("batches", "products", "probes"):
+            if getattr(self, name) < 1:
+                raise GanbenchError(f"diagnostic 'spectrum': {name} must be at least 1, but is {getattr(self, name)}.")
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
+            return MetricInfo(title, what, best, lower, upper)
+
+        columns = {
+            "max_real": info(
+                "Growth rate", "Largest real part of an eigenvalue of -J, 1/time; below 0 the flow settles.", "low"
+            ),
+            "frequency": info("Frequency", "Imaginary part of that eigenvalue, without sign, radians/time.", lower=0),
+            "second_real": info("Second growth rate", "Real part of the eigenvalue that comes second."),
+            "largest_imaginary": info("Largest frequency", "Largest imaginary part, radians/time.", lower=0),
+            "imaginary_to_real": info(
+                "Largest |Im/Re|", "How far an eigenvalue turns before it grows or shrinks e-fold; infinite where it "
+                "does neither.", lower=0
+            ),
+            "rotation_share": info(
+                "Rotation share", "|A|^2 / |J|^2 with A the antisymmetric part of J: 0 descends one function, 1 only "
+                "turns.", lower=0, upper=1
+            ),
+            "residual": info("Field", "|F| at the point; eigenvalues decide stability only where it is 0.", lower=0),
+        }  # fmt: skip
+        for player in rules.players:
+            columns[f"{player}_hessian_min"] = info(
+                f"Least curvature, {player}", f"Smallest eigenvalue of the Hessian of the loss of {player} in its own "
+                "parameters; below 0 with a positive largest one it stands at a saddle of its own loss.",
+            )  # fmt: skip
+            columns[f"{player}_hessian_max"] = info(
+                f"Largest curvature, {player}", f"Largest eigenvalue of the Hessian of the loss of {player}."
+            )
+        if _parameters(rules) == 2:
+            for place in (1, 2):
+                columns[f"real_{place}"] = info(f"Re λ{place}", "Real part, the smaller one first, of -J.")
+                columns[f"imag_{place}"] = info(
+                    f"Im λ{place}", "Imaginary part; of equal real parts, the smaller first."
+                )
+        return columns
+
+    def measure(self, played: Played | None) -> Reading:
+        everyone, names = len(played.match.members), list(self.columns(played.match.rules))
+        width = linear.size(played.match)
+        shown = width if width <= self.exact else min(self.products, width)
+        where = linear.point(played, self.at, self.batches)
+        if where is None:
+            none = np.full((everyone, shown), np.nan)
+            return Reading(
+                {name: none[:, 0] for name in names}, {"eigenvalues_real": none, "eigenvalues_imag": none.copy()}
+            )
+        found, columns = self._exact(where) if width <= self.exact else self._krylov(where)
+        found = np.stack([_sorted(row) for row in -found.cpu().numpy()])
+        columns |= _summary(found, torch.finfo(where.theta.dtype).eps) | {"residual": where.field().norm(dim=1)}
+        if width == 2:
+            ordered = np.stack([row[np.lexsort((row.imag, row.real))] for row in found])
+            for place in (1, 2):
+                columns |= {f"real_{place}": ordered[:, place - 1].real, f"imag_{place}": ordered[:, place - 1].imag}
+
+        def seated(values: np.ndarray | Tensor) -> np.ndarray:
+            return linear.seated(everyone, where.places, values)
+
+        arrays = {"eigenvalues_real": seated(found.real), "eigenvalues_imag": seated(found.imag)}
+        return Reading({name: seated(columns[name]) for name in names}, arrays)
+
+    def _exact(self, where: linear.Point) -> tuple[Tensor, dict[str, Tensor]]:
+        matrix = where.jacobian()
+        columns, at = {"rotation_share": linear.share(matrix)}, 0
+        for player in where.match.players:
+            block = slice(at, at := at + len(where.match.parameters[player]))
+            hessian = matrix[:, block, block]
+            curvatures = linear.eigenvalues((hessian + hessian.transpose(1, 2)) / 2).real
+            columns |= {f"{player}_hessian_min": curvatures.amin(1), f"{player}_hessian_max": curvatures.amax(1)}
+        return linear.eigenvalues(matrix), columns
+
+    def _krylov(self, where: linear.Point) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same by products alone."""
+        count, parts = min(self.products, where.width), []
+        for few in where.groups(where.width * (count + 1)):
+            ahead, _ = linear.mean_products(few.match, few.players, few.batches)
+            start = linear.directions("krylov", 1, few.width, few.theta)[0].expand(len(few.places), -1)
+            found, at = [linear.arnoldi(ahead, start, count)], 0
+            for player in few.match.players:
+                own = torch.zeros_like(start)
+                own[:, at : (at := at + len(few.match.parameters[player]))] = 1
+                ritz = linear.arnoldi(lambda v, own=own, ahead=ahead: own * ahead(own * v), own * start, count).real
+                found += [ritz.nan_to_num(torch.inf).amin(1), ritz.nan_to_num(-torch.inf).amax(1)]
+            parts.append(found)
+        found, *extremes = (torch.cat(each) for each in zip(*parts, strict=True))
+        names = [f"{player}_hessian_{end}" for player in where.match.players for end in ("min", "max")]
+        columns = {name: torch.where(e.isfinite(), e, torch.nan) for name, e in zip(names, extremes, strict=True)}
+        return found, columns | {"rotation_share": linear.rotation_share(where, 0, self.probes)}
+
+
+def _sorted(row: np.ndarray) -> np.ndarray:
+    """Largest real part first, then largest imaginary part; NaN last."""
+    return row[np.lexsort((-row.imag, -row.real))] + 0.0  # no -0
+
+
+def _summary(found: np.ndarray, rounding: float) -> dict[str, np.ndarray]:
+    """Columns of sorted eigenvalues (k, n) of -J."""
+    first, second = found[:, 0], found[:, min(1, found.shape[1] - 1)]
+    scale = np.fmax.reduce(np.abs(found), axis=1, keepdims=True)
+    nothing = rounding**0.5 * scale  # as near as eigenvalues that meet are known, zeros above all
+    real, imag = (np.where(np.abs(part) <= nothing, 0.0, np.abs(part)) for part in (found.real, found.imag))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((imag == 0) & np.isfinite(real), 0.0, imag / real)
+    return {
+        "max_real": first.real,
+        "frequency": np.abs(first.imag),
+        "second_real": second.real,
+        "largest_imaginary": np.fmax.reduce(np.abs(found.imag), axis=1),
+        "imaginary_to_real": np.fmax.reduce(ratio, axis=1),
+    }
+
+
+def _parameters(rules: Rules) -> int:
+    return sum(len(names) for names in rules.parameters.values())

@@ -1,0 +1,235 @@
+"""Eigenvalues of one training step as a map: what decides whether a method settles, and up to which learning rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _linear as linear
+from ganbench.diagnostics._step import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
+from ganbench.games import Rules
+
+SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
+SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have
+MARGIN = 1e-9  # beyond a radius of 1 that is rounding
+REST = 100  # steps in which memories must come to rest
+TOGETHER = 2**22  # numbers of state in one pack
+HIGHEST = 4.0  # learning rate up to which a limit is looked for
+SMALL = 16  # entries of the state up to which it is looked for
+GRID = np.concatenate([[1e-3], np.linspace(0.05, HIGHEST, 80)])
+FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """The Jacobian of the step theta -> theta', players and memories together, at the first or last snapshot or at the
+    `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
+    In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
+    state all eigenvalues are computed, beyond the outer ones, Arnoldi's after that many `products`.
+
+    Memories are as they come to rest while the players stand still. Those that only count are held; if they come round
+    (a method that acts every k steps), the map is that of a whole round, and radius and eigenvalues are per step.
+    `period` says how many steps a round has; 0 finds out. Those that never reach the players are no part of the state.
+
+    There is no such Jacobian, and all is NaN, for a run that diverged, for a method whose count never comes round, and
+    where the step is not smooth: an update that divides by a memory of the gradient's size (Adam, RMSProp) jumps where
+    the gradient is 0.
+
+    Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
+
+    Raises:
+        GanbenchError: a rate that is not positive, or `products` or `period` out of range.
+    """
+
+    at: Literal["start", "end", "origin"] = "end"
+    exact: int = 600
+    products: int = 60
+    period: int = 0
+    rates: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.products < 1 or self.period < 0:
+            raise GanbenchError(
+                "diagnostic 'update_map': products must be at least 1 and period at least 0 (find out), "
+                f"but are {self.products} and {self.period}."
+            )
+        if not all(np.isfinite(rate) and rate > 0 for rate in self.rates):
+            raise GanbenchError(f"diagnostic 'update_map': rates must be positive numbers, but are {self.rates}.")
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        return {
+            "spectral_radius": MetricInfo(
+                "Spectral radius", "Largest modulus of an eigenvalue of a step; below 1 distances shrink by it "
+                "at every step, in the end.", "low", 0, None
+            ),
+            "stable": MetricInfo("Stable", "1 if the radius is at most 1, so that nothing grows.", "high", 0, 1),
+            "contracting": MetricInfo("Contracting", "1 if the radius is below 1.", "high", 0, 1),
+            "angle": MetricInfo(
+                "Turn", "Angle of that eigenvalue, without sign, radians/step.", "none", 0, float(np.pi)
+            ),
+            "displacement": MetricInfo(
+                "Displacement", "How far a step goes from there, over the learning rate; 0 at a fixed point.", "none",
+                0, None
+            ),
+            "stability_limit": MetricInfo(
+                "Largest stable learning rate", f"Where the radius first exceeds 1; infinite if nowhere up to "
+                f"{HIGHEST:g}, 0 if already at {GRID[0]:g}. Of states of up to {SMALL} numbers.", "high", 0, None
+            ),
+        }  # fmt: skip
+
+    def measure(self, played: Played | None) -> Reading:
+        everyone = len(played.match.members)
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        rates = np.tile(np.array(self.rates, dtype=float), (everyone, 1))
+        arrays = {"rate": rates, "radius_by_rate": np.full(rates.shape, np.nan)}
+        found = np.full((everyone, 1), np.nan, complex)
+        where = linear.point(played, self.at)
+        if where is not None:
+            parts = anatomy(played, int(where.places[0]))
+            period = self.period or round_of(played, int(where.places[0]), parts.clocks)
+            for few in where.groups(where.width * (self.products + 1)):
+                here = _Map(played, few.places, few.theta, parts, played.rate[few.places].double(), period)
+                own, smooth = self._eigenvalues(here)
+                found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found
+                values["displacement"][few.places] = here.displacement()
+                places = few.places[smooth]
+                found[places] = own[smooth]
+                if self.rates and len(places):
+                    arrays["radius_by_rate"][places] = self._radii(here, rates[few.places])[smooth]
+                if here.width <= SMALL and len(places):
+                    values["stability_limit"][places] = self._limit(here)[smooth]
+        arrays |= {"eigenvalues_real": found.real, "eigenvalues_imag": found.imag}
+        return Reading(values | _summary(found[:, 0]), arrays)
+
+    def _eigenvalues(self, here: _Map) -> tuple[np.ndarray, np.ndarray]:
+        """(k, n), per step and by falling modulus, and whether they are those of a derivative, (k,)."""
+        wide = here.wide(SHIFT)
+        if here.width <= self.exact:
+            near, far = (here.matrix(width) for width in (wide, 4 * wide))
+            found = linear.eigenvalues(near)
+        else:
+            start = linear.directions("krylov", 1, here.width, wide)[0].expand(len(wide), -1) / here.width**0.5
+            near, far = (here.along(start[:, None], width) for width in (wide, 4 * wide))
+            found = linear.arnoldi(lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.products, here.width))
+        gap = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
+        found = found.cpu().numpy()
+        modulus = np.nan_to_num(np.abs(found), nan=-1.0)
+        found = np.take_along_axis(found, np.argsort(-modulus, axis=1, kind="stable"), axis=1)
+        if here.period > 1:  # per step: the root that turns least
+            found = np.abs(found) ** (1 / here.period) * np.exp(1j * np.angle(found) / here.period)
+        return found, gap.cpu().numpy() & here.autonomous
+
+    def _radii(self, here: _Map, rates: np.ndarray) -> np.ndarray:
+        """Spectral radii (k, r) at other learning rates (k, r): as many at once as there is room for."""
+        together = max(1, TOGETHER // (len(rates) * here.width**2))
+        return np.concatenate(
+            [self._radii_at_once(here, rates[:, at : at + together]) for at in range(0, rates.shape[1], together)],
+            axis=1,
+        )
+
+    def _radii_at_once(self, here: _Map, rates: np.ndarray) -> np.ndarray:
+        there = here.at_rates(rates)
+        if there.width > self.exact:
+            radii = np.abs(self._eigenvalues(there)[0][:, 0])
+        else:
+            moduli = linear.eigenvalues(there.matrix(there.wide(SHIFT))).abs().amax(1)
+            radii = (moduli ** (1 / there.period)).cpu().numpy()
+        return radii.reshape(rates.shape)
+
+    def _limit(self, here: _Map) -> np.ndarray:
+        """The learning rate (k,) at which the radius first exceeds 1: the first interval of a grid, ever finer."""
+        grid = np.tile(GRID, (len(here.theta), 1))
+        never = zero = None
+        for _ in range(FINER):
+            unstable = ~(self._radii(here, grid) <= 1 + MARGIN)
+            if never is None:
+                never, zero = ~unstable.any(1), unstable[:, 0]
+            # The end of an interval is as unstable as it was found before, whatever rounding says now.
+            first = np.where(unstable.any(1), unstable.argmax(1), grid.shape[1] - 1).clip(1)
+            low, high = (np.take_along_axis(grid, place[:, None], axis=1) for place in (first - 1, first))
+            grid = low + (high - low) * np.linspace(0, 1, len(GRID))
+        return np.where(never, np.inf, np.where(zero, 0.0, low[:, 0]))
+
+
+def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
+    radius = np.abs(leading)
+    known = np.isfinite(radius)
+    return {
+        "spectral_radius": radius,
+        "stable": np.where(known, radius <= 1 + MARGIN, np.nan),
+        "contracting": np.where(known, radius < 1 - MARGIN, np.nan),
+        "angle": np.abs(np.angle(leading)),
+    }
+
+
+class _Map:
+    """A step, or a round of them, about a point: from differences of states to differences of states, (k, m, n).
+
+    It is not `autonomous` if what it does depends on how many steps there were, without end.
+    """
+
+    def __init__(
+        self, played: Played, places: np.ndarray, theta: Tensor, parts: Anatomy, rate: Tensor, period: int
+    ) -> None:
+        self._played, self._places, self._parts, self._rate = played, places, parts, rate
+        self.theta = theta.double()
+        self._rest = self._at_rest()
+        self._given, self.period, self.autonomous = period, period or 1, period > 0
+        self.width = vector(self._rest, parts.state).shape[1]
+
+    def at_rates(self, rates: np.ndarray) -> _Map:
+        """The same of every member at each of its learning rates (k, r): k r members."""
+        many = rates.shape[1]
+        theta, rate = self.theta.repeat_interleave(many, dim=0), torch.as_tensor(rates, device=self.theta.device)
+        return _Map(self._played, np.repeat(self._places, many), theta, self._parts, rate.reshape(-1, 1), self._given)
+
+    def _at_rest(self) -> State:
+        """The state with the memories that steps leave behind if the players are put back after each."""
+        steps = Steps(self._played, self._places, rate=self._rate)
+        batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
+        for owner, name in self._parts.clocks:
+            state.memories[owner][name] = trained.memories[owner][name]
+        players = state.players
+        for _ in range(REST):
+            after, before = steps(state, batches), state
+            state = State(players, after.memories)
+            if torch.equal(vector(state, self._parts.state), vector(before, self._parts.state)):
+                break
+        self._moved = (vector(steps(state, batches), []) - self.theta).norm(dim=1) / self._rate[:, 0]
+        return state
+
+    def displacement(self) -> np.ndarray:
+        return self._moved.cpu().numpy()
+
+    def wide(self, shift: float) -> Tensor:
+        """Widths of differences (k,), in proportion to the size of the parameters where that exceeds 1."""
+        return shift * self.theta.square().mean(1).sqrt().clamp(min=1)
+
+    def along(self, v: Tensor, width: Tensor) -> Tensor:
+        """Derivatives (k, m, n) along directions (k, m, n), by central differences."""
+        members, _, n = v.shape
+        together = max(1, TOGETHER // (2 * members * n))
+        return torch.cat([self._differences(part, width) for part in v.split(together, dim=1)], dim=1)
+
+    def matrix(self, width: Tensor) -> Tensor:
+        """The Jacobian, (k, n, n)."""
+        unit = torch.eye(self.width, dtype=self.theta.dtype, device=self.theta.device)
+        return self.along(unit.expand(len(self.theta), -1, -1), width).transpose(1, 2)
+
+    def _differences(self, v: Tensor, width: Tensor) -> Tensor:
+        members, m, n = v.shape
+        steps, keys = Steps(self._played, self._places, 2 * m, self._rate), self._parts.state
+        shifts = torch.cat([v, -v], dim=1) * width[:, None, None]
+        values = (vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
+        state = placed(repeated(self._rest, 2 * m), values, keys)
+        for step in range(self.period):
+            state = steps(state, steps.batches(step))
+        ahead, behind = vector(state, keys).view(members, 2, m, n).unbind(1)
+        return (ahead - behind) / (2 * width[:, None, None])

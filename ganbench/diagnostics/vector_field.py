@@ -1,0 +1,174 @@
+"""The vector field over a plane of two parameters, and its fixed points."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import MetricInfo
+from ganbench.core.streams import stream
+from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import _plane as plane_tools
+from ganbench.diagnostics._fixed import (
+    CENTRE,
+    SADDLE,
+    STABLE_FOCUS,
+    STABLE_NODE,
+    UNSTABLE_FOCUS,
+    UNSTABLE_NODE,
+    fixed_points,
+)
+from ganbench.diagnostics._plane import Plane
+from ganbench.diagnostics._poles import COUNTED, options_of, zeros_between_poles
+from ganbench.games import Match, Rules
+
+EXACTLY = {"samples": 0, "fresh": False}  # options of a sampled game whose expectations are exact
+ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as wrong
+
+
+@dataclass(frozen=True)
+class Diagnostic(Instrument):
+    """The motion -F that descent follows, on a grid of `points` by `points` from `low` to `high` in the parameters `x`
+    and `y` (without names, the first of each player); all others stay where the run ended, or with `at` started.
+
+    With `averaged`, every arrow is the mean over that many copies of the field, shifted in the plane by normal noise of
+    standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed points are
+    those of the field as drawn.
+
+    Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y, `fixed_x`, `fixed_y` and `fixed_kind`
+    (64,) with 0 stable node, 1 stable focus, 2 centre, 3 unstable focus, 4 unstable node, 5 saddle, 6 degenerate.
+
+    Raises:
+        GanbenchError: an option is out of its range, or the game has no parameter `x` or `y`.
+    """
+
+    low: float = -5.0
+    high: float = 5.0
+    points: int = 41
+    x: str = ""
+    y: str = ""
+    at: Literal["start", "end"] = "end"
+    averaged: int = 0
+    sigma: float = 0.2
+
+    def __post_init__(self) -> None:
+        plane_tools.check_square("vector_field", self.low, self.high, self.points)
+        if self.averaged < 0 or self.sigma < 0:
+            raise GanbenchError(
+                f"diagnostic 'vector_field': averaged and sigma must not be negative, but they are {self.averaged} and "
+                f"{self.sigma}; averaged = 0 averages nothing."
+            )
+
+    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+        def count(title: str, what: str) -> MetricInfo:
+            return MetricInfo(title, what, "none", 0, None)
+
+        smallest = {
+            f"smallest_{name}": MetricInfo(
+                f"Least motion of {name}", f"Smallest motion of {name} in the plane; above 0 it never rests.", "none",
+                None, None
+            )
+            for name in plane_tools.plane_names(rules, self.x, self.y)
+        }  # fmt: skip
+        return {
+            "fixed_points": count("Fixed points", "Points of the plane where the motion in it is zero, of any kind."),
+            "stable": count("Stable fixed points", "Nodes and foci that attract the flow."),
+            "centres": count("Centres", "Fixed points that the flow circles."),
+            "unstable": count("Unstable fixed points", "Nodes and foci that repel the flow."),
+            "saddles": count("Saddles", "Fixed points that attract along one line and repel along another."),
+            "nearest_to_origin": MetricInfo(
+                "Nearest fixed point", "Distance of the nearest fixed point from (0, 0).", "low", 0, None
+            ),
+            **smallest,
+            "rough": MetricInfo(
+                "Rough share",
+                f"Share of arrows more than {ROUGH:g} degrees off the field of the same game with exact expectations.",
+                "low", 0, 1
+            ),
+            "sampled_zeros": count(
+                "Zeros between samples",
+                f"Fixed points with w_d b_g + b_d between consecutive poles -w_d w_g z_i, anywhere in the plane b; up "
+                f"to {COUNTED} samples.",
+            ),
+            "sampled_saddles": count("Saddles between samples", "Saddles among them."),
+            "sampled_stable": count("Stable zeros between samples", "Stable ones among them."),
+        }  # fmt: skip
+
+    def measure(self, played: Played | None) -> Reading:
+        alone = not self.averaged and sum(map(len, played.match.parameters.values())) == 2
+        return plane_tools.look_once(played, self._look, by_rate=False) if alone else self._look(played)
+
+    def _look(self, played: Played) -> Reading:
+        plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at, self._shifts(played))
+        line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
+        motion = plane.over(grid, plane.inside)  # (K, y, x, 2)
+        fixed = fixed_points(plane, grid, motion)
+
+        counts = {
+            "fixed_points": tuple(range(7)),
+            "stable": (STABLE_NODE, STABLE_FOCUS),
+            "centres": (CENTRE,),
+            "unstable": (UNSTABLE_NODE, UNSTABLE_FOCUS),
+            "saddles": (SADDLE,),
+        }
+        known = _known(motion)
+        values = {
+            name: np.where(known, [float(each.count(*kinds)) for each in fixed], np.nan)
+            for name, kinds in counts.items()
+        }
+        values["nearest_to_origin"] = np.array(
+            [np.hypot(*each.at.T).min() if len(each.at) else np.nan for each in fixed], dtype=float
+        )
+        least = torch.where(motion.isfinite(), motion, torch.inf).flatten(1, 2).amin(1).double().cpu().numpy()
+        for place, name in enumerate(plane_tools.plane_names(played.match.rules, self.x, self.y)):
+            values[f"smallest_{name}"] = np.where(np.isfinite(least[:, place]), least[:, place], np.nan)
+        values["rough"] = self._rough(played, plane, grid, motion)
+        zeros = zeros_between_poles(played)
+        values |= {f"sampled_{name}": zeros[:, place] for place, name in enumerate(("zeros", "saddles", "stable"))}
+
+        at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
+        lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
+        u, v = motion.double().cpu().numpy().transpose(3, 0, 1, 2)
+        arrays = {"x": lines, "y": lines, "u": u, "v": v}
+        return Reading(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
+
+    def _shifts(self, played: Played) -> Tensor | None:
+        """(K, averaged, 2)."""
+        if not self.averaged:
+            return None
+        drawn = [stream(member.seed, "vector_field").normal(size=(self.averaged, 2)) for member in played.match.members]
+        return torch.as_tensor(self.sigma * np.stack(drawn), dtype=played.match.dtype, device=played.match.device)
+
+    def _rough(self, played: Played, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
+        """Of the arrows that both fields have, the share that points elsewhere in the sampled one."""
+        match = played.match
+        exactly = {name: value for name, value in EXACTLY.items() if name in options_of(match.rules)}
+        if "samples" not in exactly:
+            return np.full(plane.members, np.nan)
+        try:
+            rules = dataclasses.replace(match.rules, **exactly)
+        except GanbenchError:  # a game that exists by samples only, as with noise in its examples
+            return np.full(plane.members, np.nan)
+        exact = Match(rules, match.members, match.device, match.dtype)
+        # The exact field of a plane that holds all parameters is the same for every member.
+        distinct = 1 if plane.base.shape[1] == 2 else plane.members
+        base, axes = plane.base[:distinct].nan_to_num(), plane.axes[:distinct]
+        batch = plane_tools.seats(exact.draw(0, played.dynamics.draws)[0], torch.arange(distinct))
+        true = Plane(exact.select(range(distinct)), batch, base, axes)
+        true = true.over(grid, true.inside)
+        cosine = (motion * true).sum(-1) / (motion.norm(dim=-1) * true.norm(dim=-1))
+        cosine = cosine.flatten(1).double().cpu().numpy()
+        known = np.isfinite(cosine)
+        with np.errstate(invalid="ignore"):
+            return (known & (cosine < np.cos(np.radians(ROUGH)))).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
+
+
+def _known(motion: Tensor) -> np.ndarray:
+    """Members (K,) whose motion is a number anywhere."""
+    return motion.isfinite().all(-1).flatten(1).any(1).cpu().numpy()

@@ -1,0 +1,69 @@
+"""Only the gradient part of the field: what is left of a game when its rotation is taken out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics._steps import copies
+from ganbench.games import Batch, Match, Players
+
+
+@dataclass(frozen=True)
+class Dynamics(Motion):
+    """theta <- theta - rate grad phi, where phi(theta) = int_0^1 (theta - c) . F(c + t (theta - c)) dt is the work done
+    against the field on the straight way from the centre c: all zeros (`origin`) or where training began (`start`).
+
+    The rest, F - grad phi, is at right angles to theta - c everywhere, so the split depends on c; a field that is a
+    gradient has no rest. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c): nothing, in a bilinear
+    game. With d = theta - c, grad phi = int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature at
+    `nodes` points, exact for fields that are polynomials of degree 2 nodes - 1 in theta. What is recorded is measured
+    at theta.
+
+    Raises:
+        GanbenchError: `nodes` is below 1.
+    """
+
+    centre: Literal["origin", "start"] = "origin"
+    nodes: int = 4
+
+    def __post_init__(self) -> None:
+        if self.nodes < 1:
+            raise GanbenchError(f"nodes must be at least 1, but is {self.nodes}.")
+
+    @property
+    def evaluations(self) -> int:
+        return 2 + self.nodes * (2 + PRODUCT)
+
+    def init(self, match: Match, players: Players, update: Update) -> Memories:
+        centre = {name: theta if self.centre == "start" else torch.zeros_like(theta) for name, theta in players.items()}
+        return super().init(match, players, update) | {"centre": centre}
+
+    def step(
+        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
+    ) -> Move:
+        here = field(match, players, batches[0])
+        # The points of the quadrature, (K, nodes, P), as members of their own.
+        at, weights = np.polynomial.legendre.leggauss(self.nodes)
+        t = rate.new_tensor((at + 1) / 2)[:, None]
+        weights = rate.new_tensor(weights / 2)[:, None]
+        away = {
+            name: (theta - memories["centre"][name])[:, None].expand(-1, self.nodes, -1)
+            for name, theta in players.items()
+        }
+        points = {name: (memories["centre"][name][:, None] + t * d).flatten(0, 1) for name, d in away.items()}
+        many, batch = copies(match, batches[0], self.nodes)
+        there = field(many, points, batch, differentiable=True)
+        pulled = there.products({name: d.flatten(0, 1) for name, d in away.items()}, transposed=True)
+        shape = (len(rate), self.nodes)
+        slopes = {
+            name: (weights * (slope.unflatten(0, shape) + t * pulled[name].unflatten(0, shape))).sum(1)
+            for name, slope in there.slopes.items()
+        }
+        return Move(*moved(match, players, memories, slopes, update, rate), measures(here))

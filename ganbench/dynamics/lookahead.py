@@ -1,0 +1,54 @@
+"""Lookahead-minimax (Chavdarova et al. 2021): every few steps both players go part of the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics._steps import clock, inner_step
+from ganbench.games import Batch, Match, Players
+
+
+@dataclass(frozen=True)
+class Dynamics(Motion):
+    """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
+
+    Going back costs no gradient, so a step costs what the inner one does; it leaves the base update's memory as it is.
+    An alpha of 1 is the inner dynamics. The fast weights are what training hands out; after a multiple of `period`
+    steps they are the slow ones.
+
+    Raises:
+        GanbenchError: `period` is below 1.
+    """
+
+    inner: Literal["simultaneous", "alternating"] = "alternating"
+    period: int = 5
+    alpha: float = 0.5
+
+    evaluations: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        if self.period < 1:
+            raise GanbenchError(f"period must be at least 1, but is {self.period}.")
+
+    def init(self, match: Match, players: Players, update: Update) -> Memories:
+        return super().init(match, players, update) | {"slow": dict(players), "clock": clock(players)}
+
+    def step(
+        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
+    ) -> Move:
+        move = inner_step(self.inner, match, players, memories, batches[0], update, rate)
+        steps = memories["clock"]["steps"] + 1
+        due = steps % self.period == 0
+        after, slow = {}, {}
+        for name, theta in move.players.items():
+            # Written so that an alpha of 1 changes nothing, to the last bit.
+            back = theta - (1 - self.alpha) * (theta - memories["slow"][name])
+            after[name] = torch.where(due, match.project(name, back), theta)
+            slow[name] = torch.where(due, after[name], memories["slow"][name])
+        return Move(after, move.memories | {"slow": slow, "clock": {"steps": steps}}, move.seen)

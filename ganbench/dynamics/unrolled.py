@@ -1,0 +1,71 @@
+"""Unrolled GANs (Metz et al. 2017): the generator sees how the discriminator will answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics import Memories, Motion, Move, Update, measured, moved, needing
+from ganbench.games import Batch, Match, Players
+
+
+@dataclass(frozen=True)
+class Dynamics(Motion):
+    """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) = phi_i - scale rate
+    grad L_1(phi_i, theta): k = `steps` steps of the first player's descent on the same batch, through all of which its
+    gradient goes. The first player steps along its own gradient at phi. Both move at once; no steps is simultaneous
+    descent.
+
+    The unrolled steps are plain gradient steps, whatever the base update: its memory is not unrolled. Adam's steps are
+    longer than the rate times the gradient where that is small; `scale` makes up for it. What is recorded of the second
+    player is the loss that it descends, with its gradient; of the first, what it meets at phi.
+
+    An unrolled gradient counts twice in `evaluations`, as it is differentiated again; the first is also the first
+    player's own.
+
+    Raises:
+        GanbenchError: `steps` is negative, or the game lacks a derivative.
+    """
+
+    steps: int = 5
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise GanbenchError(f"steps must be at least 0 (0: simultaneous descent), but is {self.steps}.")
+
+    @property
+    def evaluations(self) -> int:
+        return max(self.steps, 1) + self.steps + 1
+
+    def step(
+        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
+    ) -> Move:
+        first, second = match.players
+        own = players[second].detach().requires_grad_()
+        # Where the opponent is (phi_i), and what it meets at each of these places.
+        ahead, met = players[first].detach().requires_grad_(), []
+        for i in range(max(self.steps, 1)):
+            loss, seen = match.loss(first, {first: ahead, second: own}, batches[0])
+            with needing(f"derivative of {first}'s loss that every method needs"):
+                (slope,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
+            if self.steps and not slope.requires_grad:
+                # PyTorch says nothing of its own here: the answer would just be missing from the generator's gradient.
+                raise GanbenchError(
+                    f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
+                    f"of {first}'s loss depends on nobody's parameters."
+                )
+            met.append((loss.detach(), slope.detach(), seen))
+            if i < self.steps:
+                ahead = match.project(first, ahead - self.scale * rate * slope)
+        loss, noticed = match.loss(second, {first: ahead, second: own}, batches[0])
+        with needing("second derivative that unrolling needs" if self.steps else f"derivative of {second}'s loss"):
+            (slope,) = torch.autograd.grad(loss.sum(), own)
+
+        first_loss, first_slope, first_seen = met[0]
+        after, remembered = moved(match, players, memories, {first: first_slope, second: slope}, update, rate)
+        seen = measured(first, first_loss, first_slope) | measured(second, loss.detach(), slope) | first_seen | noticed
+        return Move(after, remembered, seen)

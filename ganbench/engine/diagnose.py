@@ -1,0 +1,64 @@
+"""Instruments on runs: what training left of them, put before an instrument, all members of a pack at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core.tree import Tree
+from ganbench.diagnostics import Instrument, Played
+from ganbench.games import Match, Member, Rules
+
+
+def diagnose(
+    instrument: Instrument,
+    rules: Rules,
+    dynamics: Any,
+    update: Any,
+    members: Sequence[Member],
+    snapshots: Sequence[Tree],
+    steps: Sequence[int],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> list[Tree]:
+    """What an instrument shows of some runs.
+
+    Args:
+        instrument: what looks.
+        rules, dynamics, update: what the runs played, and how.
+        members, snapshots: the runs, and of each its `step` (S,) and its players' parameters {player: (S, P)}.
+        steps: of the snapshots that training was to keep; a run that diverged lacks the last of them.
+
+    Returns:
+        for every run `values` {column: number} and `arrays` {name: array}.
+    """
+    planned = np.array(steps)
+    path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in rules.players}
+    played = Played(
+        match=Match(rules, members, device, dtype),
+        dynamics=dynamics,
+        update=update,
+        rate=torch.tensor([[member.learning_rate] for member in members], dtype=dtype, device=device),
+        steps=planned,
+        path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
+    )
+    reading = instrument.measure(played)
+    return [
+        {
+            "values": {name: float(values[k]) for name, values in reading.values.items()},
+            "arrays": {name: np.asarray(values[k]) for name, values in reading.arrays.items()},
+        }
+        for k in range(len(members))
+    ]
+
+
+def _padded(kept: list[tuple[np.ndarray, np.ndarray]], steps: np.ndarray) -> np.ndarray:
+    """Parameters at all of the steps, (K, S, P); NaN where a run has none."""
+    table = np.full((len(kept), len(steps), kept[0][1].shape[1]), np.nan)
+    for row, (mine, values) in zip(table, kept, strict=True):
+        row[np.searchsorted(steps, mine)] = values
+    return table

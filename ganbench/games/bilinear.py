@@ -1,0 +1,50 @@
+"""The bilinear game x^T M y: the smallest game whose players chase each other for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+
+
+@dataclass(frozen=True)
+class Game(Rules):
+    """f(x, y) = x^T M y; x ascends, y descends, so L_x = -f and L_y = f. The only equilibrium is (0, 0), and J there
+    has the eigenvalues +- i s, with s the singular values of M, which are `singular_values`: one is the scalar game
+    f = s x y. M is diagonal, as any is in suitable coordinates.
+
+    Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
+
+    Raises:
+        GanbenchError: there is no singular value, or one is not finite.
+    """
+
+    singular_values: tuple[float, ...] = (1.0,)
+    start_at: tuple[float, ...] = ()
+
+    players: ClassVar[tuple[str, str]] = ("x", "y")
+
+    def __post_init__(self) -> None:
+        if not self.singular_values or not all(isfinite(value) for value in self.singular_values):
+            raise GanbenchError(
+                f"game 'bilinear': singular_values must be at least one finite number, but is {self.singular_values}."
+            )
+
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        size = len(self.singular_values)
+        return {player: (player,) if size == 1 else tuple(f"{player}{i}" for i in range(size)) for player in "xy"}
+
+    def start(self, member: Member) -> dict[str, Tensor]:
+        return drawn_or_given(self.start_at, member, self.parameters)
+
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+        x, y = players["x"], players["y"]
+        value = (x * y * torch.tensor(self.singular_values, dtype=x.dtype, device=x.device)).sum(-1)
+        return (-value if player == "x" else value), {}

@@ -1,0 +1,54 @@
+"""The Dirac-GAN (Mescheder, Geiger and Nowozin 2018, definition 2.1): data at 0, a generator at theta, D(x) = psi x."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.games import Adversarial, Batch, Member, drawn_or_given
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Game(Adversarial):
+    """With a differentiable objective whose real and fake terms have slopes -+f'(0) at logit 0, J at the equilibrium
+    (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
+
+    Without a `start_at` (psi, theta), a run starts at a point drawn from a standard normal distribution. One example of
+    each kind stands for its distribution; `examples` is how many noisy copies of it instance noise is averaged over.
+
+    The article's D has the other sign: its (psi, theta) is (-psi, theta) here.
+
+    Raises:
+        GanbenchError: there is no example.
+    """
+
+    examples: int = 1
+    start_at: tuple[float, ...] = ()
+
+    takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+
+    def __post_init__(self) -> None:
+        if self.examples < 1:
+            raise GanbenchError(f"game 'dirac': examples must be at least 1, but is {self.examples}.")
+
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        return {"discriminator": ("psi",), "generator": ("theta",)}
+
+    def start(self, member: Member) -> dict[str, Tensor]:
+        return drawn_or_given(self.start_at, member, self.parameters)
+
+    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+        origin = torch.zeros(count, self.examples, 1, dtype=dtype)
+        latent = {f"latent.{player}": origin for player in self.players}
+        return {"real": origin, **latent, **self.noise(member, chunk, count, (self.examples, 1), dtype)}
+
+    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
+        return theta * points[..., 0]
+
+    def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
+        return latent + theta[:, None]

@@ -1,0 +1,158 @@
+"""GANs of one number with one parameter per player: data and latent points from N(0, 1), G(z) = w_g z + b_g."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, log
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.streams import stream_seed
+from ganbench.games import Adversarial, Batch, Member, Players, drawn_or_given
+from ganbench.games._quadrature import normal_quadrature
+from ganbench.games._shapes import TOUCHING, flat_radius, logit
+from ganbench.nn.sample import Sample
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Game(Adversarial):
+    """D(x) = S(w_d x + b_d), with S the `discriminator`: sigmoid, gaussian (exp(-v^2)), gaussian_half (exp(-v^2 / 2)),
+    gaussian_pdf (that over sqrt(2 pi)) or two_bumps. Objectives see D as a logit; "minimax" is the plain log loss.
+
+    In the plane "b" the players move b_d and b_g, and `w_d` and `w_g` are fixed; in the plane "w" they move w_d and
+    w_g, and both b are 0.
+
+    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless `samples` says how many real
+    examples and latent points stand for them: the same at every step, or `fresh` ones. Both players see the same. With
+    a Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal
+    values; sampled ones are Cauchy distributed, with a spread that no number of samples lessens, unless `clip` is the
+    largest value that D may take (0 for no limit).
+
+    Without a `start_at` (b_d, b_g or w_d, w_g), a run starts at a point drawn from a standard normal distribution.
+
+    Raises:
+        GanbenchError: options that contradict one another, or an objective or regularizer whose expectation does not
+            exist or is not the quadrature's to compute.
+    """
+
+    discriminator: Literal["sigmoid", "gaussian", "gaussian_half", "gaussian_pdf", "two_bumps"] = "gaussian"
+    plane: Literal["b", "w"] = "b"
+    w_d: float = 1.0
+    w_g: float = 1.0
+    samples: int = 0
+    fresh: bool = False
+    clip: float = 0.0
+    start_at: tuple[float, ...] = ()
+
+    takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+
+    def __post_init__(self) -> None:
+        weights = (self.w_d, self.w_g)
+        if not all(isfinite(w) and w for w in weights):
+            self._refuse(f"w_d and w_g must be finite and not 0, but are {self.w_d} and {self.w_g}")
+        if self.plane == "w" and weights != (1.0, 1.0):
+            self._refuse(
+                f"w_d = {self.w_d} and w_g = {self.w_g} are options of the plane 'b'; in the plane 'w' they move, "
+                "and start_at says from where"
+            )
+        if self.samples < 0:
+            self._refuse(f"samples must be a number of samples, or 0 for exact expectations, but is {self.samples}")
+        if self.fresh and not self.samples:
+            self._refuse("fresh needs samples: say how many, or drop it for exact expectations")
+        if self.clip and not 0 < self.clip < 1:
+            self._refuse(f"clip must be between 0 and 1, or 0 for no limit, but is {self.clip}")
+        if self.clip and self.discriminator not in TOUCHING:
+            self._refuse(f"clip is for discriminators that reach 1 ({', '.join(TOUCHING)}), not {self.discriminator!r}")
+        if not self.samples:
+            self._check_expectations()
+
+    def _check_expectations(self) -> None:
+        """Refuse what quadrature cannot compute."""
+        like = torch.empty(0, dtype=torch.float64)
+        if self.regularizer.draw(torch.Generator(), 1, (1, 1), like):
+            self._refuse(
+                "this regularizer draws random numbers for examples, and exact expectations have no examples; give "
+                "samples, or take a regularizer that draws none (r1, r2, weight_decay, weight_clipping)"
+            )
+        if self.discriminator not in TOUCHING or self.clip:
+            return
+        remedy = "; give samples, or a clip such as 0.99"
+        ones = Sample(torch.ones(1, 1, 1, dtype=torch.float64))
+        if self.regularizer.penalty(lambda points: points[..., 0], ones, ones, {}) is not None:
+            self._refuse(
+                f"the logit of {self.discriminator!r} is infinitely steep where D = 1, so a gradient penalty has no "
+                f"expectation{remedy}"
+            )
+        for term in (self.objective.real, self.objective.fake, self.objective.generator):
+            # The logit is -ln v^2 near v = 0, where dv is exp(-logit / 2) d(logit) / 2.
+            near, nearer = (float(term(like.new_tensor(a)).abs()) * torch.tensor(-a / 2).exp() for a in (40.0, 60.0))
+            if not (nearer < near or nearer == 0):
+                self._refuse(f"this objective has no expectation where {self.discriminator!r} reaches D = 1{remedy}")
+
+    @staticmethod
+    def _refuse(why: str) -> None:
+        raise GanbenchError(f"game 'gaussian': {why}.")
+
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        return {"discriminator": (f"{self.plane}_d",), "generator": (f"{self.plane}_g",)}
+
+    def start(self, member: Member) -> dict[str, Tensor]:
+        return drawn_or_given(self.start_at, member, self.parameters)
+
+    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+        if not self.samples:
+            return {}
+        shape = (self.samples, 1)
+        drawn = {}
+        for name in ("real", "latent"):
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, name, chunk if self.fresh else 0))
+            values = torch.randn((count if self.fresh else 1, *shape), generator=generator, dtype=dtype)
+            drawn[name] = values.expand(count, *shape)
+        return {**drawn, **self.noise(member, chunk, count, shape, dtype)}
+
+    def _line(self, player: str, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """w and b of a player, (K, 1) each."""
+        if self.plane == "w":
+            return theta, torch.zeros_like(theta)
+        return torch.full_like(theta, self.w_d if player == "discriminator" else self.w_g), theta
+
+    @property
+    def _floor(self) -> float:
+        """What -ln D is at least."""
+        return -log(self.clip) if self.clip else 0.0
+
+    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
+        w, b = self._line("discriminator", theta)
+        x = points[..., 0]
+        if self.samples:
+            return logit(self.discriminator, w * x + b, self._floor)
+        # Quadrature stays at its nodes v whatever the parameters; only the slope in x, w_d dS/dv, looks at them. Nodes
+        # nearest to 0 may be rounded to it on the way through x.
+        v = (w * x + b).detach() + w * (x - x.detach())
+        return logit(self.discriminator, v, self._floor or torch.finfo(v.dtype).tiny)
+
+    def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
+        w, b = self._line("generator", theta)
+        return w[:, None] * latent + b[:, None]
+
+    def real(self, players: Players, batch: Batch) -> Sample:
+        if self.samples:
+            return Sample(batch["real"])
+        one = torch.ones_like(players["discriminator"])
+        return self._nodes(players, torch.zeros_like(one), one)
+
+    def fake(self, player: str, players: Players, batch: Batch) -> Sample:
+        if self.samples:
+            return Sample(self.generate(players["generator"], batch["latent"]))
+        w, b = self._line("generator", players["generator"])
+        return self._nodes(players, b, w.abs())
+
+    def _nodes(self, players: Players, mean: Tensor, sd: Tensor) -> Sample:
+        """Points x and weights for x ~ N(mean, sd^2), graded towards where w_d x + b_d = 0."""
+        w, b = self._line("discriminator", players["discriminator"])
+        v, weights = normal_quadrature(w * mean + b, w.abs() * sd, flat_radius(self.discriminator, self._floor))
+        return Sample(((v - b) / w).detach()[..., None], weights)

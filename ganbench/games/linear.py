@@ -1,0 +1,47 @@
+"""The game with any linear field of two numbers: every kind of fixed point that a plane can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar
+
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+
+
+@dataclass(frozen=True)
+class Game(Rules):
+    """L_x = a/2 x^2 + b x y and L_y = c x y + d/2 y^2 with (a, b, c, d) the `matrix`, so F = J (x, y) with
+    J = [[a, b], [c, d]] everywhere, and descent follows -F: a node, a focus, a centre or a saddle, as the eigenvalues
+    of J have it. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).
+
+    Without a `start_at` (x, y), a run starts at a point drawn from a standard normal distribution.
+
+    Raises:
+        GanbenchError: an entry of the matrix is not finite.
+    """
+
+    matrix: tuple[float, float, float, float] = (0.0, 1.0, -1.0, 0.0)
+    start_at: tuple[float, ...] = ()
+
+    players: ClassVar[tuple[str, str]] = ("x", "y")
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(entry) for entry in self.matrix):
+            raise GanbenchError(f"game 'linear': matrix must be finite numbers a, b, c, d, but is {self.matrix}.")
+
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        return {"x": ("x",), "y": ("y",)}
+
+    def start(self, member: Member) -> dict[str, Tensor]:
+        return drawn_or_given(self.start_at, member, self.parameters)
+
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+        a, b, c, d = self.matrix
+        x, y = players["x"], players["y"]
+        value = a / 2 * x.square() + b * x * y if player == "x" else c * x * y + d / 2 * y.square()
+        return value.sum(-1), {}

@@ -1,0 +1,57 @@
+"""Ordinary minimisation, for contrast: both players descend the same quadratic function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError
+from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+
+
+@dataclass(frozen=True)
+class Game(Rules):
+    """f(t) = 1/2 sum_i a_i t_i^2 with a the `curvatures`, L_x = L_y = f. J is diagonal with the eigenvalues a_i, so
+    nothing turns: gradient descent multiplies every coordinate by 1 - rate a_i, which is stable for
+    0 < rate < 2 / max a. A negative curvature makes 0 a saddle.
+
+    The first half of the coordinates (the larger one, if they are odd in number) is x, the rest is y; who owns a
+    coordinate matters to alternating descent only in the order of its moves.
+
+    Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
+
+    Raises:
+        GanbenchError: there are fewer than two curvatures, or one is not finite.
+    """
+
+    curvatures: tuple[float, ...] = (1.0, 1.0)
+    start_at: tuple[float, ...] = ()
+
+    players: ClassVar[tuple[str, str]] = ("x", "y")
+
+    def __post_init__(self) -> None:
+        if len(self.curvatures) < 2 or not all(isfinite(a) for a in self.curvatures):
+            raise GanbenchError(
+                f"game 'quadratic': curvatures must be at least two finite numbers, one for each player, "
+                f"but is {self.curvatures}."
+            )
+
+    @property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        sizes = {"x": (len(self.curvatures) + 1) // 2, "y": len(self.curvatures) // 2}
+        return {
+            player: (player,) if size == 1 else tuple(f"{player}{i}" for i in range(size))
+            for player, size in sizes.items()
+        }
+
+    def start(self, member: Member) -> dict[str, Tensor]:
+        return drawn_or_given(self.start_at, member, self.parameters)
+
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+        point = torch.cat([players["x"], players["y"]], dim=1)
+        curvatures = torch.tensor(self.curvatures, dtype=point.dtype, device=point.device)
+        return (curvatures * point.square()).sum(-1) / 2, {}

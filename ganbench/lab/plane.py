@@ -1,0 +1,144 @@
+"""The motion of a game in a plane of two of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ganbench.core.errors import GanbenchError
+from ganbench.diagnostics._linear import join
+from ganbench.diagnostics._plane import Plane, plane_names
+from ganbench.games import Match
+from ganbench.lab import building, starts
+from ganbench.lab.building import Part
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ganbench.lab.equilibria import FixedPoint
+
+Range = tuple[float, float]
+LARGEST = 1001  # points along an axis
+PICTURES = (".png", ".svg")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Field:
+    """The motion -F that descent follows, on a grid of a plane.
+
+    Attributes:
+        x, y: the grid's coordinates, (nx,) and (ny,).
+        u, v: the motion along x and along y, (ny, nx), rows of equal y.
+        parameters: names of the two.
+        plane: where it was looked at, for closer looks.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    parameters: tuple[str, str]
+    plane: Plane
+
+    def __repr__(self) -> str:
+        return f"Field({' x '.join(self.parameters)}, {len(self.x)} x {len(self.y)} points)"
+
+    def fixed_points(self) -> list[FixedPoint]:
+        """Where the motion in the plane is zero; see `lab.fixed_points`."""
+        from ganbench.lab.equilibria import in_field
+
+        return in_field(self)
+
+    def frame(self) -> pd.DataFrame:
+        """A table with a row for every point: both parameters by their names, and `u` and `v`."""
+        import pandas as pd
+
+        x, y = np.meshgrid(self.x, self.y)
+        first, second = self.parameters
+        return pd.DataFrame({first: x.ravel(), second: y.ravel(), "u": self.u.ravel(), "v": self.v.ravel()})
+
+    def figure(self) -> Figure:
+        """A picture: streamlines, and the fixed points by their kinds."""
+        from ganbench.lab.picture import drawn
+
+        return drawn(self)
+
+
+def field(
+    game: Part | Match,
+    *,
+    x: Range = (-5.0, 5.0),
+    y: Range = (-5.0, 5.0),
+    points: int = 41,
+    parameters: Sequence[str] | None = None,
+    at: Any = None,
+) -> Field:
+    """The motion of a game in a plane of two parameters.
+
+    Args:
+        game: its name, label or mapping, or what `lab.game` made, with one member.
+        x, y: from where to where.
+        points: of the grid along each axis.
+        parameters: the names of the two, that along x first; the first of each player unless given.
+        at: where the other parameters stand, as a start of `lab.play`; the game's own start unless given.
+
+    Raises:
+        GanbenchError: a parameter that there is not, or an empty range.
+    """
+    match = game if isinstance(game, Match) else building.game(game)
+    if len(match.members) != 1:
+        raise GanbenchError(
+            f"a field is that of one member, but the game has {len(match.members)}; take game.select([0])."
+        )
+    low, high = _range("x", x), _range("y", y)
+    if isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= LARGEST:
+        raise GanbenchError(f"points must be a whole number from 2 to {LARGEST}, but is {points!r}.")
+    names = _names(match, parameters)
+    plane = _plane(match, names, at)
+    xs, ys = (np.linspace(*ends, points) for ends in (low, high))
+    grid = torch.as_tensor(np.stack(np.meshgrid(xs, ys), axis=-1), dtype=match.dtype, device=match.device)
+    u, v = plane.over(grid, plane.inside)[0].double().cpu().numpy().transpose(2, 0, 1)
+    return Field(xs, ys, u, v, names, plane)
+
+
+def draw_field(field: Field, path: str | Path) -> Path:
+    """Save a field's picture; the suffix says how, .png or .svg.
+
+    Raises:
+        GanbenchError: another suffix, or a folder that there is not.
+    """
+    from ganbench.lab.picture import save
+
+    return save(field.figure(), Path(path))
+
+
+def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
+    every = starts.parameter_names(match.rules)
+    places = [every.index(name) for name in names]
+    base = join(starts.at(match, at, "at")).clone()
+    base[:, places] = 0
+    axes = base.new_zeros(1, 2, len(every))
+    axes[:, [0, 1], places] = 1
+    return Plane(match, match.draw(0, 1)[0], base, axes)
+
+
+def _names(match: Match, given: Sequence[str] | None) -> tuple[str, str]:
+    if given is not None and (isinstance(given, str) or len(given) != 2 or not all(given)):
+        raise GanbenchError(f"parameters must be the names of two, but is {given!r}.")
+    return plane_names(match.rules, *(given or ("", "")))
+
+
+def _range(axis: str, given: Any) -> Range:
+    try:
+        low, high = (float(end) for end in given)
+    except (TypeError, ValueError):
+        raise GanbenchError(f"{axis} must be two numbers, from where to where, but is {given!r}.") from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise GanbenchError(f"{axis} must go from a number to a larger one, but is {low:g}, {high:g}.")
+    return low, high

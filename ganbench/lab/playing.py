@@ -1,0 +1,146 @@
+"""Playing a game: the path that both players take, of all members at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics import Motion
+from ganbench.games import CHUNK, Match, Players
+from ganbench.lab import building, starts
+from ganbench.lab.building import Part
+from ganbench.lab.trajectory import Trajectory
+
+LARGEST = 2**30  # numbers that a trajectory may have: 8 GB
+
+
+def play(
+    game: Part | Match,
+    dynamics: Part | Motion = "simultaneous",
+    *,
+    update: Part | Any = "sgd",
+    learning_rate: float | Sequence[float] | np.ndarray = 0.1,
+    steps: int = 100,
+    start: Any = None,
+    seeds: int | Sequence[int] | None = None,
+    keep: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Trajectory:
+    """Play a game, all members at once.
+
+    There are as many members as there are seeds, starts, learning rates, and values of an option; each of these is one
+    for all members, or one for each.
+
+    Args:
+        game: its name, label or mapping, or what `lab.game` made.
+        dynamics: its name, label, mapping or object. Real-valued options may be lists, with a value for each member:
+            `{"name": "consensus", "gamma": [0.1, 1.0]}`.
+        update: the base update, in the same way.
+        learning_rate: of both players; positive.
+        steps: how many to take.
+        start: the parameters (P,), or (members, P); or by name: `{"x": 2.0, "y": [0.5, 1.0]}`. Without one, members
+            start as the game has it, by their seeds.
+        seeds: how many, from 0 on, or which; of a game given by name. 1 unless given.
+        keep: look at every so many steps; at the first and the last in any case.
+        progress: called every few steps with the number of steps taken.
+
+    Raises:
+        GanbenchError: a name or option that there is not, values that make no sense, or counts that do not agree.
+    """
+    match = _match(game, seeds)
+    dynamics, own = building.mover("dynamics", dynamics, ("init", "step", "answer"))
+    update, updates_own = building.mover("update", update, ("init", "step"))
+    rates = building.numbers("learning_rate", learning_rate)
+    if (rates <= 0).any():
+        raise GanbenchError(f"learning_rate must be positive, but is {rates[rates <= 0][0]:g}.")
+    points = None if start is None else starts.points(match.rules, start)
+    _whole("steps", steps, 0)
+    _whole("keep", keep, 1)
+
+    count = _members(
+        {
+            "seeds": len(match.members),
+            "starts": 1 if points is None else len(points),
+            "learning rates": len(rates),
+            **{f"values of the dynamics' {name}": len(values) for name, values in own.items()},
+            **{f"values of the update's {name}": len(values) for name, values in updates_own.items()},
+        }
+    )
+    names = starts.parameter_names(match.rules)
+    looks = -(-steps // keep) + 1
+    if count * looks * len(names) > LARGEST:
+        raise GanbenchError(
+            f"{count:,} members x {looks:,} looks x {len(names):,} parameters are more numbers than the "
+            f"{LARGEST:,} that are kept; look less often (keep={keep}) or play fewer members at a time."
+        )
+    looked = np.append(np.arange(0, steps, keep), steps)
+    match = match.select([0] * count) if len(match.members) == 1 else match
+    dynamics = building.with_options(dynamics, own, count, match)
+    update = building.with_options(update, updates_own, count, match)
+    rates = np.broadcast_to(rates, count).copy()
+    players = starts.at(match, points)
+    rate = torch.as_tensor(rates, dtype=match.dtype, device=match.device)[:, None]
+    trajectory, losses = _walk(match, dynamics, update, players, rate, looked, progress)
+    seeds_of = np.array([member.seed for member in match.members])
+    return Trajectory(trajectory, losses, looked, names, rates, seeds_of, dynamics.evaluations, match, dynamics, update)
+
+
+def _walk(
+    match: Match,
+    dynamics: Any,
+    update: Any,
+    players: Players,
+    rate: torch.Tensor,
+    looked: np.ndarray,
+    progress: Callable[[int], None] | None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The steps, as training takes them; parameters and losses at those looked at."""
+    size = sum(len(names) for names in match.parameters.values())
+    trajectory = np.empty((len(match.members), len(looked), size))
+    losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
+    memories = dynamics.init(match, players, update)
+    last, place = int(looked[-1]), 0
+    for step in range(last + 1):
+        batches = match.draw(step, dynamics.draws)
+        if step == looked[place]:
+            here = {player: theta.detach() for player, theta in dynamics.answer(players, memories).items()}
+            trajectory[:, place] = torch.cat([here[player] for player in match.players], dim=1).cpu().numpy()
+            for player, values in losses.items():
+                values[:, place] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
+            place += 1
+        if step < last:
+            move = dynamics.step(match, players, memories, batches, update, rate)
+            players, memories = move.players, move.memories
+        if progress is not None and (step % CHUNK == 0 or step == last):
+            progress(step)
+    return trajectory, losses
+
+
+def _match(game: Part | Match, seeds: Any) -> Match:
+    if not isinstance(game, Match):
+        return building.game(game, seeds=1 if seeds is None else seeds)
+    if seeds is not None:
+        raise GanbenchError(f"seeds: this game has its own; make it with lab.game(..., seeds={seeds!r}).")
+    return game
+
+
+def _members(counts: dict[str, int]) -> int:
+    """How many members there are.
+
+    Raises:
+        GanbenchError: there are different numbers of several things.
+    """
+    many = {what: count for what, count in counts.items() if count > 1}
+    if len(set(many.values())) > 1:
+        received = ", ".join(f"{count} {what}" for what, count in many.items())
+        raise GanbenchError(f"members do not agree: {received}; give one for all of them, or as many of each.")
+    return max(counts.values())
+
+
+def _whole(what: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise GanbenchError(f"{what} must be a whole number of at least {least}, but is {value!r}.")

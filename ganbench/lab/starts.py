@@ -1,0 +1,101 @@
+"""Where members start: points in the order of a game's parameters, or by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.games import Match, Players, Rules
+
+SHOWN = 12  # parameter names that an error lists
+
+
+def parameter_names(rules: Rules) -> tuple[str, ...]:
+    """All parameters, in their order: the first player's, then the second's."""
+    return tuple(name for player in rules.players for name in rules.parameters[player])
+
+
+def points(rules: Rules, given: Any, what: str = "start") -> np.ndarray:
+    """Points of a game as (count, P) float64.
+
+    Args:
+        given: P numbers, or rows of them; or {parameter: number, or numbers}.
+
+    Raises:
+        GanbenchError: there are not P finite numbers to a point, or a name is none of the game's parameters.
+    """
+    names = parameter_names(rules)
+    if isinstance(given, Mapping):
+        given = _columns(names, given, what)
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().numpy()
+    try:
+        values = np.asarray(given)
+        if values.dtype.kind not in "iuf":
+            raise ValueError
+    except ValueError:
+        raise GanbenchError(f"{what} must be {_listed(names)}, or rows of these, but is {given!r}.") from None
+    values = np.atleast_2d(values.astype(np.float64))
+    if values.ndim != 2 or not len(values) or values.shape[1] != len(names):
+        received = values.shape[1] if values.ndim == 2 else f"the shape {values.shape}"
+        raise GanbenchError(f"{what} must have {len(names)} values ({_listed(names)}), but has {received}.")
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise GanbenchError(f"{what} must be finite, but has {names[column]} = {values[row, column]}.")
+    return values
+
+
+def players(match: Match, values: np.ndarray) -> Players:
+    """Points (K, P) as players."""
+    rules = match.rules
+    theta = torch.tensor(values, dtype=match.dtype, device=match.device)
+    sizes = [len(rules.parameters[player]) for player in rules.players]
+    return {name: part.clone() for name, part in zip(rules.players, theta.split(sizes, dim=1), strict=True)}
+
+
+def first(match: Match) -> Players:
+    """Where the game's own rules have every member start; members of one seed are drawn once."""
+    distinct = {member: place for place, member in enumerate(dict.fromkeys(match.members))}
+    drawn = Match(match.rules, list(distinct), match.device, match.dtype).init()
+    which = [distinct[member] for member in match.members]
+    return {player: theta[which] for player, theta in drawn.items()}
+
+
+def at(match: Match, given: Any | None, what: str = "start") -> Players:
+    """Every member at the points given, one for all or one for each; without any, at its own start.
+
+    Raises:
+        GanbenchError: they are no points of the game, or another number of them than there are members.
+    """
+    if given is None:
+        return first(match)
+    values = points(match.rules, given, what)
+    count = len(match.members)
+    if len(values) not in (1, count):
+        raise GanbenchError(f"{what} has {len(values)} points, but the game has {count} members; give one, or {count}.")
+    return players(match, np.broadcast_to(values, (count, values.shape[1])))
+
+
+def _columns(names: tuple[str, ...], given: Mapping[str, Any], what: str) -> np.ndarray:
+    for name in given:
+        if name not in names:
+            raise GanbenchError(f"{what}: " + unknown("parameter", name, names[:SHOWN]))
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise GanbenchError(f"{what}: {_listed(tuple(missing))} is missing; every parameter needs a value.")
+    try:
+        return np.stack(np.broadcast_arrays(*(np.asarray(given[name]) for name in names)), axis=-1)
+    except ValueError:
+        raise GanbenchError(
+            f"{what}: parameters must have one value each, or as many as one another, but is {dict(given)!r}."
+        ) from None
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" ... {len(names) - SHOWN} more" if len(names) > SHOWN else "")

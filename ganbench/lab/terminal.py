@@ -1,0 +1,191 @@
+"""The laboratory on the command line: what its words mean, the files it writes, and what it shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from ganbench.core.errors import GanbenchError
+from ganbench.lab.equilibria import FixedPoint
+from ganbench.lab.trajectory import Trajectory
+
+TABLES = (".csv", ".parquet")
+ENDS = 5  # steps shown of either end of a path
+COLUMNS = 6  # parameters shown
+ROWS = 20  # members shown
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Numbers with commas between them: `0.1,0.5`.
+
+    Raises:
+        GanbenchError: a word that is no number.
+    """
+    words = [word.strip() for word in text.split(",")]
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        raise GanbenchError(f"{option} must be numbers with commas between them, but is {text!r}.") from None
+
+
+def count_or_list(option: str, text: str) -> int | list[int]:
+    """`5` is a count; `3,7` are these.
+
+    Raises:
+        GanbenchError: a word that is no whole number.
+    """
+    try:
+        values = [int(word) for word in text.rstrip(",").split(",")]
+    except ValueError:
+        raise GanbenchError(f"{option} must be a count, or whole numbers as in 3,7, but is {text!r}.") from None
+    return values if "," in text else values[0]
+
+
+def start(option: str, texts: Sequence[str]) -> list[list[float]] | dict[str, list[float]] | None:
+    """Starts, one a text: `2,0.5` in the order of the parameters, or `x=2,y=0.5`.
+
+    Raises:
+        GanbenchError: a text that is neither, or texts that name different parameters or have different lengths.
+    """
+    if not texts:
+        return None
+    if not any("=" in text for text in texts):
+        rows = [numbers(option, text) for text in texts]
+        if len({len(row) for row in rows}) > 1:
+            raise GanbenchError(f"{option} must have as many numbers every time, but has {', '.join(texts)}.")
+        return rows
+    columns: dict[str, list[float]] = {}
+    for text in texts:
+        for word in text.split(","):
+            name, equals, value = word.partition("=")
+            if not equals:
+                raise GanbenchError(f"{option} must be numbers, or name=number for every parameter, but is {text!r}.")
+            columns.setdefault(name.strip(), []).extend(numbers(f"{option} {name.strip()}", value))
+    if any(len(values) != len(texts) for values in columns.values()):
+        raise GanbenchError(f"{option} must name every parameter once every time, but has {', '.join(texts)}.")
+    return columns
+
+
+def target(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
+    """Make sure, before any work, that a file may be written.
+
+    Raises:
+        GanbenchError: another suffix, a folder that there is not, or a file that there is and that `force` does not
+            give up.
+    """
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise GanbenchError(f"--out {path}: the name must end in {' or '.join(suffixes)}.")
+    if not path.parent.is_dir():
+        raise GanbenchError(f"--out {path}: there is no folder {path.parent}.")
+    if path.is_dir() or (path.exists() and not force):
+        raise GanbenchError(f"--out {path}: there is one already; --force replaces it.")
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write a table, as the suffix says; the file is there as a whole or not at all.
+
+    Raises:
+        GanbenchError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.suffix == ".csv":
+            table.to_csv(partial, index=False, na_rep="nan")
+        else:
+            table.to_parquet(partial, index=False)
+        partial.replace(path)
+    except OSError as error:
+        raise GanbenchError(f"cannot write {path}: {error.strerror}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def rows(played: Trajectory) -> pd.DataFrame:
+    """The path as a table; `member` only where there are several."""
+    table = played.frame()
+    return table if len(played.trajectory) > 1 else table.drop(columns="member")
+
+
+def path_table(played: Trajectory) -> Table:
+    """The first and the last steps of the first member."""
+    hidden = len(played.parameters) - COLUMNS
+    names = played.parameters[:COLUMNS]
+    table = Table(title="the first and the last steps" if len(played.steps) > 2 * ENDS else None, title_justify="left")
+    for name in ("step", *names, *([f"+ {hidden} more"] if hidden > 0 else []), *(f"{p}_loss" for p in played.losses)):
+        table.add_column(name, justify="right")
+    last = len(played.steps)
+    shown = [place for place in range(last) if place < ENDS or place >= last - ENDS]
+    for place in shown:
+        if place and place - 1 not in shown:
+            table.add_row(*("..." for _ in table.columns))
+        values = [_shown(value) for value in played.trajectory[0, place, :COLUMNS]]
+        losses = [_shown(loss[0, place]) for loss in played.losses.values()]
+        table.add_row(str(played.steps[place]), *values, *([""] if hidden > 0 else []), *losses)
+    return table
+
+
+def members_table(played: Trajectory) -> Table:
+    """A row for each of several members."""
+    table = Table(title=f"{len(played.trajectory):,} members, {played.steps[-1]:,} steps", title_justify="left")
+    for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "ran off at"):
+        table.add_column(name, justify="right")
+    radius, growth, diverged = played.radius, played.growth, played.diverged
+    for k in range(min(ROWS, len(radius))):
+        table.add_row(
+            str(k),
+            str(played.seed[k]),
+            f"{played.learning_rate[k]:g}",
+            _shown(radius[k, 0]),
+            _shown(radius[k, -1]),
+            _shown(growth[k]),
+            str(diverged[k]) if diverged[k] >= 0 else "",
+        )
+    if len(radius) > ROWS:
+        table.add_row(*("..." for _ in table.columns))
+    return table
+
+
+def verdict(played: Trajectory) -> str:
+    """What became of the members, in one line."""
+    radius, growth, diverged = played.radius, played.growth, played.diverged
+    off, cost = diverged >= 0, f"{played.evaluations} gradients a step"
+    if len(radius) == 1:
+        went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {played.steps[-1]:,} steps"
+        if off[0]:
+            went = f"ran off: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
+        return f"{went}, a factor of {_shown(growth[0])} per step; {cost}."
+    known = growth[np.isfinite(growth)]
+    span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else "nan"
+    return (
+        f"{(growth > 1).sum():,} of {len(radius):,} members moved away from the origin, {off.sum():,} of them beyond "
+        f"all numbers; the radius changed by a factor of {span} per step; {cost}."
+    )
+
+
+def points_table(points: Sequence[FixedPoint], parameters: Sequence[str]) -> Table:
+    """The fixed points with the eigenvalues of the flow there."""
+    table = Table(title="fixed points", title_justify="left")
+    for name in (*parameters, "kind", "growth rates of the flow"):
+        table.add_column(name, justify="right" if name in parameters else "left")
+    for point in points:
+        rates = ", ".join(_complex(value) for value in point.eigenvalues)
+        table.add_row(*(_shown(point.at[name]) for name in parameters), point.kind, rates)
+    return table
+
+
+def _complex(value: complex) -> str:
+    if abs(value.imag) <= 1e-12 * abs(value):
+        return _shown(value.real)
+    return f"{_shown(value.real)} {'-' if value.imag < 0 else '+'} {_shown(abs(value.imag))}i"
+
+
+def _shown(value: float) -> str:
+    """Six digits; what is zero but for rounding is zero."""
+    return f"{0.0 if abs(value) < 1e-13 else value:.6g}"

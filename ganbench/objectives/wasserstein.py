@@ -1,0 +1,25 @@
+"""The Wasserstein critic's loss (Arjovsky, Chintala and Bottou 2017, equation 2): scores, no probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """L_D = E[D(G(z))] - E[D(x)], L_G = -E[D(G(z))]; it means the Wasserstein distance only for Lipschitz critics, so
+    it wants a regularizer: weight clipping or a gradient penalty."""
+
+    def real(self, logits: Tensor) -> Tensor:
+        return -logits
+
+    def fake(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def generator(self, logits: Tensor) -> Tensor:
+        return -logits
+
+    def output(self, logits: Tensor) -> Tensor:
+        return logits

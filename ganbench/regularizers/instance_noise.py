@@ -1,0 +1,27 @@
+"""Instance noise: the discriminator sees real and generated examples through fresh Gaussian noise (Sonderby et al.)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ganbench.regularizers import Hooks, Noise
+
+
+@dataclass(frozen=True)
+class Regularizer(Hooks):
+    """x + N(0, sigma^2) in place of every example x (Sonderby et al. 2017; Arjovsky and Bottou 2017).
+
+    Both players see a generated example through the noise of its place in the batch.
+    """
+
+    sigma: float = 0.1
+
+    def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
+        drawn = torch.randn((2, count, *shape), generator=generator, dtype=like.dtype)
+        return {"real": drawn[0], "fake": drawn[1]}
+
+    def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
+        return examples + self.sigma * noise[kind]

@@ -1,0 +1,37 @@
+"""Gradient penalty of WGAN-GP: slopes of a given length between real and generated examples (Gulrajani et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+
+
+@dataclass(frozen=True)
+class Regularizer(Hooks):
+    """gamma E[ (|grad_x D(x)| - target)^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit
+    or the critic's score (equation 3, where gamma is lambda = 10 and target 1).
+
+    The length has a kink where the slope is 0. There its own derivatives, of every order, are taken as 0: the middle of
+    its subgradients. Real and generated examples are paired in the order of their batches, so there must be as many of
+    both.
+    """
+
+    gamma: float = 10.0
+    target: float = 1.0
+
+    def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
+        size = (count, shape[0], *(1 for _ in shape[1:]))
+        return {"mix": torch.rand(size, generator=generator, dtype=like.dtype)}
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        between = torch.lerp(real.points, fake.points, noise["mix"])
+        slope = input_slope(discriminator, between)
+        square = slope.square().sum(-1)
+        # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
+        length = torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
+        return self.gamma * (length - self.target).square().mean(-1)

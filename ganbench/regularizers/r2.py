@@ -1,0 +1,21 @@
+"""R2: zero-centred gradient penalty on generated examples (Mescheder, Geiger and Nowozin 2018, equation 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+
+
+@dataclass(frozen=True)
+class Regularizer(Hooks):
+    """(gamma / 2) E[ |grad_x D(x)|^2 ] over generated examples x, with D the logit."""
+
+    gamma: float = 1.0
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        slope = input_slope(discriminator, fake.points)
+        return self.gamma / 2 * fake.mean(slope.square().sum(-1))

@@ -1,0 +1,21 @@
+"""Weight decay as a loss: the squared norm of a player's parameters (Krogh and Hertz 1992)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from ganbench.regularizers import Hooks
+
+
+@dataclass(frozen=True)
+class Regularizer(Hooks):
+    """(strength / 2) |theta|^2, added to the loss of the players named: every method sees it as part of the game."""
+
+    strength: float = 1e-4
+    players: Literal["discriminator", "generator", "both"] = "both"
+
+    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
+        return self.strength / 2 * theta.square().sum(-1) if self.players in ("both", player) else None

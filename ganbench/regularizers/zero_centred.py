@@ -1,0 +1,30 @@
+"""Zero-centred gradient penalty between real and generated examples (Thanh-Tung, Tran and Venkatesh 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+
+
+@dataclass(frozen=True)
+class Regularizer(Hooks):
+    """(gamma / 2) E[ |grad_x D(x)|^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit.
+
+    Real and generated examples are paired in the order of their batches, so there must be as many of both.
+    """
+
+    gamma: float = 1.0
+
+    def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
+        size = (count, shape[0], *(1 for _ in shape[1:]))
+        return {"mix": torch.rand(size, generator=generator, dtype=like.dtype)}
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        between = torch.lerp(real.points, fake.points, noise["mix"])
+        slope = input_slope(discriminator, between)
+        return self.gamma / 2 * slope.square().sum(-1).mean(-1)

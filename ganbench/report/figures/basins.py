@@ -1,0 +1,73 @@
+"""Which starting points of a plane settle where."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.words import percent
+from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
+from ganbench.report.figures.phase import fixed_points, frame_plane, kind_handles
+from ganbench.report.figures.style import nothing, title
+
+CAPTION = (
+    "Every point of the plane is a start, played with the run's own method, and coloured by where it led: to a fixed"
+    " point (a colour for each), nowhere yet, or away. The title gives the share of starts that settled."
+)
+
+RAN_OFF, MOVING = -1, -2
+AWAY, STILL = "#f3c6a8", "#dfe3e6"
+PALETTE = ["#4c9f92", "#5f8fc0", "#c9a441", "#9a7fb8", "#6fae5f", "#b5748f"]
+
+
+def draw(collected: Collected, experiment: str) -> Figure:
+    """One picture of labels per run."""
+    shown = looks(collected, experiment, ("labels", "x", "y"))
+    if not shown:
+        return nothing(f"{experiment}: no run has basins of attraction.")
+    titles, left = singles(shown, ("labels",))
+    table = readings(collected, experiment)
+    settled = dict(table["converged_share"]) if "converged_share" in table else {}
+    heads = []
+    for name, look in titles.items():
+        share = float(settled.get(look.run["run"], np.nan))
+        heads.append(f"{name}\n{percent(share)} settle" if np.isfinite(share) else name)
+    figure, blocks = panels(heads, width=2.5, height=2.25)
+    kinds, labels = set(), set()
+    for (axes,), look in zip(blocks, titles.values(), strict=True):
+        labels |= _picture(axes, look)
+        fixed = [look.arrays.get(name, np.zeros(0)) for name in ("fixed_x", "fixed_y", "fixed_kind")]
+        kinds |= fixed_points(axes, *fixed)
+        axes.set_xlabel("first player", labelpad=1)
+        axes.set_ylabel("second player", labelpad=1)
+    handles = [Patch(color=PALETTE[0], label="settles at a fixed point")] if max(labels) >= 0 else []
+    handles += [Patch(color=STILL, label="still moving")] if MOVING in labels else []
+    handles += [Patch(color=AWAY, label="ran off")] if RAN_OFF in labels else []
+    legend(figure, [*handles, *kind_handles(kinds)], left)
+    title(figure, f"{experiment}: basins of attraction")
+    return figure
+
+
+def _picture(axes: Axes, look: Look) -> set[int]:
+    labels, x, y = (look.arrays[name] for name in ("labels", "x", "y"))
+    labels = np.where(np.isfinite(labels), labels, MOVING).astype(int)
+    found = sorted(set(labels[labels >= 0].tolist()))
+    # Fixed points that draw nothing in take no colour from those that do.
+    order = {RAN_OFF: 0, MOVING: 1} | {label: 2 + place % len(PALETTE) for place, label in enumerate(found)}
+    picture = np.vectorize(order.__getitem__, otypes=[int])(labels)
+    half = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5
+    axes.imshow(
+        picture,
+        cmap=ListedColormap([AWAY, STILL, *PALETTE]),
+        vmin=-0.5,
+        vmax=1.5 + len(PALETTE),
+        origin="lower",
+        extent=(x[0] - half, x[-1] + half, y[0] - half, y[-1] + half),
+        interpolation="none",
+    )
+    frame_plane(axes, x, y)
+    return set(labels.ravel().tolist())

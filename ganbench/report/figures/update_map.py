@@ -1,0 +1,166 @@
+"""Whether a step brings nearby players together, over the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.words import number
+from ganbench.report.figures.looks import Look, few, frame, legend, panels, readings
+from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
+from ganbench.report.naming import NETWORKS, contender_words, short
+
+CAPTION = (
+    "Above, the spectral radius of one training step over the learning rate, a line per method: below the line at 1"
+    " the method settles, above it leaves; the scale is stretched around 1. Below, the same eigenvalues at the learning"
+    " rates that were trained, next to the unit circle."
+)
+
+NEAR = 1e-4  # distance from 1 up to which the scale is linear
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+
+
+def draw(collected: Collected, experiment: str) -> Figure:
+    """Spectral radii and eigenvalues: one block of two panels per game, one line per method."""
+    table = readings(collected, experiment)
+    arrays = collected.arrays(experiment)
+    runs = collected.runs[collected.runs["run"].isin(table.index)]
+    shown = [Look(run, arrays.get(run["run"], {})) for _, run in runs.iterrows()]
+    radius = {look.run["run"]: float(table["spectral_radius"].get(look.run["run"], np.nan)) for look in shown}
+    shown = [look for look in shown if np.isfinite(radius[look.run["run"]]) or _swept(look) is not None]
+    if not shown:
+        return nothing(f"{experiment}: no run has a spectral radius.")
+    games = short(dict.fromkeys(str(look.run["game"]) for look in shown))
+    groups = {words: [look for look in shown if str(look.run["game"]) == game] for game, words in games.items()}
+    groups, left = few(groups)
+    methods = {words: _methods(mine) for words, mine in groups.items()}
+    # The legend has a panel of its own, since every game has methods of its own.
+    columns = 1 if max(len(name) for mine in methods.values() for name in mine) > 28 else 2
+    lines = max(-(-len(mine) // columns) for mine in methods.values())
+    figure, blocks = panels(list(groups), width=4.6, height=2.6, rows=(1.0, 1.0, 0.06 + 0.065 * lines), most=2)
+    for block, words in zip(blocks, groups, strict=True):
+        styles = _styles(methods[words])
+        _radii(block[0], methods[words], radius, styles)
+        _circle(block[1], methods[words], styles)
+        block[2].set_axis_off()
+        handles = [Line2D([], [], label=name, linewidth=1.6, **styles[name]) for name in methods[words]]
+        names = block[2].legend(handles=handles, loc="upper left", ncols=columns, fontsize=7.5, borderaxespad=0)
+        names.set_in_layout(False)  # its panel is as large as it needs to be
+    legend(figure, [], left)
+    title(figure, f"{experiment}: what one step does to small distances")
+    return figure
+
+
+def _methods(shown: list[Look]) -> dict[str, list[Look]]:
+    """Runs of one game by everything else that was compared."""
+    words = contender_words(frame(shown).assign(game=NETWORKS))
+    found: dict[str, list[Look]] = {}
+    for look in shown:
+        found.setdefault(words[look.run["contender"]], []).append(look)
+    if len(found) == 1:
+        ((_, only),) = found.items()
+        return {str(only[0].run["dynamics"]): only}
+    return found
+
+
+def _styles(names: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Colours that go round, and then the dashes."""
+    palette = sns.color_palette("colorblind", 8)
+    return {
+        name: {"color": palette[place % 8], "linestyle": DASHES[place // 8 % len(DASHES)]}
+        for place, name in enumerate(names)
+    }
+
+
+def _swept(look: Look) -> tuple[np.ndarray, np.ndarray] | None:
+    """Learning rates and radii that were computed beyond the one that was trained."""
+    rates, radii = (np.asarray(look.arrays.get(name, np.zeros(0))) for name in ("rate", "radius_by_rate"))
+    good = np.isfinite(rates) & np.isfinite(radii) if len(rates) == len(radii) else np.zeros(0, dtype=bool)
+    return (rates[good], radii[good]) if good.any() else None
+
+
+def _radii(axes: Axes, methods: dict[str, list[Look]], radius: dict[str, float], styles: dict) -> None:
+    every, rates = [], []
+    for name, mine in methods.items():
+        trained: dict[float, list[float]] = {}
+        for look in mine:
+            trained.setdefault(float(look.run["learning_rate"]), []).append(radius[look.run["run"]])
+        known = {rate: np.nanmedian(found) for rate, found in trained.items() if np.isfinite(found).any()}
+        points = np.array(sorted(known.items())).reshape(-1, 2)
+        line = next((swept for look in mine if (swept := _swept(look)) is not None), None)
+        both = dict(points.tolist()) | (dict(zip(*line, strict=True)) if line else {})
+        x, y = np.array(sorted(both.items())).T
+        axes.plot(x, y - 1, linewidth=1.4, zorder=3, **styles[name])
+        axes.plot(*(points - [0, 1]).T, color=styles[name]["color"], marker="o", markersize=4, linestyle="", zorder=4)
+        every += [*y, *points[:, 1]]
+        rates += [*x, *points[:, 0]]
+    axes.axhline(0, color=QUIET, linewidth=1.2, zorder=2)
+    _around_one(axes, np.array(every))
+    axes.axhspan(0, axes.get_ylim()[1], color=BAD, alpha=0.06, linewidth=0, zorder=0)
+    axes.set_xscale("log")
+    if len(set(rates)) == 1:
+        axes.set_xlim(rates[0] / 2, rates[0] * 2)
+    plain_ticks(axes, "x")
+    axes.set_xlabel("learning rate", labelpad=1)
+    axes.set_ylabel("spectral radius")
+
+
+def _around_one(axes: Axes, radii: np.ndarray) -> None:
+    """A scale on which 0.995 and 1.005 lie apart, and 3 has room."""
+    off = radii[np.isfinite(radii)] - 1
+    low, high = min(off.min(), -10 * NEAR), min(max(off.max(), 10 * NEAR), 1e6)
+    axes.set_yscale("symlog", linthresh=NEAR, linscale=0.4)
+    axes.set_ylim(max(low * 1.6, -1.0), high * 1.6)
+    ticks = [0.0, *(sign * 10.0**power for power in range(-3, 7) for sign in (-1, 1))]
+    ticks = [tick for tick in ticks if low * 1.6 <= tick <= high * 1.6 and tick > -1.01]
+    if low * 1.6 <= -0.5:
+        ticks = [-0.5, *(tick for tick in ticks if tick > -0.5)]
+    axes.yaxis.set_major_locator(FixedLocator(sorted(ticks)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{1 + value:.4g}" if value < 10 else number(1 + value))
+    )
+
+
+def _circle(axes: Axes, methods: dict[str, list[Look]], styles: dict) -> None:
+    angle = np.linspace(0, 2 * np.pi, 361)
+    axes.plot(np.cos(angle), np.sin(angle), color=QUIET, linewidth=1.0, zorder=1)
+    axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+    for name, mine in methods.items():
+        seen = set()
+        for look in mine:
+            rate = float(look.run["learning_rate"])
+            if rate in seen or "eigenvalues_real" not in look.arrays:
+                continue
+            real, imag = look.arrays["eigenvalues_real"], look.arrays["eigenvalues_imag"]
+            good = np.isfinite(real) & np.isfinite(imag)
+            if good.any():
+                seen.add(rate)
+                axes.plot(
+                    real[good],
+                    imag[good],
+                    color=styles[name]["color"],
+                    marker="o",
+                    linestyle="",
+                    markersize=4.5,
+                    markeredgecolor="white",
+                    markeredgewidth=0.4,
+                    alpha=0.9,
+                    zorder=3,
+                    rasterized=good.sum() > 100,
+                )
+    axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
+    axes.grid(visible=False)
+    axes.spines[:].set(visible=True, color=FAINT)
+    for which in "xy":
+        plain_ticks(axes, which, count=4)
+    axes.set_xlabel("real part", labelpad=1)
+    axes.set_ylabel("imaginary part", labelpad=1)

@@ -1,0 +1,108 @@
+"""Phase portraits: where the players are pushed, everywhere in a plane of their parameters."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.words import percent
+from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
+from ganbench.report.figures.phase import colour_bar, fixed_points, frame_plane, kind_handles, streams, unit
+from ganbench.report.figures.style import QUIET, nothing, title
+
+CAPTION = (
+    "The direction in which descent moves the players from each point of the plane, and the fixed points by their kind."
+    " Exact fields are streamlines, darker where faster. Where examples stand for expectations, an arrow's colour is"
+    " its angle to the exact field as shown (grey where there is none), and the title says what share of all arrows is"
+    " off by more than 30 degrees."
+)
+
+ARRAYS = ("x", "y", "u", "v")
+ARROWS = 21  # per side of a panel
+OFF = LinearSegmentedColormap.from_list("off", ["#7fa6c4", "#e3a04f", "#a8321a"])  # from calm to alarming
+
+
+def draw(collected: Collected, experiment: str) -> Figure:
+    """One panel per run: arrows where the field is noisy, streamlines where it is exact."""
+    shown = looks(collected, experiment, ARRAYS)
+    if not shown:
+        return nothing(f"{experiment}: no run left a field that is a number anywhere.")
+    titles, left = singles(shown, ("u", "v"), without=("dynamics", "update"))
+    table = readings(collected, experiment)
+    rough = dict(table["rough"]) if "rough" in table else {}
+    share = {name: float(rough.get(look.run["run"], np.nan)) for name, look in titles.items()}
+    noisy = any(each > 0 for each in share.values())
+    heads = [f"{name}\n{percent(share[name])} rough" if noisy and share[name] >= 0 else name for name in titles]
+    figure, blocks = panels(heads, width=2.6, height=2.3)
+    exact = {_game(look): look for look in shown if "samples" not in str(look.run["game"])}
+    scale, kinds, drawn = Normalize(0, 180), set(), None
+    for (axes,), look in zip(blocks, titles.values(), strict=True):
+        if noisy:
+            true = exact.get(_game(look, "samples", "fresh")) or exact.get(_game(look, "samples", "fresh", "clip"))
+            drawn = _arrows(axes, look, true, scale)
+        else:
+            drawn = streams(axes, *(look.arrays[each] for each in ARRAYS))
+        fixed = [look.arrays.get(name, np.zeros(0)) for name in ("fixed_x", "fixed_y", "fixed_kind")]
+        kinds |= fixed_points(axes, *fixed)
+        frame_plane(axes, look.arrays["x"], look.arrays["y"])
+        x, y = axis_names(collected, experiment, look.run["run"])
+        axes.set_xlabel(x, labelpad=1)
+        axes.set_ylabel(y, labelpad=1)
+    if noisy and exact:
+        bar = colour_bar(figure, drawn, blocks, "angle to the exact field")
+        bar.set_ticks([0, 90, 180], labels=["0°", "90°", "180°"])
+    elif not noisy:
+        colour_bar(figure, drawn, blocks, "speed, of the panel's largest").set_ticks([0, 1], labels=["slow", "fast"])
+    legend(figure, kind_handles(kinds), left)
+    title(figure, f"{experiment}: the vector field")
+    return figure
+
+
+def axis_names(collected: Collected, experiment: str, run: str) -> tuple[str, str]:
+    """The two parameters of a run's plane, by the columns that say how little each moves."""
+    prefix, table = f"{experiment}.smallest_", collected.measurements
+    known = set(table.loc[table["run"] == run, "quantity"])
+    names = [name.removeprefix(prefix) for name in collected.instruments if name.startswith(prefix) and name in known]
+    return (names[0], names[1]) if len(names) == 2 else ("first player", "second player")
+
+
+def _game(look: Look, *without: str) -> tuple[str, ...]:
+    """What a run's field is of, apart from these options of its game."""
+    game = str(look.run["game"])
+    for option in without:
+        game = re.sub(rf"\b{option}=[^,()]+(, )?", "", game)
+    game = game.replace(", )", ")").removesuffix("()")
+    return (game, *(str(look.run[axis]) for axis in ("objective", "regularizer")))
+
+
+def _arrows(axes: Axes, look: Look, exact: Look | None, scale: Normalize) -> object:
+    x, y, u, v = (look.arrays[name] for name in ARRAYS)
+    every = slice(None, None, max(1, round(len(x) / ARROWS)))
+    across, up, _ = unit(u[every, every], v[every, every])
+    angle = np.ma.masked_all(across.shape)
+    if exact is not None and exact.arrays["u"].shape == u.shape:
+        true = unit(exact.arrays["u"][every, every], exact.arrays["v"][every, every])
+        angle = np.degrees(np.arccos(np.clip(across * true[0] + up * true[1], -1, 1)))
+    across, up = across.filled(np.nan), up.filled(np.nan)
+    known = np.isfinite(across)
+    places = np.meshgrid(x[every], y[every])
+    gap = (x.max() - x.min()) / max(len(x[every]) - 1, 1)
+    return axes.quiver(
+        *(each[known] for each in (*places, across, up, angle)),
+        cmap=OFF.with_extremes(bad=QUIET),
+        norm=scale,
+        angles="xy",
+        scale_units="xy",
+        scale=1.1 / gap,
+        pivot="mid",
+        width=0.008,
+        headwidth=4,
+        headlength=4,
+        headaxislength=3.6,
+        rasterized=True,
+    )

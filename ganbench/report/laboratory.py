@@ -1,0 +1,117 @@
+"""The laboratory: what each instrument showed, as a compact table with the meaning of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.words import between, number, plural
+from ganbench.core import registry
+from ganbench.core.selectors import Selector
+from ganbench.report.figures.looks import readings
+from ganbench.report.naming import contender_words
+from ganbench.report.tables import describe
+
+ROWS = 40
+DIGITS = 5  # of numbers near 1 that are told apart by what follows it
+SETTING = ["contender", "n_train", "learning_rate"]
+
+
+def experiments(collected: Collected, study: dict) -> list[dict]:
+    """What the report shows of every experiment of a resolved configuration, in its order, but for its picture."""
+    given = {each["name"]: each for each in study.get("diagnose") or ()}
+    return [_experiment(collected, name, each) for name, each in given.items()]
+
+
+def _experiment(collected: Collected, name: str, given: dict) -> dict:
+    instrument = dict(given["diagnostic"])
+    kind = instrument.pop("name")
+    table = readings(collected, name)
+    infos = {column: collected.instruments[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
+    ours = [run for run in table.index if run]
+    return {
+        "name": name,
+        "kind": kind,
+        "summary": _summary(kind),
+        "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
+        "of": _selected(given.get("of")),
+        "meanings": [(info.title, describe(info)) for info in infos.values()],
+        "alone": [(info.title, number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()]
+        if "" in table.index
+        else [],
+        **_rows(collected.runs[collected.runs["run"].isin(ours)], table, infos),
+    }
+
+
+def _summary(kind: str) -> str:
+    """What an instrument's file says it is; of a user's own file that is not here any more, its name."""
+    name = kind if not kind.endswith(".py") or Path(kind).is_file() else None
+    return registry.find("diagnostic", name).summary if name else kind
+
+
+def _option(value: object) -> str:
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return str(value) or "unset"
+    if isinstance(value, Sequence):
+        return f"({', '.join(map(_option, value))})" if value else "none"
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def _selected(of: object) -> str:
+    if not of:
+        return "all runs that it can look at"
+    if of == "study":
+        return str(Selector(study=True))
+    return "runs of " + "; ".join(f"{axis} {' or '.join(map(_option, values))}" for axis, values in of.items())
+
+
+def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo]) -> dict:
+    """Cells of median and range, one row per setting; per contender, where there are too many settings."""
+    if runs.empty or not infos:
+        return {"heads": [], "titles": [], "rows": [], "left": "", "by": ""}
+    words = contender_words(runs)
+    keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["contender"]
+    groups = list(runs.groupby(keys, sort=False, dropna=False))
+    several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]
+    kept = groups
+    if len(groups) > ROWS:
+        kept = [groups[place] for place in np.unique(np.linspace(0, len(groups) - 1, ROWS).round().astype(int))]
+    rows = []
+    for _, mine in kept:
+        first = mine.iloc[0]
+        name = [words[first["contender"]], *(number(first[axis]) for axis in several)]
+        rows.append({"name": name, "runs": len(mine), "cells": _cells(table.loc[mine["run"]], infos)})
+    what = plural(len(groups), "setting" if keys == SETTING else "contender")
+    return {
+        "heads": ["what", *(axis.replace("_", " ") for axis in several)],
+        "rows": rows,
+        "left": f"{len(kept)} of {what}, evenly chosen; all numbers stand in tables/measurements.csv."
+        if len(kept) < len(groups)
+        else "",
+        "by": "setting" if keys == SETTING else "contender, over all its learning rates and seeds",
+        "titles": [info.title for info in infos.values()],
+    }
+
+
+def _cells(values: pd.DataFrame, infos: dict[str, MetricInfo]) -> list[dict[str, str]]:
+    cells = []
+    for column in infos:
+        known = values[column].dropna().to_numpy(dtype=np.float64)
+        if not len(known):
+            cells.append({"median": "–", "range": "", "missing": ""})
+            continue
+        # The middle value of an even number of runs: the mean of two infinities of unlike signs is not a number.
+        median = float(np.sort(known)[len(known) // 2]) if np.isinf(known).any() else float(np.median(known))
+        span = between(known.min(), known.max(), DIGITS)
+        cells.append(
+            {
+                "median": number(median, DIGITS),
+                "range": span if " to " in span else "",
+                "missing": f"{len(known)} of {len(values)} runs" if len(known) < len(values) else "",
+            }
+        )
+    return cells

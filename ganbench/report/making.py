@@ -1,0 +1,95 @@
+"""What the report's last part shows: what real data score, the configuration, the machines, and every run."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import yaml
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES
+from ganbench.analysis.words import duration, number, plural
+
+# Beyond this many runs the page would be heavy with digests that the tables hold as well.
+LISTED_RUNS = 1000
+
+
+def references(collected: Collected) -> list[dict[str, str]]:
+    """Rows of what was measured on real data."""
+    return [
+        {
+            "dataset": row["dataset"],
+            "quantity": collected.metrics[row["quantity"]].title
+            if row["quantity"] in collected.metrics
+            else str(row["quantity"]).replace("_", " "),
+            "value": number(row["value"]),
+            "how": row["how"],
+        }
+        for _, row in collected.references.iterrows()
+    ]
+
+
+def config(study: dict) -> str:
+    """The resolved configuration as YAML, in its own order."""
+    plain = json.loads(json.dumps(study, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+
+
+def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What the runs were made with, and what they took."""
+    if runs.empty:
+        return [("Runs", "none")]
+    seconds = runs["train_seconds"].dropna()
+    found = [
+        ("Runs", f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused"),
+        ("Total training time", f"{duration(seconds.sum())} (each run's share of its pack's time)"),
+    ]
+    if len(seconds):
+        spread = f"{duration(seconds.median())} ({duration(seconds.min())} to {duration(seconds.max())})"
+        found.append(("Training time of a run", f"median {spread}"))
+    times = runs["trained_at"].dropna().astype(str)
+    if len(times):
+        found.append(("Trained", times.min() if times.nunique() == 1 else f"{times.min()} to {times.max()}"))
+    for column, label in (
+        ("device", "Device"),
+        ("python", "Python"),
+        ("torch", "PyTorch"),
+        ("cuda", "CUDA"),
+        ("commit", "Commit"),
+    ):
+        counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()
+        several = len(counts) > 1
+        found.append(
+            (
+                label,
+                ", ".join(
+                    f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items()
+                ),
+            )
+        )
+    return found
+
+
+def listed(runs: pd.DataFrame) -> dict:
+    """Runs by name, with the axes that vary, how each ended and its digest; the first ones, where there are many."""
+    axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
+    heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]
+    rows = [
+        [
+            *(_cell(run[axis]) for axis in axes),
+            run["outcome"],
+            number(run["outcome_step"]),
+            run["outcome_why"],
+            duration(run["train_seconds"]),
+            run["digest"],
+        ]
+        for _, run in runs.head(LISTED_RUNS).iterrows()
+    ]
+    return {"heads": heads, "rows": rows, "left": max(0, len(runs) - LISTED_RUNS)}
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "–" if value is None else number(value)

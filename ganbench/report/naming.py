@@ -1,0 +1,114 @@
+"""Readable names for what is compared: of each contender and run, only what tells it apart from those shown with it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ganbench.analysis.columns import AXES
+from ganbench.analysis.words import number
+
+NUMERIC = ("n_train", "learning_rate", "seed")
+PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
+NETWORKS = "gan"  # the game that its data set and architecture name well enough
+NAMING = ("dataset", "architecture")
+
+
+def contender_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
+    """Every contender among these runs in words: "gaussian samples 100, extragradient"; unique among them.
+
+    What is played is always said, anything else where contenders that play the same kind of game differ in it; but for
+    the axes `without`, if names stay unique without them.
+    """
+    words = _words(runs, without)
+    if len(set(words.values())) < len(words):
+        words = _words(runs, ())
+    counts = Counter(words.values())
+    return {contender: text if counts[text] == 1 else contender for contender, text in words.items()}
+
+
+def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
+    rows = runs.drop_duplicates("contender").set_index("contender")
+    pieces: dict[str, list[str]] = {contender: [] for contender in rows.index}
+    played = short(dict.fromkeys(_label(game) for game in rows["game"]))
+    for contender, game in rows["game"].items():
+        if _label(game) != NETWORKS:
+            pieces[contender].append(played[_label(game)])
+    for _, alike in rows.groupby(rows["game"].map(lambda game: _label(game).partition("(")[0]), sort=False):
+        for axis in (axis for axis in PARTS[1:] if axis not in without):
+            labels = alike[axis].map(_label)
+            if labels.nunique() > 1 or (axis in NAMING and len(rows) == 1):
+                known = short(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
+                for contender, label in labels.items():
+                    pieces[contender].append(known[label])
+    return {contender: ", ".join(filter(None, parts)) or contender for contender, parts in pieces.items()}
+
+
+def _unsaid(axis: str, labels: pd.Series) -> list[str]:
+    """Labels that go without saying: no regularizer, and the update that most contenders have."""
+    if axis == "update":
+        return list(labels.mode()[:1])
+    return ["none"] if axis == "regularizer" else []
+
+
+def _label(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
+    """A run's learning rate, number of examples and seed in words, those of them that differ `among` these runs."""
+    words = []
+    for axis, text in (("n_train", "{} examples"), ("learning_rate", "rate {}"), ("seed", "seed {}")):
+        if among[axis].nunique() > 1 and pd.notna(run[axis]):
+            words.append(text.format(number(run[axis])))
+    return ", ".join(words)
+
+
+def short(labels: Iterable[str]) -> dict[str, str]:
+    """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same member share.
+
+    Where all are of one member and every one has options of its own, the options alone remain.
+    """
+    parsed = {label: _parsed(label) for label in labels}
+    alike: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for name, options in parsed.values():
+        alike[name].append(options)
+    own = {
+        label: [
+            f"{key.replace('_', ' ')} {_value(value)}"
+            for key, value in options.items()
+            if any(other.get(key) != value for other in alike[name])
+        ]
+        for label, (name, options) in parsed.items()
+    }
+    bare = len(alike) == 1 and len(own) > 1 and all(own.values())
+    return {
+        label: " ".join(([] if bare else [name.replace("_", " ")]) + [", ".join(own[label])]).strip()
+        for label, (name, _) in parsed.items()
+    }
+
+
+def _parsed(label: str) -> tuple[str, dict[str, str]]:
+    """A label's member and its options; commas inside of brackets and quotes part nothing."""
+    name, bracket, rest = label.partition("(")
+    if not (bracket and rest.endswith(")")):
+        return label, {}
+    options, depth, start, text = {}, 0, 0, rest[:-1]
+    for place, sign in enumerate(text + ","):
+        depth += (sign in "([{") - (sign in ")]}")
+        if (sign == "," and depth == 0) or place == len(text):
+            key, _, value = text[start:place].strip().partition("=")
+            options[key] = value
+            start = place + 1
+    return name, options
+
+
+def _value(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1].replace("_", " ")
+    if text.isidentifier():
+        return text.replace("_", " ")
+    return re.sub(r"(?<![\w.])-?\d+\.?\d*(?:e-?\d+)?(?![\w.])", lambda match: number(float(match[0])), text)

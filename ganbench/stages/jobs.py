@@ -1,0 +1,74 @@
+"""Jobs: pieces of work, each told all it may know of the configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.sources import digest
+
+# A slice travels to its job as one command-line argument, which Linux limits to 128 KiB.
+LARGEST_SLICE = 120_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work.
+
+    `slice` is all it may know of the configuration; `inputs` are the files it reads, `outputs` those it leaves. The
+    first output is the one whose name carries the digest.
+    """
+
+    stage: str
+    name: str
+    digest: str
+    slice: dict[str, Any]
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.outputs[0]
+
+    @property
+    def done(self) -> bool:
+        return all(path.exists() for path in self.outputs)
+
+    @cached_property
+    def argument(self) -> str:
+        """The slice as one JSON string with sorted keys."""
+        return json.dumps(self.slice, sort_keys=True, separators=(",", ":"))
+
+
+def fitting(job: Job) -> Job:
+    """The job, if it can be told its slice.
+
+    Raises:
+        GanbenchError: the slice is too long.
+    """
+    if len(job.argument) > LARGEST_SLICE:
+        raise GanbenchError(
+            f"{job.stage} {job.name} would have to be told {len(job.argument):,} characters of configuration, more "
+            f"than the {LARGEST_SLICE:,} a job can be; lower pack.seeds_per_pack, take an axis out of pack.axes, or "
+            "make two studies."
+        )
+    return job
+
+
+def looks(slice: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a job of `diagnose` looks at: an experiment each and, unless it is of the study, a run. A look's digest is
+    over the instrument and the run's training."""
+    found = []
+    for experiment, named in slice["experiments"].items():
+        places = slice["looks"][experiment] if slice["trained"] else [None]
+        for place in places:
+            member = {} if place is None else slice["members"][place]
+            run, trained = member.get("id", ""), member.get("digest")
+            value = digest([named, trained])
+            look = {"id": f"{experiment}:{run}", "experiment": experiment, "run": run, "trained": trained}
+            found.append({**member, **look, "digest": value})
+    return found

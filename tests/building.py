@@ -1,0 +1,102 @@
+"""Games and trainings put together from the registry, as a study puts them together, for the tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.engine.train import Training, snapshot_steps
+from ganbench.games import Match, Member, Rules
+from ganbench.games.gan import Game as Gan
+
+CPU = torch.device("cpu")
+
+
+def part(family: str, name: str, **options: Any) -> Any:
+    """A member of a family with these options, the others at their defaults."""
+    member = registry.find(family, name)
+    return member.build(member.complete(options))
+
+
+def names(family: str) -> list[str]:
+    return sorted(registry.members(family))
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """The families of parts that a game is made of."""
+    return registry.find("game", name).constants.get("takes", ())
+
+
+def toys() -> list[str]:
+    """The games without data."""
+    return [name for name in names("game") if "dataset" not in takes(name)]
+
+
+def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = None, **options: Any) -> Rules:
+    """A game without data; of minimax losses and no regularizer where it has any, unless others are given."""
+    given = {"objective": objective or part("objective", "minimax")}
+    given["regularizer"] = regularizer or part("regularizer", "none")
+    return registry.find("game", name).build(
+        registry.find("game", name).complete(options), **{family: given[family] for family in takes(name)}
+    )
+
+
+def gan(
+    examples: np.ndarray | torch.Tensor,
+    *,
+    data: Any,
+    architecture: Any,
+    objective: Any = None,
+    regularizer: Any = None,
+    batch_size: int = 8,
+    dtype: torch.dtype = torch.float64,
+) -> Gan:
+    """Networks on these examples; the non-saturating loss and no regularizer unless others are given."""
+    return registry.find("game", "gan").build(
+        {},
+        data=data,
+        examples=torch.as_tensor(examples).to(dtype),
+        architecture=architecture,
+        objective=objective or part("objective", "non_saturating"),
+        regularizer=regularizer or part("regularizer", "none"),
+        batch_size=batch_size,
+    )
+
+
+def training(steps: int = 60, **changes: Any) -> Training:
+    """Alternating Adam in double precision, with four snapshots, unless told otherwise."""
+    base = Training(
+        dynamics=part("dynamics", "alternating"),
+        update=part("update", "adam"),
+        steps=steps,
+        dtype=torch.float64,
+        snapshots=snapshot_steps(steps, 4, "even"),
+        curve_bins=20,
+    )
+    return replace(base, **changes)
+
+
+def every_step(steps: int, **changes: Any) -> Training:
+    """Training that keeps the players at every step; simultaneous gradient descent unless told otherwise."""
+    base = {"dynamics": part("dynamics", "simultaneous"), "update": part("update", "sgd")}
+    return training(steps, **base | {"snapshots": tuple(range(steps + 1))} | changes)
+
+
+def refusal(dynamics: str, update: str) -> str | None:
+    """Why a method cannot go with a base update; None if it can."""
+    match = Match(toy(), players(0.1), CPU, torch.float64)
+    try:
+        part("dynamics", dynamics).init(match, match.init(), part("update", update))
+    except GanbenchError as error:
+        return str(error)
+    return None
+
+
+def players(*rates: float) -> list[Member]:
+    """Members of a game without data, with seeds 0, 1, ..."""
+    return [Member(seed, None, rate) for seed, rate in enumerate(rates)]

@@ -1,0 +1,280 @@
+"""A made-up laboratory in the form that `collect` leaves: two small games by two methods, and every instrument."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import collected_example
+import h5py
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
+from ganbench.core.claims import Claim
+from ganbench.core.metric import MetricInfo
+
+GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gaussian")
+METHODS = ("simultaneous", "alternating")
+RATES, SEEDS, STEPS, FIXED = (0.1, 0.5), (0, 1), 100, 64
+
+INSTRUMENTS = {
+    "path": {
+        "step_ratio": ("Ratio of radii", "Radius after a step over that before it, geometric mean.", "low", 0.0, None),
+        "growth": ("Growth", "Last radius over the first.", "low", 0.0, None),
+        "final_radius": ("Last radius", "Distance from the origin at the end.", "low", 0.0, None),
+        "final_x": ("Last x", "Where the parameter x ended.", "none", None, None),
+        "final_y": ("Last y", "Where the parameter y ended.", "none", None, None),
+    },
+    "fields": {
+        "fixed_points": ("Fixed points", "Points where the motion is zero.", "none", 0.0, None),
+        "smallest_x": ("Least motion of x", "Smallest motion of x.", "none", None, None),
+        "smallest_y": ("Least motion of y", "Smallest motion of y.", "none", None, None),
+        "rough": ("Rough share", "Share of arrows more than 30 degrees off.", "low", 0.0, 1.0),
+    },
+    "spectrum": {"max_real": ("Growth rate", "Largest real part of an eigenvalue of -J.", "low", None, None)},
+    "update_map": {"spectral_radius": ("Spectral radius", "Largest modulus of an eigenvalue.", "low", 0.0, None)},
+    "basins": {"converged_share": ("Converged", "Share of starts that settle.", "high", 0.0, 1.0)},
+    "slices": {
+        "in_plane_share": ("In-plane share", "Share of the motion that stays in the plane.", "none", 0.0, 1.0),
+        "topology": ("Topology", "0 runs off, 1 rests, 2 cycles.", "none", 0.0, 2.0),
+    },
+    "angle": {"chord": ("Chord", "Distance from start to end.", "none", 0.0, None)},
+    "lyapunov": {
+        "largest": ("Largest Lyapunov exponent", "Growth of small distances, 1/step.", "low", None, None),
+        "low": ("Largest exponent, low", "Lower end of its 95% interval.", "none", None, None),
+        "high": ("Largest exponent, high", "Upper end of its 95% interval.", "none", None, None),
+        "regime": ("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", "none", 0.0, 3.0),
+    },
+    "rotation": {"rotation_share_end": ("Rotation share", "Share of turning in the field.", "none", 0.0, 1.0)},
+    "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
+}
+KINDS = {
+    name: {"fields": "vector_field", "angle": "path_angle", "sizes": "convolution"}.get(name, name)
+    for name in INSTRUMENTS
+}
+
+PARTS = {"quantity": "path.step_ratio", "of": {"game": "bilinear", "dynamics": "simultaneous"}}
+CLAIMS = [
+    {
+        "id": "A10",
+        "source": "an essay",
+        "says": "Gradient descent diverges.",
+        "decide": [
+            {"closed_form": {**PARTS, "equals": "sqrt(1 + learning_rate**2)", "within": 1e-9}},
+            {"every": {**PARTS, "quantity": "path.growth", "above": 1}},
+        ],
+    },
+    {
+        "id": "A2",
+        "says": "Nothing ever grows.",
+        "note": "It does, by simultaneous steps.",
+        "decide": [{"rate": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.1}}],
+    },
+    {
+        "id": "B1",
+        "says": "Example 1 gives 5.",
+        "decide": [{"every": {"of": "study", "quantity": "sizes.example_1", "above": 4}}],
+    },
+    {
+        "id": "C1",
+        "says": "Method matters.",
+        "decide": [
+            {
+                "difference": {
+                    "of": {"dynamics": "simultaneous"},
+                    "minus": {"dynamics": "alternating", "seed": 0},
+                    "quantity": "path.growth",
+                    "above": 0,
+                }
+            }
+        ],
+    },
+]  # fmt: skip
+
+
+def study() -> dict:
+    """A resolved configuration as the report receives it."""
+    given = collected_example.study()
+    diagnose = [
+        {"name": name, "diagnostic": {"name": kind, "at": "end"}, "of": {"game": ["bilinear", "gaussian"]}}
+        for name, kind in KINDS.items()
+    ]
+    diagnose[-1] |= {"of": "study"}
+    claims = [Claim.model_validate(claim).model_dump(mode="json") for claim in CLAIMS]
+    return {**given, "study": "laboratory", "title": "A laboratory", "diagnose": diagnose, "claims": claims}
+
+
+def instruments() -> dict[str, str]:
+    """By experiment, its instrument."""
+    return dict(KINDS)
+
+
+def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
+    """Write the made-up laboratory into `folder`, beside the GANs of `collected_example`, and read it back."""
+    generator = np.random.default_rng(seed)
+    known = collected_example.build(folder)
+    keep = known.runs["run"].notna() if gans else known.runs["run"].isna()
+    known = collected_example.only(known, keep)
+    rows = [
+        _run(game, method, rate, number) for game in GAMES for method in METHODS for rate in RATES for number in SEEDS
+    ]
+    finals = dict.fromkeys((f"{name}_final" for name in known.metrics), np.nan)
+    games = pd.DataFrame([row | finals for row in rows])[list(known.runs.columns)]
+    runs = pd.concat([known.runs, games], ignore_index=True) if gans else games
+    measurements = []
+    with h5py.File(folder / "arrays.h5", "w") as file:
+        for row in rows:
+            for experiment, (values, arrays) in _looks(row, generator).items():
+                measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
+                for name, array in arrays.items():
+                    file[f"{experiment}/{row['run']}/{name}"] = array
+    measurements.append(("", "sizes.example_1", 5.0))
+    infos = {
+        f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))
+        for experiment, columns in INSTRUMENTS.items()
+        for name, about in columns.items()
+    }
+    tables = {
+        "runs": runs,
+        "snapshots": known.snapshots if gans else pd.DataFrame(columns=[*SNAPSHOTS, *known.metrics]),
+        "curves": known.curves if gans else pd.DataFrame(columns=list(CURVES)),
+        "references": known.references if gans else pd.DataFrame(columns=list(REFERENCES)),
+        "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
+    }
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    (folder / "instruments.json").write_text(json.dumps(infos))
+    return Collected.read(folder)
+
+
+def _run(game: str, method: str, rate: float, seed: int) -> dict:
+    objective = "minimax" if game.startswith("gaussian") else None
+    values = {
+        "game": game,
+        "objective": objective,
+        "dynamics": method,
+        "update": "sgd",
+        "learning_rate": rate,
+        "seed": seed,
+    }
+    contender = f"{game.partition('(')[0]}{'-samples-5' if 'samples' in game else ''}-{method}"
+    name = f"{contender}-lr{rate!r}-s{seed}"
+    away = method == "simultaneous" and rate == 0.5 and game == "gaussian"
+    return {
+        "run": name,
+        **dict.fromkeys(AXES),
+        **values,
+        "contender": contender,
+        "outcome": "diverged" if away else "finished",
+        "outcome_step": 60 if away else STEPS,
+        "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
+        "options": json.dumps({"game_samples": 5} if "samples" in game else {}),
+        "steps": STEPS,
+        "steps_done": 60 if away else STEPS,
+        "discriminator_parameters": 1,
+        "generator_parameters": 1,
+        "pack": "games-0",
+        "fused": True,
+        "trained_at": f"2025-03-01T10:00:0{seed}+00:00",
+        "train_seconds": 0.1,
+        "device": "cpu",
+        "python": "3.12.4",
+        "torch": "2.9.0",
+        "cuda": "",
+        "commit": "0123456789ab",
+        "digest": hashlib.sha256(name.encode()).hexdigest(),
+    }
+
+
+def _looks(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict, dict]]:
+    """By experiment, its numbers and its arrays."""
+    rate, damping = run["learning_rate"], 0.0 if run["game"].startswith("bilinear") else 0.6
+    step = _step(run["dynamics"], rate, damping)
+    start = np.array([1.0, 1.0]) if "start_at" in run["game"] else generator.normal(size=2)
+    path = np.array([np.linalg.matrix_power(step, k) @ start for k in range(STEPS + 1)])
+    lost = run["outcome"] == "diverged"
+    if lost:
+        path[run["outcome_step"] :] = np.nan
+    radius = np.hypot(*path.T)
+    own = np.linalg.eigvals(np.array([[0, -1], [1, 0]]) - damping * np.eye(2))
+    steps = np.linalg.eigvals(step)
+    line = np.linspace(-5, 5, 21)
+    x, y = np.meshgrid(line, line)
+    u, v = -damping * x - y, x - damping * y
+    if "samples" in run["game"]:
+        noise = np.random.default_rng(run["seed"]).normal(0, 4, (2, *u.shape))  # of the run's own examples
+        u, v = u + noise[0], v + noise[1]
+    fixed = np.full(FIXED, np.nan)
+    places = {"fixed_x": fixed.copy(), "fixed_y": fixed.copy(), "fixed_kind": fixed.copy()}
+    for name, value in (("fixed_x", 0.0), ("fixed_y", 0.0), ("fixed_kind", 1.0 if damping else 2.0)):
+        places[name][0] = value
+    alpha = np.linspace(-0.1, 1.1, 40)
+    exponent = float(np.log(np.abs(steps).max()))
+    labels = np.where(np.hypot(x, y) < 4, 0 if damping else -2, -1)
+    growth = np.nan if lost else radius[-1] / radius[0]
+    largest, rough = np.nan if lost else exponent, 0.3 if "samples" in run["game"] else np.nan
+    swept = np.array([0.01, 0.1, 1.0])
+    radii = [np.abs(np.linalg.eigvals(_step(run["dynamics"], each, damping))).max() for each in swept]
+    share = np.full(11, 1 / (1 + damping**2))
+    planes = {"x": line, "y": line, "u": u, "v": v}
+    return {
+        "path": (
+            {
+                "step_ratio": float(np.abs(steps[0])),
+                "growth": growth,
+                "final_radius": radius[-1],
+                "final_x": path[-1, 0],
+                "final_y": path[-1, 1],
+            },
+            {"trajectory": path, "step": np.arange(STEPS + 1)},
+        ),
+        "fields": (
+            {
+                "fixed_points": 1.0,
+                "smallest_x": 0.0,
+                "smallest_y": 0.0,
+                "rough": rough,
+            },
+            planes | places,
+        ),
+        "spectrum": ({"max_real": own.real.max()}, {"eigenvalues_real": own.real, "eigenvalues_imag": own.imag}),
+        "update_map": (
+            {"spectral_radius": np.abs(steps).max()},
+            {
+                "eigenvalues_real": steps.real,
+                "eigenvalues_imag": steps.imag,
+                "rate": swept,
+                "radius_by_rate": np.array(radii),
+            },
+        ),
+        "basins": ({"converged_share": float((labels >= 0).mean())}, {"labels": labels, "x": line, "y": line} | places),
+        "slices": ({"in_plane_share": 0.017, "topology": 1.0}, planes),
+        "angle": (
+            {"chord": np.nan if lost else 1.0},
+            {"alpha": alpha, "cosine": np.where(lost, np.nan, np.tanh(20 * (alpha - 1))), "norm": np.abs(alpha - 1)},
+        ),
+        "lyapunov": (
+            {"largest": largest, "low": largest - 0.01, "high": largest + 0.01, "regime": 3.0 if exponent > 0 else 0.0},
+            {"growth": np.full((20, 2), exponent)},
+        ),
+        "rotation": (
+            {"rotation_share_end": share[-1]},
+            {"steps": np.linspace(0, STEPS, 11), "rotation_share": share, "turning_share": share / 2},
+        ),
+    }
+
+
+def _step(method: str, rate: float, damping: float) -> np.ndarray:
+    """The step of a linear game of two parameters as a matrix, (2, 2)."""
+    motion = np.array([[0.0, -1.0], [1.0, 0.0]]) - damping * np.eye(2)
+    if method == "alternating":
+        first, second = np.eye(2), np.eye(2)
+        first[0] += rate * motion[0]
+        second[1] += rate * motion[1]
+        return second @ first
+    step = np.eye(2) + rate * motion
+    return np.eye(2) + rate * motion @ step if method == "extragradient" else step

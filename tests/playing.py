@@ -1,0 +1,97 @@
+"""Runs of small games as an instrument is shown them, without the engine: for the tests of diagnostics."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core import registry
+from ganbench.diagnostics import Played, Reading
+from ganbench.games import Match, Member, Rules
+
+CPU = torch.device("cpu")
+
+
+def part(family: str, name: str, **options: Any) -> Any:
+    """A member of a family with these options, the others at their defaults."""
+    member = registry.find(family, name)
+    return member.build(member.complete(options))
+
+
+def game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Rules:
+    """A game without data."""
+    member = registry.find("game", name)
+    parts = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
+    takes = importlib.import_module(f"ganbench.games.{name}").Game.takes
+    return member.build(member.complete(options), **{family: parts[family] for family in takes})
+
+
+def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Rules:
+    """A GAN of two networks with one hidden layer, on the line."""
+    data = part("dataset", "line", examples=200)
+    return registry.find("game", "gan").build(
+        {},
+        architecture=part("architecture", "mlp", latent_size=1, width=width, depth=1, activation="tanh"),
+        data=data.spec,
+        examples=torch.from_numpy(data.load().train).to(dtype),
+        batch_size=16,
+        objective=part("objective", "non_saturating"),
+        regularizer=part("regularizer", "none"),
+    )
+
+
+def play(
+    rules: Rules,
+    dynamics: Any = "simultaneous",
+    update: Any = "sgd",
+    *,
+    rates: tuple[float, ...] = (0.1,),
+    seeds: tuple[int, ...] | None = None,
+    steps: int = 20,
+    every: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> Played:
+    """Train, one run at each rate, and keep every so many steps."""
+    dynamics = part("dynamics", dynamics) if isinstance(dynamics, str) else dynamics
+    update = part("update", update) if isinstance(update, str) else update
+    examples = None if getattr(rules, "examples", None) is None or isinstance(rules.examples, int) else 100
+    members = [Member(seed, examples, rate) for seed, rate in zip(seeds or range(len(rates)), rates, strict=True)]
+    match, rate = Match(rules, members, CPU, dtype), torch.tensor(rates, dtype=dtype)[:, None]
+    players = match.init()
+    memories, kept = dynamics.init(match, players, update), {0: players}
+    for step in range(steps):
+        move = dynamics.step(match, players, memories, match.draw(step, dynamics.draws), update, rate)
+        players, memories = move.players, move.memories
+        if (step + 1) % every == 0:
+            kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
+    path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
+    return Played(match, dynamics, update, rate, np.array(list(kept)), path)
+
+
+def diverged(played: Played, member: int, snapshot: int) -> Played:
+    """The same, had a member diverged before this snapshot."""
+    path = {name: theta.clone() for name, theta in played.path.items()}
+    for theta in path.values():
+        theta[member, snapshot:] = torch.nan
+    return Played(played.match, played.dynamics, played.update, played.rate, played.steps, path)
+
+
+def look(played: Played, name: str, **options: Any) -> Reading:
+    """What an instrument reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
+    instrument, members = part("diagnostic", name, **options), len(played.match.members)
+    before = torch.get_rng_state()
+    reading = instrument.measure(played)
+    assert torch.equal(before, torch.get_rng_state()), "an instrument must not draw from the global stream"
+    columns = instrument.columns(played.match.rules)
+    assert list(reading.values) == list(columns)
+    for column, info in columns.items():
+        values = np.asarray(reading.values[column])
+        assert values.shape == (members,), column
+        known = values[~np.isnan(values)]
+        assert info.lower is None or (known >= info.lower - 1e-9).all(), column
+        assert info.upper is None or (known <= info.upper + 1e-9).all(), column
+    assert all(len(values) == members for values in reading.arrays.values())
+    return reading

@@ -1,0 +1,659 @@
+"""Claims: what a study may write, the arithmetic in it, and verdicts that follow by closed reasoning."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ganbench.analysis.claims import TABLE, decide, table
+from ganbench.analysis.means import FEWEST
+from ganbench.analysis.statistics import wilson
+from ganbench.core.claims import Claim, options, quantities, selectors, unique_ids
+from ganbench.core.errors import GanbenchError
+from ganbench.core.expressions import FUNCTIONS, Expression
+from ganbench.core.metric import MetricInfo
+from ganbench.core.reading import sentences
+from ganbench.core.selectors import AXES, Selector, matches
+
+# Expressions ----------------------------------------------------------------------------------------------------------
+
+LEAVES = st.one_of(
+    st.integers(0, 50).map(str),
+    st.floats(0, 1e6, allow_nan=False).map(repr),
+    st.sampled_from(["x", "steps", "pi", "e", "path.growth"]),
+)
+FORMULAS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "**"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        inner.map(lambda text: f"(-{text})"),
+        st.tuples(st.sampled_from(sorted(set(FUNCTIONS) - {"min", "max"})), inner).map(lambda t: f"{t[0]}({t[1]})"),
+        st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+    ),
+    max_leaves=8,
+).filter(lambda text: len(text) <= 500)
+PYTHON = {
+    **{name: getattr(math, name) for name in ("sqrt", "exp", "log", "sin", "cos", "sinh", "pi", "e")},
+    **{"arctan": math.atan, "arccos": math.acos, "abs": abs, "min": min, "max": max},
+}
+
+
+@settings(deadline=None)
+@given(FORMULAS, st.floats(-100, 100))
+def test_expressions_agree_with_python(text, x):
+    value = Expression(text).value({"x": x, "steps": 3, "path.growth": 2.5})
+    names = {**PYTHON, "x": x, "steps": 3.0, "path": SimpleNamespace(growth=2.5)}
+    # As Python reads it, but in floats throughout: integer powers may be longer than memory.
+    floats = "".join(f"float({part})" if part.isdigit() else part for part in _tokens(text))
+    try:
+        expected = eval(floats, {"__builtins__": {"float": float}, **names})
+    except (ArithmeticError, ValueError, TypeError):  # a TypeError where a complex number came in between
+        assert math.isnan(value)
+        return
+    if isinstance(expected, complex) or not math.isfinite(expected):
+        assert math.isnan(value)
+    elif not math.isnan(value):  # it is where infinity came in between
+        assert value == pytest.approx(expected, rel=1e-9)
+
+
+def _tokens(text: str) -> list[str]:
+    words = text.replace("(", " ( ").replace(")", " ) ").replace(",", " , ").replace("(-", "( - ").split()
+    return [part for word in words for part in (["-", word[1:]] if word.startswith("-") and len(word) > 1 else [word])]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_is_an_expression_or_refused_with_its_reason(text):
+    try:
+        formula = Expression(text)
+    except GanbenchError as refused:
+        formula, reason = None, str(refused)
+    assert isinstance(formula.value({}), float) if formula else reason.startswith("expression")
+
+
+def test_precedence_is_that_of_arithmetic():
+    values = {"-2**2": -4, "2**3**2": 512, "2**-1": 0.5, "1 - 2 - 3": -4, "6 / 3 * 2": 4, "-(1 + 2) * 3": -9}
+    assert {text: Expression(text).value({}) for text in values} == values
+
+
+def test_names_are_variables_and_pi_and_e_are_numbers():
+    formula = Expression(" pi * path.growth + abs(learning_rate) ")
+    assert formula.names == {"path.growth", "learning_rate"}
+    assert formula.value({"path.growth": 2, "learning_rate": -1}) == 2 * math.pi + 1
+    assert Expression("e").value({"e": 7}) == 7  # a variable wins
+    assert formula == Expression("pi * path.growth + abs(learning_rate)") == pickle.loads(pickle.dumps(formula))
+    assert len({formula, Expression(formula.text)}) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 / 0",
+        "0 ** -1",
+        "log(0)",
+        "log(-1)",
+        "sqrt(-1)",
+        "(-8) ** 0.5",
+        "exp(1000)",
+        "9**9**9**9",
+        "1e200 * 1e200",
+        "x",
+        "min(1, x)",
+        "max(x, 1)",
+        "x ** 0",
+        "1 ** x",
+        "0 * x",
+    ],
+)
+def test_what_has_no_value_is_not_a_number(text):
+    assert math.isnan(Expression(text).value({"x": math.nan}))
+    assert math.isnan(Expression(text).value({}))
+
+
+def test_infinity_is_a_number_where_it_comes_in():
+    assert Expression("1 / x").value({"x": math.inf}) == 0
+    assert Expression("-x").value({"x": math.inf}) == -math.inf
+    assert math.isnan(Expression("x - x").value({"x": math.inf}))
+
+
+REFUSED = {
+    "": "near 'its end'",
+    "1 +": "not complete arithmetic",
+    "a b": "near 'b'",
+    "__import__('os')": r"\"'\" is not understood",
+    "open(1)": r"unknown function 'open'\. Valid: abs, arccos",
+    "sqr(1)": "Did you mean 'sqrt'",
+    "sqrt": r"'sqrt' is a function; write sqrt\(\.\.\.\)",
+    "sqrt(1, 2)": "sqrt takes one argument, but 'sqrt.1, 2.' has 2",
+    "min(1)": "min takes two or more arguments",
+    "min(*x)": "min takes two or more",
+    "min(1, *x)": r"'\*x' is not understood",
+    "abs(x=1)": "'=' is not understood",
+    "x.y.z": r"'x\.y\.z' is not understood",
+    "(1).real": r"'\(1\)\.real' is not understood",
+    "x.y(1)": "is not understood",
+    "x[0]": r"'\[' is not understood",
+    "x // 2": "'x // 2' is not understood",
+    "x if y else z": "is not understood",
+    "x and y": "'x and y' is not understood. Valid: numbers, names",
+    "1or 2": "not complete arithmetic",
+    "lambda: 0": "':' is not understood",
+    "1, 2": "'1, 2' is not understood",
+    "True": "'True' is not a number",
+    "2j": "'2j' is not understood",
+    "1e999": "'1e999' is too large for a number",
+    "9" * 400: "too large for a number",
+    "ｘ + 1": "'ｘ' is not understood",
+    "-" * 450 + "1": "nested",
+    "(" * 240 + "1" + ")" * 240: "not complete arithmetic|nested",
+    "1" + "+1" * 240: "nested more than 100 levels",
+    "1" * 501: "has 501 characters; at most 500",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:20])
+def test_hostile_and_mistaken_expressions_are_refused(text):
+    with pytest.raises(GanbenchError, match=REFUSED[text]):
+        Expression(text)
+
+
+# What a study may write -----------------------------------------------------------------------------------------------
+
+EVERY = {"quantity": "path.growth", "above": 1}
+TESTS = {
+    "closed_form": {
+        "of": {"game": "bilinear", "dynamics": "simultaneous"},
+        "quantity": "path.step_ratio",
+        "equals": "sqrt(1 + learning_rate**2)",
+        "within": 1e-12,
+    },
+    "every": {"of": "study", **EVERY},
+    "rate": {"of": {"seed": [0, 1], "learning_rate": "2e-4"}, **EVERY, "at_most": 0.2},
+    "difference": {"of": {"game": "a*"}, "minus": {}, "quantity": "final.kid - game_samples", "below": 0},
+    "ordering": {"of": {"game": "b"}, "quantity": "final.kid", "rising": [{"dynamics": "sgd"}, {"dynamics": "adam"}]},
+}
+
+
+def claim(*tests, **over) -> Claim:
+    return Claim.model_validate({"id": "A1", "says": "So it is.", "decide": list(tests), **over})
+
+
+def test_claims_survive_the_way_to_a_job():
+    whole = claim(*({kind: test} for kind, test in TESTS.items()), source="a paper", note="as follows")
+    for options_ in ({}, {"exclude_none": True}, {"exclude_defaults": True}):
+        text = json.dumps(whole.model_dump(mode="json", **options_), sort_keys=True)
+        again = Claim.model_validate(json.loads(text))
+        assert again == whole
+        assert hash(again) == hash(whole)
+        assert again.model_dump_json() == whole.model_dump_json()
+    json.dumps(Claim.model_json_schema())
+
+
+def test_what_a_claim_needs():
+    whole = claim(*({kind: test} for kind, test in TESTS.items()))
+    assert quantities(whole) == {"path.step_ratio", "path.growth", "final.kid"}
+    assert options(whole) == {"game_samples"}
+    assert [(where, str(selector)) for where, selector in selectors(whole)] == [
+        ("decide[0].closed_form.of", "game bilinear, dynamics simultaneous"),
+        ("decide[2].rate.of", "learning_rate 0.0002, seed 0 or 1"),
+        ("decide[3].difference.of", "game a*"),
+        ("decide[3].difference.minus", "all runs"),
+        ("decide[4].ordering.rising[0]", "game b, dynamics sgd"),
+        ("decide[4].ordering.rising[1]", "game b, dynamics adam"),
+    ]
+
+
+def test_ids_are_unique():
+    one, other = claim({"every": EVERY}), claim({"every": EVERY}, id="A2")
+    assert unique_ids([one, other]) == [one, other]
+    with pytest.raises(ValueError, match="has A1 more than once"):
+        unique_ids([one, other, one])
+
+
+FAULTS = {
+    "no test": ([], "decide: must have 1 entries or more"),
+    "unknown kind": ([{"evry": EVERY}], r"decide\[0\]: unknown key 'evry'\. Did you mean 'every'\?.*closed_form"),
+    "two kinds": ([{"every": EVERY, "rate": TESTS["rate"]}], "exactly one of the keys .*, but has every, rate"),
+    "no kind": ([{"every": None}], "exactly one of the keys .*, but has none"),
+    "two limits": ([{"every": {**EVERY, "below": 2}}], "exactly one of above, below, but has above, below"),
+    "no share": ([{"rate": EVERY}], "exactly one of at_least, at_most, but has none"),
+    "no quantity": ([{"every": {"above": 1}}], r"decide\[0\]\.every\.quantity: is missing"),
+    "unknown axis": ([{"every": {**EVERY, "of": {"gam": "a"}}}], "unknown axis 'gam'. Did you mean 'game'"),
+    "no values": ([{"every": {**EVERY, "of": {"game": []}}}], "game has no values"),
+    "word for number": ([{"every": {**EVERY, "of": {"n_train": "all"}}}], "n_train must be a number, but is 'all'"),
+    "truth for number": ([{"every": {**EVERY, "of": {"seed": True}}}], "seed must be a number, but is True"),
+    "number for word": ([{"every": {**EVERY, "of": {"game": 1}}}], "game must be a name.*but is 1"),
+    "no selector": ([{"every": {**EVERY, "of": "all"}}], "a mapping of axes to values, or 'study', but is 'all'"),
+    "unknown variable": ([{"every": {**EVERY, "above": "step"}}], "unknown variable 'step'. Did you mean 'steps'"),
+    "bad arithmetic": ([{"every": {**EVERY, "quantity": "path.a +"}}], "'path.a \\+' is not complete arithmetic"),
+    "not a formula": ([{"every": {**EVERY, "above": [1]}}], r"must be a number or an expression, but is \[1\]"),
+    "study has no share": ([{"rate": {**TESTS["rate"], "of": "study"}}], "rate: needs runs"),
+    "study has no order": ([{"ordering": {**TESTS["ordering"], "rising": ["study", {}]}}], "ordering: needs runs"),
+    "limit of a mean": ([{"difference": {**TESTS["difference"], "below": "seed"}}], "must be a number, since it is"),
+    "same groups": ([{"difference": {**TESTS["difference"], "of": {}}}], r"select the same runs \(all runs\)"),
+    "group twice": ([{"ordering": {**TESTS["ordering"], "rising": [{}, {}]}}], "rising has the same group twice"),
+    "one group": ([{"ordering": {**TESTS["ordering"], "rising": [{}]}}], "must have 2 entries or more, but has 1"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named(fault):
+    tests, message = FAULTS[fault]
+    with pytest.raises(ValidationError) as caught:
+        claim(*tests)
+    lines = list(sentences(caught.value))
+    assert len(lines) == 1
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(lines[0])
+
+
+# Selecting ------------------------------------------------------------------------------------------------------------
+
+POINT = {"game": "dirac(start=(1.0, 1.0))", "dynamics": "consensus", "dataset": None, "learning_rate": 0.1, "seed": 3}
+
+
+def selector(of) -> Selector:
+    return claim({"every": {**EVERY, "of": of}}).decide[0].every.of
+
+
+@pytest.mark.parametrize(
+    ("of", "found"),
+    [
+        ({}, True),
+        (None, True),
+        ("study", False),
+        ({"game": "dirac"}, True),
+        ({"game": "dirac(start=(1.0, 1.0))"}, True),
+        ({"game": "dirac*"}, True),
+        ({"game": "*1.0))"}, True),
+        ({"game": "dirac(start=(2*"}, False),
+        ({"game": "dira"}, False),
+        ({"game": ["bilinear", "dirac"], "seed": [3, 4]}, True),
+        ({"game": "dirac", "seed": 4}, False),
+        ({"learning_rate": "1e-1"}, True),
+        ({"learning_rate": 0.3 - 0.2}, True),
+        ({"learning_rate": 0.1001}, False),
+        ({"dataset": "*"}, False),
+        ({"n_train": 100}, False),
+    ],
+)
+def test_a_run_is_selected_by_all_its_axes(of, found):
+    assert matches(selector(of), POINT) is found
+    assert matches(selector(of), {**POINT, "dataset": math.nan, "n_train": np.float64("nan")}) is found
+
+
+def test_patterns_take_brackets_as_they_are():
+    assert matches(selector({"game": "quadratic([1, *])"}), {"game": "quadratic([1, 2])"})
+    assert not matches(selector({"game": "[q]*"}), {"game": "quadratic"})
+
+
+# Verdicts -------------------------------------------------------------------------------------------------------------
+
+
+def collected(values, *, game="bilinear", **columns) -> SimpleNamespace:
+    """Runs of one game, with `path.growth` measured in each; `columns` are of the runs."""
+    count = len(values)
+    runs = pd.DataFrame({"run": [f"r{index}" for index in range(count)], "game": game, "seed": range(count)})
+    runs = runs.assign(**{"learning_rate": 0.1, "n_train": math.nan, "steps": 100, "outcome": "finished", **columns})
+    measurements = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": np.array(values, dtype=float)})
+    return SimpleNamespace(runs=runs, measurements=measurements, metrics={}, snapshots=None, curves=None)
+
+
+def part(study, kind, **test):
+    (decision,) = decide(study, [claim({kind: {"quantity": "path.growth", **test}})])
+    assert decision.verdict == decision.parts[0].verdict
+    return decision.parts[0]
+
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "worst", "missing"),
+    [
+        ([2.0, 3.0], "confirmed", "r0", 0),
+        ([2.0, INF], "confirmed", "r0", 0),
+        ([2.0, 1.0], "refuted", "r1", 0),
+        ([2.0, NAN], "undecided", "r0", 1),
+        ([-INF, NAN, 0.0], "refuted", "r0", 1),
+        ([NAN, NAN], "undecided", "", 2),
+    ],
+)
+def test_every(values, verdict, worst, missing):
+    above = part(collected(values), "every", above=1)
+    below = part(collected(np.negative(values)), "every", below=-1)
+    for found in (above, below):
+        assert (found.verdict, found.worst, found.missing, found.runs) == (verdict, worst, missing, len(values))
+    assert (above.expected, below.expected) == ("above 1", "below -1")
+    if missing < len(values):
+        assert (above.low, above.high) == (np.nanmin(values), np.nanmax(values))
+
+
+def test_every_in_words():
+    found = part(collected([2.0, 0.5, NAN]), "every", above="10 * learning_rate")
+    assert found.text == (
+        "1 of 3 runs hold, 1 without a number; farthest off: 0.5 against 1, 0.5 apart, in r1; "
+        "asked: above 10 * learning_rate"
+    )
+    assert part(collected([NAN]), "every", above=1).text == "none of 1 run has a number"
+
+
+@pytest.mark.parametrize(
+    ("values", "test", "verdict"),
+    [
+        ([1.1, 1.1 + 1e-13], {"within": 1e-12}, "confirmed"),
+        ([1.1, 1.2], {"within": 1e-12}, "refuted"),
+        ([1.1, INF], {"within": 1e-12}, "refuted"),
+        ([1.1, NAN], {"within": 1e-12}, "undecided"),
+        ([1.2, NAN], {"within": 1e-12}, "refuted"),
+        ([1.2], {"within": "learning_rate + 1e-9"}, "confirmed"),
+        ([1.2], {"within": 0.1, "relative": True}, "confirmed"),
+        ([1.2], {"within": 0.09, "relative": True}, "refuted"),
+        ([1.1], {"within": "dynamics_gamma"}, "undecided"),
+        ([INF], {"within": 1, "equals": "path.growth"}, "confirmed"),
+        ([2.0], {"within": 1, "relative": True, "equals": "1 / (path.growth - 2)"}, "undecided"),
+    ],
+)
+def test_closed_form(values, test, verdict):
+    assert part(collected(values), "closed_form", **{"equals": "1 + learning_rate", **test}).verdict == verdict
+
+
+def test_a_finite_number_never_equals_an_infinite_one():
+    study = collected([1.0])
+    study.measurements.loc[1] = ["r0", "path.limit", INF]
+    assert part(study, "closed_form", equals="path.limit", within=0.5, relative=True).verdict == "refuted"
+
+
+def test_closed_form_in_words():
+    found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", within=0.1)
+    assert (found.value, found.low, found.high, found.worst) == (1.6, 1.1, 1.6, "r1")
+    assert found.expected == "1 + learning_rate within 0.1"
+    assert found.text.startswith("1 of 2 runs hold; farthest off: 1.6 against 1.1, 0.5 apart, in r1; asked: 1 + ")
+
+
+def test_the_study_s_own_measurements():
+    study = collected([5.0])
+    study.measurements.loc[1] = ["", "spectrum.radius", 0.5]
+    found = part(study, "every", of="study", quantity="spectrum.radius", below=1)
+    assert (found.verdict, found.runs, found.value, found.worst, found.selection) == (
+        "confirmed",
+        1,
+        0.5,
+        "",
+        "the study",
+    )
+    assert (
+        found.text
+        == "1 of 1 measurement of the study holds; nearest to failing: 0.5 against 1, 0.5 apart; asked: below 1"
+    )
+    other = part(study, "every", of="study", quantity="path.growth", below=1)
+    assert (other.verdict, other.text) == ("undecided", "it was not measured")
+
+
+@pytest.mark.parametrize(
+    ("events", "missing", "total", "share", "verdict"),
+    [
+        # Wilson: 0 of 20 reaches up to 0.161, 20 of 20 down to 0.839, 5 of 20 from 0.112 to 0.469.
+        (0, 0, 20, {"at_most": 0.17}, "confirmed"),
+        (0, 0, 20, {"at_most": 0.16}, "undecided"),
+        (20, 0, 20, {"at_least": 0.83}, "confirmed"),
+        (20, 0, 20, {"at_least": 0.84}, "undecided"),
+        (5, 0, 20, {"at_most": 0.1}, "refuted"),
+        (5, 0, 20, {"at_most": 0.2}, "undecided"),
+        (5, 0, 20, {"at_least": 0.5}, "refuted"),
+        (5, 0, 20, {"at_least": 0.1}, "confirmed"),
+        # One missing run may count as an event: 1 of 20 reaches up to 0.236; 5 or 6 of 20 up to 0.52.
+        (0, 1, 20, {"at_most": 0.17}, "undecided"),
+        (0, 1, 20, {"at_most": 0.24}, "confirmed"),
+        (5, 1, 20, {"at_least": 0.5}, "undecided"),
+        (5, 1, 20, {"at_least": 0.53}, "refuted"),
+        (5, 1, 20, {"at_most": 0.1}, "refuted"),
+        (0, 20, 20, {"at_most": 1}, "undecided"),
+    ],
+)
+def test_rate(events, missing, total, share, verdict):
+    values = [2.0] * events + [NAN] * missing + [0.0] * (total - events - missing)
+    found = part(collected(values), "rate", above=1, **share)
+    assert found.verdict == verdict
+    assert (found.runs, found.missing) == (total, missing)
+    if missing < total:
+        assert (found.low, found.high) == (wilson(events, total).lower, wilson(events + missing, total).upper)
+
+
+def test_rate_in_words():
+    found = part(collected([0.0] * 15 + [2.0, 3.0, INF, 3.0, 3.0]), "rate", above=1, at_most=0.1)
+    assert found.text == (
+        "5 of 20 runs: share 0.25, 95% interval 0.112 to 0.469; asked: above 1 in a share of at most 0.1"
+    )
+    assert found.worst == "r17"
+    assert part(collected([0.0, 0.5]), "rate", above=1, at_least=0.9).worst == "r0"
+    assert part(collected([2.0, 2.0]), "rate", above=1, at_least=0.9).worst == ""
+    some = part(collected([0.0, 2.0, NAN]), "rate", above=1, at_least=0.9)
+    assert some.text.startswith("1 of 2 runs with a number: share 0.5, ")
+    assert "with 1 without a number counted either way" in some.text
+
+
+def two(first, second, *, seeds=None) -> SimpleNamespace:
+    """Two games' runs; by default with the same seeds in either."""
+    games = ["a"] * len(first) + ["b"] * len(second)
+    seeds = seeds or [*range(len(first)), *range(len(second))]
+    return collected([*first, *second], game=games, seed=seeds)
+
+
+MINUS = {"of": {"game": "a"}, "minus": {"game": "b"}}
+
+
+UP, DOWN = np.arange(10.0), np.arange(10.0)[::-1]  # equal in the mean, and paired seeds do not help
+
+
+@pytest.mark.parametrize("shift", [0, 1])  # paired by seed, or not
+@pytest.mark.parametrize(
+    ("first", "second", "limit", "verdict"),
+    [
+        (UP + 9, UP / 2, {"above": 0}, "confirmed"),
+        (UP + 9, UP / 2, {"below": 0}, "refuted"),
+        (UP + 9, UP / 2, {"below": 30}, "confirmed"),
+        (UP / 2, UP + 9, {"above": 0}, "refuted"),
+        (UP, DOWN, {"above": 0}, "undecided"),
+        (UP, UP, {"below": 0}, "undecided"),
+        (UP[:9], UP + 99, {"below": 0}, "undecided"),
+        ([*UP[:9], NAN], UP + 99, {"below": 0}, "undecided"),
+        (UP, [*UP[:9] + 99, INF], {"below": 0}, "undecided"),
+    ],
+)
+def test_difference(first, second, limit, verdict, shift):
+    seeds = [*range(len(first)), *(seed + shift for seed in range(len(second)))]
+    found = part(two(first, second, seeds=seeds), "difference", **MINUS, **limit)
+    assert found.verdict == verdict
+    assert found.missing == np.sum(~np.isfinite([*first, *second]))
+    if len(first) == FEWEST and not found.missing:
+        assert found.value == pytest.approx(np.mean(first) - np.mean(second))
+        assert found.low <= found.value <= found.high
+
+
+def test_equal_seeds_are_paired():
+    # What the seed adds is far larger than the difference, and cancels within a pair, whatever the order of the rows.
+    noise = np.array([0.0, 50.0, 10.0, 90.0, 30.0, 70.0, 20.0, 60.0, 80.0, 40.0])
+    seeds = [*range(10), *range(10)[::-1]]
+    paired = part(two(noise + 1, noise[::-1], seeds=seeds), "difference", **MINUS, above=0)
+    assert (paired.verdict, paired.low, paired.value, paired.high) == ("confirmed", 1, 1, 1)
+    assert paired.text == (
+        "mean (game a) minus mean (game b): 1, 95% interval 1 to 1 (10 pairs of equal seed); asked: above 0"
+    )
+    for seeds in ([*range(20)], [0] * 20):
+        apart = part(two(noise + 1, noise, seeds=seeds), "difference", **MINUS, above=0)
+        assert apart.verdict == "undecided"
+        assert "(10 and 10 runs)" in apart.text
+
+
+def test_unpaired_interval_is_the_normal_one_for_many_values():
+    generator = np.random.default_rng(1)
+    first, second = generator.normal(1, 3, 600), generator.normal(0, 1, 400)
+    found = part(two(first, second), "difference", **MINUS, above=0)
+    error = math.sqrt(first.var() / 600 + second.var() / 400)
+    assert found.low == pytest.approx(found.value - 1.96 * error, abs=0.2 * error)
+    assert found.high == pytest.approx(found.value + 1.96 * error, abs=0.2 * error)
+    assert found == part(two(first, second), "difference", **MINUS, above=0)
+
+
+def test_why_a_difference_is_undecided():
+    few = part(two([1.0, 2.0], UP), "difference", **MINUS, above=0)
+    assert few.text == (
+        "mean (game a) minus mean (game b): 2 runs of (game a), and an interval needs 10 to keep its promise; asked: "
+        "above 0"
+    )
+    lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **MINUS, above=0)
+    assert "2 of 10 runs of (game b) without a finite number" in lost.text
+
+
+def test_intervals_of_the_fewest_values_cover_nearly_as_often_as_they_say():
+    generator = np.random.default_rng(2)
+    groups = [(generator.normal(0, 1, FEWEST), generator.normal(0, 1, FEWEST)) for _ in range(150)]
+    found = [part(two(*pair), "difference", **MINUS, above=0) for pair in groups]
+    # About 90% at ten values, less four standard errors; at three it is about 80%.
+    assert np.mean([each.low <= 0 <= each.high for each in found]) > 0.8
+
+
+RISING = {"rising": [{"game": "a"}, {"game": "b"}, {"game": "c"}]}
+
+
+@pytest.mark.parametrize(
+    ("groups", "verdict"),
+    [
+        ((UP, UP * 1.1 + 9, UP + 20), "confirmed"),
+        ((UP, UP + 20, UP * 1.1 + 9), "refuted"),
+        ((UP, UP * 1.1 + 9, DOWN * 1.1 + 9), "undecided"),
+        ((UP, UP * 1.1 + 9, [*UP[:9] + 20, NAN]), "undecided"),
+        ((UP + 20, UP * 1.1 + 9, [*UP[:9] + 20, NAN]), "refuted"),
+        ((UP[:9], UP[:9] + 9, UP[:9] + 20), "undecided"),
+    ],
+)
+def test_ordering(groups, verdict):
+    games = [name for name, values in zip("abc", groups, strict=True) for _ in values]
+    seeds = [seed for values in groups for seed in range(len(values))]
+    study = collected([value for values in groups for value in values], game=games, seed=seeds)
+    found = part(study, "ordering", **RISING)
+    assert (found.verdict, found.selection, found.runs) == (verdict, "game a < game b < game c", len(games))
+    assert "mean (game b) minus mean (game a): " in found.text
+    if len(games) == 3 * FEWEST:
+        steps = np.diff([np.mean(values) for values in groups])
+        assert found.value == pytest.approx(np.nanmin(steps))
+
+
+def test_no_runs_decide_nothing():
+    study = collected([1.0])
+    for kind, test in {
+        "every": {"above": 0, "of": {"game": "other"}},
+        "rate": {"above": 0, "at_most": 1, "of": {"game": "other"}},
+        "closed_form": {"equals": 1, "within": 1, "of": {"game": "other"}},
+        "difference": {"above": 0, "of": {}, "minus": {"game": "other"}},
+        "ordering": {"rising": [{}, {"game": "other"}]},
+    }.items():
+        found = part(study, kind, **test)
+        assert (found.verdict, found.text) == ("undecided", "no run is selected by (game other)")
+
+
+def test_a_claim_is_confirmed_by_all_its_tests_and_refuted_by_any():
+    good, bad = {"every": {**EVERY, "above": 0}}, {"every": {**EVERY, "above": 9}}
+    open_ = {"every": {**EVERY, "quantity": "path.nothing"}}
+    verdicts = {"confirmed": [good, good], "undecided": [good, open_], "refuted": [open_, bad, good]}
+    decisions = decide(collected([1.0]), [claim(*tests, id=name) for name, tests in verdicts.items()])
+    assert {decision.id: decision.verdict for decision in decisions} == dict(zip(verdicts, verdicts, strict=True))
+    rows = table(decisions)
+    assert list(rows) == list(TABLE)
+    assert rows["claim"].tolist() == ["confirmed"] * 2 + ["undecided"] * 2 + ["refuted"] * 3
+    assert rows["part"].tolist() == [1, 2, 1, 2, 1, 2, 3]
+    assert rows["part_verdict"].tolist()[-3:] == ["undecided", "refuted", "confirmed"]
+    assert list(table([])) == list(TABLE)
+
+
+# Numbers that a claim may name ----------------------------------------------------------------------------------------
+
+
+def trained() -> SimpleNamespace:
+    """Three runs with two metrics at four snapshots; in the second all is constant, the third was lost early."""
+    study = collected(
+        [1.0, 2.0, NAN],
+        game="a",
+        n_train=100,
+        outcome=["finished", "discriminator-won", "diverged"],
+        options=['{"regularizer_gamma": 0.5}', "{}", None],
+        fid_final=[3.0, 7.0, NAN],
+    )
+    steps, fid = [0, 10, 20, 30], {"r0": [9.0, 4.0, 2.0, 3.0], "r1": [7.0] * 4, "r2": [9.0, NAN, NAN, NAN]}
+    modes = {"r0": [1.0, 5.0, 6.0, 2.0], "r1": [0.0, 1.0, 1.0, 2.0], "r2": [3.0, NAN, NAN, NAN]}
+    rows = [
+        {"run": run, "step": step, "fid": fid[run][index], "modes": modes[run][index]}
+        for run in fid
+        for index, step in enumerate(steps)
+    ]
+    study.snapshots = pd.DataFrame(rows[::-1])
+    study.curves = pd.DataFrame(
+        {
+            "run": [run for run in fid for _ in range(4)],
+            "series": ["generator_loss"] * 3 + ["real_output"] + ["generator_loss"] * 8,
+            "first_step": [1, 11, 21, 1] + [1, 11, 21, 31] * 2,
+            "last_step": [10, 20, 30, 30] + [10, 20, 30, 40] * 2,
+            "mean": [0.3, 0.1, 0.2, 9.0] + [1.0, 2.0, 3.0, 4.0] * 2,
+        }
+    )
+    study.metrics = {
+        "fid": MetricInfo("FID", "distance", "low", 0.0, None),
+        "modes": MetricInfo("Modes", "count", "high", 0.0, 10.0),
+        "neutral": MetricInfo("Neutral", "a number", "none", None, None),
+    }
+    return study
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values"),
+    [
+        ("learning_rate + seed + n_train", [100.1, 101.1, 102.1]),
+        ("steps", [100, 100, 100]),
+        ("time", [10, 10, 10]),
+        ("regularizer_gamma", [0.5, NAN, NAN]),
+        ("abs(path.growth - 3)", [2, 1, NAN]),
+        ("path.unknown", [NAN, NAN, NAN]),
+        ("outcome.finished", [1, 0, 0]),
+        ("outcome.discriminator_won", [0, 1, 0]),
+        ("outcome.failed", [0, 1, 1]),
+        ("final.fid", [3, 7, NAN]),
+        ("final.kid", [NAN, NAN, NAN]),
+        ("best.fid", [2, 7, 9]),
+        ("best.modes", [6, 2, 3]),
+        ("first.fid", [4, 7, NAN]),
+        ("first.kid", [NAN, NAN, NAN]),
+        ("distinct.fid", [3, 1, NAN]),
+        ("distinct.modes", [3, 2, NAN]),
+        ("rank_correlation.fid", [1, NAN, NAN]),  # 4 > 3 > 2 as 0.3 > 0.2 > 0.1
+        ("rank_correlation.modes", [-0.5, math.sqrt(0.75), NAN]),
+    ],
+)
+def test_numbers_of_a_run(quantity, values):
+    for index, value in enumerate(values):
+        found = part(trained(), "every", quantity=quantity, of={"seed": index}, above=-1e9)
+        assert found.value == pytest.approx(value, nan_ok=True)
+        assert found.missing == math.isnan(value)
+
+
+def test_names_that_would_mislead_are_refused():
+    with pytest.raises(GanbenchError, match=r"outcome\.divergd: unknown outcome 'divergd'\. Did you mean 'diverged'"):
+        part(trained(), "every", quantity="outcome.divergd", below=1)
+    with pytest.raises(GanbenchError, match=r"best\.neutral: Neutral has no better end"):
+        part(trained(), "every", quantity="best.neutral", below=1)
+
+
+def test_axes_are_those_of_the_tables():
+    study = trained()
+    study.runs = study.runs.assign(**{axis: "x" for axis in AXES if axis not in study.runs})
+    study.runs["contender"] = ["ring-mlp", "ring-mlp", "digits-fc"]
+    assert part(study, "every", of={"contender": "ring-*"}, above=0).runs == 2

@@ -1,0 +1,823 @@
+"""Dynamics against theory: the matrices of their steps on linear games, their orders, their limits, and each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad, solve_ivp
+from torch import Tensor
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
+from ganbench.dynamics import PRODUCT, field, needing
+from ganbench.games import Match, Member, Rules
+
+CPU = torch.device("cpu")
+RATES = (0.01, 0.1, 0.5, 0.9, 1.3)
+
+
+def part(family: str, name: str, parts: dict | None = None, **options):
+    member = registry.find(family, name)
+    return member.build(member.complete(options), **(parts or {}))
+
+
+def dynamics(name: str, **options):
+    return part("dynamics", name, **options)
+
+
+SGD, ADAM = part("update", "sgd"), part("update", "adam")
+BILINEAR = part("game", "bilinear")
+DIRAC = part("game", "dirac", {"objective": part("objective", "minimax"), "regularizer": part("regularizer", "none")})
+NAMES = sorted(registry.members("dynamics"))
+SECOND_ORDER = ("consensus", "gradient_part", "symplectic", "unrolled")
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Rules):
+    """L_1 = a S_1 a / 2 + a B b, L_2 = b S_2 b / 2 + b C a: F = J theta with J = [[S_1, B], [C, S_2]]."""
+
+    matrix: np.ndarray
+    split: int
+
+    players: ClassVar[tuple[str, str]] = ("a", "b")
+
+    @classmethod
+    def random(cls, seed: int, size: int = 5, split: int = 2) -> Linear:
+        matrix = np.random.default_rng(seed).normal(size=(size, size))
+        for block in (slice(0, split), slice(split, size)):
+            matrix[block, block] += matrix[block, block].T.copy()
+        return cls(matrix / size, split)
+
+    @property
+    def parameters(self):
+        size = len(self.matrix)
+        return {"a": tuple(f"a{i}" for i in range(self.split)), "b": tuple(f"b{i}" for i in range(self.split, size))}
+
+    def start(self, member):
+        values = torch.randn(len(self.matrix), generator=torch.Generator().manual_seed(member.seed)).double()
+        return {"a": values[: self.split], "b": values[self.split :]}
+
+    def loss(self, player, players, batch):
+        mine, other = players[player], players["b" if player == "a" else "a"]
+        own, cross = (slice(None, self.split), slice(self.split, None))[:: 1 if player == "a" else -1]
+        matrix = torch.from_numpy(self.matrix)
+        return ((mine @ matrix[own, own] * mine).sum(1) / 2 + (mine @ matrix[own, cross] * other).sum(1)), {}
+
+
+def match(rules: Rules, count: int = 1) -> Match:
+    return Match(rules, [Member(seed, None, 0.1) for seed in range(count)], CPU, torch.float64)
+
+
+def column(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def run(moves, rules: Rules | Match, rate: float | Tensor, steps: int, update=SGD, players=None):
+    """Where `steps` steps lead, what is remembered then, and all points on the way, (K, steps + 1, P)."""
+    game = rules if isinstance(rules, Match) else match(rules)
+    players = game.init() if players is None else players
+    rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
+    memories, path = moves.init(game, players, update), [torch.cat(list(players.values()), 1)]
+    for step in range(steps):
+        move = moves.step(game, players, memories, game.draw(step, moves.draws), update, rate)
+        players, memories = move.players, move.memories
+        path.append(torch.cat(list(players.values()), 1))
+    return players, memories, torch.stack(path, 1)
+
+
+def step_matrix(moves, rules: Rules, rate: float, update=SGD, steps: int = 1, memory: bool = True) -> np.ndarray:
+    """The matrix of steps that are linear in the players and, with `memory`, in what is remembered: exact, from its
+    images of the unit vectors, a member each."""
+    one = match(rules)
+    players = one.init()
+    memories = moves.init(one, players, update) if memory else {}
+    tree = {"players": players} | memories
+    places = [(group, name) for group in tree for name, value in tree[group].items() if value.is_floating_point()]
+    sizes = [tree[group][name].shape[1] for group, name in places]
+    unit = dict(zip(places, torch.eye(sum(sizes), dtype=torch.float64).split(sizes, 1), strict=True))
+    many = match(rules, sum(sizes))
+    players = {name: unit["players", name] for name in players}
+    kept = moves.init(many, players, update)
+    kept = {g: {n: unit.get((g, n), value) if memory else value for n, value in kept[g].items()} for g in kept}
+    for _ in range(steps):
+        move = moves.step(many, players, kept, [{}] * moves.draws, update, column(*[rate] * sum(sizes)))
+        players, kept = move.players, move.memories
+    after = {"players": players} | kept
+    return torch.cat([after[group][name] for group, name in places], 1).numpy().T
+
+
+def radius(matrix: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+# The bilinear game: spectral radii, eigenvalues, invariants ----------------------------------------------------------
+
+
+def alternating_radius(h: float) -> float:
+    return 1.0 if h <= 2 else ((h * h - 2) + np.sqrt((h * h - 2) ** 2 - 4)) / 2
+
+
+def optimistic_radius(h: float) -> float:
+    """Of the larger root of mu^2 - (1 - 2ih) mu - ih."""
+    if h <= 0.5:
+        return np.sqrt((1 + np.sqrt(1 - 4 * h * h)) / 2)
+    return np.sqrt(1 + (2 * h + np.sqrt(4 * h * h - 1)) ** 2) / 2
+
+
+def unrolled_radius(h: float) -> float:
+    """One step unrolled: F = (-y, x + 2hy), whose J has the trace 2h and the determinant 1."""
+    return np.sqrt(1 - h * h) if h <= 1 else np.abs(1 - h * (h + np.sqrt(h * h - 1)))
+
+
+def runge_kutta_factor(z: complex) -> complex:
+    return 1 + z + z**2 / 2 + z**3 / 6 + z**4 / 24
+
+
+RADII = {
+    "simultaneous": ({}, lambda h: np.sqrt(1 + h * h), (1.0050, 1.1180)),
+    "alternating": ({}, alternating_radius, (1.0, 1.0)),
+    "extragradient": ({}, lambda h: np.sqrt(1 - h**2 + h**4), (0.9950, 0.9014)),
+    "optimistic": ({}, optimistic_radius, (0.9949, 0.7071)),
+    "past_extrapolation": ({}, optimistic_radius, (0.9949, 0.7071)),
+    "consensus": ({"gamma": 0.5}, lambda h: np.sqrt((1 - h / 2) ** 2 + h * h), (0.9552, 0.9014)),
+    "symplectic": ({"adjustment": 0.7}, lambda h: np.sqrt((1 - 0.7 * h) ** 2 + h * h), None),
+    "unrolled": ({"steps": 1}, unrolled_radius, None),
+    "runge_kutta": ({}, lambda h: abs(runge_kutta_factor(1j * h)), None),
+    "gradient_part": ({}, lambda h: 1.0, None),
+    "noise_averaging": ({"sigma": 0.0}, lambda h: np.sqrt(1 + h * h), None),
+}
+
+
+@pytest.mark.parametrize("name", RADII)
+def test_spectral_radius_on_the_bilinear_game(name):
+    options, expected, rounded = RADII[name]
+    moves = dynamics(name, **options)
+    memory = name in ("optimistic", "past_extrapolation")
+    for h in RATES:
+        # Double eigenvalues (the optimistic ones at 1/2) lose half the digits.
+        assert radius(step_matrix(moves, BILINEAR, h, memory=memory)) == pytest.approx(expected(h), abs=1e-7)
+    for h, value in zip((0.1, 0.5), rounded or (), strict=rounded is not None):
+        assert expected(h) == pytest.approx(value, abs=5e-5)
+
+
+def test_every_dynamics_has_a_closed_form_here():
+    assert set(NAMES) == {*RADII, "lookahead", "averaging"}
+
+
+@pytest.mark.parametrize(("name", "gain"), [("optimistic", 1), ("past_extrapolation", 1)])
+@pytest.mark.parametrize("h", RATES)
+def test_optimistic_eigenvalues_are_the_roots_of_their_polynomial(name, gain, h):
+    """theta_(t+1) = theta_t - 2h J theta_t + h J theta_(t-1) has mu^2 - (1 - 2h lambda) mu - h lambda = 0; the
+    extrapolation's matrix on (theta, past) is [[1 - h lambda, h^2 lambda], [lambda, -h lambda]], of the same trace and
+    determinant."""
+    polynomial = np.array([1, -(1 - 2j * h), -1j * h])
+    both = np.polymul(polynomial, polynomial.conj()).real
+    np.testing.assert_allclose(np.poly(step_matrix(dynamics(name), BILINEAR, h)), both, atol=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [-0.5, -0.2, 0.6])
+@pytest.mark.parametrize("h", RATES)
+def test_momentum_eigenvalues_are_the_roots_of_their_polynomials(momentum, h):
+    """Simultaneous: |mu^2 - (1 + beta - ih) mu + beta|^2; alternating: (mu - 1)^2 (mu - beta)^2 + h^2 mu^3 (Gidel et
+    al. 2019b, theorem 5)."""
+    update = replace(SGD, momentum=momentum)
+    polynomial = np.array([1, -(1 + momentum - 1j * h), momentum])
+    simultaneous = np.polymul(polynomial, polynomial.conj()).real
+    turns = np.poly([1, 1, momentum, momentum]) + np.array([0, h * h, 0, 0, 0])
+    for name, expected in (("simultaneous", simultaneous), ("alternating", turns)):
+        np.testing.assert_allclose(np.poly(step_matrix(dynamics(name), BILINEAR, h, update)), expected, atol=1e-12)
+
+
+def test_negative_momentum_helps_alternating_descent_only():
+    update = replace(SGD, momentum=-0.5)
+    for name, values in (("alternating", (0.9985, 0.9625)), ("simultaneous", (1.0007, 1.0201))):
+        for h, value in zip((0.1, 0.5), values, strict=True):
+            assert radius(step_matrix(dynamics(name), BILINEAR, h, update)) == pytest.approx(value, abs=5e-5)
+    for beta in np.linspace(-0.99, 0.99, 34):
+        for h in (0.01, 0.1, 0.5, 1.0, 2.0):
+            assert radius(step_matrix(dynamics("simultaneous"), BILINEAR, h, replace(SGD, momentum=beta))) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "momentum", "limit"),
+    [
+        ("extragradient", {}, 0.0, 1.0),
+        ("optimistic", {}, 0.0, 1 / np.sqrt(3)),
+        ("past_extrapolation", {}, 0.0, 1 / np.sqrt(3)),
+        ("alternating", {}, -0.5, 1.0),
+        ("consensus", {"gamma": 0.5}, 0.0, 0.8),
+        ("symplectic", {"adjustment": 1.0}, 0.0, 1.0),
+        ("unrolled", {"steps": 1}, 0.0, 2 / np.sqrt(3)),
+        ("runge_kutta", {}, 0.0, 2 * np.sqrt(2)),
+    ],
+)
+def test_largest_stable_learning_rate(name, options, momentum, limit):
+    update = replace(SGD, momentum=momentum)
+    below, above = (step_matrix(dynamics(name, **options), BILINEAR, h, update) for h in (limit - 1e-4, limit + 1e-4))
+    assert radius(below) < 1 < radius(above)
+
+
+def test_extragradient_is_fastest_at_one_over_root_two():
+    radii = {
+        h: radius(step_matrix(dynamics("extragradient"), BILINEAR, h))
+        for h in np.sqrt(0.5) + np.array([-0.01, 0, 0.01])
+    }
+    assert min(radii, key=radii.get) == np.sqrt(0.5)
+    assert radii[np.sqrt(0.5)] == pytest.approx(np.sqrt(3) / 2)
+
+
+@pytest.mark.parametrize("generator_first", [False, True])
+@pytest.mark.parametrize("h", [0.1, 0.5, 1.0, 1.9])
+def test_alternating_descent_stays_on_an_ellipse(h, generator_first):
+    _, _, path = run(dynamics("alternating", generator_first=generator_first), match(BILINEAR, 3), h, 500)
+    x, y = path.unbind(-1)
+    invariant = x**2 + y**2 + (-h if generator_first else h) * x * y
+    torch.testing.assert_close(invariant, invariant[:, :1].expand_as(invariant), rtol=1e-11, atol=1e-11)
+
+
+def test_alternating_descent_from_one_one():
+    _, _, path = run(dynamics("alternating"), part("game", "bilinear", start_at=(1, 1)), 0.1, 800)
+    distance = path.norm(dim=-1)
+    assert distance.min() == pytest.approx(np.sqrt(2.1 / 1.05), abs=1e-3)
+    assert distance.max() == pytest.approx(np.sqrt(2.1 / 0.95), abs=1e-3)
+
+
+def test_alternating_descent_grows_linearly_at_two():
+    turn = step_matrix(dynamics("alternating"), BILINEAR, 2.0) + np.eye(2)
+    np.testing.assert_allclose(turn @ turn, 0, atol=1e-13)  # so that (-1)^t M^t = 1 - t (M + 1)
+    assert np.abs(turn).max() > 1
+    start = match(BILINEAR, 1).init()
+    _, _, path = run(dynamics("alternating"), BILINEAR, 2.0, 50, players=start)
+    expected = [(-1) ** t * (np.eye(2) - t * turn) @ path[0, 0].numpy() for t in range(51)]
+    np.testing.assert_allclose(path[0], expected, atol=1e-11)
+    assert radius(step_matrix(dynamics("alternating"), BILINEAR, 2.1)) == pytest.approx(alternating_radius(2.1))
+
+
+@pytest.mark.parametrize("h", [0.01, 0.1, 0.5, 1.0])
+def test_step_ratio_and_angular_speed(h):
+    _, _, path = run(dynamics("simultaneous"), match(BILINEAR, 4), h, 200)
+    distance = path.norm(dim=-1)
+    torch.testing.assert_close(distance[:, 1:] / distance[:, :-1], torch.full((4, 200), np.sqrt(1 + h * h)).double())
+    angle = np.unwrap(np.arctan2(path[..., 1].numpy(), path[..., 0].numpy()), axis=1)
+    np.testing.assert_allclose(np.diff(angle), -np.arctan(h), rtol=1e-11)
+    turn = np.angle(np.linalg.eigvals(step_matrix(dynamics("alternating"), BILINEAR, h)))
+    np.testing.assert_allclose(np.sort(turn), np.arccos(1 - h * h / 2) * np.array([-1, 1]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("inner", ["simultaneous", "alternating"])
+@pytest.mark.parametrize(("period", "alpha"), [(1, 0.3), (5, 0.5), (6, 0.8)])
+def test_lookahead_eigenvalues_follow_from_powers_of_the_inner_step(inner, period, alpha):
+    for h in RATES:
+        matrix = step_matrix(dynamics(inner), BILINEAR, h)
+        moves = dynamics("lookahead", inner=inner, period=period, alpha=alpha)
+        twice = step_matrix(moves, BILINEAR, h, steps=2 * period, memory=False)
+        expected = 1 - alpha + alpha * np.linalg.eigvals(matrix) ** period
+        assert radius(twice) == pytest.approx(np.abs(expected).max() ** 2, rel=1e-9)
+        late = step_matrix(moves, BILINEAR, h, steps=period - 1, memory=False)
+        np.testing.assert_allclose(late, np.linalg.matrix_power(matrix, period - 1), atol=1e-12)
+
+
+def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t():
+    h, steps = 0.3, 1500
+    moves, game = dynamics("averaging"), match(BILINEAR, 2)
+    rate, players = column(h, h), game.init()
+    memories, answers = moves.init(game, players, SGD), []
+    assert all(torch.equal(moves.answer(players, memories)[name], players[name]) for name in players)
+    for _ in range(steps):
+        move = moves.step(game, players, memories, [{}], SGD, rate)
+        players, memories = move.players, move.memories
+        answers.append(torch.cat(list(moves.answer(players, memories).values()), 1))
+    _, _, path = run(dynamics("alternating"), game, h, steps)
+    t = torch.arange(1, steps + 1)[:, None]
+    answers = torch.stack(answers, 1)
+    torch.testing.assert_close(answers, path[:, 1:].cumsum(1) / t, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat(list(players.values()), 1), path[:, -1])
+    # The sum of the iterates is (1 - M)^-1 M (1 - M^t) theta_0: on an ellipse, so its largest norm does not change.
+    far = (answers * t).norm(dim=-1)
+    torch.testing.assert_close(far[:, 100:750].amax(1), far[:, 750:].amax(1), rtol=0.01, atol=0)
+
+
+def test_exponential_averages_forget():
+    moves, game = dynamics("averaging", kind="exponential", decay=0.9, inner="simultaneous"), match(DIRAC, 2)
+    players, memories, path = run(moves, game, 0.2, 30)
+    expected = path[:, 0]
+    for theta in path.unbind(1)[1:]:
+        expected = 0.9 * expected + 0.1 * theta
+    torch.testing.assert_close(torch.cat(list(moves.answer(players, memories).values()), 1), expected)
+
+
+# Linear games: second-order terms ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("h", [0.1, 0.7])
+def test_matrices_on_general_linear_games(seed, h):
+    rules = Linear.random(seed)
+    jacobian, one = rules.matrix, np.eye(5)
+    rotation, symmetric = (jacobian - jacobian.T) / 2, (jacobian + jacobian.T) / 2
+    expected = {
+        ("simultaneous",): one - h * jacobian,
+        ("extragradient", ("extrapolation", 0.6)): one - h * jacobian @ (one - 0.6 * h * jacobian),
+        ("consensus", ("gamma", 0.8)): one - h * (jacobian + 0.8 * jacobian.T @ jacobian),
+        ("symplectic", ("adjustment", 0.8), ("align", False)): one - h * (jacobian + 0.8 * rotation.T @ jacobian),
+        ("gradient_part",): one - h * symmetric,
+        ("gradient_part", ("nodes", 1)): one - h * symmetric,
+        ("runge_kutta",): sum(
+            np.linalg.matrix_power(-h * jacobian, k) / factor for k, factor in enumerate((1, 1, 2, 6, 24))
+        ),
+    }
+    for (name, *options), matrix in expected.items():
+        found = step_matrix(dynamics(name, **dict(options)), rules, h, memory=False)
+        np.testing.assert_allclose(found, matrix, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize(("steps", "scale"), [(1, 1.0), (3, 1.0), (4, 0.5)])
+def test_unrolling_on_general_linear_games(steps, scale):
+    """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B: b descends b S_2 b / 2 +
+    b C a_k, through a_k."""
+    rules, h = Linear.random(2), 0.2
+    own, cross = slice(0, 2), slice(2, 5)
+    power = np.eye(2) - scale * h * rules.matrix[own, own]
+    p = np.linalg.matrix_power(power, steps)
+    q = scale * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ rules.matrix[own, cross]
+    answer = rules.matrix[cross, own]
+    bent = rules.matrix.copy()
+    bent[cross, own] = answer @ p
+    bent[cross, cross] -= answer @ q + (answer @ q).T
+    found = step_matrix(dynamics("unrolled", steps=steps, scale=scale), rules, h)
+    np.testing.assert_allclose(found, np.eye(5) - h * bent, atol=1e-13)
+
+
+def test_the_adjustment_is_aligned_member_by_member():
+    rules, h = Linear.random(3), 0.1
+    game = match(rules, 60)
+    start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in game.init().items()}
+    _, _, path = run(dynamics("symplectic", adjustment=0.5), game, h, 1, players=start)
+    theta, after = path.numpy().swapaxes(0, 1)
+    slope = theta @ rules.matrix.T
+    uphill = slope @ rules.matrix
+    turned = slope @ (rules.matrix - rules.matrix.T) / 2
+    sign = np.sign((slope * uphill).sum(1) * (turned * uphill).sum(1) / 5 + 0.1)
+    assert {-1.0, 1.0} == set(sign)
+    np.testing.assert_allclose(after, theta - h * (slope + 0.5 * sign[:, None] * turned), rtol=1e-12, atol=1e-12)
+
+
+def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
+    """On the Dirac-GAN, whose field is (s theta, -s psi) with s = sigmoid(psi theta), phi by quadrature of its own."""
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        psi, theta = point
+        s = 1 / (1 + np.exp(-psi * theta))
+        return np.array([s * theta, -s * psi])
+
+    game = match(DIRAC, 5)
+    start = game.init()
+    first = torch.cat(list(start.values()), 1).numpy()
+    for centre in ("origin", "start"):
+        moves = dynamics("gradient_part", centre=centre, nodes=12)
+        # From where a first step led, with a centre that training began at.
+        memories = moves.init(game, start, SGD)
+        players = {name: theta + 0.5 for name, theta in start.items()}
+        here = torch.cat(list(players.values()), 1).numpy()
+        move = moves.step(game, players, memories, game.draw(0, 1), SGD, column(*[1.0] * 5))
+        followed = here - torch.cat(list(move.players.values()), 1).numpy()
+        for k in range(5):
+            c = first[k] if centre == "start" else np.zeros(2)
+
+            def phi(point, c=c):
+                return quad(lambda t: (point - c) @ slope(c + t * (point - c)), 0, 1, epsabs=1e-13)[0]
+
+            steps = 1e-4 * np.eye(2)
+            expected = [(phi(here[k] + e) - phi(here[k] - e)) / 2e-4 for e in steps]
+            np.testing.assert_allclose(followed[k], expected, atol=1e-7)
+            assert (slope(here[k]) - followed[k]) @ (here[k] - c) == pytest.approx(0, abs=1e-12)
+
+
+def test_gradient_part_stands_still_on_the_bilinear_game():
+    _, _, path = run(dynamics("gradient_part"), match(part("game", "bilinear", singular_values=(1, 2.5)), 3), 0.5, 20)
+    torch.testing.assert_close(path, path[:, :1].expand_as(path), rtol=0, atol=1e-14)
+
+
+# The flow -----------------------------------------------------------------------------------------------------------
+
+
+def order(moves, rules: Rules, exact, time: float = 2.0) -> float:
+    """The fitted order of convergence: the slope of the logarithm of the error on that of the step."""
+    steps = np.array([8, 16, 32, 64])
+    errors = [np.linalg.norm(run(moves, rules, time / n, n)[2][0, -1].numpy() - exact) for n in steps]
+    return float(np.polyfit(np.log(time / steps), np.log(errors), 1)[0])
+
+
+@pytest.mark.parametrize(("name", "expected"), [("runge_kutta", 4), ("simultaneous", 1), ("alternating", 1)])
+def test_order_of_convergence_to_the_flow(name, expected):
+    bilinear = part("game", "bilinear", start_at=(1.0, 0.5))
+    turn = np.array([[np.cos(2), np.sin(2)], [-np.sin(2), np.cos(2)]])
+    assert order(dynamics(name), bilinear, turn @ [1.0, 0.5]) == pytest.approx(expected, abs=0.15)
+
+    def flow(_, point):
+        s = 1 / (1 + np.exp(-point[0] * point[1]))
+        return [-s * point[1], s * point[0]]
+
+    dirac = replace(DIRAC, start_at=(1.0, 0.5))
+    exact = solve_ivp(flow, (0, 2), [1.0, 0.5], rtol=1e-12, atol=1e-12).y[:, -1]
+    assert order(dynamics(name), dirac, exact) == pytest.approx(expected, abs=0.15)
+
+
+def test_runge_kutta_errs_in_radius_by_h6_and_in_phase_by_h5():
+    for h in (0.05, 0.1, 0.2):
+        matrix = step_matrix(dynamics("runge_kutta"), BILINEAR, h)
+        (factor,) = (value for value in np.linalg.eigvals(matrix) if value.imag > 0)
+        assert (1 - abs(factor)) / h**6 == pytest.approx(1 / 144, rel=0.02)
+        assert (h - np.angle(factor)) / h**5 == pytest.approx(1 / 120, rel=0.02)
+
+
+def test_runge_kutta_refuses_a_base_update_with_a_memory():
+    for update in (ADAM, part("update", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
+        game = match(BILINEAR)
+        with pytest.raises(GanbenchError, match=r"runge_kutta .* keeps \w+.* Valid: 'sgd' without"):
+            dynamics("runge_kutta").init(game, game.init(), update)
+
+
+# Relations between dynamics ------------------------------------------------------------------------------------------
+
+SAME = [
+    ("extragradient", {"extrapolation": 0.0}, "simultaneous"),
+    ("consensus", {"gamma": 0.0}, "simultaneous"),
+    ("symplectic", {"adjustment": 0.0}, "simultaneous"),
+    ("unrolled", {"steps": 0}, "simultaneous"),
+    ("unrolled", {"steps": 3, "scale": 0.0}, "simultaneous"),
+    ("noise_averaging", {"sigma": 0.0, "perturbations": 3}, "simultaneous"),
+    ("averaging", {"inner": "simultaneous"}, "simultaneous"),
+    ("averaging", {"inner": "alternating"}, "alternating"),
+    ("lookahead", {"alpha": 1.0, "inner": "simultaneous"}, "simultaneous"),
+    ("lookahead", {"alpha": 1.0, "inner": "alternating", "period": 2}, "alternating"),
+    ("optimistic", {"optimism": "step"}, "optimistic"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "other"), SAME)
+@settings(max_examples=8, deadline=None)
+@given(seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=3, unique=True), rate=st.floats(0.01, 0.5))
+def test_options_at_which_two_dynamics_are_one(name, options, other, seeds, rate):
+    game = Match(DIRAC, [Member(seed, None, rate) for seed in seeds], CPU, torch.float64)
+    for update in (SGD, ADAM) if other != "optimistic" else (SGD,):
+        path, expected = (run(d, game, rate, 7, update)[2] for d in (dynamics(name, **options), dynamics(other)))
+        torch.testing.assert_close(path, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_lookahead_without_going_back_is_the_inner_dynamics_to_the_last_bit():
+    for update in (SGD, ADAM):
+        paths = [
+            run(d, match(DIRAC, 3), 0.2, 12, update)[2]
+            for d in (dynamics("lookahead", alpha=1.0), dynamics("alternating"))
+        ]
+        assert torch.equal(*paths)
+
+
+def test_points_extrapolated_from_the_past_are_optimistic_iterates():
+    """theta'_(t+1) = theta_(t+1) - h F(theta'_t) = theta'_t - 2h F(theta'_t) + h F(theta'_(t-1))."""
+    moves, game, h = dynamics("past_extrapolation"), match(DIRAC, 3), 0.3
+    _, _, expected = run(dynamics("optimistic"), game, h, 25)
+    for steps in (0, 1, 2, 25):
+        players, memories, _ = run(moves, game, h, steps)
+        trial = torch.cat([theta - h * memories["past"][name] for name, theta in players.items()], 1)
+        torch.testing.assert_close(trial, expected[:, steps], rtol=1e-12, atol=1e-12)
+
+
+def test_optimism_in_the_step_is_optimistic_adam():
+    """Daskalakis et al. (2018), algorithm 1: theta - 2 rate p_t + rate p_(t-1), with p Adam's step over the rate."""
+    game, rate, beta1, beta2 = match(DIRAC, 2), 0.05, 0.5, 0.999
+    players = game.init()
+    theta = torch.cat(list(players.values()), 1)
+    mean = square = past = torch.zeros_like(theta)
+    for t in range(1, 21):
+        at = dict(zip(players, theta.split(1, 1), strict=True))
+        slope = torch.cat(list(field(game, at, game.draw(t, 1)[0]).slopes.values()), 1)
+        mean, square = beta1 * mean + (1 - beta1) * slope, beta2 * square + (1 - beta2) * slope**2
+        step = mean / (1 - beta1**t) / ((square / (1 - beta2**t)).sqrt() + 1e-8)
+        theta, past = theta - 2 * rate * step + rate * past, step
+    _, _, path = run(dynamics("optimistic", optimism="step"), game, rate, 20, ADAM)
+    torch.testing.assert_close(path[:, -1], theta, rtol=1e-10, atol=1e-10)
+
+
+def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
+    moves = dynamics("noise_averaging", perturbations=4, sigma=0.3)
+    game = match(DIRAC, 3)
+    players = game.init()
+    memories = moves.init(game, players, SGD)
+    cloud = memories["perturbation"]
+    move = moves.step(game, players, memories, game.draw(0, 1), SGD, column(1, 1, 1))
+    at = [{name: theta + cloud[name][:, j] for name, theta in players.items()} for j in range(4)]
+    fields = [field(game, point, game.draw(0, 1)[0]) for point in at]
+    for name, theta in players.items():
+        expected = torch.stack([each.slopes[name] for each in fields]).mean(0)
+        torch.testing.assert_close(theta - move.players[name], expected)
+        losses = torch.stack([each.losses[name] for each in fields]).mean(0)
+        torch.testing.assert_close(move.seen[f"{name}_loss"], losses)
+    assert move.memories["perturbation"] is cloud
+    assert all(len(values.unique()) == values.numel() for values in cloud.values()), "every run has its own"
+    alone = moves.init(game.select([2]), {name: theta[2:] for name, theta in players.items()}, SGD)
+    assert all(torch.equal(alone["perturbation"][name], values[2:]) for name, values in cloud.items())
+    many = dynamics("noise_averaging", perturbations=4000).init(match(BILINEAR), match(BILINEAR).init(), SGD)
+    drawn = torch.cat(list(many["perturbation"].values()), 2)[0]
+    np.testing.assert_allclose(np.cov(drawn.numpy().T), 0.04 * np.eye(2), atol=0.004)
+
+
+# Packs --------------------------------------------------------------------------------------------------------------
+
+
+def in_pack(name: str):
+    """The dynamics with options at which all of its parts matter, and a base update that it works with."""
+    options = {"lookahead": {"period": 2}, "averaging": {"kind": "exponential", "decay": 0.7}}.get(name, {})
+    # Adam would blow up what cancels in the gradient part.
+    return dynamics(name, **options), SGD if name in ("runge_kutta", "gradient_part") else ADAM
+
+
+def tensors(memories) -> list[Tensor]:
+    return [value for memory in memories.values() for value in memory.values()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=6, deadline=None)
+@given(order=st.permutations(range(4)), size=st.integers(1, 4))
+def test_members_know_nothing_of_their_pack(name, order, size):
+    moves, update = in_pack(name)
+    game, rate = match(DIRAC, 4), column(0.1, 0.2, 0.05, 0.15)
+    _, memories, path = run(moves, game, rate, 5, update)
+    places = order[:size]
+    players, kept, some = run(moves, game.select(places), rate[places], 5, update)
+    torch.testing.assert_close(some, path[places], rtol=1e-12, atol=1e-12)
+    for one, other in zip(tensors(kept), tensors(memories), strict=True):
+        torch.testing.assert_close(one, other[places], rtol=1e-12, atol=1e-12)
+    assert all(value.shape[0] == size for value in tensors(kept))
+    assert all(theta.shape == (size, 1) for theta in moves.answer(players, kept).values())
+
+
+REAL = [
+    (n, o)
+    for n in NAMES
+    for o, option in registry.members("dynamics")[n].options.items()
+    if option.annotation == "float"
+]
+
+
+@pytest.mark.parametrize(("name", "option"), REAL)
+def test_options_may_differ_from_member_to_member(name, option):
+    moves, update = in_pack(name)
+    values, game, rate = (0.3, 0.6, 0.9), match(DIRAC, 3), column(0.1, 0.2, 0.05)
+    together = replace(moves, **{option: column(*values)})
+    players, memories, path = run(together, game, rate, 5, update)
+    answers = together.answer(players, memories)
+    for k, value in enumerate(values):
+        alone = replace(moves, **{option: value})
+        players, memories, expected = run(alone, game.select([k]), rate[[k]], 5, update)
+        torch.testing.assert_close(path[[k]], expected, rtol=1e-12, atol=1e-12)
+        for player, theta in alone.answer(players, memories).items():
+            torch.testing.assert_close(answers[player][[k]], theta, rtol=1e-12, atol=1e-12)
+
+
+# What a step costs ---------------------------------------------------------------------------------------------------
+
+
+class _Loss(torch.autograd.Function):
+    """A loss (K,), which adds to the tally how often it is differentiated, per member."""
+
+    @staticmethod
+    def forward(ctx, loss, tally):
+        ctx.tally = tally
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        ctx.tally.append(len(grad))
+        return grad, None
+
+
+class _Again(torch.autograd.Function):
+    """A gradient (K, P), which adds to the tally that it is differentiated once more."""
+
+    @staticmethod
+    def forward(ctx, slope, tally):
+        ctx.tally = tally
+        return slope.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        ctx.tally.append(len(grad))
+        return grad, None
+
+
+class _Theta(torch.autograd.Function):
+    """Parameters, whose gradient is an `_Again` the first time that it is taken."""
+
+    @staticmethod
+    def forward(ctx, theta, tally):
+        ctx.tally, ctx.taken = tally, False
+        return theta.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        first, ctx.taken = not ctx.taken, True
+        return (_Again.apply(grad, ctx.tally) if first else grad), None
+
+
+class Counted(Match):
+    """A match whose losses keep a tally, in units of one gradient of one player's loss of all members."""
+
+    def __init__(self, rules, members, device, dtype, tally=None):
+        super().__init__(rules, members, device, dtype)
+        self.tally = [] if tally is None else tally
+
+    def loss(self, player, players, batch):
+        loss, seen = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
+        return _Loss.apply(loss, self.tally), seen
+
+    def select(self, places):
+        return Counted(self.rules, [self.members[k] for k in places], self.device, self.dtype, self.tally)
+
+
+COSTS = {
+    "simultaneous": [({}, 2)],
+    "alternating": [({}, 2), ({"discriminator_steps": 3}, 4)],
+    "averaging": [({}, 2), ({"inner": "simultaneous"}, 2)],
+    "consensus": [({}, 2 + PRODUCT)],
+    "extragradient": [({}, 4)],
+    "gradient_part": [({}, 2 + 4 * (2 + PRODUCT)), ({"nodes": 2}, 10)],
+    "lookahead": [({"period": 1}, 2), ({"inner": "simultaneous"}, 2)],
+    "noise_averaging": [({}, 60), ({"perturbations": 7}, 14)],
+    "optimistic": [({}, 2)],
+    "past_extrapolation": [({}, 2)],
+    "runge_kutta": [({}, 8)],
+    "symplectic": [({}, 2 + 2 * PRODUCT)],
+    "unrolled": [({"steps": 0}, 2), ({"steps": 1}, 3), ({"steps": 5}, 11)],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluations_are_what_a_step_costs(name):
+    for options, expected in COSTS[name]:
+        moves = dynamics(name, **options)
+        game = Counted(DIRAC, [Member(seed, None, 0.1) for seed in range(3)], CPU, torch.float64)
+        players = game.init()
+        memories = moves.init(game, players, SGD)
+        assert not game.tally, "the start of training costs nothing"
+        moves.step(game, players, memories, game.draw(0, moves.draws), SGD, column(0.1, 0.1, 0.1))
+        assert sum(game.tally) / 3 == moves.evaluations == expected
+
+
+# Networks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def networks() -> Rules:
+    """A small GAN: networks of width 4 on a few points of the plane."""
+    examples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 2)))
+    parts = {
+        "architecture": part("architecture", "mlp", width=4, latent_size=2, activation="tanh"),
+        "objective": part("objective", "non_saturating"),
+        "regularizer": part("regularizer", "none"),
+        "data": DataSpec((2,), False, 20, 1),
+    }
+    return part("game", "gan", parts | {"examples": examples, "batch_size": 5})
+
+
+def gan(rules: Rules, count: int) -> Match:
+    return Match(rules, [Member(seed, 10 + seed, 0.01) for seed in range(count)], CPU, torch.float64)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_dynamics_moves_a_pack_of_networks(name, networks):
+    moves, update = in_pack(name)
+    game, rate = gan(networks, 2), column(0.01, 0.02)
+    start = game.init()
+    players, memories = start, moves.init(game, start, update)
+    series = {f"{p}_{what}" for p in game.players for what in ("loss", "gradient_norm")} | set(networks.series)
+    for step in range(4):
+        move = moves.step(game, players, memories, game.draw(step, moves.draws), update, rate)
+        players, memories = move.players, move.memories
+        assert set(move.seen) == series
+        for value in (*move.seen.values(), *players.values(), *tensors(memories)):
+            assert value.shape[0] == 2
+            assert value.isfinite().all()
+            assert not value.requires_grad, "a step must not keep the graph of its gradients"
+        assert all(value.shape == (2,) for value in move.seen.values())
+    alone = run(moves, game.select([1]), rate[[1]], 4, update)[0]
+    for player, theta in players.items():
+        assert not torch.equal(theta, start[player])
+        torch.testing.assert_close(alone[player], theta[[1]], rtol=1e-10, atol=1e-10)
+
+
+def test_products_on_networks_agree_with_finite_differences_of_the_field(networks):
+    game, epsilon = gan(networks, 2), 1e-5
+    players, (batch,) = game.init(), game.draw(0, 1)
+    generator = torch.Generator().manual_seed(1)
+    v, u = ({n: torch.randn(t.shape, generator=generator).double() for n, t in players.items()} for _ in range(2))
+    here = field(game, players, batch, differentiable=True)
+    forth, back = here.products(v), here.products(u, transposed=True)
+    sides = [field(game, {n: t + e * v[n] for n, t in players.items()}, batch).slopes for e in (epsilon, -epsilon)]
+    difference = {name: (sides[0][name] - sides[1][name]) / (2 * epsilon) for name in players}
+    for name in players:
+        torch.testing.assert_close(forth[name], difference[name], rtol=1e-6, atol=1e-8)
+    one, other = (sum((a[n] * b[n]).sum(1) for n in players) for a, b in ((u, difference), (back, v)))
+    torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
+
+
+def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
+    """J by columns, and with it consensus, the adjustment, and the gradient through one unrolled step."""
+    game = gan(networks, 1)
+    players, (batch,), rate, epsilon = game.init(), game.draw(0, 1), 0.1, 1e-5
+    sizes = [theta.shape[1] for theta in players.values()]
+
+    def joined(values) -> Tensor:
+        return torch.cat([values[name] for name in game.players], 1)
+
+    def slopes(theta: Tensor) -> Tensor:
+        many = game.select([0] * len(theta))
+        repeated = {name: values.expand(len(theta), *values.shape[1:]) for name, values in batch.items()}
+        return joined(field(many, dict(zip(game.players, theta.split(sizes, 1), strict=True)), repeated).slopes)
+
+    theta = joined(players)
+    unit = epsilon * torch.eye(sum(sizes), dtype=torch.float64)
+    jacobian = ((slopes(theta + unit) - slopes(theta - unit)) / (2 * epsilon)).T
+    slope = slopes(theta)[0]
+    rotation = (jacobian - jacobian.T) / 2
+    for name, options, expected in (
+        ("consensus", {"gamma": 2.0}, slope + 2 * jacobian.T @ slope),
+        ("symplectic", {"align": False}, slope + rotation.T @ slope),
+    ):
+        moved = dynamics(name, **options).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+        followed = (theta - joined(moved.players))[0] / rate
+        torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
+
+    def unrolled(generator: Tensor) -> Tensor:
+        many = game.select([0] * len(generator))
+        repeated = {name: values.expand(len(generator), *values.shape[1:]) for name, values in batch.items()}
+        at = {"discriminator": players["discriminator"].expand(len(generator), -1), "generator": generator}
+        at["discriminator"] = at["discriminator"] - rate * field(many, at, repeated).slopes["discriminator"]
+        return many.loss("generator", at, repeated)[0]
+
+    unit = epsilon * torch.eye(sizes[1], dtype=torch.float64)
+    expected = (unrolled(players["generator"] + unit) - unrolled(players["generator"] - unit)) / (2 * epsilon)
+    moved = dynamics("unrolled", steps=1).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+    followed = (players["generator"] - moved.players["generator"])[0] / rate
+    torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
+
+
+# Errors -------------------------------------------------------------------------------------------------------------
+
+
+class _Once(torch.autograd.Function):
+    """A product with a derivative but no second one."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x * y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        x, y = ctx.saved_tensors
+        return grad * y, grad * x
+
+
+class OnceDifferentiable(type(BILINEAR)):
+    def loss(self, player, players, batch):
+        value = _Once.apply(players["x"], players["y"]).sum(-1)
+        return (-value if player == "x" else value), {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_game_without_second_derivatives_is_refused_by_methods_that_need_them(name):
+    if name in SECOND_ORDER:
+        with pytest.raises(GanbenchError, match=r"the game lacks the second derivative that .* needs"):
+            run(dynamics(name), OnceDifferentiable(), 0.1, 1)
+    else:
+        run(dynamics(name), OnceDifferentiable(), 0.1, 1)
+
+
+def test_running_out_of_memory_is_not_called_a_missing_derivative():
+    with pytest.raises(torch.OutOfMemoryError), needing("second derivative"):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("alternating", "discriminator_steps", 0),
+        ("gradient_part", "nodes", 0),
+        ("lookahead", "period", 0),
+        ("noise_averaging", "perturbations", 0),
+        ("unrolled", "steps", -1),
+    ],
+)
+def test_options_out_of_range_are_refused_in_words(name, option, value):
+    with pytest.raises(GanbenchError, match=rf"{option} must be at least \d.*but is {value}"):
+        dynamics(name, **{option: value})

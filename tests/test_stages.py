@@ -1,0 +1,281 @@
+"""Stages on games of two numbers, without Snakemake: teams, looks of instruments, what is collected, outcomes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ganbench.analysis.collected import Collected
+from ganbench.core.study import parse
+from ganbench.stages import diagnose as diagnose_stage
+from ganbench.stages import folder, run
+from ganbench.stages.jobs import looks
+from ganbench.stages.plan import Plan
+
+STEPS = 40
+GRID = {
+    "game": ["bilinear", {"name": "linear", "matrix": [1.0, 2.0, -2.0, 1.0]}],
+    "dynamics": ["simultaneous", "extragradient", "lookahead"],
+    "update": ["sgd", "adam"],
+    "learning_rate": [0.1, 0.5],
+    "seed": [0, 1],
+}
+STUDY = {
+    "study": "toys",
+    "grid": [GRID],
+    "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
+    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "update"]},
+}
+
+
+def plan(place: Path, **sections) -> Plan:
+    found = Plan(parse(STUDY | {"results": str(place)} | sections, origin="study"))
+    folder.usable(found)
+    return found
+
+
+def work(found: Plan, *stages: str) -> Plan:
+    """Run the jobs of these stages that are not up to date, as the command line does."""
+    for stage in stages:
+        for job in found.jobs(stage).values():
+            if not job.done:
+                run(stage, job.slice, job.path)
+    return found
+
+
+def runs_in(found: Plan, stage: str) -> dict[str, dict[str, np.ndarray]]:
+    """By digest: every array that the files of a stage hold of a run or a look, with its numbers."""
+    kept: dict[str, dict[str, np.ndarray]] = {}
+    for job in found.jobs(stage).values():
+        with h5py.File(job.path) as file:
+            for digest, group in file["runs"].items():
+                arrays = kept.setdefault(digest, {})
+                group.visititems(
+                    lambda name, item, into=arrays: into.update(
+                        {name: item[()]} if isinstance(item, h5py.Dataset) else {f"{name}@": dict(item.attrs)}
+                    )
+                )
+    return kept
+
+
+def collected(found: Plan) -> Collected:
+    work(found, "prepare", "judge", "train", "evaluate", "diagnose", "collect")
+    return Collected.read(found.collect.path.parent)
+
+
+def same(one: dict, other: dict, tolerance: float) -> None:
+    """The arrays of two lots of runs agree, whatever else their files tell of them."""
+    assert one.keys() == other.keys()
+    for digest, arrays in one.items():
+        for name, values in arrays.items():
+            if not name.endswith("@") and values.dtype.kind == "f":
+                np.testing.assert_allclose(values, other[digest][name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+# Teams ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_path):
+    together = work(plan(tmp_path / "together"), "train")
+    apart = work(plan(tmp_path / "apart", pack={"axes": ["seed"], "seeds_per_pack": 1}), "train")
+    assert (len(together.packs), len(apart.packs)) == (1, 48)
+    one, other = runs_in(together, "train"), runs_in(apart, "train")
+    assert len(one) == 48
+    same(one, other, 1e-12)
+    fused = {json_of(arrays["about@"]["fused"]) for arrays in one.values()}
+    assert fused == {True}, "runs of one team fuse whatever the pack"
+
+
+def json_of(text):
+    return {"true": True, "false": False}[text]
+
+
+def test_changing_what_packs_span_trains_nothing_again(tmp_path):
+    first = work(plan(tmp_path), "train")
+    before = runs_in(first, "train")
+    again = work(plan(tmp_path, pack={"axes": ["learning_rate", "update"]}), "train")
+    after = runs_in(again, "train")
+    assert len(again.packs) > len(first.packs)
+    assert before.keys() == after.keys()
+    clocks = {digest: arrays["about@"]["trained_at"] for digest, arrays in before.items()}
+    assert clocks == {digest: arrays["about@"]["trained_at"] for digest, arrays in after.items()}
+
+
+# Looks ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looked(monkeypatch) -> list[tuple[str, int]]:
+    """What instruments were asked to look at: their names and the number of runs, call by call."""
+    calls = []
+    real = diagnose_stage.diagnose
+
+    def counted(instrument, rules, dynamics, update, members, *args, **kwargs):
+        calls.append((type(instrument).__module__.rsplit(".", 1)[-1], len(members)))
+        return real(instrument, rules, dynamics, update, members, *args, **kwargs)
+
+    monkeypatch.setattr(diagnose_stage, "diagnose", counted)
+    return calls
+
+
+PATH = {"diagnostic": "path"}
+ROTATION = {"diagnostic": {"name": "rotation", "points": 2}}
+
+
+def test_adding_an_experiment_a_seed_or_a_rate_looks_at_what_is_new_alone(tmp_path, looked):
+    small = {"grid": [GRID | {"dynamics": "simultaneous", "update": "sgd"}]}
+    first = work(plan(tmp_path, diagnose=[PATH], **small), "train", "diagnose")
+    assert sorted(looked) == [("path", 4), ("path", 4)], "one look per game at its four runs"
+    before = runs_in(first, "diagnose")
+    looked.clear()
+
+    both = work(plan(tmp_path, diagnose=[PATH, ROTATION], **small), "train", "diagnose")
+    assert sorted(looked) == [("rotation", 4), ("rotation", 4)]
+    kept = runs_in(both, "diagnose")
+    assert before.keys() < kept.keys()
+    same(before, {digest: kept[digest] for digest in before}, 0)
+    looked.clear()
+
+    more = {"grid": [small["grid"][0] | {"seed": [0, 1, 2]}]}
+    work(plan(tmp_path, diagnose=[PATH, ROTATION], **more), "train", "diagnose")
+    assert sorted(looked) == [("path", 2), ("path", 2), ("rotation", 2), ("rotation", 2)], "the new seed's two rates"
+    looked.clear()
+
+    work(plan(tmp_path, diagnose=[ROTATION, PATH | {"name": "way"}], **more), "train", "diagnose")
+    assert looked == [], "a look is known by its instrument, not by what the study calls it"
+
+
+def test_two_experiments_with_one_instrument_may_look_at_the_same_runs(tmp_path):
+    experiments = [
+        {"name": "all", **PATH},
+        {"name": "slow", **PATH, "of": {"learning_rate": 0.1}},
+    ]
+    small = {"grid": [GRID | {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd"}]}
+    found = collected(plan(tmp_path, diagnose=experiments, **small))
+    table = found.measurements.set_index(["quantity", "run"])["value"]
+    assert len(table["all.growth"]) == 4
+    assert len(table["slow.growth"]) == 2
+    for run_id, value in table["slow.growth"].items():
+        assert table["all.growth"][run_id] == value
+
+
+def test_runs_that_diverged_are_looked_at_with_the_others(tmp_path):
+    grid = [{"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": [0.1, 1e30], "seed": 0}]
+    found = collected(plan(tmp_path, grid=grid, diagnose=["path", "spectrum", ROTATION]))
+    runs = found.runs.set_index("learning_rate")
+    assert runs.loc[1e30, "outcome"] == "diverged"
+    assert runs.loc[1e30, "steps_done"] < STEPS
+    table = found.measurements.set_index(["run", "quantity"])["value"]
+    calm, wild = (table[runs.loc[rate, "run"]] for rate in (0.1, 1e30))
+    assert calm.index.equals(wild.index)
+    assert calm["path.step_ratio"] == pytest.approx(math.sqrt(1.01), rel=1e-12)
+    assert np.isnan(wild["path.final_radius"])
+    assert np.isnan(wild["spectrum.max_real"])
+    assert calm["spectrum.max_real"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_pack_in_which_every_run_diverged_has_no_ends(tmp_path):
+    grid = [{"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 1e30, "seed": [0, 1]}]
+    found = collected(plan(tmp_path, grid=grid, diagnose=["path", "spectrum"]))
+    assert set(found.runs["outcome"]) == {"diverged"}
+    values = found.measurements.set_index("quantity")["value"]
+    for quantity in ("path.final_radius", "path.growth", "spectrum.max_real"):
+        assert values[quantity].isna().all(), f"{quantity}: the last snapshot that was kept is not the end"
+    assert (values["path.start_radius"] > 0).all()
+
+
+# What is collected ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Collected:
+    """Games of two numbers and networks on points, with instruments of runs and of the study."""
+    networks = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "learning_rate": 1e-3, "seed": 0}
+    toys = {
+        "game": "bilinear",
+        "dynamics": ["simultaneous", "alternating"],
+        "update": "sgd",
+        "learning_rate": [0.1, 1.0],
+        "seed": [0, 1],
+    }
+    dirac = {"game": "dirac", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1, "seed": 0}
+    return collected(
+        plan(
+            tmp_path_factory.mktemp("study"),
+            grid=[toys, dirac | {"regularizer": {"name": "r1", "gamma": 0.5}}, networks],
+            diagnose=["path", "spectrum", {"diagnostic": {"name": "convolution", "largest": 6}}],
+            evaluate={"samples": 100, "shown": 4},
+            outcome={"norm_growth": 50},
+        )
+    )
+
+
+def test_every_number_of_every_instrument_is_collected_with_its_meaning(study):
+    table = study.measurements
+    assert table.duplicated(["run", "quantity"]).sum() == 0
+    assert set(table["quantity"]) == set(study.instruments)
+    assert set(table["run"]) == {"", *study.runs["run"]}
+    assert set(table.loc[table["run"] == "", "quantity"].str.partition(".")[0]) == {"convolution"}
+    values = table.set_index(["run", "quantity"])["value"]
+    for row in study.runs[study.runs["game"] == "bilinear"].itertuples():
+        if row.dynamics == "simultaneous":
+            ratio = math.sqrt(1 + row.learning_rate**2)
+            assert values[row.run, "path.step_ratio"] == pytest.approx(ratio, rel=1e-12)
+        assert values[row.run, "spectrum.max_real"] == pytest.approx(0, abs=1e-12)
+    arrays = study.arrays("spectrum")
+    assert set(arrays) == set(study.runs["run"])
+    for run_id in study.runs.loc[study.runs["game"] == "bilinear", "run"]:
+        assert np.abs(arrays[run_id]["eigenvalues_imag"]) == pytest.approx([1, 1], rel=1e-12)
+    assert study.arrays("nothing") == {}
+
+
+def test_outcomes_of_games_are_of_their_own_kind(study):
+    toys = study.runs[study.runs["game"] == "bilinear"].set_index(["dynamics", "learning_rate", "seed"]).sort_index()
+    # The radius grows by sqrt(1 + rate^2) a step: 1.22-fold in 40 steps of 0.1, a million-fold in 40 of 1.
+    assert list(toys.loc[("simultaneous", 0.1), "outcome"]) == ["finished", "finished"]
+    assert list(toys.loc[("simultaneous", 1.0), "outcome"]) == ["diverged", "diverged"]
+    assert toys.loc[("simultaneous", 1.0), "outcome_step"].between(1, STEPS).all()
+    assert (toys.loc["alternating", "outcome"] == "finished").all(), "alternating steps below 2 stay"
+    assert set(study.runs["outcome"]) <= {"finished", "diverged", "collapsed", "discriminator-won"}
+
+
+def test_the_tables_hold_games_with_and_without_data(study):
+    runs = study.runs.set_index("run")
+    assert len(runs) == 8 + 1 + 1
+    toys = runs[runs["dataset"].isna()]
+    assert len(toys) == 9
+    assert toys["n_train"].isna().all()
+    assert toys["architecture"].isna().all()
+    assert toys[[f"{name}_final" for name in study.metrics]].isna().all(axis=None)
+    assert list(study.gans.runs["game"]) == ["gan"]
+    assert set(study.snapshots["run"]) == set(study.gans.runs["run"])
+    assert set(study.curves["run"]) == set(runs.index)
+    of_toys = set(study.curves.loc[study.curves["run"].isin(runs.index[runs["game"] == "bilinear"]), "series"])
+    assert {"x_loss", "y_loss", "x_parameter_norm"} <= of_toys
+    assert "real_output" not in of_toys
+    (dirac,) = runs.index[runs["game"].str.startswith("dirac")]
+    assert "real_output" in set(study.curves.loc[study.curves["run"] == dirac, "series"])
+    assert '"regularizer_gamma": 0.5' in runs.loc[dirac, "options"]
+    assert (runs["discriminator_parameters"] > 0).all()
+
+
+def test_looks_know_their_runs(tmp_path):
+    found = plan(tmp_path, diagnose=[PATH, ROTATION | {"of": {"update": "adam"}}])
+    (job,) = found.diagnose.values()
+    members = {member["id"]: member for member in job.slice["members"]}
+    taken = looks(job.slice)
+    assert len(taken) == 48 + 24
+    for look in taken:
+        member = members[look["run"]]
+        assert look["trained"] == member["digest"]
+        assert (look["seed"], look["learning_rate"], look["team"]) == (
+            member["seed"],
+            member["learning_rate"],
+            member["team"],
+        )
+        adam = job.slice["teams"][look["team"]]["parts"]["update"]["name"] == "adam"
+        assert adam or look["experiment"] == "path"

@@ -1,0 +1,14 @@
+rule diagnose:
+    """Put a pack's runs before the study's instruments; looks taken before are kept."""
+    input:
+        lambda wildcards: files_of("diagnose", wildcards.name),
+    output:
+        update(f"{RESULTS}/diagnose/{{name}}-{{digest}}.h5"),
+    log:
+        f"{RESULTS}/logs/diagnose/{{name}}-{{digest}}.log",
+    resources:
+        gpu=GPUS,
+    params:
+        slice=slice_of("diagnose"),
+    shell:
+        "ganbench job diagnose --slice {params.slice:q} --output {output:q} 2> {log:q}"
