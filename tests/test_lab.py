@@ -327,7 +327,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"seeds": "ab"}, ["seeds must be how many there are, or a list"]),
         ({"seeds": 10_000, "steps": 100_000}, ["look less often (keep=1)"]),
     ],
-    ids=lambda case: str(case)[:60],
+    ids=lambda case: case if isinstance(case, str) else ", ".join(case),
 )  # fmt: skip
 def test_mistakes_are_told_in_words(wrong, words):
     with pytest.raises(GanbenchError) as told:
@@ -354,7 +354,7 @@ def test_mistakes_are_told_in_words(wrong, words):
         ({"game": "dirac", "dtype": "float16"}, "unknown dtype 'float16'"),
         ({"game": "dirac", "device": "gpu"}, "device 'gpu' is not known"),
     ],
-    ids=lambda case: str(case)[:60],
+    ids=lambda case: case if isinstance(case, str) else ", ".join(case),
 )
 def test_mistakes_about_games_are_told_in_words(wrong, words):
     with pytest.raises(GanbenchError, match=re.escape(words)):
@@ -379,7 +379,7 @@ def test_the_seeds_of_a_game_are_its_own():
         ({"at": [1, 2, 3]}, "at must have 2 values (x, y), but has 3"),
         ({"game": lab.game("bilinear", seeds=2)}, "a field is that of one member, but the game has 2"),
     ],
-    ids=lambda case: str(case)[:60],
+    ids=lambda case: case if isinstance(case, str) else ", ".join(case),
 )
 def test_mistakes_about_fields_are_told_in_words(wrong, words):
     with pytest.raises(GanbenchError, match=re.escape(words)):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganbench.core.study import load
+from ganbench.stages import folder
 from ganbench.stages.check import check
 from ganbench.stages.plan import Plan
 
@@ -22,13 +23,13 @@ def shipped(*names: str):
 @pytest.mark.parametrize("path", [ROOT / "config/config.yaml", *STUDIES], ids=lambda path: path.stem)
 def test_a_shipped_study_can_start(path, tmp_path):
     study = load(path)
-    assert study.title and study.description
+    assert study.title
+    assert study.description
     plan = Plan(study.model_copy(update={"results": tmp_path}))
+    folder.usable(plan)
     estimates = check(plan)  # parts fit each other, and instruments measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
     assert len(plan.packs) >= 2, "one core of two would be idle"
-    for claim in study.claims:
-        assert claim.source, f"{claim.id}: whose claim is it?"
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

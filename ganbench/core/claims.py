@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -247,15 +247,19 @@ def _names(claim: Claim) -> Iterator[str]:
                 yield from value.names
 
 
-def refuse_idle(experiments: Iterable[Any], claims: Iterable[Claim], points: Sequence[Mapping[str, Any]]) -> None:
+def refuse_idle(
+    experiments: Sequence[Any], claims: Sequence[Claim], points: Sequence[Mapping[str, Any]], numbers: set[str]
+) -> None:
     """Refuse instruments and claims of a study that would look at nothing.
 
     Args:
         experiments: with `name` and `of`.
         points: what selectors look at, of every run.
+        numbers: names of all numeric options of the runs' parts.
 
     Raises:
-        GanbenchError: a selector matches no run, or a claim needs what no experiment of the study measures.
+        GanbenchError: a selector matches no run, or a claim needs what no experiment of the study measures or an option
+            that no run has.
     """
     known = {*VIEWS, *(experiment.name for experiment in experiments)}
     wanted = [(f"diagnose.{experiment.name}.of", experiment.of) for experiment in experiments]
@@ -268,3 +272,5 @@ def refuse_idle(experiments: Iterable[Any], claims: Iterable[Claim], points: Seq
             experiment = quantity.partition(".")[0]
             if experiment not in known:
                 raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", experiment, known))
+        for option in sorted(options(claim) - numbers):
+            raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))

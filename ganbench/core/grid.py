@@ -59,6 +59,16 @@ class Run:
         return {**self.axes, "contender": self.contender}
 
     @property
+    def options(self) -> dict[str, float]:
+        """The numbers among the options of its parts, for claims to reckon with: `<family>_<option>`."""
+        return {
+            f"{choice.family}_{name}": value
+            for choice in self.choices
+            for name, value in choice.options.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+    @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.member.name, "options": choice.options} for choice in self.choices}

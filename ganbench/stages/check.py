@@ -157,9 +157,7 @@ def _instruments(plan: Plan) -> None:
         if instrument.of == "study":
             known |= {f"{name}.{column}" for column in instrument.columns(None)}
             continue
-        looked = {
-            run.choices: run for run in plan.runs if matches(experiment.of, {**run.axes, "contender": run.contender})
-        }
+        looked = {run.choices: run for run in plan.runs if matches(experiment.of, run.point)}
         for run in looked.values():
             rules = rules_of(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
             fault = instrument.supports(rules)

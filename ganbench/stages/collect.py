@@ -142,7 +142,7 @@ def _run(
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
         **_labels(point),
-        "options": json.dumps(_numeric_options(point)),
+        "options": json.dumps(point.options),
         "outcome": verdict.outcome,
         "outcome_step": verdict.step,
         "outcome_why": verdict.why,
@@ -171,16 +171,6 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
         real.create_dataset(dataset, data=heldout[:512])
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"])
-
-
-def _numeric_options(point: Run) -> dict[str, float]:
-    """The numbers among the options of a run's parts, for claims to reckon with: `<family>_<option>`."""
-    return {
-        f"{choice.family}_{name}": value
-        for choice in point.choices
-        for name, value in choice.options.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo]]:

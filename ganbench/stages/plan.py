@@ -42,7 +42,8 @@ class Plan:
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
         self.gans = tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("dataset")))
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
-        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs])
+        numbers = {name for run in self.runs for name in run.options} if study.claims else set()
+        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], numbers)
 
     def jobs(self, stage: str) -> dict[str, Job]:
         """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
