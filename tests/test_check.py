@@ -215,7 +215,9 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
 
 def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
     experiment = {"name": "outcome", "diagnostic": "path"}
-    with pytest.raises(GanbenchError, match=r"diagnose\.outcome: this name means something else in claims"):
+    with pytest.raises(
+        GanbenchError, match=r"name: must be a name that claims can say.*outcome, final.*but is 'outcome'"
+    ):
         check(toys(tmp_path, {"game": "bilinear"}, diagnose=[experiment]))
 
 

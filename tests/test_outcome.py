@@ -29,11 +29,12 @@ def snapshots(*kl: float) -> pd.DataFrame:
     return pd.DataFrame({"step": np.linspace(0, STEPS, len(kl)).astype(int), "mode_kl": kl})
 
 
-def outcome(curve=None, snaps=None, diverged=None):
+def outcome(curve=None, snaps=None, diverged=None, **about):
     curve = curves() if curve is None else curve
     snaps = snapshots(2.0, 0.1, 0.0) if snaps is None else snaps
     norms = {"discriminator": 1.0, "generator": 1.0}
-    return judge(RULES, steps=STEPS, diverged=diverged, initial_norms=norms, curves=curve, snapshots=snaps, modes=10)
+    seen = {"curves": curve, "snapshots": snaps, "modes": 10, **about}
+    return judge(RULES, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
 
 
 def test_a_healthy_run_has_finished():
@@ -59,6 +60,12 @@ def test_a_discriminator_that_stays_sure_has_won_since_it_became_so():
     sure = np.array([0.5, 0.995, 0.6, 0.995, 0.995, 0.995, 0.995, 0.995, 0.995, 0.995])
     verdict = outcome(curves(real_output=sure, fake_output=1 - sure))
     assert (verdict.outcome, verdict.step) == ("discriminator-won", 301)
+
+
+def test_a_critics_scores_are_no_probabilities():
+    scores = curves(real_output=np.full(BINS, 1.6), fake_output=np.full(BINS, 0.0))
+    assert outcome(scores).outcome == "discriminator-won"
+    assert outcome(scores, probabilities=False).outcome == "finished"
 
 
 def test_a_discriminator_that_was_sure_once_has_not_won():

@@ -303,8 +303,10 @@ GAME_FAULTS = {
     "data of a game without": ({**BLOCK, "game": "dirac", "dataset": "ring8"}, r"dataset: the game 'dirac' has none"),
     "two kinds of games": (
         {**BLOCK, "game": ["gan", "bilinear"], "dataset": "ring8", "architecture": "mlp"},
-        r"dataset: the game 'bilinear' has none",
+        r"games of a block must be made of the same parts.*gan: dataset.*bilinear: none",
     ),
+    "games of several parts": ({**BLOCK, "game": ["bilinear", "dirac"]}, r"game: the games of a block must be made"),
+    "no game": ({**BLOCK, "game": []}, r"game: is an empty axis"),
     "misspelt game": ({**BLOCK, "game": "bilinaer"}, r"game\[0\]: unknown game 'bilinaer'\. Did you mean 'bilinear'"),
     "misspelt option of a game": (
         {**BLOCK, "game": {"name": "linear", "matrx": [1.0]}},
@@ -368,7 +370,7 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
 def test_a_pack_is_named_after_what_its_runs_share():
     names = list(plan(toys()).packs)
     assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp-non-saturating"]
-    assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{6}-0", name) for name in names)
+    assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{12}-0", name) for name in names)
     assert len(set(names)) == 3
     apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).packs)
     assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
@@ -669,3 +671,69 @@ def test_a_pack_too_large_for_one_job_is_refused_with_a_remedy():
     study["pack"]["seeds_per_pack"] = 5000
     with pytest.raises(GanbenchError, match=r"lower pack\.seeds_per_pack"):
         _ = plan(study).train
+
+
+def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks():
+    """Members of a pack stand team by team, and blocks may scatter a team's runs."""
+    block = {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3}
+    study = {
+        "study": "scattered",
+        "grid": [
+            {**block, "dynamics": ["simultaneous", "alternating"], "seed": [0, 1]},
+            {**block, "dynamics": "simultaneous", "seed": [2, 3]},
+        ],
+        "pack": {"axes": ["seed", "dynamics"]},
+    }
+    found = plan(study)
+    ((name, job),) = found.evaluate.items()
+    assert len(found.packs[name].teams) == 2
+    for member, trained in zip(job.slice["members"], job.slice["train_digests"], strict=True):
+        assert trained == found.train_digests[member["id"]]
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (
+            {"of": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
+            "near does not look at all of dyn",
+        ),
+        ({"of": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
+        ({"quantity": "convolution.example_1", "above": 1}, "convolution looks at the study, not runs"),
+        ({"of": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
+        ({"quantity": "near.growth * game_start", "above": 1}, "unknown option 'game_start'"),
+    ],
+    ids=["other runs", "the study", "runs", "a view of the study", "an option nobody has"],
+)
+def test_a_claim_that_nothing_could_decide_is_refused(test, message):
+    bilinear = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "update": "sgd"}
+    study = {
+        "study": "undecidable",
+        "grid": [{**bilinear, "learning_rate": 0.1, "seed": 0}],
+        "diagnose": [
+            "convolution",
+            {"name": "near", "diagnostic": "path", "of": {"dynamics": "simultaneous"}},
+        ],
+        "claims": [{"id": "C", "says": "something", "decide": [{"every": test}]}],
+    }
+    with pytest.raises(GanbenchError, match=message):
+        plan(study)
+
+
+def test_an_instrument_of_the_study_takes_no_runs():
+    study = toys(diagnose=[{"diagnostic": "convolution", "of": {"game": "bilinear"}}], claims=[])
+    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.of: this instrument looks at no runs"):
+        plan(study)
+
+
+@pytest.mark.parametrize("name", ["my-path", "2x", "lambda", "final", "time"])
+def test_an_experiment_has_a_name_that_claims_can_say(name):
+    with pytest.raises(GanbenchError, match="must be a name that claims can say"):
+        parse(toys(diagnose=[{"name": name, "diagnostic": "path"}], claims=[]), origin="s")
+
+
+def test_batches_enter_the_digests_of_games_with_data_only():
+    small, large = (plan(toys(train={"batch_size": size}, claims=[])) for size in (32, 64))
+    for run in small.runs:
+        same = small.train_digests[run.id] == large.train_digests[run.id]
+        assert same == (run.choice("dataset") is None)

@@ -1,4 +1,4 @@
-"""What `collect` leaves for every reader: four tables, the meaning of the metrics, and samples, in one folder."""
+"""What `collect` leaves for every reader: five tables, the meaning of the metrics, and samples, in one folder."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The tables that `collect` writes, column by column: the contract between the stages and everything that reads them.
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
-steps, `references` one per data set and quantity measured on real data. Metric columns are added to `snapshots` (under
-their own name) and to `runs` (as `<metric>_final`, the value of the last networks; empty where the run diverged
-before); what a metric means stands in `metrics.json`, written next to the tables.
+steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that an
+instrument showed. Metric columns are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`,
+the value of the last networks; empty where the run diverged before); what a metric means stands in `metrics.json`, and
+what an instrument's numbers mean in `instruments.json`, written next to the tables.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ AXES = {
     "dataset": "data set the run was trained on; empty for games without one",
     "architecture": "pair of networks",
     "objective": "losses of the two players",
-    "regularizer": "penalty added to the discriminator's loss",
+    "regularizer": "what steadies the game: a penalty, noise, clipping or decay",
     "dynamics": "how the players move",
     "update": "how a gradient becomes a step",
     "n_train": "number of training examples the run could see",

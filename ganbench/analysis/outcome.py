@@ -40,6 +40,7 @@ def judge(
     curves: pd.DataFrame,
     snapshots: pd.DataFrame,
     modes: int | None,
+    probabilities: bool = True,
 ) -> Verdict:
     """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
 
@@ -51,6 +52,7 @@ def judge(
         curves: the run's rows of the table `curves`.
         snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
         modes: number of modes of the data; None for a game without data, which can only diverge.
+        probabilities: whether outputs are probabilities of being real, by which a discriminator can be seen to win.
     """
     if diverged is not None:
         return Verdict("diverged", diverged[0], diverged[1])
@@ -63,7 +65,7 @@ def judge(
         )
     return (
         _ran_off(rules, series, initial_norms)
-        or _discriminator_won(rules, series, steps)
+        or (_discriminator_won(rules, series, steps) if probabilities else None)
         or _collapsed(rules, snapshots, modes)
         or Verdict("finished", steps, f"trained all {steps} steps without one of the failures")
     )

@@ -57,7 +57,7 @@ class Numbers:
                 return self._of_runs(f"{what}_final")
             case "best" | "first" | "distinct" | "rank_correlation":
                 return self._over_snapshots(source, what)
-            case "time":
+            case "time" if not what:
                 return (self._of_runs("steps") * self._of_runs("learning_rate")).to_dict()
             case _ if what:
                 measured = self._collected.measurements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,7 +12,7 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.expressions import Expression
 from ganbench.core.fields import Section, Share
 from ganbench.core.registry import CHOICES
-from ganbench.core.selectors import NUMERIC, ASelector, Selector, matches, plain
+from ganbench.core.selectors import NUMERIC, ASelector, Selector, plain
 
 # Of a run; its measurements have dotted names, and the numeric options of its parts are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
@@ -232,45 +232,16 @@ def selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
 
 def quantities(claim: Claim) -> set[str]:
     """Dotted names of all measurements that the claim needs."""
-    return {name for name in _names(claim) if "." in name}
+    return {name for check in claim.decide for name in names(check) if "." in name}
 
 
 def options(claim: Claim) -> set[str]:
     """Names of all options of a run's parts, `<family>_<option>`, that the claim needs."""
-    return {name for name in _names(claim) if "." not in name and name not in NUMBERS}
+    return {name for check in claim.decide for name in names(check) if "." not in name and name not in NUMBERS}
 
 
-def _names(claim: Claim) -> Iterator[str]:
-    for check in claim.decide:
-        for _, value in check.test:
-            if isinstance(value, Expression):
-                yield from value.names
-
-
-def refuse_idle(
-    experiments: Sequence[Any], claims: Sequence[Claim], points: Sequence[Mapping[str, Any]], numbers: set[str]
-) -> None:
-    """Refuse instruments and claims of a study that would look at nothing.
-
-    Args:
-        experiments: with `name` and `of`.
-        points: what selectors look at, of every run.
-        numbers: names of all numeric options of the runs' parts.
-
-    Raises:
-        GanbenchError: a selector matches no run, or a claim needs what no experiment of the study measures or an option
-            that no run has.
-    """
-    known = {*VIEWS, *(experiment.name for experiment in experiments)}
-    wanted = [(f"diagnose.{experiment.name}.of", experiment.of) for experiment in experiments]
-    wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in selectors(claim)]
-    for where, selector in wanted:
-        if not selector.study and not any(matches(selector, point) for point in points):
-            raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
-    for claim in claims:
-        for quantity in sorted(quantities(claim)):
-            experiment = quantity.partition(".")[0]
-            if experiment not in known:
-                raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", experiment, known))
-        for option in sorted(options(claim) - numbers):
-            raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
+def names(check: Check) -> Iterator[str]:
+    """Every variable that a test reckons with, dotted ones as one name."""
+    for _, value in check.test:
+        if isinstance(value, Expression):
+            yield from value.names

@@ -73,7 +73,10 @@ class Run:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.member.name, "options": choice.options} for choice in self.choices}
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
-        return {**parts, **member, "train": self.train.model_dump(mode="json")}
+        train = self.train.model_dump(mode="json")
+        if self.n_train is None:  # without data there are no batches of them
+            del train["batch_size"]
+        return {**parts, **member, "train": train}
 
 
 @dataclass(frozen=True)
@@ -204,5 +207,5 @@ def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
         if key not in names:
             shared = digest([[choice.model_dump() for choice in choices], trains[run.train], apart])
             words = [called[choice] for choice in choices if choice in called]
-            names[key] = "-".join([*words, shared[:6], str(block)])
+            names[key] = "-".join([*words, shared[:12], str(block)])
     return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

@@ -89,6 +89,11 @@ class Member:
                 # The annotation comes from a source file that `build` will execute anyway.
                 wanted = TypeAdapter(eval(option.annotation, {"Literal": Literal}))
                 values[name] = wanted.validate_python(given.get(name, option.default))
+            except NameError as error:
+                raise GanbenchError(
+                    f"{self.family.key} file {self.path}: option {name!r} is annotated {option.annotation!r}, and "
+                    f"{error}; an option's type is made of Python's own types and Literal."
+                ) from None
             except ValidationError as error:
                 raise GanbenchError(
                     f"{self.family.key} {self.name!r}: option {name!r} must be {option.annotation}, "
@@ -154,7 +159,13 @@ def read(key: str, path: Path) -> Member:
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
-        options[node.target.id] = Option(annotation, ast.literal_eval(node.value))
+        try:
+            options[node.target.id] = Option(annotation, ast.literal_eval(node.value))
+        except ValueError:
+            raise GanbenchError(
+                f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} must be a literal "
+                f"(a number, a text, a tuple of these), but is {ast.unparse(node.value)}."
+            ) from None
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
     return Member(family, path.stem, path, summary, options, constants)
 

@@ -6,17 +6,28 @@ editors complete and check study files.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from ganbench.core import registry
-from ganbench.core.claims import Claim, unique_ids
+from ganbench.core.claims import NUMBERS, VIEWS, Claim, unique_ids
 from ganbench.core.errors import GanbenchError
+from ganbench.core.expressions import CONSTANTS
 from ganbench.core.fields import (
     AChoice,
     Choice,
@@ -119,6 +130,11 @@ class Block(Section):
             takes = {game: registry.find("game", game).constants.get("takes", ()) for game in games}
         except (GanbenchError, AttributeError):
             return data  # the axis `game` will say what is wrong with it
+        if len(set(map(frozenset, takes.values()))) != 1:
+            if not takes:
+                return data
+            told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in takes.items())
+            raise ValueError(f"game: the games of a block must be made of the same parts, but are not ({told})")
         for axis, (family, default) in PARTS.items():
             without = next((game for game in games if family not in takes[game]), None)
             if axis in data and without is not None:
@@ -183,10 +199,22 @@ class Inception(Section):
     """Of the file, or its first characters."""
 
 
+def _sayable(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or iskeyword(name) or name in (*VIEWS, *NUMBERS, *CONSTANTS):
+        raise ValueError(
+            f"must be a name that claims can say, of lower-case letters, digits and underscores, and none of "
+            f"{', '.join((*VIEWS, *NUMBERS, *CONSTANTS))}; but is {name!r}"
+        )
+    return name
+
+
+ExperimentName = Annotated[str, AfterValidator(_sayable)]
+
+
 class Experiment(Section):
     """An instrument, and the runs it looks at."""
 
-    name: Slug
+    name: ExperimentName
     """Of the experiment: claims call what it measures `<name>.<column>`."""
     diagnostic: AChoice
     """The instrument."""
@@ -201,7 +229,8 @@ class Experiment(Section):
             data = {"diagnostic": data}
         if isinstance(data, dict) and "name" not in data and "diagnostic" in data:
             given = data["diagnostic"]
-            data = {**data, "name": given.get("name") if isinstance(given, dict) else given}
+            named = given.get("name") if isinstance(given, dict) else given
+            data = {**data, "name": Path(named).stem.lower() if isinstance(named, str) else named}
         return data
 
 

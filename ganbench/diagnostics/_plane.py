@@ -109,6 +109,9 @@ def look_once(played: Played, look: Callable[[Played], Reading], by_rate: bool) 
     """What an instrument reads, looking only once at members who play the same: all those of a game without random
     numbers, or `by_rate` those of one learning rate."""
     match, batch = played.match, played.batch()
+    parts = (played.dynamics, played.update)
+    if by_rate and any(isinstance(value, Tensor) for part in parts for value in vars(part).values()):
+        raise GanbenchError("this instrument plays on with one value of every option; play each value apart.")
     random = any(not torch.equal(values, values[:1].expand_as(values)) for values in batch.values())
     kinds = range(len(match.members)) if random else played.rate[:, 0].tolist() if by_rate else [0] * len(match.members)
     different = list(dict.fromkeys(kinds))

@@ -6,5 +6,7 @@ example. A member defines a frozen dataclass `Objective` with these three functi
 - `output(logits)`: what the discriminator says of an example, as it is recorded: its probability of being real, or the
   critic's score where the objective has no probability.
 
+Where that is no probability, it says `probability: ClassVar[bool] = False`, and nobody reads it as one.
+
 All four are elementwise and keep the shape. The game takes the expectations, over a batch or by quadrature.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,6 +12,8 @@ from torch import Tensor
 class Objective:
     """L_D = E[D(G(z))] - E[D(x)], L_G = -E[D(G(z))]; it means the Wasserstein distance only for Lipschitz critics, so
     it wants a regularizer: weight clipping or a gradient penalty."""
+
+    probability: ClassVar[bool] = False
 
     def real(self, logits: Tensor) -> Tensor:
         return -logits

@@ -151,8 +151,6 @@ def _instruments(plan: Plan) -> None:
     """Every instrument can look at what it is asked to, and measures what claims need of it."""
     known: set[str] = set()
     for name, experiment in plan.experiments.items():
-        if name in VIEWS:  # claims would find the view of that name, not what the experiment measures
-            raise GanbenchError(f"diagnose.{name}: this name means something else in claims; give it another 'name'.")
         instrument = experiment.diagnostic.build()
         if instrument.of == "study":
             known |= {f"{name}.{column}" for column in instrument.columns(None)}

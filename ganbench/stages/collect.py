@@ -126,7 +126,8 @@ def _run(
     snapshots: pd.DataFrame,
     metrics: dict[str, MetricInfo],
 ) -> dict[str, Any]:
-    about, diverged, dataset = trained["about"], trained["diverged"], point.choice("dataset")
+    about, diverged = trained["about"], trained["diverged"]
+    dataset, objective = point.choice("dataset"), point.choice("objective")
     verdict = judge(
         Rules(**plan.study.outcome.model_dump()),
         steps=about["steps"],
@@ -135,10 +136,11 @@ def _run(
         curves=curves,
         snapshots=snapshots,
         modes=dataset and dataset.build().spec.modes,
+        probabilities=objective is None or objective.member.constants.get("probability", True),
     )
     # A diverged run has no final networks: its last snapshot is from before, and is no final value.
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
-    sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"].values(), strict=True)
+    sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
         **_labels(point),

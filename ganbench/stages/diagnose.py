@@ -25,6 +25,8 @@ def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
     for named in slice["experiments"].values():
         verify(named["sources"], [("diagnostic", named)], "diagnose")
+    for team in slice.get("teams", ()):
+        verify(team["sources"], team["parts"].items(), "train")
     members = looks(slice)
     kept = packs.there(path, "diagnose", members)
     new: dict[str, packs.Member] = {}  # by digest: two experiments may ask the same of a run

@@ -21,6 +21,8 @@ POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many 
 def run(slice: dict[str, Any], path: Path) -> None:
     one_thread()
     verify(slice["sources"], [("metric", named) for named in slice["metrics"]], "evaluate")
+    for team in slice["teams"]:
+        verify(team["sources"], team["parts"].items(), "train")
     members = slice["members"]
     kept = packs.there(path, "evaluate", members)
     trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}

@@ -64,11 +64,12 @@ def looks(slice: dict[str, Any]) -> list[dict[str, Any]]:
     over the instrument and the run's training."""
     found = []
     for experiment, named in slice["experiments"].items():
+        known = {**named, "name": Path(named["name"]).stem}  # where a user's own file lies does not matter
         places = slice["looks"][experiment] if slice["trained"] else [None]
         for place in places:
             member = {} if place is None else slice["members"][place]
             run, trained = member.get("id", ""), member.get("digest")
-            value = digest([named, trained])
+            value = digest([known, trained])
             look = {"id": f"{experiment}:{run}", "experiment": experiment, "run": run, "trained": trained}
             found.append({**member, **look, "digest": value})
     return found

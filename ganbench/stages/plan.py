@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry
-from ganbench.core.claims import refuse_idle
+from ganbench.core.consistency import refuse_idle
 from ganbench.core.fields import Choice
 from ganbench.core.grid import Pack, Run, expand, packs, slug
 from ganbench.core.registry import PACKAGE
@@ -40,7 +40,7 @@ class Plan:
         self.contenders = tuple(dict.fromkeys(run.contender for run in self.runs))
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
-        self.gans = tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("dataset")))
+        self.gans = tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("architecture")))
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         numbers = {name for run in self.runs for name in run.options} if study.claims else set()
         refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], numbers)
@@ -118,7 +118,7 @@ class Plan:
         return {
             run.id: digest([self._measured, sha256, self.train_digests[run.id], self.judge[_dataset(run)].digest])
             for run in self.runs
-            if run.choice("dataset")
+            if run.choice("architecture")
         }
 
     @cached_property
@@ -142,7 +142,7 @@ class Plan:
     def evaluate(self) -> dict[str, Job]:
         """By pack: metrics and samples at every snapshot of its runs."""
         machine = self.study.machine.model_dump(mode="json")
-        packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("dataset")}
+        packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("architecture")}
         return {name: self._evaluate(pack, machine) for name, pack in packs.items()}
 
     def _evaluate(self, pack: Pack, machine: dict[str, Any]) -> Job:
@@ -155,7 +155,8 @@ class Plan:
             "trained": str(trained),
             "prepared": str(prepared),
             "judge": str(judge),
-            "train_digests": [self.train_digests[run.id] for run in pack.runs],
+            "train_digests": [member["digest"] for member in self.train[pack.name].slice["members"]],
+            "teams": self.train[pack.name].slice["teams"],
             "weights": self._weights,
         }
         inputs = (trained, prepared, judge, *([self.weights] if self.weights else []))

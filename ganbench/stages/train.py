@@ -121,7 +121,7 @@ def _wave(
     members = [Member(member["seed"], member["n_train"], member["learning_rate"]) for member in wave]
     trees = train(rules, training, members, device=place, resume=state, at_chunk=at_chunk)
     share = (seconds + time.monotonic() - began) / len(wave)
-    sizes = {player: int(trees[0]["snapshots"][player].shape[1]) for player in rules.players}
+    sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in rules.players]
     about = {"trained_at": now(), "train_seconds": share, "steps": training.steps, "parameters": sizes}
     trees = [{**tree, "about": about} for tree in trees]
     _save(checkpoint, {"done": {str(k): tree for k, tree in enumerate(trees)}})

@@ -64,7 +64,8 @@ def start(plan: Plan) -> None:
         if lock is None:
             raise GanbenchError(f"the results folder {plan.folder} is in use by {holder(path)}.")
         _held.append(lock)
-        if all(job.done for job in (*plan.train.values(), *plan.evaluate.values())):
+        stages = ("train", "evaluate", "diagnose", "tables", "report")
+        if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
         # In a process of its own: building networks takes torch, which this one does without.
         study = json.dumps(plan.study.resolved())

@@ -26,7 +26,7 @@ from ganbench.report.figures import (
     update_map,
     vector_field,
 )
-from ganbench.report.outputs import PICTURED, figure_name
+from ganbench.report.outputs import FIGURE_FORMATS, PICTURED, figure_files, figure_name
 
 KINDS = {
     "outcomes": outcomes,
@@ -64,7 +64,8 @@ def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
 
 
 def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | None]]) -> None:
-    """Draw figures and write the files of `ganbench.report.outputs.figure_files` into `folder`.
+    """Draw figures and write the files of `ganbench.report.outputs.figure_files` into `folder`, and remove figures of
+    former ones: what is no longer measured must not lie beside what is.
 
     Args:
         collected: the study.
@@ -72,6 +73,11 @@ def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | N
         shown: the figures, as `ganbench.report.outputs.figures` lists them.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    shown = list(shown)
+    wanted = set(figure_files(shown))
+    for older in [file for format in FIGURE_FORMATS for file in folder.glob(f"*.{format}")]:
+        if older.name not in wanted:
+            older.unlink()
     for kind, of in shown:
         with style.applied():
             style.save(draw(collected, kind, of), folder, figure_name(kind, of))

@@ -1,0 +1,68 @@
+"""What a study asks for is there: its instruments and claims have runs to look at, and claims have their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganbench.core.claims import VIEWS, Check, Claim, names, options, selectors
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.selectors import Selector, matches
+
+
+def refuse_idle(
+    experiments: Sequence[Any], claims: Sequence[Claim], points: Sequence[Mapping[str, Any]], numbers: set[str]
+) -> None:
+    """Refuse instruments and claims of a study that would look at nothing.
+
+    Args:
+        experiments: with `name` and `of`.
+        points: what selectors look at, of every run.
+        numbers: names of all numeric options of the runs' parts.
+
+    Raises:
+        GanbenchError: a selector matches no run, or a claim needs what no experiment of the study measures or an option
+            that no run has.
+    """
+    for experiment in experiments:
+        if _of_study(experiment) and experiment.of != Selector():
+            raise GanbenchError(f"diagnose.{experiment.name}.of: this instrument looks at no runs; leave 'of' out.")
+    wanted = [(f"diagnose.{experiment.name}.of", experiment.of) for experiment in experiments]
+    wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in selectors(claim)]
+    for where, selector in wanted:
+        if not selector.study and not any(matches(selector, point) for point in points):
+            raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
+    for claim in claims:
+        for option in sorted(options(claim) - numbers):
+            raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
+        for check in claim.decide:
+            _refuse_unmeasured(claim, check, {each.name: each for each in experiments}, points)
+
+
+def _of_study(experiment: Any) -> bool:
+    return experiment.diagnostic.member.constants.get("of") == "study"
+
+
+def _refuse_unmeasured(
+    claim: Claim, check: Check, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse a test whose runs the experiment that it names does not look at."""
+    named = {name.partition(".")[0] for name in names(check) if "." in name}
+    if named & set(VIEWS) and any(selector.study for _, selector in check.test.selections()):
+        raise GanbenchError(
+            f"claims.{claim.id}.{check.kind}: {', '.join(sorted(named))} are of runs, not of the study."
+        )
+    named -= set(VIEWS)
+    for name in sorted(named):
+        if name not in experiments:
+            raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", name, [*VIEWS, *experiments]))
+        experiment = experiments[name]
+        for where, selector in check.test.selections():
+            if selector.study != _of_study(experiment):
+                seen = "the study, not runs" if _of_study(experiment) else "runs, not the study"
+                raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} looks at {seen}.")
+            apart = [p for p in points if matches(selector, p) and not matches(experiment.of, p)]
+            if apart and not selector.study:
+                first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("contender", "learning_rate", "seed"))
+                place = f"claims.{claim.id}.{check.kind}.{where}"
+                raise GanbenchError(f"{place}: {name} does not look at all of {selector}; not at {first}.")
