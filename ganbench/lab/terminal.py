@@ -119,7 +119,7 @@ def path_table(played: Trajectory) -> Table:
     names = played.parameters[:COLUMNS]
     table = Table(title="the first and the last steps" if len(played.steps) > 2 * ENDS else None, title_justify="left")
     for name in ("step", *names, *([f"+ {hidden} more"] if hidden > 0 else []), *(f"{p}_loss" for p in played.losses)):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     last = len(played.steps)
     shown = [place for place in range(last) if place < ENDS or place >= last - ENDS]
     for place in shown:
@@ -135,7 +135,7 @@ def members_table(played: Trajectory) -> Table:
     """A row for each of several members."""
     table = Table(title=f"{len(played.trajectory):,} members, {played.steps[-1]:,} steps", title_justify="left")
     for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "ran off at"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     radius, growth, diverged = played.radius, played.growth, played.diverged
     for k in range(min(ROWS, len(radius))):
         table.add_row(
