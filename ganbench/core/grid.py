@@ -10,11 +10,12 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from ganbench.core.blocks import Block, Train
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import LARGEST_GRID, Choice
 from ganbench.core.registry import CHOICES
 from ganbench.core.sources import digest
-from ganbench.core.study import Block, Study, Train
+from ganbench.core.study import Study
 
 NAMING = ("game", "dataset", "architecture")  # in every contender's name; other choices only where a study varies them
 UNSAID = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer

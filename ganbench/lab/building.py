@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ganbench.core import registry
+from ganbench.core.blocks import PARTS
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.study import PARTS
 from ganbench.games import Match, Member
 from ganbench.lab.naming import FORMS, named
 
