@@ -123,7 +123,7 @@ class Done:
 
 def _contender(name: str) -> str:
     """The name of a pack without the digest of its settings and the number of its block of seeds."""
-    return re.sub(r"-[0-9a-f]{6}-\d+$", "", name)
+    return re.sub(r"-[0-9a-f]{12}-\d+$", "", name)
 
 
 @dataclass(frozen=True)
