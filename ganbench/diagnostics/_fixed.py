@@ -50,8 +50,9 @@ def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[Fixed]:
     places, row, column = turns.nonzero(as_tuple=True)
     at, value, slope, found = _newton(plane, places, (grid[:-1, :-1] + cell / 2)[row, column], cell)
     speeds = motion.norm(dim=-1).flatten(1)
-    # A residual is small or not against the motion elsewhere in the plane.
-    small = value.norm(dim=1) <= 1e-6 * speeds.nan_to_num(nan=0, posinf=0).median(1).values[places]
+    # A residual is small or not against the motion elsewhere in the plane, where there is one.
+    usual = torch.where(speeds.isfinite(), speeds, torch.nan).nanmedian(1).values
+    small = value.norm(dim=1) <= 1e-6 * usual[places]
     flat = (slope == 0).all(2).all(1)  # the inside of a region at rest, which is no point
     keep = found & small & ~flat
     kept = [array[keep].cpu().double().numpy() for array in (places, at, slope)]

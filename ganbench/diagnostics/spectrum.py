@@ -125,7 +125,9 @@ class Diagnostic(Instrument):
                 own = torch.zeros_like(start)
                 own[:, at : (at := at + len(few.match.parameters[player]))] = 1
                 ritz = linear.arnoldi(lambda v, own=own, ahead=ahead: own * ahead(own * v), own * start, count).real
-                found += [ritz.nan_to_num(torch.inf).amin(1), ritz.nan_to_num(-torch.inf).amax(1)]
+                # Where the Krylov space is exhausted there are fewer values, and NaN in place of the others.
+                none = ritz.isnan()
+                found += [ritz.masked_fill(none, torch.inf).amin(1), ritz.masked_fill(none, -torch.inf).amax(1)]
             parts.append(found)
         found, *extremes = (torch.cat(each) for each in zip(*parts, strict=True))
         names = [f"{player}_hessian_{end}" for player in where.match.players for end in ("min", "max")]

@@ -120,8 +120,8 @@ class Diagnostic(Instrument):
             found = linear.arnoldi(lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.products, here.width))
         gap = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
         found = found.cpu().numpy()
-        modulus = np.nan_to_num(np.abs(found), nan=-1.0)
-        found = np.take_along_axis(found, np.argsort(-modulus, axis=1, kind="stable"), axis=1)
+        falling = np.argsort(-np.abs(found), axis=1, kind="stable")  # which puts NaN last
+        found = np.take_along_axis(found, falling, axis=1)
         if here.period > 1:  # per step: the root that turns least
             found = np.abs(found) ** (1 / here.period) * np.exp(1j * np.angle(found) / here.period)
         return found, gap.cpu().numpy() & here.autonomous

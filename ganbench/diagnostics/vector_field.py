@@ -158,7 +158,7 @@ class Diagnostic(Instrument):
         exact = Match(rules, match.members, match.device, match.dtype)
         # The exact field of a plane that holds all parameters is the same for every member.
         distinct = 1 if plane.base.shape[1] == 2 else plane.members
-        base, axes = plane.base[:distinct].nan_to_num(), plane.axes[:distinct]
+        base, axes = plane.base[:distinct], plane.axes[:distinct]
         batch = plane_tools.seats(exact.draw(0, played.dynamics.draws)[0], torch.arange(distinct))
         true = Plane(exact.select(range(distinct)), batch, base, axes)
         true = true.over(grid, true.inside)

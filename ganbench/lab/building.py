@@ -151,11 +151,11 @@ def with_options(part: Any, each: Mapping[str, np.ndarray], count: int, match: M
         raise GanbenchError(f"{part!r} takes no {which} of each member's own: {error}; play one at a time.") from None
 
 
-def numbers(what: str, given: Any) -> np.ndarray:
-    """One number or several, as (count,) float64.
+def real_array(given: Any, wanted: str) -> np.ndarray:
+    """Numbers of any shape, as float64.
 
     Raises:
-        GanbenchError: they are not finite numbers in a row, or there are none.
+        GanbenchError: they are not numbers, or do not fit in an array; `wanted` says what would be.
     """
     if isinstance(given, Tensor):
         given = given.detach().cpu().numpy()
@@ -164,9 +164,19 @@ def numbers(what: str, given: Any) -> np.ndarray:
         if values.dtype.kind not in "iuf":
             raise ValueError
     except ValueError:
-        raise GanbenchError(f"{what} must be a number, or one for each member, but is {given!r}.") from None
+        raise GanbenchError(f"{wanted}, but is {given!r}.") from None
+    return values.astype(np.float64)
+
+
+def numbers(what: str, given: Any) -> np.ndarray:
+    """One number or several, as (count,) float64.
+
+    Raises:
+        GanbenchError: they are not finite numbers in a row, or there are none.
+    """
+    values = real_array(given, f"{what} must be a number, or one for each member")
     values = np.squeeze(values, axis=1) if values.ndim == 2 and values.shape[1] == 1 else values
-    values = np.atleast_1d(values.astype(np.float64))
+    values = np.atleast_1d(values)
     if values.ndim != 1 or not len(values):
         raise GanbenchError(f"{what} must be a number, or one for each member, but has the shape {values.shape}.")
     if not np.isfinite(values).all():

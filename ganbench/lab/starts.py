@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.games import Match, Players, Rules
+from ganbench.lab.building import real_array
 
 SHOWN = 12  # parameter names that an error lists
 
@@ -32,15 +32,8 @@ def points(rules: Rules, given: Any, what: str = "start") -> np.ndarray:
     names = parameter_names(rules)
     if isinstance(given, Mapping):
         given = _columns(names, given, what)
-    if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
-    try:
-        values = np.asarray(given)
-        if values.dtype.kind not in "iuf":
-            raise ValueError
-    except ValueError:
-        raise GanbenchError(f"{what} must be {_listed(names)}, or rows of these, but is {given!r}.") from None
-    values = np.atleast_2d(values.astype(np.float64))
+    values = real_array(given, f"{what} must be {_listed(names)}, or rows of these")
+    values = np.atleast_2d(values)
     if values.ndim != 2 or not len(values) or values.shape[1] != len(names):
         received = values.shape[1] if values.ndim == 2 else f"the shape {values.shape}"
         raise GanbenchError(f"{what} must have {len(names)} values ({_listed(names)}), but has {received}.")
