@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -118,8 +118,16 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
             if job.done:
                 out.print(f"{stage} {name}: up to date")
             else:
-                run(stage, job.slice, job.path)
+                _work(stage, job.slice, job.path, plan.site)
                 out.print(f"{stage} {name}: {job.path}")
+
+
+def _work(stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any]) -> None:
+    from ganbench.stages.work import Site, at_work
+
+    with at_work(Site(**site), stage, path) as work:
+        if work is not None:
+            run(stage, slice, path, work)
 
 
 def _stage_command(stage: str, what: str) -> None:
@@ -279,9 +287,10 @@ def draw_field(
 def job(
     stage: str,
     slice: Annotated[str, typer.Option(help="The job's slice of the configuration, as JSON.")],
+    site: Annotated[str, typer.Option(help="Where it works, as JSON.")],
     output: Annotated[Path, typer.Option(help="The file whose name carries the job's digest.")],
 ) -> None:
     """Run one job as the workflow hands it out."""
     if stage not in STAGES:
         raise GanbenchError(unknown("stage", stage, STAGES))
-    run(stage, json.loads(slice), output)
+    _work(stage, json.loads(slice), output, json.loads(site))

@@ -122,6 +122,6 @@ def test_a_lock_is_held_once_names_its_holder_and_goes_with_it(tmp_path):
     lock = try_lock(path)
     assert lock is not None
     assert "process" in holder(path)
-    lock.close()
+    lock.release()
     path.write_text("")
     assert holder(path) == "another process"

@@ -1,66 +1,120 @@
-"""Locks between processes: an advisory lock on a file that says who holds it, gone with its holder however it ends."""
+"""Locks between processes, of one machine or of several that share a file system.
+
+A lock is a file that says who holds it. On one machine it is an advisory lock of the kernel's, gone with its holder
+however that ends. Other machines may not see such a lock (not every network file system passes it on), so the file is
+also a lease: its holder renews its time stamp, and a machine that is not the holder's respects it until it has not been
+renewed for `LEASE_SECONDS`. Time stamps are compared with one another only, never with a machine's own clock.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 from ganbench.core.errors import GanbenchError
 
-
-def try_lock(path: Path) -> TextIO | None:
-    """Take the lock at `path` without waiting.
-
-    Returns:
-        an open file that holds the lock until it is closed or the process ends; None if another process holds it.
-    """
-    return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+LEASE_SECONDS = 120.0
+RENEW_SECONDS = 20.0
+SETTLE_SECONDS = 1.0
+POLL_SECONDS = 0.5  # between two tries of who waits
+EVERYONE = 0o666  # colleagues who share a folder share its locks
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # said by file systems that have none: the lease must do
 
 
-def _lock(path: Path, operation: int) -> TextIO | None:
+class Lock:
+    """A lock that is held, until it is released or the process ends."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self.path = path
+        self._file = file
+        self._released = threading.Event()
+        threading.Thread(target=self._renew, name=f"lease of {path}", daemon=True).start()
+
+    def release(self) -> None:
+        """Give it up; the file goes, so that no other machine waits for the lease to end."""
+        if not self._released.is_set():
+            self._released.set()
+            with suppress(OSError):  # another user's file, in a folder that protects it
+                if _same(self._file, self.path):
+                    self.path.unlink()
+            self._file.close()
+
+    def _renew(self) -> None:
+        while not self._released.wait(RENEW_SECONDS):
+            with suppress(OSError, ValueError):  # a file system that does not answer for a while; or just released
+                os.utime(self._file.fileno())
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def try_lock(path: Path) -> Lock | None:
+    """Take the lock at `path` without waiting; None if somebody else holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, operation)
-    except BlockingIOError:
-        file.close()
-        return None
-    file.seek(0)
-    file.truncate()
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    json.dump({"user": _user(), "host": socket.gethostname(), "pid": os.getpid(), "since": now}, file)
-    file.flush()
-    return file
+    while True:
+        file = _open(path)
+        try:
+            known = _flock(file)
+        except OSError as error:
+            file.close()
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
+        if not _same(file, path):  # its holder released it between our opening and our locking it
+            file.close()
+            continue
+        if _leased(file, path, known):
+            file.close()
+            return None
+        _sign(file)
+        if not known:  # two may have come this far at once; the one who signed last has it
+            time.sleep(SETTLE_SECONDS)
+            if json.loads(path.read_text())["pid"] != os.getpid():
+                file.close()
+                return None
+        return Lock(path, file)
 
 
 @contextmanager
-def exclusive(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold the lock at `path` for the block. The file stays: removing it would let two holders in.
+def exclusive(path: Path, what: str, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock at `path` for the block.
 
     Args:
         path: the lock file.
         what: the thing that is locked, for the message.
-        wait: for as long as somebody else holds it, instead of giving up.
+        waiting: wait for as long as somebody else holds it, instead of giving up; called once, with who that is.
 
     Raises:
         GanbenchError: the file cannot be written, or somebody else holds it; the message says who, where and since
             when.
     """
+    said = False
     try:
-        file = _lock(path, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while (lock := try_lock(path)) is None:
+            if waiting is None:
+                raise GanbenchError(f"{what} is in use by {holder(path)}. Wait until that ends, or stop it.")
+            if not said:
+                waiting(holder(path))
+                said = True
+            time.sleep(POLL_SECONDS)
     except OSError as error:
         raise GanbenchError(f"{what} needs the lock file {path}, which cannot be written: {error.strerror}.") from error
-    if file is None:
-        raise GanbenchError(f"{what} is in use by {holder(path)}. Wait until that ends, or stop it.")
-    with file:
+    with lock:
         yield
 
 
@@ -69,13 +123,87 @@ def holder(path: Path) -> str:
     try:
         owner = json.loads(path.read_text())
         return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
-def _user() -> str:
+def user() -> str:
     """The user's name, or number where the machine has no name for it, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def machine() -> str:
+    """This machine since its start: containers on it share the name, as they share its kernel's locks."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return socket.gethostname()
+
+
+def _open(path: Path) -> TextIO:
+    """The file, made if need be; only readable where it is another user's, which is enough to lock it."""
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE)
+        with suppress(OSError):
+            os.fchmod(handle, EVERYONE)
+        return os.fdopen(handle, "r+")
+    try:
+        # Without O_CREAT: Linux refuses that on files of others in a folder like /tmp.
+        return os.fdopen(os.open(path, os.O_RDWR), "r+")
+    except PermissionError:
+        return path.open()
+
+
+def _flock(file: TextIO) -> bool:
+    """Take the kernel's lock; whether the file system has such locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _same(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _leased(file: TextIO, path: Path, known: bool) -> bool:
+    """Whether somebody holds the lock of whom the kernel need not know.
+
+    Args:
+        known: whether the kernel's lock is ours, so that nobody on this machine holds it.
+    """
+    try:
+        owner = json.loads(file.read())
+        elsewhere, pid = owner["machine"] != machine(), int(owner["pid"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    if elsewhere:
+        return _now(path.parent) - os.fstat(file.fileno()).st_mtime < LEASE_SECONDS
+    return not known and Path(f"/proc/{pid}").exists()
+
+
+def _now(folder: Path) -> float:
+    """The time of the file system, which stamps the leases too."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".time-") as probe:
+        return os.fstat(probe.fileno()).st_mtime
+
+
+def _sign(file: TextIO) -> None:
+    if not file.writable():
+        return  # another user's: the kernel's lock holds, and the name in the file is an older one
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    owner = {"user": user(), "host": socket.gethostname(), "machine": machine(), "pid": os.getpid(), "since": now}
+    file.seek(0)
+    file.truncate()
+    json.dump(owner, file)
+    file.flush()
+    os.fsync(file.fileno())

@@ -7,28 +7,35 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganbench.stages.work import Work
 
 STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
 STAMPS = ".done"  # folder of the stamps that stand for the digests of tables, figures, report and tracking
 
 
-def run(stage: str, slice: dict[str, Any], path: Path) -> None:
+def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None) -> None:
     """Run one job of a stage.
 
     Args:
         stage: one of STAGES.
         slice: the job's slice of the configuration, see `stages/plan.py`.
         path: the file whose name carries the job's digest; the slice tells of any others.
+        work: the job's surroundings; without any, nobody is told how far it is.
     """
-    function: Callable[[dict[str, Any], Path], None] = importlib.import_module(f"{__name__}.{stage}").run
+    from ganbench.stages.work import Work
+
+    work = work or Work()
+    function: Callable[[dict[str, Any], Path, Work], None] = importlib.import_module(f"{__name__}.{stage}").run
     if path.parent.name != STAMPS:
-        function(slice, path)
+        function(slice, path, work)
         return
     # What the stage writes has plain names, and is what the latest stamp says: an older one must not vouch for it.
     for older in path.parent.glob(f"{stage}-*"):
         older.unlink()
-    function(slice, path)
+    function(slice, path, work)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 

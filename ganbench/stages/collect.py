@@ -27,13 +27,13 @@ from ganbench.stages.evaluate import panel_of
 from ganbench.stages.jobs import Job, looks
 from ganbench.stages.parts import CPU, examples, instrument_of, make, rules_of
 from ganbench.stages.plan import Plan
-from ganbench.stages.progress import progress
+from ganbench.stages.work import Work
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
 VERSIONS = ("device", "python", "torch", "cuda", "commit")
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     plan = Plan(parse(slice["study"], origin="the study that collect was given"))
     folder = path.parent
@@ -42,7 +42,7 @@ def run(slice: dict[str, Any], path: Path) -> None:
     runs, snapshots, curves = [], [], []
     with store.writing(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
-        with progress(f"collect {plan.study.study}", len(plan.runs), "runs") as report:
+        with work.progress(f"collect {plan.study.study}", len(plan.runs), "runs") as report:
             for count, (point, trained, judged) in enumerate(_results(plan), start=1):
                 curve, snapshot = _curves(point, trained), _snapshots(point, judged, metrics)
                 curves.append(curve)
@@ -51,7 +51,7 @@ def run(slice: dict[str, Any], path: Path) -> None:
                 if judged is not None:
                     store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
-        with device(plan.study.machine.device):
+        with device(work.site.device):
             references = _references(plan, metrics, samples.create_group("real"))
     measurements, instruments = _measurements(plan, folder / "arrays.h5")
     tables = {

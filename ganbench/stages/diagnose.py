@@ -17,11 +17,11 @@ from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
 from ganbench.stages.jobs import looks
 from ganbench.stages.parts import images_of, instrument_of, rules_of, verify
-from ganbench.stages.progress import progress
 from ganbench.stages.train import training_of
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     for named in slice["experiments"].values():
         verify(named["sources"], [("diagnostic", named)], "diagnose")
@@ -33,24 +33,24 @@ def run(slice: dict[str, Any], path: Path) -> None:
     for member in members:
         if member["digest"] not in kept:
             new.setdefault(member["digest"], member)
-    made = (_of_runs if slice["trained"] else _of_study)(slice, list(new.values()))
+    made = (_of_runs if slice["trained"] else _of_study)(slice, list(new.values()), work)
     packs.write(path, "diagnose", members, kept, made)
 
 
-def _of_study(slice: dict[str, Any], new: list[packs.Member]) -> Iterator[tuple[packs.Member, Tree]]:
+def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[tuple[packs.Member, Tree]]:
     for look in new:
         reading = instrument_of(slice["experiments"][look["experiment"]]).measure(None)
         values = {name: float(value) for name, value in reading.values.items()}
         yield look, {"values": values, "arrays": {name: np.asarray(each) for name, each in reading.arrays.items()}}
 
 
-def _of_runs(slice: dict[str, Any], new: list[packs.Member]) -> Iterator[tuple[packs.Member, Tree]]:
+def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[tuple[packs.Member, Tree]]:
     """Every instrument on the runs it looks at, those of the same parts at once."""
     images = images_of(slice["prepared"])
     with (
-        device(slice["machine"]["device"]) as place,
+        device(work.site.device) as place,
         store.reading(Path(slice["trained"]), "train") as file,
-        progress(f"diagnose {slice['pack']}", len(new), "looks") as report,
+        work.progress(f"diagnose {slice['pack']}", len(new), "looks") as report,
     ):
         done = 0
         for (experiment, team), mine in groupby(new, key=lambda look: (look["experiment"], look["team"])):

@@ -13,12 +13,12 @@ from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
 from ganbench.stages.parts import examples, make, verify
-from ganbench.stages.progress import progress
+from ganbench.stages.work import Work
 
 POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many of them are kept for one
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     verify(slice["sources"], [("metric", named) for named in slice["metrics"]], "evaluate")
     for team in slice["teams"]:
@@ -27,7 +27,7 @@ def run(slice: dict[str, Any], path: Path) -> None:
     kept = packs.there(path, "evaluate", members)
     trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}
     new = [member for member in members if member["digest"] not in kept]
-    made = _evaluate_new(slice, new, trained) if new else ()
+    made = _evaluate_new(slice, new, trained, work) if new else ()
     packs.write(path, "evaluate", members, kept, made)
 
 
@@ -43,15 +43,15 @@ def panel_of(slice: dict[str, Any]) -> Panel:
 
 
 def _evaluate_new(
-    slice: dict[str, Any], new: list[packs.Member], trained: dict[str, str]
+    slice: dict[str, Any], new: list[packs.Member], trained: dict[str, str], work: Work
 ) -> Iterator[tuple[packs.Member, Tree]]:
     panel, architecture = panel_of(slice), make("architecture", slice["parts"]["architecture"])
     data = make("dataset", slice["parts"]["dataset"]).spec
     shown = slice["shown"] if len(data.shape) == 3 else min(slice["samples"], POINTS_PER_IMAGE * slice["shown"])
     with (
-        device(slice["machine"]["device"]) as place,
+        device(work.site.device) as place,
         store.reading(Path(slice["trained"]), "train") as file,
-        progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
+        work.progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
     ):
         for count, member in enumerate(new, start=1):
             snapshots = packs.group_of(file, trained[member["digest"]])["snapshots"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures import write
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]])

@@ -8,9 +8,10 @@ from typing import Any
 from ganbench.core import store
 from ganbench.stages import one_thread
 from ganbench.stages.parts import examples, make, verify
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     verify(slice["sources"], [("judge", slice["judge"])])
     memory = make("judge", slice["judge"]).fit(examples(Path(slice["prepared"])))

@@ -26,6 +26,7 @@ from ganbench.report.outputs import figure_files, figures, table_files
 from ganbench.stages import STAGES, STAMPS
 from ganbench.stages.jobs import Job, fitting
 
+WHERE = {"machine"}  # parts of a study that change no number and no page: no file is named after them
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
@@ -49,6 +50,18 @@ class Plan:
         """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
         jobs = getattr(self, stage)
         return jobs if isinstance(jobs, dict) else {stage: jobs}
+
+    @cached_property
+    def site(self) -> dict[str, Any]:
+        """Where the study's jobs work, see `Site`; no file is named after it."""
+        uri, machine = self.study.track.uri, self.study.machine
+        return {
+            "folder": str(self.folder),
+            "study": self.study.study,
+            "device": machine.device,
+            "checkpoint_seconds": machine.checkpoint_seconds,
+            "server": uri if uri.startswith("http") else None,
+        }
 
     def files(self) -> list[Path]:
         """Every file the study's jobs leave."""
@@ -124,16 +137,14 @@ class Plan:
     @cached_property
     def train(self) -> dict[str, Job]:
         """By pack: its runs, trained."""
-        machine = self.study.machine.model_dump(mode="json")
-        return {name: self._train(pack, machine) for name, pack in self.packs.items()}
+        return {name: self._train(pack) for name, pack in self.packs.items()}
 
-    def _train(self, pack: Pack, machine: dict[str, Any]) -> Job:
+    def _train(self, pack: Pack) -> Job:
         prepared = self._examples(pack.runs[0])
         slice = {
             "teams": [{"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.teams],
             "train": pack.runs[0].train.model_dump(mode="json"),
             "fuse": self.study.pack.fuse,
-            "machine": machine,
             "prepared": prepared and str(prepared.path),
         }
         return self._pack_job("train", pack, self.train_digests, slice, (prepared.path,) if prepared else ())
@@ -141,17 +152,15 @@ class Plan:
     @cached_property
     def evaluate(self) -> dict[str, Job]:
         """By pack: metrics and samples at every snapshot of its runs."""
-        machine = self.study.machine.model_dump(mode="json")
         packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("architecture")}
-        return {name: self._evaluate(pack, machine) for name, pack in packs.items()}
+        return {name: self._evaluate(pack) for name, pack in packs.items()}
 
-    def _evaluate(self, pack: Pack, machine: dict[str, Any]) -> Job:
+    def _evaluate(self, pack: Pack) -> Job:
         dataset = _dataset(pack.runs[0])
         trained, prepared, judge = self.train[pack.name].path, self.prepare[dataset].path, self.judge[dataset].path
         slice = {
             **self._measured,
             "parts": parts_of(pack.runs[0]),
-            "machine": machine,
             "trained": str(trained),
             "prepared": str(prepared),
             "judge": str(judge),
@@ -193,7 +202,7 @@ class Plan:
                 if places:
                     looks[experiment.name] = places
             if looks:
-                slice = {key: train.slice[key] for key in ("teams", "train", "machine", "prepared", "members", "pack")}
+                slice = {key: train.slice[key] for key in ("teams", "train", "prepared", "members", "pack")}
                 experiments = self._instruments(each for each in others if each.name in looks)
                 slice |= {"trained": str(train.path), "experiments": experiments, "looks": looks}
                 jobs[name] = fitting(self._job("diagnose", name, slice, (train.path, *train.inputs)))
@@ -215,7 +224,7 @@ class Plan:
     def collect(self) -> Job:
         """All results of the study in a few tables. Its slice is what the grid is made from, not the grid: that may
         have a million points."""
-        study = self.study.model_dump(mode="json", exclude={"title", "description", "track", "claims"})
+        study = self.study.model_dump(mode="json", exclude={"title", "description", "track", "claims", *WHERE})
         stages = ("prepare", "judge", "train", "evaluate", "diagnose")
         files = [job.path for stage in stages for job in self.jobs(stage).values()]
         value = digest([study, [path.name for path in files], sources_digest(_stage("collect"))])
@@ -257,7 +266,7 @@ class Plan:
         """The HTML report."""
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
         slice = {
-            "study": self.study.resolved(),
+            "study": self.study.model_dump(mode="json", exclude=WHERE),
             "figures": str(self.folder / "figures"),
             "shown": [list(each) for each in self.shown],
             "folder": str(self.folder),

@@ -12,9 +12,10 @@ from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.stages.parts import make, verify
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("dataset", slice["dataset"])])
     dataset = make("dataset", slice["dataset"])
     examples = dataset.load()

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 LINE_SECONDS = 10.0  # between two lines of a log
 
-Report = Callable[[float], None]
+Report = Callable[[float], float]
 
 
 @contextmanager
@@ -26,24 +26,31 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         done: how much was done before.
 
     Yields:
-        a function to call with the amount done so far.
+        a function to call with the amount done so far; it returns the rate since the start, in units a second.
     """
+    began = said = time.monotonic()
+
+    def rate_of(amount: float) -> float:
+        return (amount - done) / max(time.monotonic() - began, 1e-9)
+
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(what, total=total, completed=done)
-            yield lambda amount: bar.update(task, completed=amount)
+
+            def show(amount: float) -> float:
+                bar.update(task, completed=amount)
+                return rate_of(amount)
+
+            yield show
         return
 
-    began = said = time.monotonic()
-
-    def line(amount: float) -> None:
+    def line(amount: float) -> float:
         nonlocal said
-        now = time.monotonic()
+        now, rate = time.monotonic(), rate_of(amount)
         if now - said < LINE_SECONDS and amount < total:
-            return
+            return rate
         said = now
-        rate = (amount - done) / max(now - began, 1e-9)
         left = f"{(total - amount) / rate:.0f} s left" if rate > 0 else "no rate yet"
         stamp = time.strftime("%H:%M:%S")
         print(
@@ -51,5 +58,6 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
             file=sys.stderr,
             flush=True,
         )
+        return rate
 
     yield line

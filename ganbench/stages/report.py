@@ -7,9 +7,10 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.html import render
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     render(
         Collected.read(Path(slice["collected"])),
         slice["study"],

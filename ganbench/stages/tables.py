@@ -8,8 +8,9 @@ from typing import Any
 from ganbench.analysis.collected import Collected
 from ganbench.core.claims import Claim
 from ganbench.report.tables import write
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     claims = [Claim.model_validate(claim) for claim in slice["claims"]]
     write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), claims)

@@ -7,14 +7,16 @@ new MLflow run, and the old one is tagged `ganbench.superseded`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.locks import exclusive
-from ganbench.stages.progress import progress
+from ganbench.stages.work import Work
 from ganbench.tracking.address import database_of, public
 from ganbench.tracking.environment import QUIET, environment, silence
 from ganbench.tracking.pictures import Frame, frame_of
@@ -33,10 +35,10 @@ class Tracked:
     artifacts: int  # pictures logged
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     """Run the stage's job: track what is collected."""
     collected = Collected.read(Path(slice["collected"]))
-    with progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
+    with work.progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
         track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
 
 
@@ -57,7 +59,8 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
     # would both find a run missing and write it twice.
     beside = database if database is not None else collected.folder.resolve()
     lock = beside.with_name(f".{beside.name}.track.lock")
-    with exclusive(lock, f"the MLflow store {public(uri)}", wait=True), environment(QUIET), silence():
+    what = f"the MLflow store {public(uri)}"
+    with exclusive(lock, what, waiting=partial(_say_waiting, what)), environment(QUIET), silence():
         store = Store(uri, study, database)
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
@@ -76,3 +79,7 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
                 report(done, len(collected.runs))
         superseded = store.mark_superseded(complete, shown)
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts)
+
+
+def _say_waiting(what: str, holder: str) -> None:
+    print(f"{what} is being written by {holder}; waiting for that", file=sys.stderr, flush=True)

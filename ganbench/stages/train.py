@@ -25,11 +25,12 @@ from ganbench.games import Member, Rules
 from ganbench.stages import one_thread, packs
 from ganbench.stages.device import device
 from ganbench.stages.parts import images_of, make, rules_of, verify
-from ganbench.stages.progress import Report, progress
+from ganbench.stages.progress import Report
 from ganbench.stages.provenance import now, versions
+from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
@@ -37,7 +38,7 @@ def run(slice: dict[str, Any], path: Path) -> None:
     kept = packs.there(path, "train", members)
     new = [member for member in members if member["digest"] not in kept]
     resume = path.parent / ".resume" / slice["pack"]
-    made = train_new(slice, new, resume) if new else []
+    made = train_new(slice, new, resume, work) if new else []
     packs.write(path, "train", members, kept, made)
     shutil.rmtree(resume, ignore_errors=True)
 
@@ -54,13 +55,15 @@ def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
     )
 
 
-def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> list[tuple[packs.Member, Tree]]:
+def train_new(
+    slice: dict[str, Any], new: list[packs.Member], resume: Path, work: Work
+) -> list[tuple[packs.Member, Tree]]:
     """Train the members that no file holds, team by team, in waves: all of a team at once where it fuses, one by one
     where it does not."""
     images, made = images_of(slice["prepared"]), []
     with (
-        device(slice["machine"]["device"]) as place,
-        progress(f"train {slice['pack']}", len(new) * slice["train"]["steps"], "run-steps") as report,
+        device(work.site.device) as place,
+        work.progress(f"train {slice['pack']}", len(new) * slice["train"]["steps"], "run-steps") as report,
     ):
         for number, team in enumerate(slice["teams"]):
             mine = [member for member in new if member["team"] == number]
@@ -75,7 +78,7 @@ def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path) -> l
                 training, checkpoint = training_of(slice["train"], team["parts"]), _checkpoint(resume, wave, place)
                 after = _after(report, len(made) * training.steps, len(wave))
                 for member, tree in zip(
-                    wave, _wave(rules, training, wave, place, checkpoint, slice, after), strict=True
+                    wave, _wave(rules, training, wave, place, checkpoint, work, after), strict=True
                 ):
                     made.append((member, {**tree, "about": {**about, **tree["about"]}}))
     return made
@@ -97,7 +100,7 @@ def _wave(
     wave: list[packs.Member],
     place: torch.device,
     checkpoint: Path,
-    slice: dict[str, Any],
+    work: Work,
     report: Callable[[int], None],
 ) -> list[Tree]:
     """Train one wave, from its checkpoint if it has one; leaves its results in the checkpoint."""
@@ -114,7 +117,7 @@ def _wave(
     def at_chunk(step: int, alive: int, state_of: Callable[[], Tree]) -> None:
         nonlocal saved_at
         report(step)
-        if time.monotonic() - saved_at >= slice["machine"]["checkpoint_seconds"]:
+        if time.monotonic() - saved_at >= work.site.checkpoint_seconds:
             _save(checkpoint, {"state": state_of(), "seconds": seconds + time.monotonic() - began})
             saved_at = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
@@ -15,8 +16,6 @@ from ganbench.core.study import parse
 from ganbench.stages import folder
 from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
-
-_held: list[Any] = []  # the lock of the results folder: held as long as this process lives
 
 
 def plan_of(config: dict[str, Any], origin: str, *, look: bool) -> Plan:
@@ -63,7 +62,7 @@ def start(plan: Plan) -> None:
         lock = try_lock(path)
         if lock is None:
             raise GanbenchError(f"the results folder {plan.folder} is in use by {holder(path)}.")
-        _held.append(lock)
+        atexit.register(lock.release)
         stages = ("train", "evaluate", "diagnose", "tables", "report")
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return

@@ -10,4 +10,4 @@ rule collect:
     params:
         slice=plan.collect.argument,
     shell:
-        "ganbench job collect --slice {params.slice:q} --output {output.runs:q} 2> {log:q}"
+        "ganbench job collect --slice {params.slice:q} --site {SITE:q} --output {output.runs:q} 2>> {log:q}"

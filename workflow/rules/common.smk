@@ -4,6 +4,7 @@ Inputs are `ancient`: a file's name carries the digest of all that made it, so a
 stamps say nothing.
 """
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ plan = plan_of(
     look=workflow.is_main_process,
 )
 RESULTS = str(plan.folder)
+# Not among the parameters of jobs, whose change would make them run again: it changes no result.
+SITE = json.dumps(plan.site)
 
 # Jobs use the environment that Snakemake itself runs in, activated or not; one job is one thread.
 shell.prefix(

@@ -11,4 +11,4 @@ rule diagnose:
     params:
         slice=slice_of("diagnose"),
     shell:
-        "ganbench job diagnose --slice {params.slice:q} --output {output:q} 2> {log:q}"
+        "ganbench job diagnose --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"

@@ -11,4 +11,4 @@ rule evaluate:
     params:
         slice=slice_of("evaluate"),
     shell:
-        "ganbench job evaluate --slice {params.slice:q} --output {output:q} 2> {log:q}"
+        "ganbench job evaluate --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"

@@ -8,7 +8,7 @@ rule prepare:
     params:
         slice=slice_of("prepare"),
     shell:
-        "ganbench job prepare --slice {params.slice:q} --output {output:q} 2> {log:q}"
+        "ganbench job prepare --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
 
 
 rule judge:
@@ -23,7 +23,7 @@ rule judge:
     params:
         slice=slice_of("judge"),
     shell:
-        "ganbench job judge --slice {params.slice:q} --output {output:q} 2> {log:q}"
+        "ganbench job judge --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
 
 
 rule weights:
@@ -37,4 +37,4 @@ rule weights:
     params:
         sha256=plan.study.evaluate.inception.sha256,
     shell:
-        "ganbench weights {output:q} --sha256 {params.sha256:q} 2> {log:q}"
+        "ganbench weights {output:q} --sha256 {params.sha256:q} 2>> {log:q}"

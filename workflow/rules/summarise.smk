@@ -14,7 +14,7 @@ rule track:
     params:
         slice=plan.track.argument,
     shell:
-        "ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+        "ganbench job track --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule tables:
@@ -43,7 +43,7 @@ rule tables:
     params:
         slice=plan.tables.argument,
     shell:
-        "ganbench job tables --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+        "ganbench job tables --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule figures:
@@ -58,7 +58,7 @@ rule figures:
     params:
         slice=plan.figures.argument,
     shell:
-        "ganbench job figures --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+        "ganbench job figures --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule report:
@@ -80,4 +80,4 @@ rule report:
     params:
         slice=plan.report.argument,
     shell:
-        "ganbench job report --slice {params.slice:q} --output {output.stamp:q} 2> {log:q}"
+        "ganbench job report --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"

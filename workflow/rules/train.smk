@@ -14,4 +14,4 @@ rule train:
     params:
         slice=slice_of("train"),
     shell:
-        "ganbench job train --slice {params.slice:q} --output {output:q} 2> {log:q}"
+        "ganbench job train --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"

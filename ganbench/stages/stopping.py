@@ -1,0 +1,112 @@
+"""Stopping in time: a job that is told to end, or whose time runs out, ends by itself and keeps what it has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ganbench.core.errors import GanbenchError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+TIMELY = 90.0  # a signal this many seconds before the job's time is over, or later, is about the time
+
+
+class Stopped(GanbenchError):
+    """The job was stopped from outside; `of_time` where its time was over."""
+
+    def __init__(self, message: str, *, of_time: bool) -> None:
+        super().__init__(message)
+        self.of_time = of_time
+
+
+class Stopping:
+    """What tells a job to end: signals, and the end of the time that a scheduler gave it.
+
+    Args:
+        end: Unix time at which the job is killed, if there is one.
+    """
+
+    def __init__(self, end: float | None = None) -> None:
+        self._end = end
+        self._deferring = False
+        self._signal: str | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Raise `Stopped` on a signal, for the block."""
+        before = {number: signal.signal(number, self._received) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Within the block a signal is only noted: whoever works there asks `reason`, and ends where it keeps what it
+        has."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def reason(self, seconds: float) -> str | None:
+        """Why to end now; None if there is time.
+
+        Args:
+            seconds: how long it may take until there is another chance to end, and to keep what there is.
+        """
+        if self._signal is not None:
+            return self._signal
+        if self._end is not None and time.time() + seconds >= self._end:
+            return "the job's time is nearly over"
+        return None
+
+    def stop(self, reason: str, then: str = "") -> Stopped:
+        """The exception to end with.
+
+        Args:
+            reason: why.
+            then: what is kept, and what becomes of it.
+        """
+        over = self._end is not None and time.time() >= self._end - TIMELY
+        return Stopped(f"stopped: {reason}{then and '; ' + then}", of_time=over)
+
+    def _received(self, number: int, _: Any) -> None:
+        self._signal = f"received {signal.Signals(number).name}"
+        if not self._deferring:
+            raise self.stop(self._signal)
+
+
+def end_of_job() -> float | None:
+    """When the scheduler will kill this job, as a Unix time; None where there is no scheduler, or no limit."""
+    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
+    if told:
+        return float(told)
+    if not job:
+        return None
+    try:
+        asked = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
+        left = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        return time.time() + seconds_of(left)
+    except (OSError, subprocess.SubprocessError, ValueError):  # UNLIMITED and INVALID are no numbers
+        return None
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time as Slurm writes it, `[days-][[hours:]minutes:]seconds`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    days, _, clock = text.rpartition("-")
+    seconds = 0
+    for part in clock.split(":"):
+        seconds = 60 * seconds + int(part)
+    return float(seconds + 86400 * int(days or 0))

@@ -1,0 +1,96 @@
+"""What a job is given beside its slice: the place where it works, and how to say how far it is and when to stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.locks import exclusive
+from ganbench.stages import journal
+from ganbench.stages.journal import Journal
+from ganbench.stages.progress import Report, progress
+from ganbench.stages.stopping import Stopped, Stopping, end_of_job
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a job works. Nothing here changes a number, so no file is named after it."""
+
+    folder: str = ""  # of the study's results; without one there is no journal
+    study: str = ""
+    device: str = "auto"
+    checkpoint_seconds: float = 60.0
+    server: str | None = None  # address of an MLflow server, to which training streams
+
+
+class Work:
+    """A job at work, with all it needs of its surroundings."""
+
+    def __init__(
+        self, site: Site | None = None, stopping: Stopping | None = None, journal: Journal | None = None
+    ) -> None:
+        self.site = site or Site(device="auto")
+        self.stopping = stopping or Stopping()
+        self._journal = journal
+
+    @contextmanager
+    def progress(self, what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
+        """Show how far work has come, on the terminal or in the log and in the journal; see `progress`."""
+        with progress(what, total, unit, done) as show:
+
+            def report(amount: float) -> None:
+                rate = show(amount)
+                if self._journal is not None:
+                    self._journal.progress(what, unit, amount, total, rate)
+
+            if self._journal is not None:
+                self._journal.progress(what, unit, done, total, 0.0)
+            yield report
+
+
+@contextmanager
+def at_work(site: Site, stage: str, path: Path) -> Iterator[Work | None]:
+    """A job's surroundings: nobody else does it at the same time, its journal is kept, and signals end it in order.
+
+    Args:
+        site: where it works.
+        stage: the job's stage.
+        path: its file, whose name carries its digest.
+
+    Yields:
+        the job's surroundings; None if another process did the job while this one waited for it.
+    """
+    entry = journal.place(Path(site.folder), stage, path)
+    waited = []
+
+    def waiting(holder: str) -> None:
+        waited.append(holder)
+        print(f"this job is being done by {holder}; waiting for that", file=sys.stderr, flush=True)
+
+    stopping = Stopping(end_of_job())
+    with stopping.listening(), exclusive(entry.with_suffix(".lock"), f"{stage} {path.stem}", waiting=waiting):
+        if waited and path.exists():
+            yield None
+            return
+        kept = Journal(entry)
+        kept.begin()
+        try:
+            yield Work(site, stopping, kept)
+        except BaseException as error:
+            kept.end(_how(error), str(error) or type(error).__name__)
+            raise
+        kept.end()
+
+
+def _how(error: BaseException) -> str:
+    """How an attempt ends that ends with this error."""
+    if isinstance(error, Stopped):
+        return journal.OUT_OF_TIME if error.of_time else journal.STOPPED
+    memory = isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "Unable to allocate")
+    )
+    return journal.OUT_OF_MEMORY if memory and not isinstance(error, GanbenchError) else journal.FAILED
