@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test lint bench clean
+.PHONY: env report lab test lint bench soak clean
 
 env: .venv/ready
 
@@ -37,6 +37,9 @@ lint: env
 
 bench: env  ## measure speed and memory, side by side
 	python -m benchmarks.bench
+
+soak: env  ## disturb a study at random for half an hour; it must end as if nothing had happened
+	python tests/soak.py --minutes 30
 
 clean:  ## remove the environment and every result
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis ganbench.egg-info

@@ -10,14 +10,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
+
+from benchmarks.cases import CASES, Case, build
 from benchmarks.sheets import Sheet
 from benchmarks.workers import ROOT
+from ganbench.core import registry, store
+from ganbench.core.sources import engine_digest
+from ganbench.engine import train as engine
+from ganbench.engine.train import Training
+from ganbench.games import Match
+from ganbench.stages import packs, team
+from ganbench.stages import train as stage
+from ganbench.stages.checkpoints import Checkpoint
+from ganbench.stages.work import Site, Work
 
 PARTS = ("steps", "start and end", "random numbers", "recording", "snapshots", "checkpoints", "writing")
 
@@ -68,20 +80,9 @@ class Stopwatch:
         return timed
 
 
-def job(case_name: str, count: int, steps: int, device: str, started: float) -> dict[str, float]:
-    """Run the training stage on a pack and return the seconds of its parts."""
-    import torch
-
-    from benchmarks.cases import CASES, build
-    from ganbench.core import registry, store
-    from ganbench.core.sources import engine_digest
-    from ganbench.engine import train as engine
-    from ganbench.games import Match
-    from ganbench.stages import packs
-    from ganbench.stages import train as stage
-
-    case = CASES[case_name]
-    training = case.training(steps)
+@contextmanager
+def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[str, Any], Path]]:
+    """What the training stage needs of a pack, fused: its slice, and where its results go, for a block."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         prepared = Path(folder) / "prepared.h5"
         examples = build("dataset", case.dataset).load()
@@ -92,41 +93,42 @@ def job(case_name: str, count: int, steps: int, device: str, started: float) -> 
             | {"learning_rate": member.learning_rate, "team": 0, "contender": case.name}
             for seed, member in enumerate(case.members(count))
         ]
+        sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
         parts = {family: {"name": name} for family, name in case.parts.items()}
         slice = {
             "pack": case.name,
-            "teams": [
-                {
-                    "parts": parts,
-                    "sources": engine_digest("train", [registry.find(*part) for part in case.parts.items()]),
-                }
-            ],
-            "train": {"steps": steps},
+            "teams": [{"parts": parts, "sources": sources}],
+            "train": {"steps": training.steps},
             "members": members,
             "fuse": "always",
-            "machine": {"device": device, "checkpoint_seconds": 60.0},
             "prepared": str(prepared),
         }
-        # A GPU works on after a call returns: the stopwatch waits for it.
-        watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
         # A machine with a GPU may lack what reads the options in a slice.
         patches.enter_context(patch.object(stage, "training_of", lambda *_: training))
         patches.enter_context(patch.object(stage, "rules_of", lambda *given: case.rules(given[-1])))
+        yield slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
+
+
+def job(case: Case, count: int, steps: int, device: str, started: float) -> dict[str, float]:
+    """Run the training stage on a pack and return the seconds of its parts."""
+    training = case.training(steps)
+    # A GPU works on after a call returns: the stopwatch waits for it.
+    watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
+    with trained(case, count, training) as (slice, path), ExitStack() as patches:
         for owner, name, part in (
             (type(training.dynamics), "step", "steps"),
             (Match, "draw", "random numbers"),
             (engine, "_keep", "snapshots"),
-            (stage, "_save", "checkpoints"),
+            (Checkpoint, "keep", "checkpoints"),
             (packs, "write", "writing"),
-            (stage, "train", "recording"),  # what is left of the loop
+            (team, "train", "recording"),  # what is left of the loop
         ):
             patches.enter_context(patch.object(owner, name, watch.around(part, getattr(owner, name))))
         watch.seconds["start and end"] = time.time() - started
-        whole = watch.around("start and end", stage.run)
-        whole(slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5")
+        watch.around("start and end", stage.run)(slice, path, Work(Site(device=device)))
     return watch.seconds
 
 
 if __name__ == "__main__":
     name, members, steps, place, started = sys.argv[1:]
-    print(json.dumps(job(name, int(members), int(steps), place, float(started))))
+    print(json.dumps(job(CASES[name], int(members), int(steps), place, float(started))))

@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ganbench import __version__
+from ganbench.commands import DEFAULT, AStudy, laboratory, out
+from ganbench.commands.status import status
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
 from ganbench.core.study import Study, load, parse
-from ganbench.stages import STAGES, folder, run
+from ganbench.stages import STAGES, folder, run, showing
 from ganbench.stages.plan import Plan
 
 app = typer.Typer(
@@ -25,10 +27,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-STUDY = typer.Argument(help="The study's file.", show_default=True)
-AStudy = Annotated[Path, STUDY]
-DEFAULT = Path("config/config.yaml")
-out = Console(highlight=False)
+STAGES_PANEL = "Stages, in their order: each does what is not up to date yet"
+LABORATORY = "The laboratory: one game, without a study"
+AnOnly = Annotated[str | None, typer.Option(help="One job only, by the name of its pack or data set.")]
 
 
 def main() -> None:
@@ -59,33 +60,35 @@ def list_members(
 
 
 @app.command()
-def check(study: AStudy = DEFAULT) -> None:
+def check(
+    study: AStudy = DEFAULT,
+    profile: Annotated[
+        Path | None, typer.Option(help="Of a cluster: workflow/profiles/slurm; shows what the study will ask of it.")
+    ] = None,
+) -> None:
     """Validate a study, try its networks, and show what it will take - before anything starts."""
-    from ganbench.stages.check import check as try_out
+    from ganbench.stages import profile as profiles
+    from ganbench.stages.check import check as try_parts
 
-    plan = Plan(load(study))
+    cluster = None if profile is None else profiles.read(profile)
+    plan = Plan(load(study, over=cluster.config if cluster else {}))
     folder.usable(plan)
-    estimates = try_out(plan)
-    table = Table(
-        title=f"{plan.study.study}: {len(plan.runs):,} runs in {len(plan.packs):,} packs", title_justify="left"
-    )
-    for column in ("contender", "runs", "packs", "parameters D + G", "core-minutes", "disk"):
-        table.add_column(column, justify="left" if column == "contender" else "right", overflow="fold")
-    for estimate in estimates:
-        packs = sum(pack.runs[0].contender == estimate.contender for pack in plan.packs.values())
-        sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
-        minutes, disk = f"{estimate.seconds / 60:.1f}", f"{estimate.bytes / 1e6:.1f} MB"
-        table.add_row(estimate.contender, f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
-    out.print(table)
+    estimates = try_parts(plan, here=cluster is None or cluster.executor == profiles.LOCAL)
+    out.print(showing.estimates(plan, estimates))
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
     waiting = sum(not job.done for job in jobs)
-    minutes = sum(estimate.seconds for estimate in estimates) / 60
+    minutes = sum(estimate.seconds * estimate.runs for estimate in estimates) / 60
     out.print(
         f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs."
     )
+    if cluster is not None:
+        showing.demand(out, plan, estimates, cluster)
     if not any("mode_kl" in metric.build().columns for metric in plan.study.evaluate.metrics):
         out.print("Note: without the metric mode_coverage, no run can be seen to collapse.")
     out.print(f"Results: {plan.folder}")
+
+
+app.command()(status)
 
 
 @app.command()
@@ -122,24 +125,19 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
                 out.print(f"{stage} {name}: {job.path}")
 
 
-def _work(stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any]) -> None:
+def _work(stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0) -> None:
     from ganbench.stages.work import Site, at_work
 
-    with at_work(Site(**site), stage, path) as work:
+    with at_work(Site(**site), stage, path, asked_mb) as work:
         if work is not None:
             run(stage, slice, path, work)
 
 
 def _stage_command(stage: str, what: str) -> None:
-    def command(
-        study: AStudy = DEFAULT,
-        only: Annotated[str | None, typer.Option(help="One job only, by the name of its pack or data set.")] = None,
-    ) -> None:
+    def command(study: AStudy = DEFAULT, only: AnOnly = None) -> None:
         _stage(stage, study, only)
 
-    app.command(stage, help=what, rich_help_panel="Stages, in their order: each does what is not up to date yet")(
-        command
-    )
+    app.command(stage, help=what, rich_help_panel=STAGES_PANEL)(command)
 
 
 for _name, _what in {
@@ -152,17 +150,33 @@ for _name, _what in {
     "track": "Show the results in MLflow.",
     "tables": "Write the tables.",
     "figures": "Draw the figures.",
-    "report": "Write the HTML report.",
 }.items():
     _stage_command(_name, _what)
 
 
+@app.command(rich_help_panel=STAGES_PANEL)
+def report(
+    study: AStudy = DEFAULT,
+    only: AnOnly = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Of what there is now, with tables and figures, in a folder of their own.")
+    ] = False,
+) -> None:
+    """Write the HTML report."""
+    if partial:
+        from ganbench.stages.partial import write
+
+        out.print(f"{write(Plan(load(study)))}", soft_wrap=True)
+    else:
+        _stage("report", study, only)
+
+
 @app.command(hidden=True)
-def try_out() -> None:
+def try_out(here: Annotated[bool, typer.Option("--here/--elsewhere")] = True) -> None:
     """Try what the jobs of a study will need; the study comes as JSON on standard input."""
     from ganbench.stages.check import check as try_parts
 
-    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")))
+    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")), here=here)
 
 
 @app.command()
@@ -176,121 +190,19 @@ def weights(
     fetch(path, sha256)
 
 
-LABORATORY = "The laboratory: one game, without a study"
-GAME = "Its name, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
-AGame = Annotated[str, typer.Option(help=GAME)]
-APart = Annotated[str | None, typer.Option(help="Of games that have one; with options as in 'r1(gamma=1)'.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
-
-
-@app.command(rich_help_panel=LABORATORY)
-def play(
-    game: AGame = "bilinear",
-    dynamics: Annotated[str, typer.Option(help="How the players move: 'consensus(gamma=0.5)'.")] = "simultaneous",
-    update: Annotated[str, typer.Option(help="How a gradient becomes a step: 'sgd(momentum=-0.5)'.")] = "sgd",
-    learning_rate: Annotated[str, typer.Option(help="Of both players; several make several members: 0.1,0.5.")] = "0.1",
-    start: Annotated[
-        list[str] | None, typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be repeated.")
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="How many members differ in their seeds, or which: 3,7.")] = "1",
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 100,
-    keep: Annotated[int, typer.Option(help="Look at every so many steps.")] = 1,
-    objective: APart = None,
-    regularizer: APart = None,
-    dataset: APart = None,
-    architecture: APart = None,
-    n_train: Annotated[str | None, typer.Option(help="Training examples; 'all' unless given.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Of games with a data set.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    out_file: Annotated[Path | None, typer.Option("--out", help="Table to write: .csv or .parquet.")] = None,
-    force: Force = False,
-) -> None:
-    """Play a game and write or show the path of both players."""
-    from ganbench import lab
-    from ganbench.lab import terminal
-    from ganbench.stages.progress import progress
-
-    terminal.target(out_file, terminal.TABLES, force)
-    match = lab.game(
-        game,
-        objective=objective,
-        regularizer=regularizer,
-        dataset=dataset,
-        architecture=architecture,
-        n_train=int(n_train) if n_train is not None and n_train.isdigit() else n_train,
-        batch_size=batch_size,
-        seeds=terminal.count_or_list("--seeds", seeds),
-        device=device,
-    )
-    with progress(f"play {game}", steps, "steps") as report:
-        played = lab.play(
-            match,
-            dynamics,
-            update=update,
-            learning_rate=terminal.numbers("--learning-rate", learning_rate),
-            steps=steps,
-            start=terminal.start("--start", start or ()),
-            keep=keep,
-            progress=report,
-        )
-    if out_file is None:
-        out.print(terminal.path_table(played) if len(played.trajectory) == 1 else terminal.members_table(played))
-    else:
-        terminal.write(terminal.rows(played), out_file)
-        out.print(f"{out_file}: {played.losses[match.players[0]].size:,} rows", soft_wrap=True)
-    out.print(terminal.verdict(played), soft_wrap=True)
-
-
-@app.command("field", rich_help_panel=LABORATORY)
-def draw_field(
-    game: AGame = "bilinear",
-    plane: Annotated[
-        str | None, typer.Option(help="The two parameters, b_d,b_g; the first of each player unless given.")
-    ] = None,
-    x: Annotated[str, typer.Option(help="From where to where the first one goes.")] = "-5,5",
-    y: Annotated[str, typer.Option(help="From where to where the second one goes.")] = "-5,5",
-    points: Annotated[int, typer.Option(help="Of the grid along each axis.")] = 41,
-    at: Annotated[str | None, typer.Option(help="Where all parameters stand, as --start of play.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the samples, and of where other parameters stand.")] = 0,
-    objective: APart = None,
-    regularizer: APart = None,
-    dataset: APart = None,
-    architecture: APart = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="Picture to write: .png or .svg.")] = None,
-    force: Force = False,
-) -> None:
-    """Draw the motion of a game in a plane of two parameters, and find its fixed points."""
-    from ganbench import lab
-    from ganbench.lab import terminal
-    from ganbench.lab.plane import PICTURES
-
-    terminal.target(out_file, PICTURES, force)
-    parts = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
-    field = lab.field(
-        lab.game(game, **parts, seeds=[seed]),
-        x=terminal.numbers("--x", x),
-        y=terminal.numbers("--y", y),
-        points=points,
-        parameters=None if plane is None else [name.strip() for name in plane.split(",")],
-        at=terminal.start("--at", () if at is None else (at,)),
-    )
-    found = field.fixed_points()
-    if found:
-        out.print(terminal.points_table(found, field.parameters))
-    else:
-        out.print(f"no fixed points for {field.parameters[0]} in [{x}] and {field.parameters[1]} in [{y}]")
-    if out_file is not None:
-        out.print(f"{lab.draw_field(field, out_file)}", soft_wrap=True)
+app.command(rich_help_panel=LABORATORY)(laboratory.play)
+app.command(rich_help_panel=LABORATORY)(laboratory.field)
 
 
 @app.command(hidden=True)
 def job(
     stage: str,
     slice: Annotated[str, typer.Option(help="The job's slice of the configuration, as JSON.")],
-    site: Annotated[str, typer.Option(help="Where it works, as JSON.")],
+    site: Annotated[str, typer.Option(help="Where it works, as JSON.", envvar="GANBENCH_SITE")],
     output: Annotated[Path, typer.Option(help="The file whose name carries the job's digest.")],
+    asked: Annotated[float, typer.Option(help="Memory that a cluster was asked for, in MB.")] = 0,
 ) -> None:
     """Run one job as the workflow hands it out."""
     if stage not in STAGES:
         raise GanbenchError(unknown("stage", stage, STAGES))
-    _work(stage, json.loads(slice), output, json.loads(site))
+    _work(stage, json.loads(slice), output, json.loads(site), asked)

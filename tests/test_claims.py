@@ -305,7 +305,8 @@ def collected(values, *, game="bilinear", **columns) -> SimpleNamespace:
     runs = pd.DataFrame({"run": [f"r{index}" for index in range(count)], "game": game, "seed": range(count)})
     runs = runs.assign(**{"learning_rate": 0.1, "n_train": math.nan, "steps": 100, "outcome": "finished", **columns})
     measurements = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": np.array(values, dtype=float)})
-    return SimpleNamespace(runs=runs, measurements=measurements, metrics={}, snapshots=None, curves=None)
+    absent = dict.fromkeys(("snapshots", "curves", "missing"))
+    return SimpleNamespace(runs=runs, measurements=measurements, metrics={}, **absent)
 
 
 def part(study, kind, **test):

@@ -83,7 +83,7 @@ def resumed(rules, shared, members, stop, folder):
         shared,
         members,
         device=CPU,
-        at_chunk=lambda step, alive, state: states.setdefault(step, state()),
+        at_chunk=lambda now: states.setdefault(now.step, now.state()),
     )
     path = folder / "checkpoint.h5"
     with store.writing(path, "resume") as file:
@@ -142,7 +142,7 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
     shared = training(200, update=part("update", "sgd"))
     calm, wild = Member(0, 100, 1e-6), Member(1, 100, 10.0)
     counts = []
-    results = train(rules, shared, [calm, wild], device=CPU, at_chunk=lambda step, alive, state: counts.append(alive))
+    results = train(rules, shared, [calm, wild], device=CPU, at_chunk=lambda now: counts.append(len(now.alive)))
     assert results[0]["diverged"] is None
     step, cause = results[1]["diverged"]
     assert 1 <= step < 200

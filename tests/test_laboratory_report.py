@@ -26,6 +26,7 @@ from ganbench.report.naming import contender_words, short
 from ganbench.report.outputs import PICTURED, figure_files
 from ganbench.report.outputs import figures as figures_of
 from ganbench.stages import tables as stage
+from ganbench.stages.work import Work
 
 SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
 CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]
@@ -91,7 +92,7 @@ def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
 def test_the_stage_decides_the_claims_it_is_told(collected, tmp_path):
     dumped = [claim.model_dump(mode="json", exclude_none=True) for claim in CLAIMS]
     slice = {"collected": str(collected.folder), "folder": str(tmp_path), "claims": dumped}
-    stage.run(slice, tmp_path / "stamp")
+    stage.run(slice, tmp_path / "stamp", Work())
     assert len(pd.read_parquet(tmp_path / "claims.parquet")) == 5
     assert len(pd.read_parquet(tmp_path / "settings.parquet")) == 12
 

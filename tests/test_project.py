@@ -45,8 +45,9 @@ FLOOR = {
     "engine": 6,
     "lab": 7,
     "stages": 8,
-    "cli": 9,
-    "__main__": 10,
+    "commands": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 NO_TORCH = ("core", "analysis", "report", "tracking")
 FAMILIES = {family.folder for family in registry.FAMILIES.values()}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import socket
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from ganbench.analysis.collected import Collected
+from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
+from ganbench.stages import device, folder, run
 from ganbench.stages import diagnose as diagnose_stage
-from ganbench.stages import folder, run
 from ganbench.stages.jobs import looks
 from ganbench.stages.plan import Plan
 
@@ -103,6 +106,52 @@ def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     assert before.keys() == after.keys()
     clocks = {digest: arrays["about@"]["trained_at"] for digest, arrays in before.items()}
     assert clocks == {digest: arrays["about@"]["trained_at"] for digest, arrays in after.items()}
+
+
+# Devices --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cuda", "visible", "told"),
+    [
+        (None, None, "this PyTorch was built without CUDA"),
+        ("13.0", "", "CUDA_VISIBLE_DEVICES is '', so the scheduler gave this job none"),
+        ("13.0", "NoDevFiles", "CUDA_VISIBLE_DEVICES is 'NoDevFiles'"),
+        ("13.0", "1", "look whether nvidia-smi shows one"),
+        ("13.0", None, "look whether nvidia-smi shows one"),
+    ],
+)
+def test_a_gpu_that_is_missing_is_missed_by_the_name_of_the_host(monkeypatch, cuda, visible, told):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(socket, "gethostname", lambda: "node7")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(GanbenchError, match="PyTorch sees no GPU on node7") as caught:
+        device.available("cuda")
+    assert told in str(caught.value)
+    device.available("auto")
+
+
+@pytest.mark.parametrize("scheduler", ["SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"])
+def test_the_one_gpu_that_a_scheduler_gives_needs_no_lock(monkeypatch, scheduler):
+    for name in ("SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert not device.assigned(1), "processes of one machine settle it among themselves"
+    monkeypatch.setenv(scheduler, "7")
+    assert device.assigned(1)
+    assert not device.assigned(2), "several jobs may share what was given to all of them"
+
+
+def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(device, "try_lock", refused)
+    with device.free(["a", "b"], tmp_path) as index:
+        assert index == 0
+    assert "no lock on GPU a" in capsys.readouterr().err
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------

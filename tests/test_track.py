@@ -4,149 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import logging
 import math
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tracked_example import (
+    RUN_NAMES,
+    TOY,
+    assert_exactly_once,
+    client_of,
+    expected_points,
+    points_of,
+    runs_of,
+    tiny_collected,
+)
+from tracking_server import MlflowServer
 
-from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
 from ganbench.core.errors import GanbenchError
-from ganbench.core.record import series as series_of
 from ganbench.stages.track import Tracked, track
 from ganbench.tracking.pictures import draw_samples, frame_of
 from ganbench.tracking.records import Record
 
-RUN_NAMES = ("points", "grey", "colour", "toy")
-OUTCOMES = ("finished", "diverged", "collapsed", "finished")
-SHAPES = ((2,), (1, 6, 5), (3, 4, 4), None)
-TOY = series_of(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
-# What instruments found: numbers, one that is not defined and one that is infinite, and some of no run.
-MEASURED = {
-    "points": {"path.final_radius": 2.5, "rotation.mean": 0.25},
-    "toy": {"path.growth": 7.5, "path.turns": math.nan, "update_map.stability_limit": math.inf},
-    "": {"convolution.example_1": 5.0},
-}
 # Four runs, three of them with three snapshots each.
 ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9}
 NOTHING_NEW = Tracked(created=0, present=4, superseded=0, metrics=0, artifacts=0)
-
-
-def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
-    """Writes the tables of four runs and reads them back: one of points, a diverged one, one in colour, and a game.
-
-    Curves have bins of one step and of several; the diverged run has infinite and undefined values in its last bins.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(7)
-    runs, snapshots, curves = [], [], []
-    with h5py.File(folder / "samples.h5", "w") as file:
-        for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
-            axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
-            if shape is None:
-                axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
-            row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "contender": f"of-{run}"}
-            row |= {"outcome": outcome, "outcome_step": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
-            row |= {
-                "discriminator_parameters": 12,
-                "generator_parameters": 34,
-                "cuda": "",
-                "digest": f"{digest}{index}",
-            }
-            row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
-            distance = math.nan if shape is None else 0.5 + index
-            runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
-            for step in (10, 20, 30) if shape else ():
-                cells = {"run": row["run"], **axes, "contender": row["contender"], "step": step}
-                snapshots.append(cells | {"distance": rng.random(), "modes": step / 10 if index == 0 else math.nan})
-            for series in SERIES if shape else TOY:
-                for first, last in ((1, 1), (2, 2), (3, 10), (11, 20), (21, 30)):
-                    low, mean, high = np.sort(rng.normal(size=3))
-                    if outcome == "diverged" and last == 20:
-                        mean = high = math.inf
-                    if outcome == "diverged" and last == 30:
-                        low = mean = high = math.nan
-                    curves.append(dict(zip(CURVES, (row["run"], series, first, last, low, mean, high), strict=True)))
-            if shape is None:
-                continue
-            file[f"runs/{row['run']}/step"] = [10, 20, 30]
-            file[f"runs/{row['run']}/samples"] = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
-            file[f"real/{run}"] = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
-    pd.DataFrame(runs).to_parquet(folder / "runs.parquet")
-    pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]).to_parquet(folder / "snapshots.parquet")
-    pd.DataFrame(curves).to_parquet(folder / "curves.parquet")
-    pd.DataFrame(columns=list(REFERENCES)).to_parquet(folder / "references.parquet")
-    measured = [
-        (run and f"{run}-{digest}", quantity, value) for run, row in MEASURED.items() for quantity, value in row.items()
-    ]
-    pd.DataFrame(measured, columns=list(MEASUREMENTS)).to_parquet(folder / "measurements.parquet")
-    quantities = {quantity for _, quantity, _ in measured}
-    for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities)):
-        infos = {column: dataclasses.asdict(MetricInfo(column, "what", "low", 0.0, None)) for column in columns}
-        (folder / f"{name}.json").write_text(json.dumps(infos))
-    return Collected.read(folder)
-
-
-def expected_points(collected: Collected, run: str) -> list[tuple[str, int, str]]:
-    """What MLflow should hold of a run, as (series, step, value in words): written out anew, value by value."""
-    points = []
-    for row in collected.curves[collected.curves["run"] == run].itertuples():
-        points.append((row.series, row.last_step, row.mean))
-        if row.series.endswith("_loss") and row.last_step > row.first_step:
-            points += [(f"{row.series}.min", row.last_step, row.min), (f"{row.series}.max", row.last_step, row.max)]
-    for row in collected.snapshots[collected.snapshots["run"] == run].itertuples():
-        points.append(("distance", row.step, row.distance))
-        if run.startswith("points"):
-            points.append(("modes", row.step, row.modes))
-    final = collected.runs.set_index("run").loc[run]
-    if not run.startswith("toy"):
-        points.append(("distance_final", 30, final["distance_final"]))
-    if run.startswith("points"):
-        points.append(("modes_final", 30, final["modes_final"]))
-    points += [(quantity, 30, value) for quantity, value in MEASURED.get(run.partition("-")[0], {}).items()]
-    return sorted((name, step, repr(float(value))) for name, step, value in points if not math.isinf(value))
-
-
-def client_of(uri: str):
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
-def runs_of(uri: str, study: str) -> list:
-    """The study's active MLflow runs."""
-    client = client_of(uri)
-    return list(client.search_runs([client.get_experiment_by_name(study).experiment_id]))
-
-
-def points_of(uri: str, run) -> list[tuple[str, int, str]]:
-    """Every point MLflow holds of a run, as `expected_points` words them."""
-    client = client_of(uri)
-    history = [point for name in run.data.metrics for point in client.get_metric_history(run.info.run_id, name)]
-    return sorted((point.key, point.step, repr(point.value)) for point in history)
-
-
-def assert_exactly_once(collected: Collected, uri: str, study: str) -> None:
-    tracked = {run.data.tags["ganbench.run"]: run for run in runs_of(uri, study)}
-    assert len(tracked) == len(runs_of(uri, study)), "a run is there twice"
-    assert set(tracked) == set(collected.runs["run"])
-    for name, run in tracked.items():
-        assert run.data.tags["ganbench.complete"] == "true"
-        assert points_of(uri, run) == expected_points(collected, name)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -168,41 +61,12 @@ def migrated(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> str:
+def server(tmp_path_factory) -> Iterator[str]:
     """The address of an MLflow server that runs as long as this module's tests."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/server.db",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    log = folder / "server.log"
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=folder, env=environment, start_new_session=True
-        )
-    try:
-        for _ in range(300):
-            assert process.poll() is None, log.read_text()
-            try:
-                with urllib.request.urlopen(f"{uri}/health", timeout=1) as answer:
-                    if answer.status == 200:
-                        break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the server did not come up:\n{log.read_text()}")
-        yield uri
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)  # the server and its worker: a group of their own
-        process.wait(timeout=20)
+    running = MlflowServer(folder, f"sqlite:///{folder}/server.db")
+    yield running.uri
+    running.end()
 
 
 @pytest.fixture(autouse=True)
@@ -389,8 +253,11 @@ def test_two_processes_at_the_same_time_lose_nothing(tmp_path, uri, study):
     both = [start_tracking(collected.folder, study, uri) for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
+    (second, says), (first, nothing) = sorted(outputs)
+    assert (first, second) == ("4 0\n", "0 4\n")
     # Nothing else is printed: no logs of migrations, no links, no warnings.
-    assert sorted(outputs) == [("0 4\n", ""), ("4 0\n", "")]
+    assert nothing == ""
+    assert re.fullmatch(r"(the MLflow store .* is being written by .*; waiting for that\n)?", says)
     assert_exactly_once(collected, uri, study)
 
 

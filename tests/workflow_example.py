@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ RESULTS = Path("results/tiny")
 
 CORES = ("--cores", "2")
 PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow
-LIMIT_SECONDS = 300  # for any one command or event; reached only when something hangs
+LIMIT_SECONDS = 900  # for any one command or event; reached only when something hangs
 POLL_SECONDS = 0.01
 
 IMAGES = {
@@ -131,6 +131,8 @@ class Project:
     """A copy of the project in a folder of its own; what is edited in it is what runs."""
 
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)  # that Snakemake has, beside the one of the tests
+    program: tuple[str, ...] = ("-m", "snakemake")  # what Python runs
 
     @classmethod
     def create(cls, folder: Path, study: dict[str, Any]) -> Project:
@@ -174,7 +176,7 @@ class Project:
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start `snakemake` in a process group of its own, which is gone when the block ends."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
+            [sys.executable, *self.program, *arguments],
             cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -204,6 +206,7 @@ class Project:
     @property
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+        inherited |= self.environment
         path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
         # Jobs inherit it too: both Snakemake and they import the copied package.
         return inherited | {"PATH": path, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}

@@ -1,4 +1,7 @@
-"""What `collect` leaves for every reader: five tables, the meaning of the metrics, and samples, in one folder."""
+"""What `collect` leaves for every reader: five tables, the meaning of the metrics, and samples, in one folder.
+
+Of a study that is not done, a folder may hold what there is; it then says what is missing too.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,48 @@ import pandas as pd
 from ganbench.analysis.columns import TABLES
 from ganbench.core.metric import MetricInfo
 
+MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that failed, or that will not be heard of again."""
+
+    stage: str
+    name: str
+    state: str
+    cause: str
+    log: str  # its path; empty where there is none
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a study that is not done lacks."""
+
+    runs: pd.DataFrame  # columns: MISSING
+    looks: dict[str, tuple[int, int]]  # by experiment: looks that are missing, of how many
+    stages: dict[str, dict[str, int]]  # by stage: how many of its jobs stand how
+    ended: tuple[Job, ...]
+    at: str  # when that was so, UTC
+    held: str  # by whom the results folder was, in words; empty where by nobody
+
+    @classmethod
+    def read(cls, folder: Path) -> Missing | None:
+        """What lies in the folder of a study's collected results; None where they are whole."""
+        if not (folder / MISSING_NOTE).exists():
+            return None
+        note = json.loads((folder / MISSING_NOTE).read_text())
+        note["ended"] = tuple(Job(**each) for each in note["ended"])
+        note["looks"] = {experiment: tuple(counts) for experiment, counts in note["looks"].items()}
+        return cls(runs=pd.read_parquet(folder / MISSING_TABLE), **note)
+
+    def write(self, folder: Path) -> None:
+        """Write what `read` reads."""
+        self.runs.to_parquet(folder / MISSING_TABLE, index=False)
+        note = {name: value for name, value in vars(self).items() if name != "runs"}
+        note["ended"] = [vars(each) for each in self.ended]
+        (folder / MISSING_NOTE).write_text(json.dumps(note))
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -27,6 +72,7 @@ class Collected:
     measurements: pd.DataFrame  # columns: MEASUREMENTS
     metrics: dict[str, MetricInfo]  # by column name, the study's most telling metric of each data set first
     instruments: dict[str, MetricInfo]  # by quantity: what the numbers in `measurements` mean
+    missing: Missing | None = None  # None where the study is done
 
     @classmethod
     def read(cls, folder: Path) -> Collected:
@@ -37,7 +83,13 @@ class Collected:
             }
             for name in ("metrics", "instruments")
         }
-        return cls(folder=folder, **infos, **tables)
+        return cls(folder=folder, missing=Missing.read(folder), **infos, **tables)
+
+    @cached_property
+    def share(self) -> str:
+        """How many of the study's runs are there, in words."""
+        missing = 0 if self.missing is None else len(self.missing.runs)
+        return f"{len(self.runs):,} of {len(self.runs) + missing:,} runs"
 
     @cached_property
     def gans(self) -> Collected:

@@ -82,6 +82,17 @@ MEASUREMENTS = {
     "value": "its value; empty where there is none",
 }
 
+# The runs that a study which is not done does not have yet.
+MISSING = {
+    "run": RUNS["run"],
+    **AXES,
+    "contender": RUNS["contender"],
+    "pack": "pack in which the run is trained",
+    "stage": "stage that it waits for",
+    "state": "how that stage's job stands: waiting, running, silent, stopped or failed",
+    "why": "the same in words, with the cause where it failed",
+}
+
 OUTCOMES = {
     "finished": "trained to its last step and none of the failures below was seen",
     "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",

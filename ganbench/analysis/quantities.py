@@ -21,19 +21,27 @@ STUDY = ""  # stands for a run's identifier where a measurement belongs to none
 
 
 class Numbers:
-    """Every number that a claim may name, for every run."""
+    """Every number that a claim may name, for every run.
+
+    A run that a study which is not done does not have yet is selected like the others, and has no numbers: what is
+    decided without them is what they cannot change.
+    """
 
     def __init__(self, collected: Collected) -> None:
         self._collected = collected
         self._runs = collected.runs.set_index("run", drop=False)
         self._rows = self._runs.to_dict("records")
+        self._all = self._runs
+        if collected.missing is not None:
+            self._rows += collected.missing.runs.to_dict("records")
+            self._all = pd.DataFrame(self._rows, index=[row["run"] for row in self._rows])
         self._known: dict[str, Mapping[str, float]] = {}
 
     def selected(self, selector: Selector) -> pd.DataFrame:
         """Rows of the selected runs, by their identifier; an empty row for the study itself."""
         if selector.study:
             return pd.DataFrame(index=[STUDY])
-        return self._runs[np.array([matches(selector, row) for row in self._rows], dtype=bool)]
+        return self._all[np.array([matches(selector, row) for row in self._rows], dtype=bool)]
 
     def values(self, expression: Expression, runs: Iterable[str]) -> np.ndarray:
         """An expression's value in each of the runs, NaN where it has none, shape (runs,)."""

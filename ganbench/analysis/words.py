@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ganbench.analysis.statistics import Rate
+if TYPE_CHECKING:  # it takes SciPy, and words are for those too who only look
+    from ganbench.analysis.statistics import Rate
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -71,3 +73,8 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The text's beginning, where it is longer than so many characters."""
+    return text if len(text) <= most else f"{text[: most - 4].rstrip()} ..."

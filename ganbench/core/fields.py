@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,10 +21,28 @@ from pydantic import (
 )
 
 from ganbench.core import registry
+from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 LARGEST_GRID = 1_000_000
+LARGEST_COUNT = 1_000_000_000
+
+
+def spelled(pattern: str, words: str) -> Any:
+    """The type of texts that match a pattern, which is told in words to those whose text does not."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {words}, but is {shown(text)}")
+        return text
+
+    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": f"^{pattern}$"})]
+
+
+Slug = spelled(
+    r"[a-z0-9][a-z0-9_-]{0,63}",
+    "1 to 64 lower-case letters, digits, dashes and underscores that begin with a letter or digit",
+)
 
 
 def as_number(value: Any) -> Any:
@@ -32,7 +52,7 @@ def as_number(value: Any) -> Any:
 
 
 # YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
-Count = Annotated[int, BeforeValidator(as_number), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(as_number), Field(ge=1, le=LARGEST_COUNT)]
 Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, BeforeValidator(as_number), Field(ge=0, lt=2**31)]
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
@@ -56,7 +76,7 @@ class Section(BaseModel):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if not isinstance(data, dict):
-            raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {data!r}")
+            raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {shown(data)}")
         for key in data:
             if key not in cls.model_fields:
                 raise ValueError(unknown("key", key, cls.model_fields))
@@ -100,7 +120,9 @@ def _choice(value: Any, info: ValidationInfo) -> Any:
     given = dict(value) if isinstance(value, dict) else {"name": value}
     name = given.pop("name", None)
     if not isinstance(name, str):
-        raise ValueError(f"must be the name of a {family}, or a mapping with a 'name' and options, but is {value!r}")
+        raise ValueError(
+            f"must be the name of a {family}, or a mapping with a 'name' and options, but is {shown(value)}"
+        )
     try:
         member = registry.find(family, name)
         return Choice(family=family, name=name, options=member.complete(given))
@@ -116,14 +138,27 @@ def _seeds(value: Any) -> Any:
     """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
-            raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {value!r}")
+            raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {shown(value)}")
         first, count = value.get("first", 0), value["count"]
-        if not (isinstance(first, int) and isinstance(count, int) and 1 <= count <= LARGEST_GRID):
+        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a truth value is an int
             raise ValueError(
-                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {value!r}"
+                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {shown(value)}"
             )
         return list(range(first, first + count))
     return as_list(value)
+
+
+def refuse_endless(blocks: Any) -> Any:
+    """Refuse a grid of too many runs by what is written, before any axis is written out."""
+    runs = sum(prod(map(_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
+    if runs > LARGEST_GRID:
+        raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
+    return blocks
+
+
+def _length(axis: Any) -> int:
+    counted = isinstance(axis, dict) and "name" not in axis and type(axis.get("count")) is int
+    return axis["count"] if counted else len(as_list(axis))
 
 
 CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}

@@ -1,43 +1,185 @@
-"""Reading what people write: YAML without traps, and faults of validation in words."""
+"""Reading what people write: YAML without traps, values that are plain data, and faults of validation in words.
+
+A study file may come from anywhere. Whatever is in it, reading it takes a second and little memory, runs nothing, and
+leaves nothing in messages that a terminal would obey.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from ganbench.core.display import LARGEST_NUMBER, UNSEEN, shown, visible
+from ganbench.core.errors import GanbenchError
+
+LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
+MOST_VALUES = 20_000  # that people write in a study, keys among them
+MOST_RESOLVED = 10 * MOST_VALUES  # with all defaults filled in
+DEEPEST = 30  # lists and mappings in one another
+TEMPLATE = "__use_yte__"  # has Snakemake run what stands in a configuration file
+LONGEST_NUMBER = 100  # characters of a number as written
+QUOTES = "'\""
+LONGEST_MESSAGE = 1000  # characters of one fault
+MOST_FAULTS = 20  # told at once
+
+# Faults of validation by pydantic's names of them; what is in braces is what it knows of each.
+_WORDS = {
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "string_type": "must be text (in quotes where YAML reads it as something else)",
+    "string_too_short": "must have {min_length} characters or more",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing_size": "must be an integer of at most 4,300 digits",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be greater than or equal to {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be less than or equal to {le}",
+    "literal_error": "must be {expected}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "too_short": "must have {min_length} entries or more",
+    "path_type": "must be a path",
+}
+
 
 def sentences(error: ValidationError, prefix: str = "") -> Iterator[str]:
-    """A sentence for every fault: the key, what is wrong with it, and the value received where that is not said yet."""
-    for fault in error.errors():
+    """A sentence for every fault: the key, what is valid, and the value received."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for fault in error.errors(include_url=False):
         key = prefix
         for part in fault["loc"]:
             if isinstance(part, int):
                 key += f"[{part}]"
-            elif part not in ("constrained-int", "function-before[as_number(), int]", "literal['all']"):
-                key += f".{part}" if key else str(part)
+            elif re.fullmatch(r"\w+", part) and part not in ("int", "float", "str"):  # the others are pydantic's own
+                key += f".{part}" if key else part
         if fault["type"] == "missing":
-            yield f"{key}: is missing; it has no default"
+            message, received = "is missing; it has no default", ""
+        elif fault["type"] == "value_error":
+            message, received = fault["msg"].removeprefix("Value error, "), ""
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            shown = f" (received {fault['input']!r})" if fault["type"] != "value_error" else ""
-            yield f"{key or 'the file'}: {message}{shown}"
+            message = _WORDS.get(fault["type"], "{}").format(fault["msg"], **_limits(fault.get("ctx", {})))
+            received = f" (received {shown(fault['input'])})"
+        told.setdefault((key or "the file", received), []).append(message)
+    for (key, received), messages in told.items():  # a value that is none of several kinds has a fault for each
+        message = ", or ".join(messages)
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]} ..."
+        yield visible(f"{key}: {message}{received}")
+
+
+def _limits(known: dict[str, Any]) -> dict[str, str]:
+    return {name: f"{value:.12g}" if isinstance(value, float) else str(value) for name, value in known.items()}
+
+
+def listed(faults: Iterator[str]) -> str:
+    """Faults as a list, of very many the first."""
+    first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
+    return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
+
+
+def fault_of(data: Any) -> str | None:
+    """What makes data, as a reader of YAML or JSON gives them, more than a study can hold; None if nothing.
+
+    Every use of an alias counts as a value of its own, since whoever walks over the data meets it as one.
+    """
+    waiting, count = [("", data, 0)], 0
+    while waiting:
+        key, value, depth = waiting.pop()
+        where, count = key.removeprefix(".") or "it", count + 1
+        if count > MOST_RESOLVED:
+            return f"it holds more than {MOST_RESOLVED:,} values; seeds may be written {{first: 0, count: 1000}}"
+        if depth > DEEPEST:
+            return f"it nests lists and mappings more than {DEEPEST} levels deep"
+        if isinstance(value, dict):
+            waiting += [(key, name, depth + 1) for name in value]
+            waiting += [(f"{key}.{shown(name).strip(QUOTES)}", each, depth + 1) for name, each in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [(f"{key}[{place}]", each, depth + 1) for place, each in enumerate(value)]
+        elif isinstance(value, str):
+            if unseen := UNSEEN.search(value):
+                return f"{where} holds the control character U+{ord(unseen.group()):04X} in {shown(value)}; take it out"
+        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            return f"{where} holds {shown(value)}; the largest is 2**63"
+        elif not (value is None or isinstance(value, int | float | date)):
+            return f"{where} holds {shown(value)}, which is no text, number, list or mapping"
+    return None
+
+
+def read(path: Path) -> Any:
+    """The data in a YAML or JSON file, see `fault_of`.
+
+    Raises:
+        GanbenchError: it cannot be read, or is more than data: too large or deep, with aliases, tags, repeated keys.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise GanbenchError(f"{path} has more than {LARGEST_FILE:,} bytes, the most that a study file may have.")
+        data = yaml.load(text.decode("utf-8-sig"), Loader)
+    except OSError as error:
+        raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GanbenchError(f"{path} is not valid YAML: {visible(str(error))}.") from None
+    if fault := fault_of(data):
+        raise GanbenchError(f"{path}: {fault}.")
+    if isinstance(data, dict) and TEMPLATE in data:
+        raise GanbenchError(f"{path} has the key {TEMPLATE!r}, which makes it a program to Snakemake; a study is data.")
+    return data
 
 
 class Loader(yaml.SafeLoader):
-    """YAML without the two things that hide mistakes or blow up: repeated keys and aliases."""
+    """YAML without what hides mistakes or blows up: repeated keys, aliases, tags, endless numbers and nesting."""
+
+    _depth = _values = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases (*{event.anchor}) are not accepted")
-        return super().compose_node(parent, index)
+        event = self.peek_event()
+        line = f"line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.events.AliasEvent):
+            raise yaml.YAMLError(f"{line}: aliases (*{event.anchor}) are not accepted")
+        if event.tag is not None:
+            raise yaml.YAMLError(f"{line}: tags ({event.tag}) are not accepted")
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise yaml.YAMLError(f"{line}: there are more than {MOST_VALUES:,} values")
+        if self._depth > DEEPEST:
+            raise yaml.YAMLError(f"{line}: lists and mappings are nested more than {DEEPEST} levels deep")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: key {key!r} stands twice in one mapping")
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        plain = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
+        if plain and len(node.value) > LONGEST_NUMBER:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {shown(node.value)} is too long for a number")
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError) as error:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {shown(node.value)}: {error}") from None
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
+        line, seen = f"line {node.start_mark.line + 1}", set()
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
+            if not isinstance(name, str):
+                raise yaml.YAMLError(f"{line}: a key must be a word, but is {shown(name)}")
+            if name in seen:
+                raise yaml.YAMLError(f"{line}: key {name!r} stands twice in one mapping")
+            seen.add(name)
         return super().construct_mapping(node, deep=deep)

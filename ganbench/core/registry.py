@@ -12,6 +12,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -53,6 +55,10 @@ FAMILIES = {
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "update")
 
 
+LONGEST_NAME = 64  # characters of a file's name that others are made of
+TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # that options are made of
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a member: the type its value must have, as written in the file, and its default."""
@@ -78,7 +84,10 @@ class Member:
         Raises:
             GanbenchError: an option the member lacks, or a value of the wrong type.
         """
-        from pydantic import TypeAdapter, ValidationError  # not needed to build a member, nor there on every machine
+        from pydantic import (
+            PydanticUserError,
+            ValidationError,
+        )  # not needed to build a member, nor there on every machine
 
         for name in given:
             if name not in self.options:
@@ -86,24 +95,58 @@ class Member:
         values = {}
         for name, option in self.options.items():
             try:
-                # The annotation comes from a source file that `build` will execute anyway.
-                wanted = TypeAdapter(eval(option.annotation, {"Literal": Literal}))
-                values[name] = wanted.validate_python(given.get(name, option.default))
-            except NameError as error:
+                values[name] = _reader(option.annotation).validate_python(given.get(name, option.default))
+            except (TypeError, PydanticUserError) as error:
                 raise GanbenchError(
-                    f"{self.family.key} file {self.path}: option {name!r} is annotated {option.annotation!r}, and "
-                    f"{error}; an option's type is made of Python's own types and Literal."
+                    f"{self.family.key} file {self.path}: option {name!r} is annotated {shown(option.annotation)}, and "
+                    f"{str(error).partition(chr(10))[0]}; an option's type is made of "
+                    f"{', '.join(TYPES)}, Literal and |."
                 ) from None
             except ValidationError as error:
                 raise GanbenchError(
                     f"{self.family.key} {self.name!r}: option {name!r} must be {option.annotation}, "
-                    f"but is {given.get(name, option.default)!r} ({error.errors()[0]['msg']})."
+                    f"but is {shown(given.get(name, option.default))} ({error.errors()[0]['msg']})."
                 ) from None
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
         """The member's object, from completed options and the parts that it is made of; imports its file."""
         return getattr(_module(self.path), self.family.cls)(**options, **parts)
+
+
+@cache
+def _reader(annotation: str) -> Any:
+    """What reads values of the type that an annotation means."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_type(ast.parse(annotation, mode="eval").body))
+
+
+def _type(node: ast.expr) -> Any:
+    """The type that an annotation means: read, like all of a member's file, and not run.
+
+    Raises:
+        TypeError: names the part that is no such type.
+    """
+    match node:
+        case ast.Constant(value=None):
+            return None
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=part):
+            with suppress(ValueError):
+                return Literal[ast.literal_eval(part)]
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=value)])) if (
+            value is ...
+        ):
+            return tuple[_type(part), ...]
+        case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=ast.Tuple(elts=parts)):
+            return TYPES[name][tuple(map(_type, parts))]
+        case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=part):
+            return TYPES[name][_type(part)]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type(left) | _type(right)
+    raise TypeError(f"{shown(ast.unparse(node))} is no type of an option")
 
 
 @cache
@@ -121,9 +164,10 @@ def find(key: str, name: str) -> Member:
     """
     if name.endswith(".py"):
         path = Path(name)
-        if not path.is_file():
-            raise GanbenchError(f"{key} {name!r}: there is no such file (looked in {Path.cwd()}).")
-        return read(key, path.resolve())
+        with suppress(OSError):  # of a name that no file can have
+            if path.is_file():
+                return read(key, path.resolve())
+        raise GanbenchError(f"{key} {shown(name)}: there is no such file (looked in {Path.cwd()}).")
     known = members(key)
     if name not in known:
         raise GanbenchError(unknown(key, name, known) + " A file of your own is named by its path, ending in '.py'.")
@@ -138,10 +182,17 @@ def read(key: str, path: Path) -> Member:
         GanbenchError: the file is not Python, or lacks the family's class.
     """
     family = FAMILIES[key]
+    if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
+        raise GanbenchError(
+            f"{key} file {path}: files and tables are named after it; its name must have a letter from a to z or a "
+            f"digit, and at most {LONGEST_NAME} characters."
+        )
     try:
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise GanbenchError(f"{key} file {path}: line {error.lineno} is not valid Python: {error.msg}.") from None
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == family.cls]
     if not classes:
         raise GanbenchError(f"{key} file {path} must define a class named {family.cls!r}; it has none.")

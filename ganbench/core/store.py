@@ -8,9 +8,7 @@ full disk leaves what was there before.
 from __future__ import annotations
 
 import errno
-import glob
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import h5py
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import replacing
 from ganbench.core.tree import Tree
 
 FORMAT = 1  # of result files; raised when a reader of the older one would misread
@@ -36,25 +35,13 @@ def writing(path: Path, kind: str) -> Iterator[h5py.File]:
     Raises:
         GanbenchError: the folder cannot be written, or the disk is full. Nothing at `path` has changed then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GanbenchError(_cannot_write(path, error)) from error
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # by a job that was killed while it wrote
-        left.unlink(missing_ok=True)
-    try:
-        with h5py.File(temporary, "w") as file:
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["ganbench"] = kind
             file.attrs["format"] = FORMAT
             yield file
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise GanbenchError(_cannot_write(path, error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

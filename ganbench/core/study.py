@@ -8,38 +8,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ganbench.core.blocks import Block, Train
 from ganbench.core.claims import NUMBERS, VIEWS, Claim, unique_ids
 from ganbench.core.errors import GanbenchError
 from ganbench.core.expressions import CONSTANTS
-from ganbench.core.fields import (
-    AChoice,
-    Count,
-    Folder,
-    Rate,
-    Section,
-    Share,
-    Slug,
-    as_number,
-)
-from ganbench.core.reading import Loader, sentences
+from ganbench.core.fields import AChoice, Count, Folder, Rate, Section, Share, Slug, as_number, refuse_endless, spelled
+from ganbench.core.reading import fault_of, listed, read, sentences
 from ganbench.core.selectors import ASelector, Selector
 
 PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "update"]
+
+
+Digits = spelled(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
 
 class Pack(Section):
@@ -72,7 +59,7 @@ class Inception(Section):
 
     folder: Folder = Path("results/weights")
     """Where they are kept."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
+    sha256: Digits = "6726825d"
     """Of the file, or its first characters."""
 
 
@@ -118,7 +105,7 @@ class Evaluate(Section):
         default=["fcd", "mode_coverage"], validate_default=True
     )
     """What to compute; the first one leads the figures and findings."""
-    samples: Annotated[int, BeforeValidator(as_number), Field(ge=16)] = 2000
+    samples: Annotated[int, BeforeValidator(as_number), Field(ge=16, le=1_000_000)] = 2000
     """Generated examples per snapshot."""
     shown: Annotated[int, BeforeValidator(as_number), Field(ge=1, le=256)] = 32
     """Of which kept, to be looked at."""
@@ -158,7 +145,7 @@ class Study(Section):
     """Opens the report."""
     results: Folder = Path("results")
     """The study's files lie in a folder of its name in here."""
-    grid: Annotated[list[Block], Field(min_length=1)]
+    grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(refuse_endless)]
     diagnose: list[Experiment] = Field(default=[])
     """What instruments look at, after training."""
     claims: list[Claim] = Field(default=[])
@@ -220,19 +207,28 @@ def parse(data: Any, *, origin: str) -> Study:
     Raises:
         GanbenchError: with one line per fault: the key, the value received, what would be valid.
     """
+    if fault := fault_of(data):
+        raise GanbenchError(f"{origin}: {fault}.")
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        lines = list(sentences(error))
-        raise GanbenchError(f"{origin} is not a valid study:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+        raise GanbenchError(f"{origin} is not a valid study:\n{listed(sentences(error))}") from None
 
 
-def load(path: Path) -> Study:
-    """Read and validate a study file."""
-    try:
-        data = yaml.load(path.read_text(), Loader)
-    except OSError as error:
-        raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GanbenchError(f"{path} is not valid YAML: {error}.") from None
-    return parse(data, origin=str(path))
+def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
+    """Read and validate a study file.
+
+    Args:
+        path: the file.
+        over: values that are laid over those of the file, such as a cluster's profile has.
+    """
+    data = read(path)
+    return parse(laid_over(data, over) if over else data, origin=str(path))
+
+
+def laid_over(data: Any, over: Mapping[str, Any]) -> Any:
+    """A study's data with other values laid over them as Snakemake does it: mappings are merged."""
+    if not isinstance(data, dict):
+        return data
+    deeper = {key: laid_over(data[key], value) for key, value in over.items() if isinstance(data.get(key), dict)}
+    return {**data, **over, **deeper}

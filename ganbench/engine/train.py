@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from ganbench.core.record import Recorder, series
 from ganbench.core.tree import Tree
 from ganbench.dynamics import Memories
+from ganbench.engine.memory import OutOfMemory, Watch
 from ganbench.games import CHUNK, Match, Member, Players, Rules
 
 
@@ -26,6 +28,16 @@ class Training:
     dtype: torch.dtype
     snapshots: tuple[int, ...]  # steps after which the networks are kept; 0 is before the first
     curve_bins: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a pack stands between two chunks of steps."""
+
+    step: int
+    alive: tuple[int, ...]  # the members still training, by their places
+    state: Callable[[], Tree]  # all that is needed to go on from here
+    curves: Callable[[int], Tree]  # of the member at a place, so far
 
 
 @dataclass
@@ -67,7 +79,7 @@ def train(
     *,
     device: torch.device,
     resume: Tree | None = None,
-    at_chunk: Callable[[int, int, Callable[[], Tree]], None] | None = None,
+    at_chunk: Callable[[Standing], None] | None = None,
 ) -> list[Tree]:
     """Train the members, fused.
 
@@ -77,45 +89,53 @@ def train(
         members: who plays.
         device: where to train.
         resume: what an interrupted call last gave out; it goes on there, with the same results bit for bit.
-        at_chunk: called every `CHUNK` steps with the step, the number of members still training, and a function that
-            gives out all that is needed to go on from there.
+        at_chunk: called every `CHUNK` steps.
 
     Returns:
         for every member its curves (bins of every recorded series, and their names), its snapshots ((S, P) parameters
         of both players and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
+
+    Raises:
+        OutOfMemory: a step does not fit; all steps before it are in the error's state.
     """
     # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
     dynamics, update = training.dynamics, training.update
     everyone = match = Match(rules, members, device, training.dtype)
     names = series(rules.players, rules.series)
-    rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
     runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
-    if resume is None:
-        players = match.init()
-        memories = dynamics.init(match, players, update)
-        _keep(runs, alive, dynamics.answer(players, memories), 0)
-    else:
-        start, alive, players, memories = _restore(runs, resume, device)
-        match = everyone.select(alive) if alive else everyone
-    rate = rates[alive]
+    with Watch() as memory:
+        rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
+        if resume is None:
+            players = match.init()
+            memories = dynamics.init(match, players, update)
+            _keep(runs, alive, dynamics.answer(players, memories), 0)
+        else:
+            start, alive, players, memories = _restore(runs, resume, device)
+            match = everyone.select(alive) if alive else everyone
+        rate = rates[alive]
+    if memory.lacking:
+        raise OutOfMemory(memory.lacking, resume)
 
     while start < training.steps and alive:
-        # Steps, with no look at the results: on a GPU nothing waits for them.
+        # Steps, with no look at the results: on a GPU nothing waits for them. One that does not fit into memory is the
+        # end of its chunk; the next chunk ends where it would have ended.
         rows = []
-        end = min(start + CHUNK, training.steps)
-        for step in range(start, end):
-            batches = match.draw(step, dynamics.draws)
-            move = dynamics.step(match, players, memories, batches, update, rate)
-            players, memories = move.players, move.memories
-            norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in players.items()}
-            rows.append(torch.stack([(move.seen | norms)[name] for name in names], dim=1))
-            if step + 1 in training.snapshots:
-                _keep(runs, alive, dynamics.answer(players, memories), step + 1)
+        end = min(start - start % CHUNK + CHUNK, training.steps)
+        with Watch() as memory:
+            for step in range(start, end):
+                batches = match.draw(step, dynamics.draws)
+                move = dynamics.step(match, players, memories, batches, update, rate)
+                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in move.players.items()}
+                row = torch.stack([(move.seen | norms)[name] for name in names], dim=1)
+                if step + 1 in training.snapshots:
+                    _keep(runs, alive, dynamics.answer(move.players, move.memories), step + 1)
+                rows.append(row)
+                players, memories = move.players, move.memories
 
         # What they recorded; a member with a number that is none has diverged and leaves the pack.
-        record = torch.stack(rows).cpu().numpy()
+        record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
         for place, k in enumerate(alive):
             _record(runs[k], record[:, place])
         staying = [place for place, k in enumerate(alive) if runs[k].diverged is None]
@@ -123,11 +143,30 @@ def train(
             alive = [alive[place] for place in staying]
             players, memories, rate = _select(players, memories, rate, staying)
             match = everyone.select(alive) if alive else everyone
-        start = end
+        start += len(rows)
+        if memory.lacking and alive:
+            raise OutOfMemory(memory.lacking, _state(runs, start, alive, players, memories))
         if at_chunk is not None:
-            at_chunk(start, len(alive), lambda: _state(runs, start, alive, players, memories))  # noqa: B023
+            state = partial(_state, runs, start, alive, players, memories)
+            at_chunk(Standing(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     return [run.tree() for run in runs]
+
+
+def part_of(state: Tree, members: range) -> Tree:
+    """What some neighbours in a pack need to go on without the others, of a state of the pack."""
+    places = [place for place, k in enumerate(state["alive"]) if k in members]
+
+    def taken(tree: Tree) -> Tree:
+        return {name: taken(item) if isinstance(item, dict) else item[places] for name, item in tree.items()}
+
+    return {
+        "step": state["step"],
+        "alive": [state["alive"][place] - members.start for place in places],
+        "players": taken(state["players"]),
+        "memories": taken(state["memories"]),
+        "runs": {str(place): state["runs"][str(k)] for place, k in enumerate(members)},
+    }
 
 
 def _keep(runs: list[_Run], alive: list[int], players: Players, step: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import replacing
 from ganbench.lab.equilibria import FixedPoint
 from ganbench.lab.trajectory import Trajectory
 
@@ -94,17 +94,14 @@ def write(table: pd.DataFrame, path: Path) -> None:
     Raises:
         GanbenchError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if path.suffix == ".csv":
-            table.to_csv(partial, index=False, na_rep="nan")
-        else:
-            table.to_parquet(partial, index=False)
-        partial.replace(path)
+        with replacing(path) as partial:
+            if path.suffix == ".csv":
+                table.to_csv(partial, index=False, na_rep="nan")
+            else:
+                table.to_parquet(partial, index=False)
     except OSError as error:
         raise GanbenchError(f"cannot write {path}: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def rows(played: Trajectory) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
 from ganbench.report.making import config, facts, listed, references
 from ganbench.report.outputs import CONTENDER_FIGURES, figure_name
+from ganbench.report.partial import partial_shown
 
 HERE = Path(__file__).parent
 
@@ -73,6 +74,7 @@ def render(
         name=study["study"],
         description=study.get("description") or "",
         style=(HERE / "report.css").read_text(encoding="utf-8"),
+        partial=partial_shown(collected),
         claims=claims_shown(collected, study),
         summary=[_finding(each) for each in found if each.contender is None or each.kind == "contender"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],

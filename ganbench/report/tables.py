@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganbench.analysis import claims as verdicts
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.core.claims import Claim
@@ -22,6 +22,7 @@ ROWS = {
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and number that an instrument measured; what each means stands below.",
     "claims": "One row per test of every claim.",
+    "missing": "One row per run that the study does not have yet; no other table knows it.",
 }
 
 
@@ -58,7 +59,8 @@ def describe(info: MetricInfo) -> str:
 
 
 def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
-    """Write the files of `ganbench.report.outputs.table_files` into `folder`.
+    """Write the files of `ganbench.report.outputs.table_files` into `folder`; of a study that is not done, also the
+    table of what is missing.
 
     Args:
         collected: the study's results.
@@ -81,6 +83,8 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "claims": verdicts.table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected.metrics)
+    if collected.missing is not None:
+        tables, notes = {"missing": collected.missing.runs} | tables, {"missing": dict(MISSING)} | notes
     for name, table in tables.items():
         _check(name, table, notes[name])
         ordered = table[list(notes[name])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,44 +13,34 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.grid import Run
 from ganbench.core.selectors import Selector, matches
 from ganbench.data import DataSpec
-from ganbench.engine.fusing import forward_work
-from ganbench.engine.train import train
-from ganbench.games import Match, Member
 from ganbench.games.gan import initial_module
-from ganbench.stages import folder, weights
+from ganbench.stages import asking, folder, weights
+from ganbench.stages.asking import Estimate
 from ganbench.stages.device import available
+from ganbench.stages.estimating import estimate
 from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
-from ganbench.stages.train import training_of
-
-RATE = 20e9  # floating-point operations a second that one CPU core sustains in small networks, for estimates only
-STEP_SECONDS = 4e-4  # and what a training step costs beside them
-# A step is about six forward passes: forward and backward (twice a forward) of the discriminator on real and on fake
-# examples, of the generator, and of the discriminator again for the generator's gradient.
-PASSES = 6
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a contender will take: parameters of both players, seconds on one CPU core and bytes on disk."""
+def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
+    """Try what the jobs will need, and leave the estimates for the workflow.
 
-    contender: str
-    runs: int
-    parameters: tuple[int, int]
-    seconds: float
-    bytes: int
-
-
-def check(plan: Plan) -> list[Estimate]:
-    """Try what the jobs will need.
+    Args:
+        plan: of the study.
+        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
 
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
             game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
             a metric fits no data set, weights are missing, the disk has too little room, or there is no such device.
     """
-    available(plan.study.machine.device)
-    estimates = [_estimate(plan, contender) for contender in plan.contenders]
+    if here:
+        available(plan.study.machine.device)
+    estimates = []
+    for contender in plan.contenders:
+        runs = [run for run in plan.runs if run.contender == contender]
+        _architecture(plan, runs[0])
+        estimates.append(estimate(plan, runs))
     _instruments(plan)
     _metrics(plan)
     if plan.weights:
@@ -60,7 +49,8 @@ def check(plan: Plan) -> list[Estimate]:
     share = {contender: 0 for contender in plan.contenders}
     for run in plan.runs:
         share[run.contender] += run.id in waiting
-    folder.room(plan, sum(estimate.bytes * share[estimate.contender] // estimate.runs for estimate in estimates))
+    folder.room(plan, sum(each.bytes * share[each.contender] for each in estimates))
+    asking.keep(plan, estimates)
     return estimates
 
 
@@ -105,33 +95,6 @@ def architecture_fault(architecture: Any, data: DataSpec, batch: int = 4) -> str
         if fault:
             return f"its {player} {fault}"
     return None
-
-
-def _estimate(plan: Plan, contender: str) -> Estimate:
-    members = [run for run in plan.runs if run.contender == contender]
-    run = members[0]
-    _architecture(plan, run)
-    settings = run.train.model_dump(mode="json")
-    try:
-        rules, training = rules_of(parts_of(run), settings, None, CPU), training_of(settings, parts_of(run))
-        if run.choice("dataset"):  # a step would take the examples; what dynamics refuse, they refuse before the first
-            match = Match(rules, [_member(run)], CPU, training.dtype)
-            training.dynamics.init(match, match.init(), training.update)
-        else:
-            train(rules, replace(training, steps=1, snapshots=(0, 1)), [_member(run)], device=CPU)
-    except GanbenchError as error:
-        raise GanbenchError(f"grid: {contender}: {error}") from None
-    sizes = tuple(len(names) for names in rules.parameters.values())
-    step = training.dynamics.evaluations / 2 * PASSES * forward_work(rules) / RATE + STEP_SECONDS
-    fused = 1 if run.choice("dataset") else len(members)  # games of a few numbers cost a step's overhead once a pack
-    seconds = len(members) / fused * training.steps * step
-    size = 4 if training.dtype == torch.float32 else 8
-    kept = sum(sizes) * size * len(training.snapshots) + 8 * 3 * 8 * min(training.curve_bins, training.steps)
-    return Estimate(contender, len(members), sizes, seconds, len(members) * kept)
-
-
-def _member(run: Run) -> Member:
-    return Member(run.seed, run.n_train, run.learning_rate)
 
 
 def _architecture(plan: Plan, run: Run) -> None:

@@ -35,8 +35,21 @@ VERSIONS = ("device", "python", "torch", "cuda", "commit")
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
-    plan = Plan(parse(slice["study"], origin="the study that collect was given"))
     folder = path.parent
+    gather(Plan(parse(slice["study"], origin="the study that collect was given")), folder, work)
+    for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
+        if older != folder:
+            shutil.rmtree(older)
+
+
+def gather(plan: Plan, folder: Path, work: Work) -> None:
+    """Gather the results of all jobs of a plan, which may be a part of the study's.
+
+    Args:
+        plan: its `train`, `evaluate` and `diagnose` are done, and what these were made from is there.
+        folder: where the tables go.
+        work: the job's surroundings.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = {name: info for metric in plan.study.evaluate.metrics for name, info in metric.build().columns.items()}
     runs, snapshots, curves = [], [], []
@@ -66,9 +79,6 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     for name, infos in (("metrics", metrics), ("instruments", instruments)):
         about = {column: asdict(info) for column, info in infos.items()}
         (folder / f"{name}.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
-    for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
-        if older != folder:
-            shutil.rmtree(older)
 
 
 def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:

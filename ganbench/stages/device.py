@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -24,10 +25,19 @@ def available(wanted: str) -> None:
     Raises:
         GanbenchError: "cuda" is wanted and there is none.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise GanbenchError(
-            "machine.device: 'cuda' was asked for, but PyTorch sees no GPU here; valid: auto, cpu, cuda."
-        )
+    if wanted != "cuda" or torch.cuda.is_available():
+        return
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if torch.version.cuda is None:
+        why = "this PyTorch was built without CUDA: install one with it"
+    elif visible in ("", "-1", "NoDevFiles"):  # the last is Slurm's, of a job that asked for none
+        why = f"CUDA_VISIBLE_DEVICES is {visible!r}, so the scheduler gave this job none: ask it for one"
+    else:
+        why = "look whether nvidia-smi shows one there, and whether its driver is new enough for this PyTorch"
+    raise GanbenchError(
+        f"machine.device: 'cuda' was asked for, but PyTorch sees no GPU on {socket.gethostname()}; {why}. "
+        "Valid: auto, cpu, cuda."
+    )
 
 
 @contextmanager
@@ -48,7 +58,7 @@ def device(wanted: str) -> Iterator[torch.device]:
         return
     # Snakemake counts GPUs but does not say which one a job may use, so jobs settle it by locks named after the GPUs.
     names = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
-    with free(names, Path(tempfile.gettempdir())) as index:
+    with nullcontext(0) if assigned(len(names)) else free(names, Path(tempfile.gettempdir())) as index:
         torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False  # its choice of algorithm is a race; the same run must repeat itself
         torch.backends.cudnn.deterministic = True
@@ -56,13 +66,32 @@ def device(wanted: str) -> Iterator[torch.device]:
         yield torch.device("cuda", index)
 
 
+def assigned(visible: int) -> bool:
+    """Whether a scheduler gave the job the one GPU it sees. It may give parts of one GPU to several jobs, which then
+    have no reason to wait for each other.
+
+    Args:
+        visible: how many GPUs the job sees.
+    """
+    scheduled = "SLURM_JOB_ID" in os.environ or "KUBERNETES_SERVICE_HOST" in os.environ
+    return visible == 1 and scheduled
+
+
 @contextmanager
 def free(names: Sequence[str], folder: Path) -> Iterator[int]:
-    """Wait for one of the named devices to be free, and hold it for the block; yields its place in `names`."""
+    """Wait for one of the named devices to be free, and hold it for the block; yields its place in `names`.
+
+    Where `folder` can hold no locks, the first device it is: a GPU that is shared beats none.
+    """
     waiting = False
     while True:
         for index, name in enumerate(names):
-            lock = try_lock(folder / f"ganbench-device-{name}.lock")
+            path = folder / f"ganbench-device-{name}.lock"
+            try:
+                lock = try_lock(path)
+            except OSError as error:
+                print(f"no lock on GPU {name}: {path}: {error.strerror}", file=sys.stderr, flush=True)
+                lock = nullcontext()
             if lock is not None:
                 with lock:
                     yield index

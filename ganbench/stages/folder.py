@@ -10,6 +10,7 @@ from pathlib import Path
 from ganbench import __version__
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import replacing
 from ganbench.stages.plan import Plan
 
 MARK = ".ganbench.json"  # says which version of the file format the folder holds
@@ -26,7 +27,8 @@ def usable(plan: Plan) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         if not mark.exists():
-            mark.write_text(json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study}))
+            with replacing(mark) as new:
+                new.write_text(json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study}))
         probe = place / ".writable"
         probe.touch()
         probe.unlink()

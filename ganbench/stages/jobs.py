@@ -38,6 +38,11 @@ class Job:
     def done(self) -> bool:
         return all(path.exists() for path in self.outputs)
 
+    @property
+    def log(self) -> str:
+        """Where in the study's results the workflow keeps its log: one of its own, where its stage has several jobs."""
+        return f"logs/{self.stage}/{self.path.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
+
     @cached_property
     def argument(self) -> str:
         """The slice as one JSON string with sorted keys."""

@@ -14,9 +14,12 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from ganbench.core.files import replacing
 
 FOLDER = ".jobs"
 LOOK_SECONDS = 1.0  # between two looks at the memory that is used
@@ -40,6 +43,7 @@ class End:
     cause: str
     at: str
     memory_mb: float  # the most it used
+    asked_mb: float = 0.0  # and what it had asked its scheduler for; 0 where that is not known
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Entry:
     total: float = 0.0
     rate: float = 0.0
     memory_mb: float = 0.0
+    asked_mb: float = 0.0
     ends: tuple[End, ...] = field(default=())
 
     @property
@@ -73,7 +78,7 @@ class Entry:
     @property
     def past(self) -> tuple[End, ...]:
         """All ended attempts, those among them that ended without a word."""
-        return (*self.ends, End(KILLED, "", self.at, self.memory_mb)) if self.running else self.ends
+        return (*self.ends, End(KILLED, "", self.at, self.memory_mb, self.asked_mb)) if self.running else self.ends
 
 
 def place(folder: Path, stage: str, file: Path) -> Path:
@@ -99,7 +104,7 @@ def read(path: Path) -> Entry | None:
 class Journal:
     """Keeps a job's entry for as long as a block lasts, beside its work, in a thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, asked_mb: float = 0) -> None:
         self._path = path
         before = read(path)
         now = _now()
@@ -111,6 +116,7 @@ class Journal:
             since=now,
             at=now,
             beat=time.time(),
+            asked_mb=asked_mb,
             ends=() if before is None else before.past,
         )
         self._over = threading.Event()
@@ -127,7 +133,7 @@ class Journal:
         if how is None:
             self._path.unlink(missing_ok=True)
             return
-        last = End(how, cause, _now(), memory_mb())
+        last = End(how, cause, _now(), memory_mb(), self._entry.asked_mb)
         self._entry = replace(self._entry, running=False, ends=(*self._entry.ends, last))
         self._write()
 
@@ -144,15 +150,9 @@ class Journal:
 
     def _write(self) -> None:
         self._entry = replace(self._entry, at=_now(), beat=time.time(), memory_mb=memory_mb())
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+        # A full disk stops the work where it writes results, not here.
+        with suppress(OSError), replacing(self._path) as temporary:
             temporary.write_text(json.dumps(asdict(self._entry)))
-            temporary.replace(self._path)
-        except OSError:
-            pass  # a full disk stops the work where it writes results, not here
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def ended(entries: Sequence[End], *how: str) -> int:

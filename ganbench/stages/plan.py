@@ -38,18 +38,27 @@ class Plan:
         self.folder = study.results / study.study
         self.runs = expand(study)
         self.packs = {pack.name: pack for pack in packs(study, self.runs)}
-        self.contenders = tuple(dict.fromkeys(run.contender for run in self.runs))
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
-        self.gans = tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("architecture")))
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         numbers = {name for run in self.runs for name in run.options} if study.claims else set()
         refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], numbers)
+        self._sources: dict[tuple[Choice, ...], str] = {}
 
     def jobs(self, stage: str) -> dict[str, Job]:
         """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
         jobs = getattr(self, stage)
         return jobs if isinstance(jobs, dict) else {stage: jobs}
+
+    @cached_property
+    def contenders(self) -> tuple[str, ...]:
+        """What is compared, in the order of the grid."""
+        return tuple(dict.fromkeys(run.contender for run in self.runs))
+
+    @cached_property
+    def gans(self) -> tuple[str, ...]:
+        """The contenders that train networks on data."""
+        return tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("architecture")))
 
     @cached_property
     def site(self) -> dict[str, Any]:
@@ -122,7 +131,10 @@ class Plan:
         return self.prepare[_dataset(run)] if run.choice("dataset") else None
 
     def _train_sources(self, run: Run) -> str:
-        return engine_digest("train", [choice.member for choice in run.choices])
+        """Over the sources that can change the run's training; looked up once for all runs of the same parts."""
+        if run.choices not in self._sources:
+            self._sources[run.choices] = engine_digest("train", [choice.member for choice in run.choices])
+        return self._sources[run.choices]
 
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:

@@ -34,7 +34,8 @@ class Stopping:
     def __init__(self, end: float | None = None) -> None:
         self._end = end
         self._deferring = False
-        self._signal: str | None = None
+        self._ending = False
+        self._signal: str | None = None  # the first that came
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -50,11 +51,11 @@ class Stopping:
     def deferred(self) -> Iterator[None]:
         """Within the block a signal is only noted: whoever works there asks `reason`, and ends where it keeps what it
         has."""
-        self._deferring = True
+        outer, self._deferring = self._deferring, True
         try:
             yield
         finally:
-            self._deferring = False
+            self._deferring = outer
 
     def reason(self, seconds: float) -> str | None:
         """Why to end now; None if there is time.
@@ -69,18 +70,20 @@ class Stopping:
         return None
 
     def stop(self, reason: str, then: str = "") -> Stopped:
-        """The exception to end with.
+        """The exception to end with; no signal raises another one from now on.
 
         Args:
             reason: why.
             then: what is kept, and what becomes of it.
         """
+        self._ending = True
         over = self._end is not None and time.time() >= self._end - TIMELY
         return Stopped(f"stopped: {reason}{then and '; ' + then}", of_time=over)
 
     def _received(self, number: int, _: Any) -> None:
-        self._signal = f"received {signal.Signals(number).name}"
-        if not self._deferring:
+        self._signal = self._signal or f"received {signal.Signals(number).name}"
+        # Once is enough: whoever stops a job often signals twice, and the second must not interrupt the tidying up.
+        if not self._deferring and not self._ending:
             raise self.stop(self._signal)
 
 

@@ -2,7 +2,8 @@
 
 The files are the truth and MLflow is a view of them, so this stage may run at any time and any number of times. A run
 that is there and complete is left alone; one cut short is deleted and written anew; one whose numbers changed gets a
-new MLflow run, and the old one is tagged `ganbench.superseded`.
+new MLflow run, and the old one is tagged `ganbench.superseded`. What training streamed (`ganbench.tracking.live`) is
+deleted when the runs from the files are there.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
             if report is not None:
                 report(done, len(collected.runs))
         superseded = store.mark_superseded(complete, shown)
+        store.delete_live()
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts)
 
 

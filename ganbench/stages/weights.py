@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import replacing
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 TIMEOUT_SECONDS = 30
@@ -23,19 +24,15 @@ def fetch(path: Path, sha256: str) -> None:
     name = URL.rsplit("/", 1)[-1]
     remedy = f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
     if not path.exists():
-        temporary = path.with_suffix(".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-            _verify(temporary, sha256, remedy)
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
+                    shutil.copyfileobj(answer, file)
+                _verify(temporary, sha256, remedy)
         except OSError as error:
             raise GanbenchError(
                 f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). {remedy}"
             ) from None
-        finally:
-            temporary.unlink(missing_ok=True)
     _verify(path, sha256, remedy)
 
 

@@ -53,13 +53,14 @@ class Work:
 
 
 @contextmanager
-def at_work(site: Site, stage: str, path: Path) -> Iterator[Work | None]:
+def at_work(site: Site, stage: str, path: Path, asked_mb: float = 0) -> Iterator[Work | None]:
     """A job's surroundings: nobody else does it at the same time, its journal is kept, and signals end it in order.
 
     Args:
         site: where it works.
         stage: the job's stage.
         path: its file, whose name carries its digest.
+        asked_mb: the memory that a scheduler was asked for; 0 where nobody was.
 
     Yields:
         the job's surroundings; None if another process did the job while this one waited for it.
@@ -76,12 +77,13 @@ def at_work(site: Site, stage: str, path: Path) -> Iterator[Work | None]:
         if waited and path.exists():
             yield None
             return
-        kept = Journal(entry)
+        kept = Journal(entry, asked_mb)
         kept.begin()
         try:
             yield Work(site, stopping, kept)
         except BaseException as error:
-            kept.end(_how(error), str(error) or type(error).__name__)
+            ours = isinstance(error, GanbenchError)
+            kept.end(_how(error), str(error) if ours else f"{type(error).__name__}: {error}")
             raise
         kept.end()
 

@@ -50,8 +50,12 @@ def named(plan: Plan, stage: str, wildcards: Any) -> Job:
         return job
 
 
-def start(plan: Plan) -> None:
+def start(plan: Plan, *, here: bool) -> None:
     """Before the first job: take the results folder, and try what can be tried.
+
+    Args:
+        plan: of the study.
+        here: whether the jobs run on this machine.
 
     Raises:
         SystemExit: something that a job would stumble over.
@@ -66,13 +70,26 @@ def start(plan: Plan) -> None:
         stages = ("train", "evaluate", "diagnose", "tables", "report")
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        # In a process of its own: building networks takes torch, which this one does without.
-        study = json.dumps(plan.study.resolved())
-        tried = subprocess.run(
-            [sys.executable, "-m", "ganbench", "try-out"], input=study, text=True, capture_output=True
-        )
-        if tried.returncode:
-            raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
+        _try_out(plan, here)
+
+
+def _try_out(plan: Plan, here: bool) -> None:
+    """In a process of its own: building networks takes torch, which this one does without."""
+    study = json.dumps(plan.study.resolved())
+    where = "--here" if here else "--elsewhere"
+    tried = subprocess.run(
+        [sys.executable, "-m", "ganbench", "try-out", where], input=study, text=True, capture_output=True
+    )
+    if tried.returncode:
+        raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
+
+
+def failed(plan: Plan) -> str:
+    """What to say after jobs failed."""
+    return (
+        f"Some jobs of {plan.study.study} failed; all others' results are kept. `ganbench status STUDY` names them, "
+        "with cause and log; `ganbench report STUDY --partial` shows what there is; the same command goes on from here."
+    )
 
 
 @contextmanager

@@ -16,13 +16,12 @@ from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
 from ganbench.tracking.address import public
 from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
+from ganbench.tracking.experiment import OF_LIVE, POINTS_PER_BATCH, active_runs, experiment_of
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
     from mlflow.entities import Run
-
-POINTS_PER_BATCH = 1000  # the most metrics MLflow takes in one call
 
 
 class Store:
@@ -36,13 +35,7 @@ class Store:
         place = None if database is None else database.with_name(f"{database.stem}-artifacts").resolve() / experiment
         with self._one_error("be opened", patience=FIRST_CONTACT):
             self._client = MlflowClient(tracking_uri=uri)
-            found = self._client.get_experiment_by_name(experiment)
-            if found is None:
-                self._experiment = self._client.create_experiment(experiment, place and place.as_uri())
-                return
-            self._experiment = found.experiment_id
-            if found.lifecycle_stage == "deleted":
-                self._client.restore_experiment(found.experiment_id)
+            self._experiment = experiment_of(self._client, experiment, place and place.as_uri())
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
         """The complete runs by their content. Deletes what an interrupted or a simultaneous writer left over.
@@ -52,12 +45,7 @@ class Store:
         """
         complete: dict[str, Run] = {}
         with self._one_error("be read"):
-            page = self._client.search_runs([self._experiment], max_results=POINTS_PER_BATCH)
-            runs = list(page)
-            while page.token:
-                page = self._client.search_runs([self._experiment], max_results=POINTS_PER_BATCH, page_token=page.token)
-                runs += page
-            for run in runs:
+            for run in active_runs(self._client, self._experiment):
                 content = run.data.tags.get("ganbench.content")
                 if run.data.tags.get("ganbench.complete") == "true" and content not in complete:
                     complete[content] = run
@@ -102,6 +90,12 @@ class Store:
                 elif tagged and content in shown:  # the study went back to what it was
                     self._client.delete_tag(run.info.run_id, "ganbench.superseded")
         return newly
+
+    def delete_live(self) -> None:
+        """Deletes what training streamed: the files hold it, or its job was killed and the next one streams anew."""
+        with self._one_error("be written"):
+            for run in active_runs(self._client, self._experiment, OF_LIVE):
+                self._client.delete_run(run.info.run_id)
 
     @contextmanager
     def _one_error(self, what: str, patience: dict[str, str] = AFTERWARDS) -> Iterator[None]:

@@ -3,11 +3,13 @@ rule collect:
     input:
         files_of("collect", "collect"),
     output:
-        runs=outputs_of("collect")[0],
-        others=outputs_of("collect")[1:],
+        runs=update(outputs_of("collect")[0]),
+        others=update(outputs_of("collect")[1:]),
     log:
         f"{RESULTS}/logs/collect.log",
+    resources:
+        **asked("collect"),
     params:
         slice=plan.collect.argument,
     shell:
-        "ganbench job collect --slice {params.slice:q} --site {SITE:q} --output {output.runs:q} 2>> {log:q}"
+        "exec ganbench job collect --slice {params.slice:q} --asked {resources.mem_mb} --output {output.runs:q} 2>> {log:q}"

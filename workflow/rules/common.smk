@@ -5,12 +5,13 @@ stamps say nothing.
 """
 
 import json
-import shlex
+import os
 import sys
 from pathlib import Path
 
 from ganbench.report.outputs import figure_name
-from ganbench.stages.workflow import named, plan_of, start
+from ganbench.stages import asking
+from ganbench.stages.workflow import failed, named, plan_of, start
 
 plan = plan_of(
     config,
@@ -18,16 +19,14 @@ plan = plan_of(
     look=workflow.is_main_process,
 )
 RESULTS = str(plan.folder)
-# Not among the parameters of jobs, whose change would make them run again: it changes no result.
-SITE = json.dumps(plan.site)
 
-# Jobs use the environment that Snakemake itself runs in, activated or not; one job is one thread.
-shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; "
+# Jobs inherit this process's surroundings: the programs that Snakemake itself runs with, activated or not; one thread
+# each; and where they work, which is no parameter, whose change would make them run again: it changes no result.
+os.environ["PATH"] = os.pathsep.join(
+    (str(Path(sys.executable).parent), os.environ["PATH"])
 )
-
-# GPUs that a job computes on: Snakemake counts them where it is told how many there are (--resources gpu=2).
-GPUS = 0 if plan.study.machine.device == "cpu" else 1
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["GANBENCH_SITE"] = json.dumps(plan.site)
 
 
 wildcard_constraints:
@@ -42,6 +41,22 @@ def files_of(stage, name):
 def slice_of(stage):
     """A function from wildcards to the slice of the job they name."""
     return lambda wildcards: named(plan, stage, wildcards).argument
+
+
+def asked(stage):
+    """What a stage's jobs ask a cluster for; memory (MB) and time (minutes) anew before every attempt."""
+
+    def of(what):
+        def next_time(wildcards, attempt):
+            job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
+            return getattr(asking.ask(plan, job, asking.kept(plan)), what)
+
+        return next_time
+
+    gpus = asking.gpus(plan, stage)
+    return {"mem_mb": of("mem_mb"), "runtime": of("runtime")} | (
+        {"gpu": gpus} if gpus else {}
+    )
 
 
 def outputs_of(stage):
@@ -65,4 +80,8 @@ def shown_figures():
 
 
 onstart:
-    start(plan)
+    start(plan, here=workflow.local_exec)
+
+
+onerror:
+    print(failed(plan))

@@ -7,8 +7,8 @@ rule diagnose:
     log:
         f"{RESULTS}/logs/diagnose/{{name}}-{{digest}}.log",
     resources:
-        gpu=GPUS,
+        **asked("diagnose"),
     params:
         slice=slice_of("diagnose"),
     shell:
-        "ganbench job diagnose --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
+        "exec ganbench job diagnose --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

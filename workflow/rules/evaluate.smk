@@ -7,8 +7,8 @@ rule evaluate:
     log:
         f"{RESULTS}/logs/evaluate/{{name}}-{{digest}}.log",
     resources:
-        gpu=GPUS,
+        **asked("evaluate"),
     params:
         slice=slice_of("evaluate"),
     shell:
-        "ganbench job evaluate --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
+        "exec ganbench job evaluate --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

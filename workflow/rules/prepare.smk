@@ -5,10 +5,12 @@ rule prepare:
     log:
         f"{RESULTS}/logs/prepare/{{name}}-{{digest}}.log",
     priority: 100
+    resources:
+        **asked("prepare"),
     params:
         slice=slice_of("prepare"),
     shell:
-        "ganbench job prepare --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
+        "exec ganbench job prepare --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
 
 
 rule judge:
@@ -20,10 +22,12 @@ rule judge:
     log:
         f"{RESULTS}/logs/judge/{{name}}-{{digest}}.log",
     priority: 100
+    resources:
+        **asked("judge"),
     params:
         slice=slice_of("judge"),
     shell:
-        "ganbench job judge --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
+        "exec ganbench job judge --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
 
 
 rule weights:
@@ -37,4 +41,4 @@ rule weights:
     params:
         sha256=plan.study.evaluate.inception.sha256,
     shell:
-        "ganbench weights {output:q} --sha256 {params.sha256:q} 2>> {log:q}"
+        "exec ganbench weights {output:q} --sha256 {params.sha256:q} 2>> {log:q}"

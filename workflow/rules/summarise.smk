@@ -1,5 +1,6 @@
-# Each of these leaves a stamp named after its digest, and files with plain names for people to open. These are
-# `update`d: Snakemake restores them when the job fails, where it would remove an ordinary output.
+# Each of these leaves a stamp named after its digest, and files with plain names for people to open. All are `update`d,
+# as everywhere: Snakemake removes an ordinary output before its job and when that fails, even if another copy of the job,
+# left over from a workflow that was killed, has just made it.
 
 
 rule track:
@@ -7,14 +8,14 @@ rule track:
     input:
         files_of("track", "track"),
     output:
-        stamp=outputs_of("track")[0],
+        stamp=update(outputs_of("track")[0]),
     log:
         f"{RESULTS}/logs/track.log",
     localrule: True
     params:
         slice=plan.track.argument,
     shell:
-        "ganbench job track --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
+        "exec ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule tables:
@@ -37,13 +38,15 @@ rule tables:
                 for path in outputs_of("tables")[1:]
             ]
         ),
-        stamp=outputs_of("tables")[0],
+        stamp=update(outputs_of("tables")[0]),
     log:
         f"{RESULTS}/logs/tables.log",
+    resources:
+        **asked("tables"),
     params:
         slice=plan.tables.argument,
     shell:
-        "ganbench job tables --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
+        "exec ganbench job tables --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule figures:
@@ -52,13 +55,15 @@ rule figures:
         files_of("figures", "figures"),
     output:
         files=update(shown_figures()),
-        stamp=outputs_of("figures")[0],
+        stamp=update(outputs_of("figures")[0]),
     log:
         f"{RESULTS}/logs/figures.log",
+    resources:
+        **asked("figures"),
     params:
         slice=plan.figures.argument,
     shell:
-        "ganbench job figures --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
+        "exec ganbench job figures --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
 
 rule report:
@@ -74,10 +79,12 @@ rule report:
                 labels={"page": "the whole report"},
             )
         ),
-        stamp=outputs_of("report")[0],
+        stamp=update(outputs_of("report")[0]),
     log:
         f"{RESULTS}/logs/report.log",
+    resources:
+        **asked("report"),
     params:
         slice=plan.report.argument,
     shell:
-        "ganbench job report --slice {params.slice:q} --site {SITE:q} --output {output.stamp:q} 2>> {log:q}"
+        "exec ganbench job report --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"

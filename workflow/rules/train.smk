@@ -10,8 +10,8 @@ rule train:
         f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
     priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
     resources:
-        gpu=GPUS,
+        **asked("train"),
     params:
         slice=slice_of("train"),
     shell:
-        "ganbench job train --slice {params.slice:q} --site {SITE:q} --output {output:q} 2>> {log:q}"
+        "exec ganbench job train --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

@@ -80,4 +80,7 @@ def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | N
             older.unlink()
     for kind, of in shown:
         with style.applied():
-            style.save(draw(collected, kind, of), folder, figure_name(kind, of))
+            figure = draw(collected, kind, of)
+            if collected.missing is not None:  # pictures travel without their folder
+                style.title(figure, f"{figure.get_suptitle()} (partial: {collected.share})".strip())
+            style.save(figure, folder, figure_name(kind, of))

@@ -1,0 +1,113 @@
+"""Commands of the laboratory: one game, without a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbench.commands import out
+
+GAME = "Its name, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
+AGame = Annotated[str, typer.Option(help=GAME)]
+APart = Annotated[str | None, typer.Option(help="Of games that have one; with options as in 'r1(gamma=1)'.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
+
+
+def play(
+    game: AGame = "bilinear",
+    dynamics: Annotated[str, typer.Option(help="How the players move: 'consensus(gamma=0.5)'.")] = "simultaneous",
+    update: Annotated[str, typer.Option(help="How a gradient becomes a step: 'sgd(momentum=-0.5)'.")] = "sgd",
+    learning_rate: Annotated[str, typer.Option(help="Of both players; several make several members: 0.1,0.5.")] = "0.1",
+    start: Annotated[
+        list[str] | None, typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be repeated.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="How many members differ in their seeds, or which: 3,7.")] = "1",
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 100,
+    keep: Annotated[int, typer.Option(help="Look at every so many steps.")] = 1,
+    objective: APart = None,
+    regularizer: APart = None,
+    dataset: APart = None,
+    architecture: APart = None,
+    n_train: Annotated[str | None, typer.Option(help="Training examples; 'all' unless given.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Of games with a data set.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out_file: Annotated[Path | None, typer.Option("--out", help="Table to write: .csv or .parquet.")] = None,
+    force: Force = False,
+) -> None:
+    """Play a game and write or show the path of both players."""
+    from ganbench import lab
+    from ganbench.lab import terminal
+    from ganbench.stages.progress import progress
+
+    terminal.target(out_file, terminal.TABLES, force)
+    match = lab.game(
+        game,
+        objective=objective,
+        regularizer=regularizer,
+        dataset=dataset,
+        architecture=architecture,
+        n_train=int(n_train) if n_train is not None and n_train.isdigit() else n_train,
+        batch_size=batch_size,
+        seeds=terminal.count_or_list("--seeds", seeds),
+        device=device,
+    )
+    with progress(f"play {game}", steps, "steps") as report:
+        played = lab.play(
+            match,
+            dynamics,
+            update=update,
+            learning_rate=terminal.numbers("--learning-rate", learning_rate),
+            steps=steps,
+            start=terminal.start("--start", start or ()),
+            keep=keep,
+            progress=report,
+        )
+    if out_file is None:
+        out.print(terminal.path_table(played) if len(played.trajectory) == 1 else terminal.members_table(played))
+    else:
+        terminal.write(terminal.rows(played), out_file)
+        out.print(f"{out_file}: {played.losses[match.players[0]].size:,} rows", soft_wrap=True)
+    out.print(terminal.verdict(played), soft_wrap=True)
+
+
+def field(
+    game: AGame = "bilinear",
+    plane: Annotated[
+        str | None, typer.Option(help="The two parameters, b_d,b_g; the first of each player unless given.")
+    ] = None,
+    x: Annotated[str, typer.Option(help="From where to where the first one goes.")] = "-5,5",
+    y: Annotated[str, typer.Option(help="From where to where the second one goes.")] = "-5,5",
+    points: Annotated[int, typer.Option(help="Of the grid along each axis.")] = 41,
+    at: Annotated[str | None, typer.Option(help="Where all parameters stand, as --start of play.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the samples, and of where other parameters stand.")] = 0,
+    objective: APart = None,
+    regularizer: APart = None,
+    dataset: APart = None,
+    architecture: APart = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Picture to write: .png or .svg.")] = None,
+    force: Force = False,
+) -> None:
+    """Draw the motion of a game in a plane of two parameters, and find its fixed points."""
+    from ganbench import lab
+    from ganbench.lab import terminal
+    from ganbench.lab.plane import PICTURES
+
+    terminal.target(out_file, PICTURES, force)
+    parts = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
+    drawn = lab.field(
+        lab.game(game, **parts, seeds=[seed]),
+        x=terminal.numbers("--x", x),
+        y=terminal.numbers("--y", y),
+        points=points,
+        parameters=None if plane is None else [name.strip() for name in plane.split(",")],
+        at=terminal.start("--at", () if at is None else (at,)),
+    )
+    found = drawn.fixed_points()
+    if found:
+        out.print(terminal.points_table(found, drawn.parameters))
+    else:
+        out.print(f"no fixed points for {drawn.parameters[0]} in [{x}] and {drawn.parameters[1]} in [{y}]")
+    if out_file is not None:
+        out.print(f"{lab.draw_field(drawn, out_file)}", soft_wrap=True)

@@ -1,0 +1,141 @@
+"""`ganbench status`: how a study stands, once or for as long as it runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganbench.analysis.words import duration, number, percent, shortened
+from ganbench.commands import DEFAULT, AStudy, out
+from ganbench.core.errors import GanbenchError
+from ganbench.core.study import load
+from ganbench.stages.plan import Plan
+from ganbench.stages.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, Standing, Status, look
+
+ROWS = 20  # of jobs that run, and of jobs that do not any more, where there are more
+BAR = 14  # so that all fits in 80 columns
+WATCH_SECONDS = 3.0
+COLOURS = {RUNNING: "cyan", SILENT: "yellow", STOPPED: "yellow", FAILED: "bold red", DONE: "green"}
+THEN = {
+    STOPPED: "stopped, and goes on from what it has at its next attempt",
+    SILENT: "says it runs, but is silent",
+    FAILED: "failed",
+}
+
+
+def status(
+    study: AStudy = DEFAULT,
+    every: Annotated[bool, typer.Option("--all", help="All jobs that run or failed, however many.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the study is done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: every job with all that is known.")] = False,
+) -> None:
+    """Show how a study stands: what is done, what runs and how far it is, what failed and why."""
+    if watch and as_json:
+        raise GanbenchError("--watch is for people and --json for programs; choose one of them.")
+    plan, rows = Plan(load(study)), None if every else ROWS
+    if as_json:
+        print(json.dumps(look(plan).about(), indent=1))
+    elif watch:
+        with suppress(KeyboardInterrupt):
+            _watch(plan, f"{study}", rows)
+    else:
+        for part in page(look(plan), f"{study}", rows):
+            out.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole, to be copied
+
+
+def _watch(plan: Plan, study: str, rows: int | None) -> None:
+    with Live(console=out, auto_refresh=False) as live:
+        while True:
+            now = look(plan)
+            live.update(Group(*page(now, study, rows)), refresh=True)
+            if now.done:
+                return
+            time.sleep(WATCH_SECONDS)
+
+
+def page(now: Status, study: str, rows: int | None) -> Iterator[RenderableType]:
+    """What a person sees of a status.
+
+    Args:
+        now: the status.
+        study: how to name the study in commands.
+        rows: how many jobs to show of those that run, and of those that do not any more; None for all.
+    """
+    total = len(now.standings)
+    yield Text(f"{now.study}: {len(now.of(DONE)):,} of {total:,} jobs done. " + _holder(now))
+    yield _summary(now)
+    for state in (RUNNING, SILENT, STOPPED, FAILED):
+        shown = now.of(state)
+        yield from (_running(each) if state == RUNNING else _ended(each) for each in shown[:rows])
+        if rows is not None and len(shown) > rows:
+            yield Text(f"\n{len(shown) - rows:,} more {state}; --all shows them")
+    last = "evaluate" if "evaluate" in now.counts() else "train"  # after which a run's outcome is known
+    if not now.done and any(each.job.stage == last for each in now.of(DONE)):
+        yield Text(f"\nganbench report {study} --partial shows what there is.")
+
+
+def _holder(now: Status) -> str:
+    if now.held:
+        return f"The results folder is in use by {now.held}."
+    return "" if now.done else "Nobody holds the results folder: no workflow is running."
+
+
+def _summary(now: Status) -> Table:
+    """How many jobs stand how, by stage and in all."""
+    counts = now.counts()
+    everything = {state: len(now.of(state)) for state in STATES}
+    rare = [state for state in (SILENT, STOPPED) if not everything[state]]
+    states = [state for state in STATES if state not in rare]
+    table = Table(show_footer=True, box=None, pad_edge=False)
+    table.add_column("stage", "all", no_wrap=True)
+    for state in states:
+        table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), no_wrap=True)
+    table.add_column("", _bar(everything[DONE], len(now.standings)), width=BAR)
+    table.add_column("", percent(everything[DONE] / max(len(now.standings), 1)), justify="right")
+    for stage, count in counts.items():
+        cells = [Text(f"{count[state]:,}", "" if count[state] else "dim") for state in states]
+        table.add_row(stage, *cells, _bar(count[DONE], count.total()), percent(count[DONE] / count.total()))
+    return table
+
+
+def _bar(done: int, total: int) -> ProgressBar:
+    return ProgressBar(total=total, completed=done, width=BAR, complete_style="green", finished_style="green")
+
+
+def _running(standing: Standing) -> Text:
+    """A job that runs: where, how far it is, and how fast."""
+    entry = standing.entry
+    parts = [f"{entry.done:,.0f}/{entry.total:,.0f} {entry.unit}"] if entry.total else []
+    parts += [f"{number(entry.rate)}/s"] if entry.rate > 0 else []
+    parts += [f"{duration(entry.seconds_left)} left"] if entry.seconds_left is not None else []
+    parts += [f"{entry.memory_mb:,.0f} MB"]
+    text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
+    text.append(f" runs ({_where(standing)})", COLOURS[RUNNING])
+    return text.append(f"\n  {', '.join(parts)}", "not bold")
+
+
+def _where(standing: Standing) -> str:
+    job, tries = standing.entry.cluster_job, standing.attempts
+    parts = [standing.entry.host, f"job {job}" if job else "", f"attempt {tries}" if tries > 1 else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _ended(standing: Standing) -> Text:
+    """A job that does not run any more: what, where, why, and where to read on."""
+    entry = standing.entry
+    silent = f" since {entry.at}" if standing.state == SILENT else ""
+    text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
+    text.append(f" {THEN[standing.state]}{silent} ({_where(standing)})", COLOURS[standing.state])
+    text.append(f"\n  {shortened(standing.cause)}", "not bold")
+    text.append(f"\n  {standing.log or 'no log: it ran outside of the workflow'}", "not bold")
+    return text

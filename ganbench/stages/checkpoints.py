@@ -1,0 +1,129 @@
+"""Checkpoints of training: what lies in `.resume/` until a pack is done, and when to write there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganbench.core import store
+from ganbench.core.sources import digest
+from ganbench.core.tree import Tree
+from ganbench.stages.packs import Member
+from ganbench.stages.provenance import now
+
+KIND = "resume"
+SPARING = 100  # times what a checkpoint costs lie between two of them: under 2% of training, on slow disks too
+ENDING_SECONDS = 20.0  # that a job needs to end after its last checkpoint
+WARY = 2.0  # the next chunk and checkpoint may take so many times what the longest yet took
+SLOW_DISK = 50e6  # bytes a second, for what the first checkpoint may take
+
+
+class Checkpoint:
+    """Of members of a pack that train together; one file, which holds one of three things.
+
+    `state` to go on from; the results of members that are `done`; or the sizes of the waves that they were `split`
+    into, which have checkpoints of their own. `seconds` is how long the members have trained, and `at` when it was
+    written.
+
+    It is named after what it holds, since another start may find other members to train, another device, or other
+    reasons to fuse.
+    """
+
+    def __init__(self, folder: Path, members: Sequence[Member], place: torch.device) -> None:
+        self._folder, self.members, self._place = folder, list(members), place
+        self.path = folder / f"{digest([place.type, *(member['digest'] for member in members)])[:12]}.h5"
+
+    def read(self) -> Tree:
+        """All it holds; nothing where there is none."""
+        if not self.path.exists():
+            return {}
+        with store.reading(self.path, KIND) as file:
+            return store.load(file["saved"])
+
+    def keep(self, **what: Any) -> None:
+        """Replace what it holds."""
+        with store.writing(self.path, KIND) as file:
+            store.save(file.create_group("saved"), {**what, "at": now()})
+
+    def parts(self, sizes: Sequence[int]) -> list[Checkpoint]:
+        """Those of waves of these sizes that its members are split into."""
+        ends = list(accumulate(sizes))
+        waves = [self.members[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        return [Checkpoint(self._folder, wave, self._place) for wave in waves]
+
+    def reached(self, steps: int) -> dict[str, int]:
+        """By digest of its members: the step at which each stands, of so many in all."""
+        step, sizes = 0, None
+        if self.path.exists():
+            with store.reading(self.path, KIND) as file:
+                saved = file["saved"]
+                if "split" in saved.attrs:
+                    sizes = json.loads(saved.attrs["split"])
+                elif "state" in saved:
+                    step = json.loads(saved["state"].attrs["step"])
+                else:
+                    step = steps
+        if sizes is None:
+            return {member["digest"]: step for member in self.members}
+        return {key: at for part in self.parts(sizes) for key, at in part.reached(steps).items()}
+
+
+class Pace:
+    """How long a job's chunks and checkpoints take; from that, when a checkpoint is due and when it is time to end.
+
+    Args:
+        least: seconds between two checkpoints, at least; 0 is one after every chunk.
+    """
+
+    def __init__(self, least: float) -> None:
+        self._least = least
+        self._chunk = self._checkpoint = self._cost = 0.0  # the longest of both yet, and what the last one cost
+        self._begun = self._saved = time.monotonic()
+
+    def begin(self) -> None:
+        """A chunk begins."""
+        self._begun = time.monotonic()
+
+    def end(self) -> None:
+        """It is over."""
+        self._chunk = max(self._chunk, time.monotonic() - self._begun)
+
+    @property
+    def new(self) -> bool:
+        """Whether nothing is known yet of how long a checkpoint takes."""
+        return self._checkpoint == 0
+
+    def expect(self, size: int) -> None:
+        """The first checkpoint will have so many bytes."""
+        self._checkpoint = size / SLOW_DISK
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self._saved >= (max(self._least, SPARING * self._cost) if self._least else 0)
+
+    @property
+    def margin(self) -> float:
+        """Seconds that the job may need until it has ended, if it does not end now but at the next chance."""
+        return WARY * (self._chunk + self._checkpoint) + ENDING_SECONDS
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """The block writes a checkpoint."""
+        began = time.monotonic()
+        yield
+        self._saved = time.monotonic()
+        self._cost = self._saved - began
+        self._checkpoint = max(self._checkpoint, self._cost)
+
+
+def size(tree: Tree) -> int:
+    """Bytes of all arrays of a tree."""
+    return sum(size(item) if isinstance(item, dict) else getattr(item, "nbytes", 0) for item in tree.values())

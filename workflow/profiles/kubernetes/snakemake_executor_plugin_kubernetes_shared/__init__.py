@@ -1,0 +1,51 @@
+"""Snakemake's executor for Kubernetes, for a project on a volume that all pods share.
+
+That executor holds that nothing is shared: every pod is sent the sources, fetches its inputs from a storage provider
+and sends its outputs there. But this project's jobs know their files by name, and leave checkpoints and journals beside
+them. So here pods work in the project's own folder, as jobs on the nodes of a cluster do, and `shared-fs-usage` says
+what is shared.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import snakemake_executor_plugin_kubernetes as plugin
+from kubernetes.client import ApiException, CoreV1Api
+
+ExecutorSettings = plugin.ExecutorSettings
+common_settings = replace(
+    plugin.common_settings,
+    implies_no_shared_fs=False,
+    job_deploy_sources=False,
+    auto_deploy_default_storage_provider=False,
+)
+
+
+class Executor(plugin.Executor):
+    """Runs every job in a pod that works where Snakemake was started."""
+
+    def get_job_exec_prefix(self, job: Any) -> str:
+        return f"cd {shlex.quote(self.workflow.workdir_init)}"
+
+    @property
+    def kubeapi(self) -> CoreV1Api:
+        """The part of Kubernetes' interface that knows of pods."""
+        return self._kubeapi
+
+    @kubeapi.setter
+    def kubeapi(self, api: CoreV1Api) -> None:
+        # Of a failed pod the executor asks for the log of the container before the one that failed. There is none, pods
+        # being started only once, and the error that Kubernetes answers with would end the whole workflow.
+        read = api.read_namespaced_pod_log
+
+        def log(**asked: Any) -> str:
+            try:
+                return read(**asked | {"previous": False})
+            except ApiException as error:  # its node is gone
+                return f"Kubernetes has no log of it: {error.reason}"
+
+        api.read_namespaced_pod_log = log
+        self._kubeapi = api
