@@ -100,6 +100,7 @@ class Job:
     number: str
     state: str  # PENDING, RUNNING, COMPLETED, FAILED, TIMEOUT, CANCELLED, OUT_OF_MEMORY, NODE_FAIL ...
     node: str  # "" before it has started
+    folder: Path  # in which it was submitted
     comment: str  # by Snakemake: `rule_train_wildcards_digits-fc-..._...`
 
 
@@ -160,8 +161,9 @@ class Cluster:
 
     def jobs(self) -> list[Job]:
         """All jobs so far, those that have ended too."""
-        lines = self._client("squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%N|%k").splitlines()
-        return [Job(*line.split("|", 3)) for line in lines]
+        lines = self._client("squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%N|%Z|%k").splitlines()
+        shown = [line.split("|", 4) for line in lines]
+        return [Job(number, state, node, Path(folder), comment) for number, state, node, folder, comment in shown]
 
     def about(self, job: Job) -> dict[str, str]:
         """Everything the controller knows of a job: `EndTime`, `TimeLimit`, `ExitCode`, `Restarts`, `TRES` ..."""

@@ -306,9 +306,9 @@ def soak(
         most: faults in all.
     """
     dice, tally, server = random.Random(seed), Tally(), Server(folder / "server")
-    until = time.monotonic() + seconds
     quiet = Project.create(folder / "quiet", study(packs, steps, "sqlite:///results/mlflow.db"))
     quiet.snakemake(*PROFILE, "--until", "evaluate", "diagnose").succeeded()
+    until = time.monotonic() + seconds
     server.start()
     try:
         while tally.studies == 0 or (time.monotonic() < until and sum(tally.injected.values()) < most):

@@ -23,6 +23,7 @@ from ganbench.stages.plan import Plan
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganbench"
 README = (ROOT / "README.md").read_text()
+CLUSTER = (ROOT / "workflow/CLUSTER.md").read_text()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Imports point down only: a room may use those on lower floors, and its own.
@@ -164,16 +165,18 @@ def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
 # README ---------------------------------------------------------------------------------------------------------------
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_commands_of_the_readme_exist():
+@pytest.mark.parametrize("page", [README, CLUSTER], ids=["README", "CLUSTER"])
+def test_commands_of_the_pages_exist(page):
     makefile = (ROOT / "Makefile").read_text()
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     seen = 0
-    for line in "\n".join(blocks("sh")).splitlines():
+    for line in "\n".join([*blocks("sh", page), *blocks("text", page)]).splitlines():
         words = line.split("#")[0].split()
+        assert all((ROOT / word).exists() for word in words if word.startswith(("workflow/", "config/"))), line
         if words[:1] == ["make"]:
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         elif words[:1] == ["ganbench"]:
@@ -184,9 +187,9 @@ def test_commands_of_the_readme_exist():
             continue
         seen += 1
     assert seen >= 5
-    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./]+)`", README):
+    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./-]+)`", page):
         if "residual" not in named:
-            assert (ROOT / named).exists(), f"README names {named}"
+            assert (ROOT / named).exists(), named
 
 
 def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):

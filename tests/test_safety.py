@@ -28,7 +28,7 @@ from ganbench.core import registry, store
 from ganbench.core.display import shown, visible
 from ganbench.core.errors import GanbenchError
 from ganbench.core.selectors import Selector, matches
-from ganbench.core.study import parse
+from ganbench.core.study import load, parse
 from ganbench.metrics import fid
 from ganbench.report import figures, html, tables
 from ganbench.stages.evaluate import panel_of
@@ -101,6 +101,7 @@ HOSTILE = {
     "deep block": (study("title:\n" + "".join(f"{' ' * i}a:\n" for i in range(1, 900))), "nested more than 30 levels"),
     "long file": ("#" * 50_000_000, r"has more than 1,000,000 bytes"),
     "long title": (study(f"title: {'a' * 2_000_000}"), r"has more than 1,000,000 bytes"),
+    "long name": (networks("a" * 100_000), r"unknown architecture 'a{900}"),
     "million rates": (study(learning_rate=f"[{many(1_000_000, '0.{0:07d}')}]"), r"has more than 1,000,000 bytes"),
     "many rates": (study(learning_rate=f"[{many(90_000, '0.{0:07d}')}]"), r"line 3: there are more than 20,000 values"),
     "many keys": (study(f"title: {{{many(60_000, 'k{0}: 1')}}}"), r"there are more than 20,000 values"),
@@ -204,6 +205,14 @@ def test_a_hostile_study_is_refused_before_any_work(name, tmp_path, monkeypatch)
     assert not [each for each in tmp_path.iterdir() if each not in (path, tmp_path / "results")]
     if (tmp_path / "results").exists():  # of formulas, the last thing to be looked at
         assert "measurement" in message
+
+
+def test_of_an_endless_file_only_the_beginning_is_read(tmp_path):
+    path = tmp_path / "study.yaml"
+    with path.open("wb") as file:
+        file.truncate(2**31)
+    with cheap(), pytest.raises(GanbenchError, match=r"has more than 1,000,000 bytes"):
+        load(path)
 
 
 def test_data_from_another_reader_are_looked_at_too():

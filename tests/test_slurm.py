@@ -1,28 +1,30 @@
 """The whole workflow on a real Slurm cluster of two nodes, left alone and then with everything going wrong.
 
-Whatever happens to its jobs, a study ends with the results that it has on a laptop, bit for bit. The cluster's profile is
-the shipped one; only what a cluster's administrator and a study's author would set, and how long to wait, are changed.
+Whatever happens to its jobs, a study ends with the results that it has on a laptop, bit for bit. The cluster's profile
+is the shipped one, with the settings of this cluster and with less patience.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slurm_cluster import GPUS, MEMORY_MB, NODES, Cluster, Job, cluster, missing
 from needs import need
-from workflow_example import CORES, PROFILE, Project, clocks_of, differences, runs_of, wait_for
+from slurm_cluster import GPUS, MEMORY_MB, NODES, Cluster, Job, cluster, missing
+from workflow_example import CORES, PROFILE, Project, differences, runs_of, wait_for
 
+from ganbench.core.study import parse
 from ganbench.stages import journal
 from ganbench.stages.journal import KILLED, OUT_OF_TIME, STOPPED, End
+from ganbench.stages.plan import Plan
 
 __all__ = ["cluster"]  # the fixture
 
@@ -48,12 +50,11 @@ STUDY = {
 }
 PACKS = 5
 
-# Trains for longer than two of the shortest jobs that Slurm knows.
+# Another pack, which trains for longer than two of the shortest jobs that Slurm knows.
 LONG = {"game": "bilinear", "dynamics": "simultaneous", "update": "adam", "learning_rate": 0.001, "seed": [0, 1]}
-LONG_STUDY = STUDY | {"grid": [LONG | {"train": {"steps": 160_000}}], "diagnose": []}
+WITH_LONG = STUDY | {"grid": [*STUDY["grid"], LONG | {"train": {"steps": 200_000}}]}
 
-# Two players of a number each, and eight points: what they need of a node is what their libraries do. Memory here is what
-# a scheduler counts, not what a machine must have: one piece of it, mapped again and again.
+# Memory here is what a scheduler counts, not what a machine must have: one piece of it, mapped again and again.
 HUNGRY = '''"""Eight Gaussians, for whose loading there is too little memory while there is a file `hungry`."""
 
 import os
@@ -87,8 +88,8 @@ class Dataset:
         return ring8.Dataset().load()
 '''
 
-# Snakemake's plugin asks about its jobs more and more seldom while none of them succeeds, after up to three minutes: right
-# for a cluster, and too slow for tests in which jobs are to fail. Everything else is Snakemake's `main`.
+# Snakemake's plugin asks about its jobs more and more seldom while none of them succeeds, in the end every three minutes:
+# kind to a cluster, and too slow for tests in which jobs are to fail.
 ASKING_OFTEN = """
 from snakemake.cli import main
 from snakemake_executor_plugin_slurm import Executor
@@ -125,11 +126,10 @@ def created(folder: Path, study: dict[str, Any], cluster: Cluster | None = None)
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Project]]:
-    """Both studies as one machine computes them, which begins at once; to be called for the project, once it is done."""
+    """All packs as one machine computes them, which begins at once; to be called for the project, once it is done."""
     need(missing())
-    study = STUDY | {"grid": STUDY["grid"] + LONG_STUDY["grid"]}
-    project = created(tmp_path_factory.mktemp("laptop") / "project", study)
-    with project.running(*PROFILE, *CORES, "--until", "train", "evaluate", "diagnose") as process:
+    project = created(tmp_path_factory.mktemp("laptop") / "project", WITH_LONG)
+    with project.running(*PROFILE, *CORES, "--until", "collect") as process:
 
         def finished() -> Project:
             if process.returncode is None:
@@ -149,6 +149,14 @@ def assert_same_results(project: Project, reference: Project) -> None:
         assert here.keys() == there.keys(), name
         for digest in here:
             assert differences(here[digest], there[digest]) == [], name
+
+
+def file_of(project: Project, study: dict[str, Any], contender: str) -> str:
+    """Where a pack of a project will be, once it is trained."""
+    with chdir(project.folder):
+        packs = Plan(parse(study, origin="the study")).train
+    [path] = [job.path for name, job in packs.items() if name.startswith(contender)]
+    return str(path)
 
 
 def counts(project: Project) -> dict[str, int]:
@@ -202,15 +210,20 @@ def _place_of(process: int) -> tuple[str, str]:
     return variables["SLURMD_NODENAME"], variables.get("CUDA_VISIBLE_DEVICES", "none")
 
 
-def training(project: Project) -> list[str]:
+def training(project: Project) -> set[str]:
     """The packs that have come as far as a checkpoint, and are not done."""
-    return sorted(path.parent.name for path in (project.results / "train" / ".resume").glob("*/*.h5"))
+    return {path.parent.name for path in (project.results / "train" / ".resume").glob("*/*.h5")}
 
 
-def jobs_of(cluster: Cluster, project: Project, rule: str, name: str = "") -> list[Job]:
-    """A project's jobs of a rule, and of a pack, in the order in which they were submitted."""
-    jobs = [job for job in cluster.jobs() if job.comment.startswith(f"rule_{rule}_wildcards_{name}")]
-    return [job for job in jobs if cluster.about(job)["WorkDir"] == str(project.folder)]
+def jobs_of(cluster: Cluster, project: Project, rule: str) -> dict[str, list[Job]]:
+    """A project's jobs of a rule: by what they do, all that were submitted to do it, in this order."""
+    found: dict[str, list[Job]] = {}
+    for job in cluster.jobs():
+        told, _, digest = job.comment.rpartition("_")
+        kind, _, name = told.partition("_wildcards_")
+        if job.folder == project.folder and kind == f"rule_{rule}":
+            found.setdefault(f"{name}-{digest}", []).append(job)
+    return found
 
 
 # The tests -----------------------------------------------------------------------------------------------------------
@@ -225,15 +238,135 @@ def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
         project.snakemake(*on_cluster()).succeeded()
 
     jobs = cluster.jobs()
-    print([(j, cluster.about(j)) for j in jobs][4])
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert {job.node for job in jobs} == set(NODES)
     assert seen.ends == {}
     for at_once in seen.placed:
         places = list(at_once.values())
         assert len(set(places)) == len(places), f"jobs that ran at once shared a GPU: {at_once}"
-    gpus = {place for at_once in seen.placed for place in at_once.values()}
-    assert gpus == {(node, str(gpu)) for node in NODES for gpu in range(len(GPUS))}
+    both = [{(node, str(gpu)) for gpu in range(len(GPUS))} for node in NODES]
+    assert any(places <= set(at_once.values()) for at_once in seen.placed for places in both), "no two ran on one node"
     assert (project.results / "report.html").exists()
     assert counts(project) == {"train": PACKS, "evaluate": 2, "diagnose": 1}
     assert_same_results(project, laptop())
+
+
+def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path) -> None:
+    project = created(tmp_path / "project", STUDY, cluster)
+    limited = created(tmp_path / "limited", WITH_LONG, cluster)
+    (project.folder / "hungry").touch()
+
+    # Two studies at once: one whose training takes longer than a job may, and one that is disturbed.
+    with (
+        looking_on(limited) as seen_limited,
+        looking_on(project) as seen,
+        limited.running(
+            *on_cluster(file_of(limited, WITH_LONG, "bilinear-simultaneous-adam"), longest_minutes=1)
+        ) as unattended,
+        project.running(*on_cluster("--until", "evaluate", "diagnose")) as process,
+    ):
+        cancelled, lost = two_in_training(cluster, project, process)
+        cluster.cancel(cancelled[1])
+        cluster.down(lost[1].node)
+        cluster.set_down(lost[1].node)
+        wait_for(lambda: cluster.about(lost[1])["Restarts"] == "1", "a job that is queued again", process, every=0.5)
+        cluster.up(lost[1].node)
+        project.end(process).succeeded()
+        limited.end(unattended).succeeded()
+
+    # Killed for memory, and given more.
+    [(data, [starved, fed])] = jobs_of(cluster, project, "prepare").items()
+    assert (starved.state, fed.state) == ("FAILED", "COMPLETED")
+    asked = [int(cluster.about(job)["MinMemoryNode"].removesuffix("M")) for job in (starved, fed)]
+    assert asked[1] == 2 * asked[0]
+    assert [end.how for end in seen.ends[f"prepare/{data}"]] == [KILLED]
+    # Told to end, and submitted again.
+    name, _ = cancelled
+    assert [job.state for job in jobs_of(cluster, project, "train")[name]] == ["CANCELLED", "COMPLETED"]
+    assert STOPPED in {end.how for end in seen.ends[f"train/{name}"]}
+    assert "goes on from step" in log(project, name)
+    # Gone with its node, and begun again by Slurm itself.
+    name, _ = lost
+    assert [job.state for job in jobs_of(cluster, project, "train")[name]] == ["COMPLETED"]
+    assert KILLED in {end.how for end in seen.ends[f"train/{name}"]}
+    assert "goes on from step" in log(project, name)
+    # Out of time, again and again.
+    [(name, attempts)] = jobs_of(cluster, limited, "train").items()
+    assert len(attempts) >= 3
+    assert {end.how for end in seen_limited.ends[f"train/{name}"]} == {OUT_OF_TIME}
+    assert {cluster.about(job)["TimeLimit"] for job in attempts} == {"00:01:00"}
+    assert {job.state for job in attempts[:-1]} <= {"FAILED", "TIMEOUT"}
+    assert "goes on from step" in log(limited, name)
+
+    assert counts(project) == {"train": PACKS, "evaluate": 2, "diagnose": 1}
+    assert_same_results(project, laptop())
+    assert counts(limited) == {"train": 1, "evaluate": 0, "diagnose": 0}
+    assert_same_results(limited, laptop())
+
+
+def two_in_training(
+    cluster: Cluster, project: Project, process: subprocess.Popen[str]
+) -> tuple[tuple[str, Job], tuple[str, Job]]:
+    """Two packs that are being trained, with their jobs, the second on another node where there is one."""
+    found: list[tuple[str, Job]] = []
+
+    def look() -> bool:
+        packs = training(project)
+        jobs = {name: jobs[-1] for name, jobs in jobs_of(cluster, project, "train").items()}
+        found[:] = [
+            (name, job) for name, job in jobs.items() if job.state == "RUNNING" and name.rpartition("-")[0] in packs
+        ]
+        return len({job.node for _, job in found}) == len(NODES)
+
+    wait_for(look, "training on both nodes", process, every=0.2)
+    first = found[0]
+    return first, next(each for each in found if each[1].node != first[1].node)
+
+
+def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
+    laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path
+) -> None:
+    project = created(tmp_path / "project", STUDY, cluster)
+    packs = ("bilinear-alternating", "bilinear-extragradient")
+    command = on_cluster(*(file_of(project, STUDY, pack) for pack in packs), device="cpu")
+
+    with project.running(*command) as process:
+        wait_for(lambda: len(training(project)) >= 2, "training of two packs", process)
+        slow = suspended(project)
+        project.kill(process)
+    with project.running(*command) as process:
+        wait_for(lambda: waiting(project) >= slow.keys(), "copies that wait", process, every=0.5)
+        before = {job.number: job.state for job in cluster.jobs()}
+        for number in slow.values():
+            os.kill(number, signal.SIGCONT)
+        project.end(process).succeeded()
+
+    assert len(slow) == len(packs)
+    for name, jobs in jobs_of(cluster, project, "train").items():
+        assert [before[job.number] for job in jobs] == ["RUNNING", "RUNNING"]
+        assert {job.state for job in jobs} == {"COMPLETED"}
+        assert log(project, name).count(" run-steps/s, 0 s left") == 1, "a pack that was trained was trained again"
+    assert counts(project) == {"train": len(packs), "evaluate": 0, "diagnose": 0}
+    assert_same_results(project, laptop())
+
+
+def suspended(project: Project) -> dict[str, int]:
+    """Stop all packs in training for as long as one likes; by name, their processes."""
+    found = {}
+    for path in (project.results / journal.FOLDER / "train").glob("*.json"):
+        entry = journal.read(path)
+        if entry is not None and entry.running and path.stem.rpartition("-")[0] in training(project):
+            os.kill(entry.pid, signal.SIGSTOP)
+            found[path.stem] = entry.pid
+    return found
+
+
+def waiting(project: Project) -> set[str]:
+    """The packs that a second job would train, and waits for the first."""
+    logs = (project.results / "logs" / "train").glob("*.log")
+    return {path.stem for path in logs if "waiting for that" in path.read_text()}
+
+
+def log(project: Project, name: str) -> str:
+    """What the jobs of a pack wrote."""
+    return (project.results / "logs" / "train" / f"{name}.log").read_text()

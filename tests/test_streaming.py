@@ -42,18 +42,21 @@ from ganbench.tracking.live import Live, live, new_points
 SERIES = ("x_loss", "y_loss", "x_gradient_norm")
 STEPS, BINS = 40, 20
 AXES_SHOWN = dict.fromkeys(AXES, "some") | {"dataset": None, "n_train": None, "learning_rate": 0.1, "seed": 1}
-ARRIVAL_SECONDS = 300.0  # in which what is sent has to arrive: it yields to all others of a busy machine
+ARRIVAL_SECONDS = 300.0  # in which what is sent has to arrive, on a busy machine
 CALL_SECONDS = 0.5  # the most a call may take that waits for nobody, on a busy machine: servers take minutes
 
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings():
-    """No reports to third parties, the loopback past any proxy, and points at every chunk."""
+    """No reports to third parties, the loopback past any proxy, points at every chunk, and no yielding to others: on a
+    busy machine that takes minutes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
         patch.setenv("no_proxy", "127.0.0.1")
-        patch.setattr(streaming, "LIVE_SECONDS", 0.0)
+        for name in ("FIRST_SECONDS", "LIVE_SECONDS", "LEAST"):
+            patch.setattr(streaming, name, 0)
+        patch.setattr(streaming, "SHARE", 1.0)
         yield
 
 
@@ -198,13 +201,24 @@ def test_without_a_server_nothing_starts():
 
 
 def test_a_short_job_starts_nothing(monkeypatch):
-    monkeypatch.setattr(streaming, "LIVE_SECONDS", 3600.0)
+    monkeypatch.setattr(streaming, "FIRST_SECONDS", 3600.0)
     with live("http://127.0.0.1:9", "study") as stream:
         assert not stream.due()
-    monkeypatch.setattr(streaming, "LIVE_SECONDS", 0.0)
-    with live("http://127.0.0.1:9", "study") as stream:
-        assert stream.due()
         assert stream._process is None
+
+
+def test_sending_takes_a_small_share_of_the_time(monkeypatch):
+    monkeypatch.setattr(streaming, "SHARE", 0.01)
+    with Fault(None) as silent, live(silent.uri, "study") as stream:
+        began = time.monotonic()
+        assert stream.due()
+        stream.send("run", AXES_SHOWN, trained(STEPS).curves())
+        spent = time.monotonic() - began
+        deadline = time.monotonic() + ARRIVAL_SECONDS
+        while not stream.due():
+            assert time.monotonic() < deadline
+        assert 0 < stream._spent < spent
+        assert stream._spent <= 0.01 * (time.monotonic() - stream._began)
 
 
 # A server that works, and one that comes back -------------------------------------------------------------------------
@@ -360,9 +374,18 @@ def test_no_call_waits_for_a_silent_server(study):
         assert len(stream._rest) < 1_000_000, "what waits is one line, however often it is called"
         assert silent.asked.wait(ARRIVAL_SECONDS)
         began, process = time.monotonic(), stream._process
-        stream.close()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(streaming, "SHARE", 0.01)
+            stream.close()
         assert time.monotonic() - began < CALL_SECONDS, "a short training does not wait long at its end"
         assert process.returncode is not None
+
+
+def test_the_streaming_process_yields_to_training(study, monkeypatch):
+    monkeypatch.setattr(streaming, "LEAST", 19)
+    with Fault(None) as silent, live(silent.uri, study) as stream:
+        stream.send("run", AXES_SHOWN, trained(12).curves())
+        assert os.getpriority(os.PRIO_PROCESS, stream._process.pid) == 19
 
 
 def test_a_streaming_process_that_dies_changes_nothing(study):
@@ -388,8 +411,9 @@ def test_a_streaming_process_that_cannot_start_changes_nothing(study, monkeypatc
 
 STREAM_AND_HANG = """
 import sys, time
-from ganbench.tracking.live import live
-with live(sys.argv[1], "study") as stream:
+from ganbench.tracking import live
+live.LEAST = 0
+with live.live(sys.argv[1], "study") as stream:
     stream.send("run", {}, {"series": ["x"], "last_step": [1, 2], "mean": [[0.0], [0.0]]})
     print(stream._process.pid, flush=True)
     time.sleep(600)
@@ -401,7 +425,6 @@ def test_a_killed_job_takes_its_streaming_process_along():
         job = subprocess.Popen([sys.executable, "-c", STREAM_AND_HANG, silent.uri], stdout=subprocess.PIPE, text=True)
         pid = int(job.stdout.readline())
         assert silent.asked.wait(ARRIVAL_SECONDS)
-        assert os.getpriority(os.PRIO_PROCESS, pid) == 19
         job.kill()
         job.communicate()
     eventually(lambda: _state(pid) in ("", "Z"), True)  # gone, and where nobody inherits it, as good as gone

@@ -243,14 +243,14 @@ class Project:
         }
 
 
-def wait_for(event: Callable[[], bool], what: str, process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened that a running process is to bring about."""
+def wait_for(event: Callable[[], bool], what: str, process: subprocess.Popen[str], every: float = POLL_SECONDS) -> None:
+    """Wait until something has happened that a running process is to bring about; look for it every so many seconds."""
     end = time.monotonic() + LIMIT_SECONDS
     while not event():
         if process.poll() is not None:
             raise AssertionError(f"the workflow ended before there was {what}; it said:\n{process.communicate()[0]}")
         assert time.monotonic() < end, f"after {LIMIT_SECONDS} s there is still no {what}"
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
 
 
 def runs_of(path: Path) -> dict[str, dict[str, Any]]:

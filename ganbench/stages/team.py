@@ -100,19 +100,21 @@ class Team:
             step, at = saved["state"]["step"], saved["at"]
             say(f"{plural(len(wave), 'run')}: goes on from step {step:,} of {steps:,} (checkpoint of {at})")
 
-        def at_chunk(at: Standing) -> None:
+        def at_chunk(standing: Standing) -> None:
             pace.end()
-            self.reached(wave, at.step)
-            if at.alive and at.step < steps:
-                self._stream(wave, at)
+            self.reached(wave, standing.step)
+            if standing.alive and standing.step < steps:
+                self._stream(wave, standing)
                 if pace.new:
-                    pace.expect(size(at.state()))
+                    pace.expect(size(standing.state()))
                 why = stopping.reason(pace.margin)
                 if why or pace.due:
                     with pace.saving():
-                        checkpoint.keep(state=at.state(), seconds=time.monotonic() - began)
+                        checkpoint.keep(state=standing.state(), seconds=time.monotonic() - began)
                 if why:
-                    raise stopping.stop(why, f"checkpoint at step {at.step:,}; the next attempt goes on from there")
+                    raise stopping.stop(
+                        why, f"checkpoint at step {standing.step:,}; the next attempt goes on from there"
+                    )
             pace.begin()
 
         with stopping.deferred():
@@ -128,10 +130,10 @@ class Team:
             checkpoint.keep(done={str(k): tree for k, tree in enumerate(trees)})
         return list(zip(wave, trees, strict=True))
 
-    def _stream(self, wave: Sequence[packs.Member], at: Standing) -> None:
+    def _stream(self, wave: Sequence[packs.Member], standing: Standing) -> None:
         if self.stream.due():
-            for k in at.alive:
-                self.stream.send(wave[k]["id"], self.axes(wave[k]), at.curves(k))
+            for k in standing.alive:
+                self.stream.send(wave[k]["id"], self.axes(wave[k]), standing.curves(k))
 
     def _measured(self, checkpoint: Checkpoint) -> list[int] | None:
         """Sizes of the waves in which the members will fit into memory; None if they all do at once."""

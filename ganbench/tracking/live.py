@@ -4,7 +4,7 @@ Training does no more than this:
 
     with live(server, study) as stream:  # does nothing where `server` is None
         ...
-        if stream.due():  # at a chunk: true once in LIVE_SECONDS
+        if stream.due():  # at a chunk: true about once in LIVE_SECONDS
             stream.send(run, axes, recorder.curves())  # of every member still training
 
 The server is spoken to by another process (`ganbench.tracking.streamer`), which takes only time that nobody else wants
@@ -31,9 +31,11 @@ import numpy as np
 import ganbench
 from ganbench.core.tree import Tree
 
-LIVE_SECONDS = 10.0  # between two calls; a job shorter than this starts no other process
-PARTING_SECONDS, PARTING_SHARE = 2.0, 0.01  # the longest wait at the end for what is in the pipe, and of the whole time
-LEAST = 19  # the priority of who takes, of a core that others want, one part in seventy
+FIRST_SECONDS = 30.0  # a job shorter than this starts no other process, whose start would take too large a share of it
+LIVE_SECONDS = 10.0  # between two times of sending, or longer
+PARTING_SECONDS = 2.0  # at the end, for what is still in the pipe, or shorter
+SHARE = 0.0025  # of a job's time, the most for sending, and again for the end
+LEAST = 19  # the priority of who gets of a core, beside one that wants all of it, a part in seventy
 PIPE_BYTES = 1 << 18  # hundreds of jobs of one user get as much from Linux
 
 
@@ -59,16 +61,18 @@ class Live:
         self._server, self._experiment = server, experiment
         self._process: subprocess.Popen | None = None
         self._over = server is None
-        self._began = self._called = time.monotonic()
+        self._began = time.monotonic()
+        self._next = self._began + FIRST_SECONDS
+        self._spent = 0.0  # seconds, in sending
         self._rest = b""  # what the pipe did not take of the last line
         self._sent: dict[str, int] = {}  # by run: the last step whose bin went into a line
 
     def due(self) -> bool:
-        """Whether it is time to send again. The first time comes LIVE_SECONDS after the start."""
+        """Whether it is time to send again."""
         now = time.monotonic()
-        if self._over or now - self._called < LIVE_SECONDS:
+        if self._over or now < self._next:
             return False
-        self._called = now
+        self._next = now + LIVE_SECONDS
         return True
 
     def send(self, run: str, axes: Mapping[str, Any], curves: Tree) -> None:
@@ -79,16 +83,19 @@ class Live:
             axes: its point of the grid, shown as its parameters.
             curves: all that is recorded of it by now, as `Recorder.curves` gives it.
         """
+        began = time.monotonic()
         if not self._over and self._process is None:
             self._start()
         if self._over or not self._write(b""):  # the pipe is full: the same points come again with a later call
             return
-        after = self._sent.get(run, 0)
-        points, last = new_points(curves, after)
+        points, last = new_points(curves, self._sent.get(run, 0))
         if points:
             shown = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
             self._sent[run] = last
             self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": points}))
+        # Many runs that took long together are not sent so soon again.
+        self._spent += time.monotonic() - began
+        self._next = max(self._next, self._began + self._spent / SHARE)
 
     def close(self) -> None:
         """End the process, which has a moment for what it holds."""
@@ -100,7 +107,7 @@ class Live:
             with contextlib.suppress(OSError):
                 process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(min(PARTING_SECONDS, PARTING_SHARE * (time.monotonic() - self._began)))
+                process.wait(min(PARTING_SECONDS, SHARE * (time.monotonic() - self._began)))
         finally:
             process.kill()
             process.wait()
