@@ -17,11 +17,11 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import dynamics, overhead, planning, rate, throughput
+from benchmarks import checkpoints, dynamics, overhead, planning, rate, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 
-SECTIONS = ("training", "dynamics", "planning", "overhead", "fusing")
+SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "fusing")
 
 
 def arguments() -> argparse.Namespace:
@@ -54,6 +54,8 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
     if "overhead" in only:
         jobs = [("mlp", 4, 100)] if quick else [("mlp", 16, 6000), ("fc", 16, 600), ("dcgan", 16, 600)]
         yield overhead.measure(jobs, device)
+    if "checkpoints" in only:
+        yield checkpoints.measure(checkpoints.QUICK if quick else checkpoints.JOBS, device)
     if "fusing" in only:
         yield _fusing(device, quick)
 

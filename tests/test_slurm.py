@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, suppress
@@ -28,33 +27,25 @@ from ganbench.stages.plan import Plan
 
 __all__ = ["cluster"]  # the fixture
 
-GAMES = {"game": "bilinear", "dynamics": ["simultaneous", "alternating", "extragradient"], "update": "sgd"}
+POINTS = {"dataset": "hungry.py", "architecture": "mlp", "objective": ["non_saturating", "wasserstein"]}
+GAMES = {"game": "bilinear", "dynamics": "slow.py", "update": "sgd"}
 STUDY = {
     "study": "tiny",
     "title": "A tiny study",
     "grid": [
-        {
-            "dataset": "hungry.py",
-            "architecture": "mlp",
-            "objective": ["non_saturating", "wasserstein"],
-            "learning_rate": [1.0e-3],
-            "seed": [0, 1],
-            "train": {"steps": 2000},
-        },
-        GAMES | {"learning_rate": [0.01], "seed": [0, 1], "train": {"steps": 10_000}},
+        POINTS | {"learning_rate": [1.0e-3], "seed": [0, 1]},
+        GAMES | {"learning_rate": [0.01, 0.02, 0.03], "seed": [0, 1]},
     ],
-    "train": {"batch_size": 16, "snapshots": {"count": 5}},
+    "train": {"steps": 1000, "batch_size": 16, "snapshots": {"count": 5}},
+    "pack": {"axes": ["seed"]},
     "evaluate": {"samples": 100},
-    "diagnose": [{"diagnostic": "path", "of": {"dynamics": "extragradient"}}],
+    "diagnose": [{"diagnostic": "path", "of": {"learning_rate": 0.01}}],
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
-PACKS = 5
+FILES = {"train": 5, "evaluate": 2, "diagnose": 1}  # of results, a file each pack
 
-# Another pack, which trains for longer than two of the shortest jobs that Slurm knows.
-LONG = {"game": "bilinear", "dynamics": "simultaneous", "update": "adam", "learning_rate": 0.001, "seed": [0, 1]}
-WITH_LONG = STUDY | {"grid": [*STUDY["grid"], LONG | {"train": {"steps": 200_000}}]}
-
-# Memory here is what a scheduler counts, not what a machine must have: one piece of it, mapped again and again.
+# Two parts of a user's own, which a file beside them makes hungry and slow: no result tells.
+# Memory is what a scheduler counts, not what a machine must have: one piece of it, mapped again and again.
 HUNGRY = '''"""Eight Gaussians, for whose loading there is too little memory while there is a file `hungry`."""
 
 import os
@@ -85,11 +76,30 @@ class Dataset:
             for _ in range(PIECES):
                 ballast.append(mmap(file, PIECE_MB << 20, flags=MAP_SHARED | MAP_POPULATE))
                 time.sleep(0.05)
+            time.sleep(2)  # two samples of the scheduler's
         return ring8.Dataset().load()
 '''
 
-# Snakemake's plugin asks about its jobs more and more seldom while none of them succeeds, in the end every three minutes:
-# kind to a cluster, and too slow for tests in which jobs are to fail.
+SLOW = '''"""Simultaneous descent, with a pause in every step of as many seconds as a file `slow` says."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.dynamics import simultaneous
+
+PAUSE = float(Path("slow").read_text()) if Path("slow").exists() else 0.0
+
+
+@dataclass(frozen=True)
+class Dynamics(simultaneous.Dynamics):
+    def step(self, *arguments):
+        time.sleep(PAUSE)
+        return super().step(*arguments)
+'''
+
+# Snakemake's plugin asks about its jobs more and more seldom while none of them succeeds, in the end every three
+# minutes: kind to a cluster, and too slow for tests in which jobs are to fail.
 ASKING_OFTEN = """
 from snakemake.cli import main
 from snakemake_executor_plugin_slurm import Executor
@@ -115,10 +125,12 @@ def on_cluster(*arguments: str, **machine: Any) -> tuple[str, ...]:
     return *profile, "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10", *arguments
 
 
-def created(folder: Path, study: dict[str, Any], cluster: Cluster | None = None) -> Project:
-    """A project with a study, for this machine or for a cluster."""
-    project = Project.create(folder, study)
+def created(folder: Path, cluster: Cluster | None = None, *, pause: float = 0.0) -> Project:
+    """The study's project, for this machine or for a cluster; steps of the games pause for so many seconds."""
+    project = Project.create(folder, STUDY)
     (project.folder / "hungry.py").write_text(HUNGRY)
+    (project.folder / "slow.py").write_text(SLOW)
+    (project.folder / "slow").write_text(str(pause))
     if cluster is None:
         return project
     return replace(project, environment=cluster.environment, program=("-c", ASKING_OFTEN))
@@ -126,9 +138,9 @@ def created(folder: Path, study: dict[str, Any], cluster: Cluster | None = None)
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Project]]:
-    """All packs as one machine computes them, which begins at once; to be called for the project, once it is done."""
+    """The study as one machine computes it, which begins at once; to be called for the project, once it is done."""
     need(missing())
-    project = created(tmp_path_factory.mktemp("laptop") / "project", WITH_LONG)
+    project = created(tmp_path_factory.mktemp("laptop") / "project")
     with project.running(*PROFILE, *CORES, "--until", "collect") as process:
 
         def finished() -> Project:
@@ -151,12 +163,11 @@ def assert_same_results(project: Project, reference: Project) -> None:
             assert differences(here[digest], there[digest]) == [], name
 
 
-def file_of(project: Project, study: dict[str, Any], contender: str) -> str:
-    """Where a pack of a project will be, once it is trained."""
+def games_of(project: Project) -> list[str]:
+    """Where the games' packs will be, once they are trained."""
     with chdir(project.folder):
-        packs = Plan(parse(study, origin="the study")).train
-    [path] = [job.path for name, job in packs.items() if name.startswith(contender)]
-    return str(path)
+        packs = Plan(parse(STUDY, origin="the study")).train
+    return [str(job.path) for name, job in packs.items() if name.startswith("bilinear")]
 
 
 def counts(project: Project) -> dict[str, int]:
@@ -232,7 +243,7 @@ def jobs_of(cluster: Cluster, project: Project, rule: str) -> dict[str, list[Job
 def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
     laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = created(tmp_path / "project", STUDY, cluster)
+    project = created(tmp_path / "project", cluster)
 
     with looking_on(project) as seen:
         project.snakemake(*on_cluster()).succeeded()
@@ -247,30 +258,35 @@ def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
     both = [{(node, str(gpu)) for gpu in range(len(GPUS))} for node in NODES]
     assert any(places <= set(at_once.values()) for at_once in seen.placed for places in both), "no two ran on one node"
     assert (project.results / "report.html").exists()
-    assert counts(project) == {"train": PACKS, "evaluate": 2, "diagnose": 1}
+    assert counts(project) == FILES
     assert_same_results(project, laptop())
 
 
 def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path) -> None:
-    project = created(tmp_path / "project", STUDY, cluster)
-    limited = created(tmp_path / "limited", WITH_LONG, cluster)
+    project = created(tmp_path / "project", cluster, pause=0.015)
+    limited = created(tmp_path / "limited", cluster, pause=0.08)  # 80 s, and a minute is the least that Slurm gives
     (project.folder / "hungry").touch()
+    [pack, *_] = games_of(limited)
 
-    # Two studies at once: one whose training takes longer than a job may, and one that is disturbed.
+    # Two studies at once: one pack whose training takes longer than a job may, and a study that is disturbed.
     with (
         looking_on(limited) as seen_limited,
         looking_on(project) as seen,
-        limited.running(
-            *on_cluster(file_of(limited, WITH_LONG, "bilinear-simultaneous-adam"), longest_minutes=1)
-        ) as unattended,
-        project.running(*on_cluster("--until", "evaluate", "diagnose")) as process,
+        limited.running(*on_cluster(pack, longest_minutes=1)) as unattended,
+        project.running(*on_cluster("--until", "collect")) as process,
     ):
-        cancelled, lost = two_in_training(cluster, project, process)
-        cluster.cancel(cancelled[1])
-        cluster.down(lost[1].node)
-        cluster.set_down(lost[1].node)
-        wait_for(lambda: cluster.about(lost[1])["Restarts"] == "1", "a job that is queued again", process, every=0.5)
-        cluster.up(lost[1].node)
+        wait_for(lambda: in_training(cluster, limited), "training that takes long", unattended, every=0.2)
+        [stays] = in_training(cluster, limited)  # the other node goes, while packs train on both
+        wait_for(
+            lambda: in_training(cluster, project).keys() == set(NODES), "training on both nodes", process, every=0.2
+        )
+        found = in_training(cluster, project)
+        (cancelled, at_end), (lost, at_loss) = found.pop(stays), found.popitem()[1]
+        cluster.cancel(at_end)
+        cluster.down(at_loss.node)
+        cluster.set_down(at_loss.node)
+        wait_for(lambda: cluster.about(at_loss)["Restarts"] == "1", "a job that is queued again", process, every=0.5)
+        cluster.up(at_loss.node)
         project.end(process).succeeded()
         limited.end(unattended).succeeded()
 
@@ -281,15 +297,13 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     assert asked[1] == 2 * asked[0]
     assert [end.how for end in seen.ends[f"prepare/{data}"]] == [KILLED]
     # Told to end, and submitted again.
-    name, _ = cancelled
-    assert [job.state for job in jobs_of(cluster, project, "train")[name]] == ["CANCELLED", "COMPLETED"]
-    assert STOPPED in {end.how for end in seen.ends[f"train/{name}"]}
-    assert "goes on from step" in log(project, name)
+    assert [job.state for job in jobs_of(cluster, project, "train")[cancelled]] == ["CANCELLED", "COMPLETED"]
+    assert [end.how for end in seen.ends[f"train/{cancelled}"]] == [STOPPED]
+    assert "goes on from step" in log(project, cancelled)
     # Gone with its node, and begun again by Slurm itself.
-    name, _ = lost
-    assert [job.state for job in jobs_of(cluster, project, "train")[name]] == ["COMPLETED"]
-    assert KILLED in {end.how for end in seen.ends[f"train/{name}"]}
-    assert "goes on from step" in log(project, name)
+    assert [job.state for job in jobs_of(cluster, project, "train")[lost]] == ["COMPLETED"]
+    assert [end.how for end in seen.ends[f"train/{lost}"]] == [KILLED]
+    assert "goes on from step" in log(project, lost)
     # Out of time, again and again.
     [(name, attempts)] = jobs_of(cluster, limited, "train").items()
     assert len(attempts) >= 3
@@ -298,37 +312,25 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     assert {job.state for job in attempts[:-1]} <= {"FAILED", "TIMEOUT"}
     assert "goes on from step" in log(limited, name)
 
-    assert counts(project) == {"train": PACKS, "evaluate": 2, "diagnose": 1}
+    assert counts(project) == FILES
     assert_same_results(project, laptop())
     assert counts(limited) == {"train": 1, "evaluate": 0, "diagnose": 0}
     assert_same_results(limited, laptop())
 
 
-def two_in_training(
-    cluster: Cluster, project: Project, process: subprocess.Popen[str]
-) -> tuple[tuple[str, Job], tuple[str, Job]]:
-    """Two packs that are being trained, with their jobs, the second on another node where there is one."""
-    found: list[tuple[str, Job]] = []
-
-    def look() -> bool:
-        packs = training(project)
-        jobs = {name: jobs[-1] for name, jobs in jobs_of(cluster, project, "train").items()}
-        found[:] = [
-            (name, job) for name, job in jobs.items() if job.state == "RUNNING" and name.rpartition("-")[0] in packs
-        ]
-        return len({job.node for _, job in found}) == len(NODES)
-
-    wait_for(look, "training on both nodes", process, every=0.2)
-    first = found[0]
-    return first, next(each for each in found if each[1].node != first[1].node)
+def in_training(cluster: Cluster, project: Project) -> dict[str, tuple[str, Job]]:
+    """By node: a pack that is being trained there, with its job."""
+    begun = training(project)
+    packs = [(name, jobs[-1]) for name, jobs in jobs_of(cluster, project, "train").items()]
+    return {job.node: (name, job) for name, job in packs if job.state == "RUNNING" and name.rpartition("-")[0] in begun}
 
 
 def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
     laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = created(tmp_path / "project", STUDY, cluster)
-    packs = ("bilinear-alternating", "bilinear-extragradient")
-    command = on_cluster(*(file_of(project, STUDY, pack) for pack in packs), device="cpu")
+    project = created(tmp_path / "project", cluster, pause=0.01)
+    packs = games_of(project)[:2]
+    command = on_cluster(*packs, device="cpu")
 
     with project.running(*command) as process:
         wait_for(lambda: len(training(project)) >= 2, "training of two packs", process)
@@ -345,7 +347,7 @@ def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
     for name, jobs in jobs_of(cluster, project, "train").items():
         assert [before[job.number] for job in jobs] == ["RUNNING", "RUNNING"]
         assert {job.state for job in jobs} == {"COMPLETED"}
-        assert log(project, name).count(" run-steps/s, 0 s left") == 1, "a pack that was trained was trained again"
+        assert log(project, name).endswith("waiting for that\n"), "the copy did more than take the results"
     assert counts(project) == {"train": len(packs), "evaluate": 0, "diagnose": 0}
     assert_same_results(project, laptop())
 

@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.games import Batch, Match, Players, Seen
 from ganbench.updates import Memory
 
@@ -174,7 +174,7 @@ def needing(derivative: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if out_of_memory(error):
+            raise
         raise GanbenchError(f"the game lacks the {derivative}: {error}") from None

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from types import TracebackType
 
-import torch
-
+from ganbench.core.errors import out_of_memory
 from ganbench.core.tree import Tree
-
-# How allocators say it: PyTorch's on a GPU, PyTorch's on the CPU, those of CUDA's libraries, and C++'s own.
-WORDS = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc")
 
 
 class OutOfMemory(Exception):
@@ -38,22 +34,5 @@ class Watch:
         return self
 
     def __exit__(self, _: type | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        self.lacking = error and lacking(error)
+        self.lacking = error and out_of_memory(error)
         return self.lacking is not None
-
-
-def lacking(error: BaseException) -> str | None:
-    """What the allocator said, if the error is that memory ran out; None for any other.
-
-    An error that was raised while such a one was handled counts too: what takes a RuntimeError of PyTorch's for one
-    of its own has been mistaken.
-    """
-    seen: BaseException | None = error
-    while seen is not None:
-        text = str(seen)
-        if isinstance(seen, MemoryError | torch.OutOfMemoryError):
-            return text.split("\n")[0] or "no memory"
-        if isinstance(seen, RuntimeError) and any(words in text for words in WORDS):
-            return text.split("\n")[0]
-        seen = seen.__cause__ or seen.__context__
-    return None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.locks import exclusive
 from ganbench.stages import journal
 from ganbench.stages.journal import Journal
@@ -92,7 +92,6 @@ def _how(error: BaseException) -> str:
     """How an attempt ends that ends with this error."""
     if isinstance(error, Stopped):
         return journal.OUT_OF_TIME if error.of_time else journal.STOPPED
-    memory = isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory", "Unable to allocate")
-    )
-    return journal.OUT_OF_MEMORY if memory and not isinstance(error, GanbenchError) else journal.FAILED
+    if isinstance(error, GanbenchError) and not isinstance(error, MemoryError):
+        return journal.FAILED
+    return journal.OUT_OF_MEMORY if out_of_memory(error) else journal.FAILED
