@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 from needs import need
-from workflow_example import POINTS, STUDY, Project
+from workflow_example import CORES, POINTS, STUDY, Project
 
 NO_NETWORK = ["unshare", "--map-root-user", "--net"]
 REACH = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=5)"
@@ -26,8 +27,7 @@ def test_all_that_computes_runs_without_a_network(tmp_path):
     assert "Network is unreachable" in isolated.stderr
     project = Project.create(tmp_path / "project", STUDY | {"grid": [POINTS], "diagnose": ["rotation"]})
 
-    with project.running("--cores", "2", "--until", "report", "tables", before=NO_NETWORK) as process:
-        project.end(process).succeeded()
+    replace(project, program=(*NO_NETWORK, *project.program)).snakemake(*CORES).succeeded()
 
     assert (project.results / "report.html").exists()
     for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):

@@ -185,6 +185,10 @@ HOSTILE = {
         study("evaluate: {inception: {sha256: '$(x)'}}"),
         r"must be 8 to 64 of the digits .*'\$\(x\)'",
     ),
+    "password of a server": (
+        study("track: {uri: 'https://me:se@cret@host/x'}"),
+        r"track\.uri: must be without a password",
+    ),
     "password": (study("track: {uri: 'ftp://me:se@cret@host/x'}"), r"track\.uri: .*ftp://\.\.\.@host/x"),
 }
 

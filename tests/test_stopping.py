@@ -240,6 +240,24 @@ def test_training_ends_ahead_of_its_time_with_a_checkpoint(tmp_path, at_step):
     run("train", job.slice, job.path)
 
 
+@pytest.mark.parametrize("left", [0, 100, 2000])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, at_step, capsys, left):
+    undisturbed, job = job_of(tmp_path / "undisturbed"), job_of(tmp_path / "disturbed")
+    run("train", undisturbed.slice, undisturbed.path)
+    at_step(60, send(signal.SIGTERM))
+    stopping = Stopping()
+    with stopping.listening(), pytest.raises(Stopped):
+        run("train", job.slice, job.path, Work(stopping=stopping))
+    (checkpoint,) = (job.path.parent / ".resume").glob("*/*.h5")
+    os.truncate(checkpoint, left)
+    capsys.readouterr()
+    run("train", job.slice, job.path)
+    log = capsys.readouterr().err
+    assert log.count("It is passed over.") == 1
+    assert "goes on from" not in log
+    assert_same(job.path, undisturbed.path)
+
+
 def test_a_pack_is_not_begun_without_time_to_end(tmp_path, at_step):
     job = job_of(tmp_path)
     at_step(1, lambda: pytest.fail("there is no time"))

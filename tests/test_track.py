@@ -37,6 +37,7 @@ from ganbench.stages.track import Tracked, track
 from ganbench.tracking.pictures import draw_samples, frame_of
 from ganbench.tracking.records import Record
 
+LIMIT_SECONDS = 300  # for any process; reached only when something hangs
 # Four runs, three of them with three snapshots each.
 ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9}
 NOTHING_NEW = Tracked(created=0, present=4, superseded=0, metrics=0, artifacts=0)
@@ -239,7 +240,7 @@ def start_tracking(folder: Path, study: str, uri: str, dies: str = "lives") -> s
 def test_a_killed_process_is_made_up_for(tmp_path, uri, study):
     collected = tiny_collected(tmp_path / "collected")
     killed = start_tracking(collected.folder, study, uri, "dies")
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=LIMIT_SECONDS)
     assert killed.returncode == 9
     assert [run.info.status for run in runs_of(uri, study)] == ["RUNNING"]
     assert track(collected, study=study, uri=uri).created == 4
@@ -251,7 +252,7 @@ def test_two_processes_at_the_same_time_lose_nothing(tmp_path, uri, study):
     if uri.startswith("sqlite"):
         (tmp_path / "mlflow.db").unlink()  # a new store, whose tables both would like to make
     both = [start_tracking(collected.folder, study, uri) for _ in range(2)]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=LIMIT_SECONDS) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     (second, says), (first, nothing) = sorted(outputs)
     assert (first, second) == ("4 0\n", "0 4\n")

@@ -132,7 +132,7 @@ class Project:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)  # that Snakemake has, beside the one of the tests
-    program: tuple[str, ...] = ("-m", "snakemake")  # what Python runs
+    program: tuple[str, ...] = (sys.executable, "-m", "snakemake")
 
     @classmethod
     def create(cls, folder: Path, study: dict[str, Any]) -> Project:
@@ -176,7 +176,7 @@ class Project:
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start `snakemake` in a process group of its own, which is gone when the block ends."""
         process = subprocess.Popen(
-            [sys.executable, *self.program, *arguments],
+            [*self.program, *arguments],
             cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from ganbench.core import store
+from ganbench.core.errors import GanbenchError
 from ganbench.core.sources import digest
 from ganbench.core.tree import Tree
 from ganbench.stages.packs import Member
@@ -42,10 +44,22 @@ class Checkpoint:
 
     def read(self) -> Tree:
         """All it holds; nothing where there is none."""
-        if not self.path.exists():
+        if not self._sound():
             return {}
         with store.reading(self.path, KIND) as file:
             return store.load(file["saved"])
+
+    def _sound(self) -> bool:
+        """Whether there is one to go on from. A damaged one, by a machine that lost power say, is as good as none."""
+        if not self.path.exists():
+            return False
+        try:
+            with store.reading(self.path, KIND) as file:
+                return "saved" in file
+        except GanbenchError as error:
+            print(f"the checkpoint {error} It is passed over.", file=sys.stderr, flush=True)
+            self.path.unlink()
+            return False
 
     def keep(self, **what: Any) -> None:
         """Replace what it holds."""
@@ -61,7 +75,7 @@ class Checkpoint:
     def reached(self, steps: int) -> dict[str, int]:
         """By digest of its members: the step at which each stands, of so many in all."""
         step, sizes = 0, None
-        if self.path.exists():
+        if self._sound():
             with store.reading(self.path, KIND) as file:
                 saved = file["saved"]
                 if "split" in saved.attrs:
