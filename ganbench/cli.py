@@ -85,7 +85,7 @@ def check(
         showing.demand(out, plan, estimates, cluster)
     if not any("mode_kl" in metric.build().columns for metric in plan.study.evaluate.metrics):
         out.print("Note: without the metric mode_coverage, no run can be seen to collapse.")
-    out.print(f"Results: {plan.folder}")
+    out.print(f"Results: {plan.folder}", markup=False, emoji=False)
 
 
 app.command()(status)

@@ -140,6 +140,7 @@ def added(path: str, text: str) -> Callable[[Project], None]:
         pytest.param(configured(evaluate={"samples": 120}), EVALUATE | SUMMARIES, id="evaluate"),
         pytest.param(configured(outcome={"won_share": 0.5}), SUMMARIES, id="outcome"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track", "report"}, id="track"),
+        pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
         pytest.param(configured(title="Another title"), {"report"}, id="title"),
         pytest.param(configured(description="What it is about."), {"report"}, id="description"),
         pytest.param(edited("ganbench/report/report.css", "\n/* edited */\n"), {"report"}, id="style"),
@@ -218,7 +219,7 @@ def changed_but_stamps(before: dict[str, str], after: dict[str, str]) -> list[st
     [
         pytest.param({"grid": [POINTS | {"seed": [0, 1, 2]}]}, 3, id="seed"),
         pytest.param({"grid": [POINTS | {"learning_rate": [1e-3, 5e-3]}]}, 4, id="learning-rate"),
-        pytest.param({"machine": {"checkpoint_seconds": 30}}, 2, id="no-member"),
+        pytest.param({"pack": {"fuse": "never"}}, 2, id="no-member"),
     ],
 )
 def test_members_that_are_there_are_kept_and_only_new_ones_train(

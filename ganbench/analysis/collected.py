@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
+from ganbench.core import store
 from ganbench.core.metric import MetricInfo
 
 MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
@@ -100,9 +100,8 @@ class Collected:
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
         """What an experiment's instrument left to draw: by run, arrays by name."""
-        with h5py.File(self.folder / "arrays.h5", "r") as file:
-            group = file.get(experiment, {})
-            return {run: {name: values[()] for name, values in group[run].items()} for run in group}
+        with store.reading(self.folder / "arrays.h5", "arrays") as file:
+            return store.load(store.inside(file, experiment)) if experiment in file else {}
 
     def samples(self, run: str) -> tuple[np.ndarray, np.ndarray]:
         """Generated examples of one run, from the same latent points at every snapshot.
@@ -111,11 +110,11 @@ class Collected:
             steps of shape (S,) and examples of shape (S, n, *shape): images as (channels, height, width) in [-1, 1],
             points of the plane as (2,).
         """
-        with h5py.File(self.folder / "samples.h5", "r") as file:
-            group = file["runs"][run]
-            return group["step"][:], group["samples"][:]
+        with store.reading(self.folder / "samples.h5", "samples") as file:
+            shown = store.load(store.inside(file, "runs", run))
+        return shown["step"], shown["samples"]
 
     def real(self, dataset: str) -> np.ndarray:
         """Real held-out examples of a data set, shape (n, *shape), to lay next to the generated ones."""
-        with h5py.File(self.folder / "samples.h5", "r") as file:
-            return file["real"][dataset][:]
+        with store.reading(self.folder / "samples.h5", "samples") as file:
+            return store.inside(file, "real", dataset)[:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -132,12 +132,13 @@ def _names(study: Study) -> dict[Choice, str]:
     for family in CHOICES:
         choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family) or ())
         if family in NAMING or len(choices) > 1:
+            varied, called = _varied(choices), {}
             for choice in choices:
                 if choice.label in UNSAID:
                     continue
-                name = slug(_short(choice, [other for other in choices if other.member.name == choice.member.name]))
-                twin = next((other for other in choices if names.get(other) == name), None)
-                if twin is not None:
+                name = slug(_short(choice, varied[choice.member.name]))
+                twin = called.setdefault(name, choice)
+                if twin is not choice:
                     raise GanbenchError(
                         f"grid: {family} {choice.name!r} and {family} {twin.name!r} with their options would both be "
                         f"called {name!r} in files and tables; rename a file, or choose other options."
@@ -146,14 +147,20 @@ def _names(study: Study) -> dict[Choice, str]:
     return names
 
 
-def _short(choice: Choice, alike: list[Choice]) -> str:
+def _varied(choices: Iterable[Choice]) -> dict[str, set[str]]:
+    """By member's name, the options in which choices of it differ."""
+    first: dict[str, Choice] = {}
+    varied: dict[str, set[str]] = defaultdict(set)
+    for choice in choices:
+        other = first.setdefault(choice.member.name, choice)
+        varied[choice.member.name] |= {key for key, value in choice.options.items() if other.options.get(key) != value}
+    return varied
+
+
+def _short(choice: Choice, varied: set[str]) -> str:
     """A choice by its member's name and those options in which others of this name differ, where not the defaults."""
     defaults = choice.member.complete({})
-    told = [
-        f"{key}={value}"
-        for key, value in choice.options.items()
-        if value != defaults[key] and any(other.options.get(key) != value for other in alike)
-    ]
+    told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
     return " ".join([choice.member.name, *told])
 
 

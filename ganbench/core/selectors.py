@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -61,9 +60,26 @@ def _matches(axis: str, wanted: str | float, found: Any) -> bool:
     if not isinstance(found, str):
         return False
     if "*" in wanted:
-        # Labels hold brackets, which fnmatch would take for sets of characters.
-        return re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), found, re.DOTALL) is not None
+        return _is_like(found, wanted)
     return wanted in (found, found.partition("(")[0])
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether a pattern whose stars stand for anything is that of a text.
+
+    Labels hold brackets, which fnmatch would take for sets of characters; and a regular expression of many stars would
+    try every way to share the text out among them, where taking the first place for every piece finds one if any does.
+    """
+    first, *pieces, last = pattern.split("*")
+    place, end = len(first), len(text) - len(last)
+    if place > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for piece in pieces:
+        place = text.find(piece, place, end)
+        if place < 0:
+            return False
+        place += len(piece)
+    return True
 
 
 def _shown(value: str | float) -> str:

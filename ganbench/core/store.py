@@ -3,6 +3,9 @@
 A file is a tree: groups hold groups and arrays, scalars and strings are attributes. Writing goes to a temporary file
 beside the target, which is renamed over it at the end; a file that exists is therefore complete, and a killed job or a
 full disk leaves what was there before.
+
+Files are read as data whoever made them: only plain arrays, JSON, and groups of these, nothing that links elsewhere, or
+that takes more memory than the file takes of the disk.
 """
 
 from __future__ import annotations
@@ -16,12 +19,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
 from ganbench.core.tree import Tree
 
 FORMAT = 1  # of result files; raised when a reader of the older one would misread
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+REMEDY = "Remove it, and its stage computes it again."
+DEEPEST = 16  # groups in one another
+NUMBERS = "biufc"  # kinds of NumPy's types
 
 
 @contextmanager
@@ -57,20 +64,21 @@ def reading(path: Path, kind: str) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise GanbenchError(f"{path} cannot be read: {error}. Remove it, and its stage computes it again.") from None
+        raise GanbenchError(f"{path} cannot be read: {error}. {REMEDY}") from None
     with file:
         found, version = file.attrs.get("ganbench"), file.attrs.get("format")
-        if found is None:
+        if not isinstance(found, str):
             raise GanbenchError(
                 f"{path} is an HDF5 file that ganbench did not write. Move it out of the results folder."
             )
-        if version != FORMAT:
+        version = version.item() if isinstance(version, np.generic) else version
+        if np.ndim(version) or version != FORMAT:
             raise GanbenchError(
-                f"{path} has format {version}; this version of ganbench reads format {FORMAT}. Use the version that "
-                "wrote it, or give the study another results folder."
+                f"{path} has format {shown(version)}; this version of ganbench reads format {FORMAT}. Use the version "
+                "that wrote it, or give the study another results folder."
             )
         if found != kind:
-            raise GanbenchError(f"{path} is a file of kind {found!r}, where one of kind {kind!r} belongs.")
+            raise GanbenchError(f"{path} is a file of kind {shown(found)}, where one of kind {kind!r} belongs.")
         yield file
 
 
@@ -80,7 +88,6 @@ def fault_of(path: Path) -> str | None:
     HDF5 stores the address of its end in the superblock (HDF5 File Format Specification 3.0, II.A): 8 bytes from offset
     40 in versions 0 and 1, from offset 28 in versions 2 and 3, for 8-byte addresses, which h5py always writes.
     """
-    remedy = "Remove it, and its stage computes it again."
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -88,11 +95,11 @@ def fault_of(path: Path) -> str | None:
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}."
     if head[:8] != SIGNATURE:
-        return f"{path} is not an HDF5 file (or its beginning is destroyed). {remedy}"
+        return f"{path} is not an HDF5 file (or its beginning is destroyed). {REMEDY}"
     start = 28 if head[8] >= 2 else 40
     expected = int.from_bytes(head[start : start + 8], "little")
     if size < expected:
-        return f"{path} is truncated: it has {size:,} of {expected:,} bytes. {remedy}"
+        return f"{path} is truncated: it has {size:,} of {expected:,} bytes. {REMEDY}"
     return None
 
 
@@ -107,12 +114,73 @@ def save(group: h5py.Group, tree: Tree) -> None:
             group.attrs[name] = json.dumps(value)
 
 
-def load(group: h5py.Group) -> Tree:
-    """Read a group that `save` wrote."""
-    tree: Tree = {name: json.loads(value) for name, value in group.attrs.items() if isinstance(value, str)}
-    for name, item in group.items():
-        tree[name] = load(item) if isinstance(item, h5py.Group) else item[()]
+def inside(group: h5py.Group, *names: str) -> h5py.Group | h5py.Dataset:
+    """The group or array that names lead to, one in the other.
+
+    Raises:
+        GanbenchError: there is none, or what is there is not data that `save` writes.
+    """
+    for name in names:
+        link = group.get(name, getlink=True)
+        place = f"{group.name.rstrip('/')}/{name}"
+        if link is None:
+            raise GanbenchError(f"{group.file.filename}: there is no {shown(place)}. {REMEDY}")
+        fault = "is a link to elsewhere" if not isinstance(link, h5py.HardLink) else _fault_of(group[name])
+        if fault:
+            raise _refused(group, place, fault)
+        group = group[name]
+    return group
+
+
+def load(group: h5py.Group, deeper: int = DEEPEST) -> Tree:
+    """Read a group that `save` wrote.
+
+    Args:
+        group: as `inside` gives it.
+        deeper: groups in one another that there may be.
+
+    Raises:
+        GanbenchError: it holds what `save` does not write.
+    """
+    tree: Tree = {}
+    for name, value in group.attrs.items():
+        try:
+            tree[name] = json.loads(value)
+        except (TypeError, ValueError, RecursionError):
+            raise _refused(group, f"{group.name}/{name}", "is an attribute that is no JSON") from None
+    for name in group:
+        item = inside(group, name)
+        if isinstance(item, h5py.Dataset):
+            tree[name] = item[()]
+        elif deeper:
+            tree[name] = load(item, deeper - 1)
+        else:
+            raise _refused(group, item.name, _STRANGE)
     return tree
+
+
+_STRANGE = "is neither an array nor a group of these"
+
+
+def _fault_of(item: h5py.HLObject) -> str | None:
+    """What makes an object another than those that `save` writes."""
+    if not isinstance(item, h5py.Dataset | h5py.Group):
+        return _STRANGE
+    if h5py.h5o.get_info(item.id).rc > 1:  # such as to a group that holds this one
+        return "has several links to it"
+    if isinstance(item, h5py.Dataset):
+        # What is made up while reading may be of any size: chunks that are not there, compressed zeros. And values that
+        # lie in other files are none of this one's.
+        here = item.chunks is None and not item.external and not item.is_virtual and item.shape is not None
+        if not (here and item.dtype.kind in NUMBERS and item.id.get_storage_size() == item.nbytes):
+            return "is no plain array of numbers"
+    return None
+
+
+def _refused(group: h5py.Group, place: str, fault: str) -> GanbenchError:
+    return GanbenchError(
+        f"{group.file.filename}: {shown(place)} {fault}. Remove the file, and its stage computes it again."
+    )
 
 
 def runs_in(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]:
@@ -126,7 +194,7 @@ def runs_in(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]:
             break
         try:
             with reading(path, kind) as file:
-                here = missing.intersection(file.get("runs", {}))
+                here = missing.intersection(inside(file, "runs"))
         except GanbenchError:
             continue
         found.update(dict.fromkeys(here, path))

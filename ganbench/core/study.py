@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ganbench.core.blocks import Block, Train
 from ganbench.core.claims import NUMBERS, VIEWS, Claim, unique_ids
+from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError
 from ganbench.core.expressions import CONSTANTS
 from ganbench.core.fields import AChoice, Count, Folder, Rate, Section, Share, Slug, as_number, refuse_endless, spelled
@@ -127,11 +129,23 @@ class Outcome(Section):
     """Collapsed: the examples fill the equivalent of less than this share of the modes."""
 
 
+def _public(uri: str) -> str:
+    if "@" in urlsplit(uri).netloc:
+        raise ValueError(
+            "must be without a password, which the report and lists of processes would show; set "
+            f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; but is {shown(uri)}"
+        )
+    return uri
+
+
 class Track(Section):
     """Where the MLflow view of the results goes."""
 
-    uri: Annotated[str, Field(pattern=r"^(sqlite:///|https?://).+")] = "sqlite:///results/mlflow.db"
-    """A SQLite file, or the address of an MLflow server."""
+    uri: Annotated[str, Field(pattern=r"^(sqlite:///|https?://).+"), AfterValidator(_public)] = (
+        "sqlite:///results/mlflow.db"
+    )
+    """A SQLite file, or the address of an MLflow server; its user and password are MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD in the environment."""
 
 
 class Study(Section):

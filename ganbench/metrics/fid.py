@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,5 +69,6 @@ def _inception() -> nn.Module:
     path = Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[-1]
     if not path.is_file():
         raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # a file of weights is no program
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval().to(device)

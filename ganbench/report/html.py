@@ -16,6 +16,7 @@ from ganbench.analysis.contenders import as_loss, contenders, measured
 from ganbench.analysis.findings import AXIS_WORDS, Finding, findings
 from ganbench.analysis.settings import settings
 from ganbench.analysis.words import between, number, percent
+from ganbench.core.files import replacing
 from ganbench.report.claims import claims_shown
 from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
@@ -87,8 +88,8 @@ def render(
         facts=facts(collected.runs),
         runs=listed(collected.runs),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    with replacing(out) as new:
+        new.write_text(page, encoding="utf-8")
 
 
 def _experiment(experiment: dict, folder: Path, shown: Sequence[tuple[str, str | None]]) -> dict:

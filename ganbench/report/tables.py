@@ -13,6 +13,7 @@ from ganbench.analysis.columns import MEASUREMENTS, MISSING, REFERENCES, RUNS, S
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.core.claims import Claim
+from ganbench.core.files import replacing
 from ganbench.report.outputs import TABLE_NOTES
 
 ROWS = {
@@ -88,9 +89,12 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
     for name, table in tables.items():
         _check(name, table, notes[name])
         ordered = table[list(notes[name])]
-        ordered.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-        ordered.to_parquet(folder / f"{name}.parquet", index=False)
-    (folder / TABLE_NOTES).write_text(_page(notes, collected.instruments), encoding="utf-8")
+        with replacing(folder / f"{name}.csv") as new:
+            ordered.to_csv(new, index=False, lineterminator="\n")
+        with replacing(folder / f"{name}.parquet") as new:
+            ordered.to_parquet(new, index=False)
+    with replacing(folder / TABLE_NOTES) as new:
+        new.write_text(_page(notes, collected.instruments), encoding="utf-8")
 
 
 def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:

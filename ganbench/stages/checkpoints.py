@@ -47,7 +47,7 @@ class Checkpoint:
         if not self._sound():
             return {}
         with store.reading(self.path, KIND) as file:
-            return store.load(file["saved"])
+            return store.load(store.inside(file, "saved"))
 
     def _sound(self) -> bool:
         """Whether there is one to go on from. A damaged one, by a machine that lost power say, is as good as none."""

@@ -17,6 +17,7 @@ import pandas as pd
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store
+from ganbench.core.files import replacing
 from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
 from ganbench.core.study import parse
@@ -75,10 +76,12 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
         "measurements": measurements,
     }
     for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
+        with replacing(folder / f"{name}.parquet") as new:
+            table.to_parquet(new, index=False)
     for name, infos in (("metrics", metrics), ("instruments", instruments)):
         about = {column: asdict(info) for column, info in infos.items()}
-        (folder / f"{name}.json").write_text(json.dumps(about, indent=1, ensure_ascii=False))
+        with replacing(folder / f"{name}.json") as new:
+            new.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
@@ -92,16 +95,18 @@ def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
             judged = evaluate and files.enter_context(store.reading(evaluate.path, "evaluate"))
             for member in train.slice["members"]:
                 group = packs.group_of(trained, member["digest"])
-                kept = {key: store.load(group[key]) for key in ("curves", "about")}
+                kept = {key: store.load(store.inside(group, key)) for key in ("curves", "about")}
                 kept |= {key: json.loads(group.attrs[key]) for key in ("diverged", "steps_done")}
-                kept |= {"initial_norms": _initial_norms(group["snapshots"]), "digest": member["digest"]}
+                kept |= {"initial_norms": _initial_norms(store.inside(group, "snapshots")), "digest": member["digest"]}
                 seen = judged and store.load(packs.group_of(judged, scored[member["id"]]))
                 yield points[member["id"]], kept, seen
 
 
 def _initial_norms(snapshots: h5py.Group) -> dict[str, float]:
     """By player, the norm that its parameters' growth is measured against: their initial one."""
-    return {player: float(np.linalg.norm(values[0])) for player, values in snapshots.items() if player != "step"}
+    return {
+        player: float(np.linalg.norm(store.inside(snapshots, player)[0])) for player in snapshots if player != "step"
+    }
 
 
 def _labels(point: Run) -> dict[str, Any]:
@@ -179,7 +184,7 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         scores = panel_of(slice).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with store.reading(Path(slice["judge"]), "judge") as file:
-            accuracy = store.load(file["memory"])["accuracy"]
+            accuracy = store.load(store.inside(file, "memory"))["accuracy"]
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
         real.create_dataset(dataset, data=heldout[:512])
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"])

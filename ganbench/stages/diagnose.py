@@ -78,4 +78,4 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
 
 
 def _snapshots(file: Any, digest: str) -> Tree:
-    return {name: values[:] for name, values in packs.group_of(file, digest)["snapshots"].items()}
+    return store.load(store.inside(packs.group_of(file, digest), "snapshots"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import store
+from ganbench.core import registry, store
 from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.stages import one_thread, packs
@@ -36,10 +36,13 @@ def panel_of(slice: dict[str, Any]) -> Panel:
     if slice["weights"]:  # laid out as torch.hub keeps downloads, which is where pytorch-fid looks
         os.environ["TORCH_HOME"] = str(Path(slice["weights"]["path"]).parents[2])
     with store.reading(Path(slice["judge"]), "judge") as file:
-        judge, memory = make("judge", store.load(file["judge"])), store.load(file["memory"])
+        memory = store.load(store.inside(file, "memory"))
     metrics = [make("metric", named) for named in slice["metrics"]]
-    data = make("dataset", slice["parts"]["dataset"]).spec
-    return Panel.of(judge, memory, metrics, data, examples(Path(slice["prepared"])).train)
+    dataset = make("dataset", slice["parts"]["dataset"])
+    judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results
+    return Panel.of(
+        judge.build(judge.complete({})), memory, metrics, dataset.spec, examples(Path(slice["prepared"])).train
+    )
 
 
 def _evaluate_new(
@@ -54,8 +57,8 @@ def _evaluate_new(
         work.progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
     ):
         for count, member in enumerate(new, start=1):
-            snapshots = packs.group_of(file, trained[member["digest"]])["snapshots"]
-            generators = snapshots["generator"][:]
+            snapshots = store.inside(packs.group_of(file, trained[member["digest"]]), "snapshots")
+            generators = store.inside(snapshots, "generator")[:]
             tree = evaluate(panel, architecture, data, member["seed"], generators, slice["samples"], shown, place)
-            yield member, {**tree, "step": snapshots["step"][:]}
+            yield member, {**tree, "step": store.inside(snapshots, "step")[:]}
             report(count)

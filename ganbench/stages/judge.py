@@ -16,5 +16,4 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("judge", slice["judge"])])
     memory = make("judge", slice["judge"]).fit(examples(Path(slice["prepared"])))
     with store.writing(path, "judge") as file:
-        store.save(file.create_group("judge"), slice["judge"])
         store.save(file.create_group("memory"), memory)

@@ -38,7 +38,7 @@ def write(
         runs = file.create_group("runs")
         for digest, source in kept.items():
             with store.reading(source, kind) as older:
-                older.copy(f"runs/{digest}", runs, name=digest)
+                older.copy(store.inside(older, "runs", digest), runs, name=digest)
         for member, tree in made:
             store.save(runs.create_group(member["digest"]), tree)
         for member in members:  # what a run is called may have changed since it was computed
@@ -55,7 +55,7 @@ def _prune(path: Path, kind: str, held: set[str]) -> None:
             continue
         try:
             with store.reading(older, kind) as file:
-                superseded = held.issuperset(file["runs"])
+                superseded = held.issuperset(store.inside(file, "runs"))
         except GanbenchError:
             continue  # not for us to judge
         if superseded:
@@ -64,10 +64,10 @@ def _prune(path: Path, kind: str, held: set[str]) -> None:
 
 def group_of(file: h5py.File, digest: str) -> h5py.Group:
     """The group of a run in a file of a stage."""
-    try:
-        return file["runs"][digest]
-    except KeyError:
+    runs = store.inside(file, "runs")
+    if digest not in runs:
         raise GanbenchError(
             f"{file.filename} lacks the run {digest[:12]}; it was made from other sources or another configuration. "
             "Were files edited while the workflow ran? Start it again."
-        ) from None
+        )
+    return store.inside(runs, digest)

@@ -57,7 +57,7 @@ def rules_of(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | 
 def examples(path: Path) -> Examples:
     """A prepared data set."""
     with store.reading(path, "prepare") as file:
-        return Examples(**store.load(file["examples"]))
+        return Examples(**store.load(store.inside(file, "examples")))
 
 
 def verify(expected: str, named: Iterable[tuple[str, dict[str, Any]]], engine: str | None = None) -> None:

@@ -6,28 +6,34 @@ import atexit
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
+from ganbench.core.reading import read
 from ganbench.core.study import parse
 from ganbench.stages import folder
 from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 
 
-def plan_of(config: dict[str, Any], origin: str, *, look: bool) -> Plan:
+def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), look: bool) -> Plan:
     """The plan of the study in a workflow's configuration.
 
     Args:
         config: the study, as Snakemake read it.
         origin: what to call it in errors.
+        files: that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs in them;
+            they are read once more, as strictly as `ganbench check` does.
         look: whether to refuse damaged results, which would count as done; jobs on a cluster, which parse the workflow
             once more each, need not.
     """
     with _plain_errors():
+        for file in files:
+            read(Path(file))
         plan = Plan(parse(config, origin=origin))
         if look:
             folder.sound(plan)
@@ -35,16 +41,17 @@ def plan_of(config: dict[str, Any], origin: str, *, look: bool) -> Plan:
 
 
 def named(plan: Plan, stage: str, wildcards: Any) -> Job:
-    """The job that a rule's wildcards `name` and `digest` mean.
+    """The job that a rule's wildcards `name` and `digest` mean; that of a stage that runs once, without them.
 
     Raises:
         SystemExit: the digest is another one: a file was edited between planning the workflow and running this job.
     """
     with _plain_errors():
-        job = plan.jobs(stage).get(wildcards.name)
-        if job is None or job.digest[:12] != wildcards.digest:
+        name = getattr(wildcards, "name", stage)  # a stage that runs once a study has no wildcards
+        job = plan.jobs(stage).get(name)
+        if job is None or job.digest[:12] != getattr(wildcards, "digest", job.digest[:12]):
             raise GanbenchError(
-                f"{stage} {wildcards.name}-{wildcards.digest} is no job of this study: the study or the sources were "
+                f"{stage} {name}-{wildcards.digest} is no job of this study: the study or the sources were "
                 "edited after the workflow started. Start it again; what is computed is kept."
             )
         return job

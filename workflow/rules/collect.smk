@@ -10,6 +10,6 @@ rule collect:
     resources:
         **asked("collect"),
     params:
-        slice=plan.collect.argument,
+        slice=slice_of("collect"),
     shell:
         "exec ganbench job collect --slice {params.slice:q} --asked {resources.mem_mb} --output {output.runs:q} 2>> {log:q}"

@@ -16,6 +16,7 @@ from ganbench.stages.workflow import failed, named, plan_of, start
 plan = plan_of(
     config,
     origin=", ".join(map(str, workflow.configfiles)) or "the configuration",
+    files=workflow.configfiles,
     look=workflow.is_main_process,
 )
 RESULTS = str(plan.folder)
@@ -39,7 +40,7 @@ def files_of(stage, name):
 
 
 def slice_of(stage):
-    """A function from wildcards to the slice of the job they name."""
+    """A function from wildcards to the slice of the job they name; in a mere text Snakemake would look for wildcards."""
     return lambda wildcards: named(plan, stage, wildcards).argument
 
 

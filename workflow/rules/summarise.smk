@@ -13,7 +13,7 @@ rule track:
         f"{RESULTS}/logs/track.log",
     localrule: True
     params:
-        slice=plan.track.argument,
+        slice=slice_of("track"),
     shell:
         "exec ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2>> {log:q}"
 
@@ -44,7 +44,7 @@ rule tables:
     resources:
         **asked("tables"),
     params:
-        slice=plan.tables.argument,
+        slice=slice_of("tables"),
     shell:
         "exec ganbench job tables --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
@@ -61,7 +61,7 @@ rule figures:
     resources:
         **asked("figures"),
     params:
-        slice=plan.figures.argument,
+        slice=slice_of("figures"),
     shell:
         "exec ganbench job figures --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
@@ -85,6 +85,6 @@ rule report:
     resources:
         **asked("report"),
     params:
-        slice=plan.report.argument,
+        slice=slice_of("report"),
     shell:
         "exec ganbench job report --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"

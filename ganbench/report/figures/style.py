@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ganbench.analysis.words import number
+from ganbench.core.files import replacing
 from ganbench.report.outputs import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
@@ -81,7 +82,8 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure in every format. The same data give the same bytes: no date goes into the file."""
     for format in FIGURE_FORMATS:
         metadata = {"Date": None} if format == "svg" else None
-        figure.savefig(folder / f"{name}.{format}", format=format, metadata=metadata)
+        with replacing(folder / f"{name}.{format}") as new:
+            figure.savefig(new, format=format, metadata=metadata)
 
 
 def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
