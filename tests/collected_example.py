@@ -7,13 +7,13 @@ import hashlib
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.core import store
 
 METRICS = {
     "fcd": ("Fréchet classifier distance", "Distance of generated from real examples in classifier features", "low"),
@@ -54,7 +54,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
     ]
     runs, snapshots, curves = [], [], []
     real = {"digits": _digits(), "ring8": _ring(generator, 400)}
-    with h5py.File(folder / "samples.h5", "w") as file:
+    with store.writing(folder / "samples.h5", "samples") as file:
         for dataset, examples in real.items():
             file[f"real/{dataset}"] = examples
         for point in points:
@@ -81,7 +81,8 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         table.to_parquet(folder / f"{name}.parquet", index=False)
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "instruments.json").write_text("{}")
-    h5py.File(folder / "arrays.h5", "w").close()
+    with store.writing(folder / "arrays.h5", "arrays"):
+        pass
     return Collected.read(folder)
 
 

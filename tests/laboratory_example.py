@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 
 import collected_example
-import h5py
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
+from ganbench.core import store
 from ganbench.core.claims import Claim
 from ganbench.core.metric import MetricInfo
 
@@ -126,7 +126,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
     games = pd.DataFrame([row | finals for row in rows])[list(known.runs.columns)]
     runs = pd.concat([known.runs, games], ignore_index=True) if gans else games
     measurements = []
-    with h5py.File(folder / "arrays.h5", "w") as file:
+    with store.writing(folder / "arrays.h5", "arrays") as file:
         for row in rows:
             for experiment, (values, arrays) in _looks(row, generator).items():
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]

@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import collected_example
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +20,7 @@ from ganbench.analysis.columns import RUNS
 from ganbench.analysis.contenders import as_loss, headline, measured
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
+from ganbench.core import store
 from ganbench.report import figures, html, tables
 from ganbench.report.figures import samples, style
 from ganbench.report.outputs import CONTENDER_FIGURES, PICTURED, STUDY_FIGURES, figure_files, table_files
@@ -341,7 +341,7 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
         few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
     )
     few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
-    with h5py.File(tmp_path / "samples.h5", "w") as file:
+    with store.writing(tmp_path / "samples.h5", "samples") as file:
         file["real/digits"] = np.zeros((3, 1, 8, 8), dtype=np.float32)
         for run in few.runs["run"]:
             file[f"runs/{run}/step"] = np.zeros(0, dtype=np.int64)

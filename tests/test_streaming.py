@@ -29,6 +29,7 @@ from tracking_server import MlflowServer
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.record import Recorder
 from ganbench.core.study import parse
@@ -111,7 +112,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
         table.to_parquet(folder / f"{name}.parquet")
     (folder / "metrics.json").write_text("{}")
     (folder / "instruments.json").write_text("{}")
-    with h5py.File(folder / "samples.h5", "w"):
+    with store.writing(folder / "samples.h5", "samples"):
         pass
     return Collected.read(folder)
 

@@ -560,7 +560,6 @@ def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: 
     project = untrained(finished, tmp_path / "project")
     project.configure(point_study())
     lock = project.results / ".lock"
-    lock.unlink()
 
     with project.running(*PROFILE, "--until", "train") as first:
         wait_for(lambda: lock.exists() and lock.read_text(), "a lock", first)

@@ -7,12 +7,12 @@ import json
 import math
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
+from ganbench.core import store
 from ganbench.core.record import series as series_of
 
 RUN_NAMES = ("points", "grey", "colour", "toy")
@@ -35,7 +35,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     runs, snapshots, curves = [], [], []
-    with h5py.File(folder / "samples.h5", "w") as file:
+    with store.writing(folder / "samples.h5", "samples") as file:
         for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
             if shape is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -155,7 +156,8 @@ class Project:
     # Editing ---------------------------------------------------------------------------------------------------------
 
     def configure(self, study: dict[str, Any]) -> None:
-        (self.folder / CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+        apart = json.loads(json.dumps(study))  # of what stands in it twice YAML would make aliases
+        (self.folder / CONFIG).write_text(yaml.safe_dump(apart, sort_keys=False))
 
     def append(self, path: str, text: str) -> None:
         with (self.folder / path).open("a") as file:
@@ -234,12 +236,12 @@ class Project:
         return "".join(path.read_text() for path in sorted((self.results / "logs" / stage).glob(f"{name}-*.log")))
 
     def state(self) -> dict[str, str]:
-        """Checksums of everything under `results`, apart from logs and the lock, by path."""
+        """Checksums of everything under `results` but what jobs say of themselves and the lock, by path."""
         results = self.folder / "results"
         return {
             str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(results.rglob("*"))
-            if path.is_file() and "logs" not in path.parts and path.name != ".lock"
+            if path.is_file() and not {"logs", ".jobs", ".lock"} & set(path.parts)
         }
 
 

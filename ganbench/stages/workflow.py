@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -55,6 +56,15 @@ def named(plan: Plan, stage: str, wildcards: Any) -> Job:
                 "edited after the workflow started. Start it again; what is computed is kept."
             )
         return job
+
+
+def surround_jobs(plan: Plan) -> None:
+    """Give this process the surroundings that jobs inherit: the programs that Snakemake itself runs with, activated or
+    not; one thread each; and where they work, which is no parameter, whose change would make them run again: it changes
+    no result."""
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["GANBENCH_SITE"] = json.dumps(plan.site)
 
 
 def start(plan: Plan, *, here: bool) -> None:

@@ -4,14 +4,9 @@ Inputs are `ancient`: a file's name carries the digest of all that made it, so a
 stamps say nothing.
 """
 
-import json
-import os
-import sys
-from pathlib import Path
-
 from ganbench.report.outputs import figure_name
 from ganbench.stages import asking
-from ganbench.stages.workflow import failed, named, plan_of, start
+from ganbench.stages.workflow import failed, named, plan_of, start, surround_jobs
 
 plan = plan_of(
     config,
@@ -21,13 +16,7 @@ plan = plan_of(
 )
 RESULTS = str(plan.folder)
 
-# Jobs inherit this process's surroundings: the programs that Snakemake itself runs with, activated or not; one thread
-# each; and where they work, which is no parameter, whose change would make them run again: it changes no result.
-os.environ["PATH"] = os.pathsep.join(
-    (str(Path(sys.executable).parent), os.environ["PATH"])
-)
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["GANBENCH_SITE"] = json.dumps(plan.site)
+surround_jobs(plan)
 
 
 wildcard_constraints:
