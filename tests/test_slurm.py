@@ -76,7 +76,7 @@ class Dataset:
             ballast = []
             for _ in range(PIECES):
                 ballast.append(mmap(file, PIECE_MB << 20, flags=MAP_SHARED | MAP_POPULATE))
-                time.sleep(0.05)
+                time.sleep(0.03)
             time.sleep(2)  # two samples of the scheduler's
         return ring8.Dataset().load()
 '''
@@ -264,7 +264,7 @@ def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
 
 
 def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path) -> None:
-    project = created(tmp_path / "project", cluster, pause=0.015)
+    project = created(tmp_path / "project", cluster, pause=0.02)
     limited = created(tmp_path / "limited", cluster, pause=0.075)  # 75 s, and a minute is the least that Slurm gives
     (project.folder / "hungry").touch()
     [pack, *_] = games_of(limited)
@@ -278,6 +278,7 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     ):
         wait_for(lambda: in_training(cluster, limited), "training that takes long", unattended, every=0.2)
         [stays] = in_training(cluster, limited)  # the other node goes, while packs train on both
+        wait_for(lambda: starved(cluster, project), "a job killed for memory", process, every=0.2)
         wait_for(
             lambda: in_training(cluster, project).keys() == set(NODES), "training on both nodes", process, every=0.2
         )
@@ -292,9 +293,9 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
         limited.end(unattended).succeeded()
 
     # Killed for memory, and given more.
-    [(data, [starved, fed])] = jobs_of(cluster, project, "prepare").items()
-    assert (starved.state, fed.state) == ("FAILED", "COMPLETED")
-    asked = [int(cluster.about(job)["MinMemoryNode"].removesuffix("M")) for job in (starved, fed)]
+    [(data, [killed, fed])] = jobs_of(cluster, project, "prepare").items()
+    assert (killed.state, fed.state) == ("FAILED", "COMPLETED")
+    asked = [int(cluster.about(job)["MinMemoryNode"].removesuffix("M")) for job in (killed, fed)]
     assert asked[1] == 2 * asked[0]
     assert [end.how for end in seen.ends[f"prepare/{data}"]] == [KILLED]
     # Told to end, and submitted again.
@@ -320,6 +321,11 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     assert_same_results(project, laptop())
     assert counts(limited) == {"train": 1, "evaluate": 0, "diagnose": 0}
     assert_same_results(limited, laptop())
+
+
+def starved(cluster: Cluster, project: Project) -> bool:
+    """Whether the first job to load the examples is over."""
+    return any(jobs[0].state == "FAILED" for jobs in jobs_of(cluster, project, "prepare").values())
 
 
 def in_training(cluster: Cluster, project: Project) -> dict[str, tuple[str, Job]]:

@@ -236,12 +236,12 @@ class Project:
         return "".join(path.read_text() for path in sorted((self.results / "logs" / stage).glob(f"{name}-*.log")))
 
     def state(self) -> dict[str, str]:
-        """Checksums of everything under `results` but what jobs say of themselves and the lock, by path."""
+        """Checksums of everything under `results` but what is said of jobs, and the lock, by path."""
         results = self.folder / "results"
         return {
             str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(results.rglob("*"))
-            if path.is_file() and not {"logs", ".jobs", ".lock"} & set(path.parts)
+            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".lock"} & set(path.parts)
         }
 
 
