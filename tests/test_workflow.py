@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from workflow_example import (
     EVALUATE,
     IMAGES,
     LABORATORY,
+    LIMIT_SECONDS,
     POINTS,
     PREPARE,
     PROFILE,
@@ -311,6 +313,35 @@ def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
     assert list((project.results / "train" / ".resume").iterdir()) == [], "checkpoints outlive their pack"
     for stage in ("train", "evaluate"):
         assert_same_runs(project, undisturbed, stage, "ring8-mlp")
+
+
+def test_a_job_that_outlives_its_workflow_is_neither_repeated_nor_all_that_is_done(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = untrained(finished, tmp_path / "project")
+    project.configure(point_study(train=STUDY["train"] | {"steps": 2000}))
+    trained = project.results / "train"
+    with project.running(*PROFILE) as process:
+        wait_for(lambda: list((trained / ".resume").glob("*")), "training", process)
+        process.kill()  # alone: no note says that its jobs came to an end
+        process.wait()
+        end = time.monotonic() + LIMIT_SECONDS
+        while not list(trained.glob("*.h5")):
+            assert time.monotonic() < end, "the job ended with its workflow"
+            time.sleep(0.1)
+    clocks = clocks_of(project.file("train", "ring8-mlp"))
+    again = project.clone(tmp_path / "again")
+
+    project.snakemake(*PROFILE).succeeded()
+    misled = again.snakemake(*CORES, "--rerun-incomplete")
+
+    assert clocks_of(project.file("train", "ring8-mlp")) == clocks, "it was trained again"
+    assert (project.results / "report.html").exists()
+    assert misled.jobs == {"train ring8-mlp"}, "Snakemake no longer passes over jobs; `ended` can go"
+    assert misled.status != 0
+    assert "Snakemake has passed over jobs" in misled.output
+    assert {"evaluate ring8-mlp", "report"} <= again.snakemake(*CORES).succeeded().jobs
+    assert_same_runs(project, again, "evaluate", "ring8-mlp")
 
 
 def untrained(finished: Project, folder: Path) -> Project:
