@@ -17,11 +17,11 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, overhead, planning, rate, throughput
+from benchmarks import checkpoints, dynamics, overhead, planning, rate, streaming, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 
-SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "fusing")
+SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
 
 
 def arguments() -> argparse.Namespace:
@@ -56,6 +56,11 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
         yield overhead.measure(jobs, device)
     if "checkpoints" in only:
         yield checkpoints.measure(checkpoints.QUICK if quick else checkpoints.JOBS, device)
+    if "streaming" in only:
+        if find_spec("mlflow"):
+            yield streaming.measure(3, rounds=1, every=0.3) if quick else streaming.measure()
+        else:
+            yield Sheet("Training that streams to an MLflow server", [], "Not measured: MLflow is not installed here.")
     if "fusing" in only:
         yield _fusing(device, quick)
 
