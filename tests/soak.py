@@ -15,10 +15,9 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 from rich.table import Table
+from tracking_server import MlflowServer
 from workflow_example import PROFILE, STUDY, Project, differences, runs_of
 
 DISK_MB = 160  # of the file system that fills up
@@ -79,11 +79,14 @@ class Soak:
     Args:
         project: a fresh project with the study.
         dice: what happens when.
-        server: the tracking server's process, to be stopped and started; None without one.
-        full: fills the disk for a while; None where that cannot be done.
+        server: the tracking server.
+        tally: to write into.
+        disk: that of its results, to be filled; None where it cannot have one of its own.
     """
 
-    def __init__(self, project: Project, dice: random.Random, tally: Tally, server: Server | None, disk: Disk | None):
+    def __init__(
+        self, project: Project, dice: random.Random, tally: Tally, server: MlflowServer, disk: Disk | None
+    ) -> None:
         self.project, self.dice, self.tally, self.server, self.disk = project, dice, tally, server, disk
         self.faults: list[Callable[[subprocess.Popen[str]], bool]] = [
             self.job_killed,
@@ -93,9 +96,10 @@ class Soak:
             self.everything_killed,
             self.result_cut_short,
             self.checkpoint_cut_short,
+            self.server_down,
             *([self.disk_full] if disk else []),
-            *([self.server_down] if server else []),
         ]
+        self._deck: list[Callable[[subprocess.Popen[str]], bool]] = []
 
     def run(self, until: float, pause: tuple[float, float], most: int = 10**9) -> None:
         """Run the study to its end, under faults until the given time or number of them, then in peace."""
@@ -108,7 +112,7 @@ class Soak:
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(self.dice.uniform(*pause))
                         break
-                    fault = self.dice.choice(self.faults)
+                    fault = self._drawn()
                     with suppress(OSError, psutil.Error):  # who was to be disturbed has just ended
                         if fault(process):
                             self.tally.injected[fault.__name__.replace("_", " ")] += 1
@@ -119,6 +123,12 @@ class Soak:
                 return
             self._as_told(output)
         raise AssertionError(f"the study does not end; the last start said:\n{output}")
+
+    def _drawn(self) -> Callable[[subprocess.Popen[str]], bool]:
+        """The next fault: all kinds in any order, then all of them again."""
+        if not self._deck:
+            self._deck = self.dice.sample(self.faults, len(self.faults))
+        return self._deck.pop()
 
     def _as_told(self, output: str) -> None:
         """Do what an error message asks for: remove damaged files."""
@@ -183,7 +193,7 @@ class Soak:
         return True
 
     def server_down(self, process: subprocess.Popen[str]) -> bool:
-        self.server.stop()
+        self.server.end(signal.SIGKILL)
         time.sleep(self.dice.uniform(1, 4))
         self.server.start()
         return True
@@ -221,42 +231,10 @@ class Disk:
             ballast.unlink(missing_ok=True)
 
 
-class Server:
-    """An MLflow server on this machine, keeping all in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        store = [
-            f"--backend-store-uri=sqlite:///{self.folder}/mlflow.db",
-            f"--artifacts-destination={self.folder}/files",
-        ]
-        command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={self.port}", "--workers=1"]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *store], stdout=log, stderr=log, start_new_session=True)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-
 class _Drain:
     """What a process prints, taken off its pipe while it runs."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        import threading
-
         self._parts: list[str] = []
         self._thread = threading.Thread(target=self._read, args=(process,), daemon=True)
         self._thread.start()
@@ -305,11 +283,13 @@ def soak(
         pause: shortest and longest time between two faults, in seconds.
         most: faults in all.
     """
-    dice, tally, server = random.Random(seed), Tally(), Server(folder / "server")
+    dice, tally = random.Random(seed), Tally()
     quiet = Project.create(folder / "quiet", study(packs, steps, "sqlite:///results/mlflow.db"))
     quiet.snakemake(*PROFILE, "--until", "evaluate", "diagnose").succeeded()
+    place = folder / "server"
+    place.mkdir()
+    server = MlflowServer(place, f"sqlite:///{place}/mlflow.db")
     until = time.monotonic() + seconds
-    server.start()
     try:
         while tally.studies == 0 or (time.monotonic() < until and sum(tally.injected.values()) < most):
             place = folder / f"disturbed-{tally.studies}"
@@ -322,7 +302,7 @@ def soak(
                     tally.lost.append("there is no report")
             shutil.rmtree(place)
     finally:
-        server.stop()
+        server.end()
     return tally
 
 

@@ -1,0 +1,18 @@
+"""The soak test in short: a few faults of unlike kinds, always the same ones. `make soak` goes on for half an hour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soak import soak
+
+FAULTS = 5
+
+
+def test_a_study_that_is_disturbed_again_and_again_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    tally = soak(tmp_path, seed=3, seconds=600, packs=4, steps=1500, pause=(1.0, 4.0), most=FAULTS)
+
+    assert tally.lost == []
+    assert sum(tally.injected.values()) == FAULTS
+    assert len(tally.injected) == FAULTS, "the faults were not of unlike kinds"
+    assert tally.studies == 1
