@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from ganbench.core.locks import exclusive
 from ganbench.core.study import Study, load, parse
 from ganbench.stages import STAGES, folder, run, showing
 from ganbench.stages.plan import Plan
+from ganbench.stages.stopping import SIGNALS
 
 app = typer.Typer(
     help="Reproducible studies of how stably GANs train.",
@@ -206,3 +208,5 @@ def job(
     if stage not in STAGES:
         raise GanbenchError(unknown("stage", stage, STAGES))
     _work(stage, json.loads(slice), output, json.loads(site), asked)
+    for number in SIGNALS:  # for the moment until it is gone, in which Snakemake would take what is done for a failure
+        signal.signal(number, signal.SIG_IGN)

@@ -298,6 +298,17 @@ def test_recorder_keeps_extremes_and_means_of_every_bin(steps, bins, cuts):
         np.testing.assert_allclose(curves["max"][b], here.max(axis=0))
 
 
+@pytest.mark.parametrize("cut", [1, 32, 33, 99])
+def test_recorder_gives_the_same_bits_wherever_values_are_cut(cut):
+    values = np.random.default_rng(0).normal(size=(100, 2)) * 10.0 ** np.arange(-50, 50)[:, None]
+    whole, parts = Recorder(100, 3, ("one", "other")), Recorder(100, 3, ("one", "other"))
+    whole.add(values)
+    parts.add(values[:cut])
+    parts.add(values[cut:])
+    for what in ("min", "mean", "max"):
+        np.testing.assert_array_equal(parts.curves()[what], whole.curves()[what])
+
+
 def test_recorder_shows_a_nan_for_what_it_is():
     recorder = Recorder(10, 2, ("one",))
     recorder.add(np.array([[1.0], [2.0], [np.nan]]))

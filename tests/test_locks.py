@@ -89,6 +89,44 @@ def test_another_machine_s_lease_is_respected_until_it_has_run_out(tmp_path):
         assert json.loads(path.read_text())["machine"] == machine()
 
 
+def test_a_lock_that_another_machine_took_is_left_to_it(tmp_path, monkeypatch):
+    """This process slept for longer than its lease."""
+    path = tmp_path / ".lock"
+    lock = try_lock(path)
+    signed(path)
+    lock.release()
+    assert json.loads(path.read_text())["host"] == "node7"
+
+
+def test_of_two_machines_that_find_a_lease_over_one_gets_it(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    signed(path)
+    aged(path, 2 * locks.LEASE_SECONDS)
+    monkeypatch.setattr(time, "sleep", lambda _: signed(path, host="node8"))  # while we wait to see whether it is ours
+    assert try_lock(path) is None
+    assert "node8" in holder(path)
+
+
+def test_a_lock_appears_with_its_holder_in_it(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    seen = []
+    monkeypatch.setattr(fcntl, "flock", lambda *_: seen.append(json.loads(path.read_text())["pid"]))
+    with exclusive(path, "the folder"):
+        assert seen == [os.getpid()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_links_will_do(tmp_path, monkeypatch):
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(locks, "SETTLE_SECONDS", 0.01)
+    with exclusive(tmp_path / ".lock", "the folder"):
+        assert try_lock(tmp_path / ".lock") is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lease_is_renewed(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "RENEW_SECONDS", 0.01)
     path = tmp_path / ".lock"

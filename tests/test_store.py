@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
 
 import h5py
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import LEFT_SECONDS, replacing
 from ganbench.core.locks import exclusive, holder, try_lock
 
 TREE = {
@@ -73,6 +76,41 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(GanbenchError, match="cannot write"), store.writing(tmp_path / "file" / "a.h5", "train"):
         pass
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+    with replacing(path) as one, replacing(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_goes_after_a_day(tmp_path):
+    left, recent = tmp_path / ".a.txt.123.tmp", tmp_path / ".a.txt.456.tmp"
+    for path, age in ((left, 2 * LEFT_SECONDS), (recent, 60)):
+        path.touch()
+        os.utime(path, (time.time() - age,) * 2)
+    with replacing(tmp_path / "a.txt") as new:
+        new.touch()
+    assert not left.exists()
+    assert recent.exists()
+
+
+def test_damage_within_a_file_is_told(tmp_path):
+    """A hole in one of the file's blocks, as a bad disk leaves one, is never read as something else."""
+    path = tmp_path / "a.h5"
+    with store.writing(path, "train") as file:
+        store.save(file.create_group("saved"), {"x": np.arange(1.0, 1001.0)})
+    whole = path.read_bytes()
+    place = whole.index(np.arange(1.0, 9.0).tobytes())
+    path.write_bytes(whole[:place] + bytes(64) + whole[place + 64 :])
+    with (
+        store.reading(path, "train") as file,
+        pytest.raises(GanbenchError, match="'/saved/x' holds other values than were written"),
+    ):
+        store.load(store.inside(file, "saved"))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.locks import held, try_lock
 from ganbench.core.study import parse
 from ganbench.stages import asking, folder, journal
 from ganbench.stages.asking import Estimate, ask, attempts
@@ -68,6 +69,7 @@ def test_a_job_says_that_it_runs_how_far_it_is_and_nothing_when_it_is_done(tmp_p
         (ValueError("a bug"), FAILED),
         (MemoryError("no more"), OUT_OF_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), OUT_OF_MEMORY),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), FAILED),  # more main memory is of no use then
         (Stopped("received SIGTERM", of_time=False), STOPPED),
         (Stopped("the job's time is nearly over", of_time=True), OUT_OF_TIME),
     ],
@@ -97,6 +99,27 @@ def test_a_job_killed_without_a_word_is_found_out(tmp_path):
     with pytest.raises(GanbenchError), at_train(tmp_path):
         raise GanbenchError("again")
     assert [end.how for end in entry_of(tmp_path).ends] == [KILLED, FAILED]
+
+
+def test_a_signal_after_the_work_is_done_is_no_failure(tmp_path):
+    """Snakemake removes what a job has made that ends with an error."""
+    with at_train(tmp_path):
+        file_of(tmp_path).parent.mkdir(parents=True, exist_ok=True)
+        file_of(tmp_path).touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    assert entry_of(tmp_path) is None
+
+
+def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):
+    """Tables, figures and report have the same names before and after a study was edited."""
+    stamps = tmp_path / ".done"
+    with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-aaaaaaaaaaaa"):
+        lock = tmp_path / ".jobs" / "report" / ".lock"
+        assert held(lock)
+        assert try_lock(lock) is None
+    with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-bbbbbbbbbbbb"):
+        assert held(lock)
 
 
 def test_a_job_that_says_nothing_for_long_is_silent(tmp_path):
@@ -203,6 +226,23 @@ def test_who_was_short_of_memory_asks_for_more(tmp_path, past, factor):
     after = ask(found, train, known)
     assert after.mem_mb == factor * before.mem_mb
     assert after.runtime == before.runtime
+
+
+def test_a_job_that_goes_on_beside_a_new_workflow_was_not_killed(tmp_path):
+    found = plan(tmp_path)
+    (train,) = found.train.values()
+    known = {"digits-fc": estimate()}
+    before = ask(found, train, known).mem_mb
+    with at_work(Site(folder=str(found.folder)), "train", train.path):
+        assert ask(found, train, known).mem_mb == before
+        assert ask(found, train, known, attempt=2).mem_mb == 2 * before, "this workflow began it, and saw it end"
+
+
+def test_stages_without_checkpoints_must_end_in_time(tmp_path):
+    known = {"digits-fc": estimate()}
+    assert asking.too_long(plan(tmp_path), known) == {}
+    assert asking.too_long(plan(tmp_path, longest_minutes=10_000), known) == {}
+    assert asking.too_long(plan(tmp_path, longest_minutes=1), known).keys() == {"evaluate", "diagnose"}
 
 
 def test_who_was_short_of_time_asks_for_more_unless_it_goes_on_where_it_was(tmp_path):

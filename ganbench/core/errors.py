@@ -25,7 +25,10 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
 
 
 # How allocators say that memory ran out: PyTorch's on a GPU and on the CPU, those of CUDA's libraries, and C++'s own.
-NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc")
+NO_MEMORY = (
+    *("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc"),
+    *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN's words for no room to work in
+)
 
 
 def out_of_memory(error: BaseException) -> str | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
+
+LEFT_SECONDS = 86_400.0  # nobody writes to one file for longer, whose process must have been killed
 
 
 @contextmanager
@@ -18,10 +22,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be made or written. Nothing at `path` has changed then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # by a process that was killed while it wrote
-        left.unlink(missing_ok=True)
+    _tidy(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -29,3 +32,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _tidy(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote to `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError):  # somebody else was faster
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()

@@ -17,11 +17,12 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+from uuid import uuid4
 
 from ganbench.core.errors import GanbenchError
 
@@ -29,16 +30,18 @@ LEASE_SECONDS = 120.0
 RENEW_SECONDS = 20.0
 SETTLE_SECONDS = 1.0
 POLL_SECONDS = 0.5  # between two tries of who waits
+LENGTH = 1024  # bytes of a lock's file
 EVERYONE = 0o666  # colleagues who share a folder share its locks
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # said by file systems that have none: the lease must do
 
 
 class Lock:
     """A lock that is held, until it is released or the process ends."""
 
-    def __init__(self, path: Path, file: TextIO) -> None:
+    def __init__(self, path: Path, file: TextIO, token: str) -> None:
         self.path = path
-        self._file = file
+        self._file, self._token = file, token
         self._released = threading.Event()
         threading.Thread(target=self._renew, name=f"lease of {path}", daemon=True).start()
 
@@ -47,14 +50,19 @@ class Lock:
         if not self._released.is_set():
             self._released.set()
             with suppress(OSError):  # another user's file, in a folder that protects it
-                if _same(self._file, self.path):
+                if _same(self._file, self.path) and self._ours():
                     self.path.unlink()
             self._file.close()
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
             with suppress(OSError, ValueError):  # a file system that does not answer for a while; or just released
-                os.utime(self._file.fileno())
+                if self._ours():
+                    os.utime(self._file.fileno())
+
+    def _ours(self) -> bool:
+        """Whether nobody has taken it: another machine does where this process slept for longer than the lease."""
+        return not self._file.writable() or _owner(self._file).get("token") == self._token
 
     def __enter__(self) -> Lock:
         return self
@@ -66,8 +74,12 @@ class Lock:
 def try_lock(path: Path) -> Lock | None:
     """Take the lock at `path` without waiting; None if somebody else holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    token = uuid4().hex
     while True:
-        file = _open(path)
+        try:
+            file = _open(path, token)
+        except FileNotFoundError:  # its holder released it just now
+            continue
         try:
             known = _flock(file)
         except OSError as error:
@@ -78,16 +90,20 @@ def try_lock(path: Path) -> Lock | None:
         if not _same(file, path):  # its holder released it between our opening and our locking it
             file.close()
             continue
-        if _leased(file, path, known):
+        owner = _owner(file)
+        if owner.get("token") == token:  # it was not there, and appeared with our name in it
+            return Lock(path, file, token)
+        if _leased(owner, file, path, known):
             file.close()
             return None
-        _sign(file)
-        if not known:  # two may have come this far at once; the one who signed last has it
+        _sign(file, token)
+        # Where kernels do not know of one another's locks, two may have come this far; who signed last has it.
+        if file.writable() and not (known and owner.get("machine") == machine()):
             time.sleep(SETTLE_SECONDS)
-            if json.loads(path.read_text())["pid"] != os.getpid():
+            if _owner(file).get("token") != token:
                 file.close()
                 return None
-        return Lock(path, file)
+        return Lock(path, file, token)
 
 
 @contextmanager
@@ -158,18 +174,35 @@ def machine() -> str:
         return socket.gethostname()
 
 
-def _open(path: Path) -> TextIO:
-    """The file, made if need be; only readable where it is another user's, which is enough to lock it."""
-    with suppress(FileExistsError):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE)
-        with suppress(OSError):
-            os.fchmod(handle, EVERYONE)
-        return os.fdopen(handle, "r+")
+def _open(path: Path, token: str) -> TextIO:
+    """The file, made if need be, with our name in it; only readable where it is another user's, which is enough to
+    lock it."""
+    if not path.exists():
+        new = path.with_name(f".{path.name}.{token}.new")
+        try:
+            with os.fdopen(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE), "r+") as file:
+                with suppress(OSError):
+                    os.fchmod(file.fileno(), EVERYONE)
+                _sign(file, token)
+            _appear(new, path)
+        finally:
+            new.unlink(missing_ok=True)
     try:
         # Without O_CREAT: Linux refuses that on files of others in a folder like /tmp.
         return os.fdopen(os.open(path, os.O_RDWR), "r+")
     except PermissionError:
         return path.open()
+
+
+def _appear(new: Path, path: Path) -> None:
+    """Give a file its name if nobody has it, at once and with all that is in it."""
+    with suppress(FileExistsError):
+        try:
+            os.link(new, path)
+        except OSError as error:
+            if isinstance(error, FileExistsError) or error.errno not in NO_LINKS:
+                raise
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE))  # empty, and to be signed
 
 
 def _flock(file: TextIO) -> bool:
@@ -190,20 +223,27 @@ def _same(file: TextIO, path: Path) -> bool:
         return False
 
 
-def _leased(file: TextIO, path: Path, known: bool) -> bool:
+def _owner(file: TextIO) -> dict[str, Any]:
+    """Who signed a lock's file last; nothing where nobody did."""
+    try:
+        owner = json.loads(os.pread(file.fileno(), LENGTH, 0))
+        return owner if isinstance(owner, dict) else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _leased(owner: Mapping[str, Any], file: TextIO, path: Path, known: bool) -> bool:
     """Whether somebody holds the lock of whom the kernel need not know.
 
     Args:
+        owner: who signed the file.
         known: whether the kernel's lock is ours, so that nobody on this machine holds it.
     """
-    try:
-        owner = json.loads(file.read())
-        elsewhere, pid = owner["machine"] != machine(), int(owner["pid"])
-    except (ValueError, KeyError, TypeError):
+    if not {"machine", "pid"} <= owner.keys():
         return False
-    if elsewhere:
+    if owner["machine"] != machine():
         return _now(path.parent) - os.fstat(file.fileno()).st_mtime < LEASE_SECONDS
-    return not known and Path(f"/proc/{pid}").exists()
+    return not known and Path(f"/proc/{owner['pid']}").exists()
 
 
 def _now(folder: Path) -> float:
@@ -212,13 +252,11 @@ def _now(folder: Path) -> float:
         return os.fstat(probe.fileno()).st_mtime
 
 
-def _sign(file: TextIO) -> None:
+def _sign(file: TextIO, token: str) -> None:
     if not file.writable():
         return  # another user's: the kernel's lock holds, and the name in the file is an older one
     now = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"user": user(), "host": socket.gethostname(), "machine": machine(), "pid": os.getpid(), "since": now}
-    file.seek(0)
-    file.truncate()
-    json.dump(owner, file)
-    file.flush()
+    # In one piece and always of one length, so that nobody reads half of it.
+    os.pwrite(file.fileno(), json.dumps(owner | {"token": token}).ljust(LENGTH).encode(), 0)
     os.fsync(file.fileno())

@@ -60,7 +60,8 @@ class Recorder:
             self._min[b] = np.minimum(self._min[b], here.min(axis=0))
             self._max[b] = np.maximum(self._max[b], here.max(axis=0))
             with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what its mean is
-                self._sum[b] += here.sum(axis=0)
+                # One after the other, wherever the values given were cut: another order rounds otherwise.
+                self._sum[b] = np.add.reduce([self._sum[b], *here], axis=0)
         self.steps_done += len(values)
 
     def curves(self) -> Tree:
@@ -78,5 +79,5 @@ class Recorder:
 
     def restore(self, state: Tree) -> None:
         """Go on where `state` was taken."""
-        self._min, self._sum, self._max = state["min"], state["sum"], state["max"]
+        self._min, self._sum, self._max = (state[name].copy() for name in ("min", "sum", "max"))
         self.steps_done = state["steps_done"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ganbench.core.display import shown
+from ganbench.core.display import shown, visible
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
 from ganbench.core.tree import Tree
@@ -27,6 +28,8 @@ from ganbench.core.tree import Tree
 FORMAT = 1  # of result files; raised when a reader of the older one would misread
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 REMEDY = "Remove it, and its stage computes it again."
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)  # what h5py raises where a file's bytes make no sense
+CHECKSUM = "crc32"  # attribute of an array
 DEEPEST = 16  # groups in one another
 NUMBERS = "biufc"  # kinds of NumPy's types
 
@@ -66,7 +69,8 @@ def reading(path: Path, kind: str) -> Iterator[h5py.File]:
     except OSError as error:
         raise GanbenchError(f"{path} cannot be read: {error}. {REMEDY}") from None
     with file:
-        found, version = file.attrs.get("ganbench"), file.attrs.get("format")
+        with _whole(file, "/"):
+            found, version = file.attrs.get("ganbench"), file.attrs.get("format")
         if not isinstance(found, str):
             raise GanbenchError(
                 f"{path} is an HDF5 file that ganbench did not write. Move it out of the results folder."
@@ -109,7 +113,7 @@ def save(group: h5py.Group, tree: Tree) -> None:
         if isinstance(value, dict):
             save(group.create_group(name), value)
         elif isinstance(value, np.ndarray):
-            group.create_dataset(name, data=value)
+            group.create_dataset(name, data=value).attrs[CHECKSUM] = _checksum(value)
         else:
             group.attrs[name] = json.dumps(value)
 
@@ -121,14 +125,15 @@ def inside(group: h5py.Group, *names: str) -> h5py.Group | h5py.Dataset:
         GanbenchError: there is none, or what is there is not data that `save` writes.
     """
     for name in names:
-        link = group.get(name, getlink=True)
         place = f"{group.name.rstrip('/')}/{name}"
-        if link is None:
-            raise GanbenchError(f"{group.file.filename}: there is no {shown(place)}. {REMEDY}")
-        fault = "is a link to elsewhere" if not isinstance(link, h5py.HardLink) else _fault_of(group[name])
-        if fault:
-            raise _refused(group, place, fault)
-        group = group[name]
+        with _whole(group, place):
+            link = group.get(name, getlink=True)
+            if link is None:
+                raise GanbenchError(f"{group.file.filename}: there is no {shown(place)}. {REMEDY}")
+            fault = "is a link to elsewhere" if not isinstance(link, h5py.HardLink) else _fault_of(group[name])
+            if fault:
+                raise _refused(group, place, fault)
+            group = group[name]
     return group
 
 
@@ -143,20 +148,38 @@ def load(group: h5py.Group, deeper: int = DEEPEST) -> Tree:
         GanbenchError: it holds what `save` does not write.
     """
     tree: Tree = {}
-    for name, value in group.attrs.items():
+    with _whole(group, group.name):
+        names, attributes = list(group), dict(group.attrs)
+    for name, value in attributes.items():
         try:
             tree[name] = json.loads(value)
         except (TypeError, ValueError, RecursionError):
             raise _refused(group, f"{group.name}/{name}", "is an attribute that is no JSON") from None
-    for name in group:
+    for name in names:
         item = inside(group, name)
         if isinstance(item, h5py.Dataset):
-            tree[name] = item[()]
+            with _whole(group, item.name):
+                tree[name], checksum = item[()], item.attrs.get(CHECKSUM)
+            if checksum is not None and checksum != _checksum(tree[name]):
+                raise _refused(group, item.name, "holds other values than were written")
         elif deeper:
             tree[name] = load(item, deeper - 1)
         else:
             raise _refused(group, item.name, _STRANGE)
     return tree
+
+
+@contextmanager
+def _whole(group: h5py.Group, place: str) -> Iterator[None]:
+    """The block reads what lies at a place, which may be damaged."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise _refused(group, place, f"cannot be read: {visible(str(error))}") from error
+
+
+def _checksum(values: np.ndarray | np.generic) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).tobytes())
 
 
 _STRANGE = "is neither an array nor a group of these"

@@ -73,11 +73,19 @@ def kept(plan: Plan) -> dict[str, Estimate]:
     return {estimate.contender: estimate for estimate in found}
 
 
-def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> Ask:
-    """What a job asks for at its next attempt."""
+def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 1) -> Ask:
+    """What a job asks for at its next attempt.
+
+    Args:
+        plan: of the study.
+        job: the job.
+        estimates: by contender.
+        attempt: how often this workflow will have tried it then. A job that said it was running just now was killed if
+            this workflow had begun it; another one's goes on.
+    """
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     entry = journal.read(journal.place(plan.folder, job.stage, job.path))
-    ends = entry.past if entry else ()
+    ends = () if entry is None else entry.past if attempt > 1 or entry.silent else entry.ends
     minutes, memory = _needs(plan, job, estimates)
     minutes = OVERHEAD_MINUTES + SAFETY * minutes
     if job.stage != "train":
@@ -104,6 +112,19 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
     most = max(_needs(plan, job, estimates)[0] for job in plan.train.values())
     # The start of an attempt and its end cost some of its time.
     return ATTEMPTS + ceil(SAFETY * most / max(longest - 2, 0.5 * longest))
+
+
+def too_long(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """By stage, the minutes that its longest job may need, where that is more than a job may ask for and the stage has
+    no checkpoints to go on from."""
+    longest = plan.study.machine.longest_minutes
+    if longest is None:
+        return {}
+    needs = {
+        stage: max((_needs(plan, job, estimates)[0] for job in plan.jobs(stage).values()), default=0.0)
+        for stage in ("evaluate", "diagnose")
+    }
+    return {stage: minutes for stage, minutes in needs.items() if OVERHEAD_MINUTES + minutes > longest}
 
 
 def _needs(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> tuple[float, float]:

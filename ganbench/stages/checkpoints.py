@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -43,23 +42,17 @@ class Checkpoint:
         self.path = folder / f"{digest([place.type, *(member['digest'] for member in members)])[:12]}.h5"
 
     def read(self) -> Tree:
-        """All it holds; nothing where there is none."""
-        if not self._sound():
-            return {}
-        with store.reading(self.path, KIND) as file:
-            return store.load(store.inside(file, "saved"))
-
-    def _sound(self) -> bool:
-        """Whether there is one to go on from. A damaged one, by a machine that lost power say, is as good as none."""
+        """All it holds; nothing where there is none. A damaged one, by a machine that lost power say, is as good as
+        none."""
         if not self.path.exists():
-            return False
+            return {}
         try:
             with store.reading(self.path, KIND) as file:
-                return "saved" in file
+                return store.load(store.inside(file, "saved"))
         except GanbenchError as error:
             print(f"the checkpoint {error} It is passed over.", file=sys.stderr, flush=True)
             self.path.unlink()
-            return False
+            return {}
 
     def keep(self, **what: Any) -> None:
         """Replace what it holds."""
@@ -74,19 +67,11 @@ class Checkpoint:
 
     def reached(self, steps: int) -> dict[str, int]:
         """By digest of its members: the step at which each stands, of so many in all."""
-        step, sizes = 0, None
-        if self._sound():
-            with store.reading(self.path, KIND) as file:
-                saved = file["saved"]
-                if "split" in saved.attrs:
-                    sizes = json.loads(saved.attrs["split"])
-                elif "state" in saved:
-                    step = json.loads(saved["state"].attrs["step"])
-                else:
-                    step = steps
-        if sizes is None:
-            return {member["digest"]: step for member in self.members}
-        return {key: at for part in self.parts(sizes) for key, at in part.reached(steps).items()}
+        saved = self.read()
+        if "split" in saved:
+            return {key: at for part in self.parts(saved["split"]) for key, at in part.reached(steps).items()}
+        step = saved["state"]["step"] if "state" in saved else steps if saved else 0
+        return {member["digest"]: step for member in self.members}
 
 
 class Pace:

@@ -68,20 +68,21 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
         with device(work.site.device):
             references = _references(plan, metrics, samples.create_group("real"))
     measurements, instruments = _measurements(plan, folder / "arrays.h5")
-    tables = {
-        "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
-        "snapshots": pd.concat(snapshots, ignore_index=True),
-        "curves": pd.concat(curves, ignore_index=True),
-        "references": references,
-        "measurements": measurements,
-    }
-    for name, table in tables.items():
-        with replacing(folder / f"{name}.parquet") as new:
-            table.to_parquet(new, index=False)
     for name, infos in (("metrics", metrics), ("instruments", instruments)):
         about = {column: asdict(info) for column, info in infos.items()}
         with replacing(folder / f"{name}.json") as new:
             new.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+    tables = {
+        "snapshots": pd.concat(snapshots, ignore_index=True),
+        "curves": pd.concat(curves, ignore_index=True),
+        "references": references,
+        "measurements": measurements,
+        # The last, since who waits for this job takes it for done when this table is there.
+        "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
+    }
+    for name, table in tables.items():
+        with replacing(folder / f"{name}.parquet") as new:
+            table.to_parquet(new, index=False)
 
 
 def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:

@@ -49,6 +49,13 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
         else "A job that fails is not tried again: the profile has no retries."
     )
     out.print(f"{retried} Times are {asking.SAFETY:g} times the estimate for one CPU core; on GPUs packs take less.")
+    for stage, minutes in asking.too_long(plan, known).items():
+        longest = plan.study.machine.longest_minutes
+        out.print(
+            f"Note: a job of the stage {stage} may take {minutes:,.0f} minutes, and begins anew when its time is over; "
+            f"make packs smaller (pack.seeds_per_pack), or allow more than {longest} minutes "
+            "(machine.longest_minutes)."
+        )
     needed = asking.attempts(plan, known)
     if needed > cluster.retries:
         out.print(

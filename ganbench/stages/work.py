@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from ganbench.stages import journal
 from ganbench.stages.journal import Journal
 from ganbench.stages.progress import Report, progress
 from ganbench.stages.stopping import Stopped, Stopping, end_of_job
+
+GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
 
 
 @dataclass(frozen=True)
@@ -72,20 +75,32 @@ def at_work(site: Site, stage: str, path: Path, asked_mb: float = 0) -> Iterator
         waited.append(holder)
         print(f"this job is being done by {holder}; waiting for that", file=sys.stderr, flush=True)
 
-    stopping = Stopping(end_of_job())
-    with stopping.listening(), exclusive(entry.with_suffix(".lock"), f"{stage} {path.stem}", waiting=waiting):
-        if waited and path.exists():
-            yield None
-            return
-        kept = Journal(entry, asked_mb)
-        kept.begin()
-        try:
-            yield Work(site, stopping, kept)
-        except BaseException as error:
-            ours = isinstance(error, GanbenchError)
-            kept.end(_how(error), str(error) if ours else f"{type(error).__name__}: {error}")
+    # What tables, figures and report write has the same names whatever made it: one at a time writes there.
+    lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
+    stopping, begun = Stopping(end_of_job()), False
+    try:
+        with stopping.listening(), exclusive(lock, f"{stage} {path.stem}", waiting=waiting):
+            begun = True
+            if waited and path.exists():
+                yield None
+                return
+            kept = Journal(entry, asked_mb)
+            kept.begin()
+            try:
+                yield Work(site, stopping, kept)
+            except BaseException as error:
+                if isinstance(error, Stopped) and path.exists():
+                    kept.end()
+                else:
+                    ours = isinstance(error, GanbenchError)
+                    kept.end(_how(error), str(error) if ours else f"{type(error).__name__}: {error}")
+                raise
+            kept.end()
+    except Stopped:  # when all was done, by this process or the one it waited for, it comes too late to mean anything
+        if not path.exists():
             raise
-        kept.end()
+        if not begun:
+            yield None
 
 
 def _how(error: BaseException) -> str:
@@ -94,4 +109,5 @@ def _how(error: BaseException) -> str:
         return journal.OUT_OF_TIME if error.of_time else journal.STOPPED
     if isinstance(error, GanbenchError) and not isinstance(error, MemoryError):
         return journal.FAILED
-    return journal.OUT_OF_MEMORY if out_of_memory(error) else journal.FAILED
+    said = out_of_memory(error)  # a GPU's own memory is none that a scheduler could be asked for
+    return journal.OUT_OF_MEMORY if said and not re.search(GPU, said) else journal.FAILED

@@ -39,7 +39,7 @@ def asked(stage):
     def of(what):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
-            return getattr(asking.ask(plan, job, asking.kept(plan)), what)
+            return getattr(asking.ask(plan, job, asking.kept(plan), attempt), what)
 
         return next_time
 

@@ -1,6 +1,6 @@
 # Each of these leaves a stamp named after its digest, and files with plain names for people to open. All are `update`d,
-# as everywhere: Snakemake removes an ordinary output before its job and when that fails, even if another copy of the job,
-# left over from a workflow that was killed, has just made it.
+# as everywhere: Snakemake removes an ordinary output before its job, even if another copy of the job, left over from a
+# workflow that was killed, has just made it, and what an older report left if making the new one fails.
 
 
 rule track:

@@ -9,6 +9,7 @@ what is shared.
 from __future__ import annotations
 
 import shlex
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,28 @@ common_settings = replace(
 
 class Executor(plugin.Executor):
     """Runs every job in a pod that works where Snakemake was started."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._over: set[Any] = set()
+
+    async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncGenerator[Any]:
+        # The executor forgets a job about which Kubernetes does not answer, and waits for it for ever.
+        running = []
+        async for job in super().check_active_jobs(active_jobs):
+            running.append(job)
+            yield job
+        for job in active_jobs:
+            if job not in running and job.external_jobid not in self._over:
+                yield job
+
+    def report_job_success(self, job_info: Any) -> None:
+        self._over.add(job_info.external_jobid)
+        super().report_job_success(job_info)
+
+    def report_job_error(self, job_info: Any, **about: Any) -> None:
+        self._over.add(job_info.external_jobid)
+        super().report_job_error(job_info, **about)
 
     def get_job_exec_prefix(self, job: Any) -> str:
         return f"cd {shlex.quote(self.workflow.workdir_init)}"
