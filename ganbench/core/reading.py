@@ -1,7 +1,8 @@
 """Reading what people write: YAML without traps, values that are plain data, and faults of validation in words.
 
-A study file may come from anywhere. Whatever is in it, reading it here takes a second and little memory, runs nothing
-(Snakemake, which reads it first where it is started, does run templates in it), and leaves nothing in messages that a terminal would obey.
+A study file may come from anywhere. Whatever is in it, reading it here takes a second and little memory, runs nothing,
+and leaves nothing in messages that a terminal would obey. (Snakemake, which reads it before that where it is started,
+does run templates in it.)
 """
 
 from __future__ import annotations
