@@ -75,7 +75,9 @@ onstart:
 
 onsuccess:
     ended(
-        str(file) for job in workflow.dag.targetjobs for file in job.output or job.input
+        str(file)
+        for job in workflow.dag.targetjobs
+        for file in job.output or job.input
     )
 
 
