@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -283,14 +284,17 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
         with free(names, tmp_path) as index:
             got.append(index)
 
-    with free(names, tmp_path) as first, free(names, tmp_path) as second:
-        assert (first, second) == (0, 1)
-        thread = threading.Thread(target=third)
-        thread.start()
-        thread.join(timeout=0.2)
-        assert thread.is_alive(), "with every device taken, a job waits"
-    thread.join(timeout=10)
-    assert got == [0]
+    with ExitStack() as holding:
+        first = holding.enter_context(free(names, tmp_path))
+        with free(names, tmp_path) as second:
+            assert (first, second) == (0, 1)
+            thread = threading.Thread(target=third)
+            thread.start()
+            thread.join(timeout=0.2)
+            assert thread.is_alive(), "with every device taken, a job waits"
+            holding.close()  # of the two only this one becomes free
+            thread.join(timeout=10)
+            assert got == [0]
     assert "all 2 GPUs are taken" in capsys.readouterr().err
 
 
