@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -91,6 +92,12 @@ class Pod:
         """As a shell would tell it: 137 where it was killed; None while it runs."""
         code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
+
+    def evict(self) -> None:
+        """Tell its first process to end, as when its node is needed for others."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        (first,) = map(int, children.split())
+        os.kill(first, signal.SIGTERM)
 
     def kill(self) -> None:
         """End all its processes at once, as when a node runs out of memory."""

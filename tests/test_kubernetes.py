@@ -23,7 +23,8 @@ from needs import need
 from workflow_example import CLOCKS, CORES, POINTS, ROOT, STUDY, Project, differences, runs_of, wait_for
 
 from ganbench.core.study import parse
-from ganbench.stages import asking
+from ganbench.stages import asking, journal
+from ganbench.stages.journal import STOPPED
 from ganbench.stages.plan import Plan
 
 PROFILE = "workflow/profiles/kubernetes"
@@ -87,7 +88,9 @@ def test_a_pod_sees_its_volumes_and_nothing_else_that_is_ours(tmp_path: Path) ->
     assert seen.endswith("No such file or directory\nconsole\n")
 
 
-def test_pods_make_what_one_machine_makes_though_one_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_make_what_one_machine_makes_though_one_is_killed_and_one_evicted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with cluster_with(tmp_path) as (cluster, project):
         undisturbed = Project.create(tmp_path / "undisturbed", ONE_PACK)
         command = (sys.executable, "-m", "snakemake", "--workflow-profile", PROFILE, *SET, *SOON)
@@ -98,18 +101,28 @@ def test_pods_make_what_one_machine_makes_though_one_is_killed(tmp_path: Path, m
             wait_for(lambda: any(project.results.glob("train/.resume/*/*.h5")), "a checkpoint", submitter)
             killed = next(pod for pod in cluster.pods if stage(pod) == "train")
             killed.kill()
+            wait_for(lambda: "goes on from step" in project.log("train", "ring8-mlp"), "the next attempt", submitter)
+            evicted = [pod for pod in cluster.pods if stage(pod) == "train"][-1]
+            evicted.evict()
+            wait_for(lambda: STOPPED in ends(project), "a job that was told to end", submitter)
             Project.end(submitter).succeeded()
             Project.end(other).succeeded()
         pods = cluster.pods
         assert cluster.secrets == {}, "a secret was left behind"
         assert all(pod.deleted for pod in pods), "a job was left behind"
 
-    assert {pod.name: pod.exit_code for pod in pods if pod.exit_code} == {killed.name: 137}
-    assert sorted(stage(pod) for pod in pods if pod is not killed) == IN_PODS
+    assert {pod.name: pod.exit_code for pod in pods if pod.exit_code} == {killed.name: 137, evicted.name: 1}
+    assert sorted(stage(pod) for pod in pods if pod not in (killed, evicted)) == IN_PODS
     assert "goes on from step" in project.log("train", "ring8-mlp")
     monkeypatch.chdir(project.folder)
     assert_asked_for(Plan(parse(ONE_PACK, origin="the test")), pods)
     assert_same(project, undisturbed)
+
+
+def ends(project: Project) -> list[str]:
+    """How attempts to train the pack have ended."""
+    entries = map(journal.read, (project.results / journal.FOLDER / "train").glob("*.json"))
+    return [end.how for entry in entries if entry for end in entry.ends]
 
 
 def stage(pod: Pod) -> str:
@@ -128,7 +141,7 @@ def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
         assert resources["limits"].get("nvidia.com/gpu", "0") == str(wanted.gpu)
         assert resources["requests"].get("nvidia.com/gpu", "0") == str(wanted.gpu)
         assert resources["limits"]["memory"] == resources["requests"]["memory"]
-        assert resources["limits"]["memory"] == memory or "--attempt 2" in pod.command
+        assert resources["limits"]["memory"] == memory or "--attempt 1" not in pod.command
         assert pod.container["image"] == IMAGE
         assert pod.environment == PASSWORD
 

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from ganbench.core import store
 from ganbench.core.study import parse
 from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
 from ganbench.stages import checkpoints, folder, run, train
+from ganbench.stages import diagnose as diagnose_stage
+from ganbench.stages import evaluate as evaluate_stage
 from ganbench.stages.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace
 from ganbench.stages.plan import Plan
 from ganbench.stages.stopping import SIGNALS, Stopped, Stopping
@@ -47,10 +50,10 @@ def job_of(place: Path, **pack: str):
     return job
 
 
-def contents(path: Path) -> dict[str, np.ndarray]:
+def contents(path: Path, stage: str = "train") -> dict[str, np.ndarray]:
     """Every array of a file of results, by its place, and every number that is no clock."""
     found = {}
-    with store.reading(path, "train") as file:
+    with store.reading(path, stage) as file:
 
         def add(name, item):
             if hasattr(item, "shape"):
@@ -63,8 +66,8 @@ def contents(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def assert_same(one: Path, other: Path) -> None:
-    ones, others = contents(one), contents(other)
+def assert_same(one: Path, other: Path, stage: str = "train") -> None:
+    ones, others = contents(one, stage), contents(other, stage)
     assert ones.keys() == others.keys()
     for name, value in ones.items():
         np.testing.assert_array_equal(value, others[name], err_msg=name, strict=True)
@@ -263,6 +266,122 @@ def test_a_pack_is_not_begun_without_time_to_end(tmp_path, at_step):
     at_step(1, lambda: pytest.fail("there is no time"))
     with pytest.raises(Stopped, match="what is finished is kept"):
         run("train", job.slice, job.path, Work(stopping=Stopping(end=time.time() + ENDING_SECONDS / 2)))
+
+
+# Stages without checkpoints of their own ------------------------------------------------------------------------------
+
+SCORED = {
+    "study": "scored",
+    "grid": [
+        {
+            "dataset": "line",
+            "architecture": {"name": "mlp", "width": 8},
+            "n_train": 60,
+            "learning_rate": 0.001,
+            "seed": [0, 1, 2, 3],
+        }
+    ],
+    "train": {"steps": 20, "batch_size": 16, "snapshots": {"count": 2}},
+    "evaluate": {"samples": 64, "shown": 4},
+    "diagnose": [{"name": which, "diagnostic": "path", "of": {"seed": seed}} for seed, which in enumerate("abcd")],
+}
+STAGES = {"evaluate": evaluate_stage, "diagnose": diagnose_stage}  # each calls the engine's function of its name
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory) -> dict[str, Any]:
+    """Jobs of a study that has been trained, and done once."""
+    found = Plan(parse(SCORED | {"results": str(tmp_path_factory.mktemp("scored"))}, origin="study"))
+    folder.usable(found)
+    jobs = [job for stage in ("prepare", "judge", "train", *STAGES) for job in found.jobs(stage).values()]
+    for job in jobs:
+        run(job.stage, job.slice, job.path)
+    return {job.stage: job for job in jobs}
+
+
+@pytest.fixture
+def at_run(monkeypatch):
+    """Has something happen before the engine takes on a run, counted from now; returns a list that grows by each."""
+
+    def at(stage: str, number: int, happen) -> list[int]:
+        work, taken = getattr(STAGES[stage], stage), []
+
+        def watched(*given, **options):
+            taken.append(len(taken) + 1)
+            if taken[-1] == number:
+                happen()
+            return work(*given, **options)
+
+        monkeypatch.setattr(STAGES[stage], stage, watched)
+        return taken
+
+    return at
+
+
+def again(job, place: Path) -> Path:
+    """Where the job writes if it is done elsewhere."""
+    return place / job.stage / job.path.name
+
+
+def resumed(path: Path) -> list[Path]:
+    return list((path.parent / ".resume").glob("*/*.h5"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_runs_that_are_finished_when_a_job_is_told_to_end_are_kept(tmp_path, ready, at_run, stage):
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    taken = at_run(stage, 3, send(signal.SIGTERM))
+    stopping = Stopping()
+    with stopping.listening(), pytest.raises(Stopped, match="received SIGTERM"):
+        run(stage, job.slice, path, Work(stopping=stopping))
+    assert taken == [1, 2, 3]
+    assert not path.exists()
+    assert len(resumed(path)) == 1, "two runs in one file"
+    run(stage, job.slice, path)
+    assert taken == [1, 2, 3, 4, 5], "the third was interrupted"
+    assert_same(path, job.path, stage)
+    assert not list((path.parent / ".resume").iterdir())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_run_is_begun_without_time_to_finish_it(tmp_path, ready, at_run, stage):
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
+    taken = at_run(stage, 2, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
+    with pytest.raises(Stopped, match="the job's time is nearly over; what is finished is kept") as stopped:
+        run(stage, job.slice, path, Work(stopping=stopping))
+    assert stopped.value.of_time
+    assert taken == [1, 2]
+    run(stage, job.slice, path)
+    assert taken == [1, 2, 3, 4]
+    assert_same(path, job.path, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("seconds", "files"), [(0, 2), (60, 0)])
+def test_a_job_that_is_killed_has_kept_its_runs_as_often_as_asked(tmp_path, ready, at_run, stage, seconds, files):
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    kept = []
+    taken = at_run(stage, 3, lambda: kept.extend(resumed(path)))
+    run(stage, job.slice, path, Work(Site(checkpoint_seconds=seconds)))
+    assert len(kept) == files
+    assert taken == [1, 2, 3, 4]
+    assert_same(path, job.path, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_runs_in_a_damaged_file_of_finished_ones_are_made_again(tmp_path, ready, at_run, stage):
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    at_run(stage, 3, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+    first, second = sorted(resumed(path))
+    os.truncate(first, 300)
+    assert second.stat().st_size > 300
+    taken = at_run(stage, 0, lambda: None)
+    run(stage, job.slice, path)
+    assert taken == [1, 2, 3]
+    assert_same(path, job.path, stage)
 
 
 class Clock:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.study import parse
+from ganbench.diagnostics.path import Diagnostic as Instrument
 from ganbench.dynamics import needing
 from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
 from ganbench.engine import waves
@@ -631,3 +632,59 @@ def test_a_pack_larger_than_the_memory_there_is_trains_in_parts(tmp_path):
     with h5py.File(path) as file:
         together = {int(run["about"].attrs["together"]) for run in file["runs"].values()}
     assert max(together) < 8
+
+
+# Diagnosis ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looked(tmp_path, monkeypatch):
+    """Looks at eight runs with memory for all of them, then again for so many at once; the second job's slice, both
+    files, and the sizes of the looks to come."""
+    found = Plan(parse(TOYS | {"results": str(tmp_path), "diagnose": [{"diagnostic": "path"}]}, origin="study"))
+    folder.usable(found)
+    for stage in ("train", "diagnose"):
+        (job,) = found.jobs(stage).values()
+        run(stage, job.slice, job.path)
+    sizes, measure = [], Instrument.measure
+
+    def narrow(most: int):
+        def short(self, played):
+            sizes.append(len(played.match.members))
+            if sizes[-1] > most:
+                raise RuntimeError(NO_ROOM)
+            return measure(self, played)
+
+        monkeypatch.setattr(Instrument, "measure", short)
+        return job.slice, job.path, tmp_path / "again" / job.path.name, sizes
+
+    return narrow
+
+
+def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, capsys):
+    slice, whole, path, sizes = looked(3)
+    run("diagnose", slice, path)
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]
+    assert "memory ran out of 8 runs ([enforce fail" in (log := capsys.readouterr().err)
+    assert "they are looked at as 4 + 4" in log
+    with store.reading(whole, "diagnose") as one, store.reading(path, "diagnose") as other:
+        assert list(one["runs"]) == list(other["runs"])
+        for digest in one["runs"]:
+            ours, others = (store.load(file["runs"][digest]) for file in (one, other))
+            assert ours["member"] == others["member"]
+            assert ours["values"] == pytest.approx(others["values"], rel=1e-12, nan_ok=True)
+            for name, values in ours["arrays"].items():
+                np.testing.assert_allclose(values, others["arrays"][name], rtol=1e-12)
+
+
+def test_a_single_run_that_cannot_be_looked_at_is_named(looked, monkeypatch):
+    slice, _, path, sizes = looked(0)
+    with pytest.raises(MemoryError, match="alone does not fit into main memory: memory ran out of 1 run") as caught:
+        run("diagnose", slice, path)
+    assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
+    assert str(caught.value).startswith("path:")
+    assert sizes == [8, 4, 2, 1]
+    monkeypatch.setattr(waves, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
+    with pytest.raises(GanbenchError, match=r"the 8 GiB of cpu: .* leave this experiment out") as caught:
+        run("diagnose", slice, path)
+    assert not isinstance(caught.value, MemoryError), "more main memory is of no help"

@@ -238,13 +238,6 @@ def test_a_job_that_goes_on_beside_a_new_workflow_was_not_killed(tmp_path):
         assert ask(found, train, known, attempt=2).mem_mb == 2 * before, "this workflow began it, and saw it end"
 
 
-def test_stages_without_checkpoints_must_end_in_time(tmp_path):
-    known = {"digits-fc": estimate()}
-    assert asking.too_long(plan(tmp_path), known) == {}
-    assert asking.too_long(plan(tmp_path, longest_minutes=10_000), known) == {}
-    assert asking.too_long(plan(tmp_path, longest_minutes=1), known).keys() == {"evaluate", "diagnose"}
-
-
 def test_who_was_short_of_time_asks_for_more_unless_it_goes_on_where_it_was(tmp_path):
     found = plan(tmp_path)
     known = {"digits-fc": estimate()}
@@ -263,8 +256,9 @@ def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
     assert (asked.runtime, asked.mem_mb) == (7, 1550)
 
 
-def test_training_is_tried_as_often_as_its_time_takes(tmp_path):
-    known = {"digits-fc": estimate(seconds=3600.0)}
+@pytest.mark.parametrize("work", ["seconds", "scoring"])
+def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
+    known = {"digits-fc": estimate(**{work: 3600.0})}
     assert attempts(plan(tmp_path), known) == 0
     short, long = (attempts(plan(tmp_path, longest_minutes=minutes), known) for minutes in (10, 100))
     assert short >= 120 * asking.SAFETY / 10

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import torch
 
+from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.memory import OutOfMemory
@@ -24,6 +25,10 @@ SHARE = 0.85  # of the free memory that is given to members: allocators leave ga
 SMALL = 0.25  # a pack whose bound is below this share of the free memory is not measured
 COPIES = 20  # of a member's parameters, at most: gradients, moments, averages, each before and after a step
 MEASURED = 2  # members that are measured: a single one would not be fused
+
+
+class DoesNotFit(GanbenchError, MemoryError):
+    """A single run needs more main memory than the job has."""
 
 
 class Memory(Protocol):
@@ -125,6 +130,26 @@ def halves(count: int, state: Tree | None) -> list[int]:
         return [count]
     cut = alive[(len(alive) + 1) // 2]
     return [cut, count - cut]
+
+
+def does_not_fit(name: str, where: str, cause: str, device: torch.device, smaller: str) -> GanbenchError:
+    """The error that a single run does not fit into a device's memory; of main memory more would do.
+
+    Args:
+        name: of the run.
+        where: memory ran out.
+        cause: what the allocator said.
+        smaller: what would need less.
+    """
+    memory = memory_of(device)
+    if memory is None:
+        return DoesNotFit(
+            f"{name} alone does not fit into main memory: {where} ({cause}). Give its job more, or {smaller}."
+        )
+    return GanbenchError(
+        f"{name} alone does not fit into the {gib(memory.total)} of {device}: {where} ({cause}). Take a larger GPU, or "
+        f"{smaller}; machine.device: cpu takes main memory."
+    )
 
 
 def gib(size: float) -> str:

@@ -1,8 +1,8 @@
 """What jobs ask of a cluster: memory, minutes and GPUs.
 
 From the study's own estimate, which `check` leaves beside the results, and from how a job's earlier attempts ended: one
-that ran out of memory or time asks for twice as much. A snapshot of training that ran out of time is no loss, so
-training never asks for more than the longest job allowed; it goes on in the next. Imports no torch.
+that ran out of memory or time asks for twice as much. Time that training ran out of is no loss: it goes on in the next
+job, and asks for no more of it. Imports no torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganbench.stages.plan import Plan
 
 ESTIMATES = ".estimates.json"  # in the study's folder
 LOCAL = ("track",)  # run by whoever submits the jobs: compute nodes may have no network
-ON_GPUS = ("train", "evaluate", "diagnose")
+OF_PACKS = ("train", "evaluate", "diagnose")  # these take GPUs, and go on where an earlier attempt had to end
 
 # An estimate is good to a factor of a few, and asking for too much costs a place in the queue, for too little the work.
 SAFETY = 3.0
@@ -100,31 +100,18 @@ def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 
 
 def gpus(plan: Plan, stage: str) -> int:
     """GPUs of each of a stage's jobs."""
-    return int(stage in ON_GPUS and plan.study.machine.device != "cpu")
+    return int(stage in OF_PACKS and plan.study.machine.device != "cpu")
 
 
 def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
-    """How often training of the slowest pack may have to go on in another job, with some to spare for failures; 0 where
+    """How often work on the slowest pack may have to go on in another job, with some to spare for failures; 0 where
     jobs may take as long as they like."""
     longest = plan.study.machine.longest_minutes
     if longest is None:
         return 0
-    most = max(_needs(plan, job, estimates)[0] for job in plan.train.values())
+    most = max(_needs(plan, job, estimates)[0] for stage in OF_PACKS for job in plan.jobs(stage).values())
     # The start of an attempt and its end cost some of its time.
     return ATTEMPTS + ceil(SAFETY * most / max(longest - 2, 0.5 * longest))
-
-
-def too_long(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, float]:
-    """By stage, the minutes that its longest job may need, where that is more than a job may ask for and the stage has
-    no checkpoints to go on from."""
-    longest = plan.study.machine.longest_minutes
-    if longest is None:
-        return {}
-    needs = {
-        stage: max((_needs(plan, job, estimates)[0] for job in plan.jobs(stage).values()), default=0.0)
-        for stage in ("evaluate", "diagnose")
-    }
-    return {stage: minutes for stage, minutes in needs.items() if OVERHEAD_MINUTES + minutes > longest}
 
 
 def _needs(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> tuple[float, float]:

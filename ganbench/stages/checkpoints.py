@@ -1,10 +1,10 @@
-"""Checkpoints of training: what lies in `.resume/` until a pack is done, and when to write there."""
+"""What lies in `.resume/` until a pack is done, checkpoints of training and finished runs, and when to write there."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -16,13 +16,17 @@ from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.sources import digest
 from ganbench.core.tree import Tree
-from ganbench.stages.packs import Member
+from ganbench.stages import packs
+from ganbench.stages.packs import Made, Member
 from ganbench.stages.provenance import now
+from ganbench.stages.stopping import Stopping
+from ganbench.stages.work import Work
 
 KIND = "resume"
 SPARING = 100  # times what a checkpoint costs lie between two of them: under 2% of training, on slow disks too
 ENDING_SECONDS = 20.0  # that a job needs to end after its last checkpoint
 WARY = 2.0  # the next chunk and checkpoint may take so many times what the longest yet took
+LATER = "what is finished is kept; the next attempt does the rest"
 SLOW_DISK = 50e6  # bytes a second, for what the first checkpoint may take
 
 
@@ -121,6 +125,61 @@ class Pace:
         self._saved = time.monotonic()
         self._cost = self._saved - began
         self._checkpoint = max(self._checkpoint, self._cost)
+
+    def rest(self, stopping: Stopping, keep: Callable[[], None], then: str) -> None:
+        """Between two chunks: write a checkpoint if one is due, and end if it is time for that.
+
+        Args:
+            stopping: knows whether it is.
+            keep: writes the checkpoint.
+            then: what is said to become of it, where the job ends.
+
+        Raises:
+            Stopped: the job was told to end, or its time is over.
+        """
+        why = stopping.reason(self.margin)
+        if why or self.due:
+            with self.saving():
+                keep()
+        if why:
+            raise stopping.stop(why, then)
+
+
+def lasting(made: Iterable[Made], count: int, kind: str, resume: Path, work: Work) -> list[Made]:
+    """Runs' results as they are made, kept in files where a later attempt finds them: from time to time, and when the
+    job ends too early.
+
+    Args:
+        made: the results.
+        count: how many there will be.
+        kind: the stage.
+        resume: folder of the files.
+        work: the job's surroundings.
+
+    Returns:
+        those that are in no file yet.
+
+    Raises:
+        Stopped: the job was told to end, or its time is over.
+    """
+    pace, fresh = Pace(work.site.checkpoint_seconds), []
+
+    def keep() -> None:
+        packs.keep(resume, kind, fresh)
+        fresh.clear()
+
+    try:
+        for number, each in enumerate(made, start=1):
+            pace.end()
+            fresh.append(each)
+            if number < count:
+                pace.rest(work.stopping, keep, LATER)
+            pace.begin()
+    except BaseException:
+        if fresh:
+            keep()
+        raise
+    return fresh
 
 
 def size(tree: Tree) -> int:

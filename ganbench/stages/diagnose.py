@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import torch
 
+from ganbench.analysis.words import plural
 from ganbench.core import store
 from ganbench.core.tree import Tree
+from ganbench.diagnostics import Instrument
+from ganbench.engine import waves
 from ganbench.engine.diagnose import diagnose
-from ganbench.games import Member
+from ganbench.engine.memory import Watch
+from ganbench.engine.train import Training
+from ganbench.games import Rules
 from ganbench.stages import one_thread, packs
+from ganbench.stages.checkpoints import lasting
 from ganbench.stages.device import device
 from ganbench.stages.jobs import looks
 from ganbench.stages.parts import images_of, instrument_of, rules_of, verify
+from ganbench.stages.team import runs_of, say
 from ganbench.stages.train import training_of
 from ganbench.stages.work import Work
 
@@ -27,24 +37,22 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
         verify(named["sources"], [("diagnostic", named)], "diagnose")
     for team in slice.get("teams", ()):
         verify(team["sources"], team["parts"].items(), "train")
-    members = looks(slice)
-    kept = packs.there(path, "diagnose", members)
-    new: dict[str, packs.Member] = {}  # by digest: two experiments may ask the same of a run
-    for member in members:
-        if member["digest"] not in kept:
-            new.setdefault(member["digest"], member)
-    made = (_of_runs if slice["trained"] else _of_study)(slice, list(new.values()), work)
-    packs.write(path, "diagnose", members, kept, made)
+
+    def make(new: list[packs.Member], resume: Path) -> list[packs.Made]:
+        seen = (_of_runs if slice["trained"] else _of_study)(slice, new, work)
+        return lasting(seen, len(new), "diagnose", resume, work)
+
+    packs.finish(path, "diagnose", looks(slice), make)
 
 
-def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[tuple[packs.Member, Tree]]:
+def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
     for look in new:
         reading = instrument_of(slice["experiments"][look["experiment"]]).measure(None)
         values = {name: float(value) for name, value in reading.values.items()}
         yield look, {"values": values, "arrays": {name: np.asarray(each) for name, each in reading.arrays.items()}}
 
 
-def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[tuple[packs.Member, Tree]]:
+def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
     """Every instrument on the runs it looks at, those of the same parts at once."""
     images = images_of(slice["prepared"])
     with (
@@ -59,17 +67,7 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
             instrument = instrument_of(slice["experiments"][experiment])
             if instrument.supports(rules) is None:
                 training = training_of(slice["train"], parts)
-                trees = diagnose(
-                    instrument,
-                    rules,
-                    training.dynamics,
-                    training.update,
-                    [Member(look["seed"], look["n_train"], look["learning_rate"]) for look in alike],
-                    [_snapshots(file, look["trained"]) for look in alike],
-                    training.snapshots,
-                    device=place,
-                    dtype=training.dtype,
-                )
+                trees = _in_parts(partial(_seen, file, instrument, rules, training, place), alike, place)
             else:  # an experiment without a selector passes over the games that its instrument cannot look at
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
             yield from zip(alike, trees, strict=True)
@@ -77,5 +75,43 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
             report(done)
 
 
-def _snapshots(file: Any, digest: str) -> Tree:
-    return store.load(store.inside(packs.group_of(file, digest), "snapshots"))
+def _seen(
+    file: h5py.File,
+    instrument: Instrument,
+    rules: Rules,
+    training: Training,
+    place: torch.device,
+    group: list[packs.Member],
+) -> list[Tree]:
+    """What an instrument shows of runs of the same parts, together."""
+    return diagnose(
+        instrument,
+        rules,
+        training.dynamics,
+        training.update,
+        runs_of(group),
+        [store.load(store.inside(packs.group_of(file, look["trained"]), "snapshots")) for look in group],
+        training.snapshots,
+        device=place,
+        dtype=training.dtype,
+    )
+
+
+def _in_parts(
+    seen: Callable[[list[packs.Member]], list[Tree]], group: list[packs.Member], place: torch.device
+) -> list[Tree]:
+    """What is seen of runs, of all at once if they fit into memory together, otherwise of one half and of the other.
+
+    Raises:
+        GanbenchError: a single run does not fit.
+    """
+    memory = Watch()
+    with memory:
+        return seen(group)
+    waves.release(place)
+    where = f"memory ran out of {plural(len(group), 'run')}"
+    if len(group) == 1:
+        raise waves.does_not_fit(group[0]["id"], where, memory.lacking, place, "leave this experiment out")
+    cut = (len(group) + 1) // 2
+    say(f"{where} ({memory.lacking}); they are looked at as {cut} + {len(group) - cut}")
+    return _in_parts(seen, group[:cut], place) + _in_parts(seen, group[cut:], place)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry, store
-from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.stages import one_thread, packs
+from ganbench.stages.checkpoints import lasting
 from ganbench.stages.device import device
 from ganbench.stages.parts import examples, make, verify
 from ganbench.stages.work import Work
@@ -23,12 +23,11 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("metric", named) for named in slice["metrics"]], "evaluate")
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
-    members = slice["members"]
-    kept = packs.there(path, "evaluate", members)
-    trained = {member["digest"]: digest for member, digest in zip(members, slice["train_digests"], strict=True)}
-    new = [member for member in members if member["digest"] not in kept]
-    made = _evaluate_new(slice, new, trained, work) if new else ()
-    packs.write(path, "evaluate", members, kept, made)
+
+    def make(new: list[packs.Member], resume: Path) -> list[packs.Made]:
+        return lasting(_scored(slice, new, work), len(new), "evaluate", resume, work)
+
+    packs.finish(path, "evaluate", slice["members"], make)
 
 
 def panel_of(slice: dict[str, Any]) -> Panel:
@@ -45,9 +44,8 @@ def panel_of(slice: dict[str, Any]) -> Panel:
     )
 
 
-def _evaluate_new(
-    slice: dict[str, Any], new: list[packs.Member], trained: dict[str, str], work: Work
-) -> Iterator[tuple[packs.Member, Tree]]:
+def _scored(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
+    trained = {run["digest"]: digest for run, digest in zip(slice["members"], slice["train_digests"], strict=True)}
     panel, architecture = panel_of(slice), make("architecture", slice["parts"]["architecture"])
     data = make("dataset", slice["parts"]["dataset"]).spec
     shown = slice["shown"] if len(data.shape) == 3 else min(slice["samples"], POINTS_PER_IMAGE * slice["shown"])

@@ -1,8 +1,9 @@
-"""What the stages over packs share: take the runs that are there, compute the others, write all into one file."""
+"""What the stages over packs share: take the runs that are there, make the others, write all into one file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +14,67 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 
 Member = dict[str, Any]  # a run of a pack as its slice tells of it: id, digest, contender, axes
+Made = tuple[Member, Tree]  # and its results
 
 DIGEST = 12 + len("-")  # characters that a job's digest takes at the end of its file's stem
 
 
-def there(path: Path, kind: str, members: list[Member]) -> dict[str, Path]:
-    """By digest: the members whose results a file of the stage holds already."""
-    return store.runs_in(path.parent, kind, [member["digest"] for member in members])
-
-
-def write(
-    path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: Iterable[tuple[Member, Tree]]
-) -> None:
-    """Write a pack's file, then remove the pack's older files that hold nothing but what this one holds.
+def finish(path: Path, kind: str, members: list[Member], make: Callable[[list[Member], Path], list[Made]]) -> None:
+    """Write a pack's file: of the runs that a file of the stage holds already, what is there; of the others, what is
+    made. Then remove the pack's older files that hold nothing but what this one holds.
 
     Args:
         path: the file.
         kind: the stage.
         members: all runs of the pack.
-        kept: where to take those from that are there already.
-        made: the others with their results.
+        make: given the runs to make and a folder for what a later attempt shall find, which goes when the pack is
+            done; leaves each run's results there, or returns them.
     """
+    resume = path.parent / ".resume" / path.stem[:-DIGEST]
+    wanted: dict[str, Member] = {}
+    for member in members:
+        wanted.setdefault(member["digest"], member)  # two experiments may ask the same of a run
+
+    def there(digests: Iterable[str]) -> dict[str, Path]:
+        return store.runs_in(path.parent, kind, digests) | store.runs_in(resume, kind, digests)
+
+    kept = there(wanted)
+    new = [member for digest, member in wanted.items() if digest not in kept]
+    made = make(new, resume) if new else []
+    others = wanted.keys() - {member["digest"] for member, _ in made}
     with store.writing(path, kind) as file:
         runs = file.create_group("runs")
-        for digest, source in kept.items():
+        for digest, source in there(others).items():
             with store.reading(source, kind) as older:
                 older.copy(store.inside(older, "runs", digest), runs, name=digest)
-        for member, tree in made:
-            store.save(runs.create_group(member["digest"]), tree)
+        _save(runs, made)
         for member in members:  # what a run is called may have changed since it was computed
-            group = runs[member["digest"]]
+            group = group_of(file, member["digest"])
             if "member" in group:
                 del group["member"]
             store.save(group.create_group("member"), member)
-    _prune(path, kind, {member["digest"] for member in members})
+    _prune(path, kind, wanted.keys())
+    shutil.rmtree(resume, ignore_errors=True)
 
 
-def _prune(path: Path, kind: str, held: set[str]) -> None:
+def keep(folder: Path, kind: str, made: list[Made]) -> None:
+    """Leave runs' results in a file of their own."""
+    with store.writing(folder / f"{made[0][0]['digest'][:12]}.h5", kind) as file:
+        _save(file.create_group("runs"), made)
+
+
+def _save(runs: h5py.Group, made: Iterable[Made]) -> None:
+    for member, tree in made:
+        store.save(runs.create_group(member["digest"]), tree)
+
+
+def _prune(path: Path, kind: str, held: Set[str]) -> None:
     for older in path.parent.glob("*.h5"):
         if older == path or older.stem[:-DIGEST] != path.stem[:-DIGEST]:
             continue
         try:
             with store.reading(older, kind) as file:
-                superseded = held.issuperset(store.inside(file, "runs"))
+                superseded = held >= set(store.inside(file, "runs"))
         except GanbenchError:
             continue  # not for us to judge
         if superseded:

@@ -43,19 +43,12 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
         table.add_row(stage, f"{asked['jobs']:,}", *map(str, cells))
     out.print(table)
     retried = (
-        f"A job that is stopped, out of time or killed is tried again up to {cluster.retries} times: training goes on "
-        "from its checkpoint, and who was short of memory gets twice as much."
+        f"A job that is stopped, out of time or killed is tried again up to {cluster.retries} times: what is "
+        "finished is kept, training goes on from its checkpoint, and who was short of memory gets twice as much."
         if cluster.retries
         else "A job that fails is not tried again: the profile has no retries."
     )
     out.print(f"{retried} Times are {asking.SAFETY:g} times the estimate for one CPU core; on GPUs packs take less.")
-    for stage, minutes in asking.too_long(plan, known).items():
-        longest = plan.study.machine.longest_minutes
-        out.print(
-            f"Note: a job of the stage {stage} may take {minutes:,.0f} minutes, and begins anew when its time is over; "
-            f"make packs smaller (pack.seeds_per_pack), or allow more than {longest} minutes "
-            "(machine.longest_minutes)."
-        )
     needed = asking.attempts(plan, known)
     if needed > cluster.retries:
         out.print(

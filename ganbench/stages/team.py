@@ -16,23 +16,16 @@ from typing import Any
 import torch
 
 from ganbench.analysis.words import plural
-from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 from ganbench.engine import waves
 from ganbench.engine.memory import OutOfMemory
 from ganbench.engine.train import Standing, Training, part_of, train
 from ganbench.games import Member, Rules
 from ganbench.stages import packs
-from ganbench.stages.checkpoints import Checkpoint, Pace, size
+from ganbench.stages.checkpoints import LATER, Checkpoint, Pace, size
 from ganbench.stages.provenance import now
 from ganbench.stages.work import Work
 from ganbench.tracking.live import Live
-
-LATER = "what is finished is kept; the next attempt does the rest"
-
-
-class DoesNotFit(GanbenchError, MemoryError):
-    """A single run needs more main memory than the job has: more of it would do."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +93,9 @@ class Team:
             step, at = saved["state"]["step"], saved["at"]
             say(f"{plural(len(wave), 'run')}: goes on from step {step:,} of {steps:,} (checkpoint of {at})")
 
+        def keep(standing: Standing) -> None:
+            checkpoint.keep(state=standing.state(), seconds=time.monotonic() - began)
+
         def at_chunk(standing: Standing) -> None:
             pace.end()
             self.reached(wave, standing.step)
@@ -107,14 +103,8 @@ class Team:
                 self._stream(wave, standing)
                 if pace.new:
                     pace.expect(size(standing.state()))
-                why = stopping.reason(pace.margin)
-                if why or pace.due:
-                    with pace.saving():
-                        checkpoint.keep(state=standing.state(), seconds=time.monotonic() - began)
-                if why:
-                    raise stopping.stop(
-                        why, f"checkpoint at step {standing.step:,}; the next attempt goes on from there"
-                    )
+                then = f"checkpoint at step {standing.step:,}; the next attempt goes on from there"
+                pace.rest(stopping, lambda: keep(standing), then)
             pace.begin()
 
         with stopping.deferred():
@@ -160,7 +150,8 @@ class Team:
                 if state is not None:
                     checkpoint.keep(state=state, seconds=seconds)
                 alone = wave[state["alive"][0] if state else 0]
-                raise self._does_not_fit(alone["id"], where, error.cause) from None
+                smaller = "take a smaller train.batch_size or architecture"
+                raise waves.does_not_fit(alone["id"], where, error.cause, self.place, smaller) from None
             say(f"{where} of {plural(len(wave), 'run')} ({error.cause}); they go on as {listed(sizes)}")
             first = 0
             for part in checkpoint.parts(sizes) if state is not None else []:
@@ -168,18 +159,6 @@ class Team:
                 part.keep(state=part_of(state, its), seconds=seconds * len(its) / len(wave))
             checkpoint.keep(split=sizes)  # last: until then its own state is what counts
         return sizes
-
-    def _does_not_fit(self, name: str, where: str, cause: str) -> GanbenchError:
-        memory, batch = waves.memory_of(self.place), "take a smaller train.batch_size or architecture"
-        if memory is None:
-            return DoesNotFit(
-                f"{name} alone does not fit into main memory: {where} ({cause}). Give its job more, or {batch}."
-            )
-        has = f"the {waves.gib(memory.total)} of {self.place}"
-        return GanbenchError(
-            f"{name} alone does not fit into {has}: {where} ({cause}). Take a larger GPU, or {batch}; machine.device: "
-            "cpu trains it in main memory."
-        )
 
 
 def runs_of(members: Sequence[packs.Member]) -> list[Member]:

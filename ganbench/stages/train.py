@@ -7,7 +7,6 @@ there as well.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 
 from ganbench.analysis.words import plural
-from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.stages import one_thread, packs
@@ -35,13 +33,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
-    members = slice["members"]
-    kept = packs.there(path, "train", members)
-    new = [member for member in members if member["digest"] not in kept]
-    resume = path.parent / ".resume" / slice["pack"]
-    made = train_new(slice, new, resume, work) if new else []
-    packs.write(path, "train", members, kept, made)
-    shutil.rmtree(resume, ignore_errors=True)
+    packs.finish(path, "train", slice["members"], partial(train_new, slice, work=work))
 
 
 def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
@@ -56,9 +48,7 @@ def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
     )
 
 
-def train_new(
-    slice: dict[str, Any], new: list[packs.Member], resume: Path, work: Work
-) -> list[tuple[packs.Member, Tree]]:
+def train_new(slice: dict[str, Any], new: list[packs.Member], resume: Path, work: Work) -> list[packs.Made]:
     """Train the members that no file holds, team by team: all of a team together where it fuses, one by one where it
     does not."""
     images, made, steps = images_of(slice["prepared"]), [], slice["train"]["steps"]

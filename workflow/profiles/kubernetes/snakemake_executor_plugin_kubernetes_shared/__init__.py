@@ -50,6 +50,12 @@ class Executor(plugin.Executor):
         self._over.add(job_info.external_jobid)
         super().report_job_error(job_info, **about)
 
+    def format_job_exec(self, job: Any) -> str:
+        # Kubernetes tells the first process of a pod to end, and this shell would not even hear it while it waits for
+        # Snakemake. The job has to know: it keeps what it has.
+        tell_all = "trap 'kill -s TERM -- -1; wait $!; exit $?' TERM"
+        return f"{tell_all}; (trap : TERM; {super().format_job_exec(job)}) & wait $!"
+
     def get_job_exec_prefix(self, job: Any) -> str:
         return f"cd {shlex.quote(self.workflow.workdir_init)}"
 
