@@ -18,7 +18,7 @@ from benchmarks import checkpoints as bench
 from ganbench.core import store
 from ganbench.core.study import parse
 from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
-from ganbench.stages import checkpoints, folder, run, train
+from ganbench.stages import checkpoints, folder, packs, run, train
 from ganbench.stages import diagnose as diagnose_stage
 from ganbench.stages import evaluate as evaluate_stage
 from ganbench.stages.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace
@@ -381,6 +381,67 @@ def test_runs_in_a_damaged_file_of_finished_ones_are_made_again(tmp_path, ready,
     taken = at_run(stage, 0, lambda: None)
     run(stage, job.slice, path)
     assert taken == [1, 2, 3]
+    assert_same(path, job.path, stage)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, count, seconds):
+    """One experiment of four runs, at whose end there is no time left for another; alone and followed by one."""
+    looks = [{"name": f"turns_{points}", "diagnostic": {"name": "rotation", "points": points}} for points in (2, 3)[:count]]
+    found = Plan(parse(SCORED | {"results": str(tmp_path), "diagnose": looks}, origin="study"))
+    folder.usable(found)
+    for stage in ("prepare", "train"):
+        for job in found.jobs(stage).values():
+            run(stage, job.slice, job.path)
+    (job,) = found.jobs("diagnose").values()
+    stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
+    taken = at_run("diagnose", 1, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
+    work = Work(Site(checkpoint_seconds=seconds), stopping)
+    if count == 1:
+        run("diagnose", job.slice, job.path, work)
+        assert taken == [1]
+    else:
+        with pytest.raises(Stopped, match="what is finished is kept"):
+            run("diagnose", job.slice, job.path, work)
+        (kept,) = resumed(job.path)
+        with store.reading(kept, "diagnose") as file:
+            assert len(file["runs"]) == 4
+        run("diagnose", job.slice, job.path)
+        assert taken == [1, 2]
+    with store.reading(job.path, "diagnose") as file:
+        assert len(file["runs"]) == 4 * count
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypatch, stage):
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    write = packs.write
+
+    def interrupted(*given):
+        send(signal.SIGTERM)()
+        write(*given)
+
+    monkeypatch.setattr(packs, "write", interrupted)
+    stopping = Stopping()
+    with stopping.listening():
+        run(stage, job.slice, path, Work(stopping=stopping))
+    assert_same(path, job.path, stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_finished_runs_of_another_job_of_the_pack_stay(tmp_path, ready, at_run, stage):
+    """Of one that goes on after the study was edited: the new one's are not for it to remove."""
+    job, path = ready[stage], again(ready[stage], tmp_path)
+    other = path.parent / ".resume" / path.stem[: -packs.DIGEST] / "other.h5"
+
+    def appear():
+        with store.writing(other, stage) as file:
+            file.create_group("runs/of_another_study")
+
+    at_run(stage, 3, appear)
+    run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+    assert resumed(path) == [other]
     assert_same(path, job.path, stage)
 
 

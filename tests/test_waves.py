@@ -665,7 +665,7 @@ def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, 
     slice, whole, path, sizes = looked(3)
     run("diagnose", slice, path)
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
-    assert "memory ran out of 8 runs ([enforce fail" in (log := capsys.readouterr().err)
+    assert "memory ran out for 8 runs ([enforce fail" in (log := capsys.readouterr().err)
     assert "they are looked at as 4 + 4" in log
     with store.reading(whole, "diagnose") as one, store.reading(path, "diagnose") as other:
         assert list(one["runs"]) == list(other["runs"])
@@ -679,7 +679,7 @@ def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, 
 
 def test_a_single_run_that_cannot_be_looked_at_is_named(looked, monkeypatch):
     slice, _, path, sizes = looked(0)
-    with pytest.raises(MemoryError, match="alone does not fit into main memory: memory ran out of 1 run") as caught:
+    with pytest.raises(MemoryError, match="alone does not fit into main memory: memory ran out for 1 run") as caught:
         run("diagnose", slice, path)
     assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
     assert str(caught.value).startswith("path:")

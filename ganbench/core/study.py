@@ -49,9 +49,9 @@ class Machine(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """'auto' is a GPU where there is one."""
     checkpoint_seconds: Annotated[float, BeforeValidator(as_number), Field(ge=0)] = 60.0
-    """Seconds between two checkpoints of a pack in training, or more, where they would cost over 1% of its time."""
+    """Seconds between two checkpoints of a pack, or more, where they would cost over 1% of its time."""
     longest_minutes: Count | None = None
-    """The most time that a job may ask a cluster for; longer training goes on in the next job."""
+    """The most time that a job may ask a cluster for; longer work goes on in the next job."""
     most_memory_mb: Count | None = None
     """The most main memory that a job may ask a cluster for, in MB."""
 

@@ -21,7 +21,8 @@ from ganbench.stages.plan import Plan
 
 ESTIMATES = ".estimates.json"  # in the study's folder
 LOCAL = ("track",)  # run by whoever submits the jobs: compute nodes may have no network
-OF_PACKS = ("train", "evaluate", "diagnose")  # these take GPUs, and go on where an earlier attempt had to end
+ON_GPUS = ("train", "evaluate", "diagnose")
+RESUMED = ("train", "evaluate")  # where an earlier attempt had to end; in diagnosis, that is between experiments only
 
 # An estimate is good to a factor of a few, and asking for too much costs a place in the queue, for too little the work.
 SAFETY = 3.0
@@ -100,7 +101,7 @@ def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 
 
 def gpus(plan: Plan, stage: str) -> int:
     """GPUs of each of a stage's jobs."""
-    return int(stage in OF_PACKS and plan.study.machine.device != "cpu")
+    return int(stage in ON_GPUS and plan.study.machine.device != "cpu")
 
 
 def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
@@ -109,7 +110,7 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
     longest = plan.study.machine.longest_minutes
     if longest is None:
         return 0
-    most = max(_needs(plan, job, estimates)[0] for stage in OF_PACKS for job in plan.jobs(stage).values())
+    most = max(_needs(plan, job, estimates)[0] for stage in RESUMED for job in plan.jobs(stage).values())
     # The start of an attempt and its end cost some of its time.
     return ATTEMPTS + ceil(SAFETY * most / max(longest - 2, 0.5 * longest))
 

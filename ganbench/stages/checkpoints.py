@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -145,13 +145,13 @@ class Pace:
             raise stopping.stop(why, then)
 
 
-def lasting(made: Iterable[Made], count: int, kind: str, resume: Path, work: Work) -> list[Made]:
+def lasting(made: Iterable[list[Made]], count: int, kind: str, resume: Path, work: Work) -> list[Made]:
     """Runs' results as they are made, kept in files where a later attempt finds them: from time to time, and when the
     job ends too early.
 
     Args:
-        made: the results.
-        count: how many there will be.
+        made: the results of runs that come together.
+        count: of how many runs they will be.
         kind: the stage.
         resume: folder of the files.
         work: the job's surroundings.
@@ -169,15 +169,17 @@ def lasting(made: Iterable[Made], count: int, kind: str, resume: Path, work: Wor
         fresh.clear()
 
     try:
-        for number, each in enumerate(made, start=1):
+        for some in made:
             pace.end()
-            fresh.append(each)
-            if number < count:
+            fresh.extend(some)
+            count -= len(some)
+            if count:
                 pace.rest(work.stopping, keep, LATER)
             pace.begin()
     except BaseException:
-        if fresh:
-            keep()
+        with suppress(GanbenchError):  # a full disk, say; the job ends for its first cause
+            if fresh:
+                keep()
         raise
     return fresh
 

@@ -42,17 +42,18 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
         seen = (_of_runs if slice["trained"] else _of_study)(slice, new, work)
         return lasting(seen, len(new), "diagnose", resume, work)
 
-    packs.finish(path, "diagnose", looks(slice), make)
+    packs.finish(path, "diagnose", looks(slice), make, work)
 
 
-def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
+def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:
     for look in new:
         reading = instrument_of(slice["experiments"][look["experiment"]]).measure(None)
         values = {name: float(value) for name, value in reading.values.items()}
-        yield look, {"values": values, "arrays": {name: np.asarray(each) for name, each in reading.arrays.items()}}
+        arrays = {name: np.asarray(each) for name, each in reading.arrays.items()}
+        yield [(look, {"values": values, "arrays": arrays})]
 
 
-def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
+def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:
     """Every instrument on the runs it looks at, those of the same parts at once."""
     images = images_of(slice["prepared"])
     with (
@@ -70,7 +71,7 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
                 trees = _in_parts(partial(_seen, file, instrument, rules, training, place), alike, place)
             else:  # an experiment without a selector passes over the games that its instrument cannot look at
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
-            yield from zip(alike, trees, strict=True)
+            yield list(zip(alike, trees, strict=True))
             done += len(alike)
             report(done)
 
@@ -109,7 +110,7 @@ def _in_parts(
     with memory:
         return seen(group)
     waves.release(place)
-    where = f"memory ran out of {plural(len(group), 'run')}"
+    where = f"memory ran out for {plural(len(group), 'run')}"
     if len(group) == 1:
         raise waves.does_not_fit(group[0]["id"], where, memory.lacking, place, "leave this experiment out")
     cut = (len(group) + 1) // 2

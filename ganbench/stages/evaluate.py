@@ -27,7 +27,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     def make(new: list[packs.Member], resume: Path) -> list[packs.Made]:
         return lasting(_scored(slice, new, work), len(new), "evaluate", resume, work)
 
-    packs.finish(path, "evaluate", slice["members"], make)
+    packs.finish(path, "evaluate", slice["members"], make, work)
 
 
 def panel_of(slice: dict[str, Any]) -> Panel:
@@ -44,7 +44,7 @@ def panel_of(slice: dict[str, Any]) -> Panel:
     )
 
 
-def _scored(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[packs.Made]:
+def _scored(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:
     trained = {run["digest"]: digest for run, digest in zip(slice["members"], slice["train_digests"], strict=True)}
     panel, architecture = panel_of(slice), make("architecture", slice["parts"]["architecture"])
     data = make("dataset", slice["parts"]["dataset"]).spec
@@ -58,5 +58,5 @@ def _scored(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Itera
             snapshots = store.inside(packs.group_of(file, trained[member["digest"]]), "snapshots")
             generators = store.inside(snapshots, "generator")[:]
             tree = evaluate(panel, architecture, data, member["seed"], generators, slice["samples"], shown, place)
-            yield member, {**tree, "step": store.inside(snapshots, "step")[:]}
+            yield [(member, {**tree, "step": store.inside(snapshots, "step")[:]})]
             report(count)

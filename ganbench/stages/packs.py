@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Set
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import h5py
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
+from ganbench.stages.work import Work
 
 Member = dict[str, Any]  # a run of a pack as its slice tells of it: id, digest, contender, axes
 Made = tuple[Member, Tree]  # and its results
@@ -19,16 +20,19 @@ Made = tuple[Member, Tree]  # and its results
 DIGEST = 12 + len("-")  # characters that a job's digest takes at the end of its file's stem
 
 
-def finish(path: Path, kind: str, members: list[Member], make: Callable[[list[Member], Path], list[Made]]) -> None:
+def finish(
+    path: Path, kind: str, members: list[Member], make: Callable[[list[Member], Path], list[Made]], work: Work
+) -> None:
     """Write a pack's file: of the runs that a file of the stage holds already, what is there; of the others, what is
-    made. Then remove the pack's older files that hold nothing but what this one holds.
+    made. Then remove the pack's files that hold nothing but what this one holds.
 
     Args:
         path: the file.
         kind: the stage.
         members: all runs of the pack.
-        make: given the runs to make and a folder for what a later attempt shall find, which goes when the pack is
-            done; leaves each run's results there, or returns them.
+        make: given the runs to make and a folder for what a later attempt shall find; leaves each run's results in a
+            file there, or returns them.
+        work: the job's surroundings.
     """
     resume = path.parent / ".resume" / path.stem[:-DIGEST]
     wanted: dict[str, Member] = {}
@@ -42,9 +46,19 @@ def finish(path: Path, kind: str, members: list[Member], make: Callable[[list[Me
     new = [member for digest, member in wanted.items() if digest not in kept]
     made = make(new, resume) if new else []
     others = wanted.keys() - {member["digest"] for member, _ in made}
+    with work.stopping.deferred():  # all is made: a signal comes too late
+        write(path, kind, members, there(others), made)
+    older = (file for file in path.parent.glob("*.h5") if file.stem[:-DIGEST] == path.stem[:-DIGEST])
+    _prune([file for file in (*older, *resume.glob("*.h5")) if file != path], kind, wanted.keys())
+    with suppress(OSError):  # another job of this pack, of the study as it was before, may have its own there
+        resume.rmdir()
+
+
+def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: list[Made]) -> None:
+    """Write a pack's file: runs that are kept in others, and those just made."""
     with store.writing(path, kind) as file:
         runs = file.create_group("runs")
-        for digest, source in there(others).items():
+        for digest, source in kept.items():
             with store.reading(source, kind) as older:
                 older.copy(store.inside(older, "runs", digest), runs, name=digest)
         _save(runs, made)
@@ -53,8 +67,6 @@ def finish(path: Path, kind: str, members: list[Member], make: Callable[[list[Me
             if "member" in group:
                 del group["member"]
             store.save(group.create_group("member"), member)
-    _prune(path, kind, wanted.keys())
-    shutil.rmtree(resume, ignore_errors=True)
 
 
 def keep(folder: Path, kind: str, made: list[Made]) -> None:
@@ -68,17 +80,16 @@ def _save(runs: h5py.Group, made: Iterable[Made]) -> None:
         store.save(runs.create_group(member["digest"]), tree)
 
 
-def _prune(path: Path, kind: str, held: Set[str]) -> None:
-    for older in path.parent.glob("*.h5"):
-        if older == path or older.stem[:-DIGEST] != path.stem[:-DIGEST]:
-            continue
+def _prune(files: Iterable[Path], kind: str, held: Set[str]) -> None:
+    """Remove files that hold none but these runs."""
+    for path in files:
         try:
-            with store.reading(older, kind) as file:
+            with store.reading(path, kind) as file:
                 superseded = held >= set(store.inside(file, "runs"))
         except GanbenchError:
             continue  # not for us to judge
         if superseded:
-            older.unlink()
+            path.unlink(missing_ok=True)
 
 
 def group_of(file: h5py.File, digest: str) -> h5py.Group:

@@ -7,6 +7,7 @@ there as well.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,8 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     one_thread()
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
-    packs.finish(path, "train", slice["members"], partial(train_new, slice, work=work))
+    packs.finish(path, "train", slice["members"], partial(train_new, slice, work=work), work)
+    shutil.rmtree(path.parent / ".resume" / slice["pack"], ignore_errors=True)
 
 
 def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
