@@ -259,6 +259,28 @@ def test_a_moved_clone_with_any_time_stamps_is_up_to_date(
     assert clone.state() == before
 
 
+@pytest.mark.parametrize(
+    ("stage", "name", "after"),
+    [
+        ("prepare", "ring8", ["judge ring8", "train ring8-mlp", "evaluate ring8-mlp", "collect"]),
+        ("train", "ring8-mlp", ["evaluate ring8-mlp", "collect"]),
+    ],
+)
+def test_what_is_removed_is_made_again_though_the_report_is_there(
+    finished: Project, tmp_path: Path, stage: str, name: str, after: list[str]
+) -> None:
+    clone = finished.clone(tmp_path / "clone")
+    clocks = clocks_of(clone.file("train", "ring8-mlp"))
+    clone.file(stage, name).unlink()
+
+    done = clone.snakemake(*CORES).succeeded()
+
+    assert done.jobs == {f"{stage} {name}", *after}, "what it leads to is looked at again"
+    for kind in ("train", "evaluate"):
+        assert_same_runs(finished, clone, kind, "ring8-mlp")
+    assert (clocks == clocks_of(clone.file("train", "ring8-mlp"))) == (stage != "train"), "only what is lost trains"
+
+
 # The same again ------------------------------------------------------------------------------------------------------
 
 
