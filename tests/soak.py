@@ -60,6 +60,7 @@ class Tally:
     starts: int = 0
     studies: int = 0
     lost: list[str] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)  # projects in which something was lost
 
     def show(self, console: Console) -> None:
         table = Table("fault", "injected", title="soak", title_justify="left")
@@ -71,6 +72,8 @@ class Tally:
         console.print(f"survived: {total if not self.lost else 'NOT ALL'}; results lost or changed: {len(self.lost)}")
         for line in self.lost:
             console.print(f"  {line}")
+        for place in self.kept:
+            console.print(f"what was left of the study, and what each start said: {place}")
 
 
 class Soak:
@@ -118,6 +121,7 @@ class Soak:
                             self.tally.injected[fault.__name__.replace("_", " ")] += 1
                             left -= 1
                 status, output = process.wait(), drain.text()
+            (self.project.folder / f"start-{self.tally.starts}.log").write_text(output)
             if status == 0:
                 self.tally.studies += 1
                 return
@@ -297,9 +301,13 @@ def soak(
             with Disk.mounted(place / "results") as disk:
                 left = most - sum(tally.injected.values())
                 Soak(project, dice, tally, server, disk).run(until, pause, left)
-                tally.lost += compare(quiet, project)
+                lost = compare(quiet, project)
                 if not (project.results / "report.html").exists():
-                    tally.lost.append("there is no report")
+                    lost.append("there is no report")
+                if lost:
+                    kept = Path(tempfile.mkdtemp(prefix="ganbench-soak-"))
+                    tally.kept.append(shutil.copytree(place, kept, dirs_exist_ok=True, symlinks=True))
+                tally.lost += lost
             shutil.rmtree(place)
     finally:
         server.end()
