@@ -30,7 +30,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 from tracking_server import MlflowServer
-from workflow_example import PROFILE, STUDY, Project, differences, runs_of
+from workflow_example import PROFILE, STUDY, Project, differences, differing_tables, runs_of
 
 DISK_MB = 160  # of the file system that fills up
 STAGES = ("train", "evaluate", "diagnose")
@@ -258,7 +258,12 @@ def _is_job(process: psutil.Process) -> bool:
 
 
 def compare(one: Project, other: Project) -> list[str]:
-    """What two finished projects of the same study hold that is not the same, clocks aside."""
+    """What a project lacks, or holds otherwise than a quiet one of the same study, clocks aside.
+
+    Args:
+        one: the quiet project, up to its collected tables.
+        other: the one that was disturbed, with a report.
+    """
     found = []
     for stage in STAGES:
         ones, others = (_runs(project, stage) for project in (one, other))
@@ -266,7 +271,8 @@ def compare(one: Project, other: Project) -> list[str]:
         for digest in ones.keys() & others.keys():
             if differences(ones[digest], others[digest]):
                 found.append(f"{stage}: run {digest[:12]} differs")
-    return found
+    found += [f"collect: {name} differs" for name in differing_tables(one, other)]
+    return found if (other.results / "report.html").exists() else [*found, "there is no report"]
 
 
 def _runs(project: Project, stage: str) -> dict[str, dict[str, Any]]:
@@ -289,7 +295,7 @@ def soak(
     """
     dice, tally = random.Random(seed), Tally()
     quiet = Project.create(folder / "quiet", study(packs, steps, "sqlite:///results/mlflow.db"))
-    quiet.snakemake(*PROFILE, "--until", "evaluate", "diagnose").succeeded()
+    quiet.snakemake(*PROFILE, "--until", "collect").succeeded()
     place = folder / "server"
     place.mkdir()
     server = MlflowServer(place, f"sqlite:///{place}/mlflow.db")
@@ -301,10 +307,7 @@ def soak(
             with Disk.mounted(place / "results") as disk:
                 left = most - sum(tally.injected.values())
                 Soak(project, dice, tally, server, disk).run(until, pause, left)
-                lost = compare(quiet, project)
-                if not (project.results / "report.html").exists():
-                    lost.append("there is no report")
-                if lost:
+                if lost := compare(quiet, project):
                     kept = Path(tempfile.mkdtemp(prefix="ganbench-soak-"))
                     tally.kept.append(shutil.copytree(place, kept, dirs_exist_ok=True, symlinks=True))
                 tally.lost += lost

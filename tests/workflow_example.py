@@ -19,6 +19,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -285,3 +286,19 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """The keys that only one of two mappings has, or under which they hold different values."""
     absent = object()
     return sorted(key for key in one.keys() | other.keys() if one.get(key, absent) != other.get(key, absent))
+
+
+def differing_tables(one: Project, other: Project) -> list[str]:
+    """The collected tables that two projects have not both, or not bit for bit alike but for clocks."""
+    ones, others = ({path.name: path for path in project.collected().glob("*.parquet")} for project in (one, other))
+    both = ones.keys() & others.keys()
+    return sorted((ones.keys() ^ others.keys()) | {name for name in both if _unlike(ones[name], others[name])})
+
+
+def _unlike(one: Path, other: Path) -> bool:
+    frames = (pd.read_parquet(path).drop(columns=list(CLOCKS), errors="ignore") for path in (one, other))
+    try:
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
+    except AssertionError:
+        return True
+    return False
