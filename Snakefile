@@ -19,7 +19,10 @@ include: "workflow/rules/collect.smk"
 include: "workflow/rules/summarise.smk"
 
 
+# The results of packs too. So what is removed is made again, though the report is there; and where a job is repeated
+# whose output is there, Snakemake forgets none of those that lack theirs, as it does with jobs that have an `ancient`
+# file of it for input (its issue 4166).
 rule all:
     default_target: True
-    input:  # the results of packs too: what is removed is made again, though the report is there
+    input:
         [str(path) for path in plan.files()],

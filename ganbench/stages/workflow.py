@@ -101,22 +101,6 @@ def _try_out(plan: Plan, here: bool) -> None:
         raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
 
 
-def ended(targets: Iterable[str]) -> None:
-    """After all jobs that Snakemake wanted to run.
-
-    Where a job is repeated whose output is there, it forgets those that lack theirs and look no older for it, their
-    inputs being ancient (snakemake issue 4166).
-
-    Raises:
-        SystemExit: that has happened.
-    """
-    missing = [target for target in targets if not Path(target).exists()]
-    if missing:
-        raise SystemExit(
-            f"Error: Snakemake has passed over jobs; {missing[0]} is not there. The same command again does the rest."
-        )
-
-
 def failed(plan: Plan) -> str:
     """What to say after jobs failed."""
     return (

@@ -6,7 +6,7 @@ stamps say nothing.
 
 from ganbench.report.outputs import figure_name
 from ganbench.stages import asking
-from ganbench.stages.workflow import ended, failed, named, plan_of, start, surround_jobs
+from ganbench.stages.workflow import failed, named, plan_of, start, surround_jobs
 
 plan = plan_of(
     config,
@@ -71,14 +71,6 @@ def shown_figures():
 
 onstart:
     start(plan, here=workflow.local_exec)
-
-
-onsuccess:
-    ended(
-        str(file)
-        for job in workflow.dag.targetjobs
-        for file in job.output or job.input
-    )
 
 
 onerror:
