@@ -447,6 +447,21 @@ def test_finished_runs_of_another_job_of_the_pack_stay(tmp_path, ready, at_run, 
     assert_same(path, job.path, stage)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_finished_runs_are_found_where_another_job_of_the_pack_has_put_them(tmp_path, ready, at_run, stage):
+    """Of one that ends meanwhile: its file holds what lay in files that it removes."""
+    job, path = ready[stage], again(ready[stage], tmp_path)
+
+    def move():
+        for number, kept in enumerate(resumed(path)):
+            kept.rename(path.parent / f"other{number}-{'0' * 12}.h5")
+
+    taken = at_run(stage, 3, move)
+    run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+    assert taken == [1, 2, 3, 4]
+    assert_same(path, job.path, stage)
+
+
 class Clock:
     """Seconds that pass when they are told to."""
 

@@ -19,7 +19,7 @@ def closed_form(numbers: Numbers, test: ClosedForm, group: Group) -> Found:
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
         allowed = within * np.abs(wanted) if test.relative else within
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
-        margin = np.nan_to_num(allowed - off)
+        margin = np.nan_to_num(allowed - off)  # orders runs and decides nothing: that do `holds` and `known`
     holds = (off == 0) | (np.isfinite(off) & (off <= allowed))
     known = ~(np.isnan(group.values) | np.isnan(wanted) | np.isnan(within))
     return _in_every_run(test, group, wanted, holds, margin, known)

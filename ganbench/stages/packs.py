@@ -39,15 +39,18 @@ def finish(
     for member in members:
         wanted.setdefault(member["digest"], member)  # two experiments may ask the same of a run
 
-    def there(digests: Iterable[str]) -> dict[str, Path]:
-        return store.runs_in(path.parent, kind, digests) | store.runs_in(resume, kind, digests)
+    def there(digests: Set[str]) -> dict[str, Path]:
+        found = store.runs_in(resume, kind, digests)
+        return found | store.runs_in(path.parent, kind, digests - found.keys())
 
-    kept = there(wanted)
+    kept = there(wanted.keys())
     new = [member for digest, member in wanted.items() if digest not in kept]
     made = make(new, resume) if new else []
     others = wanted.keys() - {member["digest"] for member, _ in made}
+    # What was put into files meanwhile; and what is in another file now, since another job of the pack removed the one.
+    kept |= there({digest for digest in others if digest not in kept or not kept[digest].exists()})
     with work.stopping.deferred():  # all is made: a signal comes too late
-        write(path, kind, members, there(others), made)
+        write(path, kind, members, kept, made)
     older = (file for file in path.parent.glob("*.h5") if file.stem[:-DIGEST] == path.stem[:-DIGEST])
     _prune([file for file in (*older, *resume.glob("*.h5")) if file != path], kind, wanted.keys())
     with suppress(OSError):  # another job of this pack, of the study as it was before, may have its own there
