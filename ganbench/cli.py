@@ -15,7 +15,7 @@ from rich.table import Table
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
 from ganbench.commands.status import status
-from ganbench.core import registry
+from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
 from ganbench.core.study import Study, load, parse
@@ -56,7 +56,10 @@ def list_members(
         for column in ("name", "what it is", "options"):
             table.add_column(column)
         for name, member in registry.members(key).items():
-            options = ", ".join(f"{option}={about.default!r}" for option, about in member.options.items())
+            options = "; ".join(
+                f"{option}={about.default!r}" + (f" ({about.range})" if about.range else "")
+                for option, about in member.options.items()
+            )
             table.add_row(name, member.summary, options)
         out.print(table)
 
@@ -96,7 +99,7 @@ app.command()(status)
 @app.command()
 def schema() -> None:
     """Print the JSON schema of study files, for editors."""
-    out.print_json(json.dumps(Study.model_json_schema()))
+    out.print_json(strict_json.dumps(Study.model_json_schema()))
 
 
 @app.command("version")

@@ -162,13 +162,19 @@ def test_estimates_of_games_without_networks(tmp_path):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"game": {"name": "gaussian", "clip": 2.0}}, r"grid: gaussian: game 'gaussian': clip must be between 0 and 1"),
+        ({"game": {"name": "gaussian", "clip": 2.0}}, r"'clip' must be a finite number of at least 0 and below 1"),
         (
             {"game": {"name": "bilinear", "start_at": [1.0]}},
             r"grid: bilinear: a start must have 2 finite values \(x, y",
         ),
-        ({"game": "dirac", "regularizer": {"name": "weight_clipping", "limit": -1.0}}, r"limit must be positive"),
-        ({"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}}, r"period must be at least 1, but is 0"),
+        (
+            {"game": "dirac", "regularizer": {"name": "weight_clipping", "limit": -1.0}},
+            r"'limit' must be a finite number above 0",
+        ),
+        (
+            {"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}},
+            r"'period' must be an integer from 1 .*, but is 0",
+        ),
         ({"game": "bilinear", "dynamics": "runge_kutta", "update": "adam"}, r"runge_kutta .* needs a base update"),
         (
             {"dataset": "ring8", "architecture": "mlp", "dynamics": "runge_kutta", "update": "adam"},

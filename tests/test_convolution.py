@@ -117,5 +117,5 @@ def test_a_sweep_may_be_small_but_not_empty():
     values = part("diagnostic", "convolution", largest=1).measure(None).values
     assert values["formula_mismatches"] == 0
     assert np.isnan(values["largest_uncovered_photo"])
-    with pytest.raises(GanbenchError, match="largest must be at least 1, but is 0"):
+    with pytest.raises(GanbenchError, match="'largest' must be an integer from 1 to 1024, but is 0"):
         part("diagnostic", "convolution", largest=0)

@@ -819,5 +819,5 @@ def test_running_out_of_memory_is_not_called_a_missing_derivative():
     ],
 )
 def test_options_out_of_range_are_refused_in_words(name, option, value):
-    with pytest.raises(GanbenchError, match=rf"{option} must be at least \d.*but is {value}"):
+    with pytest.raises(GanbenchError, match=rf"{option}' must be an integer from \d.*but is {value}"):
         dynamics(name, **{option: value})

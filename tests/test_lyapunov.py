@@ -284,10 +284,10 @@ def test_a_run_that_leaves_the_numbers_has_the_exponents_of_its_life_and_harms_n
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"copies": 0}, "copies must be at least 1, but is 0"),
-        ({"steps": -1}, "steps must be at least 0"),
-        ({"burn_in": 1.0}, "burn_in must be at least 0 and below 1, but is 1"),
-        ({"distance": 1e-20}, "distance must be from 1e-12"),
+        ({"copies": 0}, "'copies' must be an integer from 1 to 1000, but is 0"),
+        ({"steps": -1}, "'steps' must be an integer from 0"),
+        ({"burn_in": 1.0}, "'burn_in' must be a finite number of at least 0 and below 1, but is 1"),
+        ({"distance": 1e-20}, "'distance' must be a finite number from 1e-12"),
     ],
 )
 def test_options_out_of_range_are_refused_in_words(options, words):

@@ -257,11 +257,11 @@ def test_a_piece_at_a_time_is_the_same(monkeypatch):
     ("name", "options", "words"),
     [
         ("vector_field", {"low": 1, "high": 1}, "low must be below high"),
-        ("vector_field", {"points": 1}, "points at least 2"),
-        ("vector_field", {"averaged": -1}, "not be negative"),
-        ("basins", {"steps": 0}, "steps must be at least 1"),
+        ("vector_field", {"points": 1}, "'points' must be an integer from 2"),
+        ("vector_field", {"averaged": -1}, "'averaged' must be an integer from 0 .* but is -1"),
+        ("basins", {"steps": 0}, "'steps' must be an integer from 1"),
         ("basins", {"high": -9}, "'basins': low must be below high"),
-        ("slices", {"extent": 0}, "extent must be positive"),
+        ("slices", {"extent": 0}, "'extent' must be a finite number above 0"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, words):

@@ -265,7 +265,7 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
                 assert clipping.project(player, theta) is theta
                 assert decay.weight_penalty(player, theta) is None
     for limit in (0.0, -1.0, float("nan")):
-        with pytest.raises(GanbenchError, match="limit must be positive, but is"):
+        with pytest.raises(GanbenchError, match="'limit' must be a finite number above 0, but is"):
             part("regularizer", "weight_clipping", limit=limit)
     with pytest.raises(GanbenchError, match="players"):
         part("regularizer", "weight_decay", players="everyone")

@@ -372,10 +372,10 @@ def test_a_run_reads_the_same_whatever_its_neighbours(name):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("spectrum", {"batches": 0}, "batches must be at least 1, but is 0"),
-        ("update_map", {"rates": (-1.0,)}, r"rates must be positive numbers, but are \(-1.0,\)"),
-        ("rotation", {"points": 0}, "points must be at least 1, but is 0"),
-        ("path_angle", {"points": 3}, "points must be at least 12, but is 3"),
+        ("spectrum", {"batches": 0}, "'batches' must be an integer from 1 .*, but is 0"),
+        ("update_map", {"rates": (-1.0,)}, r"'rates' must be a list of finite numbers, each above 0, but is \(-1.0,\)"),
+        ("rotation", {"points": 0}, "'points' must be an integer from 1 .*, but is 0"),
+        ("path_angle", {"points": 3}, "'points' must be an integer from 12 .*, but is 3"),
     ],
 )
 def test_options_out_of_range_are_refused_in_words(name, options, words):

@@ -88,7 +88,7 @@ FAULTS = {
     ),
     "wrong option type": (
         ("grid", 0, "architecture", {"name": "dcgan", "features": "many"}),
-        r"option 'features' must be int, but is 'many'",
+        r"option 'features' must be an integer from 1 to 4096, but is 'many'",
     ),
     "no name": (("grid", 0, "architecture", {"features": 3}), r"mapping with a 'name'"),
     "missing file": (("grid", 0, "architecture", "./mine.py"), r"'\./mine\.py': there is no such file"),
@@ -314,7 +314,7 @@ GAME_FAULTS = {
     ),
     "an option that is no choice": (
         {**BLOCK, "game": {"name": "gaussian", "plane": "c"}},
-        r"option 'plane' must be Literal\['b', 'w'\], but is 'c'",
+        r"option 'plane' must be 'b' or 'w', but is 'c'",
     ),
     "misspelt dynamics": (
         {**BLOCK, "game": "bilinear", "dynamics": "alternatng"},

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
-from ganbench.core import store
+from ganbench.core import store, strict_json
 from ganbench.core.metric import MetricInfo
 
 MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
@@ -57,7 +57,7 @@ class Missing:
         self.runs.to_parquet(folder / MISSING_TABLE, index=False)
         note = {name: value for name, value in vars(self).items() if name != "runs"}
         note["ended"] = [vars(each) for each in self.ended]
-        (folder / MISSING_NOTE).write_text(json.dumps(note))
+        (folder / MISSING_NOTE).write_text(strict_json.dumps(note))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 from torch import nn
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
 
@@ -20,8 +22,8 @@ class Architecture:
     batch's own statistics) is everywhere but next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02).
     """
 
-    latent_size: int = 100
-    features: int = 64
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
+    features: Annotated[int, Interval(ge=1, le=4096)] = 64
 
     def supports(self, data: DataSpec) -> str | None:
         if (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import Annotated
 
 from torch import nn
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
 PIXELS = 28 * 28  # of the images whose networks had the widths 256, 512 and 1024
@@ -21,8 +23,8 @@ class Architecture:
     the same: `hidden` is meant for 28x28 and used as it is there.
     """
 
-    latent_size: int = 100
-    hidden: tuple[int, ...] = (256, 512, 1024)
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
+    hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (256, 512, 1024)
 
     def supports(self, data: DataSpec) -> str | None:
         if not data.bounded:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -22,16 +23,14 @@ class Architecture:
     line.
     """
 
-    latent_size: int = 16
-    width: int = 64
-    depth: int = 2
-    discriminator_width: int = 0  # 0: as `width`
-    generator_depth: int = -1  # -1: as `depth`
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 16
+    width: Annotated[int, Interval(ge=1, le=16_384)] = 64
+    depth: Annotated[int, Interval(ge=0, le=256)] = 2
+    discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0  # 0: as `width`
+    generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1  # -1: as `depth`
     activation: Literal["relu", "tanh"] = "relu"
 
     def supports(self, data: DataSpec) -> str | None:
-        if self.discriminator_width < 0 or self.generator_depth < -1:
-            return "its discriminator_width must be at least 0 (0: as width), its generator_depth -1 (-1: as depth)"
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:

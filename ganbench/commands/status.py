@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from ganbench.analysis.words import duration, number, percent, shortened
 from ganbench.commands import DEFAULT, AStudy, out
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import load
 from ganbench.stages.plan import Plan
@@ -44,7 +44,7 @@ def status(
         raise GanbenchError("--watch is for people and --json for programs; choose one of them.")
     plan, rows = Plan(load(study)), None if every else ROWS
     if as_json:
-        print(json.dumps(look(plan).about(), indent=1))
+        print(strict_json.dumps(look(plan).about(), indent=1))
     elif watch:
         with suppress(KeyboardInterrupt):
             _watch(plan, f"{study}", rows)

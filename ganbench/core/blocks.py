@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,6 @@ from pydantic import (
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import (
-    Choice,
     Choices,
     Count,
     Counts,
@@ -26,6 +24,7 @@ from ganbench.core.fields import (
     Seeds,
     as_list,
     as_number,
+    differ,
 )
 from ganbench.core.registry import CHOICES
 
@@ -34,7 +33,7 @@ class Snapshots(Section):
     """When the networks are kept for evaluation; the initial and the last networks always are."""
 
     count: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=1_000_000)] = 9
-    """How many, the initial networks among them."""
+    """How many at most, the initial networks among them: a run has no more of them than steps, and one."""
     spacing: Literal["log", "even"] = "log"
     """Evenly spaced, or denser early in training."""
 
@@ -59,7 +58,7 @@ class Train(Section):
 
     steps: Count = 2000
     """Training steps: each one move of the dynamics."""
-    batch_size: Annotated[int, BeforeValidator(as_number), Field(ge=2)] = 64
+    batch_size: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=10_000_000)] = 64
     """Real examples, and as many generated ones, in every loss."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
@@ -140,8 +139,4 @@ class Block(Section):
             return None
         if not values:
             raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
-        counts = Counter(value.label if isinstance(value, Choice) else value for value in values)
-        twice = [str(value) for value, count in counts.items() if count > 1]
-        if twice:
-            raise ValueError(f"has {', '.join(twice)} more than once; every value of an axis must differ")
-        return values
+        return list(differ(values))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.expressions import Expression
-from ganbench.core.fields import Section, Share
+from ganbench.core.fields import Section, Share, spelled
 from ganbench.core.registry import CHOICES
 from ganbench.core.selectors import NUMERIC, ASelector, Selector, plain
 
@@ -23,12 +25,15 @@ VIEWS = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
 def _formula(value: Any) -> Expression:
     if isinstance(value, Expression):
         return value
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be a number or an expression, but is {value!r}")
+    finite = isinstance(value, str) or (isinstance(value, int | float) and abs(value) < inf)
+    if isinstance(value, bool) or not finite:
+        raise ValueError(f"must be a finite number or an expression, but is {shown(value)}")
     try:
         formula = Expression(value if isinstance(value, str) else repr(value))
     except GanbenchError as error:
         raise ValueError(str(error)) from None
+    if part := formula.undefined:
+        raise ValueError(f"expression {formula.text!r}: {part!r} has no finite real value")
     for name in sorted(formula.names):
         if "." not in name and name not in NUMBERS and not name.startswith(tuple(f"{f}_" for f in CHOICES)):
             known = ", and <family>_<option>, and measurements as <experiment>.<column>"
@@ -195,10 +200,16 @@ class Check(Section):
         return getattr(self, self.kind)
 
 
+Id = spelled(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}",
+    "1 to 32 letters, digits, dots, dashes and underscores that begin with a letter or digit",
+)
+
+
 class Claim(Section):
     """A statement, and what would have to be measured for it to hold."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+    id: Id
     """Short and unique in the study: A1."""
     source: str = ""
     """Where it was said."""

@@ -69,6 +69,16 @@ class Expression:
         object.__setattr__(self, "_tree", tree)
         object.__setattr__(self, "names", frozenset(_names(self.text, tree, 0)) - set(CONSTANTS))
 
+    @property
+    def undefined(self) -> str | None:
+        """A part without variables that has no finite real value, such as `1/0`; None if there is none."""
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Call):
+                constant = set(_names(self.text, node, 0)) <= set(CONSTANTS)
+                if constant and not math.isfinite(_value(node, {})):
+                    return ast.get_source_segment(self.text, node) or self.text
+        return None
+
     def __str__(self) -> str:
         return self.text
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -53,9 +55,11 @@ def as_number(value: Any) -> Any:
 
 # YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
 Count = Annotated[int, BeforeValidator(as_number), Field(ge=1, le=LARGEST_COUNT)]
-Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
+# What float32, in which runs may train, tells from 0 and from infinity.
+Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
 Seed = Annotated[int, BeforeValidator(as_number), Field(ge=0, lt=2**31)]
-Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
+Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def _without_braces(path: Path) -> Path:
@@ -128,6 +132,19 @@ def _choice(value: Any, info: ValidationInfo) -> Any:
         return Choice(family=family, name=name, options=member.complete(given))
     except GanbenchError as error:
         raise ValueError(str(error)) from None
+
+
+def differ(values: Sequence[Any]) -> Sequence[Any]:
+    """The values of a list, if no two are the same.
+
+    Raises:
+        ValueError: names those that stand there more than once.
+    """
+    counts = Counter(value.label if isinstance(value, Choice) else value for value in values)
+    twice = [str(value) for value, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"has {', '.join(twice)} more than once; every value must differ")
+    return values
 
 
 def as_list(value: Any) -> Any:

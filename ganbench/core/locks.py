@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 
 LEASE_SECONDS = 120.0
@@ -258,5 +259,5 @@ def _sign(file: TextIO, token: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"user": user(), "host": socket.gethostname(), "machine": machine(), "pid": os.getpid(), "since": now}
     # In one piece and always of one length, so that nobody reads half of it.
-    os.pwrite(file.fileno(), json.dumps(owner | {"token": token}).ljust(LENGTH).encode(), 0)
+    os.pwrite(file.fileno(), strict_json.dumps(owner | {"token": token}).ljust(LENGTH).encode(), 0)
     os.fsync(file.fileno())

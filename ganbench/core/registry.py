@@ -18,10 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.options import TYPES, Option
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -56,15 +57,6 @@ CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynam
 
 
 LONGEST_NAME = 64  # characters of a file's name that others are made of
-TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # that options are made of
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a member: the type its value must have, as written in the file, and its default."""
-
-    annotation: str
-    default: Any
 
 
 @dataclass(frozen=True)
@@ -82,71 +74,24 @@ class Member:
         """Every option of the member with its value, typed.
 
         Raises:
-            GanbenchError: an option the member lacks, or a value of the wrong type.
+            GanbenchError: an option the member lacks, or a value of the wrong type or out of its range.
         """
-        from pydantic import (
-            PydanticUserError,
-            ValidationError,
-        )  # not needed to build a member, nor there on every machine
-
         for name in given:
             if name not in self.options:
                 raise GanbenchError(f"{self.family.key} {self.name!r}: " + unknown("option", name, self.options))
         values = {}
         for name, option in self.options.items():
             try:
-                values[name] = _reader(option.annotation).validate_python(given.get(name, option.default))
-            except (TypeError, PydanticUserError) as error:
-                raise GanbenchError(
-                    f"{self.family.key} file {self.path}: option {name!r} is annotated {shown(option.annotation)}, and "
-                    f"{str(error).partition(chr(10))[0]}; an option's type is made of "
-                    f"{', '.join(TYPES)}, Literal and |."
-                ) from None
-            except ValidationError as error:
-                raise GanbenchError(
-                    f"{self.family.key} {self.name!r}: option {name!r} must be {option.annotation}, "
-                    f"but is {shown(given.get(name, option.default))} ({error.errors()[0]['msg']})."
-                ) from None
+                values[name] = option.read(given.get(name, option.default))
+            except TypeError as error:
+                raise _mistyped(self.family.key, self.path, name, option.written, error) from None
+            except ValueError as error:
+                raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
         """The member's object, from completed options and the parts that it is made of; imports its file."""
         return getattr(_module(self.path), self.family.cls)(**options, **parts)
-
-
-@cache
-def _reader(annotation: str) -> Any:
-    """What reads values of the type that an annotation means."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(_type(ast.parse(annotation, mode="eval").body))
-
-
-def _type(node: ast.expr) -> Any:
-    """The type that an annotation means: read, like all of a member's file, and not run.
-
-    Raises:
-        TypeError: names the part that is no such type.
-    """
-    match node:
-        case ast.Constant(value=None):
-            return None
-        case ast.Name(id=name) if name in TYPES:
-            return TYPES[name]
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=part):
-            with suppress(ValueError):
-                return Literal[ast.literal_eval(part)]
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=value)])) if (
-            value is ...
-        ):
-            return tuple[_type(part), ...]
-        case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=ast.Tuple(elts=parts)):
-            return TYPES[name][tuple(map(_type, parts))]
-        case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=part):
-            return TYPES[name][_type(part)]
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _type(left) | _type(right)
-    raise TypeError(f"{shown(ast.unparse(node))} is no type of an option")
 
 
 @cache
@@ -179,7 +124,8 @@ def read(key: str, path: Path) -> Member:
     """Describe a member from its file's syntax tree.
 
     Raises:
-        GanbenchError: the file is not Python, or lacks the family's class.
+        GanbenchError: the file is not Python, lacks the family's class, or has an option without a type that options
+            have or with a default out of its range.
     """
     family = FAMILIES[key]
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
@@ -211,14 +157,29 @@ def read(key: str, path: Path) -> Member:
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
         try:
-            options[node.target.id] = Option(annotation, ast.literal_eval(node.value))
+            default = ast.literal_eval(node.value)
         except ValueError:
             raise GanbenchError(
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} must be a literal "
                 f"(a number, a text, a tuple of these), but is {ast.unparse(node.value)}."
             ) from None
+        try:
+            options[node.target.id] = Option(annotation, default)
+        except TypeError as error:
+            raise _mistyped(key, path, node.target.id, annotation, error) from None
+        if fault := options[node.target.id].fault(default):
+            raise GanbenchError(
+                f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
+            )
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
     return Member(family, path.stem, path, summary, options, constants)
+
+
+def _mistyped(key: str, path: Path, option: str, annotation: str, why: TypeError) -> GanbenchError:
+    return GanbenchError(
+        f"{key} file {path}: option {option!r} is annotated {shown(annotation)}, and {why}; an option's type is made "
+        f"of {', '.join(TYPES)}, Literal, | and Annotated[..., Interval(...)]."
+    )
 
 
 def _module(path: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from ganbench.core.display import shown
 from ganbench.core.errors import unknown
 from ganbench.core.registry import CHOICES
 
@@ -94,7 +95,7 @@ def _selector(value: Any) -> Selector:
     if value == "study":
         return Selector(study=True)
     if not isinstance(value, dict):
-        raise ValueError(f"must be a mapping of axes to values, or 'study', but is {value!r}")
+        raise ValueError(f"must be a mapping of axes to values, or 'study', but is {shown(value)}")
     axes = []
     for axis, given in value.items():
         if axis not in AXES:
@@ -102,21 +103,26 @@ def _selector(value: Any) -> Selector:
         values = list(given) if isinstance(given, list | tuple) else [given]
         if not values:
             raise ValueError(f"{axis} has no values; leave the axis out to select all")
-        axes.append((axis, tuple(_axis_value(axis, one) for one in values)))
+        read = tuple(_axis_value(axis, one) for one in values)
+        if len(set(read)) < len(read):
+            raise ValueError(f"{axis} has a value more than once: {shown(values)}")
+        axes.append((axis, read))
     return _ordered(axes)
 
 
 def _axis_value(axis: str, value: Any) -> str | float:
     if axis not in NUMERIC:
         if not isinstance(value, str):
-            raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {value!r}")
+            raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {shown(value)}")
         return value
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)  # a string too: YAML reads 2e-4 as one
-    except (TypeError, ValueError):
-        raise ValueError(f"{axis} must be a number, but is {value!r}") from None
+        if not math.isfinite(number):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{axis} must be a finite number, but is {shown(value)}") from None
     return int(number) if number.is_integer() else number
 
 

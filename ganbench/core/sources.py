@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ganbench.core import strict_json
 from ganbench.core.registry import PACKAGE, Member
 
 
 def digest(content: Any) -> str:
     """SHA-256 of a JSON-able value, keys sorted: the same value gives the same 64 characters everywhere."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(strict_json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @cache

@@ -20,6 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ganbench.core import strict_json
 from ganbench.core.display import shown, visible
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
@@ -115,7 +116,7 @@ def save(group: h5py.Group, tree: Tree) -> None:
         elif isinstance(value, np.ndarray):
             group.create_dataset(name, data=value).attrs[CHECKSUM] = _checksum(value)
         else:
-            group.attrs[name] = json.dumps(value)
+            group.attrs[name] = strict_json.dumps(value)
 
 
 def inside(group: h5py.Group, *names: str) -> h5py.Group | h5py.Dataset:

@@ -21,12 +21,27 @@ from ganbench.core.claims import NUMBERS, VIEWS, Claim, unique_ids
 from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError
 from ganbench.core.expressions import CONSTANTS
-from ganbench.core.fields import AChoice, Count, Folder, Rate, Section, Share, Slug, as_number, refuse_endless, spelled
+from ganbench.core.fields import (
+    AChoice,
+    Count,
+    Folder,
+    Positive,
+    Section,
+    Share,
+    Slug,
+    as_number,
+    differ,
+    refuse_endless,
+    spelled,
+)
 from ganbench.core.reading import fault_of, listed, read, sentences
 from ganbench.core.selectors import ASelector, Selector
 
 PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "update"]
 
+
+Duration = Annotated[float, BeforeValidator(as_number), Field(ge=0, allow_inf_nan=False)]
+LEAST_MEMORY_MB = 500  # of a process that has only loaded its libraries
 
 Digits = spelled(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
@@ -34,7 +49,7 @@ Digits = spelled(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 class Pack(Section):
     """Which runs train together in one process. Changes nothing but speed."""
 
-    axes: list[PackAxis] = Field(default=["seed", "learning_rate", "n_train"])
+    axes: Annotated[list[PackAxis], AfterValidator(differ)] = Field(default=["seed", "learning_rate", "n_train"])
     """Runs that differ in nothing else share a pack. Those that differ in more than seed, learning rate and number of
     examples cannot fuse; one process trains them one group after the other, which pays where runs are short."""
     seeds_per_pack: Count = 16
@@ -48,12 +63,12 @@ class Machine(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """'auto' is a GPU where there is one."""
-    checkpoint_seconds: Annotated[float, BeforeValidator(as_number), Field(ge=0)] = 60.0
+    checkpoint_seconds: Annotated[Duration, Field(le=31_536_000)] = 60.0
     """Seconds between two checkpoints of a pack, or more, where they would cost over 1% of its time."""
     longest_minutes: Count | None = None
     """The most time that a job may ask a cluster for; longer work goes on in the next job."""
-    most_memory_mb: Count | None = None
-    """The most main memory that a job may ask a cluster for, in MB."""
+    most_memory_mb: Annotated[Count, Field(ge=LEAST_MEMORY_MB)] | None = None
+    """The most main memory that a job may ask a cluster for, in MB; the libraries of a process take 500."""
 
 
 class Inception(Section):
@@ -103,21 +118,34 @@ class Experiment(Section):
 class Evaluate(Section):
     """What is measured at every snapshot."""
 
-    metrics: Annotated[list[AChoice], Field(min_length=1)] = Field(
+    metrics: Annotated[list[AChoice], Field(min_length=1), AfterValidator(differ)] = Field(
         default=["fcd", "mode_coverage"], validate_default=True
     )
     """What to compute; the first one leads the figures and findings."""
     samples: Annotated[int, BeforeValidator(as_number), Field(ge=16, le=1_000_000)] = 2000
     """Generated examples per snapshot."""
     shown: Annotated[int, BeforeValidator(as_number), Field(ge=1, le=256)] = 32
-    """Of which kept, to be looked at."""
+    """Of which kept, to be looked at; at most as many as there are samples."""
     inception: Inception = Inception()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shown_unless_said(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "shown" not in data and type(data.get("samples")) is int:
+            return {**data, "shown": max(1, min(cls.model_fields["shown"].default, data["samples"]))}
+        return data
+
+    @model_validator(mode="after")
+    def _shown_of_samples(self) -> Evaluate:
+        if self.shown > self.samples:
+            raise ValueError(f"shown must be at most samples, {self.samples}, but is {self.shown}")
+        return self
 
 
 class Outcome(Section):
     """When a run counts as failed. Steps are training steps, shares are of 1."""
 
-    norm_growth: Rate = 100.0
+    norm_growth: Positive = 100.0
     """Diverged: a player's parameter norm ends beyond this multiple of its initial one."""
     won_real_output: Share = 0.99
     """Discriminator won: mean outputs beyond these two ..."""
@@ -138,12 +166,13 @@ def _public(uri: str) -> str:
     return uri
 
 
+Address = spelled(r"(sqlite:///|https?://).+", "sqlite:///path/to/file.db or the address of a server, http(s)://host")
+
+
 class Track(Section):
     """Where the MLflow view of the results goes."""
 
-    uri: Annotated[str, Field(pattern=r"^(sqlite:///|https?://).+"), AfterValidator(_public)] = (
-        "sqlite:///results/mlflow.db"
-    )
+    uri: Annotated[Address, AfterValidator(_public)] = "sqlite:///results/mlflow.db"
     """A SQLite file, or the address of an MLflow server; its user and password are MLFLOW_TRACKING_USERNAME and
     MLFLOW_TRACKING_PASSWORD in the environment."""
 

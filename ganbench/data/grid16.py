@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
@@ -19,8 +20,8 @@ class Dataset:
     """A mixture of equal isotropic Gaussians at {-1.5, -0.5, 0.5, 1.5}^2, row by row (Balduzzi et al. 2018, whose code
     draws with a standard deviation of 0.02)."""
 
-    examples: int = 20000  # to train on; a quarter as many again are held out
-    sigma: float = 0.02
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000  # for training; 1/4 as many are held out
+    sigma: Annotated[float, Interval(gt=0)] = 0.02
 
     judge: ClassVar[str] = "mixture"
 

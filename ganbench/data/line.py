@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
@@ -16,8 +17,8 @@ class Dataset:
     """An equal mixture of Gaussians at `means` (Berard et al. 2020). `means: [0]` is the standard normal."""
 
     means: tuple[float, ...] = (-2.0, 2.0)
-    sigma: float = 1.0
-    examples: int = 10000  # to train on; a quarter as many again are held out
+    sigma: Annotated[float, Interval(gt=0)] = 1.0
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 10000  # for training; 1/4 as many are held out
 
     judge: ClassVar[str] = "mixture"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.interval import Interval
 from ganbench.data import DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
@@ -18,9 +19,9 @@ class Dataset:
     """A mixture of equal isotropic Gaussians at the angles 2 pi k / 8 (Metz et al. 2017, with eight distinct modes:
     their demo's `linspace(0, 2 pi, 8)` puts the first and the last in one place)."""
 
-    examples: int = 20000  # to train on; a quarter as many again are held out
-    sigma: float = 0.02
-    radius: float = 1.0
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000  # for training; 1/4 as many are held out
+    sigma: Annotated[float, Interval(gt=0)] = 0.02
+    radius: Annotated[float, Interval(gt=0)] = 1.0
 
     judge: ClassVar[str] = "mixture"
 

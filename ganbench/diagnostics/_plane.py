@@ -168,17 +168,14 @@ def parameter_names(rules: Rules) -> list[str]:
     return [name for player in rules.players for name in rules.parameters[player]]
 
 
-def check_square(diagnostic: str, low: float, high: float, points: int) -> None:
-    """Refuse a grid without area or cells.
+def check_square(diagnostic: str, low: float, high: float) -> None:
+    """Refuse a grid without area.
 
     Raises:
         GanbenchError: it is one.
     """
-    if not low < high or points < 2:
-        raise GanbenchError(
-            f"diagnostic {diagnostic!r}: low must be below high and points at least 2, but they are {low}, {high} and "
-            f"{points}."
-        )
+    if not low < high:
+        raise GanbenchError(f"diagnostic {diagnostic!r}: low must be below high, but they are {low} and {high}.")
 
 
 def square(low: float, high: float, points: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.diagnostics import _plane as plane_tools
@@ -36,26 +36,21 @@ class Diagnostic(Instrument):
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
 
     Raises:
-        GanbenchError: an option is out of its range, or the game has no parameter `x` or `y`.
+        GanbenchError: `low` is not below `high`, or the game has no parameter `x` or `y`.
     """
 
     low: float = -5.0
     high: float = 5.0
-    points: int = 50
+    points: Annotated[int, Interval(ge=2, le=1000)] = 50
     x: str = ""
     y: str = ""
     at: Literal["start", "end"] = "end"
-    steps: int = 500
-    reach: float = 0.05
-    far: float = 3.0
+    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 500
+    reach: Annotated[float, Interval(gt=0)] = 0.05
+    far: Annotated[float, Interval(gt=1)] = 3.0
 
     def __post_init__(self) -> None:
-        plane_tools.check_square("basins", self.low, self.high, self.points)
-        if self.steps < 1 or not self.reach > 0 or not self.far > 1:
-            raise GanbenchError(
-                f"diagnostic 'basins': steps must be at least 1, reach above 0 and far above 1, but they are "
-                f"{self.steps}, {self.reach} and {self.far}."
-            )
+        plane_tools.check_square("basins", self.low, self.high)
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         def share(title: str, what: str, best: str) -> MetricInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.games import Rules
@@ -97,16 +98,9 @@ def uncovered_edge(n: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 class Diagnostic(Instrument):
     """Every setting with an input of up to `largest` pixels, kernels of 1 to 7, strides of 1 to 4 and paddings of 0 to
     3 is put to torch: its sizes, and by the gradient in the input which pixels a convolution looks at.
-
-    Raises:
-        GanbenchError: `largest` is not positive.
     """
 
-    largest: int = 64
-
-    def __post_init__(self) -> None:
-        if self.largest < 1:
-            raise GanbenchError(f"diagnostic 'convolution': largest must be at least 1, but is {self.largest}.")
+    largest: Annotated[int, Interval(ge=1, le=1024)] = 64
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

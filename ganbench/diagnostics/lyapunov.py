@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.core.streams import stream_seed
 from ganbench.diagnostics import Instrument, Played, Reading
@@ -46,34 +47,15 @@ class Diagnostic(Instrument):
     Only plain gradient steps are meant to agree.
 
     Arrays: `growth` (blocks, exponents), means of the blocks in 1/step.
-
-    Raises:
-        GanbenchError: an option out of range.
     """
 
     method: Literal["tangent", "cluster"] = "tangent"
-    steps: int = 0
-    burn_in: float = 0.2
-    exponents: int = 2
-    copies: int = 4
-    distance: float = 1e-7
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("exponents", "copies", "every"):
-            if getattr(self, name) < 1:
-                raise GanbenchError(f"diagnostic 'lyapunov': {name} must be at least 1, but is {getattr(self, name)}.")
-        if self.steps < 0:
-            raise GanbenchError(f"diagnostic 'lyapunov': steps must be at least 0 (all), but is {self.steps}.")
-        if not 0 <= self.burn_in < 1:
-            raise GanbenchError(
-                f"diagnostic 'lyapunov': burn_in must be at least 0 and below 1, but is {self.burn_in}."
-            )
-        if not 1e-12 <= self.distance <= 1e-2:
-            raise GanbenchError(
-                f"diagnostic 'lyapunov': distance must be from 1e-12, where rounding drowns it, to 1e-2, but is "
-                f"{self.distance:g}."
-            )
+    steps: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
+    burn_in: Annotated[float, Interval(ge=0, lt=1)] = 0.2
+    exponents: Annotated[int, Interval(ge=1, le=1000)] = 2
+    copies: Annotated[int, Interval(ge=1, le=1000)] = 4
+    distance: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
+    every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):

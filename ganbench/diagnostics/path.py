@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.dynamics import field
@@ -27,16 +28,9 @@ class Diagnostic(Instrument):
     the path with finite positive r, so a run that overflowed still has them; what speaks of the end or of the whole
     path is NaN for it, but for `converged`, which is 0. Columns that compare one step with the next (the spread of the
     ratio, the angle) or name a step (`steps_to_tenfold`) need a snapshot of every step.
-
-    Raises:
-        GanbenchError: the tolerance is not positive.
     """
 
-    tolerance: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if not self.tolerance > 0:
-            raise GanbenchError(f"diagnostic 'path': tolerance must be positive, but is {self.tolerance}.")
+    tolerance: Annotated[float, Interval(gt=0)] = 1e-3
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = 0, upper: float | None = None):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.diagnostics import _linear as linear
 from ganbench.dynamics import field
 from ganbench.games import Rules
 
-FEWEST = 12  # points, one in every tenth of the chord's length
 TOGETHER = 2**24  # numbers of parameters to look at in one pack
 
 
@@ -33,19 +33,10 @@ class Diagnostic(Instrument):
     After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".
 
     Arrays: `alpha`, `cosine`, `norm` (points,), the last one |F|.
-
-    Raises:
-        GanbenchError: `points` is less than 12, or `batches` is not positive.
     """
 
-    points: int = 100
-    batches: int = 1
-
-    def __post_init__(self) -> None:
-        if self.points < FEWEST:
-            raise GanbenchError(f"diagnostic 'path_angle': points must be at least {FEWEST}, but is {self.points}.")
-        if self.batches < 1:
-            raise GanbenchError(f"diagnostic 'path_angle': batches must be at least 1, but is {self.batches}.")
+    points: Annotated[int, Interval(ge=12, le=10_000)] = 100
+    batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         return {

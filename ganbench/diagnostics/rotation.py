@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.diagnostics import _linear as linear
@@ -29,18 +30,13 @@ class Diagnostic(Instrument):
     Arrays: `steps`, `rotation_share`, `turning_share` (points,).
 
     Raises:
-        GanbenchError: the game has no second derivatives, or `points`, `batches` or `probes` is not positive.
+        GanbenchError: the game has no second derivatives.
     """
 
-    points: int = 11
-    batches: int = 1
-    exact: int = 100
-    probes: int = 30
-
-    def __post_init__(self) -> None:
-        for name in ("points", "batches", "probes"):
-            if getattr(self, name) < 1:
-                raise GanbenchError(f"diagnostic 'rotation': {name} must be at least 1, but is {getattr(self, name)}.")
+    points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
+    exact: Annotated[int, Interval(ge=0, le=3000)] = 100
+    probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         share = "Share of the antisymmetric part in |J|^2"

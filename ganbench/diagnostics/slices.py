@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.core.streams import stream
 from ganbench.diagnostics import Instrument, Played, Reading
@@ -33,22 +33,12 @@ class Diagnostic(Instrument):
     boundary (the Poincaré-Bendixson theorem); otherwise it runs off.
 
     Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y.
-
-    Raises:
-        GanbenchError: the extent is not positive, or there are fewer than 3 points.
     """
 
     space: Literal["all", "bias"] = "all"
     at: Literal["start", "end"] = "end"
-    extent: float = 5.0
-    points: int = 15
-
-    def __post_init__(self) -> None:
-        if not self.extent > 0 or self.points < 3:
-            raise GanbenchError(
-                f"diagnostic 'slices': extent must be positive and points at least 3, but they are {self.extent} and "
-                f"{self.points}."
-            )
+    extent: Annotated[float, Interval(gt=0)] = 5.0
+    points: Annotated[int, Interval(ge=3, le=1000)] = 15
 
     def supports(self, rules: Rules) -> str | None:
         if self.space == "bias" and not any("bias" in name for name in _layers(rules)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.diagnostics import _linear as linear
@@ -29,19 +29,14 @@ class Diagnostic(Instrument):
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest real part first.
 
     Raises:
-        GanbenchError: the game has no second derivatives, or `batches`, `products` or `probes` is not positive.
+        GanbenchError: the game has no second derivatives.
     """
 
     at: Literal["start", "end", "origin"] = "end"
-    batches: int = 1
-    exact: int = 600
-    products: int = 60
-    probes: int = 30
-
-    def __post_init__(self) -> None:
-        for name in ("batches", "products", "probes"):
-            if getattr(self, name) < 1:
-                raise GanbenchError(f"diagnostic 'spectrum': {name} must be at least 1, but is {getattr(self, name)}.")
+    batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
+    exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    products: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):

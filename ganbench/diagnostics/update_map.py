@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.diagnostics import _linear as linear
@@ -43,25 +43,13 @@ class Diagnostic(Instrument):
     the gradient is 0.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
-
-    Raises:
-        GanbenchError: a rate that is not positive, or `products` or `period` out of range.
     """
 
     at: Literal["start", "end", "origin"] = "end"
-    exact: int = 600
-    products: int = 60
-    period: int = 0
-    rates: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.products < 1 or self.period < 0:
-            raise GanbenchError(
-                "diagnostic 'update_map': products must be at least 1 and period at least 0 (find out), "
-                f"but are {self.products} and {self.period}."
-            )
-        if not all(np.isfinite(rate) and rate > 0 for rate in self.rates):
-            raise GanbenchError(f"diagnostic 'update_map': rates must be positive numbers, but are {self.rates}.")
+    exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    products: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    period: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
+    rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         return {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.core.streams import stream
 from ganbench.diagnostics import Instrument, Played, Reading
@@ -45,25 +46,20 @@ class Diagnostic(Instrument):
     (64,) with 0 stable node, 1 stable focus, 2 centre, 3 unstable focus, 4 unstable node, 5 saddle, 6 degenerate.
 
     Raises:
-        GanbenchError: an option is out of its range, or the game has no parameter `x` or `y`.
+        GanbenchError: `low` is not below `high`, or the game has no parameter `x` or `y`.
     """
 
     low: float = -5.0
     high: float = 5.0
-    points: int = 41
+    points: Annotated[int, Interval(ge=2, le=1000)] = 41
     x: str = ""
     y: str = ""
     at: Literal["start", "end"] = "end"
-    averaged: int = 0
-    sigma: float = 0.2
+    averaged: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    sigma: Annotated[float, Interval(ge=0)] = 0.2
 
     def __post_init__(self) -> None:
-        plane_tools.check_square("vector_field", self.low, self.high, self.points)
-        if self.averaged < 0 or self.sigma < 0:
-            raise GanbenchError(
-                f"diagnostic 'vector_field': averaged and sigma must not be negative, but they are {self.averaged} and "
-                f"{self.sigma}; averaged = 0 averages nothing."
-            )
+        plane_tools.check_square("vector_field", self.low, self.high)
 
     def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
         def count(title: str, what: str) -> MetricInfo:

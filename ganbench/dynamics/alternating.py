@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.dynamics import Memories, Motion, Move, Update
 from ganbench.dynamics._steps import in_turns
 from ganbench.games import Batch, Match, Players
@@ -17,17 +18,10 @@ class Dynamics(Motion):
     """`discriminator_steps` steps of the first player, each on a batch of its own, then one of the second; with
     `generator_first`, the second player moves before them. With `sgd` of momentum -1/2 this is negative momentum
     (Gidel et al. 2019b).
-
-    Raises:
-        GanbenchError: `discriminator_steps` is below 1.
     """
 
-    discriminator_steps: int = 1
+    discriminator_steps: Annotated[int, Interval(ge=1, le=1000)] = 1
     generator_first: bool = False
-
-    def __post_init__(self) -> None:
-        if self.discriminator_steps < 1:
-            raise GanbenchError(f"discriminator_steps must be at least 1, but is {self.discriminator_steps}.")
 
     @property
     def draws(self) -> int:

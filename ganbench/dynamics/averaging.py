@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.dynamics import Memories, Motion, Move, Update
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
@@ -21,7 +22,7 @@ class Dynamics(Motion):
 
     inner: Literal["simultaneous", "alternating"] = "alternating"
     kind: Literal["uniform", "exponential"] = "uniform"
-    decay: float = 0.999
+    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
 
     evaluations: ClassVar[int] = 2
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
@@ -15,7 +16,7 @@ from ganbench.games import Batch, Match, Players
 class Dynamics(Motion):
     """theta <- theta - rate (F + gamma J^T F): both players also descend |F|^2 / 2, whose gradient is J^T F."""
 
-    gamma: float = 10.0
+    gamma: Annotated[float, Interval(ge=0)] = 10.0
 
     evaluations: ClassVar[int] = 2 + PRODUCT
 

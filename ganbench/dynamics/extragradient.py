@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.dynamics import Memories, Motion, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
@@ -20,7 +21,7 @@ class Dynamics(Motion):
     algorithm 4) the moments also take in the trial step's gradient; without memory the two are the same.
     """
 
-    extrapolation: float = 1.0
+    extrapolation: Annotated[float, Interval(ge=0)] = 1.0
 
     draws: ClassVar[int] = 2
     evaluations: ClassVar[int] = 4

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players
@@ -25,17 +25,10 @@ class Dynamics(Motion):
     game. With d = theta - c, grad phi = int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature at
     `nodes` points, exact for fields that are polynomials of degree 2 nodes - 1 in theta. What is recorded is measured
     at theta.
-
-    Raises:
-        GanbenchError: `nodes` is below 1.
     """
 
     centre: Literal["origin", "start"] = "origin"
-    nodes: int = 4
-
-    def __post_init__(self) -> None:
-        if self.nodes < 1:
-            raise GanbenchError(f"nodes must be at least 1, but is {self.nodes}.")
+    nodes: Annotated[int, Interval(ge=1, le=1000)] = 4
 
     @property
     def evaluations(self) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.dynamics import Memories, Motion, Move, Update
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
@@ -21,20 +21,13 @@ class Dynamics(Motion):
     Going back costs no gradient, so a step costs what the inner one does; it leaves the base update's memory as it is.
     An alpha of 1 is the inner dynamics. The fast weights are what training hands out; after a multiple of `period`
     steps they are the slow ones.
-
-    Raises:
-        GanbenchError: `period` is below 1.
     """
 
     inner: Literal["simultaneous", "alternating"] = "alternating"
-    period: int = 5
-    alpha: float = 0.5
+    period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
+    alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
 
     evaluations: ClassVar[int] = 2
-
-    def __post_init__(self) -> None:
-        if self.period < 1:
-            raise GanbenchError(f"period must be at least 1, but is {self.period}.")
 
     def init(self, match: Match, players: Players, update: Update) -> Memories:
         return super().init(match, players, update) | {"slow": dict(players), "clock": clock(players)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.streams import stream_seed
 from ganbench.dynamics import Memories, Motion, Move, Update, field, measured, moved
 from ganbench.dynamics._steps import copies
@@ -20,17 +21,10 @@ class Dynamics(Motion):
     both players, standard normal, drawn once for a run in its own stream and then kept: a smooth field, the same at
     every step. Losses and what the game sees are recorded as their means over the displacements, the gradient as it is
     followed.
-
-    Raises:
-        GanbenchError: `perturbations` is below 1.
     """
 
-    perturbations: int = 30
-    sigma: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.perturbations < 1:
-            raise GanbenchError(f"perturbations must be at least 1, but is {self.perturbations}.")
+    perturbations: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    sigma: Annotated[float, Interval(ge=0)] = 0.2
 
     @property
     def evaluations(self) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.dynamics import Memories, Motion, Move, Update, measured, moved, needing
 from ganbench.games import Batch, Match, Players
 
@@ -27,15 +29,11 @@ class Dynamics(Motion):
     player's own.
 
     Raises:
-        GanbenchError: `steps` is negative, or the game lacks a derivative.
+        GanbenchError: the game lacks a derivative.
     """
 
-    steps: int = 5
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise GanbenchError(f"steps must be at least 0 (0: simultaneous descent), but is {self.steps}.")
+    steps: Annotated[int, Interval(ge=0, le=1000)] = 5
+    scale: Annotated[float, Interval(ge=0)] = 1.0
 
     @property
     def evaluations(self) -> int:

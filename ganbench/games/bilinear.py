@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
 
 
@@ -22,19 +22,17 @@ class Game(Rules):
     Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
 
     Raises:
-        GanbenchError: there is no singular value, or one is not finite.
+        GanbenchError: there is no singular value.
     """
 
-    singular_values: tuple[float, ...] = (1.0,)
+    singular_values: tuple[Annotated[float, Interval(ge=0)], ...] = (1.0,)
     start_at: tuple[float, ...] = ()
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
 
     def __post_init__(self) -> None:
-        if not self.singular_values or not all(isfinite(value) for value in self.singular_values):
-            raise GanbenchError(
-                f"game 'bilinear': singular_values must be at least one finite number, but is {self.singular_values}."
-            )
+        if not self.singular_values:
+            raise GanbenchError("game 'bilinear': singular_values must be at least one number, but is ().")
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:

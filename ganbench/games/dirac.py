@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.games import Adversarial, Batch, Member, drawn_or_given
 
 
@@ -21,19 +21,12 @@ class Game(Adversarial):
     each kind stands for its distribution; `examples` is how many noisy copies of it instance noise is averaged over.
 
     The article's D has the other sign: its (psi, theta) is (-psi, theta) here.
-
-    Raises:
-        GanbenchError: there is no example.
     """
 
-    examples: int = 1
+    examples: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
     start_at: tuple[float, ...] = ()
 
     takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
-
-    def __post_init__(self) -> None:
-        if self.examples < 1:
-            raise GanbenchError(f"game 'dirac': examples must be at least 1, but is {self.examples}.")
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:

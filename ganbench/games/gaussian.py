@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, log
-from typing import ClassVar, Literal
+from math import log
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.streams import stream_seed
 from ganbench.games import Adversarial, Batch, Member, Players, drawn_or_given
 from ganbench.games._quadrature import normal_quadrature
@@ -42,28 +43,24 @@ class Game(Adversarial):
     plane: Literal["b", "w"] = "b"
     w_d: float = 1.0
     w_g: float = 1.0
-    samples: int = 0
+    samples: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
     fresh: bool = False
-    clip: float = 0.0
+    clip: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     start_at: tuple[float, ...] = ()
 
     takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     def __post_init__(self) -> None:
         weights = (self.w_d, self.w_g)
-        if not all(isfinite(w) and w for w in weights):
-            self._refuse(f"w_d and w_g must be finite and not 0, but are {self.w_d} and {self.w_g}")
+        if not all(weights):
+            self._refuse(f"w_d and w_g must not be 0, but are {self.w_d} and {self.w_g}")
         if self.plane == "w" and weights != (1.0, 1.0):
             self._refuse(
                 f"w_d = {self.w_d} and w_g = {self.w_g} are options of the plane 'b'; in the plane 'w' they move, "
                 "and start_at says from where"
             )
-        if self.samples < 0:
-            self._refuse(f"samples must be a number of samples, or 0 for exact expectations, but is {self.samples}")
         if self.fresh and not self.samples:
             self._refuse("fresh needs samples: say how many, or drop it for exact expectations")
-        if self.clip and not 0 < self.clip < 1:
-            self._refuse(f"clip must be between 0 and 1, or 0 for no limit, but is {self.clip}")
         if self.clip and self.discriminator not in TOUCHING:
             self._refuse(f"clip is for discriminators that reach 1 ({', '.join(TOUCHING)}), not {self.discriminator!r}")
         if not self.samples:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
 from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
 
 
@@ -19,19 +17,12 @@ class Game(Rules):
     of J have it. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).
 
     Without a `start_at` (x, y), a run starts at a point drawn from a standard normal distribution.
-
-    Raises:
-        GanbenchError: an entry of the matrix is not finite.
     """
 
     matrix: tuple[float, float, float, float] = (0.0, 1.0, -1.0, 0.0)
     start_at: tuple[float, ...] = ()
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
-
-    def __post_init__(self) -> None:
-        if not all(isfinite(entry) for entry in self.matrix):
-            raise GanbenchError(f"game 'linear': matrix must be finite numbers a, b, c, d, but is {self.matrix}.")
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:

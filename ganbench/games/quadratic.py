@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import ClassVar
 
 import torch
@@ -25,7 +24,7 @@ class Game(Rules):
     Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
 
     Raises:
-        GanbenchError: there are fewer than two curvatures, or one is not finite.
+        GanbenchError: there are fewer than two curvatures.
     """
 
     curvatures: tuple[float, ...] = (1.0, 1.0)
@@ -34,9 +33,9 @@ class Game(Rules):
     players: ClassVar[tuple[str, str]] = ("x", "y")
 
     def __post_init__(self) -> None:
-        if len(self.curvatures) < 2 or not all(isfinite(a) for a in self.curvatures):
+        if len(self.curvatures) < 2:
             raise GanbenchError(
-                f"game 'quadratic': curvatures must be at least two finite numbers, one for each player, "
+                f"game 'quadratic': curvatures must be at least two numbers, one for each player, "
                 f"but is {self.curvatures}."
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.core.streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
@@ -27,10 +29,11 @@ class Judge:
     Training shifts every image by up to one pixel each way, so that the features do not hang on exact places.
     """
 
-    features: int = 32
-    epochs: int = 40
-    confidence: float = 0.9
-    least_accuracy: float = 0.97  # on held-out examples; a judge that errs more often cannot count modes
+    features: Annotated[int, Interval(ge=1, le=4096)] = 32
+    epochs: Annotated[int, Interval(ge=1, le=10_000)] = 40
+    confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
+    # On held-out examples; a judge that errs more often cannot count modes.
+    least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
 
     def fit(self, examples: Examples) -> Tree:
         classes = int(examples.train_modes.max()) + 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ganbench.core.interval import Interval
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.judges import Look
@@ -16,7 +18,7 @@ class Judge:
     """High quality means within `sigmas` standard deviations of the nearest centre (Srivastava et al. 2017, 4.1). A
     perfect sampler in the plane reaches a share of 1 - exp(-sigmas^2 / 2): 98.89% at three."""
 
-    sigmas: float = 3.0
+    sigmas: Annotated[float, Interval(gt=0)] = 3.0
 
     def fit(self, examples: Examples) -> Tree:
         memory: Tree = {"centres": examples.facts["centres"], "sigma": float(examples.facts["sigma"])}

@@ -132,7 +132,7 @@ def mover(family: str, given: Any, methods: Sequence[str]) -> tuple[Any, dict[st
     # Every value must be one that the member takes alone.
     for key, values in each.items():
         for value in np.unique(values):
-            member.build({**one, key: float(value)})
+            member.build(member.complete({**one, key: float(value)}))
     return member.build(one), each
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
@@ -20,7 +21,7 @@ class Metric:
     `dominant_mode` over the snapshots of a run shows whether a collapsed generator stays or moves from mode to mode.
     """
 
-    fair_share: float = 0.1
+    fair_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
 
     columns: ClassVar[dict[str, MetricInfo]] = {
         "modes": MetricInfo(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.regularizers import Hooks, Noise
 
 
@@ -17,7 +19,7 @@ class Regularizer(Hooks):
     Both players see a generated example through the noise of its place in the batch.
     """
 
-    sigma: float = 0.1
+    sigma: Annotated[float, Interval(ge=0)] = 0.1
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         drawn = torch.randn((2, count, *shape), generator=generator, dtype=like.dtype)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
 from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
 
@@ -21,8 +23,8 @@ class Regularizer(Hooks):
     both.
     """
 
-    gamma: float = 10.0
-    target: float = 1.0
+    gamma: Annotated[float, Interval(ge=0)] = 10.0
+    target: Annotated[float, Interval(ge=0)] = 1.0
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         size = (count, shape[0], *(1 for _ in shape[1:]))

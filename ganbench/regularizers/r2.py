@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
 from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
 
@@ -14,7 +16,7 @@ from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
 class Regularizer(Hooks):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over generated examples x, with D the logit."""
 
-    gamma: float = 1.0
+    gamma: Annotated[float, Interval(ge=0)] = 1.0
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         slope = input_slope(discriminator, fake.points)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
-from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
 from ganbench.regularizers import Hooks
 
 
 @dataclass(frozen=True)
 class Regularizer(Hooks):
-    """After every move of theirs, the players' parameters are put back into [-limit, limit].
+    """After every move of theirs, the players' parameters are put back into [-limit, limit]."""
 
-    Raises:
-        GanbenchError: the limit is not positive.
-    """
-
-    limit: float = 0.01
+    limit: Annotated[float, Interval(gt=0)] = 0.01
     players: Literal["discriminator", "both"] = "discriminator"
-
-    def __post_init__(self) -> None:
-        if not self.limit > 0:
-            raise GanbenchError(f"regularizer 'weight_clipping': limit must be positive, but is {self.limit}.")
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         return theta.clamp(-self.limit, self.limit) if self.players in ("both", player) else theta

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.regularizers import Hooks
 
 
@@ -14,7 +15,7 @@ from ganbench.regularizers import Hooks
 class Regularizer(Hooks):
     """(strength / 2) |theta|^2, added to the loss of the players named: every method sees it as part of the game."""
 
-    strength: float = 1e-4
+    strength: Annotated[float, Interval(ge=0)] = 1e-4
     players: Literal["discriminator", "generator", "both"] = "both"
 
     def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:

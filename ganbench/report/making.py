@@ -10,6 +10,7 @@ import yaml
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
 from ganbench.analysis.words import duration, number, plural
+from ganbench.core import strict_json
 
 # Beyond this many runs the page would be heavy with digests that the tables hold as well.
 LISTED_RUNS = 1000
@@ -32,7 +33,7 @@ def references(collected: Collected) -> list[dict[str, str]]:
 
 def config(study: dict) -> str:
     """The resolved configuration as YAML, in its own order."""
-    plain = json.loads(json.dumps(study, default=str))
+    plain = json.loads(strict_json.dumps(study, default=str))
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 
 

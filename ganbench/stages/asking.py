@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
+from ganbench.core import strict_json
 from ganbench.core.files import replacing
 from ganbench.stages import STAGES, journal
 from ganbench.stages.jobs import Job
@@ -62,7 +63,7 @@ class Ask:
 def keep(plan: Plan, estimates: list[Estimate]) -> None:
     """Leave the estimates where the workflow, its jobs and `ganbench check` find them."""
     with replacing(plan.folder / ESTIMATES) as temporary:
-        temporary.write_text(json.dumps([asdict(estimate) for estimate in estimates], indent=1))
+        temporary.write_text(strict_json.dumps([asdict(estimate) for estimate in estimates], indent=1))
 
 
 def kept(plan: Plan) -> dict[str, Estimate]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
-from ganbench.core import store
+from ganbench.core import store, strict_json
 from ganbench.core.files import replacing
 from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
@@ -71,7 +71,7 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
     for name, infos in (("metrics", metrics), ("instruments", instruments)):
         about = {column: asdict(info) for column, info in infos.items()}
         with replacing(folder / f"{name}.json") as new:
-            new.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+            new.write_text(strict_json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
@@ -160,7 +160,7 @@ def _run(
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
         **_labels(point),
-        "options": json.dumps(point.options),
+        "options": strict_json.dumps(point.options),
         "outcome": verdict.outcome,
         "outcome_step": verdict.step,
         "outcome_why": verdict.why,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganbench import __version__
-from ganbench.core import store
+from ganbench.core import store, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
 from ganbench.stages.plan import Plan
@@ -28,7 +28,9 @@ def usable(plan: Plan) -> None:
         place.mkdir(parents=True, exist_ok=True)
         if not mark.exists():
             with replacing(mark) as new:
-                new.write_text(json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study}))
+                new.write_text(
+                    strict_json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study})
+                )
         probe = place / ".writable"
         probe.touch()
         probe.unlink()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.sources import digest
 
@@ -46,7 +46,7 @@ class Job:
     @cached_property
     def argument(self) -> str:
         """The slice as one JSON string with sorted keys."""
-        return json.dumps(self.slice, sort_keys=True, separators=(",", ":"))
+        return strict_json.dumps(self.slice, sort_keys=True, separators=(",", ":"))
 
 
 def fitting(job: Job) -> Job:

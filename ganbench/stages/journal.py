@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ganbench.core import strict_json
 from ganbench.core.files import replacing
 
 FOLDER = ".jobs"
@@ -152,7 +153,7 @@ class Journal:
         self._entry = replace(self._entry, at=_now(), beat=time.time(), memory_mb=memory_mb())
         # A full disk stops the work where it writes results, not here.
         with suppress(OSError), replacing(self._path) as temporary:
-            temporary.write_text(json.dumps(asdict(self._entry)))
+            temporary.write_text(strict_json.dumps(asdict(self._entry)))
 
 
 def ended(entries: Sequence[End], *how: str) -> int:

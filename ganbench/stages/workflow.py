@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
 from ganbench.core.reading import read
@@ -64,7 +64,7 @@ def surround_jobs(plan: Plan) -> None:
     no result."""
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["GANBENCH_SITE"] = json.dumps(plan.site)
+    os.environ["GANBENCH_SITE"] = strict_json.dumps(plan.site)
 
 
 def start(plan: Plan, *, here: bool) -> None:
@@ -92,7 +92,7 @@ def start(plan: Plan, *, here: bool) -> None:
 
 def _try_out(plan: Plan, here: bool) -> None:
     """In a process of its own: building networks takes torch, which this one does without."""
-    study = json.dumps(plan.study.resolved())
+    study = strict_json.dumps(plan.study.resolved())
     where = "--here" if here else "--elsewhere"
     tried = subprocess.run(
         [sys.executable, "-m", "ganbench", "try-out", where], input=study, text=True, capture_output=True

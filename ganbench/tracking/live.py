@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import math
 import os
 import subprocess
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 
 import ganbench
+from ganbench.core import strict_json
 from ganbench.core.tree import Tree
 
 FIRST_SECONDS = 30.0  # a job shorter than this starts no other process, whose start would take too large a share of it
@@ -92,7 +92,8 @@ class Live:
         if points:
             shown = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
             self._sent[run] = last
-            self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": points}))
+            said = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
+            self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": said}))
         # Many runs that took long together are not sent so soon again.
         self._spent += time.monotonic() - began
         self._next = max(self._next, self._began + self._spent / SHARE)
@@ -165,4 +166,4 @@ def new_points(curves: Tree, after: int) -> tuple[list[tuple[str, float, int]], 
 
 
 def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
+    return strict_json.dumps(message).encode() + b"\n"

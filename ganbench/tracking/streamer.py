@@ -8,6 +8,7 @@ order or with the death of its process, this one has GRACE_SECONDS left.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import sys
@@ -62,7 +63,10 @@ class Shown:
         if message["run"] not in self._ids:
             self._ids[message["run"]] = self._begin(message)
         # The same points in the same order with the same times: what the server has already, it does not take twice.
-        points = [Metric(series, value, message["at"], step) for series, value, step in message["points"]]
+        points = [
+            Metric(series, math.nan if value is None else value, message["at"], step)  # JSON cannot say NaN
+            for series, value, step in message["points"]
+        ]
         for batch in _batches(points):
             self._client.log_batch(self._ids[message["run"]], metrics=batch)
 

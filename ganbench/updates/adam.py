@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.updates import Memory
 
 
@@ -14,9 +16,9 @@ from ganbench.updates import Memory
 class Update:
     """theta <- theta - rate m^ / (sqrt(v^) + epsilon) with bias-corrected moments m^, v^ of the gradient."""
 
-    beta1: float = 0.5
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5
+    beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    epsilon: Annotated[float, Interval(ge=0)] = 1e-8
 
     def init(self, theta: Tensor) -> Memory:
         # The powers of the betas stand for the number of steps: products, where a count would need powers each step.

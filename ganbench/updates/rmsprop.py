@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.updates import Memory
 
 
@@ -18,8 +20,8 @@ class Update:
     stands under the root.
     """
 
-    alpha: float = 0.99
-    epsilon: float = 1e-8
+    alpha: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    epsilon: Annotated[float, Interval(ge=0)] = 1e-8
 
     def init(self, theta: Tensor) -> Memory:
         return {"square": torch.zeros_like(theta)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ganbench.core.interval import Interval
 from ganbench.updates import Memory
 
 
@@ -16,8 +18,8 @@ class Update:
     a / k. Nothing is remembered that is not used: of plain descent, nothing.
     """
 
-    momentum: float = 0.0
-    decay: float = 0.0
+    momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
+    decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
 
     def init(self, theta: Tensor) -> Memory:
         memory = {}
