@@ -70,6 +70,13 @@ class Run:
         }
 
     @property
+    def variables(self) -> dict[str, float]:
+        """The numbers of the run that are known before it starts, as claims call them."""
+        numbers = {"learning_rate": self.learning_rate, "seed": self.seed, "steps": self.train.steps}
+        examples = {} if self.n_train is None else {"n_train": self.n_train}
+        return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
+
+    @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.member.name, "options": choice.options} for choice in self.choices}

@@ -20,6 +20,8 @@ from ganbench.stages.device import available
 from ganbench.stages.estimating import estimate
 from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
+from ganbench.stages.sizes import refuse_too_large
+from ganbench.tracking.address import trackable
 
 
 def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
@@ -32,10 +34,13 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
             game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
-            a metric fits no data set, weights are missing, the disk has too little room, or there is no such device.
+            a metric fits no data set, weights are missing, the disk has too little room, a method does not fit into memory, the tracking address
+            cannot be written to, or there is no such device.
     """
     if here:
         available(plan.study.machine.device)
+        trackable(plan.study.track.uri, to_be_made=plan.folder)
+    refuse_too_large(plan, here=here)
     estimates = []
     for contender in plan.contenders:
         runs = [run for run in plan.runs if run.contender == contender]

@@ -41,8 +41,8 @@ class Plan:
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
-        numbers = {name for run in self.runs for name in run.options} if study.claims else set()
-        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], numbers)
+        variables = [run.variables for run in self.runs] if study.claims else []
+        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], variables)
         self._sources: dict[tuple[Choice, ...], str] = {}
 
     def jobs(self, stage: str) -> dict[str, Job]:

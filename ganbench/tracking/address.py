@@ -30,6 +30,21 @@ def database_of(uri: str) -> Path | None:
     return path
 
 
+def trackable(uri: str, to_be_made: Path) -> None:
+    """Refuse an address that nothing could be written to.
+
+    Args:
+        uri: of the study.
+        to_be_made: a folder that exists by then, with those above it.
+
+    Raises:
+        GanbenchError: its folder is missing or cannot be written, or its file is none of SQLite.
+    """
+    name = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if name.parent.exists() or name.parent.absolute() not in (to_be_made.absolute(), *to_be_made.absolute().parents):
+        database_of(uri)
+
+
 def _start(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(16)
