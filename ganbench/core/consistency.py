@@ -94,9 +94,7 @@ def _refuse_undecidable(
     if isinstance(test, Frequency):
         share = test.at_least if test.at_most is None else 1 - test.at_most
         if share >= 1:
-            raise GanbenchError(
-                f"{place}: no number of runs confirms a share of {share:g} of all; use 'every' for that."
-            )
+            raise GanbenchError(f"{place}: no number of runs can confirm this share; use 'every' for that.")
         # The Wilson interval of n successes among n runs begins at n / (n + z^2).
         least = ceil(Z**2 * share / (1 - share) * (1 - 1e-12))
         if len(runs) < least:

@@ -90,7 +90,7 @@ class Option:
         if found := _out_of_range(_tree(self.written), value):
             number, limits = found
             among = "" if number is value else f", of which one is {shown(number)}"
-            limit = f", {limits}" if str(limits) not in self.words else ""
+            limit = f", {limits}" if math.isfinite(number) and str(limits) not in self.words else ""
             return f"must be {self.words}{limit}, but is {shown(value)}{among}"
         return None
 

@@ -34,8 +34,8 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
             game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
-            a metric fits no data set, weights are missing, the disk has too little room, a method does not fit into memory, the tracking address
-            cannot be written to, or there is no such device.
+            a metric fits no data set, weights are missing, the disk has too little room, a method does not
+            fit into memory, the tracking address cannot be written to, or there is no such device.
     """
     if here:
         available(plan.study.machine.device)

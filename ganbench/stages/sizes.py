@@ -1,4 +1,4 @@
-"""Whether a method's networks and batches fit into memory: counted on PyTorch's meta device, where nothing is allocated.
+"""Whether a method's networks and batches fit into memory: counted on the meta device: nothing is allocated.
 
 Counts are lower bounds of what a run needs, so that what is refused here could not have run.
 """
@@ -23,6 +23,7 @@ from ganbench.games.gan import initial_module
 from ganbench.stages.plan import Plan
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container: versions 2, 1
+LARGE_BATCH = 4096  # beyond which activations are counted too: running a network there takes seconds of imports
 SINGLE = 4  # bytes of a number in float32
 COPIES = 3  # of the parameters: themselves, their gradient, and the next ones
 
@@ -56,7 +57,10 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     train, evaluate = run.train, study.evaluate
     number = SINGLE if train.dtype == "float32" else 2 * SINGLE
     shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
-    counted = {player: _counted(architecture, player, data, shape) for player, shape in shapes.items()}
+    counted = {
+        player: _counted(architecture, player, data, shape, train.batch_size > LARGE_BATCH)
+        for player, shape in shapes.items()
+    }
     parameters = sum(size for size, _ in counted.values())
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
     example = prod(data.shape)
@@ -108,7 +112,7 @@ def refuse_too_large(plan: Plan, *, here: bool = True) -> None:
             raise GanbenchError(f"grid: {run.contender}: {fault}.")
 
 
-def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...]) -> tuple[int, int]:
+def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:
     """Parameters of a network, and numbers that its layers give out for one example; zeros where it cannot be counted.
 
     A user's network that cannot be built on the meta device, or has another fault, is told of where it is tried.
@@ -127,7 +131,8 @@ def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, .
             for part in module.modules():
                 if not list(part.children()):
                     part.register_forward_hook(add)
-            module(torch.zeros(2, *shape))
+            if run:
+                module(torch.zeros(2, *shape))
     except Exception:  # whatever a user's file may raise
         pass
     return parameters, outputs // 2
