@@ -229,7 +229,7 @@ def test_descent_of_a_quadratic_is_stable_up_to_two_over_its_curvature_and_leave
         ("linear", {"matrix": (1.0, 2.0, float("nan"), 0.0)}, "must be a list of 4 finite numbers, but is .*nan"),
         ("bilinear", {"singular_values": ()}, r"at least one number.*\(\)"),
         ("dirac", {"examples": 0}, "from 1 to 1000000, but is 0"),
-        ("gaussian", {"w_d": 0.0}, r"not 0, but are 0\.0"),
+        ("gaussian", {"w_d": 0.0}, r"not be 0, but are 0\.0"),
         ("gaussian", {"plane": "w", "w_g": 2.0}, "plane 'b'"),
         ("gaussian", {"samples": -1}, "is -1"),
         ("gaussian", {"fresh": True}, "needs samples"),
