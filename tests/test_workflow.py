@@ -48,10 +48,6 @@ from workflow_example import (
 )
 
 from ganbench.core import store
-from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
-from ganbench.stages import folder
-from ganbench.stages.plan import Plan
 
 Study = dict[str, Any]
 BIN = Path(sys.executable).parent
@@ -323,39 +319,6 @@ def test_results_and_files_of_one_s_own_may_move(finished: Project, tmp_path: Pa
     (project.folder / "results/tiny").rename(project.folder / "elsewhere/tiny")
     project.configure(study(grid=grid, results="elsewhere"))
     assert project.dry_run().succeeded().jobs == set(), "nor is where the results lie"
-
-
-def zeroed(path: Path) -> None:
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def garbled(path: Path) -> None:
-    """One byte in the middle is another one."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("damage", [zeroed, garbled])
-@pytest.mark.parametrize(
-    "place",
-    ["tables/settings.csv", "tables/runs.parquet", "figures/outcomes.svg", "report.html", "collect/*/curves.parquet"]
-    + ["collect/*/samples.h5", "collect/*/metrics.json", ".done/tables-*"],
-)
-def test_damaged_tables_figures_and_reports_are_told(
-    finished: Project, tmp_path: Path, place: str, damage: Callable[[Path], None]
-) -> None:
-    project = finished.clone(tmp_path / "project", ignore=("train", "evaluate"))
-    (path,) = project.results.glob(place)
-    damage(path)
-    plan = Plan(parse(yaml.safe_load((project.folder / CONFIG).read_text()), origin="study"))
-    plan = Plan(plan.study.model_copy(update={"results": project.results.parent}))
-
-    with pytest.raises(GanbenchError) as told:
-        folder.sound(plan)
-
-    assert f"{path} is damaged" in str(told.value)
-    assert "Remove it, and its stage makes it again." in str(told.value)
 
 
 def test_the_same_study_twice_from_scratch_gives_the_same_results(finished: Project, tmp_path: Path) -> None:

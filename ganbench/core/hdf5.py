@@ -112,17 +112,21 @@ class Group:
         self._group = group
         self.name, self.filename = group.name, group.file.filename
 
-    def __iter__(self) -> Iterator[str]:
-        """Names of its groups and arrays."""
+    @property
+    def names(self) -> list[str]:
+        """Of its groups and arrays."""
         with reading(self._group, self.name):
             names = list(self._group)
-        return iter([name for name in names if name != SCALARS])
+        return [name for name in names if name != SCALARS]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
 
     def __contains__(self, name: str) -> bool:
-        return name in list(self)
+        return name in self.names
 
     def __len__(self) -> int:
-        return len(list(self))
+        return len(self.names)
 
     def __getitem__(self, name: str) -> Group | Array:
         """A group or an array.
