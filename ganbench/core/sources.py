@@ -75,6 +75,9 @@ def _meaning(node: Any) -> str:
     Written here and not taken from `ast.dump`, whose text differs between versions: fields that are empty, some of
     which newer ones have added, are left out.
     """
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends nested ones with an empty text
+        parts = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+        return f"JoinedStr({_meaning(parts)})"
     if isinstance(node, ast.AST):
         fields = [(name, getattr(node, name, None)) for name in node._fields if name not in UNSAID]
         said = [f"{name}={_meaning(value)}" for name, value in fields if value is not None and value != []]
