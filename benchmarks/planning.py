@@ -106,7 +106,7 @@ def _snakemake(file: Path, *options: str) -> str:
 
 def finish(file: Path) -> tuple[int, int]:
     """Leave a file under every name that the study's plan gives, so that all looks done; returns runs and packs."""
-    from ganbench.core import store
+    from ganbench.core import store, sums
     from ganbench.core.study import load
     from ganbench.stages.plan import Plan
 
@@ -123,5 +123,9 @@ def finish(file: Path) -> tuple[int, int]:
             with store.writing(tiny[kind], kind):
                 pass
         os.link(tiny[kind], path)
+    for stage in ("tables", "figures", "report"):
+        job = plan.jobs(stage)[stage]
+        sums.write(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
+    sums.write_folder(plan.collect.path.parent)
     _snakemake(file, "--touch", "--forceall", "-q", "--cores", "1000")  # as after a real run, it has its own records
     return len(plan.runs), len(plan.packs)

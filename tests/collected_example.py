@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from ganbench.analysis.collected import Collected
+from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import store
 
@@ -56,7 +55,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
     real = {"digits": _digits(), "ring8": _ring(generator, 400)}
     with store.writing(folder / "samples.h5", "samples") as file:
         for dataset, examples in real.items():
-            file[f"real/{dataset}"] = examples
+            store.save(file.require_group("real"), {dataset: examples})
         for point in points:
             run = _run(point, generator)
             values = _metrics(run, generator)
@@ -67,9 +66,8 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
                 keys | {"step": step} | {name: values[name][i] for name in metrics} for i, step in enumerate(steps)
             ]
             curves.append(_curves(run, generator))
-            group = file.create_group(f"runs/{run['run']}")
-            group["step"] = np.array(steps)
-            group["samples"] = _samples(run, steps, real[run["dataset"]], generator)
+            samples = _samples(run, steps, real[run["dataset"]], generator)
+            store.save(file.create_group(f"runs/{run['run']}"), {"step": np.array(steps), "samples": samples})
     tables = {
         "runs": pd.DataFrame(runs)[[*RUNS, *(f"{name}_final" for name in metrics)]],
         "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
@@ -77,12 +75,9 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "references": _references(),
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
     }
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "instruments.json").write_text("{}")
     with store.writing(folder / "arrays.h5", "arrays"):
         pass
+    write(folder, tables, {"metrics": metrics, "instruments": {}})
     return Collected.read(folder)
 
 

@@ -11,7 +11,7 @@ import collected_example
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected
+from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
 from ganbench.core import store
 from ganbench.core.claims import Claim
@@ -130,8 +130,8 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         for row in rows:
             for experiment, (values, arrays) in _looks(row, generator).items():
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
-                for name, array in arrays.items():
-                    file[f"{experiment}/{row['run']}/{name}"] = array
+                if arrays:
+                    store.save(file.require_group(experiment).create_group(row["run"]), arrays)
     measurements.append(("", "sizes.example_1", 5.0))
     infos = {
         f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))
@@ -145,9 +145,8 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "references": known.references if gans else pd.DataFrame(columns=list(REFERENCES)),
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
     }
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-    (folder / "instruments.json").write_text(json.dumps(infos))
+    metrics = {name: dataclasses.asdict(info) for name, info in known.metrics.items()}
+    write(folder, tables, {"metrics": metrics, "instruments": infos})
     return Collected.read(folder)
 
 

@@ -98,8 +98,8 @@ def test_results_of_another_format_are_refused(tmp_path):
     found = plan(tmp_path)
     folder.usable(found)
     mark = found.folder / folder.MARK
-    mark.write_text(mark.read_text().replace('"format": 1', '"format": 0'))
-    with pytest.raises(GanbenchError, match=r"holds results of ganbench .*, format 0; this is version .*, format 1"):
+    mark.write_text(mark.read_text().replace('"format": 2', '"format": 0'))
+    with pytest.raises(GanbenchError, match=r"holds results of ganbench .*, format 0; this is version .*, format 2"):
         folder.usable(found)
     mark.write_text("{")
     with pytest.raises(GanbenchError, match="is damaged"):

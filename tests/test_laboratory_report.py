@@ -7,16 +7,17 @@ import re
 import shutil
 from pathlib import Path
 
-import h5py
 import laboratory_example
 import numpy as np
 import pandas as pd
 import pytest
+from stored import tree_of
 from test_report import HOSTILE, Page
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
+from ganbench.core import store
 from ganbench.core.claims import Claim
 from ganbench.report import figures, html, tables
 from ganbench.report.claims import claims_shown, natural
@@ -141,14 +142,16 @@ def empty(collected, tmp_path_factory) -> Collected:
     """The same laboratory, in which nothing left a number."""
     folder = tmp_path_factory.mktemp("empty") / "collected"
     shutil.copytree(collected.folder, folder)
-    with h5py.File(folder / "arrays.h5", "r+") as file:
-        for experiment in file.values():
-            for run in experiment.values():
-                for name in run:
-                    if name not in ("x", "y", "alpha", "steps", "step"):
-                        shape = run[name].shape
-                        del run[name]
-                        run[name] = np.full(shape, np.nan)
+    tree = tree_of(folder / "arrays.h5", "arrays")
+    for experiment in tree.values():
+        for run in experiment.values():
+            run |= {
+                name: np.full(values.shape, np.nan)
+                for name, values in run.items()
+                if name not in ("x", "y", "alpha", "steps", "step")
+            }
+    with store.writing(folder / "arrays.h5", "arrays") as file:
+        store.save(file, tree)
     return dataclasses.replace(collected, folder=folder, measurements=collected.measurements.assign(value=np.nan))
 
 

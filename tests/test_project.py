@@ -88,6 +88,25 @@ def test_imports_point_down(path):
         assert not heavy, f"{here} does without {heavy}"
 
 
+OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results
+HOMES = {"core/hdf5.py", "core/store.py"}  # of what opens HDF5 files, and checks every value that it reads
+
+
+def test_results_are_opened_where_they_are_checked():
+    """Files of arrays in two modules of `core`, and what is collected in one of `analysis`."""
+    found = set()
+    for path in MODULES:
+        place, tree = path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())
+        if place not in HOMES and "h5py" in {name.split(".")[0] for name in imported(path)}:
+            annotations = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            used = {name for name in annotations if name.startswith("h5py.")}
+            assert used <= {"h5py.Group"}, f"{place} uses {used}; groups are written to there, and read nowhere"
+        found |= {(place, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
+            (place, name) for name in OPENING
+        }
+    assert found == {("analysis/collected.py", "read_parquet")}
+
+
 def test_what_a_workflow_parses_imports_no_torch():
     code = "import sys, ganbench.stages.workflow as w; assert 'torch' not in sys.modules, 'torch'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

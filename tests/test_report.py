@@ -342,10 +342,9 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     )
     few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
     with store.writing(tmp_path / "samples.h5", "samples") as file:
-        file["real/digits"] = np.zeros((3, 1, 8, 8), dtype=np.float32)
-        for run in few.runs["run"]:
-            file[f"runs/{run}/step"] = np.zeros(0, dtype=np.int64)
-            file[f"runs/{run}/samples"] = np.zeros((0, 8, 1, 8, 8), dtype=np.float32)
+        none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
+        real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}
+        store.save(file, {"real": real, "runs": dict.fromkeys(few.runs["run"], none)})
     page = whole_report(few, collected_example.study(), tmp_path)
     assert "Nothing was measured on real data." in page
 

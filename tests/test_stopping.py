@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stored import flat, tree_of
 
 from benchmarks import checkpoints as bench
 from ganbench.core import store
@@ -52,18 +53,8 @@ def job_of(place: Path, **pack: str):
 
 def contents(path: Path, stage: str = "train") -> dict[str, np.ndarray]:
     """Every array of a file of results, by its place, and every number that is no clock."""
-    found = {}
-    with store.reading(path, stage) as file:
-
-        def add(name, item):
-            if hasattr(item, "shape"):
-                found[name] = item[()]
-            for key, value in item.attrs.items():
-                if key not in ("trained_at", "train_seconds"):
-                    found[f"{name}@{key}"] = value
-
-        file.visititems(add)
-    return found
+    found = flat(tree_of(path, stage))
+    return {name: value for name, value in found.items() if not name.endswith(("/trained_at", "/train_seconds"))}
 
 
 def assert_same(one: Path, other: Path, stage: str = "train") -> None:
@@ -198,7 +189,8 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
 
         def trace(frame, event, _):
             nonlocal lines
-            if not any(part in frame.f_code.co_filename for part in ("core/store.py", "contextlib.py", "h5py")):
+            watched = ("core/store.py", "core/hdf5.py", "contextlib.py", "h5py")
+            if not any(part in frame.f_code.co_filename for part in watched):
                 return None
             lines += event == "line"
             if event == "line" and lines == interrupted_at:

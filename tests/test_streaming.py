@@ -17,17 +17,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import postgres_server
 import pytest
 from needs import need
 from postgres_server import Postgres, postgres
+from stored import flat, tree_of
 from tracked_example import client_of
 from tracking_server import MlflowServer
 
-from ganbench.analysis.collected import Collected
+from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
@@ -108,12 +108,9 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     tables = {"runs": pd.DataFrame(rows), "curves": pd.DataFrame(curves)}
     for name, columns in (("snapshots", SNAPSHOTS), ("references", REFERENCES), ("measurements", MEASUREMENTS)):
         tables[name] = pd.DataFrame(columns=list(columns))
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet")
-    (folder / "metrics.json").write_text("{}")
-    (folder / "instruments.json").write_text("{}")
     with store.writing(folder / "samples.h5", "samples"):
         pass
+    write(folder, tables, {"metrics": {}, "instruments": {}})
     return Collected.read(folder)
 
 
@@ -483,16 +480,12 @@ def work(found: Plan, *stages: str) -> None:
 
 def numbers(found: Plan) -> dict[str, bytes]:
     """Every array that training left."""
-    arrays = {}
-
-    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and "/about/" not in name:
-            arrays[name] = item[()].tobytes()
-
-    for job in found.jobs("train").values():
-        with h5py.File(job.path) as file:
-            file.visititems(keep)
-    return arrays
+    return {
+        name: value.tobytes()
+        for job in found.jobs("train").values()
+        for name, value in flat(tree_of(job.path)).items()
+        if isinstance(value, np.ndarray)
+    }
 
 
 @pytest.fixture

@@ -497,11 +497,11 @@ def test_a_change_of_training_changes_the_looks_at_it():
 @pytest.fixture
 def edited(monkeypatch):
     """A function: as if this file of the package had been edited."""
-    real = sources.file_digest
+    real = sources.source_digest
 
     def edit(name: str) -> None:
         monkeypatch.setattr(
-            sources, "file_digest", lambda path: "edited" if path == sources.PACKAGE / name else real(path)
+            sources, "source_digest", lambda path: "edited" if path == sources.PACKAGE / name else real(path)
         )
         sources._closure_digest.cache_clear()
 
@@ -631,12 +631,162 @@ def test_relative_imports_count_like_others(tmp_path, monkeypatch):
     assert {path.name for path in sources._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
 
 
-def test_a_job_is_named_after_all_it_is_told():
+def test_a_job_is_named_after_all_that_it_computes():
     """Snakemake reruns a job whose parameters changed; its file must then have another name too."""
     jobs = plan(BASE).train
     for name, job in plan(changed("pack", "fuse", "never")).train.items():
-        assert job.argument != jobs[name].argument
+        assert repr(job.argument) != repr(jobs[name].argument)
         assert job.path != jobs[name].path
+
+
+PLACES = {
+    "results": ("results", "elsewhere"),
+    "address of an MLflow server": ("track", "uri", "http://server:5000"),
+    "folder of weights": ("evaluate", "inception", "folder", "elsewhere"),
+    "name": ("study", "renamed"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_things_lie_is_in_no_digest(place, monkeypatch):
+    """Nor what the study is called; MLflow alone shows it elsewhere, or under another name."""
+    monkeypatch.setitem(BASE, "evaluate", {"metrics": ["fcd", "fid"]})
+    monkeypatch.setitem(BASE, "diagnose", ["path"])
+    one, other = plan(BASE), plan(changed(*PLACES[place]))
+    assert [str(path) for path in one.files()] != [str(path) for path in other.files()] or place.startswith(("a", "f"))
+    for stage in STAGES:
+        ones, others = (
+            {name: (job.digest, job.path.name, repr(job.argument)) for name, job in each.jobs(stage).items()}
+            for each in (one, other)
+        )
+        shown = {"address of an MLflow server": {"track"}, "name": {"track", "report"}}.get(place, set())
+        assert (ones == others) == (stage not in shown), stage
+
+
+def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_path):
+    """In every family, in experiments too: only the words that a job is told differ, and not what Snakemake knows them
+    by."""
+    folders = {"architecture": "architectures/mlp", "dynamics": "dynamics/simultaneous", "dataset": "data/ring8"}
+    folders |= {"metric": "metrics/fcd", "diagnostic": "diagnostics/path"}
+    found = []
+    for place in (tmp_path / "a", tmp_path / "b" / "c"):
+        place.mkdir(parents=True)
+        own = {family: str(place / f"own_{family}.py") for family in folders}
+        for family, name in folders.items():
+            Path(own[family]).write_text((ROOT / "ganbench" / f"{name}.py").read_text())
+        block = {family: own[family] for family in ("architecture", "dynamics", "dataset")}
+        study = changed("grid", 1, {**block, "learning_rate": 1e-3, "seed": [0, 1]})
+        study |= {"evaluate": {"metrics": [own["metric"]]}, "diagnose": [own["diagnostic"]]}
+        found.append(plan(study))
+    one, other = found
+    for stage in STAGES:
+        for name, job in one.jobs(stage).items():
+            twin = other.jobs(stage)[name]
+            assert (job.digest, job.path, repr(job.argument)) == (twin.digest, twin.path, repr(twin.argument)), stage
+    assert one.collect.argument != other.collect.argument
+
+
+SAMPLE = '''
+"""A module."""
+
+from __future__ import annotations
+
+import numpy as np  # why
+
+
+@decorated(1, key="x")
+class Thing(Base):
+    """A class."""
+
+    size: int = 3
+    """Its size."""
+
+    def method(self, a, /, b=2, *args, c: float = -1e-3, **kwargs) -> list[int]:
+        """A method."""
+        # comment
+        return [x ** 2 for x in (a, b) if x not in {1, None, ...}] + f"{a!r:>{b}} {c=}".split()
+
+
+async def run(x: "Thing" = (u"text" "more")[0:1:2] if False else 2j) -> None:
+    match x:
+        case {"k": [1, *rest], **other} if rest:
+            y = lambda z: (yield z)
+        case Thing(size=3) | None:
+            del x.size, x[...]
+    with open("f") as f, g() as h:
+        try:
+            assert x, "no"
+        except* ValueError as error:
+            raise error from None
+        finally:
+            print(*[], sep="", **{})
+    while (n := n - 1) > 0: await x; continue
+'''
+SAYS_THE_SAME = """
+from __future__ import annotations
+import numpy as np
+@decorated(1, key=("x"))
+class Thing(
+    Base,
+):
+    \'Another docstring.\'
+    size: int = 3
+    def method(self, a, /, b=2, *args, c: float = -0.001, **kwargs) -> list[int]:
+        return [x**2 for x in (a, b) if x not in {1, None, ...}] + f"{a!r:>{b}} {c=}".split()
+async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
+    match x:
+        case {"k": [1, *rest], **other} if (rest):
+            y = lambda z: (yield z)
+        case Thing(size=3) | None:
+            del x.size, x[...]
+    with (open("f") as f, g() as h):
+        try:
+            assert x, "no"
+        except* ValueError as error:
+            raise error from None
+        finally:
+            print(*[], sep="", **{})
+    while (n := n - 1) > 0:
+        await x
+        continue
+"""
+
+
+def meaning(text: str, place: Path) -> str:
+    place.write_text(text)
+    sources.source_digest.cache_clear()
+    sources._parsed.cache_clear()
+    return sources.source_digest(place)
+
+
+def test_sources_count_by_their_meaning(tmp_path):
+    known = meaning(SAMPLE, tmp_path / "a.py")
+    assert meaning(SAYS_THE_SAME, tmp_path / "a.py") == known
+    for part, other in [
+        ("size: int = 3", "size: int = 4"),
+        ("size: int = 3", "size: float = 3"),
+        ("b=2", "b=2.0"),
+        ("-1e-3", "1e-3"),
+        ("not in", "in"),
+        ('"no"', '"yes"'),
+        ("a, /, b=2", "a, b=2, /"),
+        ("except*", "except"),
+        (" ** 2", " * 2"),
+        ("await x; continue", "continue; await x"),
+        ("!r", "!s"),
+        ("if rest:", "if other:"),
+    ]:
+        assert part in SAMPLE
+        assert meaning(SAMPLE.replace(part, other, 1), tmp_path / "a.py") != known, part
+
+
+def test_every_version_of_python_reads_the_same_meaning(tmp_path):
+    """Computed by Python 3.11; a machine with another one must find the same files up to date."""
+    assert meaning(SAMPLE, tmp_path / "a.py") == "5673325fc79f5c144700ba4b8a4e393b0c866668ea615d4966b13bd80d6c023b"
+
+
+def test_a_style_sheet_counts_by_its_bytes(tmp_path):
+    assert meaning("/* a */", tmp_path / "a.css") != meaning("/* b */", tmp_path / "b.css")
 
 
 def test_where_jobs_run_is_not_told_to_them():

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
 import torch
 from building import CPU, every_step, gan, part, players, toy, training
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import tree_of
 
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError, out_of_memory
@@ -359,8 +359,7 @@ def job_of(place: Path, study: dict = TOYS):
 
 
 def results_of(path: Path) -> dict[str, dict]:
-    with store.reading(path, "train") as file:
-        return {digest: store.load(group) for digest, group in file["runs"].items()}
+    return tree_of(path, "train")["runs"]
 
 
 def compare(one: Path, other: Path, tolerance: float) -> None:
@@ -629,8 +628,7 @@ def test_a_pack_larger_than_the_memory_there_is_trains_in_parts(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "memory ran out" in done.stderr
     compare(job.path, path, 1e-9)
-    with h5py.File(path) as file:
-        together = {int(run["about"].attrs["together"]) for run in file["runs"].values()}
+    together = {run["about"]["together"] for run in results_of(path).values()}
     assert max(together) < 8
 
 

@@ -5,6 +5,7 @@ The study runs once, for all tests of this file; each then works on a copy of th
 
 from __future__ import annotations
 
+import ast
 import copy
 import getpass
 import json
@@ -24,6 +25,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from stored import flat, tree_of
 from workflow_example import (
     CORES,
     EVALUATE,
@@ -44,6 +46,8 @@ from workflow_example import (
     runs_of,
     wait_for,
 )
+
+from ganbench.core import store
 
 Study = dict[str, Any]
 BIN = Path(sys.executable).parent
@@ -126,21 +130,35 @@ def added(path: str, text: str) -> Callable[[Project], None]:
     return lambda project: (project.folder / path).write_text(text)
 
 
+EDIT = "\nEDITED = True\n"
+
+
+def commented(project: Project) -> None:
+    """A change: comments, a docstring and other line breaks, in every source."""
+    for path in (project.folder / "ganbench").rglob("*.py"):
+        lines = path.read_text().splitlines()
+        first = next(iter(ast.parse(path.read_text()).body), None)
+        docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        kept = "\n".join(lines[first.end_lineno if docstring else 0 :])
+        path.write_text(f'"""Said in other words."""\n\n# And a comment.\n\n{kept}\n\n# edited\n')
+
+
 @pytest.mark.parametrize(
     ("change", "jobs"),
     [
         pytest.param(lambda project: None, set(), id="nothing"),
+        pytest.param(commented, set(), id="comments-and-docstrings"),
         pytest.param(
-            edited("ganbench/architectures/dcgan.py", "\n# edited\n"),
+            edited("ganbench/architectures/dcgan.py", EDIT),
             {"train digits-dcgan", "evaluate digits-dcgan"} | SUMMARIES,
             id="architecture-edited",
         ),
         pytest.param(added("ganbench/architectures/linear.py", NEW_ARCHITECTURE), set(), id="architecture-added"),
-        pytest.param(edited("ganbench/engine/train.py", "\n# edited\n"), TRAIN | EVALUATE | SUMMARIES, id="engine"),
-        pytest.param(edited("ganbench/metrics/mode_coverage.py", "\n# edited\n"), EVALUATE | SUMMARIES, id="metric"),
+        pytest.param(edited("ganbench/engine/train.py", EDIT), TRAIN | EVALUATE | SUMMARIES, id="engine"),
+        pytest.param(edited("ganbench/metrics/mode_coverage.py", EDIT), EVALUATE | SUMMARIES, id="metric"),
         pytest.param(configured(evaluate={"samples": 120}), EVALUATE | SUMMARIES, id="evaluate"),
         pytest.param(configured(outcome={"won_share": 0.5}), SUMMARIES, id="outcome"),
-        pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track", "report"}, id="track"),
+        pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
         pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
         pytest.param(configured(title="Another title"), {"report"}, id="title"),
         pytest.param(configured(description="What it is about."), {"report"}, id="description"),
@@ -283,6 +301,26 @@ def test_what_is_removed_is_made_again_though_the_report_is_there(
 # The same again ------------------------------------------------------------------------------------------------------
 
 
+def test_results_and_files_of_one_s_own_may_move(finished: Project, tmp_path: Path) -> None:
+    """The folder of results is renamed, the study says so, and its architecture lies elsewhere: nothing is to do."""
+    project = Project.create(tmp_path / "project", STUDY)
+    own = project.folder / "ganbench/architectures/mlp.py"
+    (project.folder / "own.py").write_text(own.read_text())
+    grid = [POINTS | {"architecture": "own.py", "seed": 0}]
+    project.configure(study(grid=grid))
+    project.snakemake(*CORES).succeeded()
+
+    (project.folder / "elsewhere").mkdir()
+    (project.folder / "own.py").rename(project.folder / "elsewhere/own.py")
+    grid[0]["architecture"] = "elsewhere/own.py"
+    project.configure(study(grid=grid))
+    assert project.dry_run().succeeded().jobs == set(), "where a user's own file lies is no part of any result"
+
+    (project.folder / "results/tiny").rename(project.folder / "elsewhere/tiny")
+    project.configure(study(grid=grid, results="elsewhere"))
+    assert project.dry_run().succeeded().jobs == set(), "nor is where the results lie"
+
+
 def test_the_same_study_twice_from_scratch_gives_the_same_results(finished: Project, tmp_path: Path) -> None:
     again = finished.clone(tmp_path / "again", ignore=("results", ".snakemake"))
 
@@ -375,28 +413,26 @@ def checkpoints(project: Project, holding: str) -> list[Path]:
     """The checkpoints of packs in training: those holding a `state` to go on from, or those holding members `done`."""
     found = []
     for path in (project.results / "train" / ".resume").glob("*/*.h5"):
-        with h5py.File(path) as file:
-            if holding in file["saved"]:
-                found.append(path)
+        if holding in tree_of(path, "resume")["saved"]:
+            found.append(path)
     return found
 
 
 def step_of(checkpoint: Path) -> int:
     """The last step of the state."""
-    with h5py.File(checkpoint) as file:
-        return json.loads(file["saved/state"].attrs["step"])
+    return tree_of(checkpoint, "resume")["saved"]["state"]["step"]
 
 
 def seconds_of(checkpoint: Path) -> float:
     """How long the one member took that is done."""
-    with h5py.File(checkpoint) as file:
-        return json.loads(file["saved/done/0/about"].attrs["train_seconds"])
+    return tree_of(checkpoint, "resume")["saved"]["done"]["0"]["about"]["train_seconds"]
 
 
 def add_seconds(checkpoint: Path, seconds: float) -> None:
     """Mark a checkpoint by a time that no training takes; it ends up in the results of whoever goes on from there."""
-    with h5py.File(checkpoint, "r+") as file:
-        file["saved"].attrs["seconds"] = json.dumps(seconds)
+    saved = tree_of(checkpoint, "resume")
+    with store.writing(checkpoint, "resume") as file:
+        store.save(file, {"saved": {**saved["saved"], "seconds": seconds}})
 
 
 # What fails ----------------------------------------------------------------------------------------------------------
@@ -464,12 +500,7 @@ def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(fini
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:
     """Every array of a file's runs, by its place."""
-    found: dict[str, np.ndarray] = {}
-    with h5py.File(path) as file:
-        file["runs"].visititems(
-            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-        )
-    return found
+    return {name: value for name, value in flat(tree_of(path)["runs"]).items() if isinstance(value, np.ndarray)}
 
 
 # What is refused -----------------------------------------------------------------------------------------------------

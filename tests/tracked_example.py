@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected, MetricInfo, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
 from ganbench.core import store
 from ganbench.core.record import series as series_of
@@ -64,21 +63,26 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                     curves.append(dict(zip(CURVES, (row["run"], series, first, last, low, mean, high), strict=True)))
             if shape is None:
                 continue
-            file[f"runs/{row['run']}/step"] = [10, 20, 30]
-            file[f"runs/{row['run']}/samples"] = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
-            file[f"real/{run}"] = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
-    pd.DataFrame(runs).to_parquet(folder / "runs.parquet")
-    pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]).to_parquet(folder / "snapshots.parquet")
-    pd.DataFrame(curves).to_parquet(folder / "curves.parquet")
-    pd.DataFrame(columns=list(REFERENCES)).to_parquet(folder / "references.parquet")
+            samples = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
+            real = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
+            store.save(file.create_group(f"runs/{row['run']}"), {"step": np.array([10, 20, 30]), "samples": samples})
+            store.save(file.require_group("real"), {run: real})
     measured = [
         (run and f"{run}-{digest}", quantity, value) for run, row in MEASURED.items() for quantity, value in row.items()
     ]
-    pd.DataFrame(measured, columns=list(MEASUREMENTS)).to_parquet(folder / "measurements.parquet")
     quantities = {quantity for _, quantity, _ in measured}
-    for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities)):
-        infos = {column: dataclasses.asdict(MetricInfo(column, "what", "low", 0.0, None)) for column in columns}
-        (folder / f"{name}.json").write_text(json.dumps(infos))
+    infos = {
+        name: {column: dataclasses.asdict(MetricInfo(column, "what", "low", 0.0, None)) for column in columns}
+        for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities))
+    }
+    tables = {
+        "runs": pd.DataFrame(runs),
+        "snapshots": pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]),
+        "curves": pd.DataFrame(curves),
+        "references": pd.DataFrame(columns=list(REFERENCES)),
+        "measurements": pd.DataFrame(measured, columns=list(MEASUREMENTS)),
+    }
+    write(folder, tables, infos)
     return Collected.read(folder)
 
 

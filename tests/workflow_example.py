@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import yaml
+from stored import flat, tree_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "pyproject.toml")
@@ -258,28 +258,19 @@ def wait_for(event: Callable[[], bool], what: str, process: subprocess.Popen[str
 
 def runs_of(path: Path) -> dict[str, dict[str, Any]]:
     """By digest: everything a result file holds of a run but clocks, bit for bit."""
-    with h5py.File(path) as file:
-        return {digest: _contents(group) for digest, group in file["runs"].items()}
+    return {
+        digest: {name: _bits(value) for name, value in flat(tree).items() if name.split("/")[-1] not in CLOCKS}
+        for digest, tree in tree_of(path)["runs"].items()
+    }
+
+
+def _bits(value: Any) -> Any:
+    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray | np.generic) else value
 
 
 def clocks_of(path: Path) -> dict[str, dict[str, str]]:
     """By digest: when and in how many seconds a run was trained, as its file tells."""
-    with h5py.File(path) as file:
-        return {digest: {clock: run["about"].attrs[clock] for clock in CLOCKS} for digest, run in file["runs"].items()}
-
-
-def _contents(group: h5py.Group) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        found.update({f"{name}@{key}": value for key, value in item.attrs.items() if key not in CLOCKS})
-        if isinstance(item, h5py.Dataset):
-            array = np.asarray(item[()])
-            found[name] = (array.dtype.str, array.shape, array.tobytes())
-
-    found.update({f"@{key}": value for key, value in group.attrs.items()})
-    group.visititems(add)
-    return found
+    return {digest: {clock: run["about"][clock] for clock in CLOCKS} for digest, run in tree_of(path)["runs"].items()}
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

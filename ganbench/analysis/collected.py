@@ -6,17 +6,22 @@ Of a study that is not done, a folder may hold what there is; it then says what 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
-from ganbench.core import store, strict_json
+from ganbench.core import store, strict_json, sums
+from ganbench.core.files import replacing
 from ganbench.core.metric import MetricInfo
 
+INFOS = ("metrics", "instruments")
+LAST = "runs"  # who waits for the tables takes them for done when this one is there
 MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
 
 
@@ -47,10 +52,11 @@ class Missing:
         """What lies in the folder of a study's collected results; None where they are whole."""
         if not (folder / MISSING_NOTE).exists():
             return None
-        note = json.loads((folder / MISSING_NOTE).read_text())
+        known = sums.read(folder / sums.NAME)
+        note = json.loads(sums.checked(folder / MISSING_NOTE, known))
         note["ended"] = tuple(Job(**each) for each in note["ended"])
         note["looks"] = {experiment: tuple(counts) for experiment, counts in note["looks"].items()}
-        return cls(runs=pd.read_parquet(folder / MISSING_TABLE), **note)
+        return cls(runs=_table(folder / MISSING_TABLE, known), **note)
 
     def write(self, folder: Path) -> None:
         """Write what `read` reads."""
@@ -58,6 +64,7 @@ class Missing:
         note = {name: value for name, value in vars(self).items() if name != "runs"}
         note["ended"] = [vars(each) for each in self.ended]
         (folder / MISSING_NOTE).write_text(strict_json.dumps(note))
+        sums.write_folder(folder)
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,16 @@ class Collected:
 
     @classmethod
     def read(cls, folder: Path) -> Collected:
-        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        """Read what `write` wrote.
+
+        Raises:
+            GanbenchError: it is damaged.
+        """
+        known = sums.read(folder / sums.NAME)
+        tables = {name: _table(folder / f"{name}.parquet", known) for name in TABLES}
+        infos = {name: json.loads(sums.checked(folder / f"{name}.json", known)) for name in INFOS}
         infos = {
-            name: {
-                column: MetricInfo(**info) for column, info in json.loads((folder / f"{name}.json").read_text()).items()
-            }
-            for name in ("metrics", "instruments")
+            name: {column: MetricInfo(**info) for column, info in columns.items()} for name, columns in infos.items()
         }
         return cls(folder=folder, missing=Missing.read(folder), **infos, **tables)
 
@@ -118,3 +129,27 @@ class Collected:
         """Real held-out examples of a data set, shape (n, *shape), to lay next to the generated ones."""
         with store.reading(self.folder / "samples.h5", "samples") as file:
             return store.inside(file, "real", dataset)[:]
+
+
+def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, Mapping[str, Mapping]]) -> None:
+    """Write what `Collected.read` reads, beside the samples and arrays that are in the folder already.
+
+    Args:
+        folder: where to.
+        tables: by name.
+        infos: `metrics` and `instruments`: by column, the fields of its `MetricInfo`.
+    """
+    for name in INFOS:
+        with replacing(folder / f"{name}.json") as new:
+            new.write_text(strict_json.dumps(infos[name], indent=1, ensure_ascii=False), encoding="utf-8")
+    for name in TABLES:
+        if name != LAST:
+            with replacing(folder / f"{name}.parquet") as new:
+                tables[name].to_parquet(new, index=False)
+    with replacing(folder / f"{LAST}.parquet") as new:
+        tables[LAST].to_parquet(new, index=False)
+        sums.write_folder(folder, {f"{LAST}.parquet": new})
+
+
+def _table(path: Path, known: Mapping[str, str]) -> pd.DataFrame:
+    return pd.read_parquet(BytesIO(sums.checked(path, known)))

@@ -9,11 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganbench.core import sums
+
 if TYPE_CHECKING:
     from ganbench.stages.work import Work
 
 STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
-STAMPS = ".done"  # folder of the stamps that stand for the digests of tables, figures, report and tracking
+# Folder of the stamps that stand for the digests of tables, figures, report and tracking. A stamp lists the checksums
+# of the files that its stage wrote, relative to the folder of the study.
+STAMPS = ".done"
 
 
 def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None) -> None:
@@ -28,16 +32,15 @@ def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None)
     from ganbench.stages.work import Work
 
     work = work or Work()
-    function: Callable[[dict[str, Any], Path, Work], None] = importlib.import_module(f"{__name__}.{stage}").run
+    function: Callable[[dict[str, Any], Path, Work], Any] = importlib.import_module(f"{__name__}.{stage}").run
     if path.parent.name != STAMPS:
         function(slice, path, work)
         return
     # What the stage writes has plain names, and is what the latest stamp says: an older one must not vouch for it.
     for older in path.parent.glob(f"{stage}-*"):
         older.unlink()
-    function(slice, path, work)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    written = function(slice, path, work)
+    sums.write(path, {file.relative_to(path.parent.parent).as_posix(): file for file in written})
 
 
 def one_thread() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,10 +13,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store, strict_json
-from ganbench.core.files import replacing
 from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
 from ganbench.core.study import parse
@@ -68,21 +67,18 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
         with device(work.site.device):
             references = _references(plan, metrics, samples.create_group("real"))
     measurements, instruments = _measurements(plan, folder / "arrays.h5")
-    for name, infos in (("metrics", metrics), ("instruments", instruments)):
-        about = {column: asdict(info) for column, info in infos.items()}
-        with replacing(folder / f"{name}.json") as new:
-            new.write_text(strict_json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+    infos = {
+        name: {column: asdict(info) for column, info in columns.items()}
+        for name, columns in (("metrics", metrics), ("instruments", instruments))
+    }
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
         "references": references,
         "measurements": measurements,
-        # The last, since who waits for this job takes it for done when this table is there.
         "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
     }
-    for name, table in tables.items():
-        with replacing(folder / f"{name}.parquet") as new:
-            table.to_parquet(new, index=False)
+    collected.write(folder, tables, infos)
 
 
 def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
@@ -97,13 +93,13 @@ def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
             for member in train.slice["members"]:
                 group = packs.group_of(trained, member["digest"])
                 kept = {key: store.load(store.inside(group, key)) for key in ("curves", "about")}
-                kept |= {key: json.loads(group.attrs[key]) for key in ("diverged", "steps_done")}
+                kept |= {key: group.scalars()[key] for key in ("diverged", "steps_done")}
                 kept |= {"initial_norms": _initial_norms(store.inside(group, "snapshots")), "digest": member["digest"]}
                 seen = judged and store.load(packs.group_of(judged, scored[member["id"]]))
                 yield points[member["id"]], kept, seen
 
 
-def _initial_norms(snapshots: h5py.Group) -> dict[str, float]:
+def _initial_norms(snapshots: store.Group) -> dict[str, float]:
     """By player, the norm that its parameters' growth is measured against: their initial one."""
     return {
         player: float(np.linalg.norm(store.inside(snapshots, player)[0])) for player in snapshots if player != "step"
@@ -187,7 +183,7 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         with store.reading(Path(slice["judge"]), "judge") as file:
             accuracy = store.load(store.inside(file, "memory"))["accuracy"]
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
-        real.create_dataset(dataset, data=heldout[:512])
+        store.save(real, {dataset: heldout[:512]})
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"])
 
 

@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 
@@ -77,7 +76,7 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
 
 
 def _seen(
-    file: h5py.File,
+    file: store.Group,
     instrument: Instrument,
     rules: Rules,
     training: Training,

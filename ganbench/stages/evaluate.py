@@ -9,7 +9,7 @@ from typing import Any
 
 from ganbench.core import registry, store
 from ganbench.engine.evaluate import Panel, evaluate
-from ganbench.stages import one_thread, packs
+from ganbench.stages import one_thread, packs, weights
 from ganbench.stages.checkpoints import lasting
 from ganbench.stages.device import device
 from ganbench.stages.parts import examples, make, verify
@@ -32,7 +32,9 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
 
 def panel_of(slice: dict[str, Any]) -> Panel:
     """The judge and the metrics of a data set; `slice` names `metrics`, `judge` and `prepared`."""
-    if slice["weights"]:  # laid out as torch.hub keeps downloads, which is where pytorch-fid looks
+    if slice["weights"]:
+        weights.verify(Path(slice["weights"]["path"]), slice["weights"]["sha256"])
+        # Laid out as torch.hub keeps downloads, which is where pytorch-fid looks
         os.environ["TORCH_HOME"] = str(Path(slice["weights"]["path"]).parents[2])
     with store.reading(Path(slice["judge"]), "judge") as file:
         memory = store.load(store.inside(file, "memory"))

@@ -7,8 +7,11 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures import write
+from ganbench.report.outputs import figure_files
 from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]])
+def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
+    folder, shown = Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]]
+    write(Collected.read(Path(slice["collected"])), folder, shown)
+    return [folder / name for name in figure_files(shown)]

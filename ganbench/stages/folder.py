@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
 
 from ganbench import __version__
-from ganbench.core import store, strict_json
+from ganbench.core import store, strict_json, sums
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
+from ganbench.stages import STAGES, STAMPS
+from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 
 MARK = ".ganbench.json"  # says which version of the file format the folder holds
@@ -22,6 +23,16 @@ def usable(plan: Plan) -> None:
 
     Raises:
         GanbenchError: it cannot be written, holds results of another format, or damaged files of this study.
+    """
+    make(plan)
+    sound(plan)
+
+
+def make(plan: Plan) -> None:
+    """Make the folder.
+
+    Raises:
+        GanbenchError: it cannot be written.
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
@@ -36,7 +47,6 @@ def usable(plan: Plan) -> None:
         probe.unlink()
     except OSError as error:
         raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
-    sound(plan)
 
 
 def sound(plan: Plan) -> None:
@@ -50,31 +60,32 @@ def sound(plan: Plan) -> None:
         found = json.loads(mark.read_text()) if mark.exists() else {"format": store.FORMAT}
     except ValueError:
         raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
-    if found.get("format") != store.FORMAT:
+    if not isinstance(found, dict) or found.get("format") != store.FORMAT:
+        found = found if isinstance(found, dict) else {}
         raise GanbenchError(
             f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
             f"{__version__}, format {store.FORMAT}. Use that version, or name another 'results' folder."
         )
-    whole(plan.files())
-
-
-def whole(paths: Iterable[Path]) -> None:
-    """Refuse result files that are damaged or not ours.
-
-    Raises:
-        GanbenchError: naming each of them.
-    """
-    faults = []
-    for path in paths:
-        if path.suffix == ".h5" and path.exists():
-            kind = path.stem if path.name in ("samples.h5", "arrays.h5") else path.parent.name
-            try:
-                with store.reading(path, kind):
-                    pass
-            except GanbenchError as error:
-                faults.append(str(error))
+    faults = [fault for stage in STAGES for job in plan.jobs(stage).values() for fault in _faults(plan, job)]
     if faults:
         raise GanbenchError("\n".join(faults))
+
+
+def _faults(plan: Plan, job: Job) -> Iterator[str]:
+    """Files of a job that are damaged or not ours: all that is told by the file itself, where it is a pack's, and by
+    its checksum, where the stage left one. What is in a pack's file is checked by whoever reads it."""
+    if job.path.suffix == ".h5":
+        if job.path.exists():
+            try:
+                with store.reading(job.path, job.stage):
+                    pass
+            except GanbenchError as error:
+                yield str(error)
+        return
+    listed = next(path for path in job.outputs if path.name == sums.NAME or path.parent.name == STAMPS)
+    base = listed.parent if listed.name == sums.NAME else plan.folder
+    if listed.exists():
+        yield from sums.faults(listed, base, [path for path in job.outputs if path != listed])
 
 
 def room(plan: Plan, needed: int) -> None:

@@ -20,7 +20,8 @@ class Job:
     """One piece of work.
 
     `slice` is all it may know of the configuration; `inputs` are the files it reads, `outputs` those it leaves. The
-    first output is the one whose name carries the digest.
+    first output is the one whose name carries the digest, which is of what the job computes: its settings and sources
+    and the digests of the jobs whose files it reads, but not of where any of these lie.
     """
 
     stage: str
@@ -44,9 +45,31 @@ class Job:
         return f"logs/{self.stage}/{self.path.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
 
     @cached_property
-    def argument(self) -> str:
+    def argument(self) -> Argument:
         """The slice as one JSON string with sorted keys."""
-        return strict_json.dumps(self.slice, sort_keys=True, separators=(",", ":"))
+        return Argument(strict_json.dumps(self.slice, sort_keys=True, separators=(",", ":")), self.digest)
+
+
+class Argument(str):
+    """A slice as it travels to its job. Its `repr` is the job's digest: that is what Snakemake remembers of a job's
+    parameters, and files that have moved are no reason to repeat the job."""
+
+    def __new__(cls, text: str, digest: str) -> Argument:
+        new = super().__new__(cls, text)
+        new._digest = digest
+        return new
+
+    def __repr__(self) -> str:
+        return f"Argument({self._digest})"
+
+
+def placeless(content: Any) -> Any:
+    """A part of a slice, or of a study, without where users' own files lie: members named by a file's path go by the
+    file's name alone, since its content has a digest of its own."""
+    if isinstance(content, dict):
+        own = {"name": Path(content["name"]).stem} if str(content.get("name")).endswith(".py") else {}
+        return {key: placeless(value) for key, value in content.items()} | own
+    return [placeless(each) for each in content] if isinstance(content, list | tuple) else content
 
 
 def fitting(job: Job) -> Job:
@@ -69,12 +92,11 @@ def looks(slice: dict[str, Any]) -> list[dict[str, Any]]:
     over the instrument and the run's training."""
     found = []
     for experiment, named in slice["experiments"].items():
-        known = {**named, "name": Path(named["name"]).stem}  # where a user's own file lies does not matter
         places = slice["looks"][experiment] if slice["trained"] else [None]
         for place in places:
             member = {} if place is None else slice["members"][place]
             run, trained = member.get("id", ""), member.get("digest")
-            value = digest([known, trained])
+            value = digest([placeless(named), trained])
             look = {"id": f"{experiment}:{run}", "experiment": experiment, "run": run, "trained": trained}
             found.append({**member, **look, "digest": value})
     return found

@@ -59,17 +59,14 @@ def finish(
 
 def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: list[Made]) -> None:
     """Write a pack's file: runs that are kept in others, and those just made."""
+    called = {member["digest"]: member for member in members}  # may have changed since the run was computed
     with store.writing(path, kind) as file:
         runs = file.create_group("runs")
         for digest, source in kept.items():
             with store.reading(source, kind) as older:
-                older.copy(store.inside(older, "runs", digest), runs, name=digest)
-        _save(runs, made)
-        for member in members:  # what a run is called may have changed since it was computed
-            group = group_of(file, member["digest"])
-            if "member" in group:
-                del group["member"]
-            store.save(group.create_group("member"), member)
+                tree = store.load(group_of(older, digest))
+            store.save(runs.create_group(digest), {**tree, "member": called[digest]})
+        _save(runs, [(member, {**tree, "member": called[member["digest"]]}) for member, tree in made])
 
 
 def keep(folder: Path, kind: str, made: list[Made]) -> None:
@@ -95,7 +92,7 @@ def _prune(files: Iterable[Path], kind: str, held: Set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def group_of(file: h5py.File, digest: str) -> h5py.Group:
+def group_of(file: store.Group, digest: str) -> store.Group:
     """The group of a run in a file of a stage."""
     runs = store.inside(file, "runs")
     if digest not in runs:

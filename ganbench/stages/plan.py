@@ -3,7 +3,7 @@
 Every file of a stage carries a digest in its name, over the slice of the configuration and the sources that can change
 what is in it. A file that exists under its name is up to date, whatever its time stamps; a change anywhere gives new
 names to exactly the files it can change, and the stage takes what has not changed from the files under older names.
-A job's whole slice enters its name, so Snakemake's own record of parameters never disagrees with what exists. What
+The digest is of what a job computes and not of where anything lies: results may be moved, and users' own files. What
 people open (tables, figures, the report) has plain names; a stamp named after its digest stands for it.
 """
 
@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import registry
+from ganbench.core import registry, sums
 from ganbench.core.consistency import refuse_idle
 from ganbench.core.fields import Choice
 from ganbench.core.grid import Pack, Run, expand, packs, slug
@@ -24,9 +24,14 @@ from ganbench.core.sources import digest, engine_digest, file_digest, sources_di
 from ganbench.core.study import Experiment, Study
 from ganbench.report.outputs import figure_files, figures, table_files
 from ganbench.stages import STAGES, STAMPS
-from ganbench.stages.jobs import Job, fitting
+from ganbench.stages.jobs import Job, fitting, placeless
 
-WHERE = {"machine"}  # parts of a study that change no number and no page: no file is named after them
+# Parts of a study that change no number and no page: no file is named after them.
+WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
+COLLECTED = (
+    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
+    *("metrics.json", "instruments.json", "samples.h5", "arrays.h5", sums.NAME),
+)
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
@@ -85,11 +90,6 @@ class Plan:
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
-    def _weights(self) -> dict[str, str] | None:
-        inception = self.study.evaluate.inception
-        return {"path": str(self.weights), "sha256": inception.sha256} if self.weights else None
-
-    @cached_property
     def prepare(self) -> dict[str, Job]:
         """By data set: its examples."""
         jobs = {}
@@ -99,7 +99,7 @@ class Plan:
                 "files": [file_digest(Path(path)) for path in choice.build().spec.files],
                 "sources": sources_digest(choice.member.path),
             }
-            jobs[name] = self._job("prepare", name, slice, ())
+            jobs[name] = self._job("prepare", name, slice)
         return jobs
 
     @cached_property
@@ -107,13 +107,12 @@ class Plan:
         """By data set: the judge that tells its modes apart."""
         jobs = {}
         for name, choice in self._datasets.items():
-            judge, prepared = registry.find("judge", choice.build().judge), self.prepare[name].path
+            judge = registry.find("judge", choice.build().judge)
             slice = {
                 "judge": {"name": judge.name, "options": judge.complete({})},
-                "prepared": str(prepared),
                 "sources": sources_digest(judge.path),
             }
-            jobs[name] = self._job("judge", name, slice, (prepared,))
+            jobs[name] = self._job("judge", name, slice, {"prepared": self.prepare[name]})
         return jobs
 
     # Over the grid: once a pack -------------------------------------------------------------------------------------
@@ -139,9 +138,10 @@ class Plan:
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:
         """By run: over its training, the judge, and the metrics with their settings."""
-        sha256 = self._weights and self._weights["sha256"]
+        sha256 = self.weights and self.study.evaluate.inception.sha256
+        measured = placeless(self._measured)
         return {
-            run.id: digest([self._measured, sha256, self.train_digests[run.id], self.judge[_dataset(run)].digest])
+            run.id: digest([measured, sha256, self.train_digests[run.id], self.judge[_dataset(run)].digest])
             for run in self.runs
             if run.choice("architecture")
         }
@@ -152,14 +152,12 @@ class Plan:
         return {name: self._train(pack) for name, pack in self.packs.items()}
 
     def _train(self, pack: Pack) -> Job:
-        prepared = self._examples(pack.runs[0])
         slice = {
             "teams": [{"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.teams],
             "train": pack.runs[0].train.model_dump(mode="json"),
             "fuse": self.study.pack.fuse,
-            "prepared": prepared and str(prepared.path),
         }
-        return self._pack_job("train", pack, self.train_digests, slice, (prepared.path,) if prepared else ())
+        return self._pack_job("train", pack, self.train_digests, slice, {"prepared": self._examples(pack.runs[0])})
 
     @cached_property
     def evaluate(self) -> dict[str, Job]:
@@ -168,20 +166,16 @@ class Plan:
         return {name: self._evaluate(pack) for name, pack in packs.items()}
 
     def _evaluate(self, pack: Pack) -> Job:
-        dataset = _dataset(pack.runs[0])
-        trained, prepared, judge = self.train[pack.name].path, self.prepare[dataset].path, self.judge[dataset].path
+        dataset, train = _dataset(pack.runs[0]), self.train[pack.name]
         slice = {
             **self._measured,
             "parts": parts_of(pack.runs[0]),
-            "trained": str(trained),
-            "prepared": str(prepared),
-            "judge": str(judge),
-            "train_digests": [member["digest"] for member in self.train[pack.name].slice["members"]],
-            "teams": self.train[pack.name].slice["teams"],
-            "weights": self._weights,
+            "train_digests": [member["digest"] for member in train.slice["members"]],
+            "teams": train.slice["teams"],
+            "weights": self.weights and self.study.evaluate.inception.sha256,
         }
-        inputs = (trained, prepared, judge, *([self.weights] if self.weights else []))
-        return self._pack_job("evaluate", pack, self.evaluate_digests, slice, inputs)
+        needs = {"trained": train, "prepared": self.prepare[dataset], "judge": self.judge[dataset]}
+        return self._pack_job("evaluate", pack, self.evaluate_digests, slice, needs, self.weights)
 
     @cached_property
     def _measured(self) -> dict[str, Any]:
@@ -200,8 +194,8 @@ class Plan:
         alone = [each for each in self.study.diagnose if each.diagnostic.member.constants.get("of") == "study"]
         others = [each for each in self.study.diagnose if each not in alone]
         if alone:
-            slice = {"pack": "study", "trained": None, "experiments": self._instruments(alone)}
-            jobs["study"] = fitting(self._job("diagnose", "study", slice, ()))
+            slice = {"pack": "study", "experiments": self._instruments(alone)}
+            jobs["study"] = fitting(self._job("diagnose", "study", slice, {"trained": None}))
         for name, pack in self.packs.items():
             points = {run.id: run.point for run in pack.runs}
             train, looks = self.train[name], {}
@@ -214,10 +208,11 @@ class Plan:
                 if places:
                     looks[experiment.name] = places
             if looks:
-                slice = {key: train.slice[key] for key in ("teams", "train", "prepared", "members", "pack")}
+                slice = {key: train.slice[key] for key in ("teams", "train", "members", "pack")}
                 experiments = self._instruments(each for each in others if each.name in looks)
-                slice |= {"trained": str(train.path), "experiments": experiments, "looks": looks}
-                jobs[name] = fitting(self._job("diagnose", name, slice, (train.path, *train.inputs)))
+                slice |= {"experiments": experiments, "looks": looks}
+                needs = {"trained": train, "prepared": self._examples(pack.runs[0])}
+                jobs[name] = fitting(self._job("diagnose", name, slice, needs))
         return jobs
 
     def _instruments(self, experiments: Iterable[Experiment]) -> dict[str, dict[str, Any]]:
@@ -236,26 +231,24 @@ class Plan:
     def collect(self) -> Job:
         """All results of the study in a few tables. Its slice is what the grid is made from, not the grid: that may
         have a million points."""
-        study = self.study.model_dump(mode="json", exclude={"title", "description", "track", "claims", *WHERE})
+        study = self.study.model_dump(mode="json", exclude={"title", "description", "machine", "track", "claims"})
         stages = ("prepare", "judge", "train", "evaluate", "diagnose")
-        files = [job.path for stage in stages for job in self.jobs(stage).values()]
-        value = digest([study, [path.name for path in files], sources_digest(_stage("collect"))])
+        needs = [job for stage in stages for job in self.jobs(stage).values()]
+        asked = self.study.evaluate.model_dump(mode="json", include={"metrics"}), self.study.outcome.model_dump()
+        value = digest([placeless(asked), [job.digest for job in needs], sources_digest(_stage("collect"))])
         folder = self.folder / "collect" / value[:12]
-        tables = ("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet")
-        others = ("metrics.json", "instruments.json", "samples.h5", "arrays.h5")
-        outputs = tuple(folder / name for name in (*tables, *others))
-        return fitting(Job("collect", "collect", value, {"study": study}, tuple(files), outputs))
+        outputs = tuple(folder / name for name in COLLECTED)
+        return fitting(Job("collect", "collect", value, {"study": study}, tuple(job.path for job in needs), outputs))
 
     @cached_property
     def track(self) -> Job:
-        """The MLflow view."""
+        """The MLflow view. Where that lies is what the job is told to bring about."""
         return self._summary("track", {"uri": self.study.track.uri, "study": self.study.study}, [])
 
     @cached_property
     def tables(self) -> Job:
         """Tables for people and their programs."""
-        slice = {"folder": str(self.folder / "tables"), "claims": self._claims}
-        return self._summary("tables", slice, table_files())
+        return self._summary("tables", {"claims": self._claims}, table_files(), {"folder": self.folder / "tables"})
 
     @cached_property
     def _claims(self) -> list[dict[str, Any]]:
@@ -264,8 +257,8 @@ class Plan:
     @cached_property
     def figures(self) -> Job:
         """Figures, as SVG and PNG."""
-        slice = {"folder": str(self.folder / "figures"), "shown": [list(each) for each in self.shown]}
-        return self._summary("figures", slice, figure_files(self.shown))
+        slice = {"shown": [list(each) for each in self.shown]}
+        return self._summary("figures", slice, figure_files(self.shown), {"folder": self.folder / "figures"})
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
@@ -278,41 +271,71 @@ class Plan:
         """The HTML report."""
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
         slice = {
-            "study": self.study.model_dump(mode="json", exclude=WHERE),
-            "figures": str(self.folder / "figures"),
+            "study": placeless(self.study.model_dump(mode="json", exclude=WHERE)),
             "shown": [list(each) for each in self.shown],
-            "folder": str(self.folder),
         }
-        return self._summary("report", slice, ["report.html"], needs=(self.figures,), pages=tuple(pages))
+        places = {"folder": self.folder, "figures": self.folder / "figures"}
+        return self._summary("report", slice, ["report.html"], places, needs=(self.figures,), pages=tuple(pages))
 
     def _summary(
         self,
         stage: str,
         slice: dict[str, Any],
         files: list[str],
+        places: dict[str, Path] | None = None,
         needs: tuple[Job, ...] = (),
         pages: tuple[Path, ...] = (),
     ) -> Job:
+        """A job that leaves a stamp, and files with plain names in the first of its places."""
+        places = places or {}
         needed = [self.collect.digest, *(job.digest for job in needs)]
         value = digest([slice, needed, sources_digest(_stage(stage), *pages)])
         stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
-        outputs = (stamp, *(Path(slice["folder"]) / name for name in files))
-        return Job(stage, stage, value, {**slice, "collected": str(self.collect.path.parent)}, inputs, outputs)
+        outputs = (stamp, *(places["folder"] / name for name in files))
+        where = {"collected": self.collect.path.parent, **places}
+        return Job(stage, stage, value, slice | {key: str(path) for key, path in where.items()}, inputs, outputs)
 
-    def _job(self, stage: str, name: str, slice: dict[str, Any], inputs: tuple[Path, ...]) -> Job:
-        value = digest(slice)
-        return Job(stage, name, value, slice, inputs, (self.folder / stage / f"{name}-{value[:12]}.h5",))
+    def _job(
+        self,
+        stage: str,
+        name: str,
+        slice: dict[str, Any],
+        needs: dict[str, Job | None] | None = None,
+        weights: Path | None = None,
+    ) -> Job:
+        """A job that leaves one file.
+
+        Args:
+            stage, name: of the job.
+            slice: what it is told, but for where things lie.
+            needs: the jobs whose files it reads, by the word for them in its slice; None for one that there is not.
+            weights: a file that it reads and no job makes; the slice has its checksum.
+        """
+        needs = needs or {}
+        value = digest([placeless(slice), {word: job and job.digest for word, job in needs.items()}])
+        where = {word: job and str(job.path) for word, job in needs.items()}
+        if weights:
+            where["weights"] = {"path": str(weights), "sha256": slice["weights"]}
+        inputs = tuple(job.path for job in needs.values() if job) + ((weights,) if weights else ())
+        output = self.folder / stage / f"{name}-{value[:12]}.h5"
+        return Job(stage, name, value, {**slice, **where}, inputs, (output,))
 
     def _pack_job(
-        self, stage: str, pack: Pack, digests: dict[str, str], slice: dict[str, Any], inputs: tuple[Path, ...]
+        self,
+        stage: str,
+        pack: Pack,
+        digests: dict[str, str],
+        slice: dict[str, Any],
+        needs: dict[str, Job | None],
+        weights: Path | None = None,
     ) -> Job:
         members = [
             {"id": run.id, "digest": digests[run.id], "contender": run.contender, "team": team, **_numbers(run)}
             for team, runs in enumerate(pack.teams)
             for run in runs
         ]
-        return fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, inputs))
+        return fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, needs, weights))
 
 
 def parts_of(run: Run) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from ganbench.report.html import render
 from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
+    out = Path(slice["folder"]) / "report.html"
     render(
         Collected.read(Path(slice["collected"])),
         slice["study"],
         Path(slice["figures"]),
         [(kind, of) for kind, of in slice["shown"]],
-        Path(slice["folder"]) / "report.html",
+        out,
     )
+    return [out]

@@ -7,10 +7,13 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.claims import Claim
+from ganbench.report.outputs import table_files
 from ganbench.report.tables import write
 from ganbench.stages.work import Work
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
+def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
     claims = [Claim.model_validate(claim) for claim in slice["claims"]]
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), claims)
+    folder = Path(slice["folder"])
+    write(Collected.read(Path(slice["collected"])), folder, claims)
+    return [folder / name for name in table_files()]

@@ -36,11 +36,12 @@ class Tracked:
     artifacts: int  # pictures logged
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    """Run the stage's job: track what is collected."""
+def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
+    """Run the stage's job: track what is collected. Others write to the store too, so no file stays as it left it."""
     collected = Collected.read(Path(slice["collected"]))
     with work.progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
         track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
+    return []
 
 
 def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, int], None] | None = None) -> Tracked:

@@ -21,23 +21,41 @@ def fetch(path: Path, sha256: str) -> None:
         GanbenchError: they are not there and cannot be fetched, or what is there is something else; the message says
             which file to put where.
     """
-    name = URL.rsplit("/", 1)[-1]
-    remedy = f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
     if not path.exists():
         try:
             with replacing(path) as temporary:
                 with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
                     shutil.copyfileobj(answer, file)
-                _verify(temporary, sha256, remedy)
+                verify(temporary, sha256, path)
         except OSError as error:
             raise GanbenchError(
-                f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). {remedy}"
+                f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). "
+                + _remedy(path, sha256)
             ) from None
-    _verify(path, sha256, remedy)
+    verify(path, sha256)
 
 
-def _verify(path: Path, sha256: str, remedy: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+def verify(path: Path, sha256: str, place: Path | None = None) -> None:
+    """Refuse weights whose SHA-256 does not begin with `sha256`.
+
+    Args:
+        path: the file.
+        sha256: first characters.
+        place: where it belongs, if not at `path`.
+
+    Raises:
+        GanbenchError: the message says which file to put where.
+    """
+    remedy = _remedy(place or path, sha256)
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GanbenchError(f"evaluate.metrics: fid: {path} cannot be read: {error.strerror}. {remedy}") from None
     if not found.startswith(sha256):
         raise GanbenchError(f"evaluate.metrics: fid: {path} has the SHA-256 {found}, not {sha256}... {remedy}")
+
+
+def _remedy(path: Path, sha256: str) -> str:
+    name = URL.rsplit("/", 1)[-1]
+    return f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."

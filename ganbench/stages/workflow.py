@@ -78,7 +78,7 @@ def start(plan: Plan, *, here: bool) -> None:
         SystemExit: something that a job would stumble over.
     """
     with _plain_errors():
-        folder.usable(plan)
+        folder.make(plan)
         path = plan.folder / folder.LOCK
         lock = try_lock(path)
         if lock is None:
