@@ -20,6 +20,7 @@ from ganbench.stages.device import available
 from ganbench.stages.estimating import estimate
 from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
+from ganbench.stages.processor import one_thread
 
 
 def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
@@ -34,6 +35,7 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
             game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
             a metric fits no data set, weights are missing, the disk has too little room, or there is no such device.
     """
+    one_thread()
     if here:
         available(plan.study.machine.device)
     estimates = []

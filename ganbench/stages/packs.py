@@ -61,7 +61,7 @@ def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], m
     """Write a pack's file: runs that are kept in others, and those just made."""
     with store.writing(path, kind) as file:
         runs = file.create_group("runs")
-        for digest, source in kept.items():
+        for digest, source in sorted(kept.items()):  # found as members of a set, whose order is chance
             with store.reading(source, kind) as older:
                 older.copy(store.inside(older, "runs", digest), runs, name=digest)
         _save(runs, made)
