@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processors import AS_IT_IS, blas_kernels
 
-from ganbench.core.arithmetic import FEW, eigh, matmul, norm
+from ganbench.core.arithmetic import FEW, eigh, matmul, norm, orthonormal
 
 ROUNDING = np.finfo(float).eps
 
@@ -76,12 +76,21 @@ def test_products_and_norms_are_numpy_s():
     assert norm(vector) == pytest.approx(np.linalg.norm(vector.astype(np.float64)), rel=1e-15)
 
 
+def test_two_vectors_are_made_orthonormal_though_nearly_parallel():
+    random = np.random.default_rng(0)
+    for apart in (1.0, 1e-9):
+        first = random.normal(size=500)
+        one, other = orthonormal(first, first + apart * random.normal(size=500))
+        assert one @ first == pytest.approx(np.linalg.norm(first))
+        np.testing.assert_allclose(np.stack([one, other]) @ np.stack([one, other]).T, np.eye(2), atol=1e-15)
+
+
 # Processors ----------------------------------------------------------------------------------------------------------
 
 BITS = """
 import hashlib
 import numpy as np
-from ganbench.core.arithmetic import eigh, matmul, norm
+from ganbench.core.arithmetic import eigh, matmul, norm, orthonormal
 from ganbench.metrics._frechet import frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 
@@ -90,7 +99,8 @@ bits = hashlib.sha256()
 for n in (1, 2, 3, 10, 32, 64):
     x, y = random.integers(-999, 999, size=(2, 700, n)) / 1000.0
     product = matmul(x.T, y)
-    for found in (product, *eigh(product + product.T), norm(x.ravel()), norm(y[:, 0].astype(np.float32))):
+    lengths = norm(x.ravel()), norm(y[:, 0].astype(np.float32))
+    for found in (product, *eigh(product + product.T), *orthonormal(x[:, 0], y[:, 0]), *lengths):
         bits.update(np.ascontiguousarray(found).tobytes())
     if n < 64:
         for found in (frechet_distance(moments(x), moments(y)), unbiased_mmd2(sums(x), sums(y))):

@@ -28,6 +28,15 @@ def norm(vector: np.ndarray) -> float:
     return float(np.sqrt(np.square(vector, dtype=np.float64).sum()))
 
 
+def orthonormal(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal vectors that span the plane of two others: the first one's direction, and what the other adds."""
+    one = one / norm(one)
+    for _ in range(2):  # once loses orthogonality to rounding where the two are nearly parallel
+        other = other - (one * other).sum() * one
+        other = other / norm(other)
+    return one, other
+
+
 def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
 
