@@ -67,7 +67,7 @@ def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     metric = fid.Metric()
     reference = metric.reference(look(images))
     same, other = (metric.score(look(x), reference)["fid"] for x in (images, others**3))
-    assert same == pytest.approx(0, abs=1e-6 * np.trace(reference[1]) + 1e-9)
+    assert same == pytest.approx(0, abs=1e-6 * np.trace(reference.covariance) + 1e-9)
     assert other > 10 * abs(same)
 
 

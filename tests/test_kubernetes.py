@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,15 @@ from ganbench.core.study import parse
 from ganbench.stages import asking, journal
 from ganbench.stages.journal import STOPPED
 from ganbench.stages.plan import Plan
+from ganbench.stages.processor import chosen_kernels
 
 PROFILE = "workflow/profiles/kubernetes"
 NAMESPACE, IMAGE, CLAIM, MOUNTED = "laboratory", "ganbench:test", "ganbench", "/ganbench"
 # What users set.
 SET = ("--kubernetes-shared-namespace", NAMESPACE, "--container-image", IMAGE, "--envvars", "MLFLOW_TRACKING_PASSWORD")
 SOON = ("--seconds-between-status-checks", "1")
+# Kernels of an old processor: pods that are not told of them compute other bits.
+KERNELS = chosen_kernels() | {"ATEN_CPU_CAPABILITY": "default"}
 PASSWORD = {"MLFLOW_TRACKING_PASSWORD": "a password: 100% secret"}
 
 # One pack, which leaves a checkpoint after every few steps.
@@ -101,11 +105,11 @@ def test_pods_make_what_one_machine_makes_though_one_is_killed_and_one_evicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with cluster_with(tmp_path) as (cluster, project):
-        undisturbed = Project.create(tmp_path / "undisturbed", ONE_PACK)
+        undisturbed = replace(Project.create(tmp_path / "undisturbed", ONE_PACK), environment=KERNELS)
         command = (sys.executable, "-m", "snakemake", "--workflow-profile", PROFILE, *SET, *SOON)
         with (
             undisturbed.running(*CORES) as other,
-            cluster.console({MOUNTED: project.folder}, MOUNTED, command, **PASSWORD) as submitter,
+            cluster.console({MOUNTED: project.folder}, MOUNTED, command, **PASSWORD, **KERNELS) as submitter,
         ):
             wait_for(lambda: any(project.results.glob("train/.resume/*/*.h5")), "a checkpoint", submitter)
             killed = next(pod for pod in cluster.pods if stage(pod) == "train")
@@ -152,7 +156,7 @@ def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
         assert resources["limits"]["memory"] == resources["requests"]["memory"]
         assert resources["limits"]["memory"] == memory or "--attempt 1" not in pod.command
         assert pod.container["image"] == IMAGE
-        assert pod.environment == PASSWORD
+        assert pod.environment == PASSWORD | KERNELS
 
 
 def assert_same(one: Project, other: Project) -> None:

@@ -189,9 +189,16 @@ def test_forgetting_is_counted(collected):
 
 
 def test_mixed_machines_and_edited_sources_are_warned_of(collected):
-    few = tiny(collected, ["finished"] * 4, [1.0] * 4, device=["cpu", "cpu", "gpu", "cpu"], commit="abc+")
+    different = {
+        "device": ["cpu", "cpu", "gpu", "cpu"],
+        "blas": ["openblas Haswell", "openblas Haswell", "openblas SkylakeX", "openblas Haswell"],
+        "evaluated_on": ["cpu, AVX2", "cpu, AVX2", None, "cpu, AVX512"],  # a game is not scored
+    }
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4, **different, commit="abc+")
     warnings = [each.text for each in findings(few) if each.warning]
     assert "The runs mix 2 values of device: cpu (3 runs) and gpu (1 run)." in warnings
+    assert "The runs mix 2 values of blas: openblas Haswell (3 runs) and openblas SkylakeX (1 run)." in warnings
+    assert "The runs mix 2 values of evaluated_on: cpu, AVX2 (2 runs) and cpu, AVX512 (1 run)." in warnings
     assert "4 of 4 runs were trained from sources that differed from their commit." in warnings
     assert not any("torch" in text for text in warnings)
 

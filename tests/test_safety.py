@@ -23,6 +23,7 @@ import torch
 import workflow_example
 from typer.testing import CliRunner
 
+from ganbench.analysis.columns import ORIGINS
 from ganbench.cli import app
 from ganbench.core import registry, store
 from ganbench.core.display import shown, visible
@@ -676,7 +677,7 @@ def report(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("report")
     collected = collected_example.build(folder / "collected")
     few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
-    renamed = {name: words(name) for name in ("outcome_why", "device", "commit", "python", "torch", "cuda")}
+    renamed = {name: words(name) for name in ("outcome_why", *ORIGINS)}
     runs = few.runs.assign(
         **renamed,
         objective=[words(f"objective {number % 2}") for number in range(len(few.runs))],

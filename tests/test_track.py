@@ -117,6 +117,8 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
         **{"outcome": "diverged", "outcome_step": "30", "outcome_why": "text", "contender": "of-grey", "pack": "text"},
         **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
+        **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
+        **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
         **{"commit": "text", "digest": "d01", "options": "text"},
     }
     assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]

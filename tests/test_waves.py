@@ -595,9 +595,8 @@ from pathlib import Path
 
 import torch
 
-from ganbench.stages import run, one_thread
+from ganbench.stages import run
 
-one_thread()
 slice, path, room = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), float(sys.argv[3])
 warm = slice | {"members": slice["members"][:1], "train": slice["train"] | {"steps": 1}}
 run("train", warm, path.parent.parent / "warm" / path.name)  # libraries are loaded as they are needed

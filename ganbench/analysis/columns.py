@@ -45,12 +45,27 @@ RUNS = {
     "trained_at": "UTC time at which the run's training ended, ISO 8601",
     "train_seconds": "the run's share of its pack's wall time in training steps, seconds",
     "device": "device the run was trained on",
+    "processor": "processor of the machine that trained the run",
+    "cpu_capability": "vector instructions that PyTorch used on it",
+    "blas": "NumPy's BLAS there, its version and the kind of processor that its kernels are for",
+    "threads": "most threads that a library computed with",
+    "judged_on": "device, processor, kernels and threads with which the judge of the run's data set was fitted",
+    "evaluated_on": "the same, with which the run's snapshots were scored",
+    "diagnosed_on": "the same, with which instruments looked at the run; of several, all",
+    "collected_on": "the same, with which this table was made",
     "python": "Python version",
+    "numpy": "NumPy version",
     "torch": "PyTorch version",
     "cuda": "CUDA version PyTorch was built for, or empty on a CPU",
     "commit": "git commit of the sources, with '+' where the working tree differed from it",
     "digest": "SHA-256 over the run's configuration and every source that can change its numbers",
 }
+
+# What a table should not mix: where they differ, so may the last bits of numbers, and more after long training.
+ORIGINS = (
+    *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
+    *("python", "numpy", "torch", "cuda", "commit"),
+)
 
 SNAPSHOTS = {
     "run": RUNS["run"],

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import OUTCOMES
+from ganbench.analysis.columns import ORIGINS, OUTCOMES
 from ganbench.analysis.contenders import contenders, failed, final_losses, headline, reference
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.settings import settings
@@ -250,8 +250,8 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _mixtures(runs: pd.DataFrame) -> Iterator[Finding]:
     """Warnings on what else differed between runs than the grid."""
-    for column in ("device", "torch", "cuda", "python", "commit"):
-        counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()
+    for column in ORIGINS:
+        counts = runs[column].dropna().replace("", "none").value_counts().sort_index()
         if len(counts) > 1:
             parts = listing([f"{name} ({plural(int(count), 'run')})" for name, count in counts.items()])
             yield Finding(f"The runs mix {len(counts)} values of {column}: {parts}.", "caution", warning=True)

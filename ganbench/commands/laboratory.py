@@ -39,8 +39,10 @@ def play(
     """Play a game and write or show the path of both players."""
     from ganbench import lab
     from ganbench.lab import terminal
+    from ganbench.stages.processor import one_thread
     from ganbench.stages.progress import progress
 
+    one_thread()
     terminal.target(out_file, terminal.TABLES, force)
     match = lab.game(
         game,
@@ -93,7 +95,9 @@ def field(
     from ganbench import lab
     from ganbench.lab import terminal
     from ganbench.lab.plane import PICTURES
+    from ganbench.stages.processor import one_thread
 
+    one_thread()
     terminal.target(out_file, PICTURES, force)
     parts = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
     drawn = lab.field(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.arithmetic import orthonormal
 from ganbench.core.interval import Interval
 from ganbench.core.metric import MetricInfo
 from ganbench.core.streams import stream
@@ -127,8 +128,8 @@ def _directions(match: Match, within: Tensor, like: Tensor) -> Tensor:
     count = int(within.sum())
     axes = like.new_zeros(len(match.members), 2, len(within))
     for place, member in enumerate(match.members):
-        both, _ = np.linalg.qr(stream(member.seed, "slice").normal(size=(2, count)).T)
-        axes[place][:, within] = torch.as_tensor(both.T).to(like)
+        both = stream(member.seed, "slice").normal(size=(2, count))
+        axes[place][:, within] = torch.as_tensor(np.stack(orthonormal(*both))).to(like)
     return axes
 
 

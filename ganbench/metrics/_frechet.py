@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
-Moments = tuple[np.ndarray, np.ndarray]
+from ganbench.core.arithmetic import eigh, matmul
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean (F,) and covariance (F, F) of features, in float64."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """The covariance's symmetric square root."""
+        values, vectors = eigh(self.covariance)
+        # Rounding can push a zero eigenvalue below zero.
+        return matmul(vectors * np.sqrt(values.clip(min=0)), vectors.T)
 
 
 def moments(features: np.ndarray) -> Moments:
-    """Mean (F,) and covariance (F, F) of features (n, F), in float64."""
+    """Moments of features (n, F)."""
     features = features.astype(np.float64)
-    return features.mean(axis=0), np.cov(features, rowvar=False).reshape(features.shape[1], features.shape[1])
+    mean = features.mean(axis=0)
+    centred = features - mean
+    return Moments(mean, matmul(centred.T, centred) / (len(features) - 1))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)).
 
-    The trace of the root is the sum of the roots of the eigenvalues of C_a^(1/2) C_b C_a^(1/2), which is symmetric:
-    stable where the covariances are singular, and several times faster than a matrix square root of the product.
+    The trace of the root is the sum of the roots of the eigenvalues of C_b^(1/2) C_a C_b^(1/2), which is symmetric:
+    stable where the covariances are singular, and several times faster than a matrix square root of the product. The
+    root of C_b is computed once for all that b is compared with.
     """
-    (mean_a, cov_a), (mean_b, cov_b) = a, b
-    values, vectors = np.linalg.eigh(cov_a)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T  # rounding can push a zero eigenvalue below zero
-    cross = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
-    return float(np.square(mean_a - mean_b).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+    product = matmul(matmul(b.root, a.covariance), b.root)
+    cross = np.sqrt(eigh((product + product.T) / 2)[0].clip(min=0)).sum()
+    apart = np.square(a.mean - b.mean).sum()
+    return float(apart + np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)

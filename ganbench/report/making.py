@@ -54,7 +54,11 @@ def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         found.append(("Trained", times.min() if times.nunique() == 1 else f"{times.min()} to {times.max()}"))
     for column, label in (
         ("device", "Device"),
+        ("processor", "Processor"),
+        ("cpu_capability", "Vector instructions"),
+        ("blas", "BLAS"),
         ("python", "Python"),
+        ("numpy", "NumPy"),
         ("torch", "PyTorch"),
         ("cuda", "CUDA"),
         ("commit", "Commit"),

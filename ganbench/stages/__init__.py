@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +28,13 @@ def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None)
         path: the file whose name carries the job's digest; the slice tells of any others.
         work: the job's surroundings; without any, nobody is told how far it is.
     """
+    from ganbench.stages.processor import one_thread
     from ganbench.stages.work import Work
 
     work = work or Work()
     function: Callable[[dict[str, Any], Path, Work], Any] = importlib.import_module(f"{__name__}.{stage}").run
+    one_thread()
+    logging.captureWarnings(True)
     if path.parent.name != STAMPS:
         function(slice, path, work)
         return
@@ -41,11 +43,3 @@ def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None)
         older.unlink()
     written = function(slice, path, work)
     sums.write(path, {file.relative_to(path.parent.parent).as_posix(): file for file in written})
-
-
-def one_thread() -> None:
-    """Keep this process to one thread: a machine's cores are filled by jobs."""
-    import torch
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    logging.captureWarnings(True)

@@ -20,6 +20,7 @@ from ganbench.stages.device import available
 from ganbench.stages.estimating import estimate
 from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
+from ganbench.stages.processor import one_thread
 from ganbench.stages.sizes import refuse_too_large
 from ganbench.tracking.address import trackable
 
@@ -37,6 +38,7 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
             a metric fits no data set, weights are missing, the disk has too little room, a method does not
             fit into memory, the tracking address cannot be written to, or there is no such device.
     """
+    one_thread()
     if here:
         available(plan.study.machine.device)
         trackable(plan.study.track.uri, to_be_made=plan.folder)

@@ -17,24 +17,25 @@ from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store, strict_json
+from ganbench.core.arithmetic import norm
 from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
 from ganbench.core.study import parse
 from ganbench.core.tree import Tree
-from ganbench.stages import one_thread, packs
+from ganbench.stages import packs
 from ganbench.stages.device import device
 from ganbench.stages.evaluate import panel_of
 from ganbench.stages.jobs import Job, looks
 from ganbench.stages.parts import CPU, examples, instrument_of, make, rules_of
 from ganbench.stages.plan import Plan
+from ganbench.stages.provenance import computed_on, versions
 from ganbench.stages.work import Work
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
-VERSIONS = ("device", "python", "torch", "cuda", "commit")
+VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python", "numpy", "torch", "cuda", "commit")
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    one_thread()
     folder = path.parent
     gather(Plan(parse(slice["study"], origin="the study that collect was given")), folder, work)
     for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
@@ -60,13 +61,17 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
                 curve, snapshot = _curves(point, trained), _snapshots(point, judged, metrics)
                 curves.append(curve)
                 snapshots.append(snapshot)
-                runs.append(_run(plan, point, trained, curve, snapshot, metrics))
+                runs.append(_run(plan, point, trained, curve, snapshot, metrics) | {"evaluated_on": _origin(judged)})
                 if judged is not None:
                     store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
-        with device(work.site.device):
-            references = _references(plan, metrics, samples.create_group("real"))
-    measurements, instruments = _measurements(plan, folder / "arrays.h5")
+        with device(work.site.device) as place:
+            references, judges = _references(plan, metrics, samples.create_group("real"))
+            here = computed_on(versions(place))
+    measurements, instruments, diagnosed = _measurements(plan, folder / "arrays.h5")
+    for run in runs:
+        run |= {"judged_on": judges.get(run["dataset"]), "collected_on": here}
+        run["diagnosed_on"] = "; ".join(sorted(diagnosed.get(run["run"], ()))) or None
     infos = {
         name: {column: asdict(info) for column, info in columns.items()}
         for name, columns in (("metrics", metrics), ("instruments", instruments))
@@ -101,9 +106,7 @@ def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
 
 def _initial_norms(snapshots: store.Group) -> dict[str, float]:
     """By player, the norm that its parameters' growth is measured against: their initial one."""
-    return {
-        player: float(np.linalg.norm(store.inside(snapshots, player)[0])) for player in snapshots if player != "step"
-    }
+    return {player: norm(store.inside(snapshots, player)[0]) for player in snapshots if player != "step"}
 
 
 def _labels(point: Run) -> dict[str, Any]:
@@ -162,15 +165,24 @@ def _run(
         "outcome_why": verdict.why,
         "steps_done": trained["steps_done"],
         **dict(sizes),
-        **{name: about[name] for name in (*STATES, *VERSIONS)},
+        **{name: about[name] for name in STATES},
+        **{name: about.get(name) for name in VERSIONS},
         "digest": trained["digest"],
         **final,
     }
 
 
-def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) -> pd.DataFrame:
-    """What held-out examples score against training examples, and how often each judge is right."""
-    rows = []
+def _origin(kept: Tree | None) -> str | None:
+    """What a part of the results was computed on; None where that was not recorded."""
+    return computed_on(kept["about"]) if kept and "about" in kept else None
+
+
+def _references(
+    plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group
+) -> tuple[pd.DataFrame, dict[str, str | None]]:
+    """What held-out examples score against training examples, and how often each judge is right; and, by data set, what
+    its judge was fitted on."""
+    rows, judges = [], {}
     seen: dict[str, dict[str, Any]] = {}
     for name, job in plan.evaluate.items():
         seen.setdefault(plan.packs[name].runs[0].choice("dataset").label, job.slice)
@@ -181,15 +193,17 @@ def _references(plan: Plan, metrics: dict[str, MetricInfo], real: h5py.Group) ->
         scores = panel_of(slice).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with store.reading(Path(slice["judge"]), "judge") as file:
-            accuracy = store.load(store.inside(file, "memory"))["accuracy"]
+            kept = {name: store.load(store.inside(file, name)) for name in ("memory", "about") if name in file}
+        accuracy, judges[dataset] = kept["memory"]["accuracy"], _origin(kept)
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
         store.save(real, {dataset: heldout[:512]})
-    return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"])
+    return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
 
 
-def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo]]:
-    """What the instruments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest."""
-    rows, infos = [], {}
+def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo], dict[str, set[str]]]:
+    """What the instruments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest; and,
+    by run, what that was computed on."""
+    rows, infos, origins = [], {}, {}
     with store.writing(arrays, "arrays") as file:
         for job in plan.diagnose.values():
             with store.reading(job.path, "diagnose") as kept:
@@ -197,11 +211,13 @@ def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, Met
                     tree = store.load(packs.group_of(kept, look["digest"]))
                     experiment, run = look["experiment"], look["run"]
                     rows += [(run, f"{experiment}.{name}", value) for name, value in tree["values"].items()]
+                    if origin := _origin(tree):
+                        origins.setdefault(run, set()).add(origin)
                     if tree["arrays"]:
                         store.save(file.require_group(experiment).create_group(run or "study"), tree["arrays"])
             infos |= _meanings(job)
     table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
-    return table, infos
+    return table, infos, origins
 
 
 def _meanings(job: Job) -> dict[str, MetricInfo]:

@@ -20,18 +20,18 @@ from ganbench.engine.diagnose import diagnose
 from ganbench.engine.memory import Watch
 from ganbench.engine.train import Training
 from ganbench.games import Rules
-from ganbench.stages import one_thread, packs
+from ganbench.stages import packs
 from ganbench.stages.checkpoints import lasting
 from ganbench.stages.device import device
 from ganbench.stages.jobs import looks
-from ganbench.stages.parts import images_of, instrument_of, rules_of, verify
+from ganbench.stages.parts import CPU, images_of, instrument_of, rules_of, verify
+from ganbench.stages.provenance import versions
 from ganbench.stages.team import runs_of, say
 from ganbench.stages.train import training_of
 from ganbench.stages.work import Work
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    one_thread()
     for named in slice["experiments"].values():
         verify(named["sources"], [("diagnostic", named)], "diagnose")
     for team in slice.get("teams", ()):
@@ -45,11 +45,12 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
 
 
 def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:
+    about = versions(CPU)
     for look in new:
         reading = instrument_of(slice["experiments"][look["experiment"]]).measure(None)
         values = {name: float(value) for name, value in reading.values.items()}
         arrays = {name: np.asarray(each) for name, each in reading.arrays.items()}
-        yield [(look, {"values": values, "arrays": arrays})]
+        yield [(look, {"values": values, "arrays": arrays, "about": about})]
 
 
 def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:
@@ -60,7 +61,7 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
         store.reading(Path(slice["trained"]), "train") as file,
         work.progress(f"diagnose {slice['pack']}", len(new), "looks") as report,
     ):
-        done = 0
+        done, about = 0, versions(place)
         for (experiment, team), mine in groupby(new, key=lambda look: (look["experiment"], look["team"])):
             alike, parts = list(mine), slice["teams"][team]["parts"]
             rules = rules_of(parts, slice["train"], images, place)
@@ -70,7 +71,7 @@ def _of_runs(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iter
                 trees = _in_parts(partial(_seen, file, instrument, rules, training, place), alike, place)
             else:  # an experiment without a selector passes over the games that its instrument cannot look at
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
-            yield list(zip(alike, trees, strict=True))
+            yield [(look, {**tree, "about": about}) for look, tree in zip(alike, trees, strict=True)]
             done += len(alike)
             report(done)
 

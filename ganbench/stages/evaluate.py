@@ -9,17 +9,17 @@ from typing import Any
 
 from ganbench.core import registry, store
 from ganbench.engine.evaluate import Panel, evaluate
-from ganbench.stages import one_thread, packs, weights
+from ganbench.stages import packs, weights
 from ganbench.stages.checkpoints import lasting
 from ganbench.stages.device import device
 from ganbench.stages.parts import examples, make, verify
+from ganbench.stages.provenance import versions
 from ganbench.stages.work import Work
 
 POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many of them are kept for one
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    one_thread()
     verify(slice["sources"], [("metric", named) for named in slice["metrics"]], "evaluate")
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
@@ -56,9 +56,10 @@ def _scored(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Itera
         store.reading(Path(slice["trained"]), "train") as file,
         work.progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
     ):
+        about = versions(place)
         for count, member in enumerate(new, start=1):
             snapshots = store.inside(packs.group_of(file, trained[member["digest"]]), "snapshots")
             generators = store.inside(snapshots, "generator")[:]
             tree = evaluate(panel, architecture, data, member["seed"], generators, slice["samples"], shown, place)
-            yield [(member, {**tree, "step": store.inside(snapshots, "step")[:]})]
+            yield [(member, {**tree, "step": store.inside(snapshots, "step")[:], "about": about})]
             report(count)

@@ -62,7 +62,7 @@ def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], m
     called = {member["digest"]: member for member in members}  # may have changed since the run was computed
     with store.writing(path, kind) as file:
         runs = file.create_group("runs")
-        for digest, source in kept.items():
+        for digest, source in sorted(kept.items()):  # found as members of a set, whose order is chance
             with store.reading(source, kind) as older:
                 tree = store.load(group_of(older, digest))
             store.save(runs.create_group(digest), {**tree, "member": called[digest]})

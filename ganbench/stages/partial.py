@@ -19,9 +19,10 @@ from ganbench.analysis.columns import MISSING
 from ganbench.analysis.words import shortened
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import exclusive
-from ganbench.stages import STAGES, collect, figures, one_thread, report, tables
+from ganbench.stages import STAGES, collect, figures, report, tables
 from ganbench.stages.jobs import Job, looks
 from ganbench.stages.plan import Plan
+from ganbench.stages.processor import one_thread
 from ganbench.stages.status import DONE, FAILED, SILENT, STATES, STOPPED, Standing, Status, look
 from ganbench.stages.work import Site, Work
 

@@ -20,7 +20,7 @@ import torch
 from ganbench.analysis.words import plural
 from ganbench.engine import fusing
 from ganbench.engine.train import Training, snapshot_steps
-from ganbench.stages import one_thread, packs
+from ganbench.stages import packs
 from ganbench.stages.checkpoints import Checkpoint, Pace
 from ganbench.stages.device import device
 from ganbench.stages.parts import CPU, images_of, make, rules_of, verify
@@ -31,7 +31,6 @@ from ganbench.tracking.live import live
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    one_thread()
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
     packs.finish(path, "train", slice["members"], partial(train_new, slice, work=work), work)

@@ -19,6 +19,7 @@ from ganbench.core.study import parse
 from ganbench.stages import folder
 from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
+from ganbench.stages.processor import THREADS
 
 
 def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), look: bool) -> Plan:
@@ -60,10 +61,11 @@ def named(plan: Plan, stage: str, wildcards: Any) -> Job:
 
 def surround_jobs(plan: Plan) -> None:
     """Give this process the surroundings that jobs inherit: the programs that Snakemake itself runs with, activated or
-    not; one thread each; and where they work, which is no parameter, whose change would make them run again: it changes
+    not; libraries that begin with one thread, where a node of many cores would have each of its jobs start as many; and
+    where they work, which is no parameter, whose change would make them run again: it changes
     no result."""
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ["GANBENCH_SITE"] = strict_json.dumps(plan.site)
 
 

@@ -6,6 +6,7 @@ stamps say nothing.
 
 from ganbench.report.outputs import figure_name
 from ganbench.stages import asking
+from ganbench.stages.processor import chosen_kernels
 from ganbench.stages.workflow import failed, named, plan_of, start, surround_jobs
 
 plan = plan_of(
@@ -17,6 +18,12 @@ plan = plan_of(
 RESULTS = str(plan.folder)
 
 surround_jobs(plan)
+
+
+# Jobs compute with the kernels that whoever submits them chose. Those of most clusters inherit the environment; a pod has
+# its image's, and what is named here.
+envvars:
+    *chosen_kernels(),
 
 
 wildcard_constraints:

@@ -1,0 +1,90 @@
+"""A small study whose stages run in one process each time, under any environment, to compare what they compute."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from processors import AS_IT_IS
+
+STUDY = {
+    "study": "repeated",
+    "results": "results",
+    "grid": [
+        {
+            "dataset": "few.py",
+            "architecture": {"name": "dcgan", "features": 16},
+            "learning_rate": 2.0e-3,
+            "seed": [0, 1],
+        },
+        {"game": "bilinear", "dynamics": "alternating", "update": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
+    ],
+    "train": {"steps": 30, "batch_size": 64, "snapshots": {"count": 3}},
+    "evaluate": {"metrics": ["fcd", "kid", "mode_coverage"], "samples": 1000, "shown": 2},
+    "diagnose": [{"diagnostic": {"name": "spectrum", "products": 10, "probes": 5}}, "path"],
+}
+FEW = '''"""Zeros, ones and twos."""
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.data import DataSpec, Examples, digits
+
+
+@dataclass(frozen=True)
+class Dataset:
+    judge: ClassVar[str] = "classifier"
+    spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=400, modes=3)
+
+    def load(self):
+        every = digits.Dataset().load()
+        train, heldout = every.train_modes < 3, every.heldout_modes < 3
+        parts = every.train[train][:400], every.train_modes[train][:400]
+        return Examples(*parts, every.heldout[heldout], every.heldout_modes[heldout])
+'''
+PROGRAM = """
+import sys
+from pathlib import Path
+import yaml
+from ganbench.core.study import parse
+from ganbench.stages import run
+from ganbench.stages.plan import Plan
+
+plan = Plan(parse(yaml.safe_load(Path("study.yaml").read_text()), origin="study"))
+for stage in sys.argv[1:]:
+    for job in plan.jobs(stage).values():
+        run(stage, job.slice, job.path)
+"""
+
+
+def begun(folder: Path) -> Path:
+    """A folder with the study and its examples."""
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    (folder / "few.py").write_text(FEW)
+    work(folder, ["prepare"], {})
+    return folder
+
+
+def again(folder: Path, copy: Path, stages: Sequence[str], environment: dict[str, str]) -> Path:
+    """The study's next stages, in a copy of its folder and in a process with this environment."""
+    shutil.copytree(folder, copy)
+    work(copy, stages, environment)
+    return copy
+
+
+def work(folder: Path, stages: Sequence[str], environment: dict[str, str]) -> None:
+    """Run all jobs of these stages."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *stages],
+        cwd=folder,
+        env=AS_IT_IS | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

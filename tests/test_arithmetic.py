@@ -1,0 +1,132 @@
+"""Linear algebra that is the same on every processor: against LAPACK, and under other processors' instructions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processors import AS_IT_IS, blas_kernels
+
+from ganbench.core.arithmetic import FEW, eigh, matmul, norm, orthonormal
+
+ROUNDING = np.finfo(float).eps
+
+
+def symmetric(n: int, kind: str, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    if kind == "covariance":
+        x = random.normal(size=(3 * n, n)) * np.exp(3 * random.normal(size=n))
+        return x.T @ x
+    if kind == "of lower rank":
+        x = random.normal(size=(max(1, n // 2), n))
+        return x.T @ x
+    if kind == "with equal eigenvalues":
+        turned, _ = np.linalg.qr(random.normal(size=(n, n)))
+        matrix = (turned * random.choice([-1.0, 0.0, 0.0, 2.0], size=n)) @ turned.T
+        return (matrix + matrix.T) / 2
+    matrix = np.zeros((n, n))  # some coordinates are not coupled at all
+    some = random.permutation(n)[: n // 2]
+    matrix[np.ix_(some, some)] = symmetric(len(some), "covariance", seed) if len(some) else 0
+    return matrix
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, FEW + 2),
+    st.sampled_from(["covariance", "of lower rank", "with equal eigenvalues", "partly zero"]),
+    st.integers(0, 2**32),
+)
+def test_eigenvalues_are_lapack_s(n, kind, seed):
+    matrix = symmetric(n, kind, seed)
+    scale = max(np.abs(matrix).max(), 1e-300)
+    values, vectors = eigh(matrix)
+    np.testing.assert_allclose(values / scale, np.linalg.eigvalsh(matrix) / scale, atol=20 * n * ROUNDING)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=20 * n * ROUNDING)
+    np.testing.assert_allclose((vectors * values) @ vectors.T / scale, matrix / scale, atol=40 * n * ROUNDING)
+
+
+def test_eigenvalues_of_any_size_of_numbers():
+    for scale in (1e-300, 1e300):
+        values, _ = eigh(scale * np.array([[2.0, 1.0], [1.0, 2.0]]))
+        np.testing.assert_allclose(values, [scale, 3 * scale], rtol=1e-15)
+    values, vectors = eigh(np.diag([1e200, 1e-200, 0.0, 1.0]))
+    assert values.tolist() == [0.0, 1e-200, 1.0, 1e200]
+    assert np.abs(vectors).sum(axis=0).tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize("n", [3, FEW + 1])
+def test_eigenvalues_of_what_is_not_finite_are_nan(n):
+    matrix = np.eye(n)
+    matrix[0, 1] = matrix[1, 0] = np.inf
+    values, vectors = eigh(matrix)
+    assert np.isnan(values).all()
+    assert vectors.shape == (n, n)
+
+
+def test_products_and_norms_are_numpy_s():
+    random = np.random.default_rng(0)
+    for m, n, k in ((3, 500, 3), (1, 7, 1), (FEW, 40, FEW), (FEW + 1, 40, 2)):
+        a, b = random.normal(size=(m, n)), random.normal(size=(n, k))
+        np.testing.assert_allclose(matmul(a, b), a @ b, rtol=1e-12, atol=1e-12)
+    vector = random.normal(size=1000).astype(np.float32)
+    assert norm(vector) == pytest.approx(np.linalg.norm(vector.astype(np.float64)), rel=1e-15)
+
+
+def test_two_vectors_are_made_orthonormal_though_nearly_parallel():
+    random = np.random.default_rng(0)
+    for apart in (1.0, 1e-9):
+        first = random.normal(size=500)
+        one, other = orthonormal(first, first + apart * random.normal(size=500))
+        assert one @ first == pytest.approx(np.linalg.norm(first))
+        np.testing.assert_allclose(np.stack([one, other]) @ np.stack([one, other]).T, np.eye(2), atol=1e-15)
+
+
+# Processors ----------------------------------------------------------------------------------------------------------
+
+BITS = """
+import hashlib
+import numpy as np
+from ganbench.core.arithmetic import eigh, matmul, norm, orthonormal
+from ganbench.metrics._frechet import frechet_distance, moments
+from ganbench.metrics._mmd import sums, unbiased_mmd2
+
+random = np.random.Generator(np.random.PCG64(0))
+bits = hashlib.sha256()
+for n in (1, 2, 3, 10, 32, 64):
+    x, y = random.integers(-999, 999, size=(2, 700, n)) / 1000.0
+    product = matmul(x.T, y)
+    lengths = norm(x.ravel()), norm(y[:, 0].astype(np.float32))
+    for found in (product, *eigh(product + product.T), *orthonormal(x[:, 0], y[:, 0]), *lengths):
+        bits.update(np.ascontiguousarray(found).tobytes())
+    if n < 64:
+        for found in (frechet_distance(moments(x), moments(y)), unbiased_mmd2(sums(x), sums(y))):
+            bits.update(np.float64(found).tobytes())
+"""
+OURS = BITS + "print(bits.hexdigest())"
+THEIRS = BITS + "print((x.T @ y).tobytes().hex())"
+
+
+def printed(code: str, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=AS_IT_IS | environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_no_kernel_of_blas_changes_a_bit():
+    kernels = blas_kernels()
+    ours = {printed(OURS, environment) for environment in kernels}
+    theirs = {printed(THEIRS, environment) for environment in kernels}
+    assert len(ours) == 1
+    assert len(theirs) > 1, "these kernels do not differ; nothing was shown"
+
+
+def test_no_vector_instructions_of_numpy_change_a_bit():
+    """NumPy has its loops several times, each for other instructions, which it can be told not to use."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    without = [" ".join(found[start:]) for start in range(len(found))]
+    assert len({printed(OURS, {"NPY_DISABLE_CPU_FEATURES": names}) for names in ("", *without)}) == 1
