@@ -48,6 +48,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 "cuda": "",
                 "digest": f"{digest}{index}",
             }
+            row |= {"architecture_width": None if shape is None else 64, "train_dtype": "float32"}
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
@@ -67,7 +68,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             file[f"runs/{row['run']}/step"] = [10, 20, 30]
             file[f"runs/{row['run']}/samples"] = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
             file[f"real/{run}"] = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
-    pd.DataFrame(runs).to_parquet(folder / "runs.parquet")
+    pd.DataFrame(runs).astype({"architecture_width": "Int64"}).to_parquet(folder / "runs.parquet")
     pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]).to_parquet(folder / "snapshots.parquet")
     pd.DataFrame(curves).to_parquet(folder / "curves.parquet")
     pd.DataFrame(columns=list(REFERENCES)).to_parquet(folder / "references.parquet")

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core import store
 from ganbench.core.files import replacing
@@ -28,6 +28,7 @@ from ganbench.stages.evaluate import panel_of
 from ganbench.stages.jobs import Job, looks
 from ganbench.stages.parts import CPU, examples, instrument_of, make, rules_of
 from ganbench.stages.plan import Plan
+from ganbench.stages.run_settings import settings_of, typed
 from ganbench.stages.work import Work
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
@@ -78,7 +79,7 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
         "references": references,
         "measurements": measurements,
         # The last, since who waits for this job takes it for done when this table is there.
-        "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
+        "runs": typed(runs, metrics),
     }
     for name, table in tables.items():
         with replacing(folder / f"{name}.parquet") as new:
@@ -160,10 +161,12 @@ def _run(
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
         **_labels(point),
-        "options": json.dumps(point.options),
+        **settings_of(plan.study, point),
         "outcome": verdict.outcome,
         "outcome_step": verdict.step,
         "outcome_why": verdict.why,
+        "failures_judged": ", ".join(verdict.judged),
+        "failures_not_judged": "; ".join(f"{failure}: {why}" for failure, why in verdict.not_judged.items()),
         "steps_done": trained["steps_done"],
         **dict(sizes),
         **{name: about[name] for name in (*STATES, *VERSIONS)},
