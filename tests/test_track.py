@@ -200,13 +200,14 @@ def test_artifacts_are_found_after_the_folder_has_moved(tmp_path, migrated, monk
     track(collected, study="s", uri=uri)
     moved = results.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(moved)
-    client = client_of("sqlite:///mlflow.db")
-    tracked = {run.info.run_name: run.info.run_id for run in runs_of("sqlite:///mlflow.db", "s")}
+    uri = f"sqlite:///{moved}/mlflow.db"  # whole, since MLflow keeps what it once opened under an address
+    client = client_of(uri)
+    tracked = {run.info.run_name: run.info.run_id for run in runs_of(uri, "s")}
     (tmp_path / "here").mkdir()
     path = client.download_artifacts(tracked["grey-d0"], "samples/step_00000010.png", str(tmp_path / "here"))
     with Image.open(path) as picture:
         assert picture.size == (3 * 5 * 11, 2 * 6 * 11)
-    track(collected, study="s", uri=f"sqlite:///{moved}/mlflow.db")
+    assert track(collected, study="s", uri=uri) == NOTHING_NEW
     assert [file.path for file in client.list_artifacts(tracked["points-d0"])] == ["samples"]
     assert not results.exists()
 

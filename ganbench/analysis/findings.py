@@ -14,7 +14,7 @@ import pandas as pd
 
 from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import as_loss, contenders, final_values, headline, reference
+from ganbench.analysis.contenders import as_loss, contenders, final_values, headline, reference, undetermined
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.statistics import wilson
@@ -167,6 +167,8 @@ def _forgotten(
     text = f"{observed(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
         text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
+        unknown = int(undetermined(gone).sum())
+        text += f" Of {unknown} it is not known whether they failed." if unknown else ""
     if contender is not None and len(gone):
         worst = gone.loc[gone["given_back"].idxmax()]
         last = number(worst["last"]) if np.isfinite(worst["last"]) else "no value"

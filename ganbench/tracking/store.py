@@ -74,12 +74,13 @@ class Store:
 
     def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
         """Draws a run's samples where its artifacts belong, and returns how many pictures."""
+        if not len(record.sample_steps):
+            return 0
         if self._pictures is not None:
             return draw_samples(record, frame, self._pictures.folder(run, "samples"))
         with tempfile.TemporaryDirectory() as folder:
             drawn = draw_samples(record, frame, Path(folder))
-            if drawn:
-                self._client.log_artifacts(run, folder, "samples")
+            self._client.log_artifacts(run, folder, "samples")
         return drawn
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
