@@ -20,6 +20,7 @@ METRICS = {
     "high_quality": ("High-quality share", "Share of generated examples that lie close to a mode", "high", 0.0, 1.0),
     "mode_kl": ("Mode imbalance (KL)", "Divergence of the generated modes from the real ones, in nats", "low", 0.0),
 }
+SETTINGS = ("architecture_width", "train_batch_size")
 STEPS = 2000
 SNAPSHOT_STEPS = (0, 10, 30, 100, 300, 1000, 2000)
 BINS = 80
@@ -69,7 +70,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
             samples = _samples(run, steps, real[run["dataset"]], generator)
             store.save(file.create_group(f"runs/{run['run']}"), {"step": np.array(steps), "samples": samples})
     tables = {
-        "runs": pd.DataFrame(runs)[[*RUNS, *(f"{name}_final" for name in metrics)]],
+        "runs": pd.DataFrame(runs)[[*RUNS, *SETTINGS, *(f"{name}_final" for name in metrics)]],
         "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
         "curves": pd.concat(curves, ignore_index=True)[list(CURVES)],
         "references": _references(),
@@ -119,7 +120,10 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "outcome": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "outcome_why": why[outcome],
-        "options": "{}",
+        "failures_judged": "diverged, discriminator-won, collapsed",
+        "failures_not_judged": "",
+        "architecture_width": 128 if architecture == "mlp" else None,
+        "train_batch_size": 64,
         "steps": STEPS,
         "steps_done": step["diverged"] if outcome == "diverged" else STEPS,
         "discriminator_parameters": 33921,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import collected_example
@@ -171,7 +170,10 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "outcome": "diverged" if away else "finished",
         "outcome_step": 60 if away else STEPS,
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
-        "options": json.dumps({"game_samples": 5} if "samples" in game else {}),
+        "failures_judged": "diverged",
+        "failures_not_judged": "; ".join(f"{name}: none of a game" for name in ("discriminator-won", "collapsed")),
+        "architecture_width": None,
+        "train_batch_size": None,
         "steps": STEPS,
         "steps_done": 60 if away else STEPS,
         "discriminator_parameters": 1,

@@ -221,6 +221,20 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
         check(toys(tmp_path, networks, **claiming(quantity)))
 
 
+def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
+    def claiming(quantity, of):
+        decide = [{"every": {"of": of, "quantity": quantity, "below": 1}}]
+        blind = {"evaluate": {"metrics": ["fcd"]}}
+        return blind | {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
+    check(toys(tmp_path, *blocks, **claiming("outcome.failed", {"game": "bilinear"})))
+    check(toys(tmp_path, *blocks, **claiming("outcome.diverged", {"game": "gan"})))
+    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.finished"):
+        with pytest.raises(GanbenchError, match=rf"claims\.A1: {quantity} of .* without the metric mode_coverage"):
+            check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
+
+
 def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
     experiment = {"name": "outcome", "diagnostic": "path"}
     with pytest.raises(

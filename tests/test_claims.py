@@ -439,7 +439,7 @@ def test_rate_in_words():
     assert part(collected([0.0, 0.5]), "rate", above=1, at_least=0.9).worst == "r0"
     assert part(collected([2.0, 2.0]), "rate", above=1, at_least=0.9).worst == ""
     some = part(collected([0.0, 2.0, NAN]), "rate", above=1, at_least=0.9)
-    assert some.text.startswith("1 of 2 runs with a number: share 0.5, ")
+    assert some.text.startswith("1 of 3 runs: share 0.333 to 0.667, ")
     assert "with 1 without a number counted either way" in some.text
 
 
@@ -587,7 +587,8 @@ def trained() -> SimpleNamespace:
         game="a",
         n_train=100,
         outcome=["finished", "discriminator-won", "diverged"],
-        options=['{"regularizer_gamma": 0.5}', "{}", None],
+        failures_judged="diverged, discriminator-won, collapsed",
+        regularizer_gamma=["0.5", "auto", None],
         fid_final=[3.0, 7.0, NAN],
     )
     steps, fid = [0, 10, 20, 30], {"r0": [9.0, 4.0, 2.0, 3.0], "r1": [7.0] * 4, "r2": [9.0, NAN, NAN, NAN]}

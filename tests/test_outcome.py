@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from ganbench.analysis.outcome import Rules, judge
 from ganbench.core.record import SERIES, series
@@ -40,6 +41,8 @@ def outcome(curve=None, snaps=None, diverged=None, **about):
 def test_a_healthy_run_has_finished():
     verdict = outcome()
     assert (verdict.outcome, verdict.step) == ("finished", STEPS)
+    assert verdict.judged == ("diverged", "discriminator-won", "collapsed")
+    assert verdict.not_judged == {}
 
 
 def test_a_run_with_numbers_that_are_none_has_diverged_when_they_came():
@@ -65,7 +68,9 @@ def test_a_discriminator_that_stays_sure_has_won_since_it_became_so():
 def test_a_critics_scores_are_no_probabilities():
     scores = curves(real_output=np.full(BINS, 1.6), fake_output=np.full(BINS, 0.0))
     assert outcome(scores).outcome == "discriminator-won"
-    assert outcome(scores, probabilities=False).outcome == "finished"
+    verdict = outcome(scores, probabilities=False)
+    assert (verdict.outcome, verdict.judged) == ("finished", ("diverged", "collapsed"))
+    assert list(verdict.not_judged) == ["discriminator-won"]
 
 
 def test_a_discriminator_that_was_sure_once_has_not_won():
@@ -89,12 +94,29 @@ def test_a_collapse_that_healed_is_none():
     assert outcome(snaps=snapshots(2.3, 0.1, 2.3, 0.1)).outcome == "finished"
 
 
-def test_without_the_metric_nobody_collapses():
-    assert outcome(snaps=snapshots(2.3).drop(columns="mode_kl")).outcome == "finished"
+UNSEEN = {
+    "without the metric": (dict(snaps=snapshots(2.3).drop(columns="mode_kl")), "mode_coverage was not evaluated"),
+    "without a value": (dict(snaps=snapshots(0.1, np.nan)), "no value at the last snapshot"),
+    "without snapshots": (dict(snaps=snapshots()), "no snapshot was evaluated"),
+    "of one mode": (dict(modes=1, snaps=snapshots(0.0)), "data of one mode"),
+}
 
 
-def test_unknown_scores_are_no_collapse():
-    assert outcome(snaps=snapshots(0.1, np.nan)).outcome == "finished"
+@pytest.mark.parametrize("how", UNSEEN)
+def test_a_collapse_that_was_not_measured_is_not_ruled_out(how):
+    about, why = UNSEEN[how]
+    verdict = outcome(**about)
+    assert (verdict.outcome, verdict.step) == ("undetermined", STEPS)
+    assert f"collapsed was not judged, since {verdict.not_judged['collapsed']}" in verdict.why
+    assert why in verdict.why
+    assert verdict.judged == ("diverged", "discriminator-won")
+    sure = curves(real_output=np.full(BINS, 0.999), fake_output=np.full(BINS, 0.001))
+    assert outcome(sure, **about).outcome == "discriminator-won", "a failure that was seen needs no other"
+    assert outcome(diverged=(3, "it became nan"), **about).outcome == "diverged"
+
+
+def test_a_snapshot_without_a_value_does_not_date_a_collapse():
+    assert outcome(snaps=snapshots(0.1, np.nan, 2.3)).step == STEPS
 
 
 # Games without data ---------------------------------------------------------------------------------------------------
@@ -127,6 +149,8 @@ def test_a_game_of_two_numbers_that_stays_has_finished():
     verdict = toy_outcome()
     assert (verdict.outcome, verdict.step) == ("finished", STEPS)
     assert "without" in verdict.why
+    assert verdict.judged == ("diverged",)
+    assert set(verdict.not_judged) == {"discriminator-won", "collapsed"}
 
 
 def test_a_game_of_two_numbers_can_only_diverge():

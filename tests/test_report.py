@@ -88,7 +88,7 @@ def test_tables_are_the_promised_files_with_every_column_documented(collected, t
     tables.write(collected, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(table_files())
     notes = (tmp_path / "COLUMNS.md").read_text()
-    for name, columns in tables.documented(collected.metrics).items():
+    for name, columns in tables.documented(collected).items():
         section = notes.split(f"## {name}\n")[1].split("\n## ")[0]
         documented = re.findall(r"^\| `([^`]+)` \| (?=\S)", section, flags=re.MULTILINE)
         read, typed = pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")
@@ -150,7 +150,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     )
     contender = texts(few, "contender")
     assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in contender
-    assert "at learning rate 0.0002; worst: 60 (1 seed, 1 more without a value), at learning rate 0.005." in contender
+    assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in contender
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
     assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
@@ -243,7 +243,7 @@ def test_samples_show_a_good_and_a_failed_run(collected):
     for contender in ("digits-fc", "digits-dcgan", "ring8-mlp"):
         (role, best), (other, worst) = samples.choose(collected, contender)
         runs = collected.runs[collected.runs["contender"] == contender]
-        assert (role, other) == ("Best run", "A failed run")
+        assert (role, other) == ("Best finished run", "A failed run")
         assert best["fcd_final"] == runs.loc[runs["outcome"] == "finished", "fcd_final"].min()
         assert worst["outcome"] != "finished"
 
@@ -408,5 +408,9 @@ def test_readers_of_files_never_import_torch(package):
 
 
 def test_the_example_keeps_to_the_contract(collected):
-    assert list(collected.runs.columns) == [*RUNS, *(f"{name}_final" for name in collected.metrics)]
+    assert list(collected.runs.columns) == [
+        *RUNS,
+        *collected_example.SETTINGS,
+        *(f"{name}_final" for name in collected.metrics),
+    ]
     assert set(collected.runs["outcome"]) == {"finished", "diverged", "collapsed", "discriminator-won"}

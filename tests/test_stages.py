@@ -14,6 +14,7 @@ from stored import flat, tree_of
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
+from ganbench.report import tables
 from ganbench.stages import device, folder, run
 from ganbench.stages import diagnose as diagnose_stage
 from ganbench.stages.jobs import looks
@@ -296,8 +297,38 @@ def test_the_tables_hold_games_with_and_without_data(study):
     assert "real_output" not in of_toys
     (dirac,) = runs.index[runs["game"].str.startswith("dirac")]
     assert "real_output" in set(study.curves.loc[study.curves["run"] == dirac, "series"])
-    assert '"regularizer_gamma": 0.5' in runs.loc[dirac, "options"]
+    assert runs.loc[dirac, "regularizer_gamma"] == 0.5
     assert (runs["discriminator_parameters"] > 0).all()
+
+
+def test_every_setting_of_a_run_is_a_column_of_its_type(study):
+    runs = study.runs.set_index("game")
+    gan, toys = runs.loc["gan"], runs.loc["bilinear"]
+    assert (gan["architecture_width"], gan["train_batch_size"], gan["evaluate_samples"]) == (8, 64, 100)
+    assert gan["evaluate_metrics"] == "fcd, mode_coverage"
+    assert (runs["train_dtype"] == "float64").all()
+    assert (runs["train_snapshots_count"] == STEPS + 1).all()
+    assert (runs["outcome_norm_growth"] == 50).all()
+    for name in ("architecture_width", "train_batch_size", "evaluate_samples", "regularizer_gamma"):
+        assert toys[name].isna().all(), f"{name} is no setting of a game of two numbers"
+    kinds = {name: runs[name].dtype.kind for name in ("architecture_width", "update_momentum", "train_curve_bins")}
+    assert kinds == {"architecture_width": "i", "update_momentum": "f", "train_curve_bins": "i"}
+    described = tables.documented(study)["runs"]
+    assert list(study.runs.columns) == list(described)
+    assert described["regularizer_gamma"].startswith("option `gamma` of the run's regularizer")
+
+
+def test_a_file_of_runs_says_what_each_is(tmp_path):
+    networks = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "learning_rate": 1e-3, "seed": [0, 1]}
+    toys = {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1, "seed": 0}
+    found = work(plan(tmp_path, grid=[networks, toys]), "prepare", "train")
+    seen = []
+    for job in found.train.values():
+        for run_tree in tree_of(job.path)["runs"].values():
+            config = run_tree["member"]["config"]
+            assert config["train"]["steps"] == STEPS
+            seen.append((config.get("architecture", {}).get("width"), config["game"]["name"]))
+    assert sorted(seen, key=str) == [(8, "gan"), (8, "gan"), (None, "bilinear")]
 
 
 def test_looks_know_their_runs(tmp_path):

@@ -103,14 +103,20 @@ def test_bootstrap_interval_depends_on_its_generator_alone():
 
 
 def test_spread_counts_the_runs_without_a_value():
-    failed = np.array([False, True, True, False, True])
-    summary = spread(np.array([3.0, np.nan, np.inf, 1.0, 8.0]), failed, np.random.default_rng(0))
-    assert (summary.runs, summary.failed, summary.values) == (5, 3, 3)
-    assert (summary.median, summary.min, summary.max) == (3.0, 1.0, 8.0)
+    summary = spread(np.array([3.0, np.nan, np.inf, 1.0, 8.0]), np.random.default_rng(0))
+    assert (summary.values, summary.min, summary.max) == (3, 1.0, 8.0)
     assert summary.iqm == pytest.approx(4.0)
-    nothing = spread(np.full(2, np.nan), np.array([True, True]), np.random.default_rng(0))
-    assert (nothing.runs, nothing.values) == (2, 0)
-    assert math.isnan(nothing.median)
+    nothing = spread(np.full(2, np.nan), np.random.default_rng(0))
+    assert nothing.values == 0
+    assert math.isnan(nothing.iqm)
+
+
+def test_observations_that_are_not_known_count_both_ways():
+    rate, none, every = wilson(2, 10, unknown=3), wilson(2, 10), wilson(5, 10)
+    assert (rate.lower, rate.upper) == (none.lower, every.upper)
+    assert math.isnan(rate.value)
+    with pytest.raises(ValueError, match="8 and 3 unknown of 10"):
+        wilson(8, 10, unknown=3)
 
 
 def test_given_back_is_the_lost_share_of_the_improvement():

@@ -110,6 +110,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **{"update": "some", "dataset": "grey"},
         **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
         **{"discriminator_parameters": "12", "generator_parameters": "34"},
+        **{"architecture_width": "64", "train_dtype": "float32"},
     }
     ours = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
     assert len(ours.pop("ganbench.content")) == 64
@@ -119,7 +120,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
         **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
-        **{"commit": "text", "digest": "d01", "options": "text"},
+        **{"commit": "text", "digest": "d01", "failures_judged": "text", "failures_not_judged": "text"},
     }
     assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
     end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000
@@ -147,7 +148,7 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
     (run,) = [run for run in runs_of(uri, study) if run.info.run_name == "toy-d0"]
     assert run.data.params == {
         **{"game": "some", "dynamics": "some", "update": "some", "learning_rate": "0.0002", "seed": "3"},
-        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34"},
+        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_dtype": "float32"},
     }
     assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
     assert "x_loss.max" in run.data.metrics
@@ -187,6 +188,30 @@ def test_artifacts_lie_beside_the_database(tmp_path, migrated):
     shutil.copy(migrated, tmp_path / "view.db")
     track(tiny_collected(tmp_path / "collected"), study="s", uri=f"sqlite:///{tmp_path}/view.db")
     assert len(list((tmp_path / "view-artifacts" / "s").glob("*/artifacts/samples/*.png"))) == 9
+
+
+@pytest.mark.parametrize("before", ["new", "with absolute addresses"])
+def test_artifacts_are_found_after_the_folder_has_moved(tmp_path, migrated, monkeypatch, before):
+    """An MLflow started in the folder of the database finds them, wherever that is."""
+    results = tmp_path / "results"
+    results.mkdir()
+    shutil.copy(migrated, results / "mlflow.db")
+    uri, collected = f"sqlite:///{results}/mlflow.db", tiny_collected(tmp_path / "collected")
+    if before != "new":  # as MLflow makes them
+        client_of(uri).create_experiment("s", (results / "mlflow-artifacts" / "s").as_uri())
+    track(collected, study="s", uri=uri)
+    moved = results.rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(moved)
+    uri = f"sqlite:///{moved}/mlflow.db"  # whole, since MLflow keeps what it once opened under an address
+    client = client_of(uri)
+    tracked = {run.info.run_name: run.info.run_id for run in runs_of(uri, "s")}
+    (tmp_path / "here").mkdir()
+    path = client.download_artifacts(tracked["grey-d0"], "samples/step_00000010.png", str(tmp_path / "here"))
+    with Image.open(path) as picture:
+        assert picture.size == (3 * 5 * 11, 2 * 6 * 11)
+    assert track(collected, study="s", uri=uri) == NOTHING_NEW
+    assert [file.path for file in client.list_artifacts(tracked["points-d0"])] == ["samples"]
+    assert not results.exists()
 
 
 def test_twice_adds_nothing(tmp_path, uri, study):

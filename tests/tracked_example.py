@@ -47,6 +47,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 "cuda": "",
                 "digest": f"{digest}{index}",
             }
+            row |= {"architecture_width": None if shape is None else 64, "train_dtype": "float32"}
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
@@ -76,7 +77,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
         for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities))
     }
     tables = {
-        "runs": pd.DataFrame(runs),
+        "runs": pd.DataFrame(runs).astype({"architecture_width": "Int64"}),
         "snapshots": pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]),
         "curves": pd.DataFrame(curves),
         "references": pd.DataFrame(columns=list(REFERENCES)),

@@ -78,7 +78,8 @@ TABLE = {
     "quantity": "number it looked at",
     "runs": "number of runs selected",
     "missing": "number of these without a number",
-    "value": "worst run's quantity, share of runs, or difference of means (the least one in an ordering)",
+    "value": "worst run's quantity, share of runs (empty where it is not known of all of them), or difference of means "
+    "(the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval",
     "high": "largest quantity, or upper bound of the 95% interval",
     "asked": "what was asked",

@@ -2,14 +2,18 @@
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that an
-instrument showed. Metric columns are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`,
-the value of the last networks; empty where the run diverged before); what a metric means stands in `metrics.json`, and
-what an instrument's numbers mean in `instruments.json`, written next to the tables.
+instrument showed. Every setting that is no axis is a column of `runs` as well (see `setting_columns`). Metric columns
+are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`, the value of the last networks;
+empty where the run diverged before); what a metric means stands in `metrics.json`, and what an instrument's numbers
+mean in `instruments.json`, written next to the tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ganbench.core.record import SERIES
+from ganbench.core.registry import CHOICES
 
 # The axes of the grid: together with the study's training options they say what a run is.
 AXES = {
@@ -25,6 +29,14 @@ AXES = {
     "seed": "seed of every random stream of the run",
 }
 
+# Every setting of a run that is no axis has a column of its own in `runs`, called after what it is a setting of.
+SETTINGS = {
+    **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
+    "train": "training option `{name}` of the study; empty where the run has no use for it",
+    "evaluate": "evaluation option `{name}` of the study; empty where the run is not evaluated",
+    "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
+}
+
 # Runs that agree on these differ in nothing but their seed: one setting.
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
@@ -32,10 +44,11 @@ RUNS = {
     "run": "identifier of the run, unique in the study: its contender, n_train, learning rate and seed",
     **AXES,
     "contender": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
-    "outcome": "what became of the run: finished, diverged, collapsed or discriminator-won",
+    "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",
     "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
-    "options": "JSON object of all numeric options of the run's parts, by <family>_<option>",
+    "failures_judged": "failures that could be seen in this run, separated by commas",
+    "failures_not_judged": "the other failures, each with the reason; empty where there are none",
     "steps": "training steps asked for",
     "steps_done": "training steps recorded before the run ended or diverged",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
@@ -60,6 +73,19 @@ RUNS = {
     "commit": "git commit of the sources, with '+' where the working tree differed from it",
     "digest": "SHA-256 over the run's configuration and every source that can change its numbers",
 }
+
+
+def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
+    """Those columns of `runs` that hold settings, `<of what>_<name>`, with what they mean.
+
+    Args:
+        columns: all columns of the table.
+        metrics: the metrics whose final values are among them.
+    """
+    others = {*RUNS, *(f"{metric}_final" for metric in metrics)}
+    parted = {column: column.partition("_") for column in columns if column not in others}
+    return {column: SETTINGS[of].format(name=name) for column, (of, _, name) in parted.items() if of in SETTINGS}
+
 
 # What a table should not mix: where they differ, so may the last bits of numbers, and more after long training.
 ORIGINS = (
@@ -108,11 +134,18 @@ MISSING = {
     "why": "the same in words, with the cause where it failed",
 }
 
-OUTCOMES = {
-    "finished": "trained to its last step and none of the failures below was seen",
+# In the order in which they are looked for: the first that is seen is the run's outcome.
+FAILURES = {
     "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",
-    "collapsed": "at the end the generated examples fall on few of the modes of the data, whatever their quality",
     "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
+    "collapsed": "at the end the generated examples fall on few of the modes of the data, whatever their quality",
+}
+
+FINISHED, UNDETERMINED = "finished", "undetermined"
+OUTCOMES = {
+    FINISHED: "trained to its last step and had none of the failures that a run of its kind can have",
+    **FAILURES,
+    UNDETERMINED: "trained to its last step, no failure was seen, and one that it may have had was not measured",
 }
 
 TABLES = {

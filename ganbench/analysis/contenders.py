@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
+from ganbench.analysis.statistics import Rate, wilson
 
 
 def contenders(collected: Collected) -> list[str]:
@@ -19,8 +21,35 @@ def dataset_of(collected: Collected, contender: str) -> str:
 
 
 def failed(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run failed: anything but having finished."""
-    return runs["outcome"] != "finished"
+    """Whether each run was seen to fail."""
+    return runs["outcome"].isin(list(FAILURES))
+
+
+def undetermined(runs: pd.DataFrame) -> pd.Series:
+    """Whether it is not known of each run if it failed: a failure that it may have had was not measured."""
+    return runs["outcome"] == UNDETERMINED
+
+
+def failure_rate(runs: pd.DataFrame) -> Rate:
+    """How many of the runs failed, and of how many that is not known."""
+    return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
+
+
+def happened(runs: pd.DataFrame, outcome: str) -> pd.Series:
+    """Whether each run had an outcome: 1 or 0, NaN where that was not judged.
+
+    A failure that a run was seen to have rules out those that are looked for after it.
+    """
+    found = runs["outcome"] == outcome
+    if outcome == FINISHED:
+        known = ~undetermined(runs)
+    elif outcome in FAILURES:
+        judged = runs["failures_judged"].fillna("").str.split(", ").map(lambda names: outcome in names)
+        earlier = list(FAILURES)[: list(FAILURES).index(outcome)]
+        known = found | judged.astype(bool) | runs["outcome"].isin(earlier)
+    else:
+        known = found | True
+    return found.astype("float64").where(known)
 
 
 def measured(collected: Collected, contender: str) -> list[str]:
@@ -55,13 +84,32 @@ def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
     return np.where(np.isfinite(signed), signed, np.inf)
 
 
-def final_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
-    """A metric at the end of each run, smaller is better; infinite for diverged runs, whatever they scored before.
+def final_values(runs: pd.DataFrame, metric: str) -> np.ndarray:
+    """A metric at the end of each run; NaN for diverged runs, whatever they scored before, shape (runs,).
 
     The last snapshot that a diverged run reached may have been a good one. It is not what training led to.
     """
-    losses = as_loss(runs[f"{metric}_final"].to_numpy(dtype=np.float64), info)
-    return np.where((runs["outcome"] == "diverged").to_numpy(), np.inf, losses)
+    values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
+    return np.where((runs["outcome"] == "diverged").to_numpy() | ~np.isfinite(values), np.nan, values)
+
+
+def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
+    """Median of a metric over the runs of a setting: the number that settings are ranked by, wherever it is shown.
+
+    It is over all runs: those that diverged or have no value count as worse than any. NaN where the middle falls on
+    such a run, that is, where half of the runs or more are such. Where neither end of a metric is better, such runs
+    have no place in an order and are left out.
+    """
+    values = final_values(runs, metric)
+    if info.best == "none":
+        values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan")
+    losses = np.sort(as_loss(values, info))
+    middle = losses[[(len(losses) - 1) // 2, len(losses) // 2]]
+    if not np.isfinite(middle).all():
+        return float("nan")
+    return float(middle.mean()) * (-1.0 if info.best == "high" else 1.0)
 
 
 def reference(collected: Collected, dataset: str, quantity: str) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from ganbench.analysis.evidence import Found, Group, asked
 from ganbench.analysis.quantities import Numbers
 from ganbench.analysis.statistics import wilson
-from ganbench.analysis.words import number, plural
+from ganbench.analysis.words import between, number, plural
 from ganbench.core.claims import ClosedForm, Every, Frequency, OneSided, Test
 
 
@@ -80,8 +80,8 @@ def frequency(numbers: Numbers, test: Frequency, group: Group) -> Found:
     total, missing, count = len(margin), int(np.isnan(margin).sum()), int((margin > 0).sum())
     if missing == total:
         return Found("undecided", f"none of {plural(total, 'run')} has a number", missing)
-    # A missing run counts as not in the share for the one bound, and as in it for the other.
-    low, high = wilson(count, total).lower, wilson(count + missing, total).upper
+    rate = wilson(count, total, unknown=missing)
+    low, high = rate.lower, rate.upper
     rare = test.at_least is None
     limit = test.at_most if rare else test.at_least
     if (high <= limit) if rare else (low >= limit):
@@ -90,12 +90,9 @@ def frequency(numbers: Numbers, test: Frequency, group: Group) -> Found:
         verdict = "refuted"
     else:
         verdict = "undecided"
-    share = count / (total - missing)
-    text = f"{count} of {plural(total, 'run')}: share {number(share)}"
-    if missing:
-        text = f"{count} of {plural(total - missing, 'run')} with a number: share {number(share)}"
+    text = f"{count} of {plural(total, 'run')}: share {between(count / total, (count + missing) / total)}"
     text += f", 95% interval {number(low)} to {number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
     worst = "" if np.isnan(against).all() else group.runs.index[np.nanargmax(against)]
-    return Found(verdict, f"{text}; asked: {asked(test)}", missing, share, low, high, worst)
+    return Found(verdict, f"{text}; asked: {asked(test)}", missing, rate.value, low, high, worst)

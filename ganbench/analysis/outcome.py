@@ -1,12 +1,16 @@
-"""What became of a run, by rules that a study can set; failures are results, so none goes unnamed."""
+"""What became of a run, by rules that a study can set. Failures are results: none goes unnamed, and none that was not
+measured passes for one that did not happen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+
+from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
+from ganbench.analysis.words import listing
 
 KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
 
@@ -29,6 +33,8 @@ class Verdict:
     outcome: str
     step: int
     why: str
+    judged: tuple[str, ...] = ()  # failures that could be seen
+    not_judged: Mapping[str, str] = field(default_factory=dict)  # by each other failure: why not
 
 
 def judge(
@@ -44,6 +50,10 @@ def judge(
 ) -> Verdict:
     """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
 
+    A failure that a run of this kind cannot have (a collapse in a game without data, a victory of a critic, whose score
+    is no probability) is not judged, and the outcome is known without it. A failure that it may have had, and that was
+    not measured, leaves the outcome undetermined where no other failure was seen.
+
     Args:
         rules: the thresholds.
         steps: training steps asked for.
@@ -54,20 +64,63 @@ def judge(
         modes: number of modes of the data; None for a game without data, which can only diverge.
         probabilities: whether outputs are probabilities of being real, by which a discriminator can be seen to win.
     """
+    impossible = _impossible(modes, probabilities)
+    unmeasured = {} if modes is None else _unmeasured(rules, snapshots, modes)
+    not_judged = {name: why for name in FAILURES for why in [impossible.get(name) or unmeasured.get(name)] if why}
+    judged = tuple(name for name in FAILURES if name not in not_judged)
+    verdict = _seen(rules, steps, diverged, initial_norms, curves, snapshots, modes, judged)
+    if verdict is None and unmeasured:
+        why = listing([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
+        verdict = Verdict(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
+    if verdict is None and modes is None:
+        verdict = Verdict(FINISHED, steps, f"played all {steps} steps without running off")
+    if verdict is None:
+        verdict = Verdict(FINISHED, steps, f"trained all {steps} steps without one of the failures")
+    return replace(verdict, judged=judged, not_judged=not_judged)
+
+
+def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
+    """Failures that a run of this kind cannot have, and why."""
+    if modes is None:
+        return {name: "a game without data has no such failure" for name in ("discriminator-won", "collapsed")}
+    return {} if probabilities else {"discriminator-won": "the output of a critic is a score and no probability"}
+
+
+def _unmeasured(rules: Rules, snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
+    """Failures that a run on data may have had unseen, and why."""
+    if KL not in snapshots:
+        return {"collapsed": "the metric mode_coverage was not evaluated"}
+    if not len(snapshots):
+        return {"collapsed": "no snapshot was evaluated"}
+    if np.isnan(snapshots[KL].iloc[-1]):
+        return {"collapsed": f"{KL} has no value at the last snapshot"}
+    if modes < 2:
+        return {"collapsed": "data of one mode do not show a collapse onto few"}
+    return {}
+
+
+def _seen(
+    rules: Rules,
+    steps: int,
+    diverged: tuple[int, str] | None,
+    initial_norms: Mapping[str, float],
+    curves: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    modes: int | None,
+    judged: tuple[str, ...],
+) -> Verdict | None:
+    """The first of the failures judged that is seen; arguments as those of `judge`."""
     if diverged is not None:
-        return Verdict("diverged", diverged[0], diverged[1])
+        return Verdict("diverged", *diverged)
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
     if modes is None:
         # Two players of a number each grow out of each other's: what counts is how far both together have gone.
         joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
-        return _ran_off(rules, series, dict.fromkeys(initial_norms, joint)) or Verdict(
-            "finished", steps, f"played all {steps} steps without running off"
-        )
+        initial_norms = dict.fromkeys(initial_norms, joint)
     return (
         _ran_off(rules, series, initial_norms)
-        or (_discriminator_won(rules, series, steps) if probabilities else None)
-        or _collapsed(rules, snapshots, modes)
-        or Verdict("finished", steps, f"trained all {steps} steps without one of the failures")
+        or (_discriminator_won(rules, series, steps) if "discriminator-won" in judged else None)
+        or (_collapsed(rules, snapshots, modes) if "collapsed" in judged else None)
     )
 
 
@@ -106,12 +159,10 @@ def _collapsed(rules: Rules, snapshots: pd.DataFrame, modes: int) -> Verdict | N
     frequent ones give n / m, whatever the quality of the examples, so a generator that is merely blurred has not
     collapsed.
     """
-    if KL not in snapshots or not len(snapshots):
-        return None
     filled = np.exp(-snapshots[KL])
     if not filled.iloc[-1] < rules.collapsed_modes:
         return None
-    fine = snapshots["step"][filled >= rules.collapsed_modes]
+    fine = snapshots["step"][~(filled < rules.collapsed_modes)]  # a snapshot without a value dates nothing
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
     why = (

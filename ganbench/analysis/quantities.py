@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 
@@ -12,11 +11,11 @@ from scipy import stats
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
+from ganbench.analysis.contenders import failed, happened, undetermined
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.expressions import Expression
 from ganbench.core.selectors import NUMERIC, Selector, matches
 
-FAILED = ("diverged", "collapsed", "discriminator-won")
 STUDY = ""  # stands for a run's identifier where a measurement belongs to none
 
 
@@ -74,26 +73,27 @@ class Numbers:
             case _ if name in (*NUMERIC, "steps"):
                 return self._of_runs(name).to_dict()
             case _:
-                return self._option(name)
+                return self._option(name).to_dict()
 
     def _of_runs(self, column: str) -> pd.Series:
         if column not in self._runs:
             return pd.Series(math.nan, index=self._runs.index)
         return pd.to_numeric(self._runs[column]).astype("float64")
 
-    def _option(self, name: str) -> Mapping[str, float]:
-        if "options" not in self._runs:
-            return {}
-        texts = self._runs["options"].items()
-        options = {run: json.loads(text) for run, text in texts if isinstance(text, str) and text}
-        return {run: own[name] for run, own in options.items() if name in own}
+    def _option(self, name: str) -> pd.Series:
+        """An option's number in each run; NaN in runs of which it is a text, or whose parts do not have it."""
+        if name not in self._runs:
+            return pd.Series(math.nan, index=self._runs.index)
+        return pd.to_numeric(self._runs[name], errors="coerce").astype("float64")
 
     def _outcome(self, what: str) -> Mapping[str, float]:
-        outcomes = {name.replace("-", "_"): (name,) for name in OUTCOMES} | {"failed": FAILED}
-        if what not in outcomes:
+        outcomes = {name.replace("-", "_"): name for name in OUTCOMES}
+        if what not in (*outcomes, "failed"):
             # Not NaN, nor 0 in every run: a misspelt outcome must not look like one that never happens.
-            raise GanbenchError(f"outcome.{what}: {unknown('outcome', what, outcomes)}")
-        return self._runs["outcome"].isin(outcomes[what]).astype("float64").to_dict()
+            raise GanbenchError(f"outcome.{what}: {unknown('outcome', what, [*outcomes, 'failed'])}")
+        if what == "failed":
+            return failed(self._runs).astype("float64").mask(undetermined(self._runs)).to_dict()
+        return happened(self._runs, outcomes[what]).to_dict()
 
     def _over_snapshots(self, how: str, metric: str) -> Mapping[str, float]:
         info = self._collected.metrics.get(metric)

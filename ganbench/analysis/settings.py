@@ -6,27 +6,33 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING
-from ganbench.analysis.contenders import contenders, failed
-from ganbench.analysis.statistics import spread, wilson
+from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
+from ganbench.analysis.contenders import as_loss, contenders, failure_rate, final_values, happened, median_value
+from ganbench.analysis.statistics import spread
 
 KEY = (*SETTING, "contender")
+AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a contender
 
 # Every interval draws from a generator of its own, so that a row's bounds do not move when other rows are added.
 BOOTSTRAP_SEED = 20210813
 
 COUNTS = {
     "runs": "number of runs, one per seed",
-    **{f"outcome_{name}": f"number of runs with the outcome {name}: {what}" for name, what in OUTCOMES.items()},
-    "failed": "number of runs with any other outcome than finished",
-    "failure_rate": "failed / runs",
-    "failure_low": "lower bound of the 95% Wilson interval of the failure rate",
-    "failure_high": "upper bound of the 95% Wilson interval of the failure rate",
+    **{
+        f"outcome_{name}": f"number of runs with the outcome {name}: {what}"
+        + ("" if name == UNDETERMINED else "; empty where that is so of none, and not known of all of them")
+        for name, what in OUTCOMES.items()
+    },
+    "failed": "number of runs that were seen to fail; empty where none was and one or more are undetermined",
+    "failure_rate": "failed / runs; empty where one run or more are undetermined",
+    "failure_low": "lower bound of the 95% Wilson interval of the failure rate, undetermined runs counted as finished",
+    "failure_high": "upper bound of the 95% Wilson interval of the failure rate, undetermined runs counted as failed",
 }
 
 SPREADS = {
-    "values": "number of runs that have a value; the others failed before one could be measured",
-    "median": "median over the runs that have a value",
+    "values": "number of runs that have a value and did not diverge",
+    "median": "median over all runs, of which those that diverged or have no value count as worse than any; empty where"
+    " half of the runs or more are such; over the runs that have a value where neither end is better",
     "iqm": "interquartile mean over the runs that have a value (a quarter of them cut from either end, rounded down)",
     "iqm_low": "lower bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
     "iqm_high": "upper bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
@@ -62,6 +68,8 @@ def settings(collected: Collected) -> pd.DataFrame:
         for key, runs in collected.runs.groupby(list(KEY), dropna=False)
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
+    counts = [name for name in COUNTS if name.startswith("outcome_")] + ["failed"]
+    table[counts] = table[counts].astype("Int64")  # whole numbers, of which some may not be known
     order = {name: place for place, name in enumerate(contenders(collected))}
     return table.sort_values(
         ["contender", "n_train", "learning_rate"],
@@ -71,22 +79,36 @@ def settings(collected: Collected) -> pd.DataFrame:
     )
 
 
-def _counts(runs: pd.DataFrame) -> dict[str, float]:
-    rate = wilson(int(failed(runs).sum()), len(runs))
+def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:
+    """Settings by how good their median is: smaller is better, infinite without a median; by the table's index.
+
+    Whatever calls a setting the best or the worst goes by this, and shows the median that it is made of.
+    """
+    return pd.Series(as_loss(rows[f"{metric}_median"].to_numpy(dtype=np.float64), info), index=rows.index)
+
+
+def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
+    rate = failure_rate(runs)
     return {
         "runs": len(runs),
-        **{f"outcome_{name}": int((runs["outcome"] == name).sum()) for name in OUTCOMES},
-        "failed": rate.count,
+        **{f"outcome_{name}": _count(happened(runs, name)) for name in OUTCOMES},
+        "failed": rate.count if rate.count or not rate.unknown else None,
         "failure_rate": rate.value,
         "failure_low": rate.lower,
         "failure_high": rate.upper,
     }
 
 
+def _count(happened: pd.Series) -> int | None:
+    """In how many runs it happened; None where it was seen in none, and is not known of all."""
+    count = int(happened.sum())
+    return count if count or happened.notna().all() else None
+
+
 def _spreads(runs: pd.DataFrame, metrics: dict[str, MetricInfo]) -> dict[str, float]:
     row = {}
-    for metric in metrics:
-        values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
-        summary = spread(values, failed(runs).to_numpy(), np.random.default_rng(BOOTSTRAP_SEED))
-        row |= {f"{metric}_{part}": getattr(summary, part) for part in SPREADS}
+    for metric, info in metrics.items():
+        summary = spread(final_values(runs, metric), np.random.default_rng(BOOTSTRAP_SEED))
+        told = {"median": median_value(runs, metric, info), **vars(summary)}
+        row |= {f"{metric}_{part}": told[part] for part in SPREADS}
     return row

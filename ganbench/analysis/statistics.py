@@ -23,11 +23,12 @@ class Rate:
     total: int
     lower: float
     upper: float
+    unknown: int = 0  # observations of which it is not known whether it happened; not in `count`
 
     @property
     def value(self) -> float:
-        """Observed share in [0, 1]; NaN without any observation."""
-        return self.count / self.total if self.total else float("nan")
+        """Observed share in [0, 1]; NaN without any observation, and where one of them is not known."""
+        return self.count / self.total if self.total and not self.unknown else float("nan")
 
     def overlaps(self, other: Rate) -> bool:
         """Whether the two intervals share a point."""
@@ -36,12 +37,9 @@ class Rate:
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric over the runs of one setting. The numbers describe the `values` runs that have one, of `runs` in all."""
+    """A metric over the runs of one setting. The numbers describe the `values` runs that have one."""
 
-    runs: int
-    failed: int
     values: int
-    median: float
     iqm: float
     iqm_low: float
     iqm_high: float
@@ -49,7 +47,7 @@ class Spread:
     max: float
 
 
-def wilson(count: int, total: int, *, confidence: float = CONFIDENCE) -> Rate:
+def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONFIDENCE) -> Rate:
     """Wilson score interval of a binomial rate.
 
     The interval holds every rate p that a score test would not reject: |count/total - p| <= z sqrt(p (1 - p) / total),
@@ -61,17 +59,22 @@ def wilson(count: int, total: int, *, confidence: float = CONFIDENCE) -> Rate:
     Args:
         count: number of runs in which it happened.
         total: number of runs; without any, the interval is [0, 1].
+        unknown: number of the other runs of which it is not known; they count as runs in which it did not happen for
+            the lower bound, and as runs in which it did for the upper one.
         confidence: coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: count is not between 0 and total.
+        ValueError: count and unknown together are not between 0 and total.
     """
-    if not 0 <= count <= total:
-        raise ValueError(f"count must lie between 0 and total, got {count} of {total}")
+    if not 0 <= count <= count + unknown <= total:
+        raise ValueError(f"count must lie between 0 and total, got {count} and {unknown} unknown of {total}")
     if total == 0:
         return Rate(count=0, total=0, lower=0.0, upper=1.0)
-    interval = stats.binomtest(count, total).proportion_ci(confidence_level=confidence, method="wilson")
-    return Rate(count=count, total=total, lower=float(interval.low), upper=float(interval.high))
+    low, high = (
+        stats.binomtest(each, total).proportion_ci(confidence_level=confidence, method="wilson")
+        for each in (count, count + unknown)
+    )
+    return Rate(count=count, total=total, lower=float(low.low), upper=float(high.high), unknown=unknown)
 
 
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -127,24 +130,20 @@ def bootstrap_interval(
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def spread(values: np.ndarray, failed: np.ndarray, generator: np.random.Generator) -> Spread:
-    """Summarise a metric over runs that differ in their seed alone.
+def spread(values: np.ndarray, generator: np.random.Generator) -> Spread:
+    """Summarise a metric over those of a setting's runs that have a value.
 
     Args:
         values: the metric of every run, NaN or infinite where a run has none, shape (runs,).
-        failed: whether each run failed, shape (runs,).
         generator: source of the bootstrap's resamples.
     """
     values = np.asarray(values, dtype=np.float64)
     kept = values[np.isfinite(values)]
-    counts = {"runs": len(values), "failed": int(np.sum(failed)), "values": len(kept)}
     if not len(kept):
-        numbers = ("median", "iqm", "iqm_low", "iqm_high", "min", "max")
-        return Spread(**counts, **dict.fromkeys(numbers, float("nan")))
+        return Spread(0, *[float("nan")] * 5)
     low, high = bootstrap_interval(kept, interquartile_mean, generator)
     return Spread(
-        **counts,
-        median=float(np.median(kept)),
+        values=len(kept),
         iqm=float(interquartile_mean(kept)),
         iqm_low=low,
         iqm_high=high,

@@ -60,6 +60,12 @@ class Run:
         return {**self.axes, "contender": self.contender}
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """All options of its parts, `<family>_<option>`, and of its training, `train_<option>`."""
+        parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
+        return parts | flat("train", self.config["train"])
+
+    @property
     def options(self) -> dict[str, float]:
         """The numbers among the options of its parts, for claims to reckon with: `<family>_<option>`."""
         return {
@@ -85,6 +91,15 @@ class Run:
         if self.n_train is None:  # without data there are no batches of them
             del train["batch_size"]
         return {**parts, **member, "train": train}
+
+
+def flat(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Options, those of sections too, by names of one level: `train_snapshots_count`."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        key = f"{prefix}_{name}"
+        found |= flat(key, value) if isinstance(value, dict) else {key: value}
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.contenders import as_loss, contenders, measured
-from ganbench.analysis.findings import AXIS_WORDS, Finding, findings
-from ganbench.analysis.settings import settings
+from ganbench.analysis.contenders import contenders, measured
+from ganbench.analysis.failures import not_judged
+from ganbench.analysis.findings import Finding, findings
+from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.words import between, number, percent
 from ganbench.core.files import replacing
 from ganbench.report.claims import claims_shown
@@ -120,13 +121,14 @@ def _contender(
     figures: Path,
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
-    rows = table[table["contender"] == name]
+    rows, runs = table[table["contender"] == name], collected.runs[collected.runs["contender"] == name]
     metrics = measured(collected, name)
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.contender == name],
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
         "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
+        "not_judged": [(failure, why) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected.metrics),
         "figures": [_figure(figures, kind, name) for kind, of in shown if of == name and kind in CONTENDER_FIGURES],
@@ -134,7 +136,7 @@ def _contender(
 
 
 def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
-    counts = [int(row[f"outcome_{outcome}"]) for outcome in OUTCOMES]
+    counts = [None if pd.isna(row[f"outcome_{name}"]) else int(row[f"outcome_{name}"]) for name in OUTCOMES]
     bounds = f"{percent(row['failure_low'])} to {percent(row['failure_high'])}"
     return {
         "setting": _setting(row, rows),
@@ -146,32 +148,25 @@ def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
 
 
 def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricInfo]) -> list[dict[str, object]]:
-    """Cells of the metrics table: median, range over seeds, number of runs with a value; the best medians are marked.
-
-    Only settings in which every run has a value and none diverged can be marked: a median without the lost runs, or
-    with what they scored before, flatters.
-    """
-    best = {}
-    steady = rows["outcome_diverged"] == 0
+    """Cells of the metrics table: median, range over seeds, number of runs with a value; the best medians are marked,
+    where there are several."""
+    best: dict[str, set] = {}
     for metric in metrics:
-        complete = (steady & (rows[f"{metric}_values"] == rows["runs"])).to_numpy()
-        if infos[metric].best != "none" and complete.any() and len(rows) > 1:
-            losses = np.where(complete, as_loss(rows[f"{metric}_median"].to_numpy(), infos[metric]), np.inf)
-            best[metric] = losses.min() * (-1.0 if infos[metric].best == "high" else 1.0)
+        losses = ranked(rows, metric, infos[metric])
+        differ = infos[metric].best != "none" and losses.min() < losses.max()
+        best[metric] = set(losses.index[losses == losses.min()]) if differ else set()
     written = []
-    for _, row in rows.iterrows():
-        complete = {metric: row[f"{metric}_values"] == row["runs"] for metric in metrics}
+    for index, row in rows.iterrows():
         cells = [
             {
                 "median": number(row[f"{metric}_median"]),
-                "range": between(row[f"{metric}_min"], row[f"{metric}_max"]) if row[f"{metric}_values"] > 1 else "",
-                "missing": "" if complete[metric] else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
-                "best": bool(
-                    row["outcome_diverged"] == 0
-                    and complete[metric]
-                    and metric in best
-                    and row[f"{metric}_median"] == best[metric]
-                ),
+                "range": between(row[f"{metric}_min"], row[f"{metric}_max"])
+                if row[f"{metric}_values"] > 1 or (row[f"{metric}_values"] and np.isnan(row[f"{metric}_median"]))
+                else "",
+                "missing": ""
+                if row[f"{metric}_values"] == row["runs"]
+                else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
+                "best": index in best[metric],
             }
             for metric in metrics
         ]

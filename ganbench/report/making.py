@@ -44,9 +44,9 @@ def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
     seconds = runs["train_seconds"].dropna()
     found = [
         ("Runs", f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused"),
-        ("Total training time", f"{duration(seconds.sum())} (each run's share of its pack's time)"),
     ]
     if len(seconds):
+        found.append(("Total training time", f"{duration(seconds.sum())} (each run's share of its pack's time)"))
         spread = f"{duration(seconds.median())} ({duration(seconds.min())} to {duration(seconds.max())})"
         found.append(("Training time of a run", f"median {spread}"))
     times = runs["trained_at"].dropna().astype(str)

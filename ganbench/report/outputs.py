@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-TABLES = ("runs", "snapshots", "references", "settings", "measurements", "claims")
+TABLES = ("runs", "snapshots", "curves", "references", "settings", "measurements", "claims")
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganbench.analysis import claims as verdicts
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.columns import MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.core.claims import Claim
@@ -19,6 +19,7 @@ from ganbench.report.outputs import TABLE_NOTES
 ROWS = {
     "runs": "One row per run.",
     "snapshots": "One row per run and snapshot: the metrics over training.",
+    "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and number that an instrument measured; what each means stands below.",
@@ -27,16 +28,18 @@ ROWS = {
 }
 
 
-def documented(metrics: dict[str, MetricInfo]) -> dict[str, dict[str, str]]:
+def documented(collected: Collected) -> dict[str, dict[str, str]]:
     """What every column of every written table holds, by table and column name, in the order of the columns."""
+    metrics = collected.metrics
     now = {name: describe(info) for name, info in metrics.items()}
     final = {
         f"{name}_final": f"{text} Of the last networks; empty where the run diverged before them."
         for name, text in now.items()
     }
     return {
-        "runs": {**RUNS, **final},
+        "runs": {**RUNS, **setting_columns(collected.runs.columns, metrics), **final},
         "snapshots": {**SNAPSHOTS, **now},
+        "curves": dict(CURVES),
         "references": dict(REFERENCES),
         "settings": settings_columns(metrics),
         "measurements": dict(MEASUREMENTS),
@@ -78,12 +81,13 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
     tables = {
         "runs": collected.runs,
         "snapshots": collected.snapshots,
+        "curves": collected.curves,
         "references": collected.references,
         "settings": settings(collected),
         "measurements": collected.measurements,
         "claims": verdicts.table(verdicts.decide(collected, claims)),
     }
-    notes = documented(collected.metrics)
+    notes = documented(collected)
     if collected.missing is not None:
         tables, notes = {"missing": collected.missing.runs} | tables, {"missing": dict(MISSING)} | notes
     for name, table in tables.items():

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.core.claims import VIEWS, quantities
+from ganbench.analysis.outcome import KL
+from ganbench.analysis.words import listing
+from ganbench.core.claims import VIEWS, Claim, names, quantities
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.grid import Run
 from ganbench.core.selectors import Selector, matches
@@ -139,9 +141,24 @@ def _instruments(plan: Plan) -> None:
     known |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in scores}
     known |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
     for claim in plan.study.claims:
+        if KL not in scores:
+            _collapse_unseen(plan, claim)
         for quantity in sorted(quantities(claim)):
             if quantity not in known:
                 raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, known))
+
+
+def _collapse_unseen(plan: Plan, claim: Claim) -> None:
+    """Refuse a claim about outcomes that are not known where no metric shows a collapse."""
+    trained = [run.point for run in plan.runs if run.choice("architecture")]
+    for test in claim.decide:
+        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(names(test)))
+        if unseen and any(matches(of, point) for _, of in test.test.selections() for point in trained):
+            raise GanbenchError(
+                f"claims.{claim.id}: {listing(unseen)} of runs that train networks on data cannot be known without the "
+                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                "outcome.diverged."
+            )
 
 
 def _alternatives(plan: Plan, data: DataSpec) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
 from ganbench.analysis.outcome import Rules, judge
-from ganbench.core import store, strict_json
+from ganbench.core import store
 from ganbench.core.arithmetic import norm
 from ganbench.core.grid import Run
 from ganbench.core.metric import MetricInfo
@@ -29,6 +29,7 @@ from ganbench.stages.jobs import Job, looks
 from ganbench.stages.parts import CPU, examples, instrument_of, make, rules_of
 from ganbench.stages.plan import Plan
 from ganbench.stages.provenance import computed_on, versions
+from ganbench.stages.run_settings import settings_of, typed
 from ganbench.stages.work import Work
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
@@ -81,7 +82,7 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
         "curves": pd.concat(curves, ignore_index=True),
         "references": references,
         "measurements": measurements,
-        "runs": pd.DataFrame(runs, columns=[*RUNS, *(f"{name}_final" for name in metrics)]),
+        "runs": typed(runs, metrics),
     }
     collected.write(folder, tables, infos)
 
@@ -159,10 +160,12 @@ def _run(
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
     return {
         **_labels(point),
-        "options": strict_json.dumps(point.options),
+        **settings_of(plan.study, point),
         "outcome": verdict.outcome,
         "outcome_step": verdict.step,
         "outcome_why": verdict.why,
+        "failures_judged": ", ".join(verdict.judged),
+        "failures_not_judged": "; ".join(f"{failure}: {why}" for failure, why in verdict.not_judged.items()),
         "steps_done": trained["steps_done"],
         **dict(sizes),
         **{name: about[name] for name in STATES},

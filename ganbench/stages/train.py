@@ -33,8 +33,17 @@ from ganbench.tracking.live import live
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     for team in slice["teams"]:
         verify(team["sources"], team["parts"].items(), "train")
-    packs.finish(path, "train", slice["members"], partial(train_new, slice, work=work), work)
+    members = [member | {"config": _config(slice, member)} for member in slice["members"]]
+    packs.finish(path, "train", members, partial(train_new, slice, work=work), work)
     shutil.rmtree(path.parent / ".resume" / slice["pack"], ignore_errors=True)
+
+
+def _config(slice: dict[str, Any], member: packs.Member) -> dict[str, Any]:
+    """What a run is made of and how it trains, for those who open its file and nothing else."""
+    parts = slice["teams"][member["team"]]["parts"]
+    return {family: {"name": part["name"], **part["options"]} for family, part in parts.items()} | {
+        "train": slice["train"]
+    }
 
 
 def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:

@@ -9,24 +9,19 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
     from mlflow.entities import Run
 
 POINTS_PER_BATCH = 1000  # the most metrics MLflow takes in one call, and the most runs it gives out
+PARAMS_PER_BATCH = 100  # the most parameters it takes in one call
 LIVE = "ganbench.live"  # tag of the runs that training streams, for as long as the files do not hold them
 OF_LIVE = f"tags.`{LIVE}` = 'true'"
 
 
-def experiment_of(client: MlflowClient, name: str, place: str | None = None) -> str:
-    """The identifier of the experiment of this name, which is made, or restored, where it has to be.
-
-    Args:
-        client: of the store.
-        name: of the experiment.
-        place: where the artifacts of a new one go; None is where the store wants them.
-    """
+def experiment_of(client: MlflowClient, name: str) -> str:
+    """The identifier of the experiment of this name, which is made, or restored, where it has to be."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     try:
         if found is None:
-            return client.create_experiment(name, place)
+            return client.create_experiment(name)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
     except MlflowException:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, RUNS
+from ganbench.analysis.columns import AXES, RUNS, setting_columns
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
@@ -60,6 +60,7 @@ def records(collected: Collected) -> Iterator[Record]:
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
+    settings = setting_columns(collected.runs.columns, collected.metrics)
     for row in collected.runs.to_dict("records"):
         run = row["run"]
         kept = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
@@ -83,7 +84,7 @@ def records(collected: Collected) -> Iterator[Record]:
             status="FAILED" if row["outcome"] == "diverged" else "FINISHED",
             start_ms=start_ms,
             end_ms=end_ms,
-            params=_texts(row, PARAMS),
+            params=_texts(row, (*PARAMS, *settings)),
             tags=tags,
             points=[
                 (name, float(value), min(round(start_ms + step_ms * step), end_ms), int(step))

@@ -6,6 +6,7 @@ and, last of all, the tag `ganbench.complete`.
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
 from ganbench.tracking.address import public
+from ganbench.tracking.artifacts import LocalArtifacts
 from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
-from ganbench.tracking.experiment import OF_LIVE, POINTS_PER_BATCH, active_runs, experiment_of
+from ganbench.tracking.experiment import OF_LIVE, PARAMS_PER_BATCH, POINTS_PER_BATCH, active_runs, experiment_of
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
@@ -31,11 +33,10 @@ class Store:
         from mlflow import MlflowClient
 
         self._uri = uri
-        # The folder of a local experiment is given: MLflow's default depends on the working directory.
-        place = None if database is None else database.with_name(f"{database.stem}-artifacts").resolve() / experiment
         with self._one_error("be opened", patience=FIRST_CONTACT):
             self._client = MlflowClient(tracking_uri=uri)
-            self._experiment = experiment_of(self._client, experiment, place and place.as_uri())
+            self._experiment = experiment_of(self._client, experiment)
+            self._pictures = None if database is None else LocalArtifacts(database, self._experiment, experiment)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
         """The complete runs by their content. Deletes what an interrupted or a simultaneous writer left over.
@@ -57,18 +58,29 @@ class Store:
         """Writes one run, its completeness last, and returns how many pictures were logged."""
         from mlflow.entities import Metric, Param
 
-        with self._one_error("be written"), tempfile.TemporaryDirectory() as folder:
+        with self._one_error("be written"):
             tags = {**record.tags, "ganbench.content": record.content}
             run = self._client.create_run(self._experiment, record.start_ms, tags, record.run).info.run_id
-            self._client.log_batch(run, params=[Param(name, text) for name, text in record.params.items()])
+            params = [Param(name, text) for name, text in record.params.items()]
+            for first in range(0, len(params), PARAMS_PER_BATCH):
+                self._client.log_batch(run, params=params[first : first + PARAMS_PER_BATCH])
             for first in range(0, len(record.points), POINTS_PER_BATCH):
                 batch = record.points[first : first + POINTS_PER_BATCH]
                 self._client.log_batch(run, metrics=[Metric(*point) for point in batch])
-            drawn = draw_samples(record, frame, Path(folder))
-            if drawn:
-                self._client.log_artifacts(run, folder, "samples")
+            drawn = self._draw(record, frame, run)
             self._client.set_terminated(run, record.status, record.end_ms)
             self._client.set_tag(run, "ganbench.complete", "true")
+        return drawn
+
+    def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
+        """Draws a run's samples where its artifacts belong, and returns how many pictures."""
+        if not len(record.sample_steps):
+            return 0
+        if self._pictures is not None:
+            return draw_samples(record, frame, self._pictures.folder(run, "samples"))
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = draw_samples(record, frame, Path(folder))
+            self._client.log_artifacts(run, folder, "samples")
         return drawn
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
@@ -104,7 +116,7 @@ class Store:
         try:
             with environment(patience, keep=True):
                 yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, OSError, sqlite3.Error) as error:
             remedy = (
                 "Move the file away to have it rebuilt from the results"
                 if self._uri.startswith("sqlite:")

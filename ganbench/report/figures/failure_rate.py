@@ -7,14 +7,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import contenders, failed
+from ganbench.analysis.contenders import contenders, failure_rate
 from ganbench.analysis.words import number
 from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
-from ganbench.report.figures.style import FAINT, title
+from ganbench.report.figures.style import FAINT, INK, title
 
 CAPTION = (
     "Each cell says how many of the runs with this learning rate and number of training examples failed, in any way;"
-    " darker is more. A blank cell was not run."
+    " darker is more. A blank cell was not run; ≥ and ? stand where it is not known of all runs whether they failed."
 )
 
 # From nearly white to the dark end of one hue: reads the same in grey and with any colour vision.
@@ -42,8 +42,10 @@ def draw(collected: Collected) -> Figure:
         rates, labels = np.full(shape, np.nan), np.full(shape, "", dtype=object)
         for cell, _, mine in settings_of(collected.runs[collected.runs["contender"] == name]):
             if len(mine):
-                count = int(failed(mine).sum())
-                rates[cell], labels[cell] = count / len(mine), f"{count}/{len(mine)}"
+                rate = failure_rate(mine)
+                rates[cell], labels[cell] = rate.value, f"{rate.count}/{rate.total}"
+                if rate.unknown:
+                    labels[cell] = f"≥{rate.count}/{rate.total}" if rate.count else f"?/{rate.total}"
         sns.heatmap(
             rates,
             ax=axes,
@@ -60,6 +62,8 @@ def draw(collected: Collected) -> Figure:
             yticklabels=[number(count) for count in levels[name].n_train],
         )
         axes.set_facecolor(FAINT)
+        for row, column in np.argwhere(np.isnan(rates)):  # cells without a colour, which seaborn does not annotate
+            axes.text(column + 0.5, row + 0.5, labels[row, column], ha="center", va="center", color=INK)
         panel_title(axes, name)
         axes.set(xlabel="learning rate", ylabel="" if place % columns else "training examples")
         axes.tick_params(length=0, rotation=0)

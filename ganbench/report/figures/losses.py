@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import FAILURES
 from ganbench.report.figures.panels import count_failed, grid, settings_of, size
 from ganbench.report.figures.style import (
     OUTCOME_COLOURS,
@@ -47,7 +48,7 @@ def draw(collected: Collected, contender: str) -> Figure:
         for _, run in mine.iterrows():
             if run["run"] in by_run:
                 _curves(axes, by_run[run["run"]])
-            if run["outcome"] != "finished" and np.isfinite(run["outcome_step"]):
+            if run["outcome"] in FAILURES and np.isfinite(run["outcome_step"]):
                 _mark(axes, run["outcome_step"], run["outcome"])
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
@@ -59,7 +60,7 @@ def draw(collected: Collected, contender: str) -> Figure:
     handles += [
         Line2D([], [], color=OUTCOME_COLOURS[name], marker="v", linestyle="", label=name)
         for name in present(runs["outcome"])
-        if name != "finished"
+        if name in FAILURES
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     title(figure, f"{contender}: losses")

@@ -11,16 +11,16 @@ from matplotlib.patches import Patch
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.contenders import contenders
 from ganbench.report.figures.panels import panel_title, rows_of, settings_of
-from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title
+from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title, told
 
 CAPTION = (
     "Each bar is one setting, cut into the shares of its runs that ended in each way; the numbers count runs, one per"
-    " seed. A steady method shows long bars of finished runs."
+    " seed. A steady method shows long bars of finished runs. Of undetermined runs it is not known whether they failed."
 )
 
 
 # What is legible on the bar's colour.
-ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator-won": "white"}
+ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator-won": "white", "undetermined": INK}
 
 
 def draw(collected: Collected) -> Figure:
@@ -61,7 +61,7 @@ def draw(collected: Collected) -> Figure:
         axes.set(xlim=(0, 1), ylim=(tallest - 0.4, -0.6))
         axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
         axes.spines["left"].set_visible(False)
-    handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome) for outcome in shown]
+    handles = [Patch(color=OUTCOME_COLOURS[outcome], label=told(outcome)) for outcome in shown]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     title(figure, "How the runs ended")
     return figure

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import MetricInfo
-from ganbench.analysis.contenders import failed
+from ganbench.analysis.contenders import failure_rate
 from ganbench.analysis.words import number
 from ganbench.report.figures.style import QUIET
 
@@ -96,10 +96,11 @@ def panel_title(axes: Axes, name: str) -> None:
 
 
 def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
-    """Say in a panel's upper right corner how many of its runs failed."""
-    count = int(failed(runs).sum())
-    if count:
-        axes.set_title(f"{count} of {len(runs)} failed", loc="right", fontsize=8, color=QUIET)
+    """Say in a panel's upper right corner how many of its runs failed, and of how many that is not known."""
+    rate = failure_rate(runs)
+    words = [f"{rate.count} of {rate.total} failed"] if rate.count else []
+    words += [f"{rate.unknown} undetermined"] if rate.unknown else []
+    axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
 
 
 def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray) -> None:

@@ -47,7 +47,8 @@ def draw(collected: Collected, contender: str) -> Figure:
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    extra = [Line2D([], [], label="real data", **REFERENCE)]
+    ideals = [reference(collected, dataset_of(collected, contender), metric) for metric in metrics]
+    extra = [Line2D([], [], label="real data", **REFERENCE)] if any(each is not None for each in ideals) else []
     outcome_legend(figure, present(runs["outcome"]), extra=extra, lines=True)
     title(figure, f"{contender}: progress")
     return figure

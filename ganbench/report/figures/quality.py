@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import contenders, dataset_of, measured, reference
+from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.contenders import contenders, dataset_of, measured, median_value, reference
 from ganbench.analysis.words import number
 from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
 from ganbench.report.figures.style import (
@@ -27,8 +27,9 @@ from ganbench.report.figures.style import (
 )
 
 CAPTION = (
-    "Each mark is one run's last measured value, its shape and colour say how the run ended, and the bar is the median"
-    " of its setting. The dashed line is what real data score; runs without a value are counted above the panel (n/a)."
+    "Each mark is one run's last measured value, its shape and colour say how the run ended. The bar is the median of"
+    " its setting, in which runs that diverged or have no value count as worse than any; it is missing where these are"
+    " half or more. The dashed line is what real data score; runs without a value are counted above the panel (n/a)."
 )
 
 METRICS = 2  # as many of the most telling metrics as fit side by side
@@ -54,19 +55,20 @@ def draw(collected: Collected) -> Figure:
             _panel(axes, collected, runs, chosen[name][column])
             axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
         heading(panels[row, 0], name, above=31)
-    extra = [
-        Line2D([], [], color=INK, linewidth=2, label="median"),
-        Line2D([], [], label="real data", **REFERENCE),
-    ]
+    extra = [Line2D([], [], color=INK, linewidth=2, label="median")]
+    if any(
+        reference(collected, dataset_of(collected, name), each) is not None for name in names for each in chosen[name]
+    ):
+        extra.append(Line2D([], [], label="real data", **REFERENCE))
     outcome_legend(figure, present(collected.runs["outcome"]), extra=extra, lines=False)
     title(figure, "What the generators score at the end")
     return figure
 
 
 def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
-    info, column = collected.metrics[metric], f"{metric}_final"
+    info = collected.metrics[metric]
     ideal = reference(collected, dataset_of(collected, runs["contender"].iloc[0]), metric)
-    values = runs[column].to_numpy(dtype=np.float64)
+    values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     metric_scale(axes, info, np.append(values, np.nan if ideal is None else ideal))
     if ideal is not None:
         axes.axhline(ideal, zorder=1, **REFERENCE)
@@ -75,7 +77,7 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
     for (row, place), _, mine in settings_of(runs):
         x = row * (len(levels.learning_rate) + GAP) + place
         ticks.append(x)
-        _setting(axes, x, mine, column)
+        _setting(axes, x, mine, metric, info)
     axes.set_xticks(ticks, [number(rate) for rate in levels.learning_rate] * len(levels.n_train))
     axes.set_xlim(-0.6, max(ticks) + 0.6)
     axes.set_xlabel("learning rate")
@@ -88,17 +90,18 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
         axes.xaxis.labelpad = 14
 
 
-def _setting(axes: Axes, x: float, runs: pd.DataFrame, column: str) -> None:
+def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: MetricInfo) -> None:
     """The runs of one setting, side by side in the order of their seeds: no two marks hide each other."""
     runs = runs.sort_values("seed")
-    values = runs[column].to_numpy(dtype=np.float64)
+    values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     known = np.isfinite(values)
     offsets = np.linspace(-0.26, 0.26, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
     for place, value, outcome in zip(x + offsets[known], values[known], runs["outcome"][known], strict=True):
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
         axes.plot(place, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
-    if known.any():
-        axes.hlines(np.median(values[known]), x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
+    median = median_value(runs, metric, info)
+    if np.isfinite(median):
+        axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
     if not known.all():
         place = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
         text = f"{int((~known).sum())} n/a"

@@ -9,14 +9,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import dataset_of, failed, final_losses, headline
+from ganbench.analysis.columns import FINISHED
+from ganbench.analysis.contenders import as_loss, dataset_of, failed, final_values, headline
 from ganbench.analysis.words import number
 from ganbench.report.figures import histograms, points, strips
 from ganbench.report.figures.style import nothing
 
 CAPTION = (
-    "The best run of the contender and, where there is one, a failed run; each shows the same latent points at every"
-    " snapshot, so that one can follow what becomes of one example. Real examples are shown for comparison."
+    "The best of the contender's finished runs and, where there is one, a failed run; each shows the same latent"
+    " points at every snapshot, so that one can follow what becomes of one example. Real examples are shown for"
+    " comparison."
 )
 
 
@@ -55,7 +57,7 @@ def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
     metric = headline(collected, contender)
     losses = np.zeros(len(runs))
     if metric is not None:
-        losses = final_losses(runs, metric, collected.metrics[metric])
+        losses = as_loss(final_values(runs, metric), collected.metrics[metric])
     runs = runs.assign(
         bad=failed(runs), loss=losses, shots=runs["run"].map(collected.snapshots["run"].value_counts()).fillna(0)
     )
@@ -64,8 +66,9 @@ def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
     if others.empty:
         return [("The run", best)]
     worst = others.sort_values(["bad", "shots", "loss"], ascending=False, kind="stable").iloc[0]
+    kind = "finished run" if best["outcome"] == FINISHED else "run"
     return [
-        ("Best run" if np.isfinite(best["loss"]) else "A run", best),
+        (f"Best {kind}" if np.isfinite(best["loss"]) else f"A {kind}", best),
         ("A failed run" if worst["bad"] else "The weakest run", worst),
     ]
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
+from ganbench.analysis.columns import UNDETERMINED
 from ganbench.analysis.words import number
 from ganbench.core.files import replacing
 from ganbench.report.outputs import FIGURE_FORMATS
@@ -24,8 +25,9 @@ OUTCOME_COLOURS = {
     "diverged": "#d55e00",
     "collapsed": "#e69f00",
     "discriminator-won": "#aa4499",
+    "undetermined": "#9a9a9a",
 }
-OUTCOME_MARKERS = {"finished": "o", "diverged": "X", "collapsed": "s", "discriminator-won": "^"}
+OUTCOME_MARKERS = {"finished": "o", "diverged": "X", "collapsed": "s", "discriminator-won": "^", "undetermined": "P"}
 PLAYER_COLOURS = {"discriminator_loss": "#332288", "generator_loss": "#2a9d8f"}
 PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
 
@@ -136,13 +138,18 @@ def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] |
         lines: whether outcomes are drawn as lines or as markers.
     """
     handles = [
-        Line2D([], [], color=OUTCOME_COLOURS[name], linewidth=1.6, label=name)
+        Line2D([], [], color=OUTCOME_COLOURS[name], linewidth=1.6, label=told(name))
         if lines
-        else Line2D([], [], color=OUTCOME_COLOURS[name], linestyle="", marker=OUTCOME_MARKERS[name], label=name)
+        else Line2D([], [], color=OUTCOME_COLOURS[name], linestyle="", marker=OUTCOME_MARKERS[name], label=told(name))
         for name in outcomes
     ]
     handles += extra or []
     figure.legend(handles=handles, loc="outside lower left", ncols=max(1, len(handles)))
+
+
+def told(outcome: str) -> str:
+    """An outcome as legends call it."""
+    return f"{UNDETERMINED} (a failure was not measured)" if outcome == UNDETERMINED else outcome
 
 
 def present(outcomes: object) -> list[str]:

@@ -1,0 +1,113 @@
+"""How many runs failed, in sentences: of all runs, by axis and over seeds, with what was not judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pandas as pd
+
+from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.contenders import failure_rate
+from ganbench.analysis.settings import AXIS_WORDS
+from ganbench.analysis.statistics import Rate
+from ganbench.analysis.words import between, interval, listing, number, observed, plural
+
+
+def overall(runs: pd.DataFrame, *, when: bool) -> str:
+    """How many runs failed and how, of how many that is not known, and which failures were not judged.
+
+    Args:
+        runs: rows of the table of runs.
+        when: whether to tell the steps at which failures were first seen.
+    """
+    rate = failure_rate(runs)
+    if not rate.unknown:
+        text = observed(rate, "runs failed")
+    elif rate.unknown == rate.total:
+        text = f"None of {plural(rate.total, 'run')} was seen to fail, but whether they failed is not known"
+    else:
+        text = (
+            f"{rate.count} of {rate.total} runs were seen to fail, and of {rate.unknown} it is not known whether they"
+            f" failed (95% interval of the share that failed {interval(rate)}, these counted either way)"
+        )
+    text += f": {_how(runs, when=when)}." if rate.count else "."
+    return " ".join([text, *_not_judged(runs)])
+
+
+def _how(runs: pd.DataFrame, *, when: bool) -> str:
+    """The failures by outcome, if asked for with the steps at which they were first seen."""
+    parts = []
+    for outcome in FAILURES:
+        mine = runs[runs["outcome"] == outcome]
+        if mine.empty:
+            continue
+        steps = mine["outcome_step"].dropna()
+        seen = f" (first seen at step {between(steps.min(), steps.max())})" if when and len(steps) else ""
+        parts.append(f"{len(mine)} {outcome}{seen}")
+    return listing(parts)
+
+
+def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Every failure that was not judged in some of the runs, the reason, and in how many runs."""
+    texts = runs["failures_not_judged"].fillna("")
+    counts = Counter(reason for text in texts for reason in text.split("; ") if reason)
+    return [(*reason.split(": ", 1), count) for reason, count in counts.items()]
+
+
+def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
+    for failure, why, count in not_judged(runs):
+        where = f"any of {len(runs)}" if count == len(runs) > 1 else f"{count} of {len(runs)}"
+        yield f"Not judged in {where} {'run' if len(runs) == 1 else 'runs'}: {failure} ({why})."
+
+
+def by_axis(runs: pd.DataFrame) -> Iterator[str]:
+    """Failures of one contender by each axis that varies, over all levels of the other."""
+    for axis, words in AXIS_WORDS.items():
+        rates = {level: failure_rate(mine) for level, mine in runs.groupby(axis)}
+        if len(rates) < 2:
+            continue
+        text = f"Failures by {words}: {listing([_at(level, rate) for level, rate in rates.items()])}."
+        low, high = min(rates, key=lambda level: rates[level].value), max(rates, key=lambda level: rates[level].value)
+        if any(rate.unknown for rate in rates.values()):
+            text += " The levels are not compared, since it is not known of all runs whether they failed."
+        elif rates[low].value == rates[high].value:
+            text += " The share is the same at every level."
+        else:
+            verdict = (
+                "overlap, so that these runs do not tell the two apart"
+                if rates[low].overlaps(rates[high])
+                else "do not overlap"
+            )
+            text += (
+                f" The 95% intervals at {number(low)} ({interval(rates[low])}) and at {number(high)}"
+                f" ({interval(rates[high])}) {verdict}."
+            )
+        yield text
+
+
+def _at(level: float, rate: Rate) -> str:
+    """How many runs failed at a level of an axis."""
+    if rate.unknown:
+        return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {number(level)}"
+    return f"{rate.count} of {rate.total} at {number(level)}"
+
+
+def over_seeds(table: pd.DataFrame) -> Iterator[str]:
+    """Whether seeds of one setting fail together.
+
+    Args:
+        table: rows of the table of settings.
+    """
+    repeated = table[table["runs"] > 1]
+    if repeated.empty:
+        return
+    mixed = int(((repeated["failed"] > 0) & (repeated["outcome_finished"] > 0)).sum())
+    always = int((repeated["failed"] == repeated["runs"]).sum())
+    never = int((repeated["outcome_finished"] == repeated["runs"]).sum())
+    text = (
+        f"Of {plural(len(repeated), 'setting')} with more than one seed, every seed failed in {always},"
+        f" none failed in {never}, and in {mixed} some failed while others did not."
+    )
+    unknown = len(repeated) - mixed - always - never
+    yield text + (f" In {unknown} that is not known, since a failure was not measured." if unknown else "")
