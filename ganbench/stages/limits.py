@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 WALL = 6  # times the limit of processor time, for what waits instead of computing
@@ -46,11 +48,21 @@ def limited(seconds: float) -> Iterator[None]:
 def limit_memory() -> int:
     """Have allocations beyond the limit fail in this process; returns the limit, in bytes. What a process reserves and
     does not use, as CUDA does by the terabyte, does not count."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = int(min(MEMORY_LIMIT, SHARE * free))
+    limit = int(min(MEMORY_LIMIT, SHARE * _available()))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard not in (resource.RLIM_INFINITY, -1):
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return limit
+
+
+def _available() -> int:
+    """Bytes of main memory that a process may have without another one's going to disk."""
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    if found:
+        return 1024 * int(found[1])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
