@@ -143,10 +143,10 @@ def globals_of(module: ModuleType) -> dict[str, Any]:
 def repeated(call: Callable[[], Any]) -> tuple[Any, str | None]:
     """What a call gives in one world, and as a clause, why it is no function of its arguments: it changes the world, or
     gives something else in another one."""
-    with world(1) as seen:
+    with world(1):  # what is imported at a first call may draw, as modules with temporary files do
         first = call()
-    with world(2) as seen_again:
+    with world(2) as seen:
         again = call()
-    if fault := seen.fault or seen_again.fault:
-        return first, fault
+    if seen.fault:
+        return first, seen.fault
     return first, None if same(first, again) else "gives something else when it is called again with the same arguments"
