@@ -6,12 +6,16 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganbench.contracts import CONTRACTS
+from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
-from ganbench.stages import folder, limits, trial, trial_measuring
+from ganbench.data import DataSpec
+from ganbench.engine.evaluate import Panel
+from ganbench.stages import folder, limits, run, trial, trial_measuring
 from ganbench.stages.check import check
 from ganbench.stages.plan import Plan
 from ganbench.stages.trial import tried
@@ -621,3 +625,31 @@ def test_a_network_of_too_many_parameters_is_refused_before_it_fills_the_memory(
     path, found = own(tmp_path, "architecture", architecture(build="self.more = nn.Linear(10**6, 10**6)"))
     with pytest.raises(GanbenchError, match=rf"{path}, line 18: needs more memory than a trial may take"):
         check(found)
+
+
+# Later stages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ("return {'own': float(np.abs(generated.examples).max())}", r"gives 9 for its column 'own', above its upper"),
+        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes what the judge saw"),
+    ],
+)
+def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, message):
+    path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
+    metric = registry.find("metric", str(path)).build({})
+    data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
+    panel = Panel.of(trial_measuring.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
+        panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
+
+
+def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
+    load = "train[0] += np.random.default_rng().random() * 1e-3"
+    _, found = own(tmp_path, "dataset", DATASET.format(spec="", load=load))
+    (job,) = found.prepare.values()
+    with pytest.raises(GanbenchError, match=r"own_dataset\.py: its load\(\) gives something else when it is called"):
+        run("prepare", job.slice, job.path)
+    assert not job.path.exists()
