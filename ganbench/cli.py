@@ -18,7 +18,7 @@ from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
-from ganbench.core.study import Study, load, parse
+from ganbench.core.study import Study, load
 from ganbench.stages import STAGES, folder, run, showing
 from ganbench.stages.plan import Plan
 from ganbench.stages.stopping import SIGNALS
@@ -78,7 +78,8 @@ def check(
     cluster = None if profile is None else profiles.read(profile)
     plan = Plan(load(study, over=cluster.config if cluster else {}))
     folder.usable(plan)
-    estimates = try_parts(plan, here=cluster is None or cluster.executor == profiles.LOCAL)
+    notes: list[str] = []
+    estimates = try_parts(plan, here=cluster is None or cluster.executor == profiles.LOCAL, note=notes.append)
     out.print(showing.estimates(plan, estimates))
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
     waiting = sum(not job.done for job in jobs)
@@ -88,8 +89,8 @@ def check(
     )
     if cluster is not None:
         showing.demand(out, plan, estimates, cluster)
-    if not any("mode_kl" in metric.build().columns for metric in plan.study.evaluate.metrics):
-        out.print("Note: without the metric mode_coverage, no run can be seen to collapse.")
+    for note in notes:
+        out.print(f"Note: {note}", markup=False, emoji=False)
     out.print(f"Results: {plan.folder}", markup=False, emoji=False)
 
 
@@ -177,11 +178,22 @@ def report(
 
 
 @app.command(hidden=True)
-def try_out(here: Annotated[bool, typer.Option("--here/--elsewhere")] = True) -> None:
-    """Try what the jobs of a study will need; the study comes as JSON on standard input."""
-    from ganbench.stages.check import check as try_parts
+def try_out(
+    report: Annotated[int, typer.Option(help="The file descriptor to report to, in lines of JSON.")],
+    here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
+) -> None:
+    """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
+    from ganbench.stages.trial_process import serve
 
-    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")), here=here)
+    serve(json.load(sys.stdin), report, here=here)
+
+
+@app.command(hidden=True)
+def describe(dataset: str, options: Annotated[str, typer.Option(help="As JSON.")]) -> None:
+    """Say what a data set is, without loading it."""
+    from ganbench.core.described import answer
+
+    print(answer(dataset, json.loads(options)), flush=True)
 
 
 @app.command()

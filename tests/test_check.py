@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from contextlib import ExitStack
+from copy import deepcopy
 from itertools import pairwise
 
 import pytest
@@ -13,14 +14,15 @@ import torch
 from building import CPU, toy
 from torch import nn
 
+from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
 from ganbench.stages import folder, run, weights
-from ganbench.stages.check import check, network_fault
 from ganbench.stages.device import device, free
 from ganbench.stages.parts import rules_of
 from ganbench.stages.plan import Plan
+from ganbench.stages.trial import tried as check
 
 
 def plan(tmp_path, **changes) -> Plan:
@@ -79,17 +81,17 @@ class Noisy(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Noisy(), "draws random numbers, from a stream that all runs share"),
+        (Noisy(), "draws from PyTorch's global random numbers, which all runs share"),
         (nn.Sequential(nn.Linear(2, 1), nn.Dropout(), nn.Flatten(0)), "Dropout, which draws from a random stream"),
         (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1), nn.Flatten(0)), "give it track_running_stats=False"),
-        (nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)), r"fails on inputs of shape \(4, 2\)"),
         (nn.Linear(2, 1), r"outputs of shape \(4, 1\) .* must be \(4,\)"),
         (Remembers(), "changes its buffer 'count'"),
-        (nn.Flatten(0, -1), r"outputs of shape \(8,\)"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Flatten(0, -1)), r"outputs of shape \(8,\)"),
+        (nn.Flatten(0, -1), "has no parameters"),
     ],
 )
 def test_networks_that_cannot_be_members_are_told_what_to_change(module, message):
-    fault = network_fault(module, torch.zeros(4, 2), (4,))
+    fault = network_fault(lambda: deepcopy(module), (4, 2), (4,))
     assert fault is not None
     assert re.search(message, fault), fault
 

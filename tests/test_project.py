@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from ganbench.cli import app
+from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.study import parse
 from ganbench.data import DataSpec
 from ganbench.stages import folder
-from ganbench.stages.check import architecture_fault, check
 from ganbench.stages.plan import Plan
+from ganbench.stages.trial import tried
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganbench"
@@ -44,6 +45,7 @@ FLOOR = {
     "dynamics": 4,
     "diagnostics": 5,
     "engine": 6,
+    "contracts": 7,
     "lab": 7,
     "stages": 8,
     "commands": 9,
@@ -119,6 +121,7 @@ def test_the_engine_needs_nothing_but_torch_numpy_and_the_standard_library():
 import importlib, pathlib, sys
 sys.modules.update(dict.fromkeys({absent!r}))
 import torch
+from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.engine import evaluate, fusing, train
 from ganbench.games import Member
@@ -234,4 +237,4 @@ def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     assert set(texts) == {"regularised-digits", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
     folder.usable(plan)
-    assert sum(estimate.runs for estimate in check(plan)) == len(plan.runs) == runs
+    assert sum(estimate.runs for estimate in tried(plan)) == len(plan.runs) == runs

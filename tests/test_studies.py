@@ -8,8 +8,8 @@ import pytest
 
 from ganbench.core.study import load
 from ganbench.stages import folder
-from ganbench.stages.check import check
 from ganbench.stages.plan import Plan
+from ganbench.stages.trial import tried
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -28,7 +28,7 @@ def test_a_shipped_study_can_start(path, tmp_path):
     plan = Plan(study.model_copy(update={"results": tmp_path}))
     folder.usable(plan)
     folder.usable(plan)
-    estimates = check(plan)  # parts fit each other, and instruments measure what claims name
+    estimates = tried(plan)  # parts fit each other, and instruments measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
     assert len(plan.packs) >= 2, "one core of two would be idle"
 

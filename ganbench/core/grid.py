@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from ganbench.core.blocks import Block, Train
+from ganbench.core.described import data_set
 from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import LARGEST_GRID, Choice
 from ganbench.core.registry import CHOICES
@@ -205,7 +206,7 @@ def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int
     if block.n_train is None:
         return [None]
     dataset = next(choice for choice in choices if choice.family == "dataset")
-    available = dataset.build().spec.train
+    available = data_set(dataset).train
     sizes = [available if n == "all" else n for n in block.n_train]
     for n_train in sizes:
         if n_train > available:

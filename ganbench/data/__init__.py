@@ -2,9 +2,11 @@
 
 A member defines a frozen dataclass `Dataset` whose fields are its options, with
 
-- `spec`: a `DataSpec`, known without loading anything (a study is checked against it before any work starts);
+- `spec`: a `DataSpec`, known without loading anything (a study is checked against it before any work starts); a user's
+  own file is asked for it in a process of its own;
 - `judge`: name of the judge (`ganbench/judges`) that tells its modes apart;
-- `load() -> Examples`: the examples themselves.
+- `load() -> Examples`: the examples themselves, the same at every call: two or more to train on and two or more held
+  out, as the spec says, and of every mode at least one to train on.
 
 Its module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are parsed; what
 `load` needs is imported inside it.

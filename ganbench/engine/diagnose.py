@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import values_fault
 from ganbench.core.tree import Tree
 from ganbench.diagnostics import Instrument, Played
 from ganbench.games import Match, Member, Rules
@@ -35,10 +38,40 @@ def diagnose(
 
     Returns:
         for every run `values` {column: number} and `arrays` {name: array}.
+
+    Raises:
+        GanbenchError: the instrument does not show its columns.
     """
+    shown = played(rules, dynamics, update, members, snapshots, steps, device=device, dtype=dtype)
+    reading, columns = instrument.measure(shown), instrument.columns(rules)
+    trees = [
+        {
+            "values": {name: float(values[k]) for name, values in reading.values.items()},
+            "arrays": {name: np.asarray(values[k]) for name, values in reading.arrays.items()},
+        }
+        for k in range(len(members))
+    ]
+    for tree in trees:
+        if fault := values_fault(columns, tree["values"], absent=True):
+            raise GanbenchError(f"diagnostic {inspect.getfile(type(instrument))}: its measure() {fault}.")
+    return trees
+
+
+def played(
+    rules: Rules,
+    dynamics: Any,
+    update: Any,
+    members: Sequence[Member],
+    snapshots: Sequence[Tree],
+    steps: Sequence[int],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Played:
+    """Runs as an instrument is shown them; arguments as of `diagnose`."""
     planned = np.array(steps)
     path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in rules.players}
-    played = Played(
+    return Played(
         match=Match(rules, members, device, dtype),
         dynamics=dynamics,
         update=update,
@@ -46,14 +79,6 @@ def diagnose(
         steps=planned,
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
     )
-    reading = instrument.measure(played)
-    return [
-        {
-            "values": {name: float(values[k]) for name, values in reading.values.items()},
-            "arrays": {name: np.asarray(values[k]) for name, values in reading.arrays.items()},
-        }
-        for k in range(len(members))
-    ]
 
 
 def _padded(kept: list[tuple[np.ndarray, np.ndarray]], steps: np.ndarray) -> np.ndarray:

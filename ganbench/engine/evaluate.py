@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganbench.core.errors import GanbenchError
+from ganbench.core.metric import values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, latent_points
@@ -34,11 +38,32 @@ class Panel:
         return cls(judge, memory, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
-        """Every metric of the examples; all NaN where the generator gave out numbers that are none."""
-        if not np.isfinite(examples).all():
+        """Every metric of the examples; all NaN where the generator gave out numbers that are none, or so large ones
+        that the judge's features overflow.
+
+        Raises:
+            GanbenchError: a metric does not give its columns, or changes what the next one looks at.
+        """
+        seen: Look | None = self.judge.look(self.memory, examples) if np.isfinite(examples).all() else None
+        if seen is None or not np.isfinite(seen.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
-        seen: Look = self.judge.look(self.memory, examples)
-        return {name: value for metric, known in self.metrics for name, value in metric.score(seen, known).items()}
+        scores, content = {}, _checksum(seen)
+        for metric, known in self.metrics:
+            given = metric.score(seen, known)
+            if fault := values_fault(metric.columns, given):
+                raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
+            if _checksum(seen) != content:
+                raise GanbenchError(
+                    f"metric {inspect.getfile(type(metric))}: its score() changes what the judge saw, which other "
+                    "metrics look at after it; work on copies."
+                )
+            scores |= {name: float(value) for name, value in given.items()}
+        return scores
+
+
+def _checksum(seen: Look) -> list[int]:
+    arrays = (seen.examples, seen.features, seen.mode, seen.confident)
+    return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays]
 
 
 def evaluate(

@@ -6,6 +6,9 @@ A member defines a frozen dataclass `Judge` with
   them;
 - `look(memory: Tree, examples) -> Look`: what it sees in examples of shape (n, *shape).
 
+Both give the same at every call, and change nothing that they are given. `fit` may refuse, by a `GanbenchError`,
+examples that it cannot learn from.
+
 Metrics compare what a judge saw in generated examples with what it saw in real ones.
 """
 

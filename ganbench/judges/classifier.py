@@ -63,7 +63,8 @@ class Judge:
         return memory | {"accuracy": accuracy}
 
     def look(self, memory: Tree, examples: np.ndarray) -> Look:
-        module = self._module(tuple(memory["shape"]), memory["classes"])
+        with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
+            module = self._module(tuple(memory["shape"]), memory["classes"])
         body, head = Network(module[:-1]), module[-1]
         theta = torch.from_numpy(memory["theta"])
         weights = theta[body.size :]

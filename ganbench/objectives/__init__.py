@@ -8,5 +8,6 @@ example. A member defines a frozen dataclass `Objective` with these three functi
 
 Where that is no probability, it says `probability: ClassVar[bool] = False`, and nobody reads it as one.
 
-All four are elementwise and keep the shape. The game takes the expectations, over a batch or by quadrature.
+All four are elementwise functions of the logits alone, and keep shape and precision.
+The game takes the expectations, over a batch or by quadrature.
 """

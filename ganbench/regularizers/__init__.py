@@ -2,6 +2,7 @@
 
 A member defines a frozen dataclass `Regularizer` derived from `Hooks`, and overrides those of its hooks that it needs.
 Shapes begin with the member axis K, and members never mix.
+Hooks are functions of their arguments: random numbers come from `draw`, and nothing is kept from call to call.
 """
 
 from __future__ import annotations

@@ -1,57 +1,50 @@
-"""check: whatever can be known to fail is found before any job starts."""
+"""check: whatever can be known to fail is found before any job starts. Imports no torch, and runs no member's file: the
+trial of a study runs in a process of its own, which is ended where it does not end by itself."""
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import torch
-from torch import nn
-
-from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.outcome import KL
-from ganbench.analysis.words import listing
-from ganbench.core.claims import VIEWS, Claim, names, quantities
-from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.grid import Run
-from ganbench.core.selectors import Selector, matches
-from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module
+from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
 from ganbench.stages import asking, folder, weights
 from ganbench.stages.asking import Estimate
-from ganbench.stages.device import available
-from ganbench.stages.estimating import estimate
-from ganbench.stages.parts import CPU, rules_of
-from ganbench.stages.plan import Plan, parts_of
-from ganbench.stages.processor import one_thread
-from ganbench.stages.sizes import refuse_too_large
-from ganbench.tracking.address import trackable
+from ganbench.stages.plan import Plan
+
+LOG = "check.log"  # what the trial's process printed, tracebacks among it, in the folder of logs
+START_SECONDS = 300  # to import the package, on a slow file system
+# What is tried is ended within its process, after its own limit, with the line where it was. What does not end then, as
+# a library's code may not, is ended with the process.
+GRACE_SECONDS = 30
 
 
-def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
+def check(plan: Plan, *, here: bool = True, note: Callable[[str], None] = lambda text: None) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        note: told what the study's author should know.
 
     Raises:
-        GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
-            game cannot be played as asked, an instrument cannot look at a game or does not measure what a claim needs,
-            a metric fits no data set, weights are missing, the disk has too little room, a method does not
-            fit into memory, the tracking address cannot be written to, or there is no such device.
+        GanbenchError: what `ganbench.stages.trial` finds, weights are missing, or the disk has too little room.
     """
-    one_thread()
-    if here:
-        available(plan.study.machine.device)
-        trackable(plan.study.track.uri, to_be_made=plan.folder)
-    refuse_too_large(plan, here=here)
-    estimates = []
-    for contender in plan.contenders:
-        runs = [run for run in plan.runs if run.contender == contender]
-        _architecture(plan, runs[0])
-        estimates.append(estimate(plan, runs))
-    _instruments(plan)
-    _metrics(plan)
+    estimates = _trial(plan, here, note)
+    finish(plan, estimates)
+    return estimates
+
+
+def finish(plan: Plan, estimates: list[Estimate]) -> None:
+    """What is left to check of a study whose trial ended well."""
     if plan.weights:
         weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
@@ -60,120 +53,78 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
         share[run.contender] += run.id in waiting
     folder.room(plan, sum(each.bytes * share[each.contender] for each in estimates))
     asking.keep(plan, estimates)
-    return estimates
 
 
-def network_fault(module: nn.Module, inputs: torch.Tensor, shape: tuple[int, ...]) -> str | None:
-    """Why a network cannot be a member of a pack, and what to change; None if it can."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.dropout._DropoutNd):
-            return f"has {type(part).__name__}, which draws from a random stream that all runs share; leave dropout out"
-        if getattr(part, "track_running_stats", False):
-            return f"has {type(part).__name__} with running statistics; give it track_running_stats=False"
-    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    random = torch.get_rng_state()
+def _trial(plan: Plan, here: bool, note: Callable[[str], None]) -> list[Estimate]:
+    """Run the trial in its process, and heed what it says."""
+    log = plan.folder / "logs" / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    estimates, begun, done = [], "importing the package", False
+    with log.open("wb") as printed, _process(plan, here, printed) as (process, lines):
+        for line in lines:
+            if "error" in line:
+                raise GanbenchError(line["error"])
+            if "note" in line:
+                note(line["note"])
+            begun = line.get("begin", begun)
+            estimates = [Estimate(**_fields(each)) for each in line.get("estimates", ())]
+            done = "estimates" in line
+        if done:
+            return estimates
+        process.wait()
+    raise GanbenchError(f"{begun}: {_end(process.returncode)}; what it printed is in {log}.")
+
+
+def _end(code: int) -> str:
+    """How the trial's process ended."""
+    if code == -signal.SIGKILL:
+        return "it was killed, as what takes too much memory, or does not end, is"
+    if code < 0:
+        return f"it ended the process that tried it, by {signal.Signals(-code).name}"
+    return f"it ended the process that tried it, with exit status {code}"
+
+
+def _fields(each: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in each.items()}
+
+
+@contextmanager
+def _process(
+    plan: Plan, here: bool, printed: Any
+) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
+    """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
+    reading, writing = os.pipe()
+    where = "--here" if here else "--elsewhere"
+    command = [sys.executable, "-m", "ganbench", "try-out", where, "--report", str(writing)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True
+    )
+    os.close(writing)
     try:
-        with torch.no_grad():
-            outputs = module(inputs)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        return f"fails on inputs of shape {tuple(inputs.shape)}: {error}"
-    if tuple(outputs.shape) != shape:
-        return (
-            f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {tuple(inputs.shape)}; must be {shape}"
-        )
-    if not torch.equal(random, torch.get_rng_state()):
-        return "draws random numbers, from a stream that all runs share; leave that out"
-    changed = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
-    if changed:
-        return f"changes its buffer {changed[0]!r} in a forward pass; a network must keep no state between calls"
-    if not list(module.parameters()):
-        return "has no parameters"
-    return None
+        with process.stdin as told:
+            told.write(strict_json.dumps(plan.study.resolved()).encode())
+        yield process, _lines(reading, process)
+    finally:
+        os.close(reading)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def architecture_fault(architecture: Any, data: DataSpec, batch: int = 4) -> str | None:
-    """Why an architecture cannot be trained on such data; None if it can."""
-    fault = architecture.supports(data)
-    if fault:
-        return fault
-    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
-    results = {"generator": (batch, *data.shape), "discriminator": (batch,)}
-    for player, shape in shapes.items():
-        module = initial_module(architecture, player, data, seed=0)
-        fault = network_fault(module, torch.zeros(batch, *shape), results[player])
-        if fault:
-            return f"its {player} {fault}"
-    return None
-
-
-def _architecture(plan: Plan, run: Run) -> None:
-    architecture, dataset = run.choice("architecture"), run.choice("dataset")
-    if architecture is None:
-        return
-    data = dataset.build().spec
-    fault = architecture_fault(architecture.build(), data)
-    if fault:
-        raise GanbenchError(
-            f"grid: architecture {architecture.label!r} cannot do data set {dataset.label!r} with examples of shape "
-            f"{data.shape}: {fault}.{_alternatives(plan, data)}"
-        )
-
-
-def _instruments(plan: Plan) -> None:
-    """Every instrument can look at what it is asked to, and measures what claims need of it."""
-    known: set[str] = set()
-    for name, experiment in plan.experiments.items():
-        instrument = experiment.diagnostic.build()
-        if instrument.of == "study":
-            known |= {f"{name}.{column}" for column in instrument.columns(None)}
-            continue
-        looked = {run.choices: run for run in plan.runs if matches(experiment.of, run.point)}
-        for run in looked.values():
-            rules = rules_of(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
-            fault = instrument.supports(rules)
-            if fault is None:
-                known |= {f"{name}.{column}" for column in instrument.columns(rules)}
-            elif experiment.of != Selector():
-                raise GanbenchError(
-                    f"diagnose.{name}: {experiment.diagnostic.label} cannot look at {run.contender}: {fault}"
-                )
-    scores = [column for metric in plan.study.evaluate.metrics if plan.gans for column in metric.build().columns]
-    known |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in scores}
-    known |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
-    for claim in plan.study.claims:
-        if KL not in scores:
-            _collapse_unseen(plan, claim)
-        for quantity in sorted(quantities(claim)):
-            if quantity not in known:
-                raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, known))
-
-
-def _collapse_unseen(plan: Plan, claim: Claim) -> None:
-    """Refuse a claim about outcomes that are not known where no metric shows a collapse."""
-    trained = [run.point for run in plan.runs if run.choice("architecture")]
-    for test in claim.decide:
-        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(names(test)))
-        if unseen and any(matches(of, point) for _, of in test.test.selections() for point in trained):
-            raise GanbenchError(
-                f"claims.{claim.id}: {listing(unseen)} of runs that train networks on data cannot be known without the "
-                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
-                "outcome.diverged."
-            )
-
-
-def _alternatives(plan: Plan, data: DataSpec) -> str:
-    from ganbench.core.registry import members
-
-    able = [
-        name for name, member in members("architecture").items() if not member.build(member.complete({})).supports(data)
-    ]
-    return f" Architectures that can: {', '.join(able)}." if able else ""
-
-
-def _metrics(plan: Plan) -> None:
-    specs = {dataset: dataset.build().spec for run in plan.runs if (dataset := run.choice("dataset"))}
-    for metric in plan.study.evaluate.metrics if specs else ():
-        faults = {dataset.label: metric.build().supports(spec) for dataset, spec in specs.items()}
-        if all(faults.values()):
-            why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-            raise GanbenchError(f"evaluate.metrics: {metric.label} says nothing of any data set of the study ({why}).")
+def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """What the process says, until it ends, or for too long says nothing."""
+    rest, end = b"", time.monotonic() + START_SECONDS
+    while True:
+        ready, _, _ = select.select([reading], [], [], 1.0)
+        if ready:
+            part = os.read(reading, 65536)
+            if not part:
+                return
+            *whole, rest = (rest + part).split(b"\n")
+            for line in map(json.loads, whole):
+                yield line
+                end = time.monotonic() + line.get("seconds", START_SECONDS) + GRACE_SECONDS
+        elif process.poll() is not None:  # and a process of its own holds its end of the pipe
+            return
+        elif time.monotonic() > end:
+            process.kill()

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ganbench.contracts import CONTRACTS
+from ganbench.contracts.data import judge_fault
 from ganbench.core import store
+from ganbench.core.errors import GanbenchError
+from ganbench.core.user_errors import two_lines
 from ganbench.stages.parts import CPU, examples, make, verify
 from ganbench.stages.provenance import versions
 from ganbench.stages.work import Work
@@ -13,7 +17,11 @@ from ganbench.stages.work import Work
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("judge", slice["judge"])])
-    memory = make("judge", slice["judge"]).fit(examples(Path(slice["prepared"])))
+    judge, known = make("judge", slice["judge"]), examples(Path(slice["prepared"]))
+    memory = judge.fit(known)
+    fault = judge_fault(judge, memory, known.heldout, int(known.train_modes.max()) + 1)
+    if fault:
+        raise GanbenchError(two_lines(f"judge {slice['judge']['name']}", fault, CONTRACTS["judge"]))
     with store.writing(path, "judge") as file:
         store.save(file.create_group("memory"), memory)
         store.save(file.create_group("about"), versions(CPU))

@@ -16,6 +16,7 @@ from typing import Any
 
 from ganbench.core import registry, sums
 from ganbench.core.consistency import refuse_idle
+from ganbench.core.described import data_set
 from ganbench.core.fields import Choice
 from ganbench.core.grid import Pack, Run, expand, packs, slug
 from ganbench.core.registry import PACKAGE
@@ -96,7 +97,7 @@ class Plan:
         for name, choice in self._datasets.items():
             slice = {
                 "dataset": _named(choice),
-                "files": [file_digest(Path(path)) for path in choice.build().spec.files],
+                "files": [file_digest(Path(path)) for path in data_set(choice).files],
                 "sources": sources_digest(choice.member.path),
             }
             jobs[name] = self._job("prepare", name, slice)
@@ -107,7 +108,7 @@ class Plan:
         """By data set: the judge that tells its modes apart."""
         jobs = {}
         for name, choice in self._datasets.items():
-            judge = registry.find("judge", choice.build().judge)
+            judge = registry.find("judge", data_set(choice).judge)
             slice = {
                 "judge": {"name": judge.name, "options": judge.complete({})},
                 "sources": sources_digest(judge.path),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
 
 from ganbench.analysis.columns import RUNS, setting_columns
+from ganbench.core import strict_json
 from ganbench.core.grid import Run, flat
 from ganbench.core.metric import MetricInfo
 from ganbench.core.study import Study
@@ -48,6 +48,8 @@ def typed(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.Data
         if kinds == {int, float}:
             values, kinds = [value if value is None else float(value) for value in values], frozenset({float})
         if kinds not in TYPES:
-            values = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+            values = [
+                value if value is None or isinstance(value, str) else strict_json.dumps(value) for value in values
+            ]
         table[name] = pd.Series(values, index=table.index, dtype=TYPES.get(kinds, object))
     return table

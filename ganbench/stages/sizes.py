@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganbench.core.errors import GanbenchError
 from ganbench.core.grid import Run
 from ganbench.core.study import Study
 from ganbench.data import DataSpec
@@ -54,6 +53,8 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     if not run.choice("architecture"):
         return {}
     architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
+    if not isinstance(getattr(architecture, "latent_size", None), int):  # which is told of where it is tried
+        return {}
     train, evaluate = run.train, study.evaluate
     number = SINGLE if train.dtype == "float32" else 2 * SINGLE
     shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
@@ -98,18 +99,6 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     found += [int(text) for path in map(Path, LIMITS) if path.exists() and (text := path.read_text().strip()).isdigit()]
     return min(found)
-
-
-def refuse_too_large(plan: Plan, *, here: bool = True) -> None:
-    """Refuse methods that cannot fit into memory.
-
-    Raises:
-        GanbenchError: names the method, the memory it needs and what it needs it for.
-    """
-    available = memory_of(plan, here=here)
-    for run in {(run.contender, run.train): run for run in plan.runs}.values():
-        if fault := memory_fault(plan.study, run, available):
-            raise GanbenchError(f"grid: {run.contender}: {fault}.")
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from ganbench.core.locks import holder, try_lock
 from ganbench.core.reading import read
 from ganbench.core.study import parse
 from ganbench.stages import folder
+from ganbench.stages.check import check
 from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 from ganbench.stages.processor import THREADS
@@ -89,18 +89,7 @@ def start(plan: Plan, *, here: bool) -> None:
         stages = ("train", "evaluate", "diagnose", "tables", "report")
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        _try_out(plan, here)
-
-
-def _try_out(plan: Plan, here: bool) -> None:
-    """In a process of its own: building networks takes torch, which this one does without."""
-    study = strict_json.dumps(plan.study.resolved())
-    where = "--here" if here else "--elsewhere"
-    tried = subprocess.run(
-        [sys.executable, "-m", "ganbench", "try-out", where], input=study, text=True, capture_output=True
-    )
-    if tried.returncode:
-        raise GanbenchError(tried.stderr.strip().removeprefix("Error: "))
+        check(plan, here=here)
 
 
 def failed(plan: Plan) -> str:

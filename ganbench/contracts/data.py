@@ -1,0 +1,113 @@
+"""Data sets, and the judges that tell their modes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ganbench.contracts.repeating import repeated
+from ganbench.data import DataSpec, Examples
+from ganbench.judges import Look
+
+MOST_EXAMPLES = 64  # that a judge is tried on
+
+
+def loaded(dataset: Any) -> tuple[Any, str | None]:
+    """A data set's examples, and why they are not what it says of itself; loads them twice."""
+    examples, fault = repeated(dataset.load)
+    return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
+
+
+def examples_fault(spec: DataSpec, examples: Any) -> str | None:
+    """Where the examples are not what the spec says; None where they are."""
+    if not isinstance(examples, Examples):
+        return f"its load() gives {type(examples).__name__}; must be Examples"
+    for name, part, modes in (
+        ("train", examples.train, examples.train_modes),
+        ("heldout", examples.heldout, examples.heldout_modes),
+    ):
+        for what, values in (("examples", part), ("modes", modes)):
+            if not isinstance(values, np.ndarray):
+                return f"{name} {what} are {type(values).__name__}, not a NumPy array"
+        if part.dtype != np.float32:
+            return f"{name} examples are {part.dtype}, not float32"
+        if part.shape[1:] != spec.shape:
+            return f"{name} examples have shape {part.shape[1:]}, but its spec says {spec.shape}"
+        if len(part) < 2:
+            return f"it has {len(part)} {name} examples; must be two or more"
+        if not np.isfinite(part).all():
+            return f"{name} examples hold values that are not finite"
+        if spec.bounded and np.abs(part).max() > 1:
+            return f"{name} examples reach {np.abs(part).max():g}, but its spec says all values lie in [-1, 1]"
+        if modes.dtype != np.int64:
+            return f"{name} modes are {modes.dtype}, not int64"
+        if modes.shape != part.shape[:1]:
+            return f"{name} has modes of shape {modes.shape} for {len(part)} examples"
+        if modes.min() < 0 or modes.max() >= spec.modes:
+            wrong = modes.min() if modes.min() < 0 else modes.max()
+            return f"{name} modes hold {wrong}; with {spec.modes} modes in its spec, valid are 0 to {spec.modes - 1}"
+    if len(examples.train) != spec.train:
+        return f"it has {len(examples.train)} training examples, but its spec says {spec.train}"
+    absent = sorted(set(range(spec.modes)) - set(np.unique(examples.train_modes).tolist()))
+    if absent:
+        return f"its spec says {spec.modes} modes, but no training example is of mode {absent[0]}"
+    if not isinstance(examples.facts, Mapping):
+        return f"its facts are {type(examples.facts).__name__}; must be a dict of arrays"
+    return None
+
+
+def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
+    """Some examples of each mode, to train on and to be held out alike."""
+    per_mode = max(2, most // len(np.unique(examples.train_modes)))
+    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # of an example among those of its mode
+    for mode in np.unique(examples.train_modes):
+        mine = examples.train_modes == mode
+        rank[mine] = np.arange(mine.sum())
+    chosen = np.argsort(rank, kind="stable")[: per_mode * len(np.unique(examples.train_modes))]
+    images, modes = examples.train[chosen], examples.train_modes[chosen]
+    return Examples(images, modes, images, modes, examples.facts)
+
+
+def memory_fault(memory: Any) -> str | None:
+    """Why this is nothing that a judge can remember."""
+    if not isinstance(memory, Mapping) or "accuracy" not in memory:
+        return f"its fit() gives {type(memory).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
+    accuracy = memory["accuracy"]
+    if not isinstance(accuracy, float | int) or not 0 <= accuracy <= 1:
+        return f"its fit() gives an accuracy of {accuracy!r}; must be a share of 1"
+    return None
+
+
+def look_fault(look: Any, examples: np.ndarray, modes: int) -> str | None:
+    """Why this is not what a judge sees in examples of a data set with so many modes."""
+    if not isinstance(look, Look):
+        return f"its look() gives {type(look).__name__}; must be a Look"
+    count = len(examples)
+    kinds = {"features": ("f", np.float64, 2), "mode": ("iu", None, 1), "confident": ("b", None, 1)}
+    for name, (kind, exact, axes) in kinds.items():
+        values = getattr(look, name)
+        if not isinstance(values, np.ndarray) or values.ndim != axes or len(values) != count:
+            shape = getattr(values, "shape", None)
+            return f"its look() gives {name} of {type(values).__name__} {shape} for {count} examples"
+        if values.dtype.kind not in kind or (exact is not None and values.dtype != exact):
+            return f"its look() gives {name} of {values.dtype}"
+    if look.examples is None or np.shape(look.examples) != examples.shape:
+        return "its look() must hand on the examples"
+    if look.modes != modes:
+        return f"its look() says {look.modes} modes, but the data set has {modes}"
+    if count and (look.mode.min() < 0 or look.mode.max() >= modes):
+        return f"its look() gives modes from {look.mode.min()} to {look.mode.max()}; valid are 0 to {modes - 1}"
+    return None if np.isfinite(look.features).all() else "its look() gives features that are not finite"
+
+
+def judge_fault(judge: Any, memory: Any, examples: np.ndarray, modes: int) -> str | None:
+    """Why a judge with this memory does not look at examples as it should."""
+    if fault := memory_fault(memory):
+        return fault
+    before = examples.tobytes()
+    look, fault = repeated(lambda: judge.look(memory, examples))
+    if fault := look_fault(look, examples, modes) or (f"its look() {fault}" if fault else None):
+        return fault
+    return "its look() changes the examples" if examples.tobytes() != before else None

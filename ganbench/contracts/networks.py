@@ -1,0 +1,185 @@
+"""Networks as members of a pack: functions of parameters and inputs, the same alone and fused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganbench.contracts import supports_fault
+from ganbench.contracts.repeating import attributes_of, globals_of, known, same, world
+from ganbench.data import DataSpec
+from ganbench.games.gan import initial_module
+from ganbench.nn.network import Network
+
+LARGEST_LATENT = 1_000_000
+ROUNDING = 1e-9  # of results in double precision that should be equal, relative to the largest
+
+
+def latent_fault(architecture: Any) -> str | None:
+    """Why an architecture's `latent_size` is none."""
+    missing = object()
+    size = getattr(architecture, "latent_size", missing)
+    if size is missing:
+        return "it has no latent_size, the number of values that its generator takes"
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST_LATENT:
+        return f"its latent_size must be a whole number from 1 to {LARGEST_LATENT:,}, but is {size!r}"
+    return None
+
+
+def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fused: bool = True) -> str | None:
+    """Why an architecture cannot be trained on such data; None if it can.
+
+    Args:
+        architecture: what makes the networks.
+        data: what the examples are.
+        batch: how many examples to try.
+        fused: whether its members are computed together.
+    """
+    answer = architecture.supports(data)
+    if fault := supports_fault(answer) or answer or latent_fault(architecture):
+        return fault
+    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
+    results = {"generator": (batch, *data.shape), "discriminator": (batch,)}
+    starts = {}
+    for player, shape in shapes.items():
+
+        def build(seed: int = 0, player: str = player) -> nn.Module:
+            return initial_module(architecture, player, data, seed)
+
+        if fault := network_fault(build, (batch, *shape), results[player], fused=fused):
+            return f"its {player} {fault}"
+        starts[player] = [Network.vector(build(seed)) for seed in (0, 1)]
+        if torch.equal(*starts[player]):
+            return f"its {player} starts from the same parameters whatever the seed; draw them from PyTorch's generator"
+    for player in reversed(shapes):
+        if not same(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
+            return f"its {player} starts from other parameters when the networks are built in another order"
+    return None
+
+
+def network_fault(
+    build: Callable[[], nn.Module], inputs: tuple[int, ...], outputs: tuple[int, ...], *, fused: bool = True
+) -> str | None:
+    """Why a network cannot be a member of a pack, as a clause; None if it can.
+
+    Args:
+        build: makes it, with initial parameters; called several times.
+        inputs, outputs: shapes of a batch.
+        fused: whether members are computed together.
+    """
+    with world(1) as seen:
+        module = build()
+    if seen.fault or (fault := _module_fault(module)):
+        return seen.fault or fault
+    one, other = (_normal(inputs, seed) for seed in (0, 1))
+    with world(1) as seen:
+        try:
+            first = module(one)
+        except Exception as error:
+            error.add_note(f"on inputs of shape {inputs}")
+            raise
+    if fault := seen.fault or _outputs_fault(first, inputs, outputs):
+        return fault
+
+    # What it keeps: the second call may find what the first has left, but must not leave anything itself.
+    before, globals_before = attributes_of(module), _globals(module)
+    with world(2) as seen:
+        changed = module(other)
+    if seen.fault:
+        return seen.fault
+    for where, kept, now in (("", before, attributes_of(module)), ("global value ", globals_before, _globals(module))):
+        moved = [name for name in now if now[name] != kept.get(name)]
+        if moved:
+            called = where or ("buffer " if moved[0] in dict(module.named_buffers()) else "attribute ")
+            return f"changes its {called}{moved[0]!r} in a forward pass; a network must keep no state between calls"
+    if not same(module(one), first):
+        return "gives another output for the same input at its next call; a network must be a function of its input"
+
+    with world(2) as seen:
+        again = build()
+    parameters = [[(name, known(value)) for name, value in each.named_parameters()] for each in (module, again)]
+    if seen.fault or parameters[0] != parameters[1]:
+        return seen.fault or "starts from other parameters when it is built again from the same seed"
+    if not same(again(other), changed):
+        return "gives another output for an input that comes first than for the same one that comes second"
+    return _gradient_fault(module, one) or _precision_fault(build, one, fused)
+
+
+def _globals(module: nn.Module) -> dict[str, Any]:
+    """Global values of the files that a network's parts come from; PyTorch's own are none that an author changes."""
+    files = {type(part).__module__ for part in module.modules()}
+    return {
+        k: v
+        for file in sorted(files)
+        if file.split(".")[0] != "torch"
+        for k, v in globals_of(sys.modules[file]).items()
+    }
+
+
+def _module_fault(module: Any) -> str | None:
+    """Why a network is none that a run could train, by its parts."""
+    if not isinstance(module, nn.Module):
+        return f"is {type(module).__name__}, which is no nn.Module"
+    for part in module.modules():
+        if isinstance(part, nn.modules.dropout._DropoutNd):
+            return f"has {type(part).__name__}, which draws from a random stream that all runs share; leave dropout out"
+        if getattr(part, "track_running_stats", False):
+            return f"has {type(part).__name__} with running statistics; give it track_running_stats=False"
+    parameters = dict(module.named_parameters())
+    if not parameters:
+        return "has no parameters"
+    for name, value in parameters.items():
+        if isinstance(value, nn.UninitializedParameter):
+            return f"has a parameter {name!r} that has no shape before the first call; give it one"
+        if value.dtype != torch.float32:
+            return f"has a parameter {name!r} of {value.dtype}; all must be float32"
+        if not value.requires_grad:
+            return f"has a parameter {name!r} that asks for no gradient, but training moves all; make it a buffer"
+    return None
+
+
+def _outputs_fault(outputs: Any, inputs: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
+    if not isinstance(outputs, Tensor):
+        return f"gives out {type(outputs).__name__} for a tensor of inputs; must be a tensor"
+    if tuple(outputs.shape) != shape:
+        return f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {inputs}; must be {shape}"
+    if outputs.dtype != torch.float32:
+        return f"gives outputs of {outputs.dtype} for inputs of float32"
+    return None
+
+
+def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
+    inputs = inputs.clone().requires_grad_()
+    outputs, named = module(inputs), dict(module.named_parameters())
+    if not outputs.requires_grad:
+        return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
+    *slopes, slope = torch.autograd.grad(outputs.square().sum(), [*named.values(), inputs], allow_unused=True)
+    unreached = [name for name, each in zip(named, slopes, strict=True) if each is None]
+    if unreached:
+        return f"passes no gradient to its parameter {unreached[0]!r}: it is not used, or detached"
+    return "passes no gradient to its inputs" if slope is None else None
+
+
+def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
+    """Why two members in double precision are not what each of them is alone."""
+    network = Network(build()).to(inputs.device, torch.float64)
+    theta = Network.vector(build()).double()
+    theta = torch.stack([theta, 1.1 * theta])
+    x = torch.stack([inputs.double(), inputs.flip(0).double()])
+    alone = torch.cat([network(theta[k : k + 1], x[k : k + 1]) for k in range(2)])
+    if alone.dtype != torch.float64:
+        return f"gives outputs of {alone.dtype} for inputs of float64; compute in the precision of the inputs"
+    if not fused:
+        return None
+    apart = (network(theta, x) - alone).abs().max()
+    if apart > ROUNDING * alone.abs().max():
+        return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
+    return None
+
+
+def _normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

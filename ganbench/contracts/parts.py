@@ -1,0 +1,142 @@
+"""What a game is made of beside its networks: objectives, regularizers and base updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench.contracts.repeating import known, repeated, same
+from ganbench.nn.sample import Sample
+
+MEMBERS, BATCH = 3, 8
+DOUBLE = torch.float64
+
+
+def objective_fault(objective: Any) -> str | None:
+    """Why an objective's functions are not elementwise functions of logits."""
+    logits = _normal((MEMBERS, BATCH), 0)
+    for name in ("real", "fake", "generator", "output"):
+        function, given = getattr(objective, name), logits.clone().requires_grad_()
+        values, fault = repeated(lambda function=function, given=given: function(given))
+        fault = fault or _numbers_fault(values, given.shape) or (None if same(given, logits) else "changes its logits")
+        if fault:
+            return f"its {name}() {fault}"
+        if not _close(function(logits[1, :3]), values.detach()[1, :3]):
+            return f"its {name}() is not elementwise: a value depends on the other logits of its batch"
+        if name != "output" and not values.requires_grad:
+            return f"its {name}() passes no gradient to the logits"
+    return None
+
+
+def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:
+    """Why a regularizer's hooks do not what they should.
+
+    Args:
+        regularizer: the regularizer.
+        shape: of an example.
+    """
+    like = torch.empty(0, dtype=DOUBLE)
+
+    def draw(seed: int) -> dict[str, Tensor]:
+        return regularizer.draw(torch.Generator().manual_seed(seed), 4, (BATCH, *shape), like)
+
+    drawn, fault = repeated(lambda: draw(0))
+    if fault:
+        return f"its draw() {fault}; draw from the generator given"
+    if not isinstance(drawn, dict):
+        return f"its draw() gives {type(drawn).__name__}; must be {{name: tensor}}"
+    for name, values in drawn.items():
+        if not isinstance(values, Tensor) or values.shape[:1] != (4,) or values.dtype not in (DOUBLE, torch.int64):
+            return f"its draw() must give {name!r} for each of 4 batches in the precision asked for"
+    noise = {name: torch.stack([draw(seed)[name][0] for seed in range(MEMBERS)]) for name in drawn}
+    points = _normal((2, MEMBERS, BATCH, *shape), 0)
+    theta = _normal((MEMBERS, points[0, 0, 0].numel()), 1).requires_grad_()
+
+    def judge(examples: Tensor) -> Tensor:
+        return (examples.flatten(2) * theta[: len(examples), None]).sum(-1).tanh()
+
+    for kind, examples in zip(("real", "fake"), points, strict=True):
+        shown, fault = repeated(lambda kind=kind, examples=examples: regularizer.perturb(examples, kind, noise))
+        if fault := fault or _numbers_fault(shown, examples.shape):
+            return f"its perturb() {fault}"
+    real, fake = (Sample(each) for each in points)
+    penalties: dict[str, Callable[[], Any]] = {
+        "penalty()": lambda: regularizer.penalty(judge, real, fake, noise),
+        "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta),
+        "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta),
+    }
+    for name, penalty in penalties.items():
+        value, fault = repeated(penalty)
+        if fault := fault or (None if value is None else _penalty_fault(value, theta)):
+            return f"its {name} {fault}"
+    for player in ("discriminator", "generator"):
+        back, fault = repeated(lambda player=player: regularizer.project(player, theta.detach()))
+        if fault := fault or _numbers_fault(back, theta.shape):
+            return f"its project() of the {player} {fault}"
+    return None
+
+
+def _penalty_fault(value: Any, theta: Tensor) -> str | None:
+    if fault := _numbers_fault(value, (MEMBERS,)):
+        return fault
+    if not value.requires_grad:
+        return "passes no gradient to the parameters"
+    (slope,) = torch.autograd.grad(value[0], theta, retain_graph=True, materialize_grads=True)
+    if slope[1:].abs().max() > 0:
+        return "mixes members: that of one depends on the parameters of others"
+    return None
+
+
+def update_fault(update: Any) -> str | None:
+    """Why a base update is no pair of pure functions."""
+    theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
+    rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
+    memory, fault = repeated(lambda: update.init(theta))
+    if fault := fault or memory_fault(memory, MEMBERS):
+        return f"its init() {fault}"
+    kept, given = known(memory), known([theta, gradient, rate])
+    stepped, fault = repeated(lambda: update.step(theta, gradient, memory, rate))
+    if not fault and not (isinstance(stepped, tuple) and len(stepped) == 2):
+        fault = f"gives {type(stepped).__name__}; must give the parameters and the memory"
+    if fault := fault or _numbers_fault(stepped[0], theta.shape) or memory_fault(stepped[1], MEMBERS):
+        return f"its step() {fault}"
+    if known(memory) != kept or known([theta, gradient, rate]) != given:
+        return "its step() changes in place what it is given"
+    if stepped[1].keys() != memory.keys():
+        return f"its step() remembers {sorted(stepped[1])}, but its init() {sorted(memory)}"
+    solo = update.step(theta[:1], gradient[:1], {name: value[:1] for name, value in memory.items()}, rate[:1])
+    if not _close(solo[0], stepped[0][:1]):
+        return "its step() mixes members: that of one depends on the others"
+    return None
+
+
+def memory_fault(memory: Any, members: int) -> str | None:
+    """Why this is no memory of as many members."""
+    if not isinstance(memory, dict):
+        return f"gives {type(memory).__name__} for a memory; must be a dict of tensors"
+    for name, value in memory.items():
+        if not isinstance(value, Tensor) or value.shape[:1] != (members,):
+            return f"remembers {name!r}, whose first axis is not the {members} members'"
+    return None
+
+
+def _numbers_fault(values: Any, shape: tuple[int, ...]) -> str | None:
+    """Why these are no finite numbers of this shape in double precision, which is that of the arguments."""
+    if not isinstance(values, Tensor):
+        return f"gives {type(values).__name__}; must be a tensor"
+    if tuple(values.shape) != tuple(shape):
+        return f"gives shape {tuple(values.shape)}; must be {tuple(shape)}"
+    if values.dtype != DOUBLE:
+        return f"gives {values.dtype} for float64; keep the precision of the arguments"
+    return None if values.isfinite().all() else "gives values that are not finite for ordinary ones"
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def _normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)

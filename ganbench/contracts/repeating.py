@@ -1,0 +1,152 @@
+"""Whether code is a function of its arguments: watched under one state of the world and then under another.
+
+The world is what code can see beside its arguments: the global random generators, the clock, and settings of the
+process. A second call under another world must give the same; and no call may change the world.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, is_dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+SHIFT = 1_000_003.0  # seconds that clocks are put forward from one world to the next
+
+
+@dataclass
+class World:
+    """What a call did to the world, as a clause; None where nothing."""
+
+    fault: str | None = field(default=None)
+
+
+@contextmanager
+def world(number: int) -> Iterator[World]:
+    """Another world for the block; the old one is back after it.
+
+    Args:
+        number: of the world: its random generators' seed, and how far its clocks are put forward.
+    """
+    seen, randoms, settings = World(), _randoms(), _settings()
+    clocks = {name: getattr(time, name) for name in CLOCKS}
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - the generator that members' code may use
+    torch.default_generator.manual_seed(number)
+    started = _randoms()
+    for name, clock in clocks.items():
+        shift = number * SHIFT * (1e9 if name.endswith("_ns") else 1)
+        setattr(time, name, _shifted(clock, type(clock())(shift)))
+    try:
+        yield seen
+    finally:
+        for name, clock in clocks.items():
+            setattr(time, name, clock)
+        moved = [name for name, state in _randoms().items() if not same(state, started[name])]
+        changed = [name for name, value in _settings().items() if value != settings[name]]
+        if moved:
+            seen.fault = f"draws from {moved[0]}'s global random numbers, which all runs share"
+        elif changed:
+            seen.fault = f"changes {changed[0]} for the whole process"
+        random.setstate(randoms["Python"])
+        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that members' code may use
+        torch.set_rng_state(randoms["PyTorch"])
+        torch.set_default_dtype(settings["PyTorch's default dtype"])
+        torch.set_grad_enabled(settings["whether PyTorch takes gradients"])
+        os.chdir(settings["the working directory"])
+
+
+def _shifted(clock: Callable[[], Any], shift: Any) -> Callable[[], Any]:
+    return lambda: clock() + shift
+
+
+def _randoms() -> dict[str, Any]:
+    legacy = np.random.get_state()  # noqa: NPY002 - the generator that members' code may use
+    return {"Python": random.getstate(), "NumPy": legacy, "PyTorch": torch.get_rng_state()}
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "PyTorch's default dtype": torch.get_default_dtype(),
+        "whether PyTorch takes gradients": torch.is_grad_enabled(),
+        "PyTorch's deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "PyTorch's threads": torch.get_num_threads(),
+        "the working directory": os.getcwd(),
+    }
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two results are equal to the last bit, NaN to NaN: tensors, arrays, and what is made of them."""
+    return known(a) == known(b)
+
+
+def known(value: Any) -> Any:
+    """What there is to know of a value, comparable: content of arrays, identity of what cannot be looked into."""
+    match value:
+        case None | bool() | int() | float() | complex() | str() | bytes():
+            return value if value == value else "NaN"
+        case Tensor():
+            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+            return ("tensor", str(value.dtype), tuple(value.shape), content)
+        case np.ndarray() | np.generic():
+            return ("array", str(value.dtype), value.shape, value.tobytes())
+        case list() | tuple():
+            return (type(value).__name__, *map(known, value))
+        case set() | frozenset():
+            return ("set", frozenset(map(known, value)))
+        case Mapping():
+            return ("mapping", *((known(key), known(each)) for key, each in value.items()))
+        case random.Random():
+            return ("random", value.getstate())
+        case np.random.Generator():
+            return ("generator", known(value.bit_generator.state))
+        case torch.Generator():
+            return ("generator", known(value.get_state()))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return (type(value).__name__, known(vars(value)))
+        case _:
+            return ("object", id(value))
+
+
+def attributes_of(module: nn.Module) -> dict[str, Any]:
+    """What a network may keep from call to call: every attribute, buffer and parameter of its parts, by name."""
+    kept = {}
+    for place, part in module.named_modules():
+        own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
+        for name, value in {**own, **part._parameters, **part._buffers}.items():
+            kept[f"{place}.{name}" if place else name] = known(value)
+    return kept
+
+
+def globals_of(module: ModuleType) -> dict[str, Any]:
+    """A file's global values and its classes' attributes, of those that code may change while it runs."""
+    kept = {}
+    for name, value in vars(module).items():
+        if name.startswith("__") or isinstance(value, ModuleType):
+            continue
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            kept |= {f"{name}.{each}": known(what) for each, what in vars(value).items() if not each.startswith("__")}
+        elif not callable(value):
+            kept[name] = known(value)
+    return kept
+
+
+def repeated(call: Callable[[], Any]) -> tuple[Any, str | None]:
+    """What a call gives in one world, and as a clause, why it is no function of its arguments: it changes the world, or
+    gives something else in another one."""
+    with world(1):  # what is imported at a first call may draw, as modules with temporary files do
+        first = call()
+    with world(2) as seen:
+        again = call()
+    if seen.fault:
+        return first, seen.fault
+    return first, None if same(first, again) else "gives something else when it is called again with the same arguments"

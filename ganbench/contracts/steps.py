@@ -1,0 +1,124 @@
+"""Games and dynamics at work: training steps that repeat themselves, alone and together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.contracts.parts import memory_fault
+from ganbench.contracts.repeating import known, repeated
+from ganbench.core.tree import Tree
+from ganbench.engine.train import Training, train
+from ganbench.games import Match, Member, Rules
+
+CPU = torch.device("cpu")
+STEPS = 2  # the second begins where memories are no longer empty
+ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
+RATE = 1e-3  # at which no step runs off
+
+
+def game_fault(rules: Rules, members: Sequence[Member], dtype: torch.dtype) -> str | None:
+    """Why a game is no function of its parameters and of each member's own random numbers."""
+    for member in members:
+        start, fault = repeated(lambda member=member: rules.start(member))
+        if fault:
+            return f"its start() {fault}"
+        for player in rules.players:
+            size = len(rules.parameters[player])
+            if not isinstance(start.get(player), Tensor) or start[player].shape != (size,):
+                return f"its start() must give {player!r} as many parameters as it has, ({size},)"
+        _, fault = repeated(lambda member=member: rules.sample(member, 0, 2, dtype))
+        if fault:
+            return f"its sample() {fault}"
+    match = Match(rules, members, CPU, dtype)
+    players, batch = match.init(), match.draw(0, 1)[0]
+    for player in rules.players:
+        given = known([players, batch])
+        (loss, _), fault = repeated(lambda player=player: match.loss(player, players, batch))
+        if fault:
+            return f"its loss() of {player} {fault}"
+        if not isinstance(loss, Tensor) or loss.shape != (len(members),) or loss.dtype != dtype:
+            what = f"{tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
+            return f"its loss() of {player} must be ({len(members)},) of {dtype}, one number a member, but is {what}"
+        if known([players, batch]) != given:
+            return f"its loss() of {player} changes what it is given"
+    return None
+
+
+def dynamics_fault(rules: Rules, training: Training, members: Sequence[Member]) -> str | None:
+    """Why a step of the dynamics is not a pure function."""
+    dynamics, match = training.dynamics, Match(rules, members, CPU, training.dtype)
+    for name in ("draws", "evaluations"):
+        value = getattr(dynamics, name)
+        if not isinstance(value, int | float) or value < 1:
+            return f"its {name} must be a number from 1 on, but is {value!r}"
+    players = match.init()
+    memories, fault = repeated(lambda: dynamics.init(match, players, training.update))
+    if not fault and not (isinstance(memories, dict) and set(rules.players) <= set(memories)):
+        fault = f"must give a memory under the name of each player, {' and '.join(rules.players)}"
+    fault = fault or next((why for each in memories.values() if (why := memory_fault(each, len(members)))), None)
+    if fault:
+        return f"its init() {fault}"
+    rate = torch.full((len(members), 1), RATE, dtype=training.dtype)
+    batches = match.draw(0, dynamics.draws)
+    given = known([players, memories, batches, rate])
+    move, fault = repeated(lambda: dynamics.step(match, players, memories, batches, training.update, rate))
+    if fault:
+        return f"its step() {fault}"
+    if known([players, memories, batches, rate]) != given:
+        return "its step() changes in place what it is given"
+    for player, theta in players.items():
+        moved = move.players.get(player)
+        if not isinstance(moved, Tensor) or moved.shape != theta.shape or moved.dtype != theta.dtype:
+            return f"its step() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
+        if moved.requires_grad:
+            return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
+        if f"{player}_gradient_norm" not in move.seen or f"{player}_loss" not in move.seen:
+            return f"its step() must measure {player}'s loss and gradient, see `measured` in ganbench.dynamics"
+    return next(
+        (f"its step() {why}" for each in move.memories.values() if (why := memory_fault(each, len(members)))), None
+    )
+
+
+def steps_fault(rules: Rules, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
+    """Why two steps of training do not repeat themselves, or not with each member alone.
+
+    Args:
+        rules, training: what is played and how, in double precision.
+        members: who trains; at a rate at which no rounding grows.
+        fused: whether members are computed together.
+    """
+    how = replace(training, steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS)
+    calm = [replace(member, learning_rate=min(member.learning_rate, RATE)) for member in members]
+
+    def trained(*who: Member) -> list[Tree]:
+        return train(rules, how, who, device=CPU)
+
+    groups = [calm] if fused else [[member] for member in calm]
+    trees, fault = repeated(lambda: [tree for group in groups for tree in trained(*group)])
+    if fault:
+        return f"a training step {fault}"
+    for tree, member in zip(trees, calm, strict=True) if fused else ():
+        if apart := _apart(tree, trained(member)[0]):
+            return f"{apart} of a training step of two runs together differs from that of each run alone"
+    return None
+
+
+def _apart(one: Tree, other: Tree) -> str | None:
+    """What of two results differs by more than rounding; None where nothing does."""
+    pairs = {player: (one["snapshots"][player], other["snapshots"][player]) for player in one["snapshots"]}
+    for column, name in enumerate(one["curves"]["series"]):
+        pairs[name] = (one["curves"]["mean"][:, column], other["curves"]["mean"][:, column])
+    for name, (a, b) in pairs.items():
+        if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=ROUNDING * _size(a), equal_nan=True):
+            return name
+    return None
+
+
+def _size(values: np.ndarray) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 0.0

@@ -1,0 +1,38 @@
+"""The process that a trial runs in, and what it reports to the one that started it."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import asdict
+from typing import Any
+
+from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
+from ganbench.core.study import parse
+from ganbench.stages.limits import limit_memory
+from ganbench.stages.plan import Plan
+from ganbench.stages.trial import tried
+
+
+def serve(study: dict[str, Any], report: int, *, here: bool) -> None:
+    """Try a study, and report in lines of JSON: what begins, notes, and at the end the estimates or the error.
+
+    Args:
+        study: the study, resolved.
+        report: file descriptor to write to. Standard output and error are left to whatever members print.
+        here: whether jobs will run on this machine.
+    """
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who reads from it reads nothing, and does not wait
+    limit_memory()
+
+    def say(line: dict[str, Any]) -> None:
+        os.write(report, strict_json.dumps(line).encode() + b"\n")
+
+    try:
+        found = tried(Plan(parse(study, origin="the study")), here=here, say=say)
+        say({"estimates": [asdict(each) for each in found]})
+    except GanbenchError as error:
+        traceback.print_exception(error)
+        say({"error": str(error)})
+    os._exit(0)  # whatever members have left running
