@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,10 +128,12 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
                 out.print(f"{stage} {name}: {job.path}")
 
 
-def _work(stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0) -> None:
+def _work(
+    stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0, begun: float | None = None
+) -> None:
     from ganbench.stages.work import Site, at_work
 
-    with at_work(Site(**site), stage, path, asked_mb) as work:
+    with at_work(Site(**site), stage, path, asked_mb, begun) as work:
         if work is not None:
             run(stage, slice, path, work)
 
@@ -207,6 +210,7 @@ def job(
     """Run one job as the workflow hands it out."""
     if stage not in STAGES:
         raise GanbenchError(unknown("stage", stage, STAGES))
-    _work(stage, json.loads(slice), output, json.loads(site), asked)
+    begun = time.time() - time.process_time()  # with what it took to start, which is most of a short job
+    _work(stage, json.loads(slice), output, json.loads(site), asked, begun)
     for number in SIGNALS:  # for the moment until it is gone, in which Snakemake would take what is done for a failure
         signal.signal(number, signal.SIG_IGN)

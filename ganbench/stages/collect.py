@@ -65,9 +65,12 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
                 if judged is not None:
                     store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
-        with device(work.site.device):
-            references = _references(plan, metrics, samples.create_group("real"))
-    measurements, instruments = _measurements(plan, folder / "arrays.h5")
+        with work.progress(f"collect {plan.study.study}", 2, "of references and measurements") as report:
+            with device(work.site.device):
+                references = _references(plan, metrics, samples.create_group("real"))
+            report(1)
+            measurements, instruments = _measurements(plan, folder / "arrays.h5")
+            report(2)
     for name, infos in (("metrics", metrics), ("instruments", instruments)):
         about = {column: asdict(info) for column, info in infos.items()}
         with replacing(folder / f"{name}.json") as new:

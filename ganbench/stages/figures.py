@@ -11,4 +11,6 @@ from ganbench.stages.work import Work
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]])
+    shown = [(kind, of) for kind, of in slice["shown"]]
+    with work.progress("figures", len(shown), "figures") as report:
+        write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), shown, report)

@@ -11,6 +11,7 @@ import numpy as np
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
+from ganbench.stages import packs
 from ganbench.stages.parts import make, verify
 from ganbench.stages.work import Work
 
@@ -18,12 +19,14 @@ from ganbench.stages.work import Work
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("dataset", slice["dataset"])])
     dataset = make("dataset", slice["dataset"])
-    examples = dataset.load()
-    fault = fault_of(dataset.spec, examples)
-    if fault:
-        raise GanbenchError(f"data set {slice['dataset']['name']}: {fault}.")
-    with store.writing(path, "prepare") as file:
-        store.save(file.create_group("examples"), asdict(examples))
+    with work.progress(f"prepare {path.stem[: -packs.DIGEST]}", dataset.spec.train, "training examples") as report:
+        examples = dataset.load()
+        fault = fault_of(dataset.spec, examples)
+        if fault:
+            raise GanbenchError(f"data set {slice['dataset']['name']}: {fault}.")
+        with store.writing(path, "prepare") as file:
+            store.save(file.create_group("examples"), asdict(examples))
+        report(len(examples.train))
 
 
 def fault_of(spec: DataSpec, examples: Examples) -> str | None:

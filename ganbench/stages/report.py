@@ -11,10 +11,14 @@ from ganbench.stages.work import Work
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    render(
-        Collected.read(Path(slice["collected"])),
-        slice["study"],
-        Path(slice["figures"]),
-        [(kind, of) for kind, of in slice["shown"]],
-        Path(slice["folder"]) / "report.html",
-    )
+    with work.progress("report", 2, "parts") as report:
+        collected = Collected.read(Path(slice["collected"]))
+        report(1)
+        render(
+            collected,
+            slice["study"],
+            Path(slice["figures"]),
+            [(kind, of) for kind, of in slice["shown"]],
+            Path(slice["folder"]) / "report.html",
+        )
+        report(2)

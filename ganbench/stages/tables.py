@@ -13,4 +13,8 @@ from ganbench.stages.work import Work
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     claims = [Claim.model_validate(claim) for claim in slice["claims"]]
-    write(Collected.read(Path(slice["collected"])), Path(slice["folder"]), claims)
+    with work.progress("tables", 2, "parts") as report:
+        collected = Collected.read(Path(slice["collected"]))
+        report(1)
+        write(collected, Path(slice["folder"]), claims)
+        report(2)
