@@ -4,9 +4,9 @@ A member defines a frozen dataclass `Judge` with
 
 - `untrained(examples: Examples) -> Tree`: what it would remember before any training, so that a study's time can be
   estimated: a look with it takes as long as one with what `fit` returns;
-- `fit(examples: Examples, report: Report = silent) -> Tree`: all it must remember, as arrays and numbers, `accuracy` on held-out
-  examples among them. A judge that trains tells `report` how many steps of how many it has done, and gives up as soon
-  as it cannot become good enough;
+- `fit(examples: Examples, report: Report = silent) -> Tree`: all it must remember, as arrays and numbers, `accuracy` on
+  held-out examples among them. A judge that trains tells `report` how many steps of how many it has done, and gives up
+  as soon as it cannot become good enough;
 - `look(memory: Tree, examples) -> Look`: what it sees in examples of shape (n, *shape).
 
 Metrics compare what a judge saw in generated examples with what it saw in real ones.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -14,20 +15,21 @@ from ganbench.core.grid import Run
 from ganbench.core.selectors import Selector, matches
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module
-from ganbench.stages import asking, folder, weights
+from ganbench.stages import asking, folder, timetable, weights
 from ganbench.stages.asking import Estimate
-from ganbench.stages.device import available
-from ganbench.stages.estimating import estimate
+from ganbench.stages.device import available, timed_on
+from ganbench.stages.estimating import Estimator
 from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
 
 
-def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
+def check(plan: Plan, *, here: bool = True, at_once: int | None = None) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
 
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
@@ -36,11 +38,11 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
     """
     if here:
         available(plan.study.machine.device)
-    estimates = []
+    estimates, estimator = [], Estimator(plan, timed_on(plan.study.machine.device, here))
     for contender in plan.contenders:
         runs = [run for run in plan.runs if run.contender == contender]
         _architecture(plan, runs[0])
-        estimates.append(estimate(plan, runs))
+        estimates.append(estimator.estimate(runs))
     _instruments(plan)
     _metrics(plan)
     if plan.weights:
@@ -51,6 +53,7 @@ def check(plan: Plan, *, here: bool = True) -> list[Estimate]:
         share[run.contender] += run.id in waiting
     folder.room(plan, sum(each.bytes * share[each.contender] for each in estimates))
     asking.keep(plan, estimates)
+    timetable.keep(plan, estimator.timings(at_once or os.cpu_count() or 1))
     return estimates
 
 

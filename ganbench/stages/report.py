@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.analysis.collected import Collected
+from ganbench.core.study import parse
 from ganbench.report.html import render
+from ganbench.stages.plan import Plan
+from ganbench.stages.timetable import compared
 from ganbench.stages.work import Work
 
 
@@ -20,5 +23,6 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
             Path(slice["figures"]),
             [(kind, of) for kind, of in slice["shown"]],
             Path(slice["folder"]) / "report.html",
+            compared(Plan(parse(slice["study"], origin="the study that report was given")), Path(slice["folder"])),
         )
         report(2)
