@@ -15,12 +15,14 @@ from rich.table import Table
 
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
+from ganbench.commands.clean import clean
 from ganbench.commands.status import status
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
 from ganbench.core.study import Study, load, parse
-from ganbench.stages import STAGES, folder, run, showing
+from ganbench.stages import STAGES, folder, run, showing, timetable
+from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 from ganbench.stages.stopping import SIGNALS
 
@@ -30,9 +32,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-STAGES_PANEL = "Stages, in their order: each does what is not up to date yet"
+STAGES_PANEL = "Stages, in their order: each does what is not up to date yet, what it needs first"
+FIRST = "What it needs and earlier stages have not done yet is done first."
 LABORATORY = "The laboratory: one game, without a study"
-AnOnly = Annotated[str | None, typer.Option(help="One job only, by the name of its pack or data set.")]
+AnOnly = Annotated[str | None, typer.Option(help="One job only, by its data set, its pack or a run of the pack.")]
 
 
 def main() -> None:
@@ -76,14 +79,12 @@ def check(
     cluster = None if profile is None else profiles.read(profile)
     plan = Plan(load(study, over=cluster.config if cluster else {}))
     folder.usable(plan)
-    estimates = try_parts(plan, here=cluster is None or cluster.executor == profiles.LOCAL)
+    here = cluster is None or cluster.executor == profiles.LOCAL
+    estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers)
     out.print(showing.estimates(plan, estimates))
-    jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
-    waiting = sum(not job.done for job in jobs)
-    minutes = sum(estimate.seconds * estimate.runs for estimate in estimates) / 60
-    out.print(
-        f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs."
-    )
+    where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
+    for part in showing.timetable(plan, estimates, timetable.kept(plan.folder), where):
+        out.print(part)
     if cluster is not None:
         showing.demand(out, plan, estimates, cluster)
     if not any("mode_kl" in metric.build().columns for metric in plan.study.evaluate.metrics):
@@ -92,6 +93,7 @@ def check(
 
 
 app.command()(status)
+app.command()(clean)
 
 
 @app.command()
@@ -109,23 +111,28 @@ def show_version() -> None:
 def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study))
     folder.usable(plan)
-    jobs = plan.jobs(stage)
-    if only is not None and only not in jobs:
-        raise GanbenchError(unknown(f"job of {stage}", only, jobs))
+    targets = _chosen(plan, stage, only)
     with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
-        for name, job in jobs.items():
-            if only not in (None, name):
-                continue
-            missing = [path for path in job.inputs if not path.exists()]
-            if missing:
-                raise GanbenchError(
-                    f"{stage} {name} needs {missing[0]}, which an earlier stage makes ({', '.join(STAGES)})."
-                )
-            if job.done:
-                out.print(f"{stage} {name}: up to date")
-            else:
-                _work(stage, job.slice, job.path, plan.site)
-                out.print(f"{stage} {name}: {job.path}")
+        for job in plan.needed(targets):
+            if plan.weights in job.inputs:
+                weights(plan.weights, plan.study.evaluate.inception.sha256)
+            _work(job.stage, job.slice, job.path, plan.site)
+            out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True)
+            targets = [target for target in targets if target != job]
+        for job in targets:
+            out.print(f"{job.stage} {job.name}: up to date", soft_wrap=True)
+
+
+def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
+    """The jobs of a stage, or the one by its name or by a run of its pack."""
+    jobs = plan.jobs(stage)
+    if only is None:
+        return list(jobs.values())
+    holders = [pack.name for pack in plan.packs.values() if any(run.id == only for run in pack.runs)]
+    name = holders[0] if holders and only not in jobs else only
+    if name not in jobs:
+        raise GanbenchError(unknown(f"job of {stage}", name, jobs))
+    return [jobs[name]]
 
 
 def _work(
@@ -142,7 +149,7 @@ def _stage_command(stage: str, what: str) -> None:
     def command(study: AStudy = DEFAULT, only: AnOnly = None) -> None:
         _stage(stage, study, only)
 
-    app.command(stage, help=what, rich_help_panel=STAGES_PANEL)(command)
+    app.command(stage, help=f"{what} {FIRST}", rich_help_panel=STAGES_PANEL)(command)
 
 
 for _name, _what in {
@@ -167,7 +174,7 @@ def report(
         bool, typer.Option("--partial", help="Of what there is now, with tables and figures, in a folder of their own.")
     ] = False,
 ) -> None:
-    """Write the HTML report."""
+    """Write the HTML report. What it needs and earlier stages have not done yet is done first."""
     if partial:
         from ganbench.stages.partial import write
 
