@@ -53,6 +53,5 @@ def _show(plan: Plan, found: list[Superseded]) -> None:
         table.add_row(kind, f"{len(mine):,}", f"{sum(sizes[each] for each in mine) / 1e6:,.1f} MB")
     out.print(table)
     whole = sum(sizes.values()) / 1e6
-    out.print(
-        f"{plan.folder}: {plural(len(found), 'file or folder', 'files and folders')}, {whole:,.1f} MB", markup=False
-    )
+    count = plural(len(found), "file or folder", "files and folders")
+    out.print(f"{plan.folder}: {count}, {whole:,.1f} MB", markup=False)

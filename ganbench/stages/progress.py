@@ -31,6 +31,7 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         a function to call with the amount done so far; it returns the rate since the start, in units a second.
     """
     began = said = time.monotonic()
+    last = done
 
     def rate_of(amount: float) -> float:
         return (amount - done) / max(time.monotonic() - began, 1e-9)
@@ -48,11 +49,11 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         return
 
     def line(amount: float) -> float:
-        nonlocal said
+        nonlocal said, last
         now, rate = time.monotonic(), rate_of(amount)
-        if now - said < LINE_SECONDS and amount < total:
+        if amount == last or (now - said < LINE_SECONDS and amount < total):
             return rate
-        said = now
+        said, last = now, amount
         left = f"{duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
         _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
         return rate
