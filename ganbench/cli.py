@@ -188,7 +188,7 @@ def try_out(here: Annotated[bool, typer.Option("--here/--elsewhere")] = True) ->
     """Try what the jobs of a study will need; the study comes as JSON on standard input."""
     from ganbench.stages.check import check as try_parts
 
-    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")), here=here)
+    try_parts(Plan(parse(json.load(sys.stdin), origin="the study")), here=here, again=False)
 
 
 @app.command()

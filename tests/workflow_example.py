@@ -237,7 +237,7 @@ class Project:
         return {
             str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(results.rglob("*"))
-            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".lock"} & set(path.parts)
+            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".timings.json", ".lock"} & set(path.parts)
         }
 
 

@@ -23,13 +23,14 @@ from ganbench.stages.parts import CPU, rules_of
 from ganbench.stages.plan import Plan, parts_of
 
 
-def check(plan: Plan, *, here: bool = True, at_once: int | None = None) -> list[Estimate]:
+def check(plan: Plan, *, here: bool = True, at_once: int | None = None, again: bool = True) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
+        again: whether to time again what was timed before and has not changed since.
 
     Raises:
         GanbenchError: an architecture cannot do a data set's examples or breaks the rules for members of a pack, a
@@ -39,10 +40,11 @@ def check(plan: Plan, *, here: bool = True, at_once: int | None = None) -> list[
     if here:
         available(plan.study.machine.device)
     estimates, estimator = [], Estimator(plan, timed_on(plan.study.machine.device, here))
+    known = {} if again else asking.kept(plan)
     for contender in plan.contenders:
         runs = [run for run in plan.runs if run.contender == contender]
         _architecture(plan, runs[0])
-        estimates.append(estimator.estimate(runs))
+        estimates.append(estimator.estimate(runs, known.get(contender)))
     _instruments(plan)
     _metrics(plan)
     if plan.weights:
@@ -53,7 +55,9 @@ def check(plan: Plan, *, here: bool = True, at_once: int | None = None) -> list[
         share[run.contender] += run.id in waiting
     folder.room(plan, sum(each.bytes * share[each.contender] for each in estimates))
     asking.keep(plan, estimates)
-    timetable.keep(plan, estimator.timings(at_once or os.cpu_count() or 1))
+    timed = None if again else timetable.kept(plan.folder)
+    at_once = at_once or (timed.at_once if timed else os.cpu_count() or 1)
+    timetable.keep(plan, estimator.timings(at_once, timed))
     return estimates
 
 

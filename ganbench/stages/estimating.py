@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 
@@ -15,6 +16,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.fields import Choice
 from ganbench.core.grid import Run, slug
 from ganbench.core.selectors import matches
+from ganbench.core.sources import digest
 from ganbench.core.study import Experiment
 from ganbench.engine import fusing
 from ganbench.engine.evaluate import Panel
@@ -49,12 +51,17 @@ class Estimator:
         self._plan, self._place = plan, place
         self._known: dict[str, _Data] = {}
 
-    def timings(self, at_once: int) -> Timings:
+    def timings(self, at_once: int, known: Timings | None = None) -> Timings:
         """Of what is no matter of a contender.
 
         Args:
             at_once: how many jobs will run at the same time.
+            known: from an earlier time, taken again where nothing has changed.
         """
+        jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
+        value = digest([self._place.type, *(job.digest for job in jobs)])
+        if known is not None and known.digest == value:
+            return replace(known, at_once=at_once)
         data = {
             choice.label: self._data(choice) for run in self._plan.runs if (choice := run.choice("dataset")) is not None
         }
@@ -65,16 +72,25 @@ class Estimator:
             judge={slug(label): timing.judge_seconds(known.judge, known.examples) for label, known in data.items()},
             panel={label: known.panel[1] for label, known in data.items()},
             looks=self._looks(),
+            digest=value,
         )
 
-    def estimate(self, runs: Sequence[Run]) -> Estimate:
+    def estimate(self, runs: Sequence[Run], known: Estimate | None = None) -> Estimate:
         """What the runs of a contender will take.
+
+        Args:
+            runs: of the contender.
+            known: from an earlier time, taken again where nothing has changed.
 
         Raises:
             GanbenchError: they cannot be played as asked.
         """
+        trained, scored = self._plan.train_digests, self._plan.evaluate_digests
+        value = digest([self._place.type, *([trained[run.id], scored.get(run.id)] for run in runs)])
+        if known is not None and known.digest == value:
+            return replace(known, parameters=tuple(known.parameters))
         try:
-            return self._estimate(runs)
+            return replace(self._estimate(runs), digest=value)
         except GanbenchError as error:
             raise GanbenchError(f"grid: {runs[0].contender}: {error}") from None
 

@@ -39,6 +39,7 @@ class Timings:
     judge: dict[str, float] = field(default_factory=dict)
     panel: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
     looks: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and contender, of one run
+    digest: str = ""  # of all that can change these numbers, but for the machine
 
     def look(self, experiment: str, contender: str) -> float:
         """Of an instrument at a run; that of others of the experiment, where nobody timed it."""
