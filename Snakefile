@@ -26,3 +26,5 @@ rule all:
     default_target: True
     input:
         [str(path) for path in plan.files()],
+    message:
+        "all of {plan.study.study}"

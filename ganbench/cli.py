@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from rich.table import Table
 
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
+from ganbench.commands.clean import clean
 from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
 from ganbench.core.study import Study, load
-from ganbench.stages import STAGES, folder, run, showing
+from ganbench.stages import STAGES, folder, run, showing, timetable
+from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 from ganbench.stages.stopping import SIGNALS
 
@@ -29,9 +32,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-STAGES_PANEL = "Stages, in their order: each does what is not up to date yet"
+STAGES_PANEL = "Stages, in their order: each does what is not up to date yet, what it needs first"
+FIRST = "What it needs and earlier stages have not done yet is done first."
 LABORATORY = "The laboratory: one game, without a study"
-AnOnly = Annotated[str | None, typer.Option(help="One job only, by the name of its pack or data set.")]
+AnOnly = Annotated[str | None, typer.Option(help="One job only, by its data set, its pack or a run of the pack.")]
 
 
 def main() -> None:
@@ -78,15 +82,13 @@ def check(
     cluster = None if profile is None else profiles.read(profile)
     plan = Plan(load(study, over=cluster.config if cluster else {}))
     folder.usable(plan)
+    here = cluster is None or cluster.executor == profiles.LOCAL
     notes: list[str] = []
-    estimates = try_parts(plan, here=cluster is None or cluster.executor == profiles.LOCAL, note=notes.append)
+    estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers, note=notes.append)
     out.print(showing.estimates(plan, estimates))
-    jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
-    waiting = sum(not job.done for job in jobs)
-    minutes = sum(estimate.seconds * estimate.runs for estimate in estimates) / 60
-    out.print(
-        f"{len(jobs):,} jobs, {waiting:,} of them to do. Training takes about {minutes:.0f} core-minutes on CPUs."
-    )
+    where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
+    for part in showing.timetable(plan, estimates, timetable.kept(plan.folder), where):
+        out.print(part)
     if cluster is not None:
         showing.demand(out, plan, estimates, cluster)
     for note in notes:
@@ -95,6 +97,7 @@ def check(
 
 
 app.command()(status)
+app.command()(clean)
 
 
 @app.command()
@@ -112,29 +115,36 @@ def show_version() -> None:
 def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study))
     folder.usable(plan)
-    jobs = plan.jobs(stage)
-    if only is not None and only not in jobs:
-        raise GanbenchError(unknown(f"job of {stage}", only, jobs))
+    targets = _chosen(plan, stage, only)
     with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
-        for name, job in jobs.items():
-            if only not in (None, name):
-                continue
-            missing = [path for path in job.inputs if not path.exists()]
-            if missing:
-                raise GanbenchError(
-                    f"{stage} {name} needs {missing[0]}, which an earlier stage makes ({', '.join(STAGES)})."
-                )
-            if job.done:
-                out.print(f"{stage} {name}: up to date")
-            else:
-                _work(stage, job.slice, job.path, plan.site)
-                out.print(f"{stage} {name}: {job.path}")
+        for job in plan.needed(targets):
+            if plan.weights in job.inputs:
+                weights(plan.weights, plan.study.evaluate.inception.sha256)
+            _work(job.stage, job.slice, job.path, plan.site)
+            out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True)
+            targets = [target for target in targets if target != job]
+        for job in targets:
+            out.print(f"{job.stage} {job.name}: up to date", soft_wrap=True)
 
 
-def _work(stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0) -> None:
+def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
+    """The jobs of a stage, or the one by its name or by a run of its pack."""
+    jobs = plan.jobs(stage)
+    if only is None:
+        return list(jobs.values())
+    holders = [pack.name for pack in plan.packs.values() if any(run.id == only for run in pack.runs)]
+    name = holders[0] if holders and only not in jobs else only
+    if name not in jobs:
+        raise GanbenchError(unknown(f"job of {stage}", name, jobs))
+    return [jobs[name]]
+
+
+def _work(
+    stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0, begun: float | None = None
+) -> None:
     from ganbench.stages.work import Site, at_work
 
-    with at_work(Site(**site), stage, path, asked_mb) as work:
+    with at_work(Site(**site), stage, path, asked_mb, begun) as work:
         if work is not None:
             run(stage, slice, path, work)
 
@@ -143,7 +153,7 @@ def _stage_command(stage: str, what: str) -> None:
     def command(study: AStudy = DEFAULT, only: AnOnly = None) -> None:
         _stage(stage, study, only)
 
-    app.command(stage, help=what, rich_help_panel=STAGES_PANEL)(command)
+    app.command(stage, help=f"{what} {FIRST}", rich_help_panel=STAGES_PANEL)(command)
 
 
 for _name, _what in {
@@ -168,7 +178,7 @@ def report(
         bool, typer.Option("--partial", help="Of what there is now, with tables and figures, in a folder of their own.")
     ] = False,
 ) -> None:
-    """Write the HTML report."""
+    """Write the HTML report. What it needs and earlier stages have not done yet is done first."""
     if partial:
         from ganbench.stages.partial import write
 
@@ -181,11 +191,12 @@ def report(
 def try_out(
     report: Annotated[int, typer.Option(help="The file descriptor to report to, in lines of JSON.")],
     here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
+    again: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
 ) -> None:
     """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
     from ganbench.stages.trial_process import serve
 
-    serve(json.load(sys.stdin), report, here=here)
+    serve(json.load(sys.stdin), report, here=here, again=again)
 
 
 @app.command(hidden=True)
@@ -222,6 +233,7 @@ def job(
     """Run one job as the workflow hands it out."""
     if stage not in STAGES:
         raise GanbenchError(unknown("stage", stage, STAGES))
-    _work(stage, json.loads(slice), output, json.loads(site), asked)
+    begun = time.time() - time.process_time()  # with what it took to start, which is most of a short job
+    _work(stage, json.loads(slice), output, json.loads(site), asked, begun)
     for number in SIGNALS:  # for the moment until it is gone, in which Snakemake would take what is done for a failure
         signal.signal(number, signal.SIG_IGN)

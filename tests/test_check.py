@@ -18,7 +18,7 @@ from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
-from ganbench.stages import folder, run, weights
+from ganbench.stages import folder, run, timing, weights
 from ganbench.stages.device import device, free
 from ganbench.stages.parts import rules_of
 from ganbench.stages.plan import Plan
@@ -48,7 +48,13 @@ def test_a_metric_that_fits_no_data_set_is_refused(tmp_path):
         check(plan(tmp_path, grid=grid, evaluate={"metrics": ["fid"]}))
 
 
-def test_estimates_count_parameters_and_grow_with_the_study(tmp_path):
+@pytest.fixture
+def steady(monkeypatch):
+    """A machine on which every step of a pack takes ten milliseconds."""
+    monkeypatch.setattr(timing, "step_seconds", lambda *_: 0.01)
+
+
+def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
     small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
     for found in (small, large):
         folder.usable(found)
@@ -151,7 +157,7 @@ def toys(tmp_path, *blocks, **changes) -> Plan:
     return found
 
 
-def test_estimates_of_games_without_networks(tmp_path):
+def test_estimates_of_games_without_networks(tmp_path, steady):
     (one, other) = check(toys(tmp_path, {"game": ["bilinear", {"name": "quadratic", "curvatures": [1.0, 2.0, 3.0]}]}))
     assert (one.parameters, other.parameters) == ((1, 1), (2, 1))
     assert (one.runs, other.runs) == (2, 2)

@@ -556,7 +556,10 @@ from ganbench.judges import Look
 
 @dataclass(frozen=True)
 class Judge:
-    def fit(self, examples):
+    def untrained(self, examples):
+        return {{}}
+
+    def fit(self, examples, report):
         {fit}
         return {{"accuracy": 1.0}}
 
@@ -578,7 +581,7 @@ class Judge:
         ("pass", "features = features.astype(np.float32)", "gives features of float32"),
         ("pass", "features = features[0]", r"gives features of ndarray \(2,\) for 20 examples"),
         ("pass", "examples += 1", "something else|changes the examples"),
-        ("pass", "raise IndexError('out')", "line 15: IndexError: out"),
+        ("pass", "raise IndexError('out')", "line 18: IndexError: out"),
     ],
 )
 def test_a_judge(tmp_path, fit, look, message):

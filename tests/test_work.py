@@ -42,7 +42,7 @@ def at_train(tmp_path: Path):
 # The journal ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_says_that_it_runs_how_far_it_is_and_nothing_when_it_is_done(tmp_path, monkeypatch, capsys):
+def test_a_job_says_that_it_runs_how_far_it_is_and_how_long_it_took(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(journal, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
     with at_train(tmp_path) as work, work.progress("train pack", 100, "run-steps", done=20) as report:
@@ -58,8 +58,10 @@ def test_a_job_says_that_it_runs_how_far_it_is_and_nothing_when_it_is_done(tmp_p
         assert entry.seconds_left == pytest.approx(40 / entry.rate)
         assert entry.memory_mb > 10
         assert not entry.silent
-    assert entry_of(tmp_path) is None
-    assert list((tmp_path / ".jobs" / "train").iterdir()) == []
+    done = entry_of(tmp_path)
+    assert (done.running, done.ends) == (False, ())
+    assert done.seconds == done.worked[0][1] - done.worked[0][0] > 0
+    assert [file.suffix for file in (tmp_path / ".jobs" / "train").iterdir()] == [".json"], "no lock is left"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_how_attempts_end_is_remembered(tmp_path, error, how):
         assert str(error) in entry.ends[-1].cause
     with at_train(tmp_path):
         assert len(entry_of(tmp_path).ends) == 2
-    assert entry_of(tmp_path) is None
+    assert (entry_of(tmp_path).running, entry_of(tmp_path).ends) == (False, ())
 
 
 def test_a_job_killed_without_a_word_is_found_out(tmp_path):
@@ -108,7 +110,7 @@ def test_a_signal_after_the_work_is_done_is_no_failure(tmp_path):
         file_of(tmp_path).touch()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
-    assert entry_of(tmp_path) is None
+    assert (entry_of(tmp_path).running, entry_of(tmp_path).ends) == (False, ())
 
 
 def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):

@@ -110,13 +110,8 @@ class Done:
     @property
     def jobs(self) -> set[str]:
         """The jobs it ran, or would have run: `train digits-fc`, `judge ring8`, `report` ..."""
-        found = set()
-        for block in re.split(r"^(?=(?:local)?rule )", self.output, flags=re.MULTILINE):
-            rule = re.match(r"(?:local)?rule (\w+):", block)
-            if rule and rule[1] != "all":
-                name = re.search(r"^    wildcards: name=([^,]+)", block, flags=re.MULTILINE)
-                found.add(f"{rule[1]} {_contender(name[1])}" if name else rule[1])
-        return found
+        told = re.findall(r"^Job \d+: (\w+)(?: (\S+))?$", self.output, flags=re.MULTILINE)
+        return {f"{rule} {_contender(name)}" if name else rule for rule, name in told}
 
     def succeeded(self) -> Done:
         assert self.status == 0, f"Snakemake ended with status {self.status} and said:\n{self.output}"
@@ -242,7 +237,7 @@ class Project:
         return {
             str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(results.rglob("*"))
-            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".lock"} & set(path.parts)
+            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".timings.json", ".lock"} & set(path.parts)
         }
 
 

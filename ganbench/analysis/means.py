@@ -57,11 +57,11 @@ def _gap(first: Group, second: Group) -> Gap:
         values, ids = first.values[orders[0]] - second.values[orders[1]], ids[orders[0]]
         value = float(values.mean())
         low, high = bootstrap_interval(values, np.mean, generator)
-        how = f"{len(values)} pairs of equal seed"
+        how = f"{plural(len(values), 'pair')} of equal seed"
     else:
         value = float(first.values.mean() - second.values.mean())
         low, high = _two_sample_interval(first.values, second.values, generator)
-        how = f"{len(first.values)} and {len(second.values)} runs"
+        how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     text = f"{name}: {number(value)}, 95% interval {number(low)} to {number(high)} ({how})"
     return Gap(text, value, low, high, ids[np.argmin(values)], ids[np.argmax(values)])
 

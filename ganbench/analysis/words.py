@@ -57,7 +57,7 @@ def observed(rate: Rate, what: str) -> str:
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def listing(parts: Sequence[str]) -> str:

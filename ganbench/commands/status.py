@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganbench.analysis.words import duration, number, percent, shortened
+from ganbench.analysis.words import duration, number, percent, plural, shortened
 from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
@@ -72,7 +72,7 @@ def page(now: Status, study: str, rows: int | None) -> Iterator[RenderableType]:
         rows: how many jobs to show of those that run, and of those that do not any more; None for all.
     """
     total = len(now.standings)
-    yield Text(f"{now.study}: {len(now.of(DONE)):,} of {total:,} jobs done. " + _holder(now))
+    yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))
     yield _summary(now)
     for state in (RUNNING, SILENT, STOPPED, FAILED):
         shown = now.of(state)

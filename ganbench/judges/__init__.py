@@ -2,8 +2,11 @@
 
 A member defines a frozen dataclass `Judge` with
 
-- `fit(examples: Examples) -> Tree`: all it must remember, as arrays and numbers, `accuracy` on held-out examples among
-  them;
+- `untrained(examples: Examples) -> Tree`: what it would remember before any training, so that a study's time can be
+  estimated: a look with it takes as long as one with what `fit` returns;
+- `fit(examples: Examples, report: Report = silent) -> Tree`: all it must remember, as arrays and numbers, `accuracy` on
+  held-out examples among them. A judge that trains tells `report` how many steps of how many it has done, and gives up
+  as soon as it cannot become good enough;
 - `look(memory: Tree, examples) -> Look`: what it sees in examples of shape (n, *shape).
 
 Both give the same at every call, and change nothing that they are given. `fit` may refuse, by a `GanbenchError`,
@@ -14,9 +17,16 @@ Metrics compare what a judge saw in generated examples with what it saw in real 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+Report = Callable[[int, int], None]  # told the steps done and all steps
+
+
+def silent(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,10 +16,13 @@ from ganbench.core.interval import Interval
 from ganbench.core.streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Look
+from ganbench.judges import Look, Report, silent
 from ganbench.nn.network import Network
 
 BATCH = 64
+LOOKS = 10  # at the held-out examples while it trains
+HALFWAY = 0.5  # of the steps, after which training is given up ...
+MENDED = 5.0  # ... where more than so many times the errors allowed are left
 
 
 @dataclass(frozen=True)
@@ -26,41 +30,70 @@ class Judge:
     """The features are the penultimate layer's activations; an example is of high quality when the largest class
     probability is at least `confidence`.
 
-    Training shifts every image by up to one pixel each way, so that the features do not hang on exact places.
+    Training shifts every image by up to one pixel each way, so that the features do not hang on exact places. It takes
+    as many steps for a small data set as for a large one.
     """
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    epochs: Annotated[int, Interval(ge=1, le=10_000)] = 40
+    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000  # at most, whatever the size of the data
+    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99  # of the held-out examples: with so many right, training ends
     confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
     # On held-out examples; a judge that errs more often cannot count modes.
     least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
 
-    def fit(self, examples: Examples) -> Tree:
-        classes = int(examples.train_modes.max()) + 1
-        shape = examples.train.shape[1:]
-        random = torch.Generator().manual_seed(stream_seed(0, "judge"))
+    def untrained(self, examples: Examples) -> Tree:
+        classes, shape = int(examples.train_modes.max()) + 1, examples.train.shape[1:]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(0, "judge-init"))
             module = self._module(shape, classes)
+        return {"theta": Network.vector(module).numpy(), "shape": list(shape), "classes": classes}
+
+    def fit(self, examples: Examples, report: Report = silent) -> Tree:
+        memory = self.untrained(examples)
+        module = self._restored(memory)
+        random = torch.Generator().manual_seed(stream_seed(0, "judge"))
         images, labels = torch.from_numpy(examples.train), torch.from_numpy(examples.train_modes)
-        steps = self.epochs * (len(images) // BATCH + 1)
-        optimiser = torch.optim.Adam(module.parameters(), lr=2e-3)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(steps):
+        optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        accuracies: list[float] = []  # on held-out examples, after every LOOKS-th part of the steps
+        for step in range(1, self.steps + 1):
             chosen = torch.randint(len(images), (BATCH,), generator=random)
             loss = F.cross_entropy(module(_shifted(images[chosen], random)), labels[chosen])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
-        memory: Tree = {"theta": Network.vector(module).numpy(), "shape": list(shape), "classes": classes}
-        accuracy = float(np.mean(self.look(memory, examples.heldout).mode == examples.heldout_modes))
-        if accuracy < self.least_accuracy:
+            report(step, self.steps)
+            if step * LOOKS // self.steps > (step - 1) * LOOKS // self.steps:
+                memory["theta"] = Network.vector(module).numpy()
+                accuracies.append(self._accuracy(memory, examples))
+                self._refuse_hopeless(accuracies, len(images))
+                if accuracies[-1] >= self.enough:
+                    break
+        return memory | {"accuracy": accuracies[-1], "steps": step}
+
+    def _refuse_hopeless(self, accuracies: list[float], count: int) -> None:
+        """Refuse to go on once so many held-out examples are wrong that what is left of training cannot mend it.
+
+        Args:
+            accuracies: on held-out examples, so far.
+            count: of training examples.
+
+        Raises:
+            GanbenchError: the accuracy that counting modes needs is, or will be, missed.
+        """
+        done, least = len(accuracies) / LOOKS, self.least_accuracy
+        allowed = (1 - least) * (1 if done >= 1 else MENDED if done >= HALFWAY else math.inf)
+        if 1 - accuracies[-1] > allowed:
+            history = ", ".join(f"{accuracy:.1%}" for accuracy in accuracies)
             raise GanbenchError(
-                f"the classifier is right on {accuracy:.1%} of the held-out examples, less than the "
-                f"{self.least_accuracy:.0%} that counting modes needs; check the labels, or train it for longer."
+                f"after {done * self.steps:,.0f} of {self.steps:,} steps on {count:,} examples the classifier is right "
+                f"on {accuracies[-1]:.1%} of the held-out examples, and counting modes needs {least:.0%} (it was right "
+                f"on {history}). Check the labels, or give it more examples."
             )
-        return memory | {"accuracy": accuracy}
+
+    def _accuracy(self, memory: Tree, examples: Examples) -> float:
+        return float(np.mean(self.look(memory, examples.heldout).mode == examples.heldout_modes))
 
     def look(self, memory: Tree, examples: np.ndarray) -> Look:
         with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
@@ -77,6 +110,12 @@ class Judge:
             probability, mode = logits.softmax(dim=1).max(dim=1)
         confident = (probability >= self.confidence).numpy()
         return Look(examples, features.double().numpy(), mode.numpy(), confident, memory["classes"])
+
+    def _restored(self, memory: Tree) -> nn.Sequential:
+        """The classifier with the parameters that are remembered."""
+        module = self._module(tuple(memory["shape"]), memory["classes"])
+        nn.utils.vector_to_parameters(torch.from_numpy(memory["theta"].copy()), module.parameters())
+        return module
 
     def _module(self, shape: tuple[int, ...], classes: int) -> nn.Sequential:
         """Convolutions that halve the image down to about 4x4, then the feature layer, then the classes."""

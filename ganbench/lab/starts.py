@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganbench.analysis.words import plural
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.games import Match, Players, Rules
 from ganbench.lab.building import real_array
@@ -36,7 +37,7 @@ def points(rules: Rules, given: Any, what: str = "start") -> np.ndarray:
     values = np.atleast_2d(values)
     if values.ndim != 2 or not len(values) or values.shape[1] != len(names):
         received = values.shape[1] if values.ndim == 2 else f"the shape {values.shape}"
-        raise GanbenchError(f"{what} must have {len(names)} values ({_listed(names)}), but has {received}.")
+        raise GanbenchError(f"{what} must have {plural(len(names), 'value')} ({_listed(names)}), but has {received}.")
     finite = np.isfinite(values)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
@@ -71,7 +72,10 @@ def at(match: Match, given: Any | None, what: str = "start") -> Players:
     values = points(match.rules, given, what)
     count = len(match.members)
     if len(values) not in (1, count):
-        raise GanbenchError(f"{what} has {len(values)} points, but the game has {count} members; give one, or {count}.")
+        raise GanbenchError(
+            f"{what} has {plural(len(values), 'point')}, but the game has {plural(count, 'member')}; give one, or "
+            f"{count}."
+        )
     return players(match, np.broadcast_to(values, (count, values.shape[1])))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from ganbench.analysis.words import plural
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
 from ganbench.lab.equilibria import FixedPoint
@@ -130,7 +131,8 @@ def path_table(played: Trajectory) -> Table:
 
 def members_table(played: Trajectory) -> Table:
     """A row for each of several members."""
-    table = Table(title=f"{len(played.trajectory):,} members, {played.steps[-1]:,} steps", title_justify="left")
+    title = f"{plural(len(played.trajectory), 'member')}, {plural(int(played.steps[-1]), 'step')}"
+    table = Table(title=title, title_justify="left")
     for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "ran off at"):
         table.add_column(name, justify="right", overflow="fold")
     radius, growth, diverged = played.radius, played.growth, played.diverged

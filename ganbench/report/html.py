@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import jinja2
@@ -21,7 +21,7 @@ from ganbench.core.files import replacing
 from ganbench.report.claims import claims_shown
 from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
-from ganbench.report.making import config, facts, listed, references
+from ganbench.report.making import Spent, config, facts, listed, references, spent
 from ganbench.report.outputs import CONTENDER_FIGURES, figure_name
 from ganbench.report.partial import partial_shown
 
@@ -50,7 +50,12 @@ FIGURE_TITLES = {
 
 
 def render(
-    collected: Collected, study: dict, figures: Path, shown: Sequence[tuple[str, str | None]], out: Path
+    collected: Collected,
+    study: dict,
+    figures: Path,
+    shown: Sequence[tuple[str, str | None]],
+    out: Path,
+    stages: Iterable[Spent] = (),
 ) -> None:
     """Write the report of a study.
 
@@ -60,6 +65,7 @@ def render(
         figures: folder that holds the files `ganbench.report.figures.write` left there.
         shown: the figures, as `ganbench.report.outputs.figures` lists them.
         out: HTML file to write.
+        stages: what its stages took, beside what they were estimated to take.
     """
     gans = collected.gans
     found = findings(collected)
@@ -87,6 +93,7 @@ def render(
         references=references(collected),
         config=config(study),
         facts=facts(collected.runs),
+        spent=spent(stages),
         runs=listed(collected.runs),
     )
     with replacing(out) as new:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 import yaml
@@ -14,6 +16,29 @@ from ganbench.core import strict_json
 
 # Beyond this many runs the page would be heavy with digests that the tables hold as well.
 LISTED_RUNS = 1000
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What the jobs of a stage took, beside what they were estimated to take."""
+
+    stage: str
+    jobs: int
+    estimated: float  # seconds
+    actual: float  # seconds
+
+
+def spent(stages: Iterable[Spent]) -> list[dict[str, str]]:
+    """Rows of what the study was estimated to take and took, in minutes."""
+    return [
+        {
+            "stage": each.stage,
+            "jobs": f"{each.jobs:,}",
+            "estimated": f"{each.estimated / 60:.1f}",
+            "actual": f"{each.actual / 60:.1f}",
+        }
+        for each in stages
+    ]
 
 
 def references(collected: Collected) -> list[dict[str, str]]:

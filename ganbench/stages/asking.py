@@ -49,6 +49,7 @@ class Estimate:
     memory: int  # bytes beside the libraries', to train a run
     scoring: float  # seconds of one CPU core, to evaluate a run
     scoring_memory: int  # bytes beside the libraries', to evaluate a pack
+    digest: str = ""  # of all that can change these numbers, but for the machine
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.stages import asking, folder, weights
+from ganbench.stages import asking, folder, timetable, weights
 from ganbench.stages.asking import Estimate
 from ganbench.stages.plan import Plan
+from ganbench.stages.timetable import Timings
 
 LOG = "check.log"  # what the trial's process printed, tracebacks among it, in the folder of logs
 START_SECONDS = 300  # to import the package, on a slow file system
@@ -27,50 +30,58 @@ START_SECONDS = 300  # to import the package, on a slow file system
 GRACE_SECONDS = 30
 
 
-def check(plan: Plan, *, here: bool = True, note: Callable[[str], None] = lambda text: None) -> list[Estimate]:
+def check(
+    plan: Plan,
+    *,
+    here: bool = True,
+    at_once: int | None = None,
+    again: bool = True,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
+        again: whether to time again what was timed before and has not changed since.
         note: told what the study's author should know.
 
     Raises:
         GanbenchError: what `ganbench.stages.trial` finds, weights are missing, or the disk has too little room.
     """
-    estimates = _trial(plan, here, note)
-    finish(plan, estimates)
+    estimates, timings = _trial(plan, here, again, note)
+    if plan.weights:
+        weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
+    folder.room(plan, _bytes_to_write(plan, estimates))
+    asking.keep(plan, estimates)
+    before = None if again else timetable.kept(plan.folder)
+    jobs = at_once or (before.at_once if before else os.cpu_count() or 1)
+    timetable.keep(plan, replace(timings, at_once=jobs))
     return estimates
 
 
-def finish(plan: Plan, estimates: list[Estimate]) -> None:
-    """What is left to check of a study whose trial ended well."""
-    if plan.weights:
-        weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
+def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
+    """On disk, of the runs that are still to train."""
     waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
-    share = {contender: 0 for contender in plan.contenders}
-    for run in plan.runs:
-        share[run.contender] += run.id in waiting
-    folder.room(plan, sum(each.bytes * share[each.contender] for each in estimates))
-    asking.keep(plan, estimates)
+    runs = Counter(run.contender for run in plan.runs if run.id in waiting)
+    return sum(each.bytes * runs[each.contender] for each in estimates)
 
 
-def _trial(plan: Plan, here: bool, note: Callable[[str], None]) -> list[Estimate]:
+def _trial(plan: Plan, here: bool, again: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
     """Run the trial in its process, and heed what it says."""
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    estimates, begun, done = [], "importing the package", False
-    with log.open("wb") as printed, _process(plan, here, printed) as (process, lines):
+    begun = "importing the package"
+    with log.open("wb") as printed, _process(plan, here, again, printed) as (process, lines):
         for line in lines:
             if "error" in line:
                 raise GanbenchError(line["error"])
             if "note" in line:
                 note(line["note"])
+            if "estimates" in line:
+                return [Estimate(**_fields(each)) for each in line["estimates"]], Timings(**line["timings"])
             begun = line.get("begin", begun)
-            estimates = [Estimate(**_fields(each)) for each in line.get("estimates", ())]
-            done = "estimates" in line
-        if done:
-            return estimates
         process.wait()
     raise GanbenchError(f"{begun}: {_end(process.returncode)}; what it printed is in {log}.")
 
@@ -90,12 +101,12 @@ def _fields(each: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _process(
-    plan: Plan, here: bool, printed: Any
+    plan: Plan, here: bool, again: bool, printed: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
     """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
     reading, writing = os.pipe()
-    where = "--here" if here else "--elsewhere"
-    command = [sys.executable, "-m", "ganbench", "try-out", where, "--report", str(writing)]
+    how = ("--here" if here else "--elsewhere", "--again" if again else "--no-again")
+    command = [sys.executable, "-m", "ganbench", "try-out", *how, "--report", str(writing)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True
     )

@@ -66,10 +66,13 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
                 if judged is not None:
                     store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
-        with device(work.site.device) as place:
-            references, judges = _references(plan, metrics, samples.create_group("real"))
-            here = computed_on(versions(place))
-    measurements, instruments, diagnosed = _measurements(plan, folder / "arrays.h5")
+        with work.progress(f"collect {plan.study.study}", 2, "of references and measurements") as report:
+            with device(work.site.device) as place:
+                references, judges = _references(plan, metrics, samples.create_group("real"))
+                here = computed_on(versions(place))
+            report(1)
+            measurements, instruments, diagnosed = _measurements(plan, folder / "arrays.h5")
+            report(2)
     for run in runs:
         run |= {"judged_on": judges.get(run["dataset"]), "collected_on": here}
         run["diagnosed_on"] = "; ".join(sorted(diagnosed.get(run["run"], ()))) or None

@@ -40,6 +40,13 @@ def available(wanted: str) -> None:
     )
 
 
+def timed_on(wanted: str, here: bool) -> torch.device:
+    """Where the steps of a study's packs are timed: the device that jobs of this machine would take, whether or not
+    another process computes there; the CPU, where jobs run elsewhere."""
+    gpu = here and wanted != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
 @contextmanager
 def device(wanted: str) -> Iterator[torch.device]:
     """The device to compute on, this process's own for the block where it is a GPU.

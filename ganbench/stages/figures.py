@@ -13,5 +13,6 @@ from ganbench.stages.work import Work
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
     folder, shown = Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]]
-    write(Collected.read(Path(slice["collected"])), folder, shown)
+    with work.progress("figures", len(shown), "figures") as report:
+        write(Collected.read(Path(slice["collected"])), folder, shown, report)
     return [folder / name for name in figure_files(shown)]

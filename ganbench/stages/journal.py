@@ -2,7 +2,8 @@
 
 One small JSON file per job that is not done, `<study's results>/.jobs/<stage>/<file's name>.json`, replaced as a whole.
 `ganbench status` reads them, and the workflow: an attempt that ended for lack of memory or time is followed by one that
-asks for more. The file goes when the job is done.
+asks for more. When the job is done, the entry keeps when its attempts worked, for the report to compare with the
+estimate.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class End:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a job that is not done."""
+    """What is known of a job."""
 
     running: bool
     host: str
@@ -65,7 +66,13 @@ class Entry:
     rate: float = 0.0
     memory_mb: float = 0.0
     asked_mb: float = 0.0
-    ends: tuple[End, ...] = field(default=())
+    ends: tuple[End, ...] = field(default=())  # of the attempts that did not finish the job; none where it is done
+    worked: tuple[tuple[float, float], ...] = ()  # when each attempt began and ended, as Unix times
+
+    @property
+    def seconds(self) -> float:
+        """How long all attempts have worked."""
+        return sum(end - begin for begin, end in self.worked)
 
     @property
     def silent(self) -> bool:
@@ -97,7 +104,8 @@ def read(path: Path) -> Entry | None:
     """The entry at `path`; None where there is none, or one that another version wrote."""
     try:
         data = json.loads(path.read_text())
-        return Entry(**{**data, "ends": tuple(End(**end) for end in data["ends"])})
+        ends, worked = (End(**end) for end in data["ends"]), (tuple(each) for each in data["worked"])
+        return Entry(**{**data, "ends": tuple(ends), "worked": tuple(worked)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -105,7 +113,7 @@ def read(path: Path) -> Entry | None:
 class Journal:
     """Keeps a job's entry for as long as a block lasts, beside its work, in a thread."""
 
-    def __init__(self, path: Path, asked_mb: float = 0) -> None:
+    def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
         self._path = path
         before = read(path)
         now = _now()
@@ -119,6 +127,7 @@ class Journal:
             beat=time.time(),
             asked_mb=asked_mb,
             ends=() if before is None else before.past,
+            worked=(*(() if before is None else before.worked), (since or time.time(), time.time())),
         )
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"journal {path}", daemon=True)
@@ -128,14 +137,12 @@ class Journal:
         self._thread.start()
 
     def end(self, how: str | None = None, cause: str = "") -> None:
-        """Write how the attempt ended; None is well, which leaves nothing to say."""
+        """Write how the attempt ended; None is well."""
         self._over.set()
         self._thread.join()
-        if how is None:
-            self._path.unlink(missing_ok=True)
-            return
-        last = End(how, cause, _now(), memory_mb(), self._entry.asked_mb)
-        self._entry = replace(self._entry, running=False, ends=(*self._entry.ends, last))
+        last = () if how is None else (End(how, cause, _now(), memory_mb(), self._entry.asked_mb),)
+        ends = (*self._entry.ends, *last) if last else ()
+        self._entry = replace(self._entry, running=False, ends=ends)
         self._write()
 
     def progress(self, what: str, unit: str, done: float, total: float, rate: float) -> None:
@@ -150,7 +157,9 @@ class Journal:
                 written = time.monotonic()
 
     def _write(self) -> None:
-        self._entry = replace(self._entry, at=_now(), beat=time.time(), memory_mb=memory_mb())
+        now = time.time()
+        worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], now))
+        self._entry = replace(self._entry, at=_now(), beat=now, memory_mb=memory_mb(), worked=worked)
         # A full disk stops the work where it writes results, not here.
         with suppress(OSError), replacing(self._path) as temporary:
             temporary.write_text(strict_json.dumps(asdict(self._entry)))

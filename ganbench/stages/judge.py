@@ -10,6 +10,7 @@ from ganbench.contracts.data import judge_fault
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.user_errors import two_lines
+from ganbench.stages import packs
 from ganbench.stages.parts import CPU, examples, make, verify
 from ganbench.stages.provenance import versions
 from ganbench.stages.work import Work
@@ -18,7 +19,9 @@ from ganbench.stages.work import Work
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("judge", slice["judge"])])
     judge, known = make("judge", slice["judge"]), examples(Path(slice["prepared"]))
-    memory = judge.fit(known)
+    with work.progress(f"judge {path.stem[: -packs.DIGEST]}", 100, "%") as report:
+        memory = judge.fit(known, lambda done, total: report(100 * done / total))
+        report(100)
     fault = judge_fault(judge, memory, known.heldout, int(known.train_modes.max()) + 1)
     if fault:
         raise GanbenchError(two_lines(f"judge {slice['judge']['name']}", fault, CONTRACTS["judge"]))

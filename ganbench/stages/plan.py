@@ -82,6 +82,18 @@ class Plan:
         """Every file the study's jobs leave."""
         return [path for stage in STAGES for job in self.jobs(stage).values() for path in job.outputs]
 
+    def needed(self, targets: Iterable[Job]) -> list[Job]:
+        """The jobs to do so that these are done, in an order in which each finds its inputs."""
+        makers = {path: job for stage in STAGES for job in self.jobs(stage).values() for path in job.outputs}
+        found: dict[Path, Job] = {}
+        waiting = [job for job in targets if not job.done]
+        while waiting:
+            job = waiting.pop()
+            found[job.path] = job
+            inputs = (makers[path] for path in job.inputs if path in makers)
+            waiting += [maker for maker in inputs if not maker.done and maker.path not in found]
+        return sorted(found.values(), key=lambda job: STAGES.index(job.stage))
+
     # Before the grid: once a study, once a data set -----------------------------------------------------------------
 
     @cached_property

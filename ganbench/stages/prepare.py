@@ -11,6 +11,7 @@ from ganbench.contracts.data import loaded
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.user_errors import two_lines
+from ganbench.stages import packs
 from ganbench.stages.parts import make, verify
 from ganbench.stages.work import Work
 
@@ -18,8 +19,10 @@ from ganbench.stages.work import Work
 def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("dataset", slice["dataset"])])
     dataset = make("dataset", slice["dataset"])
-    examples, fault = loaded(dataset)
-    if fault:
-        raise GanbenchError(two_lines(f"data set {slice['dataset']['name']}", fault, CONTRACTS["dataset"]))
-    with store.writing(path, "prepare") as file:
-        store.save(file.create_group("examples"), asdict(examples))
+    with work.progress(f"prepare {path.stem[: -packs.DIGEST]}", dataset.spec.train, "training examples") as report:
+        examples, fault = loaded(dataset)
+        if fault:
+            raise GanbenchError(two_lines(f"data set {slice['dataset']['name']}", fault, CONTRACTS["dataset"]))
+        with store.writing(path, "prepare") as file:
+            store.save(file.create_group("examples"), asdict(examples))
+        report(len(examples.train))

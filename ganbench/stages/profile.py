@@ -24,6 +24,11 @@ class Profile:
     retries: int
     config: dict[str, Any]  # laid over the study
 
+    @property
+    def workers(self) -> int | None:
+        """Jobs at the same time as a number; None for as many as this machine has CPUs."""
+        return int(self.at_once) if self.at_once.isdigit() else None
+
 
 def read(path: Path) -> Profile:
     """Read a profile: its folder, or the file in it.

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganbench.analysis.words import duration, number
+
 LINE_SECONDS = 10.0  # between two lines of a log
 
 Report = Callable[[float], float]
@@ -23,12 +25,13 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         what: what is being done.
         total: how much there is to do, in `unit`s.
         unit: of the amounts, plural: "run-steps".
-        done: how much was done before.
+        done: how much was done before; it does not count for the rate.
 
     Yields:
         a function to call with the amount done so far; it returns the rate since the start, in units a second.
     """
     began = said = time.monotonic()
+    last = done
 
     def rate_of(amount: float) -> float:
         return (amount - done) / max(time.monotonic() - began, 1e-9)
@@ -46,18 +49,18 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         return
 
     def line(amount: float) -> float:
-        nonlocal said
+        nonlocal said, last
         now, rate = time.monotonic(), rate_of(amount)
-        if now - said < LINE_SECONDS and amount < total:
+        if amount == last or (now - said < LINE_SECONDS and amount < total):
             return rate
-        said = now
-        left = f"{(total - amount) / rate:.0f} s left" if rate > 0 else "no rate yet"
-        stamp = time.strftime("%H:%M:%S")
-        print(
-            f"{stamp} {what}: {amount:,.0f}/{total:,.0f} {unit}, {rate:,.0f} {unit}/s, {left}",
-            file=sys.stderr,
-            flush=True,
-        )
+        said, last = now, amount
+        left = f"{duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
+        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
         return rate
 
+    _print(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
     yield line
+
+
+def _print(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)

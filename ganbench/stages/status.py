@@ -142,7 +142,9 @@ def _state(entry: Entry | None) -> str:
         return WAITING
     if entry.running:
         return SILENT if entry.silent else RUNNING
-    stopped = entry.ends and entry.ends[-1].how in (journal.STOPPED, journal.OUT_OF_TIME)
+    if not entry.ends:  # it was done once, and what it made has been removed
+        return WAITING
+    stopped = entry.ends[-1].how in (journal.STOPPED, journal.OUT_OF_TIME)
     return STOPPED if stopped else FAILED
 
 

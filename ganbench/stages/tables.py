@@ -15,5 +15,9 @@ from ganbench.stages.work import Work
 def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
     claims = [Claim.model_validate(claim) for claim in slice["claims"]]
     folder = Path(slice["folder"])
-    write(Collected.read(Path(slice["collected"])), folder, claims)
+    with work.progress("tables", 2, "parts") as report:
+        collected = Collected.read(Path(slice["collected"]))
+        report(1)
+        write(collected, folder, claims)
+        report(2)
     return [folder / name for name in table_files()]

@@ -38,7 +38,9 @@ class Tracked:
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
     """Run the stage's job: track what is collected. Others write to the store too, so no file stays as it left it."""
-    collected = Collected.read(Path(slice["collected"]))
+    with work.progress(f"track {slice['study']}: read", 1, "study") as report:
+        collected = Collected.read(Path(slice["collected"]))
+        report(1)
     with work.progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
         track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
     return []

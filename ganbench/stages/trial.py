@@ -30,30 +30,36 @@ from ganbench.core.user_errors import described, line_of, two_lines
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Member, Rules
+from ganbench.stages import asking, timetable
 from ganbench.stages.asking import Estimate
-from ganbench.stages.device import available
-from ganbench.stages.estimating import estimate
+from ganbench.stages.device import available, timed_on
+from ganbench.stages.estimating import Estimator
 from ganbench.stages.limits import WALL, TooLong, limited
 from ganbench.stages.parts import rules_of
 from ganbench.stages.plan import Plan, parts_of
 from ganbench.stages.processor import one_thread
 from ganbench.stages.sizes import memory_fault, memory_of
+from ganbench.stages.timetable import Timings
 from ganbench.stages.train import training_of
 from ganbench.stages.trial_measuring import Measuring
 from ganbench.tracking.address import trackable
 
 LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
+ESTIMATE_SECONDS = 120.0  # for timing a whole pack of a method, and for timing what is no matter of a method
 BATCH = 8  # examples in a batch, or fewer where the study has fewer
 
 Say = Callable[[dict[str, Any]], None]
 
 
-def tried(plan: Plan, *, here: bool = True, say: Say = lambda line: None) -> list[Estimate]:
-    """Try what the jobs will do.
+def tried(
+    plan: Plan, *, here: bool = True, again: bool = True, say: Say = lambda line: None
+) -> tuple[list[Estimate], Timings]:
+    """Try what the jobs will do, and then, since all of it can be done, how long it takes.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        again: whether to time again what was timed before and has not changed since.
         say: told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
 
     Raises:
@@ -68,11 +74,27 @@ def tried(plan: Plan, *, here: bool = True, say: Say = lambda line: None) -> lis
         trackable(plan.study.track.uri, to_be_made=plan.folder)
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
-    estimates = [
-        trial.method([run for run in plan.runs if run.contender == contender]) for contender in plan.contenders
-    ]
+    methods = {name: [run for run in plan.runs if run.contender == name] for name in plan.contenders}
+    for runs in methods.values():
+        trial.method(runs)
     trial.measuring.instruments()
-    return estimates
+    return _timed(trial, methods, timed_on(plan.study.machine.device, here), again)
+
+
+def _timed(
+    trial: Trial, methods: dict[str, list[Run]], place: torch.device, again: bool
+) -> tuple[list[Estimate], Timings]:
+    """The estimate of every method, and the time of what is no matter of a method."""
+    plan = trial.plan
+    estimator, estimates = Estimator(plan, place), []
+    known = {} if again else asking.kept(plan)
+    for name, runs in methods.items():
+        with trial.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
+            estimates.append(estimator.estimate(runs, known.get(name)))
+    choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
+    looking = [experiment.diagnostic for experiment in plan.study.diagnose]
+    with trial.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
+        return estimates, estimator.timings(known=None if again else timetable.kept(plan.folder))
 
 
 class Trial:
@@ -92,8 +114,8 @@ class Trial:
 
     # One method ---------------------------------------------------------------------------------------------------
 
-    def method(self, runs: Sequence[Run]) -> Estimate:
-        """Try a method: its parts, its estimate, a training step, an evaluation and what looks at it.
+    def method(self, runs: Sequence[Run]) -> None:
+        """Try a method: its parts, training steps, an evaluation and what looks at it.
 
         Args:
             runs: all of the method's.
@@ -110,8 +132,6 @@ class Trial:
         if architecture:
             self._fits(where, runs)
             self.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
-        with self.attempt(where, run.choices):
-            found = estimate(self.plan, runs)
         settings = run.train.model_dump(mode="json")
         settings["batch_size"] = min(settings["batch_size"], BATCH)
         rules, training = self._training(where, run, settings, images)
@@ -120,7 +140,6 @@ class Trial:
         if architecture:
             self.measuring.evaluation(run, data, trees)
         self.measuring.diagnosis(run, rules, training, self._members(runs, images), trees)
-        return found
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse what does not fit into memory, before any of it is allocated."""

@@ -31,7 +31,7 @@ from ganbench.engine.diagnose import played
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Member, Rules
-from ganbench.judges import Look
+from ganbench.judges import Look, silent
 from ganbench.stages import parts
 from ganbench.stages.limits import TooLong, limited
 from ganbench.stages.parts import rules_of
@@ -105,20 +105,19 @@ class Measuring:
         member = registry.find("judge", made.judge)
         choice = Choice(family="judge", name=made.judge, options=member.complete({}))
         judge = self.trial.build("grid", choice)
-        found: list[Any] = []
 
         def fitted() -> str | None:
-            memory, fault = repeated(lambda: judge.fit(examples))
-            found.append(memory)
+            memory, fault = repeated(lambda: judge.fit(examples, silent))
             if fault:
                 return f"its fit() {fault}"
             return judge_fault(judge, memory, examples.train, made.spec.modes)
 
-        def once() -> str | None:
-            return judge_fault(judge, judge.fit(examples), examples.train, made.spec.modes)
-
-        shipped = member.path.is_relative_to(PACKAGE)
-        self.patiently(f"the judge of {dataset.label}", choice, once if shipped else fitted, declines=True)
+        with self.trial.attempt("grid", [choice]):
+            untrained = {**judge.untrained(examples), "accuracy": 0.0}
+            fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
+        self.trial.refuse("grid", choice, fault)
+        if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
+            self.patiently(f"the judge of {dataset.label}", choice, fitted, declines=True)
 
     def patiently(self, where: str, choice: Choice, fault: Any, *, declines: bool = False) -> None:
         """Hold what cannot be made small to its contract, as far as it comes in a while.

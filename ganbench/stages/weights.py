@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import urllib.request
 from pathlib import Path
+from typing import BinaryIO
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.files import replacing
+from ganbench.stages.progress import progress
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 TIMEOUT_SECONDS = 30
+PART_BYTES = 2**20
 
 
 def fetch(path: Path, sha256: str) -> None:
@@ -25,7 +27,7 @@ def fetch(path: Path, sha256: str) -> None:
         try:
             with replacing(path) as temporary:
                 with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
-                    shutil.copyfileobj(answer, file)
+                    _copy(answer, file, int(answer.headers.get("Content-Length") or 0))
                 verify(temporary, sha256, path)
         except OSError as error:
             raise GanbenchError(
@@ -33,6 +35,16 @@ def fetch(path: Path, sha256: str) -> None:
                 + _remedy(path, sha256)
             ) from None
     verify(path, sha256)
+
+
+def _copy(answer: BinaryIO, file: BinaryIO, size: int) -> None:
+    """Write what is fetched, `size` bytes of it as far as its server says."""
+    with progress("weights", size / 1e6, "MB") as report:
+        fetched = 0
+        while part := answer.read(PART_BYTES):
+            file.write(part)
+            fetched += len(part)
+            report(fetched / 1e6)
 
 
 def verify(path: Path, sha256: str, place: Path | None = None) -> None:

@@ -56,7 +56,9 @@ class Work:
 
 
 @contextmanager
-def at_work(site: Site, stage: str, path: Path, asked_mb: float = 0) -> Iterator[Work | None]:
+def at_work(
+    site: Site, stage: str, path: Path, asked_mb: float = 0, since: float | None = None
+) -> Iterator[Work | None]:
     """A job's surroundings: nobody else does it at the same time, its journal is kept, and signals end it in order.
 
     Args:
@@ -64,6 +66,7 @@ def at_work(site: Site, stage: str, path: Path, asked_mb: float = 0) -> Iterator
         stage: the job's stage.
         path: its file, whose name carries its digest.
         asked_mb: the memory that a scheduler was asked for; 0 where nobody was.
+        since: when its process began, as a Unix time; now, where one process does several.
 
     Yields:
         the job's surroundings; None if another process did the job while this one waited for it.
@@ -84,7 +87,7 @@ def at_work(site: Site, stage: str, path: Path, asked_mb: float = 0) -> Iterator
             if waited and path.exists():
                 yield None
                 return
-            kept = Journal(entry, asked_mb)
+            kept = Journal(entry, asked_mb, since)
             kept.begin()
             try:
                 yield Work(site, stopping, kept)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganbench.analysis.words import shortened
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import holder, try_lock
@@ -20,6 +23,26 @@ from ganbench.stages.check import check
 from ganbench.stages.jobs import Job
 from ganbench.stages.plan import Plan
 from ganbench.stages.processor import THREADS
+
+LISTED_FILES = 3  # of a job, where Snakemake lists them
+
+
+class Shortened(logging.Filter):
+    """Keeps what Snakemake says of a job readable: of long lists of files the first, of a long text the beginning. It
+    says, too, whenever a job ends early, that an output is not restored that was not there before; that is passed over.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if re.fullmatch(r"Cannot restore .*: no backup found\.", record.getMessage()):
+            return False
+        for name in ("reason", "shellcmd"):
+            if isinstance(text := getattr(record, name, None), str):
+                setattr(record, name, shortened(text))
+        for name in ("input", "output"):
+            files = getattr(record, name, None)
+            if isinstance(files, list) and len(files) > LISTED_FILES:
+                setattr(record, name, [*files[:LISTED_FILES], f"and {len(files) - LISTED_FILES} more"])
+        return True
 
 
 def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), look: bool) -> Plan:
@@ -89,7 +112,7 @@ def start(plan: Plan, *, here: bool) -> None:
         stages = ("train", "evaluate", "diagnose", "tables", "report")
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        check(plan, here=here)
+        check(plan, here=here, again=False)
 
 
 def failed(plan: Plan) -> str:

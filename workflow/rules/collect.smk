@@ -7,9 +7,13 @@ rule collect:
         others=update(outputs_of("collect")[1:]),
     log:
         f"{RESULTS}/logs/collect.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("collect"),
     params:
         slice=slice_of("collect"),
+    message:
+        "collect"
     shell:
         "exec ganbench job collect --slice {params.slice:q} --asked {resources.mem_mb} --output {output.runs:q} 2>> {log:q}"

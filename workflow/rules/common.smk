@@ -4,10 +4,21 @@ Inputs are `ancient`: a file's name carries the digest of all that made it, so a
 stamps say nothing.
 """
 
+from snakemake.logging import logger
+
 from ganbench.report.outputs import figure_name
 from ganbench.stages import asking
 from ganbench.stages.processor import chosen_kernels
-from ganbench.stages.workflow import failed, named, plan_of, start, surround_jobs
+from ganbench.stages.workflow import (
+    Shortened,
+    failed,
+    named,
+    plan_of,
+    start,
+    surround_jobs,
+)
+
+logger.addFilter(Shortened())
 
 plan = plan_of(
     config,

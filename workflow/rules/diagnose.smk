@@ -6,9 +6,13 @@ rule diagnose:
         update(f"{RESULTS}/diagnose/{{name}}-{{digest}}.h5"),
     log:
         f"{RESULTS}/logs/diagnose/{{name}}-{{digest}}.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("diagnose"),
     params:
         slice=slice_of("diagnose"),
+    message:
+        "diagnose {wildcards.name}"
     shell:
         "exec ganbench job diagnose --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

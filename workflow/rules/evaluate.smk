@@ -6,9 +6,13 @@ rule evaluate:
         update(f"{RESULTS}/evaluate/{{name}}-{{digest}}.h5"),
     log:
         f"{RESULTS}/logs/evaluate/{{name}}-{{digest}}.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("evaluate"),
     params:
         slice=slice_of("evaluate"),
+    message:
+        "evaluate {wildcards.name}"
     shell:
         "exec ganbench job evaluate --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

@@ -5,10 +5,14 @@ rule prepare:
     log:
         f"{RESULTS}/logs/prepare/{{name}}-{{digest}}.log",
     priority: 100
+    conda:
+        "../../environment.yml"
     resources:
         **asked("prepare"),
     params:
         slice=slice_of("prepare"),
+    message:
+        "prepare {wildcards.name}"
     shell:
         "exec ganbench job prepare --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
 
@@ -22,10 +26,14 @@ rule judge:
     log:
         f"{RESULTS}/logs/judge/{{name}}-{{digest}}.log",
     priority: 100
+    conda:
+        "../../environment.yml"
     resources:
         **asked("judge"),
     params:
         slice=slice_of("judge"),
+    message:
+        "judge {wildcards.name}"
     shell:
         "exec ganbench job judge --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
 
@@ -38,7 +46,11 @@ rule weights:
         f"{RESULTS}/logs/weights/{{file}}.log",
     priority: 100
     localrule: True
+    conda:
+        "../../environment.yml"
     params:
         sha256=plan.study.evaluate.inception.sha256,
+    message:
+        "weights {wildcards.file}"
     shell:
         "exec ganbench weights {output:q} --sha256 {params.sha256:q} 2>> {log:q}"

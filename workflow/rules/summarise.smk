@@ -12,8 +12,12 @@ rule track:
     log:
         f"{RESULTS}/logs/track.log",
     localrule: True
+    conda:
+        "../../environment.yml"
     params:
         slice=slice_of("track"),
+    message:
+        "track"
     shell:
         "exec ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2>> {log:q}"
 
@@ -41,10 +45,14 @@ rule tables:
         stamp=update(outputs_of("tables")[0]),
     log:
         f"{RESULTS}/logs/tables.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("tables"),
     params:
         slice=slice_of("tables"),
+    message:
+        "tables"
     shell:
         "exec ganbench job tables --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
@@ -58,10 +66,14 @@ rule figures:
         stamp=update(outputs_of("figures")[0]),
     log:
         f"{RESULTS}/logs/figures.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("figures"),
     params:
         slice=slice_of("figures"),
+    message:
+        "figures"
     shell:
         "exec ganbench job figures --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
 
@@ -82,9 +94,13 @@ rule report:
         stamp=update(outputs_of("report")[0]),
     log:
         f"{RESULTS}/logs/report.log",
+    conda:
+        "../../environment.yml"
     resources:
         **asked("report"),
     params:
         slice=slice_of("report"),
+    message:
+        "report"
     shell:
         "exec ganbench job report --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"

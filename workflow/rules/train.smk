@@ -9,9 +9,13 @@ rule train:
     benchmark:
         f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
     priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
+    conda:
+        "../../environment.yml"
     resources:
         **asked("train"),
     params:
         slice=slice_of("train"),
+    message:
+        "train {wildcards.name}"
     shell:
         "exec ganbench job train --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -63,7 +63,12 @@ def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
     return KINDS[kind].draw(shown) if of is None else KINDS[kind].draw(shown, of)
 
 
-def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | None]]) -> None:
+def write(
+    collected: Collected,
+    folder: Path,
+    shown: Iterable[tuple[str, str | None]],
+    report: Callable[[int], object] | None = None,
+) -> None:
     """Draw figures and write the files of `ganbench.report.outputs.figure_files` into `folder`, and remove figures of
     former ones: what is no longer measured must not lie beside what is.
 
@@ -71,6 +76,7 @@ def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | N
         collected: the study.
         folder: where to; made if it is not there.
         shown: the figures, as `ganbench.report.outputs.figures` lists them.
+        report: told after every figure how many are drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shown = list(shown)
@@ -78,9 +84,11 @@ def write(collected: Collected, folder: Path, shown: Iterable[tuple[str, str | N
     for older in [file for format in FIGURE_FORMATS for file in folder.glob(f"*.{format}")]:
         if older.name not in wanted:
             older.unlink()
-    for kind, of in shown:
+    for count, (kind, of) in enumerate(shown, start=1):
         with style.applied():
             figure = draw(collected, kind, of)
             if collected.missing is not None:  # pictures travel without their folder
                 style.title(figure, f"{figure.get_suptitle()} (partial: {collected.share})".strip())
             style.save(figure, folder, figure_name(kind, of))
+        if report is not None:
+            report(count)

@@ -1,0 +1,57 @@
+"""`ganbench clean`: remove what a study's results hold under old digests."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ganbench.analysis.words import plural
+from ganbench.commands import DEFAULT, AStudy, out
+from ganbench.core.locks import exclusive
+from ganbench.core.study import load
+from ganbench.stages import folder, superseded
+from ganbench.stages.plan import Plan
+from ganbench.stages.superseded import Superseded
+
+
+def clean(
+    study: AStudy = DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+) -> None:
+    """Remove what the study and the sources as they are now do not name: results under old digests, what interrupted
+    work left, old logs. Results of the study as it is, other studies and MLflow's store stay."""
+    plan = Plan(load(study))
+    if dry_run or not plan.folder.exists():
+        _show(plan, superseded.find(plan))
+        return
+    with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
+        superseded.refuse_running(plan)
+        found = superseded.find(plan)
+        _show(plan, found)
+        if found and (yes or typer.confirm("Remove it?")):
+            for each in found:
+                each.remove()
+            out.print("Removed.")
+
+
+def _show(plan: Plan, found: list[Superseded]) -> None:
+    if not found:
+        out.print(f"Nothing in {plan.folder} lies under an old digest.", markup=False, soft_wrap=True)
+        return
+    sizes = {each: each.size for each in found}
+    for each in found:
+        out.print(f"{each.path} ({sizes[each] / 1e6:,.1f} MB)", markup=False, soft_wrap=True)
+    table = Table()
+    table.add_column("under old digests", no_wrap=True)
+    for column in ("number", "size"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for kind in dict.fromkeys(each.kind for each in found):
+        mine = [each for each in found if each.kind == kind]
+        table.add_row(kind, f"{len(mine):,}", f"{sum(sizes[each] for each in mine) / 1e6:,.1f} MB")
+    out.print(table)
+    whole = sum(sizes.values()) / 1e6
+    count = plural(len(found), "file or folder", "files and folders")
+    out.print(f"{plan.folder}: {count}, {whole:,.1f} MB", markup=False)
