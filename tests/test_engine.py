@@ -342,6 +342,14 @@ def test_snapshots_hold_the_first_and_the_last_networks(steps, count, spacing):
     assert list(places) == sorted(set(places))
 
 
+def test_snapshots_lie_evenly_or_in_equal_ratios_from_a_hundredth_of_the_training_on():
+    even, log = (np.array(snapshot_steps(100_000, 20, spacing)) for spacing in ("even", "log"))
+    np.testing.assert_allclose(even, np.arange(20) * 100_000 / 19, atol=0.5)
+    assert log[1] == 1000
+    np.testing.assert_allclose(log[2:] / log[1:-1], 100 ** (1 / 18), rtol=1e-3)
+    assert snapshot_steps(3, 9, "log") == (0, 1, 2, 3), "no step twice"
+
+
 def test_every_series_is_recorded_and_finite():
     result = train(networks(), training(30), [Member(0, 100, 1e-3)], device=CPU)[0]
     assert result["curves"]["series"] == list(SERIES)
