@@ -340,6 +340,25 @@ def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
     assert reading.values["rotation"][0] == pytest.approx(0.64, abs=1e-9)
 
 
+def test_the_bounds_of_the_path_angle_are_reached():
+    """By a straight descent, and by a pure rotation about the end: what axes and tables take for their ranges."""
+    descent = look(play(game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
+    played = play(game("linear", start_at=(1.0, 0.0)), steps=1)
+    played.path["x"][:, -1] = played.path["y"][:, -1] = 0
+    turning = look(played, "path_angle").values
+    reached = {
+        "cosine_range": (turning, descent),
+        "sign_switch": (turning, descent),
+        "rotation": (descent, turning),
+    }
+    columns = part("diagnostic", "path_angle").columns(played.match.rules)
+    for name, (least, most) in reached.items():
+        assert (least[name][0], most[name][0]) == pytest.approx((columns[name].lower, columns[name].upper), abs=1e-9)
+    for name in ("bump", "chord"):
+        assert columns[name].lower == 0
+    assert descent["bump"][0] == pytest.approx(0, abs=1e-9)
+
+
 # What all of them promise --------------------------------------------------------------------------------------------
 
 INSTRUMENTS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
