@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from building import CPU, toy
+from building import CPU, names, part, toy
 from pytorch_fid.fid_score import calculate_frechet_distance
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
@@ -22,6 +23,7 @@ from ganbench.metrics.mode_coverage import Metric as ModeCoverage
 from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Objective as Minimax
 from ganbench.objectives.non_saturating import Objective as NonSaturating
+from ganbench.objectives.wasserstein import Objective as Wasserstein
 from ganbench.regularizers.r1 import Regularizer as R1
 from ganbench.updates.adam import Update as Adam
 from ganbench.updates.sgd import Update as Sgd
@@ -197,6 +199,24 @@ def test_objectives_are_cross_entropies_of_the_logits():
         torch.testing.assert_close(objective.output(real), 1 / (1 + (-real).exp()))
     torch.testing.assert_close(NonSaturating().generator(fake), bce(fake, ones))
     torch.testing.assert_close(Minimax().generator(fake), -bce(fake, zeros))
+
+
+def test_a_critic_is_paid_in_its_scores():
+    """Arjovsky, Chintala and Bottou 2017: it ascends E[real] - E[fake], the generator E[fake]."""
+    scores = torch.randn(4, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    critic = Wasserstein()
+    assert torch.equal(critic.real(scores), -scores)
+    assert torch.equal(critic.fake(scores), scores)
+    assert torch.equal(critic.generator(scores), -scores)
+    assert torch.equal(critic.output(scores), scores)
+
+
+@pytest.mark.parametrize("name", names("objective"))
+def test_outputs_are_called_probabilities_where_they_are(name):
+    """By this a discriminator can be said to have won: a score beyond 0.99 says nothing."""
+    outputs = part("objective", name).output(torch.tensor([-40.0, 0.0, 40.0]))
+    says = registry.find("objective", name).constants.get("probability", True)
+    assert says == bool(((outputs >= 0) & (outputs <= 1)).all())
 
 
 @pytest.mark.parametrize("logit", [-10.0, -40.0, -104.0, 10.0])
