@@ -92,7 +92,13 @@ DEFAULTS = {
     ("judge", "classifier"): {"features": 32, "epochs": 40, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
     ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
+    ("game", "dirac"): {"examples": 1, "start_at": ()},
+    ("game", "gaussian"): {
+        **{"discriminator": "gaussian", "plane": "b", "w_d": 1.0, "w_g": 1.0},
+        **{"samples": 0, "fresh": False, "clip": 0.0, "start_at": ()},
+    },
     ("game", "linear"): {"matrix": (0.0, 1.0, -1.0, 0.0), "start_at": ()},
     ("game", "quadratic"): {"curvatures": (1.0, 1.0), "start_at": ()},
 }
