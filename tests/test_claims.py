@@ -550,6 +550,17 @@ def test_ordering(groups, verdict):
         assert found.value == pytest.approx(np.nanmin(steps))
 
 
+@pytest.mark.parametrize("scale", [1e-6, 0.01, 100.0])
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"), [(UP, UP + 9, "confirmed"), (UP + 9, UP, "refuted"), (UP, DOWN, "undecided")]
+)
+def test_an_order_has_no_unit(scale, first, second, verdict):
+    found = part(two(first * scale, second * scale), "ordering", rising=RISING["rising"][:2])
+    assert found.verdict == verdict
+    assert found.value == pytest.approx(scale * (second.mean() - first.mean()), rel=1e-9, abs=1e-15)
+    assert found.low <= found.value <= found.high
+
+
 def test_no_runs_decide_nothing():
     study = collected([1.0])
     for kind, test in {

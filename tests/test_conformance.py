@@ -64,6 +64,52 @@ def test_a_member_says_what_it_is_and_builds(family, name):
     assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
 
 
+# What a study means that names a method and sets nothing: the numbers of the paper, or of PyTorch, that it cites.
+# Where a paper leaves a number open it is this project's choice.
+DEFAULTS = {
+    ("update", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
+    ("update", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
+    ("update", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
+    ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
+    ("dynamics", "consensus"): {"gamma": 10.0},
+    ("dynamics", "extragradient"): {"extrapolation": 1.0},
+    ("dynamics", "gradient_part"): {"centre": "origin", "nodes": 4},
+    ("dynamics", "lookahead"): {"inner": "alternating", "period": 5, "alpha": 0.5},
+    ("dynamics", "noise_averaging"): {"perturbations": 30, "sigma": 0.2},
+    ("dynamics", "optimistic"): {"optimism": "gradient"},
+    ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
+    ("dynamics", "unrolled"): {"steps": 5, "scale": 1.0},
+    ("regularizer", "instance_noise"): {"sigma": 0.1},
+    ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0},  # lambda of WGAN-GP
+    ("regularizer", "r1"): {"gamma": 1.0},
+    ("regularizer", "r2"): {"gamma": 1.0},
+    ("regularizer", "weight_clipping"): {"limit": 0.01, "players": "discriminator"},  # c of WGAN
+    ("regularizer", "weight_decay"): {"strength": 1e-4, "players": "both"},
+    ("regularizer", "zero_centred"): {"gamma": 1.0},
+    ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
+    ("judge", "classifier"): {"features": 32, "epochs": 40, "confidence": 0.9, "least_accuracy": 0.97},
+    ("metric", "mode_coverage"): {"fair_share": 0.1},
+    ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
+    ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
+    ("game", "dirac"): {"examples": 1, "start_at": ()},
+    ("game", "gaussian"): {
+        **{"discriminator": "gaussian", "plane": "b", "w_d": 1.0, "w_g": 1.0},
+        **{"samples": 0, "fresh": False, "clip": 0.0, "start_at": ()},
+    },
+    ("game", "linear"): {"matrix": (0.0, 1.0, -1.0, 0.0), "start_at": ()},
+    ("game", "quadratic"): {"curvatures": (1.0, 1.0), "start_at": ()},
+}
+
+
+@pytest.mark.parametrize(("family", "name"), DEFAULTS, ids=" ".join)
+def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
+    """Results carry the method's name alone where a study sets nothing: another default is another method."""
+    options = {option: about.default for option, about in registry.find(family, name).options.items()}
+    assert options == DEFAULTS[family, name]
+
+
 # Architectures -------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ganbench.core import store
 from ganbench.core.record import SERIES, Recorder
 from ganbench.core.record import series as series_of
 from ganbench.engine.train import snapshot_steps, train
-from ganbench.games import Match, Member
+from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import Game as Gan
 from ganbench.games.gan import initial_module, subset
 from ganbench.nn.network import Network
@@ -217,6 +218,20 @@ def test_a_run_sees_only_its_training_examples_each_once_an_epoch():
     assert set(subset(0, 10, 500)) < set(subset(0, 40, 500)), "smaller subsets lie in larger ones"
 
 
+def test_the_examples_come_in_another_order_in_every_epoch():
+    """Orders of 40 examples that nothing connects: no two agree, and their ranks are uncorrelated."""
+    examples = torch.arange(500, dtype=torch.float64).reshape(500, 1).expand(500, 2).contiguous()
+    game = Match(networks(examples=examples), [Member(0, 40, 0.1)], CPU, torch.float64)
+    shown = [game.rules.real({}, game.draw(step, 1)[0]).points[0, :, 0] for step in range(5 * CHUNK)]
+    epochs = torch.cat(shown).reshape(-1, 40)  # 25 of them, over several chunks
+    assert len(epochs.unique(dim=0)) == len(epochs)
+    ranks = epochs.argsort(dim=1).double()
+    related = torch.corrcoef(ranks)[*torch.triu_indices(len(ranks), len(ranks), 1)]
+    # Ranks of independent orders of n have a correlation of mean 0 and variance 1 / (n - 1).
+    assert abs(related.mean()) < 4 / sqrt(39 * len(related))
+    assert related.abs().max() < 0.9
+
+
 def test_latent_points_are_fresh_at_every_step_and_for_every_player():
     rules = networks()
     game = Match(rules, [Member(0, 9, 0.1)], CPU, torch.float64)
@@ -325,6 +340,14 @@ def test_snapshots_hold_the_first_and_the_last_networks(steps, count, spacing):
     assert places[-1] == steps
     assert len(places) <= count
     assert list(places) == sorted(set(places))
+
+
+def test_snapshots_lie_evenly_or_in_equal_ratios_from_a_hundredth_of_the_training_on():
+    even, log = (np.array(snapshot_steps(100_000, 20, spacing)) for spacing in ("even", "log"))
+    np.testing.assert_allclose(even, np.arange(20) * 100_000 / 19, atol=0.5)
+    assert log[1] == 1000
+    np.testing.assert_allclose(log[2:] / log[1:-1], 100 ** (1 / 18), rtol=1e-3)
+    assert snapshot_steps(3, 9, "log") == (0, 1, 2, 3), "no step twice"
 
 
 def test_every_series_is_recorded_and_finite():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from building import CPU, toy
+from building import CPU, names, part, toy
 from pytorch_fid.fid_score import calculate_frechet_distance
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.data import Examples
 from ganbench.games import Match, Member
 from ganbench.judges import Look
+from ganbench.judges.classifier import Judge as Classifier
 from ganbench.judges.mixture import Judge as Mixture
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
@@ -18,6 +24,7 @@ from ganbench.metrics.mode_coverage import Metric as ModeCoverage
 from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Objective as Minimax
 from ganbench.objectives.non_saturating import Objective as NonSaturating
+from ganbench.objectives.wasserstein import Objective as Wasserstein
 from ganbench.regularizers.r1 import Regularizer as R1
 from ganbench.updates.adam import Update as Adam
 from ganbench.updates.sgd import Update as Sgd
@@ -99,6 +106,32 @@ def test_one_lucky_example_reaches_a_mode_but_does_not_cover_it():
     assert (score["modes"], score["modes_fair"]) == (2, 1)
 
 
+def test_the_bounds_of_mode_coverage_are_reached():
+    """The best and the worst that a generator can do: tables and axes take their ranges from these bounds."""
+    even, everything = np.full(4, 0.25), [0, 1, 2, 3]
+    perfect = ModeCoverage().score(look(everything, [True] * 4, 4), even)
+    one_mode = ModeCoverage().score(look([2] * 4, [False] * 4, 4), even)
+    bounds = {name: (info.lower, info.upper) for name, info in ModeCoverage.columns.items()}
+    assert bounds["high_quality"] == (one_mode["high_quality"], perfect["high_quality"])
+    assert bounds["modes"] == (one_mode["modes"], None)
+    assert bounds["modes_fair"] == (one_mode["modes_fair"], None)
+    assert bounds["mode_kl"] == (perfect["mode_kl"], None)
+    assert bounds["dominant_mode"] == (perfect["dominant_mode"], None)
+    assert bounds["dominant_share"] == (0, one_mode["dominant_share"])  # 1 / modes at least: 0 for ever more of them
+    assert one_mode["mode_kl"] == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("fair_share", [0.1, 0.5])
+def test_a_mode_is_covered_from_its_fair_share_of_good_examples_on(fair_share):
+    """Of 200 examples a mode of half the data must have 100 times the share asked for, all of them good."""
+    least = int(100 * fair_share)
+    for good, covered in ((least, 2), (least - 1, 1)):
+        bad = 5  # of the mode, and not counted
+        rest = 200 - good - bad
+        generated = look([1] * (good + bad) + [0] * rest, [True] * good + [False] * bad + [True] * rest, 2)
+        assert ModeCoverage(fair_share).score(generated, np.array([0.5, 0.5]))["modes_fair"] == covered
+
+
 def test_a_perfect_sampler_has_the_known_high_quality_share():
     """Within three sigma in the plane: 1 - exp(-9/2) = 98.89%."""
     random = np.random.default_rng(4)
@@ -106,6 +139,63 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
     seen = Mixture().look({"centres": centres, "sigma": 0.1}, points)
     assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
+
+
+# The judge of images --------------------------------------------------------------------------------------------------
+
+
+def bars(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images with an upright bar, a level bar or none in noise, and which it is."""
+    random = np.random.default_rng(seed)
+    kinds = np.arange(count) % 3
+    images = random.normal(-0.8, 0.1, size=(count, 1, 8, 8)).astype(np.float32)
+    images[kinds == 0, :, :, 3:5] += 1
+    images[kinds == 1, :, 3:5, :] += 1
+    return images, kinds
+
+
+@pytest.fixture(scope="module")
+def judge_of_bars() -> tuple[Classifier, dict]:
+    judge = Classifier(features=6, epochs=60)
+    return judge, judge.fit(Examples(*bars(120), *bars(60, seed=1)))
+
+
+def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
+    """The features are the last layer's inputs: what it says of an example is their softmax regression."""
+    judge, memory = judge_of_bars
+    (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
+    images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
+    seen = judge.look(memory, images)
+    assert seen.features.shape == (90, 6)
+    assert (seen.features >= 0).all()
+    weights, biases = np.split(memory["theta"][-3 * (6 + 1) :].astype(float), [3 * 6])
+    odds = np.exp(seen.features @ weights.reshape(3, 6).T + biases)
+    shares = odds / odds.sum(axis=1, keepdims=True)
+    assert (seen.mode == shares.argmax(axis=1)).all()
+    assert seen.mode[[0, -1]].tolist() == [0, 1]
+    for confidence in (0.6, 0.9, 0.99):
+        sure = replace(judge, confidence=confidence).look(memory, images).confident
+        near = np.abs(shares.max(axis=1) - confidence) < 1e-5
+        assert ((sure == (shares.max(axis=1) >= confidence)) | near).all()
+        assert 0 < sure.mean() < 1
+
+
+def test_the_judge_of_images_knows_them_a_pixel_aside(judge_of_bars):
+    judge, memory = judge_of_bars
+    images, kinds = bars(90, seed=3)
+    for shift in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1)):
+        assert np.mean(judge.look(memory, np.roll(images, shift, axis=(2, 3))).mode == kinds) > 0.97, shift
+
+
+def test_a_judge_that_errs_too_often_is_refused():
+    """One held-out example of twenty mislabelled: right on 95 %, which is enough for 0.95 and too little for 0.96."""
+    images, kinds = bars(20, seed=4)
+    kinds = np.where(np.arange(20) == 7, (kinds + 1) % 3, kinds)
+    examples = Examples(*bars(120), images, kinds)
+    judge = Classifier(features=6, epochs=60, least_accuracy=0.95)
+    assert judge.fit(examples)["accuracy"] == 0.95
+    with pytest.raises(GanbenchError, match=r"right on 95\.0% .* less than the 96%"):
+        replace(judge, least_accuracy=0.96).fit(examples)
 
 
 # Objectives, regularizers, updates ------------------------------------------------------------------------------------
@@ -124,6 +214,24 @@ def test_objectives_are_cross_entropies_of_the_logits():
         torch.testing.assert_close(objective.output(real), 1 / (1 + (-real).exp()))
     torch.testing.assert_close(NonSaturating().generator(fake), bce(fake, ones))
     torch.testing.assert_close(Minimax().generator(fake), -bce(fake, zeros))
+
+
+def test_a_critic_is_paid_in_its_scores():
+    """Arjovsky, Chintala and Bottou 2017: it ascends E[real] - E[fake], the generator E[fake]."""
+    scores = torch.randn(4, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    critic = Wasserstein()
+    assert torch.equal(critic.real(scores), -scores)
+    assert torch.equal(critic.fake(scores), scores)
+    assert torch.equal(critic.generator(scores), -scores)
+    assert torch.equal(critic.output(scores), scores)
+
+
+@pytest.mark.parametrize("name", names("objective"))
+def test_outputs_are_called_probabilities_where_they_are(name):
+    """By this a discriminator can be said to have won: a score beyond 0.99 says nothing."""
+    outputs = part("objective", name).output(torch.tensor([-40.0, 0.0, 40.0]))
+    says = registry.find("objective", name).constants.get("probability", True)
+    assert says == bool(((outputs >= 0) & (outputs <= 1)).all())
 
 
 @pytest.mark.parametrize("logit", [-10.0, -40.0, -104.0, 10.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,12 +32,12 @@ def snapshots(*kl: float) -> pd.DataFrame:
     return pd.DataFrame({"step": np.linspace(0, STEPS, len(kl)).astype(int), "mode_kl": kl})
 
 
-def outcome(curve=None, snaps=None, diverged=None, **about):
+def outcome(curve=None, snaps=None, diverged=None, rules=RULES, **about):
     curve = curves() if curve is None else curve
     snaps = snapshots(2.0, 0.1, 0.0) if snaps is None else snaps
     norms = {"discriminator": 1.0, "generator": 1.0}
     seen = {"curves": curve, "snapshots": snaps, "modes": 10, **about}
-    return judge(RULES, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
+    return judge(rules, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
 
 
 def test_a_healthy_run_has_finished():
@@ -117,6 +119,80 @@ def test_a_collapse_that_was_not_measured_is_not_ruled_out(how):
 
 def test_a_snapshot_without_a_value_does_not_date_a_collapse():
     assert outcome(snaps=snapshots(0.1, np.nan, 2.3)).step == STEPS
+
+
+# Thresholds -----------------------------------------------------------------------------------------------------------
+
+# Every threshold decides within 1 % of where the study puts it, and is no other rule's.
+CLOSE = 0.01
+
+
+def test_a_study_that_sets_no_threshold_has_those_that_claims_are_written_for():
+    """Half of the modes, outputs beyond 0.99 and 0.01 for the last quarter, and a hundredfold norm."""
+    assert (
+        Rules(norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_share=0.25, collapsed_modes=0.5)
+        == RULES
+    )
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.25, 0.9])
+def test_a_collapse_is_less_than_the_share_of_modes_asked_for(share):
+    rules = replace(RULES, collapsed_modes=share)
+    few, enough = -np.log(share * (1 - CLOSE)), -np.log(share * (1 + CLOSE))
+    verdict = outcome(snaps=snapshots(enough, few, enough, few, few), rules=rules)
+    assert (verdict.outcome, verdict.step) == ("collapsed", 750)
+    assert outcome(snaps=snapshots(few, few, enough), rules=rules).outcome == "finished"
+
+
+def test_n_even_modes_of_m_fill_the_share_n_of_m():
+    """A share that is met exactly is no collapse; one mode fewer is."""
+    rules = replace(RULES, collapsed_modes=0.6)
+    for filled, expected in ((5, "collapsed"), (6, "finished"), (7, "finished")):
+        assert outcome(snaps=snapshots(-np.log(filled / 10)), rules=rules).outcome == expected, filled
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 0.5, 1.0])
+def test_a_discriminator_must_be_sure_for_the_whole_share_asked_for(share):
+    """In bins of a tenth: sure in all that reach into the last share, or in all but the first of them."""
+    rules, late = replace(RULES, won_share=share), int(np.ceil(share * BINS))
+    for sure_bins, expected in ((late, "discriminator-won"), (late - 1, "finished")):
+        sure = np.where(np.arange(BINS) >= BINS - sure_bins, 0.999, 0.6)
+        verdict = outcome(curves(real_output=sure, fake_output=1 - sure), rules=rules)
+        assert verdict.outcome == expected, sure_bins
+        if expected == "discriminator-won":
+            assert verdict.step == (BINS - late) * STEPS // BINS + 1
+
+
+@pytest.mark.parametrize(("real", "fake"), [(0.99, 0.01), (0.8, 0.3), (0.9, 0.05)])
+def test_a_discriminator_is_sure_from_the_outputs_asked_for(real, fake):
+    rules = replace(RULES, won_real_output=real, won_fake_output=fake)
+
+    def told_apart(real_output: float, fake_output: float) -> bool:
+        seen = curves(real_output=np.full(BINS, real_output), fake_output=np.full(BINS, fake_output))
+        return outcome(seen, rules=rules).outcome == "discriminator-won"
+
+    assert told_apart(real, fake), "the thresholds themselves are sure enough"
+    assert not told_apart(1 - (1 - real) * (1 + CLOSE), fake), "examples that look less real"
+    assert not told_apart(real, fake * (1 + CLOSE)), "fakes that look more real"
+
+
+@pytest.mark.parametrize("growth", [2.0, 100.0])
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_a_player_has_run_off_beyond_the_growth_asked_for(growth, player):
+    rules = replace(RULES, norm_growth=growth)
+    for factor, expected in ((1 + CLOSE, "diverged"), (1.0, "finished"), (1 - CLOSE, "finished")):
+        norm = np.full(BINS, growth * factor)
+        assert outcome(curves(**{f"{player}_parameter_norm": norm}), rules=rules).outcome == expected, factor
+
+
+def test_the_first_rule_that_holds_decides():
+    off = {"generator_parameter_norm": np.full(BINS, 1000.0)}
+    won = {"real_output": np.full(BINS, 1.0), "fake_output": np.full(BINS, 0.0)}
+    collapsed = snapshots(2.3)
+    assert outcome(curves(**won, **off), collapsed, (9, "nan")).step == 9
+    assert outcome(curves(**won, **off), collapsed).outcome == "diverged"
+    assert outcome(curves(**won), collapsed).outcome == "discriminator-won"
+    assert outcome(curves(), collapsed).outcome == "collapsed"
 
 
 # Games without data ---------------------------------------------------------------------------------------------------

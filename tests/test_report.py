@@ -188,6 +188,96 @@ def test_forgetting_is_counted(collected):
     assert "1 more run never improved" in text
 
 
+def grid(collected: Collected, values: dict[tuple[int, float], list[float]], failed: int = 0) -> Collected:
+    """Runs of one contender with these final values by number of examples and learning rate; the last ones failed."""
+    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    rows = [
+        {**few.runs.iloc[0], "run": f"n{n}-r{rate}-s{seed}", "n_train": n, "learning_rate": rate, "seed": seed}
+        | {"fcd_final": value, "outcome": "finished"}
+        for (n, rate), each in values.items()
+        for seed, value in enumerate(each)
+    ]
+    for row in rows[len(rows) - failed :]:
+        row |= {"outcome": "collapsed"}
+    return dataclasses.replace(few, runs=pd.DataFrame(rows), snapshots=few.snapshots[:0])
+
+
+def test_medians_of_settings_are_told_apart_by_both_axes(collected):
+    few = grid(collected, {(100, 0.1): [7.0, 8.0, 90.0], (100, 0.2): [3.0] * 3, (400, 0.1): [1.0, 2.0, 50.0]})
+    contender = texts(few, "contender")
+    assert "(lower is better): 2 (1 to 50 over 3 seeds), at 400 training examples, learning rate 0.1;" in contender
+    assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in contender
+    # Seeds reach over 83, 0 and 49; medians from 2 to 8.
+    reach = texts(few, "seeds")
+    assert "over the seeds of one setting differs by 49 in the middle setting and by 83 in the widest" in reach
+    assert "(100 training examples, learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
+    assert "have no value" not in reach
+
+
+def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
+    few = grid(collected, {(100, 0.1): [7.0, 8.0, np.nan], (100, 0.2): [3.0, np.nan, np.nan], (100, 0.4): [4.0, 9.0]})
+    assert "3 of 8 runs have no value and are not in these numbers." in texts(few, "seeds")
+    assert "worst: 3 (1 seed, 2 more without a value), at learning rate 0.2." in texts(few, "contender")
+    nothing = grid(collected, {(100, 0.1): [7.0, 8.0], (100, 0.2): [np.nan, np.nan]})
+    assert "worst: none, since no run of 2 has a value, at learning rate 0.2." in texts(nothing, "contender")
+    half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
+    assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "contender")
+    assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"
+
+
+def test_settings_that_tie_have_no_best_one(collected):
+    one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "contender")
+    tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "contender")
+    assert "Median Fréchet classifier distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
+    assert "Median Fréchet classifier distance (lower is better): 8 (8 over 2 seeds)." in tied
+    assert "Best" not in one + tied
+
+
+def test_failure_rates_of_an_axis_are_told_apart_where_their_intervals_are(collected):
+    apart = texts(grid(collected, {(100, 0.1): [1.0] * 10, (100, 0.2): [1.0] * 10}, failed=10), "axis")
+    assert "0 of 10 at 0.1 and 10 of 10 at 0.2." in apart
+    assert "at 0.1 (0% to 28%) and at 0.2 (72% to 100%) do not overlap." in apart
+    even = texts(grid(collected, {(100, 0.1): [1.0] * 2, (400, 0.1): [1.0] * 2}), "axis")
+    assert even.startswith("Failures by training examples: 0 of 2 at 100 and 0 of 2 at 400.")
+    assert even.endswith("400. The share is the same at every level.")
+
+
+def test_seeds_that_disagree_are_counted_among_settings_with_several(collected):
+    """The last failed runs are both of one setting, one of two of the next, and the single one of the last."""
+    values = {(100, rate): [1.0] * count for rate, count in ((0.1, 3), (0.2, 2), (0.3, 2), (0.4, 1))}
+    text = texts(grid(collected, values, failed=4), "seeds")
+    assert "Of 3 settings with more than one seed, every seed failed in 1, none failed in 1, and in 1 some" in text
+    assert "seed failed" not in texts(grid(collected, {(100, 0.1): [1.0], (100, 0.2): [1.0]}), "seeds")
+
+
+def test_few_seeds_are_warned_of_below_ten(collected):
+    def caution(*counts: int) -> str:
+        return texts(grid(collected, {(100, rate): [1.0] * count for rate, count in enumerate(counts, 1)}), "caution")
+
+    assert "Settings were run with 9 to 12 seeds each" in caution(9, 12)
+    assert "Settings were run with 1 seed each" in caution(1, 1)
+    assert caution(10, 12) == ""
+
+
+def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        for run in few.runs["run"]
+        for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
+    ]
+    text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
+    assert "0 of 4 runs gave back more than 50%" in text
+    assert "count as finished" not in text
+    assert "The most in" not in text
+    assert "never improved" not in text
+
+
+def test_an_empty_study_says_that_it_is(collected):
+    (only,) = findings(collected_example.only(collected, collected.runs["seed"] < 0))
+    assert (only.text, only.warning) == ("The study has no runs.", True)
+
+
 def test_mixed_machines_and_edited_sources_are_warned_of(collected):
     different = {
         "device": ["cpu", "cpu", "gpu", "cpu"],
@@ -201,6 +291,10 @@ def test_mixed_machines_and_edited_sources_are_warned_of(collected):
     assert "The runs mix 2 values of evaluated_on: cpu, AVX2 (2 runs) and cpu, AVX512 (1 run)." in warnings
     assert "4 of 4 runs were trained from sources that differed from their commit." in warnings
     assert not any("torch" in text for text in warnings)
+    some = tiny(collected, ["finished"] * 4, [1.0] * 4, commit=["abc+", "abc", "abc+", None])
+    assert "2 of 4 runs were trained from sources that differed" in texts(some, "caution")
+    clean = tiny(collected, ["finished"] * 4, [1.0] * 4, commit="abc")
+    assert "differed" not in texts(clean, "caution")
 
 
 def test_no_value_counts_as_worse_than_any(collected):

@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import diverged, game, look, networks, part, play
+from playing import CPU, diverged, game, look, networks, part, play
 
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics import _linear as linear
-from ganbench.diagnostics._step import anatomy, round_of
+from ganbench.diagnostics._step import anatomy, precise, round_of
+from ganbench.games import CHUNK, Match, Member
 
 ENTRY = st.floats(-2, 2, allow_subnormal=False)
 MATRIX = st.tuples(ENTRY, ENTRY, ENTRY, ENTRY)
@@ -218,6 +219,36 @@ def test_the_step_on_the_bilinear_game(name, options, update, radius, limit):
     assert (reading.values["stable"] == (radius <= 1)).all()
 
 
+def test_the_eigenvalues_of_a_step_come_by_falling_modulus():
+    """Descent of a game of its own curvature and rotation for each pair: 1 - rate (a +- i b)."""
+    played = play(game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
+    arrays = look(played, "update_map", at="origin").arrays
+    found = arrays["eigenvalues_real"][0] + 1j * arrays["eigenvalues_imag"][0]
+    np.testing.assert_allclose(np.sort_complex(found), [0.9 - 0.4j, 0.9 + 0.4j], atol=1e-12)
+    unlike = play(game("quadratic", curvatures=(1.0, 9.0, 4.0)), rates=(0.2,), steps=0)
+    arrays = look(unlike, "update_map", at="origin").arrays
+    np.testing.assert_allclose(arrays["eigenvalues_real"][0], [0.8, -0.8, 0.2], atol=1e-12)
+    np.testing.assert_allclose(arrays["eigenvalues_imag"][0], 0, atol=1e-12)
+
+
+def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
+    """Generators give other numbers in another precision; what is looked at are those that the run has seen."""
+    match = Match(networks(torch.float32), [Member(0, 50, 0.1), Member(3, 20, 0.1)], CPU, torch.float32)
+    wide = precise(match)
+    assert wide.dtype == torch.float64
+    for step, draws in ((0, 1), (7, 1), (7, 2), (CHUNK + 1, 3)):
+        seen, drawn = wide.draw(step, draws), match.draw(step, draws)
+        assert len(seen) == draws
+        for one, other in zip(seen, drawn, strict=True):
+            assert one.keys() == other.keys()
+            assert all(torch.equal(one[name], other[name].to(one[name].dtype)) for name in one)
+            assert all(value.dtype in (torch.float64, torch.int64) for value in one.values())
+    for player, theta in wide.select([1]).init().items():
+        assert torch.equal(theta, match.init()[player][[1]].double())
+    assert wide.rules.examples.dtype == torch.float64
+    assert precise(wide) is wide
+
+
 def test_the_angle_of_a_step_is_the_arc_tangent_of_the_rate():
     values = look(play(game("bilinear"), rates=tuple(H), steps=2), "update_map", at="end").values
     np.testing.assert_allclose(values["angle"], [atan(h) for h in H], atol=1e-9)
@@ -338,6 +369,25 @@ def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
     assert reading.values["sign_switch"][0] == 1
     assert reading.values["bump"][0] == pytest.approx(0, abs=1e-9)
     assert reading.values["rotation"][0] == pytest.approx(0.64, abs=1e-9)
+
+
+def test_the_bounds_of_the_path_angle_are_reached():
+    """By a straight descent, and by a pure rotation about the end: what axes and tables take for their ranges."""
+    descent = look(play(game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
+    played = play(game("linear", start_at=(1.0, 0.0)), steps=1)
+    played.path["x"][:, -1] = played.path["y"][:, -1] = 0
+    turning = look(played, "path_angle").values
+    reached = {
+        "cosine_range": (turning, descent),
+        "sign_switch": (turning, descent),
+        "rotation": (descent, turning),
+    }
+    columns = part("diagnostic", "path_angle").columns(played.match.rules)
+    for name, (least, most) in reached.items():
+        assert (least[name][0], most[name][0]) == pytest.approx((columns[name].lower, columns[name].upper), abs=1e-9)
+    for name in ("bump", "chord"):
+        assert columns[name].lower == 0
+    assert descent["bump"][0] == pytest.approx(0, abs=1e-9)
 
 
 # What all of them promise --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ganbench.analysis.forgetting import given_back
 from ganbench.analysis.statistics import bootstrap_interval, interquartile_mean, spread, wilson
-from ganbench.analysis.words import between, duration, listing, number, observed, percent
+from ganbench.analysis.words import between, duration, listing, number, observed, percent, plural, shortened
 
 
 def counts() -> st.SearchStrategy[tuple[int, int]]:
@@ -147,6 +147,10 @@ def test_given_back_has_no_unit(losses, scale, shift):
         (0, "0"),
         (np.nan, "–"),
         (np.inf, "∞"),
+        (-np.inf, "-∞"),
+        (1e6, "1e6"),
+        (1e-4, "0.0001"),
+        (9.99e-5, "9.99e-5"),
     ],
 )
 def test_numbers_as_words(value, text):
@@ -162,5 +166,25 @@ def test_sentence_parts():
     assert observed(wilson(4, 9), "runs failed") == "4 of 9 runs failed (44%, 95% interval 19% to 73%)"
     assert [percent(share) for share in (0, 0.001, 0.5, 0.999, 1)] == ["0%", "<1%", "50%", ">99%", "100%"]
     assert between(1.0, 1.0001) == "1"
-    assert listing(["a", "b", "c"]) == "a, b and c"
+    assert between(0.1234, 0.1236) == "0.123 to 0.124"
+    assert percent(math.nan) == "–"
+    assert [listing(parts) for parts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [plural(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert plural(2, "run holds", "runs hold") == "2 runs hold"
+
+
+def test_durations_are_in_the_largest_unit_of_which_there_are_two():
     assert [duration(seconds) for seconds in (5, 150, 9000, 200000)] == ["5.0 s", "2.5 min", "2.5 h", "2.3 d"]
+    for size, unit, below in ((60, "min", "119.0 s"), (3600, "h", "120.0 min"), (86400, "d", "48.0 h")):
+        assert duration(2 * size) == f"2.0 {unit}"
+        assert duration(2 * size - 1) == below
+    assert duration(math.nan) == "–"
+
+
+@given(st.text("ab ", max_size=300), st.integers(10, 200))
+def test_a_shortened_text_is_its_beginning_and_no_longer_than_asked(text, most):
+    found = shortened(text, most)
+    assert len(found) <= most
+    assert found == text if len(text) <= most else text.startswith(found.removesuffix(" ..."))
+    assert len(shortened("a" * 201)) == 200
+    assert shortened("a" * 200) == "a" * 200
