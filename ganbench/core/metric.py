@@ -6,7 +6,7 @@ What a number means drives the tables, the plots and the words of the report.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
 from numbers import Real
@@ -29,20 +29,17 @@ class MetricInfo:
     upper: float | None  # largest possible value, where there is one
 
 
-def columns_fault(columns: Any, taken: Iterable[str] = ()) -> str | None:
+def columns_fault(columns: Any) -> str | None:
     """Why these are no columns of a table, as a clause; None where they are.
 
     Args:
         columns: what should be {name: MetricInfo}.
-        taken: names that other columns have.
     """
     if not isinstance(columns, Mapping) or not columns:
         return f"its columns must be {{name: MetricInfo}} with one name at least, but are {shown(columns)}"
     for name, info in columns.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
             return f"column {shown(name)}: a name has 1 to 64 lower-case letters, digits and underscores"
-        if name in taken:
-            return f"column {name!r} is one that the tables have already; call it something else"
         if not isinstance(info, MetricInfo):
             return f"column {name!r} must be described by a MetricInfo, but is by {shown(info)}"
         if info.best not in BEST:

@@ -149,18 +149,18 @@ class Measuring:
         if not self.plan.gans:
             return
         taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
-        finals = {name.removesuffix("_final") for name in RUNS if name.endswith("_final")}
         for choice in self.plan.study.evaluate.metrics:
             made = self._metrics[choice] = self.trial.build("evaluate.metrics", choice)
             with self.trial.attempt("evaluate.metrics", [choice]):
                 columns = made.columns
-                fault = columns_fault(columns, finals)
+                fault = columns_fault(columns)
             self.trial.refuse("evaluate.metrics", choice, fault)
             for name in columns:
-                if name in taken:
-                    fault = f"column {name!r} is one of {taken[name]} already; call it something else"
-                    self.trial.refuse("evaluate.metrics", choice, fault)
-                taken[name] = f"metric {choice.label}"
+                for each in (name, f"{name}_final"):  # of the snapshots, and of the runs
+                    if each in taken:
+                        fault = f"column {each!r} is one of {taken[each]} already; call it something else"
+                        self.trial.refuse("evaluate.metrics", choice, fault)
+                    taken[each] = f"metric {choice.label}"
             self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
             self.trial.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
