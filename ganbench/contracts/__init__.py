@@ -33,8 +33,8 @@ CONTRACTS = {
     "update": "An update has init(theta) and step(theta, gradient, memory, rate): pure functions that change nothing "
     "in place; theta is (K, P), and a memory is a dict of tensors whose first axis is the member's.",
     "judge": "A judge has untrained(examples) and fit(examples, report), which give arrays and numbers, those of fit "
-    "with `accuracy` among them, and look(memory, examples), which gives a Look: features (n, F) in float64, and of each "
-    "example its mode and whether it is confident; the same at every call.",
+    "with `accuracy` among them, and look(memory, examples), which gives a Look: features (n, F) in float64, and of "
+    "each example its mode and whether it is confident; the same at every call.",
     "metric": "A metric has columns, {name: MetricInfo}, and score(), which gives a finite real number within its "
     "bounds for each of them, the same at every call, and changes nothing that it is given.",
     "diagnostic": "A diagnostic derives from Instrument: measure() gives a number per run, within its bounds or NaN, "
