@@ -17,17 +17,17 @@ STUDY = {
     "grid": [
         {
             "dataset": "few.py",
-            "architecture": {"name": "dcgan", "features": 16},
+            "architecture": {"name": "dcgan", "features": 8},
             "learning_rate": 2.0e-3,
             "seed": [0, 1],
         },
         {"game": "bilinear", "dynamics": "alternating", "update": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
     ],
-    "train": {"steps": 30, "batch_size": 64, "snapshots": {"count": 3}},
-    "evaluate": {"metrics": ["fcd", "kid", "mode_coverage"], "samples": 1000, "shown": 2},
-    "diagnose": [{"diagnostic": {"name": "spectrum", "products": 10, "probes": 5}}, "path"],
+    "train": {"steps": 20, "batch_size": 64, "snapshots": {"count": 2}},
+    "evaluate": {"metrics": ["fcd", "kid", "mode_coverage"], "samples": 500, "shown": 2},
+    "diagnose": [{"diagnostic": {"name": "spectrum", "products": 6, "probes": 2}}, "path"],
 }
-FEW = '''"""Zeros, ones and twos."""
+FEW = '''"""Zeros and ones."""
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,12 +37,12 @@ from ganbench.data import DataSpec, Examples, digits
 @dataclass(frozen=True)
 class Dataset:
     judge: ClassVar[str] = "classifier"
-    spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=400, modes=3)
+    spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=200, modes=2)
 
     def load(self):
         every = digits.Dataset().load()
-        train, heldout = every.train_modes < 3, every.heldout_modes < 3
-        parts = every.train[train][:400], every.train_modes[train][:400]
+        train, heldout = every.train_modes < 2, every.heldout_modes < 2
+        parts = every.train[train][:200], every.train_modes[train][:200]
         return Examples(*parts, every.heldout[heldout], every.heldout_modes[heldout])
 '''
 PROGRAM = """

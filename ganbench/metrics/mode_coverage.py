@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -84,13 +85,19 @@ class Metric:
         n, modes = len(generated.mode), generated.modes
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
         share = np.bincount(generated.mode, minlength=modes) / n
-        there = share > 0  # 0 ln 0 = 0
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),
             "modes_fair": float((good >= np.maximum(self.fair_share * reference * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
-            "mode_kl": float((share[there] * np.log(share[there] / reference[there])).sum()),
+            "mode_kl": _kl(share, reference),
             "dominant_mode": float(largest if share[largest] > 0.5 else -1),
             "dominant_share": float(share[largest]),
         }
+
+
+def _kl(share: np.ndarray, reference: np.ndarray) -> float:
+    """Kullback-Leibler divergence, in nats, of one histogram from another; 0 ln 0 = 0. By the logarithm of Python, since
+    NumPy has several, which differ in the last bit, for different processors."""
+    pairs = zip(share.tolist(), reference.tolist(), strict=True)
+    return math.fsum(here * math.log(here / there) if there else math.inf for here, there in pairs if here)

@@ -284,7 +284,7 @@ class Plan:
         """The HTML report."""
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
         slice = {
-            "study": placeless(self.study.model_dump(mode="json", exclude=WHERE)),
+            "study": self.study.model_dump(mode="json", exclude=WHERE),
             "shown": [list(each) for each in self.shown],
         }
         places = {"folder": self.folder, "figures": self.folder / "figures"}
@@ -302,7 +302,7 @@ class Plan:
         """A job that leaves a stamp, and files with plain names in the first of its places."""
         places = places or {}
         needed = [self.collect.digest, *(job.digest for job in needs)]
-        value = digest([slice, needed, sources_digest(_stage(stage), *pages)])
+        value = digest([placeless(slice), needed, sources_digest(_stage(stage), *pages)])
         stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
         outputs = (stamp, *(places["folder"] / name for name in files))

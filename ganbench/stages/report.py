@@ -8,6 +8,7 @@ from typing import Any
 from ganbench.analysis.collected import Collected
 from ganbench.core.study import parse
 from ganbench.report.html import render
+from ganbench.stages.jobs import placeless
 from ganbench.stages.plan import Plan
 from ganbench.stages.timetable import compared
 from ganbench.stages.work import Work
@@ -21,7 +22,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
         report(1)
         render(
             collected,
-            slice["study"],
+            placeless(slice["study"]),
             Path(slice["figures"]),
             [(kind, of) for kind, of in slice["shown"]],
             out,
