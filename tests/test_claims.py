@@ -229,7 +229,10 @@ FAULTS = {
     "no quantity": ([{"every": {"above": 1}}], r"decide\[0\]\.every\.quantity: is missing"),
     "unknown axis": ([{"every": {**EVERY, "of": {"gam": "a"}}}], "unknown axis 'gam'. Did you mean 'game'"),
     "no values": ([{"every": {**EVERY, "of": {"game": []}}}], "game has no values"),
-    "word for number": ([{"every": {**EVERY, "of": {"n_train": "all"}}}], "n_train must be a finite number, but is 'all'"),
+    "word for number": (
+        [{"every": {**EVERY, "of": {"n_train": "all"}}}],
+        "n_train must be a finite number, but is 'all'",
+    ),
     "truth for number": ([{"every": {**EVERY, "of": {"seed": True}}}], "seed must be a finite number, but is True"),
     "number for word": ([{"every": {**EVERY, "of": {"game": 1}}}], "game must be a name.*but is 1"),
     "no selector": ([{"every": {**EVERY, "of": "all"}}], "a mapping of axes to values, or 'study', but is 'all'"),

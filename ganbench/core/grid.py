@@ -208,14 +208,14 @@ def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int
     dataset = next(choice for choice in choices if choice.family == "dataset")
     available = data_set(dataset).train
     sizes = [available if n == "all" else n for n in block.n_train]
+    if len(set(sizes)) < len(sizes):  # numbers that are written twice have been refused
+        raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")
     for n_train in sizes:
         if n_train > available:
             raise GanbenchError(
                 f"grid[{index}].n_train: {n_train} is more than the {available} training examples of "
                 f"{dataset.label}; valid: 1 to {available}, or 'all'."
             )
-        if sizes.count(n_train) > 1:
-            raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")
     return sizes
 
 

@@ -172,9 +172,9 @@ Address = spelled(r"(sqlite:///|https?://).+", "sqlite:///path/to/file.db or the
 class Track(Section):
     """Where the MLflow view of the results goes."""
 
-    uri: Annotated[Address, AfterValidator(_public)] = "sqlite:///results/mlflow.db"
-    """A SQLite file, or the address of an MLflow server; its user and password are MLFLOW_TRACKING_USERNAME and
-    MLFLOW_TRACKING_PASSWORD in the environment."""
+    uri: Annotated[Address, AfterValidator(_public)] | None = None
+    """A SQLite file, or the address of an MLflow server; unless given, mlflow.db in the folder of results. A server's
+    user and password are MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
 
 
 class Study(Section):
@@ -203,6 +203,11 @@ class Study(Section):
     def block_train(self, block: Block) -> Train:
         """The training options of a block: the study's, with those of the block over them."""
         return Train.model_validate(_merge(self.train.model_dump(mode="json"), block.train))
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where the MLflow view goes."""
+        return self.track.uri or f"sqlite:///{self.results / 'mlflow.db'}"
 
     def resolved(self) -> dict[str, Any]:
         """The whole study with every default filled in, as JSON-able values."""

@@ -97,7 +97,9 @@ class Metric:
 
 
 def _kl(share: np.ndarray, reference: np.ndarray) -> float:
-    """Kullback-Leibler divergence, in nats, of one histogram from another; 0 ln 0 = 0. By the logarithm of Python, since
-    NumPy has several, which differ in the last bit, for different processors."""
+    """Kullback-Leibler divergence, in nats, of one histogram from another; 0 ln 0 = 0.
+
+    By Python's logarithm: NumPy has several, for different processors, which differ in the last bit.
+    """
     pairs = zip(share.tolist(), reference.tolist(), strict=True)
     return math.fsum(here * math.log(here / there) if there else math.inf for here, there in pairs if here)

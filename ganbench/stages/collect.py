@@ -216,7 +216,8 @@ def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, Met
                 for look in looks(job.slice):
                     tree = store.load(packs.group_of(kept, look["digest"]))
                     experiment, run = look["experiment"], look["run"]
-                    rows += [(run, f"{experiment}.{name}", value) for name, value in tree["values"].items()]
+                    numbers = zip(tree["columns"], tree["values"], strict=True)
+                    rows += [(run, f"{experiment}.{name}", value) for name, value in numbers]
                     if origin := _origin(tree):
                         origins.setdefault(run, set()).add(origin)
                     if tree["arrays"]:

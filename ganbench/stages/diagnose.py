@@ -39,9 +39,17 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
 
     def make(new: list[packs.Member], resume: Path) -> list[packs.Made]:
         seen = (_of_runs if slice["trained"] else _of_study)(slice, new, work)
-        return lasting(seen, len(new), "diagnose", resume, work)
+        return lasting(map(_stored, seen), len(new), "diagnose", resume, work)
 
     packs.finish(path, "diagnose", looks(slice), make, work)
+
+
+def _stored(made: list[packs.Made]) -> list[packs.Made]:
+    """Looks as their file holds them: the numbers in one array, where they may be NaN, beside their names."""
+    return [
+        (look, tree | {"columns": list(tree["values"]), "values": np.array([*tree["values"].values()], np.float64)})
+        for look, tree in made
+    ]
 
 
 def _of_study(slice: dict[str, Any], new: list[packs.Member], work: Work) -> Iterator[list[packs.Made]]:

@@ -69,7 +69,7 @@ class Plan:
     @cached_property
     def site(self) -> dict[str, Any]:
         """Where the study's jobs work, see `Site`; no file is named after it."""
-        uri, machine = self.study.track.uri, self.study.machine
+        uri, machine = self.study.tracking_uri, self.study.machine
         return {
             "folder": str(self.folder),
             "study": self.study.study,
@@ -256,7 +256,8 @@ class Plan:
     @cached_property
     def track(self) -> Job:
         """The MLflow view. Where that lies is what the job is told to bring about."""
-        return self._summary("track", {"uri": self.study.track.uri, "study": self.study.study}, [])
+        slice = {"uri": self.study.track.uri, "study": self.study.study}
+        return self._summary("track", slice, [], {"uri": self.study.tracking_uri})
 
     @cached_property
     def tables(self) -> Job:
@@ -295,7 +296,7 @@ class Plan:
         stage: str,
         slice: dict[str, Any],
         files: list[str],
-        places: dict[str, Path] | None = None,
+        places: dict[str, Path | str] | None = None,
         needs: tuple[Job, ...] = (),
         pages: tuple[Path, ...] = (),
     ) -> Job:

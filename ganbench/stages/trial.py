@@ -71,7 +71,7 @@ def tried(
     one_thread()
     if here:
         available(plan.study.machine.device)
-        trackable(plan.study.track.uri, to_be_made=plan.folder)
+        trackable(plan.study.tracking_uri, to_be_made=plan.folder)
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
     methods = {name: [run for run in plan.runs if run.contender == name] for name in plan.contenders}
