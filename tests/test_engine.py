@@ -159,6 +159,15 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
     assert results[1]["diverged"] == train(rules, shared, [wild], device=CPU)[0]["diverged"]
 
 
+def test_runs_that_go_on_after_a_neighbour_has_left_meet_their_own_examples(ring, tmp_path):
+    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    members = [Member(1, 100, 10.0), Member(0, 100, 1e-6), Member(2, 37, 1e-5)]
+    whole, again = resumed(rules, training(75, update=part("update", "sgd")), members, CHUNK, tmp_path)
+    assert whole[0]["diverged"][0] <= CHUNK, "before the stop"
+    for one, other in zip(whole, again, strict=True):
+        assert_same(one, other, 0)
+
+
 def test_a_pack_in_which_everyone_diverged_ends(ring):
     rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
     shared = training(5000, update=part("update", "sgd"))
