@@ -161,7 +161,7 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
 
 def test_runs_that_go_on_after_a_neighbour_has_left_meet_their_own_examples(ring, tmp_path):
     rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
-    members = [Member(1, 100, 10.0), Member(0, 100, 1e-6), Member(2, 37, 1e-5)]
+    members = [Member(3, 100, 1e3), Member(0, 100, 1e-6), Member(2, 37, 1e-5)]
     whole, again = resumed(rules, training(75, update=part("update", "sgd")), members, CHUNK, tmp_path)
     assert whole[0]["diverged"][0] <= CHUNK, "before the stop"
     for one, other in zip(whole, again, strict=True):
