@@ -359,6 +359,15 @@ def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     assert decide("auto", rules, 2, torch.device("cuda"))[0] is True
 
 
+@pytest.mark.parametrize(("members", "limit"), [(2, 31_500), (10, 174_300)])
+def test_a_pack_is_fused_up_to_the_size_at_which_that_was_measured_to_pay(members, limit):
+    """210,000 (1 - 1.7 / K) parameters, by `make bench`, where no network's work keeps a core busy by itself."""
+    for size, fuse in ((limit // 2, True), (limit // 2 + 1, False)):
+        decided, why = decide("auto", toy("bilinear", singular_values=(1.0,) * size), members, CPU)
+        assert decided is fuse
+        assert f"{2 * size:,} parameters and 0.0 MFLOP forward per run; {members} runs fuse up to {limit:,} " in why
+
+
 def test_games_of_a_few_numbers_fuse():
     assert forward_work(toy("bilinear")) == 0
     assert parameters(toy("quadratic", curvatures=(1.0, 2.0, 3.0))) == 3

@@ -377,6 +377,18 @@ def test_a_finite_number_never_equals_an_infinite_one():
     assert part(study, "closed_form", equals="path.limit", within=0.5, relative=True).verdict == "refuted"
 
 
+@pytest.mark.parametrize("within", [0.2, 0.01])  # all hold, or none does
+def test_the_worst_run_of_a_closed_form_is_the_farthest_off(within):
+    assert part(collected([1.12, 1.0, 1.15]), "closed_form", equals=1.1, within=within).worst == "r1"
+    assert part(collected([1.12, 1.08, 1.25]), "closed_form", equals=1.1, within=within).worst == "r2"
+
+
+def test_how_far_off_a_run_is_goes_by_what_it_is_allowed():
+    """Off by 0.05 of 0.1, and by 0.2 of 1.1: the first is nearer to failing."""
+    found = part(collected([1.05, 11.2]), "closed_form", equals="1 + 10 * seed", within=0.1, relative=True)
+    assert (found.verdict, found.worst) == ("confirmed", "r0")
+
+
 def test_closed_form_in_words():
     found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", within=0.1)
     assert (found.value, found.low, found.high, found.worst) == (1.6, 1.1, 1.6, "r1")

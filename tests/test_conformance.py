@@ -103,7 +103,7 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize(("family", "name"), DEFAULTS, ids=" ".join)
+@pytest.mark.parametrize(("family", "name"), DEFAULTS)
 def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
     """Results carry the method's name alone where a study sets nothing: another default is another method."""
     options = {option: about.default for option, about in registry.find(family, name).options.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganbench.core import store
 from ganbench.core.record import SERIES, Recorder
 from ganbench.core.record import series as series_of
+from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import Game as Gan
-from ganbench.games.gan import initial_module, subset
+from ganbench.games.gan import initial_module, latent_points, subset
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=500)
@@ -157,6 +159,15 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
     assert results[1]["diverged"] == train(rules, shared, [wild], device=CPU)[0]["diverged"]
 
 
+def test_runs_that_go_on_after_a_neighbour_has_left_meet_their_own_examples(ring, tmp_path):
+    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    members = [Member(3, 100, 1e3), Member(0, 100, 1e-6), Member(2, 37, 1e-5)]
+    whole, again = resumed(rules, training(75, update=part("update", "sgd")), members, CHUNK, tmp_path)
+    assert whole[0]["diverged"][0] <= CHUNK, "before the stop"
+    for one, other in zip(whole, again, strict=True):
+        assert_same(one, other, 0)
+
+
 def test_a_pack_in_which_everyone_diverged_ends(ring):
     rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
     shared = training(5000, update=part("update", "sgd"))
@@ -284,6 +295,43 @@ def test_what_training_hands_out_is_the_answer_of_its_dynamics():
         path = moving["snapshots"][player][1:]
         means = path.cumsum(axis=0) / np.arange(1, steps + 1)[:, None]
         np.testing.assert_allclose(mean["snapshots"][player][1:], means, rtol=1e-12, atol=1e-14)
+
+
+class _Scale:
+    """A judge that sees the examples themselves, and a metric: their root mean square over that of the real ones."""
+
+    columns: ClassVar[dict[str, None]] = {"scale": None}
+
+    def look(self, memory: dict, examples: np.ndarray) -> np.ndarray:
+        return examples
+
+    def supports(self, data: Any) -> str | None:
+        return None if data.shape == (2,) else "points of the plane only"
+
+    def reference(self, real: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(real**2)))
+
+    def score(self, generated: np.ndarray, known: float) -> dict[str, float]:
+        return {"scale": float(np.sqrt(np.mean(generated**2))) / known}
+
+
+def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(ring):
+    architecture, samples, shown = part("architecture", "mlp", width=8), 1100, 7  # more than one batch of them
+    panel = Panel.of(_Scale(), {}, [_Scale()], RING.spec, ring)
+    modules = [initial_module(architecture, "generator", RING.spec, seed) for seed in (0, 1)]
+    thetas = [Network.vector(module).numpy() for module in modules]
+    generators = np.stack([*thetas, np.full_like(thetas[0], np.nan)])
+    result = evaluate(panel, architecture, RING.spec, 3, generators, samples, shown, CPU)
+    assert result["samples"].shape == (3, shown, 2)
+    with torch.no_grad():
+        made = [module(latent_points(3, samples, architecture.latent_size)).numpy() for module in modules]
+    for kept, score, examples in zip(result["samples"], result["metrics"]["scale"], made, strict=False):
+        np.testing.assert_allclose(kept, examples[:shown], rtol=1e-5, atol=1e-6)
+        assert score == pytest.approx(np.sqrt(np.mean(examples**2) / np.mean(ring**2)), rel=1e-5)
+    assert np.isnan(result["metrics"]["scale"]).tolist() == [False, False, True]
+    other = evaluate(panel, architecture, RING.spec, 4, generators, samples, shown, CPU)
+    assert not np.allclose(other["samples"][0], result["samples"][0]), "runs have latent points of their own"
+    assert not Panel.of(_Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), ring).metrics
 
 
 # What is recorded -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from pytorch_fid.inception import InceptionV3, fid_inception_v3
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
 from ganbench.core.study import parse
+from ganbench.data import DataSpec
 from ganbench.judges import Look
 from ganbench.metrics import fid
 from ganbench.stages import run
@@ -69,6 +70,19 @@ def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     same, other = (metric.score(look(x), reference)["fid"] for x in (images, others**3))
     assert same == pytest.approx(0, abs=1e-6 * np.trace(reference.covariance) + 1e-9)
     assert other > 10 * abs(same)
+
+
+def test_fid_is_of_images_that_inception_can_be_shown():
+    assert fid.Metric.columns["fid"].lower == 0, "the distance of equal images"
+    for shape, bounded, fits in (
+        ((1, 8, 8), True, True),
+        ((3, 32, 32), True, True),
+        ((2, 8, 8), True, False),
+        ((3, 32, 32), False, False),
+        ((2,), True, False),
+    ):
+        reason = fid.Metric().supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
+        assert reason is None if fits else "grey or colour images with values in [-1, 1]" in reason
 
 
 def test_missing_weights_name_the_rule_that_fetches_them(monkeypatch, tmp_path):

@@ -17,6 +17,7 @@ from ganbench.data import Examples
 from ganbench.games import Match, Member
 from ganbench.judges import Look
 from ganbench.judges.classifier import Judge as Classifier
+from ganbench.judges.classifier import _shifted
 from ganbench.judges.mixture import Judge as Mixture
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
@@ -178,6 +179,16 @@ def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
         near = np.abs(shares.max(axis=1) - confidence) < 1e-5
         assert ((sure == (shares.max(axis=1) >= confidence)) | near).all()
         assert 0 < sure.mean() < 1
+
+
+def test_images_are_shifted_by_a_pixel_each_way_with_their_borders_repeated():
+    image = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
+    wide = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    nine = [wide[:, 1 + dy : 5 + dy, 1 + dx : 6 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    shifted = _shifted(torch.from_numpy(image).expand(900, -1, -1, -1), torch.Generator().manual_seed(0)).numpy()
+    counts = [int((shifted == each).all((1, 2, 3)).sum()) for each in nine]
+    assert sum(counts) == 900, "nothing but these nine"
+    assert all(abs(count - 100) < 5 * 10 for count in counts), "and all of them alike"
 
 
 def test_the_judge_of_images_knows_them_a_pixel_aside(judge_of_bars):

@@ -191,6 +191,7 @@ def wasserstein(generated: np.ndarray, real: np.ndarray) -> float:
 
 
 def test_wasserstein_distance_by_hand():
+    assert Wasserstein.columns["wasserstein"].lower == wasserstein(np.array([2.0, 1.0]), np.array([1.0, 2.0])) == 0
     assert wasserstein(np.array([0.0, 1.0]), np.array([5.0, 2.0])) == 3.0  # 0 to 2 and 1 to 5
     assert wasserstein(np.array([0.0]), np.array([-1.0, 1.0, 4.0])) == pytest.approx(2.0)
 

@@ -19,7 +19,9 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import RUNS
 from ganbench.analysis.contenders import as_loss, headline, measured
 from ganbench.analysis.findings import findings
+from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.settings import settings
+from ganbench.analysis.statistics import wilson
 from ganbench.core import store
 from ganbench.report import figures, html, tables
 from ganbench.report.figures import samples, style
@@ -119,6 +121,35 @@ def test_a_settings_row_does_not_depend_on_the_others(collected):
     few = settings(collected_example.only(collected, collected.runs["contender"] == "ring8-mlp"))
     every = settings(collected)
     pd.testing.assert_frame_equal(few, every[every["contender"] == "ring8-mlp"].reset_index(drop=True))
+
+
+def test_a_setting_is_summed_up_over_its_runs(collected):
+    table = settings(collected)
+    row = table[(table["contender"] == "digits-fc") & (table["failed"] > 0)].iloc[0]
+    runs = collected.runs
+    same = runs[(runs["contender"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
+    same = same[same["learning_rate"] == row["learning_rate"]]
+    count = int((same["outcome"] != "finished").sum())
+    rate = wilson(count, len(same))
+    assert (row["runs"], row["failed"], row["failure_rate"]) == (len(same), count, count / len(same))
+    assert (row["failure_low"], row["failure_high"]) == (rate.lower, rate.upper)
+    for name in collected.metrics:
+        values = same[f"{name}_final"].dropna().to_numpy()
+        assert row[f"{name}_values"] == len(values)
+        assert [row[f"{name}_{end}"] for end in ("min", "median", "max")] == [
+            values.min(),
+            np.median(values),
+            values.max(),
+        ]
+
+
+def test_settings_come_by_contender_and_then_by_rising_axes(collected):
+    table = settings(collected)
+    assert list(dict.fromkeys(table["contender"])) == list(dict.fromkeys(collected.runs["contender"]))
+    for _, mine in table.groupby("contender"):
+        axes = list(zip(mine["n_train"], mine["learning_rate"], strict=True))
+        assert axes == sorted(axes)
+        assert len(mine.index) == mine.index.max() - mine.index.min() + 1, "in one piece"
 
 
 def test_unknown_outcomes_are_refused(collected):
@@ -257,6 +288,23 @@ def test_few_seeds_are_warned_of_below_ten(collected):
     assert "Settings were run with 9 to 12 seeds each" in caution(9, 12)
     assert "Settings were run with 1 seed each" in caution(1, 1)
     assert caution(10, 12) == ""
+
+
+def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    few = dataclasses.replace(few, metrics={"modes": few.metrics["modes"]}, runs=few.runs.assign(modes_final=1.0))
+    curves = {0: [np.nan, 2.0, 8.0, 5.0], 1: [4.0, 4.0, 9.0, 3.0], 2: [np.nan] * 3 + [7.0], 3: [6.0, 5.0, 4.0, 3.0]}
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "modes": value}
+        for run, values in zip(few.runs["run"], curves.values(), strict=True)
+        for i, value in enumerate(values)
+    ]
+    table = forgetting(dataclasses.replace(few, snapshots=pd.DataFrame(rows[::-1]))).set_index("run")
+    runs = few.runs["run"].tolist()
+    assert set(table.index) == {runs[0], runs[1], runs[3]}, "one value is neither first nor last"
+    assert table.loc[runs[0], ["first", "best", "best_step", "last", "given_back"]].tolist() == [2, 8, 20, 5, 0.5]
+    assert table.loc[runs[1], ["first", "best", "best_step", "last", "given_back"]].tolist() == [4, 9, 20, 3, 1.2]
+    assert np.isnan(table.loc[runs[3], "given_back"]), "of more modes the better, the first was the best"
 
 
 def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import atan, sqrt
 
 import numpy as np
@@ -229,6 +230,18 @@ def test_the_eigenvalues_of_a_step_come_by_falling_modulus():
     arrays = look(unlike, "update_map", at="origin").arrays
     np.testing.assert_allclose(arrays["eigenvalues_real"][0], [0.8, -0.8, 0.2], atol=1e-12)
     np.testing.assert_allclose(arrays["eigenvalues_imag"][0], 0, atol=1e-12)
+
+
+def test_each_run_is_looked_at_with_its_own_options():
+    """Options may be tensors with a value for each member: sqrt((1 - gamma h)^2 + h^2), also of those that are left."""
+    gamma = torch.tensor([[0.5], [2.0], [1.0]], dtype=torch.float64)
+    rates, h = (0.1, 0.1, 0.2), np.array([0.1, 0.1, 0.2])
+    played = play(game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2)
+    expected = np.sqrt((1 - gamma[:, 0].numpy() * h) ** 2 + h**2)
+    found = look(played, "update_map", at="end").values["spectral_radius"]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    left = look(diverged(played, 0, 1), "update_map", at="end").values["spectral_radius"]
+    np.testing.assert_allclose(left, [np.nan, *expected[1:]], atol=1e-9)
 
 
 def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
