@@ -88,7 +88,7 @@ DEFAULTS = {
     ("regularizer", "weight_decay"): {"strength": 1e-4, "players": "both"},
     ("regularizer", "zero_centred"): {"gamma": 1.0},
     ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
-    ("judge", "classifier"): {"features": 32, "epochs": 40, "confidence": 0.9, "least_accuracy": 0.97},
+    ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
     ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
     ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},

@@ -111,7 +111,7 @@ def architecture(build: str = "pass", forward: str = "pass", generator: str = "p
 
 def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
     _, found = own(tmp_path, "architecture", architecture())
-    assert tried(found)[0].runs == 2
+    assert tried(found)[0][0].runs == 2
 
 
 @pytest.mark.parametrize(

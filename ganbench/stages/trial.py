@@ -144,7 +144,7 @@ class Trial:
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse what does not fit into memory, before any of it is allocated."""
         for run in {run.train: run for run in runs}.values():
-            with self.attempt(where, run.choices):
+            with self.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
