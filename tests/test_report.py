@@ -240,17 +240,19 @@ def test_medians_of_settings_are_told_apart_by_both_axes(collected):
     assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in contender
     # Seeds reach over 83, 0 and 49; medians from 2 to 8.
     reach = texts(few, "seeds")
-    assert "over the seeds of one setting differs by 49 in the middle setting and by 83 in the widest" in reach
+    assert "over the seeds of one setting differs by 49 in the median over settings and by 83 in the widest" in reach
     assert "(100 training examples, learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
-    assert "have no value" not in reach
+    assert "are not in the differences" not in reach
 
 
 def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
     few = grid(collected, {(100, 0.1): [7.0, 8.0, np.nan], (100, 0.2): [3.0, np.nan, np.nan], (100, 0.4): [4.0, 9.0]})
-    assert "3 of 8 runs have no value and are not in these numbers." in texts(few, "seeds")
-    assert "worst: 3 (1 seed, 2 more without a value), at learning rate 0.2." in texts(few, "contender")
+    assert "4 of 8 runs are not in the differences over seeds" in texts(few, "seeds")
+    worst = "worst: no median, since 2 of 3 runs diverged or have no value, at learning rate 0.2."
+    assert worst in texts(few, "contender")
     nothing = grid(collected, {(100, 0.1): [7.0, 8.0], (100, 0.2): [np.nan, np.nan]})
-    assert "worst: none, since no run of 2 has a value, at learning rate 0.2." in texts(nothing, "contender")
+    worst = "worst: no median, since 2 of 2 runs diverged or have no value, at learning rate 0.2."
+    assert worst in texts(nothing, "contender")
     half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
     assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "contender")
     assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"

@@ -97,7 +97,10 @@ FAULTS = {
     "duplicate architecture": (("grid", 0, "architecture", ["fc", "fc"]), r"has fc more than once"),
     "zero rate": (("grid", 0, "learning_rate", 0), r"learning_rate\[0\]: .*greater than 0.*received 0"),
     "negative rate": (("grid", 0, "learning_rate", -1e-3), r"greater than 0.*received -0\.001"),
-    "infinite rate": (("grid", 0, "learning_rate", float("inf")), r"learning_rate\[0\]: .*finite"),
+    "infinite rate": (
+        ("grid", 0, "learning_rate", float("inf")),
+        r"learning_rate\[0\]: .*equal to 1e\+38 .*inf",
+    ),
     "a word for a number": (("train", "steps", "many"), r"train\.steps: .*integer.*received 'many'"),
     "a truth value for a number": (("train", "steps", True), r"train\.steps: must be a number, but is .*True"),
     "no steps": (("train", "steps", 0), r"train\.steps: .*greater than or equal to 1.*received 0"),
@@ -113,7 +116,7 @@ FAULTS = {
     "block training": (("grid", 1, "train", {"stepps": 1}), r"grid\[1\]\.train: unknown key 'stepps'.*'steps'"),
     "path as name": (("study", "../elsewhere"), r"study: must be 1 to 64 lower-case letters.*'\.\./elsewhere'"),
     "shell as name": (("study", "a; rm -rf x"), r"study: must be 1 to 64 lower-case letters"),
-    "tracking address": (("track", "uri", "ftp://x"), r"track\.uri: .*received 'ftp://x'"),
+    "tracking address": (("track", "uri", "ftp://x"), r"track\.uri: must be sqlite.* but is 'ftp://x'"),
     "not a mapping": (("train", [1]), r"train: must be a mapping with keys steps"),
     "huge grid": (("grid", 0, "seed", {"count": 900_000}), r"runs are more than the 1,000,000"),
 }

@@ -574,7 +574,7 @@ class Judge:
     ("fit", "look", "message"),
     [
         ("pass", "pass", None),
-        ("raise GanbenchError('too few to learn from')", "pass", None),
+        ("if len(examples.train) < 20: raise GanbenchError('too few to learn from')", "pass", None),
         ("return {}", "pass", r"must be a dict of arrays and numbers, with 'accuracy'"),
         ("return {'accuracy': float(np.random.rand())}", "pass", r"its fit\(\) draws from NumPy's global"),
         ("pass", "mode = mode + 1", "gives modes from 1 to 2; valid are 0 to 1"),
@@ -597,6 +597,14 @@ def test_a_judge(tmp_path, fit, look, message):
     assert str(path) in first
     assert second == CONTRACTS["judge"]
     assert re.search(message, first), first
+
+
+def test_a_judge_that_refuses_the_data_is_told_before_work_starts(tmp_path):
+    path = tmp_path / "own_judge.py"
+    path.write_text(JUDGE.format(fit="raise GanbenchError('the classes are mixed up')", look="pass"))
+    _, found = own(tmp_path, "dataset", DATASET.format(spec="", load="pass").replace('"mixture"', repr(str(path))))
+    with pytest.raises(GanbenchError, match="the classes are mixed up"):
+        tried(found)
 
 
 # The process ----------------------------------------------------------------------------------------------------------
@@ -625,8 +633,16 @@ def test_the_process_reports_errors_and_estimates_whatever_is_printed(tmp_path):
 
 
 def test_a_network_of_too_many_parameters_is_refused_before_it_fills_the_memory(tmp_path):
-    path, found = own(tmp_path, "architecture", architecture(build="self.more = nn.Linear(10**6, 10**6)"))
-    with pytest.raises(GanbenchError, match=rf"{path}, line 18: needs more memory than a trial may take"):
+    _, found = own(tmp_path, "architecture", architecture(build="self.more = nn.Linear(10**6, 10**6)"))
+    with pytest.raises(
+        GanbenchError, match=r"needs at least 88,000\.1 GB of memory.*: 1,000,001,000,006 param"
+    ):
+        check(found)
+
+
+def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tmp_path):
+    path, found = own(tmp_path, "architecture", architecture(forward="torch.ones(2**40)"))
+    with pytest.raises(GanbenchError, match=rf"{path}, line \d+: needs more memory than a trial may take"):
         check(found)
 
 

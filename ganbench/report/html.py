@@ -16,12 +16,13 @@ from ganbench.analysis.contenders import contenders, measured
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
+from ganbench.analysis.stage_time import StageTime
 from ganbench.analysis.words import between, number, percent
 from ganbench.core.files import replacing
 from ganbench.report.claims import claims_shown
 from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
-from ganbench.report.making import Spent, config, facts, listed, references, spent
+from ganbench.report.making import config, facts, listed, references, stage_times
 from ganbench.report.outputs import CONTENDER_FIGURES, figure_name
 from ganbench.report.partial import partial_shown
 
@@ -55,7 +56,7 @@ def render(
     figures: Path,
     shown: Sequence[tuple[str, str | None]],
     out: Path,
-    stages: Iterable[Spent] = (),
+    stages: Iterable[StageTime] = (),
 ) -> None:
     """Write the report of a study.
 
@@ -93,7 +94,7 @@ def render(
         references=references(collected),
         config=config(study),
         facts=facts(collected.runs),
-        spent=spent(stages),
+        spent=stage_times(stages),
         runs=listed(collected.runs),
     )
     with replacing(out) as new:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import pandas as pd
 import yaml
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
+from ganbench.analysis.stage_time import StageTime
 from ganbench.analysis.words import duration, number, plural
 from ganbench.core import strict_json
 
@@ -18,17 +18,7 @@ from ganbench.core import strict_json
 LISTED_RUNS = 1000
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What the jobs of a stage took, beside what they were estimated to take."""
-
-    stage: str
-    jobs: int
-    estimated: float  # seconds
-    actual: float  # seconds
-
-
-def spent(stages: Iterable[Spent]) -> list[dict[str, str]]:
+def stage_times(stages: Iterable[StageTime]) -> list[dict[str, str]]:
     """Rows of what the study was estimated to take and took, in minutes."""
     return [
         {

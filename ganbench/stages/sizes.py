@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganbench.contracts.networks import LARGEST_LATENT
 from ganbench.core.grid import Run
 from ganbench.core.study import Study
 from ganbench.data import DataSpec
@@ -53,7 +54,8 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     if not run.choice("architecture"):
         return {}
     architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
-    if not isinstance(getattr(architecture, "latent_size", None), int):  # which is told of where it is tried
+    latent = getattr(architecture, "latent_size", None)
+    if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # which is told of where it is tried
         return {}
     train, evaluate = run.train, study.evaluate
     number = SINGLE if train.dtype == "float32" else 2 * SINGLE

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+from ganbench.analysis.stage_time import StageTime
 from ganbench.analysis.words import plural
 from ganbench.core.files import replacing
-from ganbench.report.making import Spent
 from ganbench.stages import STAGES, asking, journal
 from ganbench.stages.asking import Estimate
 from ganbench.stages.jobs import Job, looks
@@ -140,7 +140,7 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], at_once: int)
     return now
 
 
-def compared(plan: Plan, folder: Path) -> list[Spent]:
+def compared(plan: Plan, folder: Path) -> list[StageTime]:
     """A study's estimate beside what happened, stage by stage, as far as both are known; the last row is of all stages
     together, from start to end.
 
@@ -156,13 +156,13 @@ def compared(plan: Plan, folder: Path) -> list[Spent]:
         if timed:
             now = {job.path: job_seconds(plan, job, estimates, timings) for job, _ in timed}
             actual = sum(entry.seconds for _, entry in timed)
-            rows.append(Spent(stage, len(timed), sum(now.values()), actual))
+            rows.append(StageTime(stage, len(timed), sum(now.values()), actual))
             spans += [span for _, entry in timed for span in entry.worked]
             done += [job for job, _ in timed]
             seconds |= now
     estimated = elapsed(seconds, done, timings.at_once)
     whole = f"from start to end, {plural(timings.at_once, 'job')} at a time"
-    return [*rows, Spent(whole, len(done), estimated, covered(spans))] if rows else []
+    return [*rows, StageTime(whole, len(done), estimated, covered(spans))] if rows else []
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
