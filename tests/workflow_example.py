@@ -23,7 +23,7 @@ import yaml
 from stored import flat, tree_of
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "pyproject.toml")
+PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "environment.yml", "pyproject.toml")
 CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")
 
