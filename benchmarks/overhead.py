@@ -94,7 +94,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[s
             for seed, member in enumerate(case.members(count))
         ]
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
-        parts = {family: {"name": name} for family, name in case.parts.items()}
+        parts = {family: {"name": name, "options": {}} for family, name in case.parts.items()}
         slice = {
             "pack": case.name,
             "teams": [{"parts": parts, "sources": sources}],

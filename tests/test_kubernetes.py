@@ -57,6 +57,7 @@ IN_PODS = ["collect", "evaluate", "figures", "judge", "prepare", "report", "tabl
 
 # Files that tell when something was done or how long it took.
 CLOCKED = ("mlflow", "tiny/benchmarks/", "tiny/train/", "tiny/collect/", "tiny/tables/runs.", "tiny/report.html")
+CLOCKED += ("tiny/.done/tables-", "tiny/.done/report-")  # which list checksums of these
 
 
 def test_all_keys_of_the_profile_are_options_of_snakemake() -> None:

@@ -157,7 +157,7 @@ def bars(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def judge_of_bars() -> tuple[Classifier, dict]:
-    judge = Classifier(features=6, steps=300)
+    judge = Classifier(features=6, steps=600)
     return judge, judge.fit(Examples(*bars(120), *bars(60, seed=1)))
 
 

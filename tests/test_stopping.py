@@ -156,7 +156,7 @@ def test_training_that_is_told_to_end_keeps_a_checkpoint_and_goes_on_bit_for_bit
     assert re.search(
         rf"^{runs}: goes on from step 75 of 200 \(checkpoint of \d{{4}}-\d\d-\d\dT.*\)$", log, re.MULTILINE
     )
-    assert log.count("goes on from") == 1
+    assert log.count("goes on from step") == 1
     assert_same(job.path, undisturbed.path)
 
 
