@@ -23,7 +23,7 @@ import pandas as pd
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "pyproject.toml")
+PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "pyproject.toml", "environment.yml")
 CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")
 
