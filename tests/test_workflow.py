@@ -9,6 +9,7 @@ import ast
 import copy
 import getpass
 import json
+import logging
 import os
 import random
 import re
@@ -48,6 +49,7 @@ from workflow_example import (
 )
 
 from ganbench.core import store
+from ganbench.stages.workflow import Shortened
 
 Study = dict[str, Any]
 BIN = Path(sys.executable).parent
@@ -654,11 +656,34 @@ def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: 
 # The workflow's own text ---------------------------------------------------------------------------------------------
 
 
-def test_snakemake_finds_nothing_to_lint_but_environments(finished: Project) -> None:
-    lints = re.findall(r"^    \* (.*?):?$", finished.snakemake("--lint").output, flags=re.MULTILINE)
+def test_snakemake_finds_nothing_to_lint(finished: Project) -> None:
+    assert "your workflow is in a good condition" in finished.snakemake("--lint").output
 
-    # The project has one environment for all rules, which README sets up.
-    assert set(lints) == {"Specify a conda environment or container for each rule."}
+
+def test_snakemake_counts_the_jobs_that_check_counts_and_says_each_in_few_words(finished: Project, tmp_path) -> None:
+    clone = finished.clone(tmp_path / "clone", ignore=("results", ".snakemake"))
+    planned = clone.snakemake(*CORES, "--dry-run").succeeded().output
+    (total,) = re.findall(r"^total +(\d+)$", planned, flags=re.MULTILINE)
+    program = [sys.executable, "-m", "ganbench", "check"]
+    where = {"cwd": clone.folder, "env": {**os.environ, "PYTHONPATH": str(clone.folder)}}
+    told = subprocess.run(program, **where, capture_output=True, text=True, check=True)
+    assert f"of them to do; Snakemake counts {total}, its rule `all` among them." in told.stdout
+    assert max(map(len, planned.splitlines())) < 300
+    assert "Job 0: all of tiny" in planned
+
+
+def test_what_snakemake_says_of_a_job_is_shortened() -> None:
+    files = [f"file-{place}" for place in range(50)]
+    record = logging.LogRecord("snakemake", logging.INFO, "", 0, "Rule: collect", None, None)
+    vars(record).update(reason="Missing output files: " + ", ".join(files), input=files, output=files[:2])
+    assert Shortened().filter(record)
+    assert len(record.reason) <= 200
+    assert record.input == [*files[:3], "and 47 more"]
+    assert record.output == files[:2]
+    nothing = logging.LogRecord("s", logging.WARNING, "", 0, "Cannot restore a/b.h5: no backup found.", None, None)
+    assert not Shortened().filter(nothing)
+    restored = logging.LogRecord("s", logging.WARNING, "", 0, "Restored previous version of a/b.h5", None, None)
+    assert Shortened().filter(restored)
 
 
 def test_the_workflow_is_formatted() -> None:
