@@ -121,7 +121,7 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
             if plan.weights in job.inputs:
                 weights(plan.weights, plan.study.evaluate.inception.sha256)
             _work(job.stage, job.slice, job.path, plan.site)
-            out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True)
+            out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True, markup=False, emoji=False)
             targets = [target for target in targets if target != job]
         for job in targets:
             out.print(f"{job.stage} {job.name}: up to date", soft_wrap=True)

@@ -146,7 +146,7 @@ def stage(pod: Pod) -> str:
 
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
-    estimates = asking.kept(plan)
+    estimates = asking.kept(plan.folder)
     assert estimates.keys() == set(plan.contenders)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()

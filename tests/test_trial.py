@@ -389,7 +389,7 @@ class Metric:
         ("return 0.5", "gives 0.5, which is no mapping of its columns own to numbers"),
         ("return {'own': 1.5}", "gives 1.5 for its column 'own', above its upper bound 1"),
         ("return {'own': -1}", "gives -1 for its column 'own', below its lower bound 0"),
-        ("return {'own': float('nan')}", "gives nan for its column 'own', which must be finite"),
+        ("return {'own': float('nan')}", "gives NaN for its column 'own'"),
         ("return {'own': 1j}", "gives 1j for its column 'own', which is no real number"),
         ("return {'own': '0.5'}", "gives '0.5' for its column 'own', which is no real number"),
         ("return {'own': None}", "gives None for its column 'own'"),

@@ -269,12 +269,14 @@ def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
 
 def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
     found = plan(tmp_path)
-    assert asking.kept(found) == {}
-    assert list(asking.kept(found).values()) == []
+    assert asking.kept(found.folder) == {}
+    assert list(asking.kept(found.folder).values()) == []
     estimates = check(found)
-    assert [replace(each, parameters=tuple(each.parameters)) for each in asking.kept(found).values()] == estimates
+    assert [
+        replace(each, parameters=tuple(each.parameters)) for each in asking.kept(found.folder).values()
+    ] == estimates
     (tmp_path / "tiny" / asking.ESTIMATES).write_text("[{}]")
-    assert asking.kept(found) == {}
+    assert asking.kept(found.folder) == {}
 
 
 def test_nothing_here_needs_torch():

@@ -65,7 +65,7 @@ def judge(
         probabilities: whether outputs are probabilities of being real, by which a discriminator can be seen to win.
     """
     impossible = _impossible(modes, probabilities)
-    unmeasured = {} if modes is None else _unmeasured(rules, snapshots, modes)
+    unmeasured = {} if modes is None else _unmeasured(snapshots, modes)
     not_judged = {name: why for name in FAILURES for why in [impossible.get(name) or unmeasured.get(name)] if why}
     judged = tuple(name for name in FAILURES if name not in not_judged)
     verdict = _seen(rules, steps, diverged, initial_norms, curves, snapshots, modes, judged)
@@ -86,7 +86,7 @@ def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
     return {} if probabilities else {"discriminator-won": "the output of a critic is a score and no probability"}
 
 
-def _unmeasured(rules: Rules, snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
+def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
     """Failures that a run on data may have had unseen, and why."""
     if KL not in snapshots:
         return {"collapsed": "the metric mode_coverage was not evaluated"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core.locks import exclusive
 from ganbench.core.study import load
 from ganbench.stages import folder, superseded
+from ganbench.stages import profile as profiles
 from ganbench.stages.plan import Plan
 from ganbench.stages.superseded import Superseded
 
@@ -20,10 +22,13 @@ def clean(
     study: AStudy = DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    profile: Annotated[
+        Path | None, typer.Option(help="Of the cluster that the study runs on, whose `config` counts.")
+    ] = None,
 ) -> None:
     """Remove what the study and the sources as they are now do not name: results under old digests, what interrupted
     work left, old logs. Results of the study as it is, other studies and MLflow's store stay."""
-    plan = Plan(load(study))
+    plan = Plan(load(study, over={} if profile is None else profiles.read(profile).config))
     if dry_run or not plan.folder.exists():
         _show(plan, superseded.find(plan))
         return

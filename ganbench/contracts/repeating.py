@@ -6,6 +6,7 @@ process. A second call under another world must give the same; and no call may c
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -89,16 +90,23 @@ def same(a: Any, b: Any) -> bool:
     return known(a) == known(b)
 
 
+def _digest(values: np.ndarray) -> bytes:
+    """Of the content, which may be large, in place of a copy of it."""
+    return hashlib.sha256(values.reshape(-1).view(np.uint8).data if values.size else b"").digest()
+
+
 def known(value: Any) -> Any:
     """What there is to know of a value, comparable: content of arrays, identity of what cannot be looked into."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return value if value == value else "NaN"
         case Tensor():
-            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-            return ("tensor", str(value.dtype), tuple(value.shape), content)
+            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            return ("tensor", str(value.dtype), tuple(value.shape), _digest(content))
         case np.ndarray() | np.generic():
-            return ("array", str(value.dtype), value.shape, value.tobytes())
+            if value.dtype.hasobject:
+                return ("array", str(value.dtype), value.shape, *map(known, value.ravel().tolist()))
+            return ("array", str(value.dtype), value.shape, _digest(np.ascontiguousarray(value)))
         case list() | tuple():
             return (type(value).__name__, *map(known, value))
         case set() | frozenset():

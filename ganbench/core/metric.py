@@ -58,7 +58,8 @@ def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool
     Args:
         columns: what is to be given.
         values: what should be {name: number}.
-        absent: whether a number that does not exist may be NaN, and one that is too large infinite.
+        absent: whether a number that does not exist may be NaN. One that is too large, as a divergence may be, is
+            infinite, within its bounds.
     """
     if not isinstance(values, Mapping):
         return f"gives {shown(values)}, which is no mapping of its columns {', '.join(columns)} to numbers"
@@ -72,8 +73,8 @@ def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool
             return f"gives {shown(value)} for its column {name!r}, which is no real number"
         if isnan(value) and absent:
             continue
-        if not isfinite(value) and not absent:
-            return f"gives {value} for its column {name!r}, which must be finite"
+        if isnan(value):
+            return f"gives NaN for its column {name!r}, though all examples are finite"
         if info.lower is not None and value < info.lower - ROUNDING:
             return f"gives {value:g} for its column {name!r}, below its lower bound {info.lower:g}"
         if info.upper is not None and value > info.upper + ROUNDING:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from ganbench.core import strict_json
@@ -67,10 +68,10 @@ def keep(plan: Plan, estimates: list[Estimate]) -> None:
         temporary.write_text(strict_json.dumps([asdict(estimate) for estimate in estimates], indent=1))
 
 
-def kept(plan: Plan) -> dict[str, Estimate]:
+def kept(folder: Path) -> dict[str, Estimate]:
     """By contender: the estimates, as far as there are any."""
     try:
-        found = [Estimate(**each) for each in json.loads((plan.folder / ESTIMATES).read_text())]
+        found = [Estimate(**each) for each in json.loads((folder / ESTIMATES).read_text())]
     except (OSError, ValueError, TypeError):
         return {}
     return {estimate.contender: estimate for estimate in found}

@@ -112,7 +112,7 @@ def _process(
     )
     os.close(writing)
     try:
-        with process.stdin as told:
+        with suppress(BrokenPipeError), process.stdin as told:  # of a process that has ended, which is told of below
             told.write(strict_json.dumps(plan.study.resolved()).encode())
         yield process, _lines(reading, process)
     finally:

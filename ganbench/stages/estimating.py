@@ -20,10 +20,13 @@ from ganbench.core.sources import digest
 from ganbench.core.study import Experiment
 from ganbench.engine import fusing
 from ganbench.engine.evaluate import Panel
+from ganbench.engine.memory import OutOfMemory
 from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.waves import release
 from ganbench.games import Member, Rules
 from ganbench.stages import timing
 from ganbench.stages.asking import Estimate
+from ganbench.stages.limits import TooLong, limited
 from ganbench.stages.parts import examples, rules_of
 from ganbench.stages.plan import Plan, parts_of
 from ganbench.stages.timetable import Timings
@@ -33,7 +36,9 @@ from ganbench.stages.train import training_of
 # on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
 PASSES = 6
 COPIES = 10
+STEP_SECONDS = 30.0  # of processor time, that the steps of a pack are waited for
 LOOKS_SECONDS = 15.0  # that the looks of instruments are timed for, in all
+LOADED = 2  # times that data are loaded to be prepared, to see whether they are the same
 FID_SECONDS = 0.25  # an image through the Inception network, on one core
 FID_BYTES = 3 * 2**30
 
@@ -49,6 +54,7 @@ class Estimator:
     def __init__(self, plan: Plan, place: torch.device) -> None:
         self._plan, self._place = plan, place
         self._known: dict[str, _Data] = {}
+        self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
         """Of what is no matter of a contender.
@@ -65,9 +71,9 @@ class Estimator:
         }
         return Timings(
             start=timing.STARTED_SECONDS,
-            prepare={slug(label): known.loading for label, known in data.items()},
-            judge={slug(label): timing.judge_seconds(known.judge, known.examples) for label, known in data.items()},
-            panel={label: known.panel[1] for label, known in data.items()},
+            prepare={slug(label): each.loading for label, each in data.items()},
+            judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
+            panel={label: each.panel[1] for label, each in data.items()},
             looks=self._looks(),
             digest=value,
         )
@@ -83,7 +89,8 @@ class Estimator:
             GanbenchError: they cannot be played as asked.
         """
         trained, scored = self._plan.train_digests, self._plan.evaluate_digests
-        value = digest([self._place.type, *([trained[run.id], scored.get(run.id)] for run in runs)])
+        # Which runs train together, and whether fused, changes no result, but how long it takes.
+        value = digest([self._place.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
         if known is not None and known.digest == value:
             return replace(known, parameters=tuple(known.parameters))
         try:
@@ -97,7 +104,7 @@ class Estimator:
         together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
         fused, _ = fusing.decide(plan.study.pack.fuse, rules, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
-        step = timing.step_seconds(rules, training, members, self._place)
+        step = self._step_seconds(rules, training, members)
         sizes = tuple(len(names) for names in rules.parameters.values())
         size = 4 if training.dtype == torch.float32 else 8
         snapshots = sum(sizes) * size * len(training.snapshots)
@@ -106,7 +113,7 @@ class Estimator:
             run.contender,
             len(runs),
             sizes,
-            seconds=training.steps * step / len(members),
+            seconds=training.steps * step,
             bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
             # Snapshots twice, while they are written; gradients, moments and what dynamics keep beside the parameters;
             # and what the forward passes leave for the backward ones, of which every number took about a hundred
@@ -115,6 +122,27 @@ class Estimator:
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
+
+    def _step_seconds(self, rules: Rules, training: Training, members: Sequence[Member]) -> float:
+        """Seconds of a member's training step, among as many as fit into memory together; of one alone, where a step of
+        all takes too long to be timed, or at least the longest that is waited for.
+
+        Raises:
+            OutOfMemory: a single member does not fit.
+        """
+        try:
+            with limited(STEP_SECONDS):
+                return timing.step_seconds(rules, training, members, self._place) / len(members)
+        except OutOfMemory:
+            if len(members) == 1:
+                raise
+            fewer = members[: len(members) // 2]
+        except TooLong:
+            if len(members) == 1:
+                return STEP_SECONDS
+            fewer = members[:1]
+        release(self._place)
+        return self._step_seconds(rules, training, fewer)
 
     def _game(self, run: Run) -> tuple[Rules, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
@@ -170,7 +198,7 @@ class _Data:
         prepared = plan.prepare[slug(choice.label)]
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
-        self.loading = time.process_time() - began
+        self.loading = LOADED * (time.process_time() - began)
         judge = registry.find("judge", self._dataset.judge)
         self.judge = judge.build(judge.complete({}))
 

@@ -59,6 +59,9 @@ class Argument(str):
         new._digest = digest
         return new
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        return str(self), self._digest  # to be copied and pickled
+
     def __repr__(self) -> str:
         return f"Argument({self._digest})"
 

@@ -110,6 +110,11 @@ def read(path: Path) -> Entry | None:
         return None
 
 
+def _unfinished(before: Entry | None) -> tuple[tuple[float, float], ...]:
+    """When earlier attempts worked that did not end well; what was done and is done anew does not count."""
+    return before.worked if before is not None and (before.running or before.ends) else ()
+
+
 class Journal:
     """Keeps a job's entry for as long as a block lasts, beside its work, in a thread."""
 
@@ -127,7 +132,7 @@ class Journal:
             beat=time.time(),
             asked_mb=asked_mb,
             ends=() if before is None else before.past,
-            worked=(*(() if before is None else before.worked), (since or time.time(), time.time())),
+            worked=(*_unfinished(before), (since or time.time(), time.time())),
         )
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"journal {path}", daemon=True)

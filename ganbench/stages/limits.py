@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 WALL = 6  # times the limit of processor time, for what waits instead of computing
-MEMORY_LIMIT = 16 * 2**30  # bytes; or SHARE of what the machine has free, where that is less
-SHARE = 0.75
+SHARE = 0.75  # of the machine's memory, that a trial may take
+CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container: versions 2, 1
 
 
 class TooLong(BaseException):
@@ -30,7 +29,8 @@ def limited(seconds: float) -> Iterator[None]:
     """
 
     def over(number: int, frame: FrameType | None) -> None:
-        raise TooLong(f"not done after {seconds:g} seconds of processor time")
+        waited = f"{WALL * seconds:g} seconds" if number == signal.SIGALRM else f"{seconds:g} seconds of processor time"
+        raise TooLong(f"not done after {waited}")
 
     timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, WALL * seconds)}
     handlers = {number: signal.signal(number, over) for number in timers}
@@ -48,7 +48,7 @@ def limited(seconds: float) -> Iterator[None]:
 def limit_memory() -> int:
     """Have allocations beyond the limit fail in this process; returns the limit, in bytes. What a process reserves and
     does not use, as CUDA does by the terabyte, does not count."""
-    limit = int(min(MEMORY_LIMIT, SHARE * _available()))
+    limit = int(SHARE * machine_memory())
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard not in (resource.RLIM_INFINITY, -1):
         limit = min(limit, hard)
@@ -57,12 +57,8 @@ def limit_memory() -> int:
     return limit
 
 
-def _available() -> int:
-    """Bytes of main memory that a process may have without another one's going to disk."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    if found:
-        return 1024 * int(found[1])
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def machine_memory() -> int:
+    """Bytes of main memory of this machine, or of the container that it is."""
+    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [path.read_text().strip() for path in map(Path, CGROUPS) if path.exists()]
+    return min([installed, *(int(limit) for limit in limits if limit.isdigit())])

@@ -5,9 +5,7 @@ Counts are lower bounds of what a run needs, so that what is refused here could 
 
 from __future__ import annotations
 
-import os
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,9 +18,9 @@ from ganbench.data import DataSpec
 from ganbench.engine.evaluate import BATCH
 from ganbench.engine.train import CHUNK, snapshot_steps
 from ganbench.games.gan import initial_module
+from ganbench.stages.limits import machine_memory
 from ganbench.stages.plan import Plan
 
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container: versions 2, 1
 LARGE_BATCH = 4096  # beyond which activations are counted too: running a network there takes seconds of imports
 SINGLE = 4  # bytes of a number in float32
 COPIES = 3  # of the parameters: themselves, their gradient, and the next ones
@@ -98,9 +96,7 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     most = plan.study.machine.most_memory_mb
     if not here:
         return 2**63 if most is None else most * 2**20
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    found += [int(text) for path in map(Path, LIMITS) if path.exists() and (text := path.read_text().strip()).isdigit()]
-    return min(found)
+    return machine_memory()
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:

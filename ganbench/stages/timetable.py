@@ -11,6 +11,7 @@ from statistics import fmean
 
 from ganbench.analysis.stage_time import StageTime
 from ganbench.analysis.words import plural
+from ganbench.core import strict_json
 from ganbench.core.files import replacing
 from ganbench.stages import STAGES, asking, journal
 from ganbench.stages.asking import Estimate
@@ -50,7 +51,7 @@ class Timings:
 def keep(plan: Plan, timings: Timings) -> None:
     """Leave the timings where the report and `ganbench check` find them."""
     with replacing(plan.folder / TIMINGS) as temporary:
-        temporary.write_text(json.dumps(asdict(timings), indent=1))
+        temporary.write_text(strict_json.dumps(asdict(timings), indent=1))
 
 
 def kept(folder: Path) -> Timings | None:
@@ -148,7 +149,7 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
         plan: of the study.
         folder: of its results, where the estimate and the journal lie.
     """
-    estimates, timings = asking.kept(plan), kept(folder) or Timings()
+    estimates, timings = asking.kept(folder), kept(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []
     for stage in STAGES:
         found = ((job, journal.read(journal.place(folder, stage, job.path))) for job in plan.jobs(stage).values())

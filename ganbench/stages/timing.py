@@ -39,7 +39,14 @@ class _Enough(Exception):
 def clock_of(place: torch.device) -> Callable[[], float]:
     """What tells the time of work at this place. On a CPU it counts what this process had of it: other programs that
     keep the machine busy now are no matter of the study."""
-    return time.perf_counter if place.type == "cuda" else time.process_time
+    if place.type != "cuda":
+        return time.process_time
+
+    def clock() -> float:
+        torch.cuda.synchronize(place)  # kernels are only launched by what Python has done
+        return time.perf_counter()
+
+    return clock
 
 
 def seconds_of(work: Callable[[], object], place: torch.device = CPU) -> float:
@@ -75,7 +82,7 @@ class _Stopwatch:
         return getattr(self._dynamics, name)
 
     def step(self, *given: Any) -> Any:
-        now = self.clock()
+        now = self.clock()  # when the step before has ended
         if len(self.begun) > 1 and now - self.begun[1] > STEPS_SECONDS:
             raise _Enough
         self.begun.append(now)

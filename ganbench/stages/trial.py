@@ -45,7 +45,8 @@ from ganbench.stages.trial_measuring import Measuring
 from ganbench.tracking.address import trackable
 
 LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
-ESTIMATE_SECONDS = 120.0  # for timing a whole pack of a method, and for timing what is no matter of a method
+# For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
+ESTIMATE_SECONDS = 600.0
 BATCH = 8  # examples in a batch, or fewer where the study has fewer
 
 Say = Callable[[dict[str, Any]], None]
@@ -87,7 +88,7 @@ def _timed(
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, place), []
-    known = {} if again else asking.kept(plan)
+    known = {} if again else asking.kept(plan.folder)
     for name, runs in methods.items():
         with trial.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))

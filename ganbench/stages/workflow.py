@@ -92,12 +92,13 @@ def surround_jobs(plan: Plan) -> None:
     os.environ["GANBENCH_SITE"] = strict_json.dumps(plan.site)
 
 
-def start(plan: Plan, *, here: bool) -> None:
+def start(plan: Plan, *, here: bool, at_once: int | None = None) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Args:
         plan: of the study.
         here: whether the jobs run on this machine.
+        at_once: how many of them may run at the same time.
 
     Raises:
         SystemExit: something that a job would stumble over.
@@ -109,10 +110,15 @@ def start(plan: Plan, *, here: bool) -> None:
         if lock is None:
             raise GanbenchError(f"the results folder {plan.folder} is in use by {holder(path)}.")
         atexit.register(lock.release)
-        stages = ("train", "evaluate", "diagnose", "tables", "report")
+        stages = (
+            "train",
+            "evaluate",
+            "diagnose",
+            "tables",
+        )  # tables decide claims, which may ask for anything
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        check(plan, here=here, again=False)
+        check(plan, here=here, at_once=at_once, again=False, note=lambda text: print(f"Note: {text}", file=sys.stderr))
 
 
 def failed(plan: Plan) -> str:

@@ -57,7 +57,9 @@ def asked(stage):
     def of(what):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
-            return getattr(asking.ask(plan, job, asking.kept(plan), attempt), what)
+            return getattr(
+                asking.ask(plan, job, asking.kept(plan.folder), attempt), what
+            )
 
         return next_time
 
@@ -88,7 +90,15 @@ def shown_figures():
 
 
 onstart:
-    start(plan, here=workflow.local_exec)
+    start(
+        plan,
+        here=workflow.local_exec,
+        at_once=(
+            workflow.resource_settings.cores
+            if workflow.local_exec
+            else workflow.resource_settings.nodes
+        ),
+    )
 
 
 onerror:
