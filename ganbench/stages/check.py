@@ -18,11 +18,17 @@ from typing import Any
 
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
+from ganbench.core.files import replacing
+from ganbench.core.sources import digest
 from ganbench.stages import asking, folder, timetable, weights
 from ganbench.stages.asking import Estimate
 from ganbench.stages.plan import Plan
 from ganbench.stages.timetable import Timings
+from ganbench.tracking.address import trackable
 
+PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
+# Stages whose jobs a trial speaks for.
+TRIED = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "tables")
 LOG = "check.log"  # what the trial's process printed, tracebacks among it, in the folder of logs
 START_SECONDS = 300  # to import the package, on a slow file system
 # What is tried is ended within its process, after its own limit, with the line where it was. What does not end then, as
@@ -44,21 +50,44 @@ def check(
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
-        again: whether to time again what was timed before and has not changed since.
+        again: whether to try and time again what was tried before and has not changed since.
         note: told what the study's author should know.
 
     Raises:
-        GanbenchError: what `ganbench.stages.trial` finds, weights are missing, or the disk has too little room.
+        GanbenchError: what `ganbench.stages.trial` finds, the tracking address cannot be written to, weights are
+            missing, or the disk has too little room.
     """
-    estimates, timings = _trial(plan, here, again, note)
+    if here:
+        trackable(plan.study.tracking_uri, to_be_made=plan.folder)
+    state, before = _state(plan, here), timetable.kept(plan.folder)
+    estimates = list(asking.kept(plan.folder).values())
+    if again or before is None or not estimates or _passed(plan) != state:
+        estimates, timings = _trial(plan, here, again, note)
+    else:  # nothing has changed since a trial that ended well
+        timings = before
     if plan.weights:
         weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     folder.room(plan, _bytes_to_write(plan, estimates))
     asking.keep(plan, estimates)
-    before = None if again else timetable.kept(plan.folder)
-    jobs = at_once or (before.at_once if before else os.cpu_count() or 1)
+    jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
     timetable.keep(plan, replace(timings, at_once=jobs))
+    with replacing(plan.folder / PASSED) as new:
+        new.write_text(state)
     return estimates
+
+
+def _state(plan: Plan, here: bool) -> str:
+    """Digest of all that a trial depends on: what the jobs compute, where, and what claims ask for."""
+    jobs = [job.digest for stage in TRIED for job in plan.jobs(stage).values()]
+    return digest([here, plan.study.machine.model_dump(mode="json"), *jobs])
+
+
+def _passed(plan: Plan) -> str | None:
+    """The state of the study in which a trial last ended well."""
+    try:
+        return (plan.folder / PASSED).read_text()
+    except (OSError, ValueError):
+        return None
 
 
 def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:

@@ -42,7 +42,6 @@ from ganbench.stages.sizes import memory_fault, memory_of
 from ganbench.stages.timetable import Timings
 from ganbench.stages.train import training_of
 from ganbench.stages.trial_measuring import Measuring
-from ganbench.tracking.address import trackable
 
 LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
 # For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
@@ -66,13 +65,11 @@ def tried(
     Raises:
         GanbenchError: an architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
             cannot look at a game or does not measure what a claim needs, a metric fits no data set, a method does not
-            fit into memory, the tracking address cannot be written to, there is no such device, or a member breaks its
-            family's contract.
+            fit into memory, there is no such device, or a member breaks its family's contract.
     """
     one_thread()
     if here:
         available(plan.study.machine.device)
-        trackable(plan.study.tracking_uri, to_be_made=plan.folder)
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
     methods = {name: [run for run in plan.runs if run.contender == name] for name in plan.contenders}
