@@ -27,6 +27,9 @@ PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "environment.yml
 CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")
 
+# What the results folder holds of how and where jobs run, and no result.
+NOT_RESULTS = {"logs", ".jobs", ".estimates.json", ".timings.json", ".passed", ".lock"}
+
 CORES = ("--cores", "2")
 PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow
 LIMIT_SECONDS = 900  # for any one command or event; reached only when something hangs
@@ -237,7 +240,7 @@ class Project:
         return {
             str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(results.rglob("*"))
-            if path.is_file() and not {"logs", ".jobs", ".estimates.json", ".timings.json", ".lock"} & set(path.parts)
+            if path.is_file() and not NOT_RESULTS & set(path.parts)
         }
 
 
