@@ -12,13 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from processors import AS_IT_IS, blas_kernels
 from repeated import again, begun
+from stored import flat, tree_of
 from workflow_example import CLOCKS, runs_of
 
 from ganbench.analysis.columns import ORIGINS, RUNS
@@ -44,16 +44,13 @@ def checksums(folder: Path, stage: str) -> dict[str, str]:
 def arrays(folder: Path, stage: str) -> dict[str, np.ndarray]:
     """All arrays in the result files of a stage, and the numbers that instruments found."""
     found: dict[str, np.ndarray] = {}
-
-    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item[()]
-        elif name.endswith("/values"):
-            found.update({f"{name}/{key}": np.array(float(text)) for key, text in item.attrs.items()})
-
     for path in result(folder, f"{stage}/*.h5"):
-        with h5py.File(path) as file:
-            file.visititems(add)
+        kept = flat(tree_of(path))
+        found.update((name, value) for name, value in kept.items() if isinstance(value, np.ndarray))
+        for name in [name for name in kept if name.endswith("/columns")]:
+            place = name.removesuffix("columns")
+            numbers = zip(kept[name], found.pop(f"{place}values"), strict=True)
+            found.update((f"{place}{column}", np.array(number)) for column, number in numbers)
     return found
 
 
