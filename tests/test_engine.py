@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.core import store
+from ganbench.core.metric import MetricInfo
 from ganbench.core.record import SERIES, Recorder
 from ganbench.core.record import series as series_of
 from ganbench.engine.evaluate import Panel, evaluate
@@ -23,6 +24,7 @@ from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import Game as Gan
 from ganbench.games.gan import initial_module, latent_points, subset
+from ganbench.judges import Look
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=500)
@@ -298,21 +300,22 @@ def test_what_training_hands_out_is_the_answer_of_its_dynamics():
 
 
 class _Scale:
-    """A judge that sees the examples themselves, and a metric: their root mean square over that of the real ones."""
+    """A judge whose features are the examples, and a metric: their root mean square over that of the real ones."""
 
-    columns: ClassVar[dict[str, None]] = {"scale": None}
+    columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
 
-    def look(self, memory: dict, examples: np.ndarray) -> np.ndarray:
-        return examples
+    def look(self, memory: dict, examples: np.ndarray) -> Look:
+        modes = np.zeros(len(examples), dtype=int)
+        return Look(examples, examples.astype(float), modes, modes == 0, 1)
 
     def supports(self, data: Any) -> str | None:
         return None if data.shape == (2,) else "points of the plane only"
 
-    def reference(self, real: np.ndarray) -> float:
-        return float(np.sqrt(np.mean(real**2)))
+    def reference(self, real: Look) -> float:
+        return float(np.sqrt(np.mean(real.features**2)))
 
-    def score(self, generated: np.ndarray, known: float) -> dict[str, float]:
-        return {"scale": float(np.sqrt(np.mean(generated**2))) / known}
+    def score(self, generated: Look, known: float) -> dict[str, float]:
+        return {"scale": float(np.sqrt(np.mean(generated.features**2))) / known}
 
 
 def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(ring):

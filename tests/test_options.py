@@ -88,6 +88,8 @@ FAULTS = {
     "momentum": (part("update", name="sgd", momentum=1e308), "'momentum' must be a finite number above -1 and below 1"),
     "width": (part("architecture", name="mlp", width=-3), "'width' must be an integer from 1 to 16384, but is -3"),
     "no width": (part("architecture", name="mlp", width=0), "'width' must be an integer from 1 to 16384, but is 0"),
+    "layers": (part("architecture", name="mlp", generator_depth=-2), "an integer from -1 to 256, but is -2"),
+    "width of D": (part("architecture", name="mlp", discriminator_width=-1), "an integer from 0 to 16384, but is -1"),
     "a wide one": (part("architecture", name="mlp", width=100_000), "'width' must be .*, but is 100000"),
     "latent": (part("architecture", name="mlp", latent_size=10**9), "'latent_size' must be .*, but is 1000000000"),
     "batch": (("train", "batch_size", 1e12), r"train\.batch_size: must be less than"),

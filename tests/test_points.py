@@ -264,8 +264,3 @@ def test_options_of_mlp(options, units, spec):
         assert sum(isinstance(layer, kind) for layer in module) == len(hidden)
         assert module(x).shape == shape
         torch.testing.assert_close(Network(module)(Network.vector(module)[None], x[None])[0], module(x))
-
-
-@pytest.mark.parametrize("options", [{"generator_depth": -2}, {"discriminator_width": -1}], ids=str)
-def test_mlp_refuses_sizes_below_none(options):
-    assert "at least 0" in Mlp(**options).supports(PLANE)

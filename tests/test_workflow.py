@@ -55,24 +55,20 @@ Study = dict[str, Any]
 BIN = Path(sys.executable).parent
 
 # Loads nothing: stands for a disk, a download or a decoder that fails after the study was found valid.
-BROKEN_DATASET = '''"""A data set whose examples cannot be read."""
+BROKEN_DATASET = '''"""Eight Gaussians that cannot be read once there is a file `fire` beside this one."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
 
-from ganbench.data import DataSpec
+from ganbench.data import ring8
 
 
 @dataclass(frozen=True)
-class Dataset:
-    judge: ClassVar[str] = "mixture"
-
-    @property
-    def spec(self):
-        return DataSpec(shape=(2,), bounded=False, train=100, modes=8)
-
+class Dataset(ring8.Dataset):
     def load(self):
-        raise OSError("the disk with the examples caught fire")
+        if Path(__file__).with_name("fire").exists():
+            raise OSError("the disk with the examples caught fire")
+        return super().load()
 '''
 
 NEW_ARCHITECTURE = '''"""Two linear maps."""
@@ -363,7 +359,7 @@ def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
         project.snakemake(*command).succeeded()
         undisturbed.end(reference).succeeded()
 
-    seconds = [json.loads(clocks["train_seconds"]) for clocks in clocks_of(project.file("train", "ring8-mlp")).values()]
+    seconds = [clocks["train_seconds"] for clocks in clocks_of(project.file("train", "ring8-mlp")).values()]
     assert max(seconds) > long_ago / 2, "training did not go on from the checkpoint, whose seconds would count"
     assert set(trained_before) <= set(seconds), "a member that was done trained again"
     assert list((project.results / "train" / ".resume").iterdir()) == [], "checkpoints outlive their pack"
@@ -444,6 +440,8 @@ def test_a_failed_job_says_why_and_all_other_results_stay(project: Project) -> N
     (project.folder / "broken.py").write_text(BROKEN_DATASET)
     more_points = POINTS | {"seed": [0, 1, 2]}
     project.configure(study(grid=[IMAGES, more_points, POINTS | {"dataset": "broken.py"}]))
+    project.check()  # so that it is known to be well, and not tried again
+    (project.folder / "fire").touch()
     before = project.state()
 
     done = project.snakemake(*CORES, "--keep-going")
@@ -663,11 +661,8 @@ def test_snakemake_finds_nothing_to_lint(finished: Project) -> None:
 def test_snakemake_counts_the_jobs_that_check_counts_and_says_each_in_few_words(finished: Project, tmp_path) -> None:
     clone = finished.clone(tmp_path / "clone", ignore=("results", ".snakemake"))
     planned = clone.snakemake(*CORES, "--dry-run").succeeded().output
-    (total,) = re.findall(r"^total +(\d+)$", planned, flags=re.MULTILINE)
-    program = [sys.executable, "-m", "ganbench", "check"]
-    where = {"cwd": clone.folder, "env": {**os.environ, "PYTHONPATH": str(clone.folder)}}
-    told = subprocess.run(program, **where, capture_output=True, text=True, check=True)
-    assert f"of them to do; Snakemake counts {total}, its rule `all` among them." in told.stdout
+    (total,) = set(re.findall(r"^total +(\d+)$", planned, flags=re.MULTILINE))  # told before the jobs and after
+    assert f"of them to do; Snakemake counts {total}, its rule `all` among them." in clone.check()
     assert max(map(len, planned.splitlines())) < 300
     assert "Job 0: all of tiny" in planned
 

@@ -173,6 +173,13 @@ class Project:
         """What `snakemake` would do."""
         return self.snakemake("--dry-run", *arguments)
 
+    def check(self) -> str:
+        """What `ganbench check` says of the study, which passes."""
+        program = [sys.executable, "-m", "ganbench", "check"]
+        return subprocess.run(
+            program, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=True
+        ).stdout
+
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start `snakemake` in a process group of its own, which is gone when the block ends."""

@@ -59,4 +59,4 @@ def _show(plan: Plan, found: list[Superseded]) -> None:
     out.print(table)
     whole = sum(sizes.values()) / 1e6
     count = plural(len(found), "file or folder", "files and folders")
-    out.print(f"{plan.folder}: {count}, {whole:,.1f} MB", markup=False)
+    out.print(f"{plan.folder}: {count}, {whole:,.1f} MB", markup=False, soft_wrap=True)
