@@ -13,9 +13,9 @@ from benchmarks.cases import CASES
 from benchmarks.overhead import trained
 from benchmarks.sheets import Sheet
 from ganbench.engine.fusing import parameters
-from ganbench.stages import train as stage
-from ganbench.stages.checkpoints import SPARING, Pace
-from ganbench.stages.work import Site, Work
+from ganbench.pipeline.execution.checkpoints import SPARING, Pace
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.stages import train as stage
 
 OFTEN = 1.0  # seconds between checkpoints, at least, as measured: each case comes to a few
 TARGET = 0.02

@@ -22,14 +22,13 @@ from benchmarks.cases import CASES, Case, build
 from benchmarks.sheets import Sheet
 from benchmarks.workers import ROOT
 from ganbench.core import registry, store
-from ganbench.core.sources import engine_digest
+from ganbench.core.source_digests import engine_digest
 from ganbench.engine import train as engine
 from ganbench.engine.train import Training
 from ganbench.games import Match
-from ganbench.stages import packs, team
-from ganbench.stages import train as stage
-from ganbench.stages.checkpoints import Checkpoint
-from ganbench.stages.work import Site, Work
+from ganbench.pipeline.execution.checkpoints import Checkpoint
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.stages import train as stage
 
 PARTS = ("steps", "start and end", "random numbers", "recording", "snapshots", "checkpoints", "writing")
 

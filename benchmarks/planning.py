@@ -106,9 +106,9 @@ def _snakemake(file: Path, *options: str) -> str:
 
 def finish(file: Path) -> tuple[int, int]:
     """Leave a file under every name that the study's plan gives, so that all looks done; returns runs and packs."""
-    from ganbench.core import store, sums
-    from ganbench.core.study import load
-    from ganbench.stages.plan import Plan
+    from ganbench.core import checksums, store
+    from ganbench.pipeline.plan import Plan
+    from ganbench.study.schema import load
 
     plan = Plan(load(file))
     tiny: dict[str, Path] = {}  # by kind, a valid result file that holds nothing
@@ -125,7 +125,7 @@ def finish(file: Path) -> tuple[int, int]:
         os.link(tiny[kind], path)
     for stage in ("tables", "figures", "report"):
         job = plan.jobs(stage)[stage]
-        sums.write(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
-    sums.write_folder(plan.collect.path.parent)
+        checksums.write(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
+    checksums.write_folder(plan.collect.path.parent)
     _snakemake(file, "--touch", "--forceall", "-q", "--cores", "1000")  # as after a real run, it has its own records
     return len(plan.runs), len(plan.packs)

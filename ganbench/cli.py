@@ -20,11 +20,13 @@ from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
-from ganbench.core.study import Study, load
-from ganbench.stages import STAGES, folder, run, showing, timetable
-from ganbench.stages.jobs import Job
-from ganbench.stages.plan import Plan
-from ganbench.stages.stopping import SIGNALS
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution.shutdown import SIGNALS
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources import stage_times, summary
+from ganbench.pipeline.stages import STAGES, run
+from ganbench.study.schema import Study, load
 
 app = typer.Typer(
     help="Reproducible studies of how stably GANs train.",
@@ -76,21 +78,21 @@ def check(
     ] = None,
 ) -> None:
     """Validate a study, try its networks, and show what it will take - before anything starts."""
-    from ganbench.stages import profile as profiles
-    from ganbench.stages.check import check as try_parts
+    from ganbench.pipeline.preflight.check import check as try_parts
+    from ganbench.pipeline.resources import cluster_profile as profiles
 
     cluster = None if profile is None else profiles.read(profile)
     plan = Plan(load(study, over=cluster.config if cluster else {}))
-    folder.usable(plan)
+    results_folder.usable(plan)
     here = cluster is None or cluster.executor == profiles.LOCAL
     notes: list[str] = []
     estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers, note=notes.append)
-    out.print(showing.estimates(plan, estimates))
+    out.print(summary.estimates(plan, estimates))
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
-    for part in showing.timetable(plan, estimates, timetable.kept(plan.folder), where):
+    for part in summary.timetable(plan, estimates, stage_times.kept(plan.folder), where):
         out.print(part)
     if cluster is not None:
-        showing.demand(out, plan, estimates, cluster)
+        summary.demand(out, plan, estimates, cluster)
     for note in notes:
         out.print(f"Note: {note}", markup=False, emoji=False)
     out.print(f"Results: {plan.folder}", markup=False, emoji=False)
@@ -114,9 +116,9 @@ def show_version() -> None:
 
 def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study))
-    folder.usable(plan)
+    results_folder.usable(plan)
     targets = _chosen(plan, stage, only)
-    with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
+    with exclusive(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         for job in plan.needed(targets):
             if plan.weights in job.inputs:
                 weights(plan.weights, plan.study.evaluate.inception.sha256)
@@ -142,7 +144,7 @@ def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
 def _work(
     stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0, begun: float | None = None
 ) -> None:
-    from ganbench.stages.work import Site, at_work
+    from ganbench.pipeline.execution.job_context import Site, at_work
 
     with at_work(Site(**site), stage, path, asked_mb, begun) as work:
         if work is not None:
@@ -180,7 +182,7 @@ def report(
 ) -> None:
     """Write the HTML report. What it needs and earlier stages have not done yet is done first."""
     if partial:
-        from ganbench.stages.partial import write
+        from ganbench.pipeline.partial_report import write
 
         out.print(f"{write(Plan(load(study)))}", soft_wrap=True)
     else:
@@ -194,7 +196,7 @@ def try_out(
     again: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
 ) -> None:
     """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
-    from ganbench.stages.trial_process import serve
+    from ganbench.pipeline.preflight.trial_process import serve
 
     serve(json.load(sys.stdin), report, here=here, again=again)
 
@@ -202,7 +204,7 @@ def try_out(
 @app.command(hidden=True)
 def describe(dataset: str, options: Annotated[str, typer.Option(help="As JSON.")]) -> None:
     """Say what a data set is, without loading it."""
-    from ganbench.core.described import answer
+    from ganbench.core.dataset_specs import answer
 
     print(answer(dataset, json.loads(options)), flush=True)
 
@@ -213,7 +215,7 @@ def weights(
     sha256: Annotated[str, typer.Option(help="First characters of the file's SHA-256.")],
 ) -> None:
     """Fetch the Inception weights of the FID, and check them."""
-    from ganbench.stages.weights import fetch
+    from ganbench.pipeline.execution.inception_weights import fetch
 
     fetch(path, sha256)
 

@@ -13,8 +13,8 @@ import pandas as pd
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
 from ganbench.core import store
-from ganbench.core.claims import Claim
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
+from ganbench.study.claims import Claim
 
 GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gaussian")
 METHODS = ("simultaneous", "alternating")

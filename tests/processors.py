@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from ganbench.stages.processor import KERNELS, THREADS
+from ganbench.pipeline.execution.processor import KERNELS, THREADS
 
 # The environment of the tests, without what chooses kernels and threads.
 AS_IT_IS = {name: value for name, value in os.environ.items() if name not in (*KERNELS, *THREADS)}

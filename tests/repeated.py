@@ -49,9 +49,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import yaml
-from ganbench.core.study import parse
-from ganbench.stages import run
-from ganbench.stages.plan import Plan
+from ganbench.study.schema import parse
+from ganbench.pipeline.stages import run
+from ganbench.pipeline.plan import Plan
 
 plan = Plan(parse(yaml.safe_load(Path("study.yaml").read_text()), origin="study"))
 for stage in sys.argv[1:]:

@@ -16,14 +16,17 @@ from torch import nn
 
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
-from ganbench.stages import folder, run, timing, weights
-from ganbench.stages.asking import Estimate
-from ganbench.stages.device import device, free
-from ganbench.stages.parts import rules_of
-from ganbench.stages.plan import Plan
-from ganbench.stages.trial import tried
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import inception_weights
+from ganbench.pipeline.execution.devices import device, free
+from ganbench.pipeline.execution.instantiation import rules_of
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
 
 
 def check(found: Plan) -> list[Estimate]:
@@ -63,7 +66,7 @@ def steady(monkeypatch):
 def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
     small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
     for found in (small, large):
-        folder.usable(found)
+        results_folder.usable(found)
     (one,), (other,) = check(small), check(large)
     assert one.parameters == other.parameters
     assert one.runs == 2
@@ -110,27 +113,27 @@ def test_networks_that_cannot_be_members_are_told_what_to_change(module, message
 
 def test_results_of_another_format_are_refused(tmp_path):
     found = plan(tmp_path)
-    folder.usable(found)
-    mark = found.folder / folder.MARK
+    results_folder.usable(found)
+    mark = found.folder / results_folder.MARK
     mark.write_text(mark.read_text().replace('"format": 2', '"format": 0'))
     with pytest.raises(GanbenchError, match=r"holds results of ganbench .*, format 0; this is version .*, format 2"):
-        folder.usable(found)
+        results_folder.usable(found)
     mark.write_text("{")
     with pytest.raises(GanbenchError, match="is damaged"):
-        folder.usable(found)
+        results_folder.usable(found)
 
 
 def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(GanbenchError, match=r"results: cannot write to .*file/tiny"):
-        folder.usable(plan(tmp_path / "file"))
+        results_folder.usable(plan(tmp_path / "file"))
 
 
 def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
     found = plan(tmp_path)
-    folder.usable(found)
+    results_folder.usable(found)
     with pytest.raises(GanbenchError, match=r"GB left, and the study needs about 1000000\.0 GB"):
-        folder.room(found, 10**15)
+        results_folder.room(found, 10**15)
 
 
 def aged(slice: dict) -> dict:
@@ -159,7 +162,7 @@ TOY = {"learning_rate": 0.1, "seed": [0, 1], "update": "sgd"}
 
 def toys(tmp_path, *blocks, **changes) -> Plan:
     found = plan(tmp_path, grid=[TOY | block for block in blocks], **changes)
-    folder.usable(found)
+    results_folder.usable(found)
     return found
 
 
@@ -259,7 +262,7 @@ def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
 
 ONLY_GANS = '''"""Looks at networks only."""
 from dataclasses import dataclass
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Reading
 from ganbench.games import gan
 
@@ -293,16 +296,16 @@ def test_weights_that_are_there_are_checked(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"something")
     sha256 = hashlib.sha256(b"something").hexdigest()
-    weights.fetch(path, sha256[:8])
+    inception_weights.fetch(path, sha256[:8])
     with pytest.raises(GanbenchError, match=rf"has the SHA-256 {sha256}, not 00000000"):
-        weights.fetch(path, "00000000")
+        inception_weights.fetch(path, "00000000")
 
 
 def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "URL", "http://127.0.0.1:9/pt_inception-2015-12-05-6726825d.pth")
     path = tmp_path / "new" / "w.pth"
     with pytest.raises(GanbenchError, match=rf"Put the file pt_inception-2015-12-05-6726825d\.pth .* at {path}"):
-        weights.fetch(path, "6726825d")
+        inception_weights.fetch(path, "6726825d")
     assert not list(path.parent.iterdir())
 
 
@@ -310,7 +313,7 @@ def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkey
 
 
 def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ganbench.stages.device.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("ganbench.pipeline.execution.devices.POLL_SECONDS", 0.01)
     names = ["a", "b"]
     got = []
 

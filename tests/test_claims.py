@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ganbench.analysis.claims import TABLE, decide, table
-from ganbench.analysis.means import FEWEST
 from ganbench.analysis.statistics import wilson
-from ganbench.core.claims import Claim, options, quantities, selectors, unique_ids
+from ganbench.claims.decisions import TABLE, decide, table
+from ganbench.claims.mean_tests import FEWEST
 from ganbench.core.errors import GanbenchError
-from ganbench.core.expressions import FUNCTIONS, Expression
-from ganbench.core.metric import MetricInfo
-from ganbench.core.reading import sentences
-from ganbench.core.selectors import AXES, Selector, matches
+from ganbench.core.metric_info import MetricInfo
+from ganbench.study.claims import Claim, options, quantities, selectors, unique_ids
+from ganbench.study.expressions import FUNCTIONS, Expression
+from ganbench.study.selectors import AXES, Selector, matches
+from ganbench.study.strict_yaml import sentences
 
 # Expressions ----------------------------------------------------------------------------------------------------------
 

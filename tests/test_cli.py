@@ -19,10 +19,10 @@ from ganbench.cli import app
 from ganbench.commands import Output
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import load
-from ganbench.stages import STAGES
-from ganbench.stages.plan import Plan
-from ganbench.stages.showing import Name
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.summary import Name
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import load
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from building import CPU, every_step, gan, names, part, refusal, takes, toy, toy
 from ganbench.contracts.data import judge_fault, loaded
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Instrument
 from ganbench.dynamics import Motion

@@ -17,12 +17,14 @@ from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
 from ganbench.core.tree import Tree
-from ganbench.stages import STAMPS, folder, run, weights
-from ganbench.stages.checkpoints import Checkpoint
-from ganbench.stages.evaluate import panel_of
-from ganbench.stages.plan import Plan
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import inception_weights
+from ganbench.pipeline.execution.checkpoints import Checkpoint
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAMPS, run
+from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.study.schema import parse
 
 FLIPS = int(os.environ.get("GANBENCH_FLIPS", "60"))  # in all; `make soak` asks for more
 STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "tables", "figures", "report")
@@ -63,7 +65,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of results of a small study that is done. Not to be changed."""
     place = tmp_path_factory.mktemp("whole")
     made = plan(place)
-    folder.usable(made)
+    results_folder.usable(made)
     for stage in STAGES:
         for job in made.jobs(stage).values():
             run(stage, job.slice, job.path)
@@ -83,7 +85,7 @@ def look(found: Plan) -> dict[str, bytes]:
     Raises:
         GanbenchError: some of them are damaged.
     """
-    folder.sound(found)
+    results_folder.sound(found)
     read = {f"{job.stage}/{name}": tree_of(job.path) for stage in STAGES[:5] for name, job in found.jobs(stage).items()}
     there = found.collect.path.parent
     read |= {"samples": tree_of(there / "samples.h5", "samples"), "arrays": tree_of(there / "arrays.h5", "arrays")}
@@ -152,17 +154,17 @@ def test_damaged_tables_figures_and_reports_are_told_at_the_next_start(place, da
     (path,) = copy.folder.glob(place)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(GanbenchError, match=rf"{path.name} is damaged: .* Remove it, and its stage makes it again"):
-        folder.usable(copy)
+        results_folder.usable(copy)
     if "collect" in place and path.suffix != ".h5":
         with pytest.raises(GanbenchError, match=f"{path.name} is damaged"):
             Collected.read(path.parent)
     path.unlink()
-    folder.usable(copy)
+    results_folder.usable(copy)
     (job,) = (job for stage in STAGES for job in copy.jobs(stage).values() if path in job.outputs)
     assert not job.done
     run(job.stage, job.slice, job.path)
     assert job.done
-    folder.usable(copy)
+    results_folder.usable(copy)
 
 
 def test_checksums_are_as_sha256sum_reads_them(whole):
@@ -196,7 +198,7 @@ def test_weights_of_the_fid_are_checked_before_they_score(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"weights")
     sha256 = hashlib.sha256(b"weights").hexdigest()[:8]
-    weights.verify(path, sha256)
+    inception_weights.verify(path, sha256)
     path.write_bytes(b"wEights")
     with pytest.raises(GanbenchError, match=r"weights\.pth has the SHA-256 .* Put the file"):
         panel_of({"weights": {"path": str(path), "sha256": sha256}})

@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.core import store
-from ganbench.core.metric import MetricInfo
-from ganbench.core.record import SERIES, Recorder
-from ganbench.core.record import series as series_of
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.recorder import SERIES, Recorder
+from ganbench.core.recorder import series as series_of
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member

@@ -14,18 +14,21 @@ import torch
 from building import CPU, toy
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
 from ganbench.dynamics.simultaneous import Dynamics
 from ganbench.engine.train import Training
 from ganbench.games import Member
-from ganbench.stages import STAGES, asking, folder, journal, timetable, timing
-from ganbench.stages.asking import Estimate
-from ganbench.stages.check import check
-from ganbench.stages.jobs import Job
-from ganbench.stages.plan import Plan
-from ganbench.stages.timetable import Timings, covered, elapsed, job_seconds
-from ganbench.stages.trial import tried
-from ganbench.updates.sgd import Update
+from ganbench.optimizers.sgd import Update
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.resources import requests, stage_times, timing
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.stage_times import Timings, covered, elapsed, job_seconds
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import parse
 
 TICK = 0.06
 
@@ -40,7 +43,7 @@ def plan(tmp_path, **changes) -> Plan:
         "machine": {"device": "cpu"},
     }
     found = Plan(parse(study | changes, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     return found
 
 
@@ -98,8 +101,8 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
     estimates, timings = tried(found)
-    asking.keep(found, estimates)
-    timetable.keep(found, timings)
+    requests.keep(found, estimates)
+    stage_times.keep(found, timings)
 
     def refuse(*_, **__):
         raise AssertionError("timed again")
@@ -119,7 +122,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
     known = {each.contender: each for each in check(found)}
-    timings = timetable.kept(found.folder)
+    timings = stage_times.kept(found.folder)
     for stage in STAGES:
         for job in found.jobs(stage).values():
             assert job_seconds(found, job, known, timings) >= timings.start > 0, stage
@@ -174,19 +177,19 @@ def test_time_in_which_nothing_ran_is_not_counted():
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
     (contender,) = found.contenders
-    asking.keep(found, [Estimate(contender, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
-    timetable.keep(found, Timings(2, 0.0, {"ring8": 1.0}))
+    requests.keep(found, [Estimate(contender, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    stage_times.keep(found, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
     worked(found, prepare, (0.0, 50.0))
     worked(found, train, (100.0, 160.0), (200.0, 240.0))
     worked(found, found.collect, (300.0, 301.0), running=True)
-    rows = {row.stage: row for row in timetable.compared(found, found.folder)}
+    rows = {row.stage: row for row in stage_times.compared(found, found.folder)}
     assert list(rows) == ["prepare", "train", "from start to end, 2 jobs at a time"], "what still runs is not known"
     assert (rows["train"].jobs, rows["train"].estimated, rows["train"].actual) == (1, 120.0, 100.0)
     assert (rows["prepare"].estimated, rows["prepare"].actual) == (1.0, 50.0)
     whole = rows["from start to end, 2 jobs at a time"]
     assert (whole.jobs, whole.estimated, whole.actual) == (2, 121.0, 150.0)
-    assert timetable.compared(plan(tmp_path / "other"), tmp_path / "other") == []
+    assert stage_times.compared(plan(tmp_path / "other"), tmp_path / "other") == []
 
 
 def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = False) -> None:

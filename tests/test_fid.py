@@ -15,14 +15,14 @@ from pytorch_fid.inception import InceptionV3, fid_inception_v3
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
 from ganbench.data import DataSpec
 from ganbench.judges import Look
 from ganbench.metrics import fid
-from ganbench.stages import run
-from ganbench.stages.check import check
-from ganbench.stages.folder import usable as folder_usable
-from ganbench.stages.plan import WEIGHTS, Plan
+from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.results_folder import usable as folder_usable
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,12 @@ from workflow_example import (
     wait_for,
 )
 
-from ganbench.core.study import parse
-from ganbench.stages import asking, journal
-from ganbench.stages.journal import STOPPED
-from ganbench.stages.plan import Plan
-from ganbench.stages.processor import chosen_kernels
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import STOPPED
+from ganbench.pipeline.execution.processor import chosen_kernels
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources import requests
+from ganbench.study.schema import parse
 
 PROFILE = "workflow/profiles/kubernetes"
 NAMESPACE, IMAGE, CLAIM, MOUNTED = "laboratory", "ganbench:test", "ganbench", "/ganbench"
@@ -146,11 +147,11 @@ def stage(pod: Pod) -> str:
 
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
-    estimates = asking.kept(plan.folder)
+    estimates = requests.kept(plan.folder)
     assert estimates.keys() == set(plan.contenders)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()
-        wanted = asking.ask(plan, job, estimates)
+        wanted = requests.ask(plan, job, estimates)
         resources, memory = pod.container["resources"], f"{wanted.mem_mb}M"
         assert resources["limits"].get("nvidia.com/gpu", "0") == str(wanted.gpu)
         assert resources["requests"].get("nvidia.com/gpu", "0") == str(wanted.gpu)

@@ -25,7 +25,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.dynamics.extragradient import Dynamics as Extragradient
 from ganbench.lab import terminal
 from ganbench.lab.naming import named
-from ganbench.updates.sgd import Update as Sgd
+from ganbench.optimizers.sgd import Update as Sgd
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -17,17 +17,17 @@ from test_report import HOSTILE, Page
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
+from ganbench.claims.rendering import claims_shown, natural
 from ganbench.core import store
-from ganbench.core.claims import Claim
+from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.stages import tables as stage
 from ganbench.report import figures, html, tables
-from ganbench.report.claims import claims_shown, natural
 from ganbench.report.figures import histograms, looks, samples, style
 from ganbench.report.laboratory import ROWS, experiments
 from ganbench.report.naming import contender_words, short
 from ganbench.report.outputs import PICTURED, figure_files
 from ganbench.report.outputs import figures as figures_of
-from ganbench.stages import tables as stage
-from ganbench.stages.work import Work
+from ganbench.study.claims import Claim
 
 SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
 CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from playing import game, look, networks, part, play
 
 from ganbench.core.errors import GanbenchError
-from ganbench.diagnostics._linear import split
-from ganbench.diagnostics._regime import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, Motion, regime
 from ganbench.diagnostics.lyapunov import _random
 from ganbench.dynamics import Motion as Dynamics
 from ganbench.dynamics import Move
+from ganbench.numerics.jacobians import split
+from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, Motion, regime
 
 H = np.array([0.02, 0.1, 0.5])
 

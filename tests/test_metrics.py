@@ -26,9 +26,9 @@ from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Objective as Minimax
 from ganbench.objectives.non_saturating import Objective as NonSaturating
 from ganbench.objectives.wasserstein import Objective as Wasserstein
+from ganbench.optimizers.adam import Update as Adam
+from ganbench.optimizers.sgd import Update as Sgd
 from ganbench.regularizers.r1 import Regularizer as R1
-from ganbench.updates.adam import Update as Adam
-from ganbench.updates.sgd import Update as Sgd
 
 # Fréchet distance -----------------------------------------------------------------------------------------------------
 

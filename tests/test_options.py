@@ -11,8 +11,8 @@ from test_study import changed, plan, toys
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.study import parse
-from ganbench.stages.sizes import memory_fault
+from ganbench.pipeline.preflight.sizes import memory_fault
+from ganbench.study.schema import parse
 from ganbench.tracking.address import trackable
 
 NUMERIC = [

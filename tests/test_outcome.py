@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ganbench.analysis.outcome import Rules, judge
-from ganbench.core.record import SERIES, series
-from ganbench.core.study import Outcome
+from ganbench.core.recorder import SERIES, series
+from ganbench.study.schema import Outcome
 
 RULES = Rules(**Outcome().model_dump())
 STEPS, BINS = 1000, 10

@@ -16,18 +16,19 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ganbench.analysis.claims import decide
 from ganbench.analysis.collected import Collected, Missing
 from ganbench.analysis.columns import AXES, MISSING
+from ganbench.claims.decisions import decide
 from ganbench.cli import app
-from ganbench.core.claims import Claim
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import exclusive
-from ganbench.core.study import load, parse
-from ganbench.stages import folder, journal, partial
-from ganbench.stages.journal import End, Entry
-from ganbench.stages.plan import Plan
-from ganbench.stages.status import look
+from ganbench.pipeline import partial_report, results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import End, Entry
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.status import look
+from ganbench.study.claims import Claim
+from ganbench.study.schema import load, parse
 
 NOW = "2026-03-01T10:00:00+00:00"
 CAUSE = "\x1b[31mboom\x1b[0m <script>alert(1)</script>"
@@ -123,7 +124,7 @@ def contents(place: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(study, plan) -> Path:
     """The folder of the partial report, made while a workflow holds the results."""
-    with exclusive(plan.folder / folder.LOCK, "the results folder"):
+    with exclusive(plan.folder / results_folder.LOCK, "the results folder"):
         before = contents(plan.folder)
         assert invoke("report", str(study), "--partial").splitlines()[-1] == str(plan.folder / "partial/report.html")
         assert contents(plan.folder) == before, "nothing of the whole study is touched"
@@ -199,7 +200,7 @@ def test_a_partial_report_that_cannot_be_made_leaves_the_older_one(study, plan, 
         raise GanbenchError("no report today")
 
     with monkeypatch.context() as patch:
-        patch.setattr(partial.report, "run", fails)
+        patch.setattr(partial_report.report, "run", fails)
         with pytest.raises(GanbenchError, match="no report today"):
             invoke("report", str(study), "--partial")
     assert (made / "report.html").read_bytes() == before
@@ -240,11 +241,11 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     content = {"study": "small", "results": str(tmp_path), "grid": [{**POINTS, "learning_rate": [1e-3]}]}
     plan = Plan(parse(content, origin="the study"))
     (pack,) = plan.packs
-    assert [job.stage for job in partial.basis(plan, pack)] == ["prepare", "judge", "train", "evaluate"]
+    assert [job.stage for job in partial_report.basis(plan, pack)] == ["prepare", "judge", "train", "evaluate"]
 
     def lacks() -> tuple[str, str]:
         standings = {each.job.stage: each for each in look(plan).standings}  # one job each
-        found = partial._lacking([standings[job.stage] for job in partial.basis(plan, pack)])
+        found = partial_report._lacking([standings[job.stage] for job in partial_report.basis(plan, pack)])
         return found.job.stage, found.state
 
     assert lacks() == ("prepare", "waiting")

@@ -14,10 +14,10 @@ from playing import diverged, game, look, networks, part, play
 from scipy.integrate import quad
 
 from ganbench.core.errors import GanbenchError
-from ganbench.diagnostics import _fixed as fixed
-from ganbench.diagnostics import _plane as tools
 from ganbench.diagnostics.slices import CYCLES, RESTS, RUNS_OFF, topology
 from ganbench.games import Rules
+from ganbench.numerics import fixed_points as fixed
+from ganbench.numerics import plane_fields as tools
 
 COUNTS = ("fixed_points", "stable", "centres", "unstable", "saddles")
 KINDS = {  # J of the linear game, of which the flow follows -J

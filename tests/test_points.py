@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganbench.architectures.mlp import Architecture as Mlp
-from ganbench.core.streams import stream
+from ganbench.core.random_streams import stream
 from ganbench.data import DataSpec
 from ganbench.data.grid16 import Dataset as Grid16
 from ganbench.data.line import Dataset as Line

@@ -23,7 +23,7 @@ from workflow_example import CLOCKS, runs_of
 
 from ganbench.analysis.columns import ORIGINS, RUNS
 from ganbench.core import store
-from ganbench.stages import packs, processor, provenance
+from ganbench.pipeline.execution import processor, provenance, result_cache
 
 # Of a score, or of the spread of features where that is larger: scores that are small are differences of large numbers.
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}
@@ -74,7 +74,7 @@ COUNTED = """
 import os, subprocess, sys
 import numpy, torch
 from threadpoolctl import threadpool_info
-from ganbench.stages.processor import one_thread, threads
+from ganbench.pipeline.execution.processor import one_thread, threads
 
 one_thread()
 import scipy.linalg, sklearn.utils  # which bring libraries of their own
@@ -125,10 +125,10 @@ def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
 
 def test_runs_that_are_kept_lie_in_one_order_in_their_file(tmp_path):
     kept, members = tmp_path / "kept.h5", [{"id": name, "digest": name * 12} for name in "bca"]
-    packs.write(kept, "train", members, {}, [(member, {"x": np.ones(2)}) for member in members])
+    result_cache.write(kept, "train", members, {}, [(member, {"x": np.ones(2)}) for member in members])
     digests = [member["digest"] for member in members]
     for name, order in (("one", digests), ("other", digests[::-1])):
-        packs.write(tmp_path / f"{name}.h5", "train", members, dict.fromkeys(order, kept), [])
+        result_cache.write(tmp_path / f"{name}.h5", "train", members, dict.fromkeys(order, kept), [])
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
 
 
@@ -197,7 +197,7 @@ def test_a_result_says_what_it_was_computed_on():
     told = provenance.computed_on({**known, "processor": "P", "cpu_capability": "AVX2", "blas": "B 1 X", "threads": 1})
     assert told == f"{known['device']}, P, PyTorch AVX2, B 1 X, 1 thread"
     for environment in blas_kernels():
-        program = "from ganbench.stages import processor; print(processor.blas())"
+        program = "from ganbench.pipeline.stages import processor; print(processor.blas())"
         done = subprocess.run(
             [sys.executable, "-c", program], env=AS_IT_IS | environment, capture_output=True, text=True, check=True
         )

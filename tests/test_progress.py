@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from ganbench.stages import progress as module
-from ganbench.stages.progress import progress
+from ganbench.pipeline.execution import progress as module
+from ganbench.pipeline.execution.progress import progress
 
 
 @pytest.fixture

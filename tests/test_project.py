@@ -15,11 +15,11 @@ import yaml
 from ganbench.cli import app
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
-from ganbench.core.study import parse
 from ganbench.data import DataSpec
-from ganbench.stages import folder
-from ganbench.stages.plan import Plan
-from ganbench.stages.trial import tried
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.study.schema import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganbench"
@@ -110,7 +110,7 @@ def test_results_are_opened_where_they_are_checked():
 
 
 def test_what_a_workflow_parses_imports_no_torch():
-    code = "import sys, ganbench.stages.workflow as w; assert 'torch' not in sys.modules, 'torch'"
+    code = "import sys, ganbench.pipeline.snakemake as w; assert 'torch' not in sys.modules, 'torch'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
@@ -236,5 +236,5 @@ def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
     assert set(texts) == {"regularised-digits", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
-    folder.usable(plan)
+    results_folder.usable(plan)
     assert sum(estimate.runs for estimate in tried(plan)[0]) == len(plan.runs) == runs

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from random_studies import hostile_studies, studies
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
-from ganbench.stages import STAGES, folder, run
-from ganbench.stages.plan import Plan
-from ganbench.stages.trial import tried
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.stages import STAGES, run
+from ganbench.study.schema import parse
 
 EXAMPLES = int(os.environ.get("GANBENCH_STUDIES", "20"))  # `make soak` asks for 500, and for new ones each time
 REFUSED_SECONDS = 10.0  # of processor time, within which a refusal comes
@@ -37,7 +38,7 @@ def checked(study: dict[str, Any], results: Path, known: Path) -> Plan | str:
     try:
         plan = Plan(parse({**study, "results": str(results)}, origin="study"))
         shutil.copytree(known, plan.folder, dirs_exist_ok=True)
-        folder.usable(plan)
+        results_folder.usable(plan)
         tried(plan)
     except GanbenchError as error:
         return str(error)

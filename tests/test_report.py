@@ -17,9 +17,9 @@ import pytest
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import RUNS
-from ganbench.analysis.contenders import as_loss, headline, measured
 from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
+from ganbench.analysis.methods import as_loss, headline, measured
 from ganbench.analysis.settings import settings
 from ganbench.analysis.statistics import wilson
 from ganbench.core import store

@@ -29,13 +29,13 @@ from ganbench.core import registry, store
 from ganbench.core.display import shown, visible
 from ganbench.core.errors import GanbenchError
 from ganbench.core.hdf5 import SCALARS
-from ganbench.core.selectors import Selector, matches
-from ganbench.core.study import load, parse
 from ganbench.metrics import fid
+from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.snakemake import plan_of
+from ganbench.pipeline.stages.evaluate import panel_of
 from ganbench.report import figures, html, tables
-from ganbench.stages.evaluate import panel_of
-from ganbench.stages.plan import WEIGHTS, Plan
-from ganbench.stages.workflow import plan_of
+from ganbench.study.schema import load, parse
+from ganbench.study.selectors import Selector, matches
 
 PACKAGE = Path(__file__).parents[1] / "ganbench"
 

@@ -21,10 +21,10 @@ from needs import need
 from slurm_cluster import GPUS, MEMORY_MB, NODES, Cluster, Job, cluster, missing
 from workflow_example import CORES, PROFILE, Project, differences, runs_of, wait_for
 
-from ganbench.core.study import parse
-from ganbench.stages import journal
-from ganbench.stages.journal import KILLED, OUT_OF_TIME, STOPPED, End
-from ganbench.stages.plan import Plan
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import KILLED, OUT_OF_TIME, STOPPED, End
+from ganbench.pipeline.plan import Plan
+from ganbench.study.schema import parse
 
 __all__ = ["cluster"]  # the fixture
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from playing import CPU, diverged, game, look, networks, part, play
 
 from ganbench.core.errors import GanbenchError
-from ganbench.diagnostics import _linear as linear
-from ganbench.diagnostics._step import anatomy, precise, round_of
 from ganbench.games import CHUNK, Match, Member
+from ganbench.numerics import jacobians as linear
+from ganbench.numerics.step_maps import anatomy, precise, round_of
 
 ENTRY = st.floats(-2, 2, allow_subnormal=False)
 MATRIX = st.tuples(ENTRY, ENTRY, ENTRY, ENTRY)

@@ -13,12 +13,14 @@ from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import devices
+from ganbench.pipeline.jobs import looks
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import diagnose as diagnose_stage
+from ganbench.pipeline.stages import run
 from ganbench.report import tables
-from ganbench.stages import device, folder, run
-from ganbench.stages import diagnose as diagnose_stage
-from ganbench.stages.jobs import looks
-from ganbench.stages.plan import Plan
+from ganbench.study.schema import parse
 
 STEPS = 40
 GRID = {
@@ -38,7 +40,7 @@ STUDY = {
 
 def plan(place: Path, **sections) -> Plan:
     found = Plan(parse(STUDY | {"results": str(place)} | sections, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     return found
 
 
@@ -118,19 +120,19 @@ def test_a_gpu_that_is_missing_is_missed_by_the_name_of_the_host(monkeypatch, cu
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(GanbenchError, match="PyTorch sees no GPU on node7") as caught:
-        device.available("cuda")
+        devices.available("cuda")
     assert told in str(caught.value)
-    device.available("auto")
+    devices.available("auto")
 
 
 @pytest.mark.parametrize("scheduler", ["SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"])
 def test_the_one_gpu_that_a_scheduler_gives_needs_no_lock(monkeypatch, scheduler):
     for name in ("SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
-    assert not device.assigned(1), "processes of one machine settle it among themselves"
+    assert not devices.assigned(1), "processes of one machine settle it among themselves"
     monkeypatch.setenv(scheduler, "7")
-    assert device.assigned(1)
-    assert not device.assigned(2), "several jobs may share what was given to all of them"
+    assert devices.assigned(1)
+    assert not devices.assigned(2), "several jobs may share what was given to all of them"
 
 
 def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
@@ -138,7 +140,7 @@ def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(device, "try_lock", refused)
-    with device.free(["a", "b"], tmp_path) as index:
+    with devices.free(["a", "b"], tmp_path) as index:
         assert index == 0
     assert "no lock on GPU a" in capsys.readouterr().err
 

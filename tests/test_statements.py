@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from ganbench.analysis.claims import decide
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings as settings_table
-from ganbench.analysis.words import number
-from ganbench.core.claims import Claim
-from ganbench.core.metric import MetricInfo
+from ganbench.claims.decisions import decide
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.text import number
 from ganbench.report import tables
 from ganbench.report.figures import draw, style
 from ganbench.report.html import _value_rows as value_rows
 from ganbench.report.html import render
 from ganbench.report.making import facts
+from ganbench.study.claims import Claim
 from ganbench.tracking.records import records
 
 UNMEASURED = {"collapsed": "the metric mode_coverage was not evaluated"}

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ganbench.analysis.forgetting import given_back
 from ganbench.analysis.statistics import bootstrap_interval, interquartile_mean, spread, wilson
-from ganbench.analysis.words import between, duration, listing, number, observed, percent, plural, shortened
+from ganbench.core.text import between, duration, listing, number, observed, percent, plural, shortened
 
 
 def counts() -> st.SearchStrategy[tuple[int, int]]:

@@ -21,12 +21,14 @@ from ganbench.cli import app
 from ganbench.commands import status as command
 from ganbench.core import locks
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import load
-from ganbench.stages import STAGES, folder, journal
-from ganbench.stages.jobs import Job
-from ganbench.stages.journal import End, Entry
-from ganbench.stages.plan import Plan
-from ganbench.stages.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, look, plain
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import End, Entry
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, look, plain
+from ganbench.study.schema import load
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = "2026-03-01T10:00:00+00:00"
@@ -266,7 +268,7 @@ def test_plain_text_is_one_line_that_commands_nothing():
 
 def test_a_look_takes_no_lock_writes_nothing_and_says_who_holds_the_folder(study, plan):
     plan.folder.mkdir(parents=True)
-    with locks.exclusive(plan.folder / folder.LOCK, "the results folder"):
+    with locks.exclusive(plan.folder / results_folder.LOCK, "the results folder"):
         before = {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")}
         now = look(plan)
         assert {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")} == before

@@ -17,15 +17,17 @@ from stored import flat, tree_of
 
 from benchmarks import checkpoints as bench
 from ganbench.core import store
-from ganbench.core.study import parse
 from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
-from ganbench.stages import checkpoints, folder, packs, run, train
-from ganbench.stages import diagnose as diagnose_stage
-from ganbench.stages import evaluate as evaluate_stage
-from ganbench.stages.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace
-from ganbench.stages.plan import Plan
-from ganbench.stages.stopping import SIGNALS, Stopped, Stopping
-from ganbench.stages.work import Site, Work
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import checkpoints, result_cache
+from ganbench.pipeline.execution.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.shutdown import SIGNALS, Stopped, Stopping
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import diagnose as diagnose_stage
+from ganbench.pipeline.stages import evaluate as evaluate_stage
+from ganbench.pipeline.stages import run, train
+from ganbench.study.schema import parse
 
 STEPS = 200
 STUDY = {
@@ -46,7 +48,7 @@ STUDY = {
 
 def job_of(place: Path, **pack: str):
     found = Plan(parse(STUDY | {"results": str(place), "pack": STUDY["pack"] | pack}, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     (job,) = found.jobs("train").values()
     return job
 
@@ -284,7 +286,7 @@ STAGES = {"evaluate": evaluate_stage, "diagnose": diagnose_stage}  # each calls 
 def ready(tmp_path_factory) -> dict[str, Any]:
     """Jobs of a study that has been trained, and done once."""
     found = Plan(parse(SCORED | {"results": str(tmp_path_factory.mktemp("scored"))}, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     jobs = [job for stage in ("prepare", "judge", "train", *STAGES) for job in found.jobs(stage).values()]
     for job in jobs:
         run(job.stage, job.slice, job.path)
@@ -384,7 +386,7 @@ def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, co
         {"name": f"turns_{points}", "diagnostic": {"name": "rotation", "points": points}} for points in (2, 3)[:count]
     ]
     found = Plan(parse(SCORED | {"results": str(tmp_path), "diagnose": looks}, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     for stage in ("prepare", "train"):
         for job in found.jobs(stage).values():
             run(stage, job.slice, job.path)
@@ -410,7 +412,7 @@ def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, co
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypatch, stage):
     job, path = ready[stage], again(ready[stage], tmp_path)
-    write = packs.write
+    write = result_cache.write
 
     def interrupted(*given):
         send(signal.SIGTERM)()
@@ -427,7 +429,7 @@ def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypat
 def test_finished_runs_of_another_job_of_the_pack_stay(tmp_path, ready, at_run, stage):
     """Of one that goes on after the study was edited: the new one's are not for it to remove."""
     job, path = ready[stage], again(ready[stage], tmp_path)
-    other = path.parent / ".resume" / path.stem[: -packs.DIGEST] / "other.h5"
+    other = path.parent / ".resume" / path.stem[: -result_cache.DIGEST] / "other.h5"
 
     def appear():
         with store.writing(other, stage) as file:
@@ -565,7 +567,7 @@ def test_curves_of_members_in_training_are_streamed(tmp_path, monkeypatch):
 
 
 def test_without_a_server_no_curves_are_made(tmp_path, monkeypatch):
-    from ganbench.core.record import Recorder
+    from ganbench.core.recorder import Recorder
 
     made = []
     curves = Recorder.curves

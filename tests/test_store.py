@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ganbench.core import store
+from ganbench.core.atomic_files import LEFT_SECONDS, replacing
 from ganbench.core.errors import GanbenchError
-from ganbench.core.files import LEFT_SECONDS, replacing
 from ganbench.core.locks import exclusive, holder, try_lock
 
 TREE = {

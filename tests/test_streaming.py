@@ -31,12 +31,12 @@ from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError
-from ganbench.core.record import Recorder
-from ganbench.core.study import parse
-from ganbench.stages import run
-from ganbench.stages.plan import Plan
-from ganbench.stages.track import track
-from ganbench.stages.work import Site, Work
+from ganbench.core.recorder import Recorder
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import run
+from ganbench.pipeline.stages.track import track
+from ganbench.study.schema import parse
 from ganbench.tracking import live as streaming
 from ganbench.tracking.live import Live, live, new_points
 

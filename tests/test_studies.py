@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ganbench.core.study import load
-from ganbench.stages import folder
-from ganbench.stages.plan import Plan
-from ganbench.stages.trial import tried
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.study.schema import load
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -26,7 +26,7 @@ def test_a_shipped_study_can_start(path, tmp_path):
     assert study.title
     assert study.description
     plan = Plan(study.model_copy(update={"results": tmp_path}))
-    folder.usable(plan)
+    results_folder.usable(plan)
     estimates, _ = tried(plan)  # parts fit each other, and instruments measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
     assert len(plan.packs) >= 2, "one core of two would be idle"

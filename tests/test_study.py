@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganbench.core import sources
+from ganbench.core import source_digests
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import Study, load, parse
-from ganbench.stages import STAGES
-from ganbench.stages.jobs import looks
-from ganbench.stages.plan import Plan
+from ganbench.pipeline.jobs import looks
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import Study, load, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -500,16 +500,16 @@ def test_a_change_of_training_changes_the_looks_at_it():
 @pytest.fixture
 def edited(monkeypatch):
     """A function: as if this file of the package had been edited."""
-    real = sources.source_digest
+    real = source_digests.source_digest
 
     def edit(name: str) -> None:
         monkeypatch.setattr(
-            sources, "source_digest", lambda path: "edited" if path == sources.PACKAGE / name else real(path)
+            sources, "source_digest", lambda path: "edited" if path == source_digests.PACKAGE / name else real(path)
         )
-        sources._closure_digest.cache_clear()
+        source_digests._closure_digest.cache_clear()
 
     yield edit
-    sources._closure_digest.cache_clear()
+    source_digests._closure_digest.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def edited(monkeypatch):
         pytest.param("diagnostics/rotation.py", "", "turning:", id="an-instrument"),
         pytest.param("games/dirac.py", "dirac", "dirac", id="a-game"),
         pytest.param("dynamics/extragradient.py", "extragradient", "extragradient", id="a-dynamics"),
-        pytest.param("updates/adam.py", "adam", "adam", id="an-update"),
+        pytest.param("optimizers/adam.py", "adam", "adam", id="an-update"),
         pytest.param("objectives/minimax.py", "dirac", "dirac", id="an-objective"),
         pytest.param("engine/diagnose.py", "", ":", id="how-instruments-look"),
         pytest.param("engine/train.py", "-", "-", id="how-runs-train"),
@@ -618,7 +618,7 @@ def test_the_content_of_files_that_a_data_set_reads_counts(tmp_path):
     found = []
     for content in (b"one", b"other"):
         data.write_bytes(content)
-        sources.file_digest.cache_clear()
+        source_digests.file_digest.cache_clear()
         study = changed("grid", 1, "dataset", str(tmp_path / "mine.py"))
         found.append(set(digests(study, "train").values()))
     assert len(found[0] & found[1]) == 24, "the runs of the other block alone are the same"
@@ -631,7 +631,7 @@ def test_relative_imports_count_like_others(tmp_path, monkeypatch):
         (package / name).write_text("")
     (package / "metrics/mine.py").write_text("from ._frechet import moments\nfrom ..core import tree\n")
     monkeypatch.setattr(sources, "PACKAGE", package)
-    assert {path.name for path in sources._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
+    assert {path.name for path in source_digests._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
 
 
 def test_a_job_is_named_after_all_that_it_computes():
@@ -757,9 +757,9 @@ async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
 
 def meaning(text: str, place: Path) -> str:
     place.write_text(text)
-    sources.source_digest.cache_clear()
-    sources._parsed.cache_clear()
-    return sources.source_digest(place)
+    source_digests.source_digest.cache_clear()
+    source_digests._parsed.cache_clear()
+    return source_digests.source_digest(place)
 
 
 def test_sources_count_by_their_meaning(tmp_path):

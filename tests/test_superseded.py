@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import exclusive
-from ganbench.core.study import load
-from ganbench.stages import folder, journal, superseded
-from ganbench.stages.plan import Plan
+from ganbench.pipeline import results_folder, superseded
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.plan import Plan
+from ganbench.study.schema import load
 
 GAME = {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1}
 
@@ -43,7 +44,7 @@ def invoke(*words: str, answer: str | None = None) -> str:
 
 
 def files(place: Path) -> set[Path]:
-    return {path for path in place.rglob("*") if path.is_file() and path.name != folder.LOCK}
+    return {path for path in place.rglob("*") if path.is_file() and path.name != results_folder.LOCK}
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_nothing_is_removed_while_a_workflow_holds_the_folder_or_a_job_runs(edit
     plan = Plan(load(edited))
     before = files(plan.folder)
     with (
-        exclusive(plan.folder / folder.LOCK, "the folder"),
+        exclusive(plan.folder / results_folder.LOCK, "the folder"),
         pytest.raises(GanbenchError, match=r"results folder .* is in use by process"),
     ):
         CliRunner().invoke(app, ["clean", str(edited), "--yes"], catch_exceptions=False)

@@ -33,7 +33,7 @@ from tracked_example import (
 from tracking_server import MlflowServer
 
 from ganbench.core.errors import GanbenchError
-from ganbench.stages.track import Tracked, track
+from ganbench.pipeline.stages.track import Tracked, track
 from ganbench.tracking.pictures import draw_samples, frame_of
 from ganbench.tracking.records import Record
 
@@ -248,7 +248,7 @@ TRACK_AND_PRINT = """
 import os, sys
 from pathlib import Path
 from ganbench.analysis.collected import Collected
-from ganbench.stages.track import track
+from ganbench.pipeline.stages.track import track
 
 folder, study, uri, dies = sys.argv[1:]
 if dies == "dies":
@@ -360,7 +360,9 @@ def test_the_caller_s_environment_and_logging_stay(tmp_path, migrated, monkeypat
 
 
 def test_importing_the_stage_does_not_import_mlflow():
-    code = "import sys, ganbench.stages.track; sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules)"
+    code = (
+        "import sys, ganbench.pipeline.stages.track; sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

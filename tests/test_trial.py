@@ -12,13 +12,15 @@ import pytest
 from ganbench.contracts import CONTRACTS
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import parse
 from ganbench.data import DataSpec
 from ganbench.engine.evaluate import Panel
-from ganbench.stages import folder, limits, run, trial, trial_measuring
-from ganbench.stages.check import check
-from ganbench.stages.plan import Plan
-from ganbench.stages.trial import tried
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight import limits, trial, trial_measurements
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
 
 RING = {
     "dataset": {"name": "ring8", "examples": 64},
@@ -31,7 +33,7 @@ RING = {
 def plan(tmp_path: Path, block: dict | None = None, **changes) -> Plan:
     study = {"study": "tiny", "results": str(tmp_path / "results"), "grid": [RING | (block or {})]}
     found = Plan(parse(study | {"train": {"steps": 10, "batch_size": 8}} | changes, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     return found
 
 
@@ -361,7 +363,7 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 import numpy as np
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 
 
 @dataclass(frozen=True)
@@ -428,7 +430,7 @@ def test_a_metric_s_columns(tmp_path, column, message):
 DIAGNOSTIC = """\
 from dataclasses import dataclass
 import numpy as np
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Reading
 
 
@@ -658,7 +660,7 @@ def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, mes
     path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Panel.of(trial_measuring.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    panel = Panel.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 

@@ -22,19 +22,21 @@ from stored import tree_of
 
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.core.study import parse
 from ganbench.diagnostics.path import Diagnostic as Instrument
 from ganbench.dynamics import needing
 from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
-from ganbench.engine import waves
-from ganbench.engine.memory import OutOfMemory, Watch
+from ganbench.engine import subpacks
+from ganbench.engine.out_of_memory import OutOfMemory, Watch
 from ganbench.engine.train import part_of, train
 from ganbench.games import Match, Member
-from ganbench.stages import folder, run, team
-from ganbench.stages.checkpoints import Checkpoint
-from ganbench.stages.plan import Plan
-from ganbench.stages.stopping import Stopped, Stopping
-from ganbench.stages.work import Site, Work
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import pack_trainer
+from ganbench.pipeline.execution.checkpoints import Checkpoint
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.shutdown import Stopped, Stopping
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
 
 NO_ROOM = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
 STEPS = 60
@@ -117,7 +119,7 @@ def through(rules, shared, members, device=CPU):
         except OutOfMemory as error:
             state = error.state
         events.append((len(members), None if state is None else state["step"]))
-        sizes = waves.halves(len(members), state)
+        sizes = subpacks.halves(len(members), state)
         assert sum(sizes) == len(members)
         assert min(sizes) > 0
         first, results = 0, []
@@ -200,7 +202,7 @@ def test_what_a_step_allocated_before_it_failed_is_free_when_the_error_arrives()
 
 @given(count=st.integers(1, 200), most=st.integers(1, 200))
 def test_waves_are_few_and_even(count, most):
-    sizes = waves.even(count, most)
+    sizes = subpacks.even(count, most)
     assert sum(sizes) == count
     assert max(sizes) <= most
     assert max(sizes) - min(sizes) <= 1
@@ -210,7 +212,7 @@ def test_waves_are_few_and_even(count, most):
 @given(alive=st.lists(st.booleans(), min_size=1, max_size=30))
 def test_halves_share_the_members_still_training(alive):
     places = [k for k, here in enumerate(alive) if here]
-    sizes = waves.halves(len(alive), {"alive": places})
+    sizes = subpacks.halves(len(alive), {"alive": places})
     assert sum(sizes) == len(alive)
     if len(places) > 1:
         first = sum(k < sizes[0] for k in places)
@@ -234,7 +236,7 @@ class Tank:
     def peak(self, work):
         self.measured += 1
         work()
-        return waves.MEASURED * self.each
+        return subpacks.MEASURED * self.each
 
 
 RING = part("dataset", "ring8", examples=100)
@@ -252,24 +254,24 @@ def ringed(count: int) -> list[Member]:
 @pytest.mark.parametrize(("free", "most"), [(100, 8), (90, 7), (24, 2), (12, 1), (5, 1)])
 def test_waves_are_sized_by_what_a_member_takes(free, most):
     tank = Tank(each=10, left=free)
-    fit, why = waves.fitting(networks(), training(), ringed(8), CPU, tank)
-    assert fit == max(1, min(8, int(waves.SHARE * free // 10))) == most
+    fit, why = subpacks.fitting(networks(), training(), ringed(8), CPU, tank)
+    assert fit == max(1, min(8, int(subpacks.SHARE * free // 10))) == most
     assert tank.measured == 1
     assert "a run needs" in why
 
 
 def test_what_plainly_fits_and_what_nobody_knows_is_not_measured():
     rules, shared = networks(), training()
-    need = waves.bound(rules, shared, ringed(1)[0])
-    for left, measured in ((8 * need / waves.SMALL * 1.01, 0), (8 * need / waves.SMALL * 0.99, 1)):
+    need = subpacks.bound(rules, shared, ringed(1)[0])
+    for left, measured in ((8 * need / subpacks.SMALL * 1.01, 0), (8 * need / subpacks.SMALL * 0.99, 1)):
         tank = Tank(each=1, left=left)
-        assert waves.fitting(rules, shared, ringed(8), CPU, tank)[0] == 8
+        assert subpacks.fitting(rules, shared, ringed(8), CPU, tank)[0] == 8
         assert tank.measured == measured
-    assert waves.fitting(rules, shared, ringed(8), CPU, None) == (8, "")
+    assert subpacks.fitting(rules, shared, ringed(8), CPU, None) == (8, "")
     full = Tank(each=1, left=0)
-    assert waves.fitting(rules, shared, ringed(1), CPU, full) == (1, "")
+    assert subpacks.fitting(rules, shared, ringed(1), CPU, full) == (1, "")
     assert full.measured == 0, "a single run is not measured: it is tried"
-    assert waves.memory_of(CPU) is None
+    assert subpacks.memory_of(CPU) is None
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_the_bound_is_above_what_a_step_takes(architecture, options, dataset):
         held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())])
         return int(held.max())
 
-    assert most(3) - most(2) < waves.bound(rules, shared, Member(0, 50, 1e-3))
+    assert most(3) - most(2) < subpacks.bound(rules, shared, Member(0, 50, 1e-3))
 
 
 def test_members_that_do_not_even_fit_to_be_measured_train_alone():
@@ -296,7 +298,7 @@ def test_members_that_do_not_even_fit_to_be_measured_train_alone():
         def peak(self, work):
             raise OutOfMemory("no room", None)
 
-    fit, why = waves.fitting(networks(), training(), ringed(8), CPU, Full(1, 100))
+    fit, why = subpacks.fitting(networks(), training(), ringed(8), CPU, Full(1, 100))
     assert fit == 1
     assert "do not fit into the" in why
 
@@ -319,13 +321,13 @@ def test_a_gpu_is_asked_for_what_is_free_and_what_some_work_has_taken(monkeypatc
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    memory = waves.memory_of(torch.device("cuda"))
+    memory = subpacks.memory_of(torch.device("cuda"))
     assert (memory.total, memory.free()) == (100, 65)
     state.peak = 99  # of earlier work
     assert memory.peak(work) == 40
     emptied = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
-    waves.release(torch.device("cuda"))
+    subpacks.release(torch.device("cuda"))
     assert emptied == [True]
 
 
@@ -350,7 +352,7 @@ TOYS = {
 
 def job_of(place: Path, study: dict = TOYS):
     found = Plan(parse(study | {"results": str(place)}, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     for stage in ("prepare", "train"):
         for job in found.jobs(stage).values():
             if stage == "train":
@@ -380,7 +382,7 @@ def undisturbed(tmp_path_factory) -> Path:
 @pytest.fixture
 def sizes(monkeypatch) -> list[tuple[int, int]]:
     """Of every call of the engine: how many members it trains, and from which step on."""
-    calls, real = [], team.train
+    calls, real = [], pack_trainer.train
 
     def counted(rules, training, members, *, resume, **how):
         calls.append((len(members), 0 if resume is None else resume["step"]))
@@ -457,7 +459,7 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
 
 def test_what_a_wave_held_is_free_before_its_halves_begin(tmp_path, monkeypatch):
     """On a GPU the halves would not fit beside it."""
-    job, step, release, held, free = job_of(tmp_path), Simultaneous.step, waves.release, [], []
+    job, step, release, held, free = job_of(tmp_path), Simultaneous.step, subpacks.release, [], []
 
     def short(self, match, players, *given):
         if len(match.members) > 4:
@@ -595,7 +597,7 @@ from pathlib import Path
 
 import torch
 
-from ganbench.stages import run
+from ganbench.pipeline.stages import run
 
 slice, path, room = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), float(sys.argv[3])
 warm = slice | {"members": slice["members"][:1], "train": slice["train"] | {"steps": 1}}
@@ -639,7 +641,7 @@ def looked(tmp_path, monkeypatch):
     """Looks at eight runs with memory for all of them, then again for so many at once; the second job's slice, both
     files, and the sizes of the looks to come."""
     found = Plan(parse(TOYS | {"results": str(tmp_path), "diagnose": [{"diagnostic": "path"}]}, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     for stage in ("train", "diagnose"):
         (job,) = found.jobs(stage).values()
         run(stage, job.slice, job.path)

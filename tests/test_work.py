@@ -15,16 +15,18 @@ import pytest
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import held, try_lock
-from ganbench.core.study import parse
-from ganbench.stages import asking, folder, journal
-from ganbench.stages.asking import Estimate, ask, attempts
-from ganbench.stages.check import check
-from ganbench.stages.journal import FAILED, KILLED, OUT_OF_MEMORY, OUT_OF_TIME, STOPPED, End
-from ganbench.stages.plan import Plan
-from ganbench.stages.stopping import Stopped
-from ganbench.stages.work import Site, at_work
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.job_context import Site, at_work
+from ganbench.pipeline.execution.journal import FAILED, KILLED, OUT_OF_MEMORY, OUT_OF_TIME, STOPPED, End
+from ganbench.pipeline.execution.shutdown import Stopped
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.resources import requests
+from ganbench.pipeline.resources.requests import Estimate, ask, attempts
+from ganbench.study.schema import parse
 
-SITE = "from ganbench.stages.work import Site, at_work\n"
+SITE = "from ganbench.pipeline.execution.job_context import Site, at_work\n"
 
 
 def file_of(tmp_path: Path) -> Path:
@@ -171,7 +173,7 @@ def plan(tmp_path, **machine) -> Plan:
         "machine": {"device": "cpu", **machine},
     }
     found = Plan(parse(study, origin="study"))
-    folder.usable(found)
+    results_folder.usable(found)
     return found
 
 
@@ -197,13 +199,13 @@ def test_jobs_ask_for_what_their_runs_are_estimated_to_take(tmp_path):
     (train,), (evaluate,) = found.train.values(), found.evaluate.values()
     asked = ask(found, train, known)
     assert asked.gpu == 0
-    assert asked.runtime == asking.OVERHEAD_MINUTES + asking.SAFETY * 20, "two runs of ten minutes"
-    assert asked.mem_mb == asking.BASE_MB["cpu"] + 100
-    assert ask(found, evaluate, known).mem_mb == pytest.approx(asking.BASE_MB["cpu"] + 1024, abs=asking.ROUNDED_MB)
+    assert asked.runtime == requests.OVERHEAD_MINUTES + requests.SAFETY * 20, "two runs of ten minutes"
+    assert asked.mem_mb == requests.BASE_MB["cpu"] + 100
+    assert ask(found, evaluate, known).mem_mb == pytest.approx(requests.BASE_MB["cpu"] + 1024, abs=requests.ROUNDED_MB)
     assert ask(plan(tmp_path, device="cuda"), train, known).gpu == 1
     assert ask(found, found.collect, known).gpu == 0
     unknown = ask(found, train, {})
-    assert unknown.runtime >= asking.UNKNOWN_MINUTES
+    assert unknown.runtime >= requests.UNKNOWN_MINUTES
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_who_was_short_of_time_asks_for_more_unless_it_goes_on_where_it_was(tmp_
     for job, factor in [(*found.train.values(), 1), (*found.evaluate.values(), 4)]:
         before = ask(found, job, known).runtime
         ends(found, job, end(OUT_OF_TIME), end(OUT_OF_TIME))
-        assert ask(found, job, known).runtime == pytest.approx(factor * before, abs=4 * asking.ROUNDED_MINUTES)
+        assert ask(found, job, known).runtime == pytest.approx(factor * before, abs=4 * requests.ROUNDED_MINUTES)
 
 
 def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
@@ -263,23 +265,23 @@ def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
     known = {"digits-fc": estimate(**{work: 3600.0})}
     assert attempts(plan(tmp_path), known) == 0
     short, long = (attempts(plan(tmp_path, longest_minutes=minutes), known) for minutes in (10, 100))
-    assert short >= 120 * asking.SAFETY / 10
-    assert asking.ATTEMPTS < long < short
+    assert short >= 120 * requests.SAFETY / 10
+    assert requests.ATTEMPTS < long < short
 
 
 def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
     found = plan(tmp_path)
-    assert asking.kept(found.folder) == {}
-    assert list(asking.kept(found.folder).values()) == []
+    assert requests.kept(found.folder) == {}
+    assert list(requests.kept(found.folder).values()) == []
     estimates = check(found)
     assert [
-        replace(each, parameters=tuple(each.parameters)) for each in asking.kept(found.folder).values()
+        replace(each, parameters=tuple(each.parameters)) for each in requests.kept(found.folder).values()
     ] == estimates
-    (tmp_path / "tiny" / asking.ESTIMATES).write_text("[{}]")
-    assert asking.kept(found.folder) == {}
+    (tmp_path / "tiny" / requests.ESTIMATES).write_text("[{}]")
+    assert requests.kept(found.folder) == {}
 
 
 def test_nothing_here_needs_torch():
-    program = "import sys; import ganbench.stages.asking, ganbench.stages.work; print('torch' in sys.modules)"
+    program = "import sys; import ganbench.pipeline.resources.requests, ganbench.pipeline.execution.job_context; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

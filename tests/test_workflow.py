@@ -49,7 +49,7 @@ from workflow_example import (
 )
 
 from ganbench.core import store
-from ganbench.stages.workflow import Shortened
+from ganbench.pipeline.snakemake import Shortened
 
 Study = dict[str, Any]
 BIN = Path(sys.executable).parent

@@ -12,7 +12,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected, MetricInfo, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
 from ganbench.core import store
-from ganbench.core.record import series as series_of
+from ganbench.core.recorder import series as series_of
 
 RUN_NAMES = ("points", "grey", "colour", "toy")
 OUTCOMES = ("finished", "diverged", "collapsed", "finished")

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
-from ganbench.core import store, strict_json, sums
-from ganbench.core.files import replacing
-from ganbench.core.metric import MetricInfo
+from ganbench.core import checksums, store, strict_json
+from ganbench.core.atomic_files import replacing
+from ganbench.core.metric_info import MetricInfo
 
 INFOS = ("metrics", "instruments")
 LAST = "runs"  # who waits for the tables takes them for done when this one is there
@@ -52,8 +52,8 @@ class Missing:
         """What lies in the folder of a study's collected results; None where they are whole."""
         if not (folder / MISSING_NOTE).exists():
             return None
-        known = sums.read(folder / sums.NAME)
-        note = json.loads(sums.checked(folder / MISSING_NOTE, known))
+        known = checksums.read(folder / checksums.NAME)
+        note = json.loads(checksums.checked(folder / MISSING_NOTE, known))
         note["ended"] = tuple(Job(**each) for each in note["ended"])
         note["looks"] = {experiment: tuple(counts) for experiment, counts in note["looks"].items()}
         return cls(runs=_table(folder / MISSING_TABLE, known), **note)
@@ -64,7 +64,7 @@ class Missing:
         note = {name: value for name, value in vars(self).items() if name != "runs"}
         note["ended"] = [vars(each) for each in self.ended]
         (folder / MISSING_NOTE).write_text(strict_json.dumps(note))
-        sums.write_folder(folder)
+        checksums.write_folder(folder)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Collected:
         Raises:
             GanbenchError: it is damaged.
         """
-        known = sums.read(folder / sums.NAME)
+        known = checksums.read(folder / checksums.NAME)
         tables = {name: _table(folder / f"{name}.parquet", known) for name in TABLES}
-        infos = {name: json.loads(sums.checked(folder / f"{name}.json", known)) for name in INFOS}
+        infos = {name: json.loads(checksums.checked(folder / f"{name}.json", known)) for name in INFOS}
         infos = {
             name: {column: MetricInfo(**info) for column, info in columns.items()} for name, columns in infos.items()
         }
@@ -148,8 +148,8 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, 
                 tables[name].to_parquet(new, index=False)
     with replacing(folder / f"{LAST}.parquet") as new:
         tables[LAST].to_parquet(new, index=False)
-        sums.write_folder(folder, {f"{LAST}.parquet": new})
+        checksums.write_folder(folder, {f"{LAST}.parquet": new})
 
 
 def _table(path: Path, known: Mapping[str, str]) -> pd.DataFrame:
-    return pd.read_parquet(BytesIO(sums.checked(path, known)))
+    return pd.read_parquet(BytesIO(checksums.checked(path, known)))

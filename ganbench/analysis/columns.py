@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganbench.core.record import SERIES
+from ganbench.core.recorder import SERIES
 from ganbench.core.registry import CHOICES
 
 # The axes of the grid: together with the study's training options they say what a run is.

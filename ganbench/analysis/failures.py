@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ganbench.analysis.columns import FAILURES
-from ganbench.analysis.contenders import failure_rate
+from ganbench.analysis.methods import failure_rate
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics import Rate
-from ganbench.analysis.words import between, interval, listing, number, observed, plural
+from ganbench.core.text import between, interval, listing, number, observed, plural
 
 
 def overall(runs: pd.DataFrame, *, when: bool) -> str:

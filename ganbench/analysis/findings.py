@@ -15,11 +15,11 @@ import pandas as pd
 from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import ORIGINS
-from ganbench.analysis.contenders import as_loss, contenders, final_values, headline, reference, undetermined
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
+from ganbench.analysis.methods import as_loss, contenders, final_values, headline, reference, undetermined
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.statistics import wilson
-from ganbench.analysis.words import between, listing, number, observed, percent, plural
+from ganbench.core.text import between, listing, number, observed, percent, plural
 
 # With fewer seeds than this the shares and medians of a single setting are read with care.
 FEW_SEEDS = 10

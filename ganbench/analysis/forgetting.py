@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import as_loss, contenders, headline
+from ganbench.analysis.methods import as_loss, contenders, headline
 
 # A run counts as having forgotten when it gave back more than this share of its improvement.
 FORGOTTEN = 0.5

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
-from ganbench.analysis.words import listing
+from ganbench.core.text import listing
 
 KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
 

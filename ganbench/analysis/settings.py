@@ -7,7 +7,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
-from ganbench.analysis.contenders import as_loss, contenders, failure_rate, final_values, happened, median_value
+from ganbench.analysis.methods import as_loss, contenders, failure_rate, final_values, happened, median_value
 from ganbench.analysis.statistics import spread
 
 KEY = (*SETTING, "contender")

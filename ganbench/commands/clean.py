@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ganbench.analysis.words import plural
 from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core.locks import exclusive
-from ganbench.core.study import load
-from ganbench.stages import folder, superseded
-from ganbench.stages import profile as profiles
-from ganbench.stages.plan import Plan
-from ganbench.stages.superseded import Superseded
+from ganbench.core.text import plural
+from ganbench.pipeline import results_folder, superseded
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources import cluster_profile as profiles
+from ganbench.pipeline.superseded import Superseded
+from ganbench.study.schema import load
 
 
 def clean(
@@ -32,7 +32,7 @@ def clean(
     if dry_run or not plan.folder.exists():
         _show(plan, superseded.find(plan))
         return
-    with exclusive(plan.folder / folder.LOCK, f"the results folder {plan.folder}"):
+    with exclusive(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         superseded.refuse_running(plan)
         found = superseded.find(plan)
         _show(plan, found)

@@ -39,8 +39,8 @@ def play(
     """Play a game and write or show the path of both players."""
     from ganbench import lab
     from ganbench.lab import terminal
-    from ganbench.stages.processor import one_thread
-    from ganbench.stages.progress import progress
+    from ganbench.pipeline.execution.processor import one_thread
+    from ganbench.pipeline.execution.progress import progress
 
     one_thread()
     terminal.target(out_file, terminal.TABLES, force)
@@ -95,7 +95,7 @@ def field(
     from ganbench import lab
     from ganbench.lab import terminal
     from ganbench.lab.plane import PICTURES
-    from ganbench.stages.processor import one_thread
+    from ganbench.pipeline.execution.processor import one_thread
 
     one_thread()
     terminal.target(out_file, PICTURES, force)

@@ -14,13 +14,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganbench.analysis.words import duration, number, percent, plural, shortened
 from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.study import load
-from ganbench.stages.plan import Plan
-from ganbench.stages.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, Standing, Status, look
+from ganbench.core.text import duration, number, percent, plural, shortened
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, Standing, Status, look
+from ganbench.study.schema import load
 
 ROWS = 20  # of jobs that run, and of jobs that do not any more, where there are more
 BAR = 14  # so that all fits in 80 columns

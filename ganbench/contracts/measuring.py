@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.contracts import supports_fault
 from ganbench.contracts.repeating import known, repeated
-from ganbench.core.metric import columns_fault, values_fault
+from ganbench.core.metric_info import columns_fault, values_fault
 from ganbench.data import DataSpec
 from ganbench.judges import Look
 

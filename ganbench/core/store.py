@@ -15,9 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ganbench.core.atomic_files import replacing
 from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError
-from ganbench.core.files import replacing
 from ganbench.core.hdf5 import Array, Group, attribute
 from ganbench.core.hdf5 import reading as whole
 from ganbench.core.hdf5 import save as save

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganbench.core.streams import stream
+from ganbench.core.random_streams import stream
 from ganbench.data import Examples
 
 

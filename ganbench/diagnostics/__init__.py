@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.games import Batch, Match, Players, Rules
 
 

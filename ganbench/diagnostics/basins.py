@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _plane as plane_tools
-from ganbench.diagnostics._fixed import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
-from ganbench.diagnostics._linear import join, split
-from ganbench.diagnostics._plane import Plane
 from ganbench.games import Batch, Rules
+from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
+from ganbench.numerics.jacobians import join, split
+from ganbench.numerics.plane_fields import Plane
 
 RAN_OFF, MOVING = -1, -2
 SEEN = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor

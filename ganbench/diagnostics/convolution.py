@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.games import Rules
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
-from ganbench.core.streams import stream_seed
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream_seed
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _linear as linear
-from ganbench.diagnostics._regime import Track, regime
-from ganbench.diagnostics._step import State, Steps, anatomy, placed, repeated, vector
 from ganbench.games import Rules
+from ganbench.numerics import jacobians as linear
+from ganbench.numerics.regimes import Track, regime
+from ganbench.numerics.step_maps import State, Steps, anatomy, placed, repeated, vector
 
 TINY = 2.0**-20  # distance of the shadows that tangent vectors are differences of
 FEWEST = 40  # steps after the burn-in from which on there are exponents
@@ -39,7 +39,7 @@ class Diagnostic(Instrument):
     negative, take `cluster`.
 
     The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
-    how the run itself moves, see `ganbench.diagnostics._regime.regime`. A run that diverges has the exponents of the
+    how the run itself moves, see `ganbench.numerics.regimes.regime`. A run that diverges has the exponents of the
     steps up to there, and the regime 3; with fewer than 40 steps it has none.
 
     At the first step the growth of a difference v is compared with what the game says of it: (M - 1) v with M the step

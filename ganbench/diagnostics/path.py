@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
 from ganbench.dynamics import field
 from ganbench.games import Players, Rules

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _linear as linear
 from ganbench.dynamics import field
 from ganbench.games import Rules
+from ganbench.numerics import jacobians as linear
 
 TOGETHER = 2**24  # numbers of parameters to look at in one pack
 

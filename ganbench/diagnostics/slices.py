@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.arithmetic import orthonormal
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
-from ganbench.core.streams import stream
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _plane as plane_tools
-from ganbench.diagnostics._plane import Plane
 from ganbench.games import Batch, Match, Rules
+from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics.fixed_order import orthonormal
+from ganbench.numerics.plane_fields import Plane
 
 RUNS_OFF, RESTS, CYCLES = 0, 1, 2
 NEUTRAL = 0.1  # |Re| over |Im| of a zero's eigenvalues up to which it is circled: r changes by less than 2 in a round

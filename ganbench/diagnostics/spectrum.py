@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _linear as linear
 from ganbench.games import Rules
+from ganbench.numerics import jacobians as linear
 
 
 @dataclass(frozen=True)

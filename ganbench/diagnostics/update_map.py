@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _linear as linear
-from ganbench.diagnostics._step import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
 from ganbench.games import Rules
+from ganbench.numerics import jacobians as linear
+from ganbench.numerics.step_maps import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
 
 SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
 SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
-from ganbench.core.streams import stream
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.diagnostics import _plane as plane_tools
-from ganbench.diagnostics._fixed import (
+from ganbench.games import Match, Rules
+from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics.fixed_points import (
     CENTRE,
     SADDLE,
     STABLE_FOCUS,
@@ -25,9 +26,8 @@ from ganbench.diagnostics._fixed import (
     UNSTABLE_NODE,
     fixed_points,
 )
-from ganbench.diagnostics._plane import Plane
-from ganbench.diagnostics._poles import COUNTED, options_of, zeros_between_poles
-from ganbench.games import Match, Rules
+from ganbench.numerics.plane_fields import Plane
+from ganbench.numerics.poles import COUNTED, options_of, zeros_between_poles
 
 EXACTLY = {"samples": 0, "fresh": False}  # options of a sampled game whose expectations are exact
 ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as wrong

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.games import Batch, Match, Players, Seen
-from ganbench.updates import Memory
+from ganbench.optimizers import Memory
 
 Memories = dict[str, Memory]
 
@@ -38,7 +38,7 @@ class Move:
 
 
 class Update(Protocol):
-    """What dynamics need of a base update; see `ganbench.updates`."""
+    """What dynamics need of a base update; see `ganbench.optimizers`."""
 
     def init(self, theta: Tensor) -> Memory: ...
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.core.streams import stream_seed
+from ganbench.core.random_streams import stream_seed
 from ganbench.dynamics import Memories, Motion, Move, Update, field, measured, moved
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.metric import values_fault
+from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.diagnostics import Instrument, Played
 from ganbench.games import Match, Member, Rules

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.metric import values_fault
+from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, latent_points

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.record import Recorder, series
+from ganbench.core.recorder import Recorder, series
 from ganbench.core.tree import Tree
 from ganbench.dynamics import Memories
-from ganbench.engine.memory import OutOfMemory, Watch
+from ganbench.engine.out_of_memory import OutOfMemory, Watch
 from ganbench.games import CHUNK, Match, Member, Players, Rules
 
 

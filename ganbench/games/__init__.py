@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.streams import stream_seed
+from ganbench.core.random_streams import stream_seed
 from ganbench.nn.sample import Sample
 
 Players = dict[str, Tensor]  # {player: (K, P)}

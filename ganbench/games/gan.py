@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.streams import stream, stream_seed
+from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Batch, Member, Part
 from ganbench.nn.network import Network

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.streams import stream_seed
+from ganbench.core.random_streams import stream_seed
 from ganbench.games import Adversarial, Batch, Member, Players, drawn_or_given
 from ganbench.games._quadrature import normal_quadrature
 from ganbench.games._shapes import TOUCHING, flat_radius, logit

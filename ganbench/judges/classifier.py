@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.core.streams import stream_seed
+from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.judges import Look, Report, silent

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ganbench.core import registry
-from ganbench.core.blocks import PARTS
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.games import Match, Member
 from ganbench.lab.naming import FORMS, named
+from ganbench.study.blocks import PARTS
 
 Part = str | Mapping[str, Any]  # a member of a family, as people write it
 DTYPES = {"float64": torch.float64, "float32": torch.float32}

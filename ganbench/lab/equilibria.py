@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.diagnostics import _linear as linear
-from ganbench.diagnostics._fixed import fixed_points as search
 from ganbench.games import Match
 from ganbench.lab.building import Part
 from ganbench.lab.plane import Field, Range
 from ganbench.lab.plane import field as field_of
 from ganbench.lab.playing import play
+from ganbench.numerics import jacobians as linear
+from ganbench.numerics.fixed_points import fixed_points as search
 
 # By number, as instruments write it.
 KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")

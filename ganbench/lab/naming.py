@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.reading import Loader
+from ganbench.study.strict_yaml import Loader
 
 FORMS = "a name, a label such as 'name(option=1)', or a mapping such as {name: ..., option: 1}"
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.diagnostics._linear import join
-from ganbench.diagnostics._plane import Plane, plane_names
 from ganbench.games import Match
 from ganbench.lab import building, starts
 from ganbench.lab.building import Part
+from ganbench.numerics.jacobians import join
+from ganbench.numerics.plane_fields import Plane, plane_names
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.analysis.words import plural
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.text import plural
 from ganbench.games import Match, Players, Rules
 from ganbench.lab.building import real_array
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from ganbench.analysis.words import plural
+from ganbench.core.atomic_files import replacing
 from ganbench.core.errors import GanbenchError
-from ganbench.core.files import replacing
+from ganbench.core.text import plural
 from ganbench.lab.equilibria import FixedPoint
 from ganbench.lab.trajectory import Trajectory
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
 from ganbench.metrics._frechet import Moments, frechet_distance, moments

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
 

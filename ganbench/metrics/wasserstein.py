@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from ganbench.core.metric import MetricInfo
+from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
 

@@ -12,14 +12,14 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.contenders import contenders, measured
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
+from ganbench.analysis.methods import contenders, measured
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.stage_time import StageTime
-from ganbench.analysis.words import between, number, percent
-from ganbench.core.files import replacing
-from ganbench.report.claims import claims_shown
+from ganbench.claims.rendering import claims_shown
+from ganbench.core.atomic_files import replacing
+from ganbench.core.text import between, number, percent
 from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
 from ganbench.report.making import config, facts, listed, references, stage_times

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.words import between, number, plural
 from ganbench.core import registry
-from ganbench.core.selectors import Selector
+from ganbench.core.text import between, number, plural
 from ganbench.report.figures.looks import readings
 from ganbench.report.naming import contender_words
 from ganbench.report.tables import describe
+from ganbench.study.selectors import Selector
 
 ROWS = 40
 DIGITS = 5  # of numbers near 1 that are told apart by what follows it

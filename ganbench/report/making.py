@@ -11,8 +11,8 @@ import yaml
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
 from ganbench.analysis.stage_time import StageTime
-from ganbench.analysis.words import duration, number, plural
 from ganbench.core import strict_json
+from ganbench.core.text import duration, number, plural
 
 # Beyond this many runs the page would be heavy with digests that the tables hold as well.
 LISTED_RUNS = 1000

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ganbench.analysis.columns import AXES
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first

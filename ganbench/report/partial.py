@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from ganbench.analysis.collected import Collected, Missing
-from ganbench.analysis.contenders import contenders
-from ganbench.analysis.words import listing, plural
+from ganbench.analysis.methods import contenders
+from ganbench.core.text import listing, plural
 from ganbench.report.making import LISTED_RUNS
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganbench.analysis import claims as verdicts
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
-from ganbench.core.claims import Claim
-from ganbench.core.files import replacing
+from ganbench.claims import decisions as verdicts
+from ganbench.core.atomic_files import replacing
 from ganbench.report.outputs import TABLE_NOTES
+from ganbench.study.claims import Claim
 
 ROWS = {
     "runs": "One row per run.",

@@ -7,9 +7,9 @@ stamps say nothing.
 from snakemake.logging import logger
 
 from ganbench.report.outputs import figure_name
-from ganbench.stages import asking
-from ganbench.stages.processor import chosen_kernels
-from ganbench.stages.workflow import (
+from ganbench.pipeline.resources import requests
+from ganbench.pipeline.execution.processor import chosen_kernels
+from ganbench.pipeline.snakemake import (
     Shortened,
     failed,
     named,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import percent
+from ganbench.core.text import percent
 from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
 from ganbench.report.figures.phase import fixed_points, frame_plane, kind_handles
 from ganbench.report.figures.style import nothing, title

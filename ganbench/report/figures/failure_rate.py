@@ -7,8 +7,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import contenders, failure_rate
-from ganbench.analysis.words import number
+from ganbench.analysis.methods import contenders, failure_rate
+from ganbench.core.text import number
 from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
 from ganbench.report.figures.style import FAINT, INK, title
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 from ganbench.report.figures.style import PLAYER_COLOURS, QUIET, plain_ticks
 from ganbench.report.naming import contender_words, numbers_words
 

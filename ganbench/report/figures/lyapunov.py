@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 from ganbench.report.figures.looks import legend, readings
 from ganbench.report.figures.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks, title
 from ganbench.report.naming import contender_words

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import contenders
+from ganbench.analysis.methods import contenders
 from ganbench.report.figures.panels import panel_title, rows_of, settings_of
 from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title, told
 

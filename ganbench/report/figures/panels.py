@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import MetricInfo
-from ganbench.analysis.contenders import failure_rate
-from ganbench.analysis.words import number
+from ganbench.analysis.methods import failure_rate
+from ganbench.core.text import number
 from ganbench.report.figures.style import QUIET
 
 

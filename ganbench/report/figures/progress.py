@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.contenders import dataset_of, measured, reference
+from ganbench.analysis.methods import dataset_of, measured, reference
 from ganbench.report.figures.panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.figures.style import (
     OUTCOME_COLOURS,

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.contenders import contenders, dataset_of, measured, median_value, reference
-from ganbench.analysis.words import number
+from ganbench.analysis.methods import contenders, dataset_of, measured, median_value, reference
+from ganbench.core.text import number
 from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
 from ganbench.report.figures.style import (
     INK,

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FINISHED
-from ganbench.analysis.contenders import as_loss, dataset_of, failed, final_values, headline
-from ganbench.analysis.words import number
+from ganbench.analysis.methods import as_loss, dataset_of, failed, final_values, headline
+from ganbench.core.text import number
 from ganbench.report.figures import histograms, points, strips
 from ganbench.report.figures.style import nothing
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 from ganbench.report.figures.looks import Look, legend, looks, outer, panels, readings, singles
 from ganbench.report.figures.phase import colour_bar, frame_plane, streams
 from ganbench.report.figures.style import nothing, title

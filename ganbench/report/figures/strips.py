@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 from ganbench.report.figures.style import QUIET, title
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ganbench.analysis.columns import UNDETERMINED
-from ganbench.analysis.words import number
-from ganbench.core.files import replacing
+from ganbench.core.atomic_files import replacing
+from ganbench.core.text import number
 from ganbench.report.outputs import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take

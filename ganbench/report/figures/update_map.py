@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import number
+from ganbench.core.text import number
 from ganbench.report.figures.looks import Look, few, frame, legend, panels, readings
 from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
 from ganbench.report.naming import NETWORKS, contender_words, short

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.words import percent
+from ganbench.core.text import percent
 from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
 from ganbench.report.figures.phase import colour_bar, fixed_points, frame_plane, kind_handles, streams, unit
 from ganbench.report.figures.style import QUIET, nothing, title

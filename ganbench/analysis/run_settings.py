@@ -1,0 +1,55 @@
+"""Every setting of a run that is no axis of the grid, as columns of the table of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ganbench.analysis.columns import RUNS, setting_columns
+from ganbench.core import strict_json
+from ganbench.core.metric_info import MetricInfo
+from ganbench.study.grid import Run, flat
+from ganbench.study.schema import Study
+
+TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all may be empty
+
+
+def settings_of(study: Study, run: Run) -> dict[str, Any]:
+    """A run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on."""
+    settings = run.settings | flat("outcome", study.outcome.model_dump())
+    del settings["train_steps"]  # which is the column `steps`
+    if run.choice("architecture") is None:  # nothing of it is evaluated
+        return settings
+    evaluate = study.evaluate
+    settings["evaluate_metrics"] = ", ".join(metric.label for metric in evaluate.metrics)
+    settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
+    for metric in evaluate.metrics:
+        settings |= flat(f"evaluate_{metric.member.name}", metric.options)
+        if metric.member.name == "fid":
+            settings["evaluate_inception_sha256"] = evaluate.inception.sha256
+    return settings
+
+
+def typed(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+    """The table of runs, each of whose settings has the type of its values.
+
+    Lists are JSON; so are all values of a setting that is a number in one run and something else in another.
+
+    Args:
+        runs: rows, with the names of their columns.
+        metrics: whose final values are among the columns.
+    """
+    settings = list(setting_columns(dict.fromkeys(name for run in runs for name in run), metrics))
+    table = pd.DataFrame(runs, columns=[*RUNS, *settings, *(f"{name}_final" for name in metrics)])
+    for name in settings:
+        values = [run.get(name) for run in runs]
+        kinds = frozenset(type(value) for value in values if value is not None)
+        if kinds == {int, float}:
+            values, kinds = [value if value is None else float(value) for value in values], frozenset({float})
+        if kinds not in TYPES:
+            values = [
+                value if value is None or isinstance(value, str) else strict_json.dumps(value) for value in values
+            ]
+        table[name] = pd.Series(values, index=table.index, dtype=TYPES.get(kinds, object))
+    return table

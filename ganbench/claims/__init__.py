@@ -1,0 +1,1 @@
+"""Claims: what a study's numbers say of them."""

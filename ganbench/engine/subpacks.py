@@ -1,0 +1,157 @@
+"""How many members of a pack train together: all, or on a GPU that has no room for them, as many as it has room for.
+
+What a member needs is measured on the GPU itself before the first step. Main memory is the scheduler's to share out:
+there, and where a measurement was too small, training says so when it runs out, and goes on in halves.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.tree import Tree
+from ganbench.engine import fusing
+from ganbench.engine.out_of_memory import OutOfMemory
+from ganbench.engine.train import Training, train
+from ganbench.games import CHUNK, Member, Rules
+
+SHARE = 0.85  # of the free memory that is given to members: allocators leave gaps
+SMALL = 0.25  # a pack whose bound is below this share of the free memory is not measured
+COPIES = 20  # of a member's parameters, at most: gradients, moments, averages, each before and after a step
+MEASURED = 2  # members that are measured: a single one would not be fused
+
+
+class DoesNotFit(GanbenchError, MemoryError):
+    """A single run needs more main memory than the job has."""
+
+
+class Memory(Protocol):
+    """What waves ask of a device's memory, in bytes."""
+
+    total: int
+
+    def free(self) -> int:
+        """What could be allocated."""
+
+    def peak(self, work: Callable[[], object]) -> int:
+        """The most that some work has allocated at a time."""
+
+
+class Gpu:
+    """The memory of a GPU, as PyTorch knows it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.total = torch.cuda.get_device_properties(device).total_memory
+
+    def free(self) -> int:
+        kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return torch.cuda.mem_get_info(self._device)[0] + kept
+
+    def peak(self, work: Callable[[], object]) -> int:
+        torch.cuda.reset_peak_memory_stats(self._device)
+        before = torch.cuda.memory_allocated(self._device)
+        work()
+        return torch.cuda.max_memory_allocated(self._device) - before
+
+
+def memory_of(device: torch.device) -> Memory | None:
+    """The device's memory; None for main memory, of which nobody knows how much is a job's."""
+    return Gpu(device) if device.type == "cuda" else None
+
+
+def release(device: torch.device) -> None:
+    """Give back what is no longer used: what an error held until now, and what allocators keep for later."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of the GNU C library
+        trim(0)
+
+
+def fitting(
+    rules: Rules, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
+) -> tuple[int, str]:
+    """How many of the members fit into memory together, at least one, and why, in words; none where it is plain.
+
+    Args:
+        rules, training, members, device: as for training.
+        memory: the device's; without any, all fit.
+    """
+    if memory is None or len(members) == 1:
+        return len(members), ""
+    free = memory.free()
+    if len(members) * bound(rules, training, members[0]) <= SMALL * free:
+        return len(members), ""
+    few = members[:MEASURED]
+    try:
+        each = memory.peak(lambda: _try_out(rules, training, few, device)) / len(few)
+    except OutOfMemory:
+        each = None
+    release(device)
+    if each is None:
+        return 1, f"{len(few)} runs do not fit into the {gib(free)} that are free"
+    most = max(1, min(len(members), int(SHARE * free / max(each, 1))))
+    return most, f"a run needs {gib(each)} of the {gib(free)} that are free"
+
+
+def bound(rules: Rules, training: Training, member: Member) -> float:
+    """More bytes than a member can need: for all that is kept of its parameters, and a number for every floating-point
+    operation of its networks, of which each gives at most one that a gradient needs again."""
+    parameters = sum(theta.numel() for theta in rules.start(member).values())
+    numbers = COPIES * parameters + fusing.forward_work(rules)
+    return training.dynamics.evaluations * numbers * training.dtype.itemsize
+
+
+def _try_out(rules: Rules, training: Training, members: Sequence[Member], device: torch.device) -> None:
+    # One step more than a chunk has: random numbers of the next are drawn while those of the last are still there.
+    train(rules, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
+
+
+def even(count: int, most: int) -> list[int]:
+    """Sizes of the fewest waves of at most so many members, as equal as can be."""
+    waves = -(-count // most)
+    return [count // waves + (place < count % waves) for place in range(waves)]
+
+
+def halves(count: int, state: Tree | None) -> list[int]:
+    """Sizes of the two parts of a wave that did not fit; of one, if only one member is left in training.
+
+    Members that have diverged take no memory, so it is the others that are halved.
+    """
+    alive = list(range(count)) if state is None else state["alive"]
+    if len(alive) < 2:
+        return [count]
+    cut = alive[(len(alive) + 1) // 2]
+    return [cut, count - cut]
+
+
+def does_not_fit(name: str, where: str, cause: str, device: torch.device, smaller: str) -> GanbenchError:
+    """The error that a single run does not fit into a device's memory; of main memory more would do.
+
+    Args:
+        name: of the run.
+        where: memory ran out.
+        cause: what the allocator said.
+        smaller: what would need less.
+    """
+    memory = memory_of(device)
+    if memory is None:
+        return DoesNotFit(
+            f"{name} alone does not fit into main memory: {where} ({cause}). Give its job more, or {smaller}."
+        )
+    return GanbenchError(
+        f"{name} alone does not fit into the {gib(memory.total)} of {device}: {where} ({cause}). Take a larger GPU, or "
+        f"{smaller}; machine.device: cpu takes main memory."
+    )
+
+
+def gib(size: float) -> str:
+    """Bytes in words."""
+    return f"{size / 2**30:.3g} GiB"

@@ -1,0 +1,1 @@
+"""Numerical methods that diagnostics, metrics and the laboratory share."""

@@ -1,0 +1,127 @@
+"""Fixed points of the motion in a plane: where they are, and of what kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.numerics.plane_fields import Plane
+
+ITERATIONS = 16  # of Newton's method, which starts within a cell of where it should arrive
+LISTED = 64  # fixed points that arrays have room for; counts have no such limit
+STABLE_NODE, STABLE_FOCUS, CENTRE, UNSTABLE_FOCUS, UNSTABLE_NODE, SADDLE, DEGENERATE = range(7)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A member's fixed points in a plane: coordinates (n, 2), and what kind each is, (n,), as the motion's flow has it.
+    A stable one attracts the flow; whether it also attracts finite steps depends on these."""
+
+    at: np.ndarray
+    kinds: np.ndarray
+
+    def count(self, *kinds: int) -> int:
+        return int(np.isin(self.kinds, kinds).sum())
+
+    @property
+    def listed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates (`LISTED`, 2) and kinds (`LISTED`,), filled up with NaN."""
+        at, kinds = np.full((LISTED, 2), np.nan), np.full(LISTED, np.nan)
+        count = min(LISTED, len(self.at))
+        at[:count], kinds[:count] = self.at[:count], self.kinds[:count]
+        return at, kinds
+
+
+def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[Fixed]:
+    """Every member's fixed points: Newton's method with the exact Jacobian from each cell in which both components
+    change sign, as long as it stays near. Two in one cell are found as one. Signs also change where the motion has a
+    pole or a jump; no fixed point is there, and none is found.
+
+    Args:
+        grid: (ny, nx, 2), evenly spaced.
+        motion: in the plane at its points, (K, ny, nx, 2).
+    """
+    cell = float(grid[0, 1, 0] - grid[0, 0, 0])
+    corners = torch.stack([motion[:, :-1, :-1], motion[:, 1:, :-1], motion[:, :-1, 1:], motion[:, 1:, 1:]])
+    turns = ((corners.amin(0) <= 0) & (corners.amax(0) >= 0)).all(-1)
+    places, row, column = turns.nonzero(as_tuple=True)
+    at, value, slope, found = _newton(plane, places, (grid[:-1, :-1] + cell / 2)[row, column], cell)
+    speeds = motion.norm(dim=-1).flatten(1)
+    # A residual is small or not against the motion elsewhere in the plane, where there is one.
+    usual = torch.where(speeds.isfinite(), speeds, torch.nan).nanmedian(1).values
+    small = value.norm(dim=1) <= 1e-6 * usual[places]
+    flat = (slope == 0).all(2).all(1)  # the inside of a region at rest, which is no point
+    keep = found & small & ~flat
+    kept = [array[keep].cpu().double().numpy() for array in (places, at, slope)]
+    return [_distinct(*(array[kept[0] == k] for array in kept[1:]), cell) for k in range(plane.members)]
+
+
+def _newton(plane: Plane, places: Tensor, start: Tensor, cell: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Newton's method for `inside` = 0 from (M, 2), with steps of at most a cell: where it led, the motion and the
+    Jacobian there, and whether it came to rest within a cell of its start, (M,)."""
+    at, value, slope = start.clone(), torch.zeros_like(start), start.new_zeros(len(start), 2, 2)
+    found = torch.zeros_like(places, dtype=torch.bool)
+    active = torch.arange(len(places), device=places.device)
+    for _ in range(ITERATIONS):
+        value[active] = plane.inside(places[active], at[active])
+        slope[active] = plane.jacobian(places[active], at[active])
+        step = _least_squares(slope[active], -value[active])
+        length = step.norm(dim=1)
+        rests = length <= cell * torch.finfo(at.dtype).eps ** 0.5
+        found[active[rests]] = True
+        ahead = at[active] + step * (cell / length.clamp(min=cell))[:, None]
+        at[active[rests]] = ahead[rests]
+        goes_on = ~rests & ((ahead - start[active]).abs().amax(1) <= 1.001 * cell)
+        active = active[goes_on]
+        at[active] = ahead[goes_on]
+        if not len(active):
+            break
+    return at, value, slope, found
+
+
+def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:
+    """x (M, 2) with matrix x = right, damped by next to nothing so that a singular matrix stops nothing."""
+    square = matrix.mT @ matrix
+    damping = 1e-14 * square.diagonal(dim1=1, dim2=2).sum(1) + torch.finfo(matrix.dtype).tiny
+    r = (matrix.mT @ right[:, :, None])[:, :, 0]
+    a, b, d = square[:, 0, 0] + damping, square[:, 0, 1], square[:, 1, 1] + damping
+    determinant = (a * d - b * b)[:, None]
+    return torch.stack([d * r[:, 0] - b * r[:, 1], a * r[:, 1] - b * r[:, 0]], dim=1) / determinant
+
+
+def _distinct(at: np.ndarray, slopes: np.ndarray, cell: float) -> Fixed:
+    """Fixed points (n, 2) with their Jacobians (n, 2, 2), each once, by x and then by y."""
+    kept: list[int] = []
+    for i, point in enumerate(at):
+        if all(np.abs(point - at[j]).max() > 1e-3 * cell for j in kept):
+            kept.append(i)
+    at, slopes = at[kept], slopes[kept]
+    coarse = np.round(at / cell, 4) + 0.0
+    order = np.lexsort((coarse[:, 1], coarse[:, 0]))
+    return Fixed(at[order], classify(slopes[order]))
+
+
+def classify(jacobian: np.ndarray) -> np.ndarray:
+    """The kinds of fixed points, (n,), from the motion's Jacobians there, (n, 2, 2).
+
+    Its eigenvalues are t/2 +- sqrt(t^2/4 - d), with t the trace and d the determinant: real of two signs at a saddle,
+    real of one sign at a node, complex at a focus, imaginary at a centre. A determinant of 0 is degenerate, as where
+    fixed points form a line. A trace within 1e-6 of the Jacobian's size counts as 0, since the point is not known
+    better, and a determinant within 1e-12 of its square, to which it is computed.
+    """
+    trace = jacobian[:, 0, 0] + jacobian[:, 1, 1]
+    determinant = jacobian[:, 0, 0] * jacobian[:, 1, 1] - jacobian[:, 0, 1] * jacobian[:, 1, 0]
+    size = np.sqrt(np.square(jacobian).sum((1, 2)))
+    turning = trace**2 < 4 * determinant
+    cases = [
+        (np.abs(determinant) <= 1e-12 * size**2, DEGENERATE),
+        (determinant < 0, SADDLE),
+        (np.abs(trace) <= 1e-6 * size, CENTRE),
+        (turning & (trace < 0), STABLE_FOCUS),
+        (turning, UNSTABLE_FOCUS),
+        (trace < 0, STABLE_NODE),
+    ]
+    return np.select(*zip(*cases, strict=True), default=UNSTABLE_NODE).astype(int)

@@ -1,0 +1,34 @@
+"""Adam (Kingma and Ba 2015, algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from ganbench.core.interval import Interval
+from ganbench.optimizers import Memory
+
+
+@dataclass(frozen=True)
+class Update:
+    """theta <- theta - rate m^ / (sqrt(v^) + epsilon) with bias-corrected moments m^, v^ of the gradient."""
+
+    beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5
+    beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    epsilon: Annotated[float, Interval(ge=0)] = 1e-8
+
+    def init(self, theta: Tensor) -> Memory:
+        # The powers of the betas stand for the number of steps: products, where a count would need powers each step.
+        ones = torch.ones(theta.shape[0], 1, dtype=theta.dtype, device=theta.device)
+        return {"mean": torch.zeros_like(theta), "square": torch.zeros_like(theta), "power1": ones, "power2": ones}
+
+    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
+        mean = torch.lerp(memory["mean"], gradient, 1 - self.beta1)
+        square = gradient.square().lerp_(memory["square"], self.beta2)
+        power1, power2 = memory["power1"] * self.beta1, memory["power2"] * self.beta2
+        scale = (square / (1 - power2)).sqrt_().add_(self.epsilon)
+        theta = torch.addcdiv(theta, mean * (-rate / (1 - power1)), scale)
+        return theta, {"mean": mean, "square": square, "power1": power1, "power2": power2}

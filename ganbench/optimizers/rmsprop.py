@@ -1,0 +1,32 @@
+"""RMSProp (Tieleman and Hinton 2012), as in `torch.optim.RMSprop`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from ganbench.core.interval import Interval
+from ganbench.optimizers import Memory
+
+
+@dataclass(frozen=True)
+class Update:
+    """v <- alpha v + (1 - alpha) g^2, theta <- theta - rate g / (sqrt(v) + epsilon), from v = 0.
+
+    TensorFlow's own differs by more than its `decay` (this alpha) of 0.9: it begins at v = 1, and epsilon, 1e-10,
+    stands under the root.
+    """
+
+    alpha: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    epsilon: Annotated[float, Interval(ge=0)] = 1e-8
+
+    def init(self, theta: Tensor) -> Memory:
+        return {"square": torch.zeros_like(theta)}
+
+    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
+        square = gradient.square().lerp_(memory["square"], self.alpha)
+        theta = torch.addcdiv(theta, -rate * gradient, square.sqrt().add_(self.epsilon))
+        return theta, {"square": square}

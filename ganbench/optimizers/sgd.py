@@ -1,0 +1,44 @@
+"""Gradient descent, with optional heavy-ball momentum (negative momentum included) and falling learning rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from ganbench.core.interval import Interval
+from ganbench.optimizers import Memory
+
+
+@dataclass(frozen=True)
+class Update:
+    """v <- momentum v + g, theta <- theta - rate v / k^decay at the k-th step, k = 1, 2, ...: a decay of 1 is a rate of
+    a / k. Nothing is remembered that is not used: of plain descent, nothing.
+    """
+
+    momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
+    decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
+
+    def init(self, theta: Tensor) -> Memory:
+        memory = {}
+        if _used(self.momentum):
+            memory["velocity"] = torch.zeros_like(theta)
+        if _used(self.decay):
+            memory["steps"] = torch.zeros(theta.shape[0], 1, dtype=torch.int64, device=theta.device)
+        return memory
+
+    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
+        after = {}
+        if _used(self.momentum):
+            gradient = after["velocity"] = self.momentum * memory["velocity"] + gradient
+        if _used(self.decay):
+            after["steps"] = memory["steps"] + 1
+            rate = rate / after["steps"].to(theta.dtype) ** self.decay
+        return theta - rate * gradient, after
+
+
+def _used(option: float | Tensor) -> bool:
+    """Whether an option is there; one of each member's own, (K, 1), is, whatever its values."""
+    return isinstance(option, Tensor) or option != 0

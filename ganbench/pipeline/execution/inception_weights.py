@@ -1,0 +1,73 @@
+"""weights: the Inception network's weights for the FID, fetched once, on a machine that has a network."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.request
+from pathlib import Path
+from typing import BinaryIO
+
+from ganbench.core.atomic_files import replacing
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.execution.progress import progress
+
+URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+TIMEOUT_SECONDS = 30
+PART_BYTES = 2**20
+
+
+def fetch(path: Path, sha256: str) -> None:
+    """Have the weights at `path`, whose SHA-256 begins with `sha256`.
+
+    Raises:
+        GanbenchError: they are not there and cannot be fetched, or what is there is something else; the message says
+            which file to put where.
+    """
+    if not path.exists():
+        try:
+            with replacing(path) as temporary:
+                with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
+                    _copy(answer, file, int(answer.headers.get("Content-Length") or 0))
+                verify(temporary, sha256, path)
+        except OSError as error:
+            raise GanbenchError(
+                f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). "
+                + _remedy(path, sha256)
+            ) from None
+    verify(path, sha256)
+
+
+def _copy(answer: BinaryIO, file: BinaryIO, size: int) -> None:
+    """Write what is fetched, `size` bytes of it as far as its server says."""
+    with progress("weights", size / 1e6, "MB") as report:
+        fetched = 0
+        while part := answer.read(PART_BYTES):
+            file.write(part)
+            fetched += len(part)
+            report(fetched / 1e6)
+
+
+def verify(path: Path, sha256: str, place: Path | None = None) -> None:
+    """Refuse weights whose SHA-256 does not begin with `sha256`.
+
+    Args:
+        path: the file.
+        sha256: first characters.
+        place: where it belongs, if not at `path`.
+
+    Raises:
+        GanbenchError: the message says which file to put where.
+    """
+    remedy = _remedy(place or path, sha256)
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GanbenchError(f"evaluate.metrics: fid: {path} cannot be read: {error.strerror}. {remedy}") from None
+    if not found.startswith(sha256):
+        raise GanbenchError(f"evaluate.metrics: fid: {path} has the SHA-256 {found}, not {sha256}... {remedy}")
+
+
+def _remedy(path: Path, sha256: str) -> str:
+    name = URL.rsplit("/", 1)[-1]
+    return f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."

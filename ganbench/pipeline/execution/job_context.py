@@ -1,0 +1,116 @@
+"""What a job is given beside its slice: the place where it works, and how to say how far it is and when to stop."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.core.errors import GanbenchError, out_of_memory
+from ganbench.core.locks import exclusive
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import Journal
+from ganbench.pipeline.execution.progress import Report, progress
+from ganbench.pipeline.execution.shutdown import Stopped, Stopping, end_of_job
+
+GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a job works. Nothing here changes a number, so no file is named after it."""
+
+    folder: str = ""  # of the study's results; without one there is no journal
+    study: str = ""
+    device: str = "auto"
+    checkpoint_seconds: float = 60.0
+    server: str | None = None  # address of an MLflow server, to which training streams
+
+
+class Work:
+    """A job at work, with all it needs of its surroundings."""
+
+    def __init__(
+        self, site: Site | None = None, stopping: Stopping | None = None, journal: Journal | None = None
+    ) -> None:
+        self.site = site or Site(device="auto")
+        self.stopping = stopping or Stopping()
+        self._journal = journal
+
+    @contextmanager
+    def progress(self, what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
+        """Show how far work has come, on the terminal or in the log and in the journal; see `progress`."""
+        with progress(what, total, unit, done) as show:
+
+            def report(amount: float) -> None:
+                rate = show(amount)
+                if self._journal is not None:
+                    self._journal.progress(what, unit, amount, total, rate)
+
+            if self._journal is not None:
+                self._journal.progress(what, unit, done, total, 0.0)
+            yield report
+
+
+@contextmanager
+def at_work(
+    site: Site, stage: str, path: Path, asked_mb: float = 0, since: float | None = None
+) -> Iterator[Work | None]:
+    """A job's surroundings: nobody else does it at the same time, its journal is kept, and signals end it in order.
+
+    Args:
+        site: where it works.
+        stage: the job's stage.
+        path: its file, whose name carries its digest.
+        asked_mb: the memory that a scheduler was asked for; 0 where nobody was.
+        since: when its process began, as a Unix time; now, where one process does several.
+
+    Yields:
+        the job's surroundings; None if another process did the job while this one waited for it.
+    """
+    entry = journal.place(Path(site.folder), stage, path)
+    waited = []
+
+    def waiting(holder: str) -> None:
+        waited.append(holder)
+        print(f"this job is being done by {holder}; waiting for that", file=sys.stderr, flush=True)
+
+    # What tables, figures and report write has the same names whatever made it: one at a time writes there.
+    lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
+    stopping, begun = Stopping(end_of_job()), False
+    try:
+        with stopping.listening(), exclusive(lock, f"{stage} {path.stem}", waiting=waiting):
+            begun = True
+            if waited and path.exists():
+                yield None
+                return
+            kept = Journal(entry, asked_mb, since)
+            kept.begin()
+            try:
+                yield Work(site, stopping, kept)
+            except BaseException as error:
+                if isinstance(error, Stopped) and path.exists():
+                    kept.end()
+                else:
+                    ours = isinstance(error, GanbenchError)
+                    kept.end(_how(error), str(error) if ours else f"{type(error).__name__}: {error}")
+                raise
+            kept.end()
+    except Stopped:  # when all was done, by this process or the one it waited for, it comes too late to mean anything
+        if not path.exists():
+            raise
+        if not begun:
+            yield None
+
+
+def _how(error: BaseException) -> str:
+    """How an attempt ends that ends with this error."""
+    if isinstance(error, Stopped):
+        return journal.OUT_OF_TIME if error.of_time else journal.STOPPED
+    if isinstance(error, GanbenchError) and not isinstance(error, MemoryError):
+        return journal.FAILED
+    said = out_of_memory(error)  # a GPU's own memory is none that a scheduler could be asked for
+    return journal.OUT_OF_MEMORY if said and not re.search(GPU, said) else journal.FAILED

@@ -1,0 +1,66 @@
+"""Progress of long work: a bar when a person watches, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ganbench.core.text import duration, number
+
+LINE_SECONDS = 10.0  # between two lines of a log
+
+Report = Callable[[float], float]
+
+
+@contextmanager
+def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
+    """Show how far work has come.
+
+    Args:
+        what: what is being done.
+        total: how much there is to do, in `unit`s.
+        unit: of the amounts, plural: "run-steps".
+        done: how much was done before; it does not count for the rate.
+
+    Yields:
+        a function to call with the amount done so far; it returns the rate since the start, in units a second.
+    """
+    began = said = time.monotonic()
+    last = done
+
+    def rate_of(amount: float) -> float:
+        return (amount - done) / max(time.monotonic() - began, 1e-9)
+
+    if sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total, completed=done)
+
+            def show(amount: float) -> float:
+                bar.update(task, completed=amount)
+                return rate_of(amount)
+
+            yield show
+        return
+
+    def line(amount: float) -> float:
+        nonlocal said, last
+        now, rate = time.monotonic(), rate_of(amount)
+        if amount == last or (now - said < LINE_SECONDS and amount < total):
+            return rate
+        said, last = now, amount
+        left = f"{duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
+        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
+        return rate
+
+    _print(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
+    yield line
+
+
+def _print(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)

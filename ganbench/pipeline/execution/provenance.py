@@ -1,0 +1,59 @@
+"""What a result was made with."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.core.registry import PACKAGE
+from ganbench.pipeline.execution import processor
+
+
+def now() -> str:
+    """UTC time, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions(device: torch.device) -> dict[str, Any]:
+    """What a job computes with, as recorded with all that it computes: the device, the processor and the kernels that
+    libraries chose for it, how many threads, and versions."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+    return {
+        "device": name,
+        "processor": processor.model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "blas": processor.blas(),
+        "threads": processor.threads(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if device.type == "cuda" else "",
+        "commit": commit(),
+    }
+
+
+def computed_on(about: dict[str, Any]) -> str:
+    """The same in words, without versions: "cpu (x86_64), AMD EPYC, family 25 model 1, PyTorch AVX2, openblas ..."."""
+    threads = about["threads"]
+    parts = [about["device"], about["processor"], f"PyTorch {about['cpu_capability']}", about["blas"]]
+    return ", ".join([*parts, f"{threads} {'thread' if threads == 1 else 'threads'}"])
+
+
+@cache
+def commit() -> str:
+    """The sources' git commit, with '+' where the working tree differs from it; empty outside a repository."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(PACKAGE), *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""

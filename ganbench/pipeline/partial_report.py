@@ -1,0 +1,149 @@
+"""The part of a study that is there already: its tables, figures and report, while the others still run or failed.
+
+They lie in a folder of their own. Nothing of the whole study's is touched, and no lock of a workflow's is asked for:
+result files are only read, and these appear complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from ganbench.analysis import collected
+from ganbench.analysis.collected import Missing
+from ganbench.analysis.columns import MISSING
+from ganbench.core.errors import GanbenchError
+from ganbench.core.locks import exclusive
+from ganbench.core.text import shortened
+from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.processor import one_thread
+from ganbench.pipeline.jobs import Job, looks
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAGES, collect, figures, report, tables
+from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, Standing, Status, look
+
+FOLDER = "partial"
+
+
+class Part(Plan):
+    """The packs of a plan whose runs' outcomes are known: trained and, where they train networks on data, scored.
+
+    Args:
+        whole: the plan of the study.
+        done: whether a job's files are there.
+        folder: where the part is summed up.
+    """
+
+    def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
+        self.study, self.experiments, self.folder = whole.study, whole.experiments, folder
+        self.prepare, self.judge = whole.prepare, whole.judge
+        kept = {name: pack for name, pack in whole.packs.items() if all(map(done, basis(whole, name)))}
+        self.packs = kept
+        known = {run.id for pack in kept.values() for run in pack.runs}
+        self.runs = tuple(run for run in whole.runs if run.id in known)  # in the order of the grid
+        self.train = {name: whole.train[name] for name in kept}
+        self.evaluate = {name: job for name, job in whole.evaluate.items() if name in kept}
+        others = {name: job for name, job in whole.diagnose.items() if name in kept or name not in whole.packs}
+        self.diagnose = {name: job for name, job in others.items() if done(job)}
+
+
+def basis(plan: Plan, pack: str) -> list[Job]:
+    """The jobs that the outcomes of a pack's runs rest on, in the order of their stages."""
+    made_by = {job.path: job for jobs in (plan.prepare, plan.judge) for job in jobs.values()}
+    train, evaluate = plan.train[pack], plan.evaluate.get(pack)
+    inputs = train.inputs if evaluate is None else evaluate.inputs
+    jobs = [*(made_by[path] for path in inputs if path in made_by), train, *([evaluate] if evaluate else [])]
+    return sorted(jobs, key=lambda job: STAGES.index(job.stage))
+
+
+def write(plan: Plan) -> Path:
+    """Make tables, figures and the report of what a study has now, in the folder `partial` of its results.
+
+    Returns:
+        the report.
+
+    Raises:
+        GanbenchError: nothing is there yet, or somebody else is making the same.
+    """
+    one_thread()
+    now = look(plan)
+    standings = {(each.job.stage, each.job.name): each for each in now.standings}
+
+    def done(job: Job) -> bool:
+        return standings[job.stage, job.name].state == DONE
+
+    target = plan.folder / FOLDER
+    part = Part(plan, done, _beside(target))
+    if not part.runs:
+        counts = ", ".join(f"{len(now.of(state)):,} {state}" for state in STATES if now.of(state))
+        raise GanbenchError(
+            f"{plan.folder} holds no run yet whose outcome is known, so there is nothing to report. Jobs: {counts}. "
+            "Wait for the first pack to be trained and scored; `ganbench status` tells how far it is."
+        )
+    with exclusive(plan.folder / f".{FOLDER}.lock", f"the partial report {target}"), _replacing(target):
+        work, tables_folder = Work(Site(device="cpu")), part.collect.path.parent
+        collect.gather(part, tables_folder, work)
+        _missing(plan, part, now, standings).write(tables_folder)
+        for name, stage in (("tables", tables), ("figures", figures), ("report", report)):
+            job = part.jobs(name)[name]
+            stage.run(job.slice, job.path, work)
+        shutil.rmtree(part.folder / "collect")  # for these to read; tables for people lie beside it
+    return target / "report.html"
+
+
+def _missing(plan: Plan, part: Part, now: Status, standings: dict[tuple[str, str], Standing]) -> Missing:
+    rows, counts = [], {experiment: [0, 0] for experiment in plan.experiments}
+    for name, pack in plan.packs.items():
+        if name not in part.packs:
+            lacking = _lacking([standings[job.stage, job.name] for job in basis(plan, name)])
+            about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "why": _why(lacking)}
+            rows += [{"run": run.id, **run.point, **about} for run in pack.runs]
+    for name, job in plan.diagnose.items():
+        for each in looks(job.slice):
+            counts[each["experiment"]][0] += name not in part.diagnose
+            counts[each["experiment"]][1] += 1
+    return Missing(
+        runs=pd.DataFrame(rows, columns=list(MISSING)).astype({"n_train": float, "learning_rate": float}),
+        looks={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
+        stages={stage: {state: count[state] for state in STATES} for stage, count in now.counts().items()},
+        ended=tuple(
+            collected.Job(each.job.stage, each.job.name, each.state, shortened(each.cause), str(each.log or ""))
+            for each in now.of(FAILED, SILENT, STOPPED)
+        ),
+        at=now.at,
+        held=now.held or "",
+    )
+
+
+def _lacking(standings: list[Standing]) -> Standing:
+    """What a pack waits for: of the jobs that are not done the first that failed, or was stopped, or runs, or waits."""
+    return max((each for each in standings if each.state != DONE), key=lambda each: STATES.index(each.state))
+
+
+def _why(standing: Standing) -> str:
+    words = f"{standing.job.stage} {standing.state}"
+    return f"{words}: {shortened(standing.cause)}" if standing.cause else words
+
+
+def _beside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.new")
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[None]:
+    """A new folder beside `folder`, which takes its place when the block ends without an error."""
+    new, old = _beside(folder), folder.with_name(f".{folder.name}.old")
+    for left in (new, old):  # by one that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        yield
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)

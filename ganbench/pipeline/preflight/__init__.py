@@ -1,0 +1,1 @@
+"""What is tried and measured before any job starts."""

@@ -1,0 +1,129 @@
+"""Whether a method's networks and batches fit into memory: counted on the meta device: nothing is allocated.
+
+Counts are lower bounds of what a run needs, so that what is refused here could not have run.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.data import DataSpec
+from ganbench.engine.evaluate import BATCH
+from ganbench.engine.train import CHUNK, snapshot_steps
+from ganbench.games.gan import initial_module
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.limits import machine_memory
+from ganbench.study.grid import Run
+from ganbench.study.schema import Study
+
+LARGE_BATCH = 4096  # beyond which activations are counted too: running a network there takes seconds of imports
+SINGLE = 4  # bytes of a number in float32
+COPIES = 3  # of the parameters: themselves, their gradient, and the next ones
+
+
+def memory_fault(study: Study, run: Run, available: int) -> str | None:
+    """Why a run cannot fit into memory, and what to change; None if it may fit.
+
+    Args:
+        study: that the run is of.
+        run: one run of the method.
+        available: bytes, see `memory_of`.
+
+    Returns:
+        A sentence with the memory needed, the memory available, the largest part of it and a remedy.
+    """
+    needs = needed(study, run)
+    if sum(needs.values()) <= available:
+        return None
+    largest = max(needs, key=needs.__getitem__)
+    return (
+        f"needs at least {_size(sum(needs.values()))} of memory, but there are {_size(available)}: most of it for "
+        f"{largest} ({_size(needs[largest])}); choose smaller values"
+    )
+
+
+def needed(study: Study, run: Run) -> dict[str, int]:
+    """Bytes that one run needs at least, by what they are for; nothing is allocated."""
+    if not run.choice("architecture"):
+        return {}
+    architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
+    latent = getattr(architecture, "latent_size", None)
+    if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # which is told of where it is tried
+        return {}
+    train, evaluate = run.train, study.evaluate
+    number = SINGLE if train.dtype == "float32" else 2 * SINGLE
+    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
+    counted = {
+        player: _counted(architecture, player, data, shape, train.batch_size > LARGE_BATCH)
+        for player, shape in shapes.items()
+    }
+    parameters = sum(size for size, _ in counted.values())
+    kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
+    example = prod(data.shape)
+    words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
+    return {
+        f"parameters, gradients and {kept} snapshots of both networks ({words})": (COPIES + kept) * number * parameters,
+        f"activations of batch_size {train.batch_size:,}": number
+        * train.batch_size
+        * sum(outputs for _, outputs in counted.values()),
+        f"latent_size {architecture.latent_size:,} at batch_size {train.batch_size:,}": 2
+        * number
+        * min(CHUNK, train.steps)
+        * train.batch_size
+        * architecture.latent_size,
+        f"the {data.train:,} training examples": SINGLE * data.train * example,
+        f"evaluate.samples {evaluate.samples:,}": SINGLE
+        * (
+            evaluate.samples * (example + architecture.latent_size)
+            + min(BATCH, evaluate.samples) * counted["generator"][1]
+        ),
+        f"train.curve_bins {train.curve_bins:,}": 3 * 2 * SINGLE * 8 * min(train.curve_bins, train.steps),
+    }
+
+
+def memory_of(plan: Plan, *, here: bool = True) -> int:
+    """Bytes of memory that a job of the study may take: of this machine or its container, or what a cluster gives.
+
+    Args:
+        plan: of the study.
+        here: whether jobs will run on this machine.
+    """
+    most = plan.study.machine.most_memory_mb
+    if not here:
+        return 2**63 if most is None else most * 2**20
+    return machine_memory()
+
+
+def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:
+    """Parameters of a network, and numbers that its layers give out for one example; zeros where it cannot be counted.
+
+    A user's network that cannot be built on the meta device, or has another fault, is told of where it is tried.
+    """
+    outputs = 0
+
+    def add(_: nn.Module, __: Any, output: Any) -> None:
+        nonlocal outputs
+        outputs += output.numel() if isinstance(output, torch.Tensor) else 0
+
+    parameters = 0
+    try:
+        with torch.device("meta"), torch.no_grad():
+            module = initial_module(architecture, player, data, seed=0)
+            parameters = sum(each.numel() for each in module.parameters() if each.is_meta)
+            for part in module.modules():
+                if not list(part.children()):
+                    part.register_forward_hook(add)
+            if run:
+                module(torch.zeros(2, *shape))
+    except Exception:  # whatever a user's file may raise
+        pass
+    return parameters, outputs // 2
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"

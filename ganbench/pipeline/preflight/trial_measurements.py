@@ -1,0 +1,298 @@
+"""The trial of what measures: data sets, judges, metrics and instruments, on a few examples and runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
+from ganbench.analysis.outcome import KL
+from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
+from ganbench.contracts.measuring import metric_fault, reading_fault
+from ganbench.contracts.repeating import repeated
+from ganbench.contracts.steps import CPU
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.metric_info import columns_fault
+from ganbench.core.registry import PACKAGE
+from ganbench.core.text import listing
+from ganbench.core.tree import Tree
+from ganbench.data import DataSpec, Examples
+from ganbench.engine.diagnose import played
+from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.train import Training
+from ganbench.games import Member, Rules
+from ganbench.judges import Look, silent
+from ganbench.pipeline.execution import instantiation
+from ganbench.pipeline.execution.instantiation import rules_of
+from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.study.claims import VIEWS, Claim, names, quantities
+from ganbench.study.grid import Run
+from ganbench.study.schema import Experiment
+from ganbench.study.selectors import Selector, matches
+from ganbench.study.value_types import Choice
+
+if TYPE_CHECKING:
+    from ganbench.pipeline.preflight.trial import Trial
+
+LOAD_SECONDS = 120.0  # of processor time, for a data set: decoding many files takes its time
+QUICK_SECONDS = 10.0  # what is loaded in less is loaded twice
+# What a judge learns and what an instrument looks at cannot be made small from outside: those of the package, which its
+# own tests try, are ended after a while, and the others' authors are told that theirs were.
+PATIENCE_SECONDS = 5.0
+SAMPLES, SHOWN = 16, 4
+STAND_IN_FEATURES = 8
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A judge that knows nothing, in place of one that a few examples cannot teach: metrics are tried with it."""
+
+    modes: int
+
+    def look(self, memory: Tree, examples: np.ndarray) -> Look:
+        """The first values of every example as its features, and the modes in turn."""
+        features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
+        modes = np.arange(len(examples)) % self.modes
+        return Look(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)
+
+
+class Measuring:
+    """What of a trial has to do with data and with what looks at runs."""
+
+    def __init__(self, plan: Plan, trial: Trial) -> None:
+        self.plan, self.trial = plan, trial
+        self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
+        self._metrics: dict[Choice, Any] = {}
+        self._panels: dict[Choice, Panel] = {}
+        self._instruments: dict[str, Any] = {}
+        self._measured: set[str] = set()  # names that claims may ask for
+
+    # Data sets and judges -------------------------------------------------------------------------------------------
+
+    def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
+        """A data set's spec, and a few of its examples."""
+        if choice not in self._data:
+            made = self.trial.build("grid", choice)
+            examples = few(self._examples(choice, made))
+            self._data[choice] = made.spec, examples
+            self._judge(choice, made, examples)
+        spec, examples = self._data[choice]
+        return spec, examples.train
+
+    def _examples(self, choice: Choice, made: Any) -> Examples:
+        """A data set's examples: prepared ones, which have been held to the contract, where there are any."""
+        job = next(job for job in self.plan.prepare.values() if job.slice["dataset"] == _named(choice))
+        if job.done:
+            return instantiation.examples(job.path)
+        began = time.process_time()
+        with self.trial.attempt("grid", [choice], LOAD_SECONDS):
+            examples = made.load()
+            fault = examples_fault(made.spec, examples)
+        self.trial.refuse("grid", choice, fault)
+        if time.process_time() - began < QUICK_SECONDS:
+            with self.trial.attempt("grid", [choice], LOAD_SECONDS):
+                examples, fault = loaded(made)
+            self.trial.refuse("grid", choice, fault)
+        return examples
+
+    def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
+        member = registry.find("judge", made.judge)
+        choice = Choice(family="judge", name=made.judge, options=member.complete({}))
+        judge = self.trial.build("grid", choice)
+
+        def fitted() -> str | None:
+            memory, fault = repeated(lambda: judge.fit(examples, silent))
+            if fault:
+                return f"its fit() {fault}"
+            return judge_fault(judge, memory, examples.train, made.spec.modes)
+
+        with self.trial.attempt("grid", [choice]):
+            untrained = {**judge.untrained(examples), "accuracy": 0.0}
+            fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
+        self.trial.refuse("grid", choice, fault)
+        if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
+            self.patiently(f"the judge of {dataset.label}", choice, fitted, declines=True)
+
+    def patiently(self, where: str, choice: Choice, fault: Any, *, declines: bool = False) -> None:
+        """Hold what cannot be made small to its contract, as far as it comes in a while.
+
+        Args:
+            where: place in the study.
+            choice: the member.
+            fault: gives its fault.
+            declines: whether its own refusal is no fault: few examples teach little.
+        """
+        found = None
+        with self.trial.attempt(where, [choice]):
+            try:
+                with limited(PATIENCE_SECONDS):
+                    found = fault()
+            except TooLong:
+                if not choice.member.path.is_relative_to(PACKAGE):
+                    note = f"{where}: {choice.member.path} was not done after {PATIENCE_SECONDS:g} seconds of processor"
+                    self.trial.say({"note": f"{note} time; it was not tried to its end."})
+            except GanbenchError:
+                if not declines:
+                    raise
+        self.trial.refuse(where, choice, found)
+
+    # Metrics --------------------------------------------------------------------------------------------------------
+
+    def columns(self) -> None:
+        """Hold the metrics' columns to the contract, and to one another: each fills columns of its own."""
+        if not self.plan.gans:
+            return
+        taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
+        for choice in self.plan.study.evaluate.metrics:
+            made = self._metrics[choice] = self.trial.build("evaluate.metrics", choice)
+            with self.trial.attempt("evaluate.metrics", [choice]):
+                columns = made.columns
+                fault = columns_fault(columns)
+            self.trial.refuse("evaluate.metrics", choice, fault)
+            for name in columns:
+                for each in (name, f"{name}_final"):  # of the snapshots, and of the runs
+                    if each in taken:
+                        fault = f"column {each!r} is one of {taken[each]} already; call it something else"
+                        self.trial.refuse("evaluate.metrics", choice, fault)
+                    taken[each] = f"metric {choice.label}"
+            self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
+        if not any(KL in made.columns for made in self._metrics.values()):
+            self.trial.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
+        self._fit_some_data()
+
+    def _fit_some_data(self) -> None:
+        """Every metric says something of one data set at least."""
+        datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
+        specs = {dataset: self.trial.build("grid", dataset).spec for dataset in datasets}
+        for choice, made in self._metrics.items():
+            faults = {
+                dataset.label: self.trial.supported("evaluate.metrics", choice, made, spec)
+                for dataset, spec in specs.items()
+            }
+            if all(faults.values()):
+                why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+                raise GanbenchError(
+                    f"evaluate.metrics: {choice.label} says nothing of any data set of the study ({why})."
+                )
+
+    def _panel(self, dataset: Choice) -> Panel:
+        """What scores examples of a data set, its metrics held to their contract."""
+        if dataset not in self._panels:
+            spec, examples = self._data[dataset]
+            judge = StandIn(spec.modes)
+            images = np.resize(examples.train, (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
+            ready = []
+            for choice, made in self._metrics.items():
+                # The FID's network takes seconds an image; its weights are looked at, and its tests try it.
+                if choice.member.name == "fid" or made.supports(spec) is not None:
+                    continue
+                real, generated = (judge.look({}, half) for half in (images, images[: len(images) // 2].copy()))
+                self.trial.hold(
+                    "evaluate.metrics",
+                    choice,
+                    [choice],
+                    lambda made=made, looks=(real, generated): metric_fault(made, spec, *looks),
+                )
+                ready.append((choice, made))
+            with self.trial.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
+                self._panels[dataset] = Panel.of(judge, {}, [made for _, made in ready], spec, images)
+        return self._panels[dataset]
+
+    def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
+        """Evaluate the snapshots of what was trained."""
+        dataset, choice = run.choice("dataset"), run.choice("architecture")
+        panel = self._panel(dataset)
+        with self.trial.attempt(f"grid: {run.contender}", [choice, *self.plan.study.evaluate.metrics]):
+            generators = trees[0]["snapshots"]["generator"]
+            evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
+
+    # Instruments ----------------------------------------------------------------------------------------------------
+
+    def diagnosis(
+        self, run: Run, rules: Rules, training: Training, members: Sequence[Member], trees: Sequence[Tree]
+    ) -> None:
+        """Put a method before the experiments that look at it."""
+        for name, experiment in self.plan.experiments.items():
+            choice, where = experiment.diagnostic, f"diagnose.{name}"
+            if _of_study(experiment) or not matches(experiment.of, run.point):
+                continue
+            made = self._instrument(name, experiment)
+            if self.trial.supported(where, choice, made, rules) is not None:
+                continue
+
+            def fault(made: Any = made) -> str | None:
+                kept = [tree["snapshots"] for tree in trees]
+                how = {"device": CPU, "dtype": training.dtype}
+                shown = played(rules, training.dynamics, training.update, members, kept, training.snapshots, **how)
+                columns, reading = made.columns(rules), made.measure(shown)
+                return reading_fault(columns, reading, len(members))
+
+            key = (name, run.choices[0].member.name)  # once a kind of game
+            self.trial.once(key, lambda fault=fault: self.patiently(where, choice, fault))  # noqa: B023
+
+    def instruments(self) -> None:
+        """Every instrument can look at what it is asked to, and measures what claims need of it."""
+        for name, experiment in self.plan.experiments.items():
+            made, choice, where = self._instrument(name, experiment), experiment.diagnostic, f"diagnose.{name}"
+            if _of_study(experiment):
+                self._know(name, made, choice, None)
+                if not choice.member.path.is_relative_to(PACKAGE):
+                    self.patiently(
+                        where, choice, lambda made=made: reading_fault(made.columns(None), made.measure(None), None)
+                    )
+                continue
+            looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}
+            for run in looked.values():
+                rules = rules_of(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
+                fault = self.trial.supported(where, choice, made, rules)
+                if fault is None:
+                    self._know(name, made, choice, rules)
+                elif experiment.of != Selector():
+                    raise GanbenchError(f"{where}: {choice.label} cannot look at {run.contender}: {fault}")
+        self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
+        collapse_seen = any(KL in made.columns for made in self._metrics.values())
+        for claim in self.plan.study.claims:
+            if not collapse_seen:
+                _collapse_unseen(self.plan, claim)
+            for quantity in sorted(quantities(claim)):
+                if quantity not in self._measured:
+                    raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
+
+    def _instrument(self, name: str, experiment: Experiment) -> Any:
+        if name not in self._instruments:
+            self._instruments[name] = self.trial.build(f"diagnose.{name}", experiment.diagnostic)
+        return self._instruments[name]
+
+    def _know(self, name: str, made: Any, choice: Choice, rules: Rules | None) -> None:
+        with self.trial.attempt(f"diagnose.{name}", [choice]):
+            columns = made.columns(rules)
+            fault = columns_fault(columns)
+        self.trial.refuse(f"diagnose.{name}", choice, fault)
+        self._measured |= {f"{name}.{column}" for column in columns}
+
+
+def _collapse_unseen(plan: Plan, claim: Claim) -> None:
+    """Refuse a claim about outcomes that are not known where no metric shows a collapse."""
+    trained = [run.point for run in plan.runs if run.choice("architecture")]
+    for test in claim.decide:
+        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(names(test)))
+        if unseen and any(matches(of, point) for _, of in test.test.selections() for point in trained):
+            raise GanbenchError(
+                f"claims.{claim.id}: {listing(unseen)} of runs that train networks on data cannot be known without the "
+                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                "outcome.diverged."
+            )
+
+
+def _of_study(experiment: Experiment) -> bool:
+    return experiment.diagnostic.member.constants.get("of") == "study"
+
+
+def _named(choice: Choice) -> dict[str, Any]:
+    return {"name": choice.name, "options": choice.options}

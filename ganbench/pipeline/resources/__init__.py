@@ -1,0 +1,1 @@
+"""What jobs need of time, memory and disk."""

@@ -1,0 +1,215 @@
+"""What a study will take on this machine: a few steps, snapshots and looks of every contender, timed; memory and disk,
+counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+
+import torch
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.core.source_digests import digest
+from ganbench.engine import fusing
+from ganbench.engine.evaluate import Panel
+from ganbench.engine.out_of_memory import OutOfMemory
+from ganbench.engine.subpacks import release
+from ganbench.engine.train import Training, snapshot_steps
+from ganbench.games import Member, Rules
+from ganbench.pipeline.execution.instantiation import examples, rules_of
+from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.stage_times import Timings
+from ganbench.pipeline.stages.train import training_of
+from ganbench.study.grid import Run, slug
+from ganbench.study.schema import Experiment
+from ganbench.study.selectors import matches
+from ganbench.study.value_types import Choice
+
+# Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
+# on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
+PASSES = 6
+COPIES = 10
+STEP_SECONDS = 30.0  # of processor time, that the steps of a pack are waited for
+LOOKS_SECONDS = 15.0  # that the looks of instruments are timed for, in all
+LOADED = 2  # times that data are loaded to be prepared, to see whether they are the same
+FID_SECONDS = 0.25  # an image through the Inception network, on one core
+FID_BYTES = 3 * 2**30
+
+
+class Estimator:
+    """Times a study's work on this machine.
+
+    Args:
+        plan: of the study.
+        place: where its packs would compute.
+    """
+
+    def __init__(self, plan: Plan, place: torch.device) -> None:
+        self._plan, self._place = plan, place
+        self._known: dict[str, _Data] = {}
+        self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
+
+    def timings(self, known: Timings | None = None) -> Timings:
+        """Of what is no matter of a contender.
+
+        Args:
+            known: from an earlier time, taken again where nothing has changed.
+        """
+        jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
+        value = digest([self._place.type, *(job.digest for job in jobs)])
+        if known is not None and known.digest == value:
+            return known
+        data = {
+            choice.label: self._data(choice) for run in self._plan.runs if (choice := run.choice("dataset")) is not None
+        }
+        return Timings(
+            start=timing.STARTED_SECONDS,
+            prepare={slug(label): each.loading for label, each in data.items()},
+            judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
+            panel={label: each.panel[1] for label, each in data.items()},
+            looks=self._looks(),
+            digest=value,
+        )
+
+    def estimate(self, runs: Sequence[Run], known: Estimate | None = None) -> Estimate:
+        """What the runs of a contender will take.
+
+        Args:
+            runs: of the contender.
+            known: from an earlier time, taken again where nothing has changed.
+
+        Raises:
+            GanbenchError: they cannot be played as asked.
+        """
+        trained, scored = self._plan.train_digests, self._plan.evaluate_digests
+        # Which runs train together, and whether fused, changes no result, but how long it takes.
+        value = digest([self._place.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
+        if known is not None and known.digest == value:
+            return replace(known, parameters=tuple(known.parameters))
+        try:
+            return replace(self._estimate(runs), digest=value)
+        except GanbenchError as error:
+            raise GanbenchError(f"grid: {runs[0].contender}: {error}") from None
+
+    def _estimate(self, runs: Sequence[Run]) -> Estimate:
+        run, plan = runs[0], self._plan
+        rules, training = self._game(run)
+        together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
+        fused, _ = fusing.decide(plan.study.pack.fuse, rules, len(together), self._place)
+        members = [_member(each) for each in (together if fused else together[:1])]
+        step = self._step_seconds(rules, training, members)
+        sizes = tuple(len(names) for names in rules.parameters.values())
+        size = 4 if training.dtype == torch.float32 else 8
+        snapshots = sum(sizes) * size * len(training.snapshots)
+        scoring, scoring_memory = self._scoring(run, rules, sizes)
+        return Estimate(
+            run.contender,
+            len(runs),
+            sizes,
+            seconds=training.steps * step,
+            bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
+            # Snapshots twice, while they are written; gradients, moments and what dynamics keep beside the parameters;
+            # and what the forward passes leave for the backward ones, of which every number took about a hundred
+            # operations.
+            memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(rules) // 100,
+            scoring=scoring,
+            scoring_memory=scoring_memory,
+        )
+
+    def _step_seconds(self, rules: Rules, training: Training, members: Sequence[Member]) -> float:
+        """Seconds of a member's training step, among as many as fit into memory together; of one alone, where a step of
+        all takes too long to be timed, or at least the longest that is waited for.
+
+        Raises:
+            OutOfMemory: a single member does not fit.
+        """
+        try:
+            with limited(STEP_SECONDS):
+                return timing.step_seconds(rules, training, members, self._place) / len(members)
+        except OutOfMemory:
+            if len(members) == 1:
+                raise
+            fewer = members[: len(members) // 2]
+        except TooLong:
+            if len(members) == 1:
+                return STEP_SECONDS
+            fewer = members[:1]
+        release(self._place)
+        return self._step_seconds(rules, training, fewer)
+
+    def _game(self, run: Run) -> tuple[Rules, Training]:
+        settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
+        images = self._data(dataset).examples.train if dataset else None
+        return rules_of(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
+
+    def _data(self, choice: Choice) -> _Data:
+        if choice.label not in self._known:
+            self._known[choice.label] = _Data(self._plan, choice)
+        return self._known[choice.label]
+
+    def _scoring(self, run: Run, rules: Rules, sizes: tuple[int, ...]) -> tuple[float, int]:
+        """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
+        if not run.choice("architecture"):
+            return 0.0, 0
+        evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
+        count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
+        generator = rules.start(_member(run))["generator"].numpy()
+        panel, _ = self._data(run.choice("dataset")).panel
+        architecture = run.choice("architecture").build()
+        seconds = timing.snapshot_seconds(panel, architecture, data, generator, evaluate.samples, self._place)
+        fid = any(metric.member.name == "fid" for metric in evaluate.metrics)
+        examples = evaluate.samples * 4 * prod(data.shape)
+        memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
+        return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
+
+    def _looks(self) -> dict[str, dict[str, float]]:
+        """Seconds of a look by experiment and contender, as far as they could be timed: of every experiment one first,
+        then of the others for as long as there is time."""
+        waiting: list[tuple[int, Experiment, Run]] = []
+        for experiment in self._plan.study.diagnose:
+            if experiment.diagnostic.build().of != "study":
+                looked = {run.contender: run for run in self._plan.runs if matches(experiment.of, run.point)}
+                waiting += [(place, experiment, run) for place, run in enumerate(looked.values())]
+        found: dict[str, dict[str, float]] = {}
+        began = time.monotonic()
+        for place, experiment, run in sorted(waiting, key=lambda each: each[0]):
+            if place and time.monotonic() - began > LOOKS_SECONDS:
+                break
+            instrument, (rules, training) = experiment.diagnostic.build(), self._game(run)
+            if instrument.supports(rules) is None:
+                seconds = timing.look_seconds(instrument, rules, training, _member(run), self._place)
+                found.setdefault(experiment.name, {})[run.contender] = seconds
+        return found
+
+
+class _Data:
+    """A data set as the estimate knows it: its examples, as they are prepared or would be, and its judge before any
+    training."""
+
+    def __init__(self, plan: Plan, choice: Choice) -> None:
+        self._plan, self._dataset = plan, choice.build()
+        prepared = plan.prepare[slug(choice.label)]
+        began = time.process_time()
+        self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
+        self.loading = LOADED * (time.process_time() - began)
+        judge = registry.find("judge", self._dataset.judge)
+        self.judge = judge.build(judge.complete({}))
+
+    @cached_property
+    def panel(self) -> tuple[Panel, float]:
+        """What scores, but for the FID with its slow network, and the seconds to set that up."""
+        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.member.name != "fid"]
+        memory, began = self.judge.untrained(self.examples), time.process_time()
+        panel = Panel.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
+        return panel, time.process_time() - began
+
+
+def _member(run: Run) -> Member:
+    return Member(run.seed, run.n_train, run.learning_rate)

@@ -1,0 +1,118 @@
+"""What a study will take, as tables for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ganbench.core.text import duration, plural
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources import requests
+from ganbench.pipeline.resources.cluster_profile import Profile
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, Timings, by_stage, elapsed, job_seconds
+from ganbench.pipeline.stages import STAGES
+
+
+class Name:
+    """A name in a cell: where it is too long, it breaks between its words, after a hyphen."""
+
+    def __init__(self, name: str) -> None:
+        self._parts = re.findall(r"[^-]+-*|-+", name)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(max(map(len, self._parts)), sum(map(len, self._parts)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [""]
+        for part in self._parts:
+            if lines[-1] and len(lines[-1] + part) > options.max_width:
+                lines.append("")
+            lines[-1] += part
+        yield Text("\n".join(lines), overflow="fold")
+
+
+def estimates(plan: Plan, found: list[Estimate]) -> Table:
+    """By contender: runs, packs, parameters, minutes of one core, and room on disk."""
+    title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("contender")
+    for column in ("runs", "packs", "parameters\nD + G", "core-\nminutes", "disk"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for estimate in found:
+        packs = sum(pack.runs[0].contender == estimate.contender for pack in plan.packs.values())
+        sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
+        minutes = f"{estimate.runs * estimate.seconds / 60:.1f}"
+        disk = f"{estimate.runs * estimate.bytes / 1e6:.1f} MB"
+        table.add_row(Name(estimate.contender), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
+    return table
+
+
+def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -> Iterator[RenderableType]:
+    """By stage: jobs, how many of them are to do, and the minutes of one core that these take; and when all will be
+    done.
+
+    Args:
+        plan: of the study.
+        found: what runs take.
+        timings: what the rest takes.
+        where: the jobs run, in words.
+    """
+    known = {estimate.contender: estimate for estimate in found}
+    jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
+    waiting = [job for job in jobs if not job.done]
+    seconds = {job.path: job_seconds(plan, job, known, timings) for job in waiting}
+    counts, todo = Counter(job.stage for job in jobs), by_stage(seconds, waiting)
+    table = Table()
+    table.add_column("stage", no_wrap=True)
+    for column in ("jobs", "to do", "core-minutes"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for stage, count in counts.items():
+        left, total = todo.get(stage, (0, 0.0))
+        table.add_row(stage, f"{count:,}", f"{left:,}", f"{total / 60:.1f}")
+    yield table
+    if not waiting:
+        yield f"{plural(len(jobs), 'job')}, all up to date."
+        return
+    whole = elapsed(seconds, waiting, timings.at_once) + WORKFLOW_SECONDS
+    yield (
+        f"{plural(len(jobs), 'job')}, {len(waiting):,} of them to do; Snakemake counts {len(waiting) + 1:,}, its rule "
+        f"`all` among them. About {duration(whole)} {where}, {plural(timings.at_once, 'job')} at a time "
+        f"({sum(seconds.values()) / 60:,.0f} core-minutes)."
+    )
+
+
+def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
+    """What the jobs that are to do will ask of a cluster, stage by stage."""
+    known = {estimate.contender: estimate for estimate in found}
+    rows = requests.summary(plan, known)
+    if not rows:
+        out.print(f"Nothing is left to ask of {cluster.executor}.")
+        return
+    title = f"asked of {cluster.executor}, at most {cluster.at_once} jobs at once"
+    table = Table(title=title, title_justify="left")
+    for column in ("stage", "jobs", "GPUs each", "memory each", "time each", "job-hours at most"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for stage, asked in rows.items():
+        cells = (asked["gpu"], f"{asked['mem_mb']:,} MB", f"{asked['runtime']} min", f"{asked['hours']:,.1f}")
+        table.add_row(stage, f"{asked['jobs']:,}", *map(str, cells))
+    out.print(table)
+    retried = (
+        f"A job that is stopped, out of time or killed is tried again up to {plural(cluster.retries, 'time')}: what is "
+        "finished is kept, training goes on from its checkpoint, and who was short of memory gets twice as much."
+        if cluster.retries
+        else "A job that fails is not tried again: the profile has no retries."
+    )
+    out.print(f"{retried} Times are {requests.SAFETY:g} times the estimate for one CPU core; on GPUs packs take less.")
+    needed = requests.attempts(plan, known)
+    if needed > cluster.retries:
+        out.print(
+            f"Note: the slowest pack may take up to {plural(needed, 'job')} of {plan.study.machine.longest_minutes} "
+            f"minutes; set `retries: {needed}` in the profile, or a longer machine.longest_minutes."
+        )

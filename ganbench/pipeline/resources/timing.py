@@ -1,0 +1,151 @@
+"""How fast this machine is at a study's work: a few real steps, snapshots and looks are timed.
+
+For estimates only: no result depends on what is measured here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganbench.data import DataSpec, Examples
+from ganbench.diagnostics import Instrument
+from ganbench.engine.diagnose import diagnose
+from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.train import Training, train
+from ganbench.games import CHUNK, Match, Member, Rules
+from ganbench.pipeline.execution.instantiation import CPU
+from ganbench.pipeline.preflight.limits import TooLong, limited
+
+STARTED_SECONDS = time.process_time()  # what a process needs until it has imported all that a job works with
+STEPS_SECONDS = 0.2  # that the steps of a method are timed for, about
+JUDGE_SECONDS = 1.5
+MOST_SAMPLES = 1000  # generated and scored; more take in proportion
+LOOK_SECONDS = 3.0
+LONGER = 2.0
+
+
+class _Enough(Exception):
+    """The time that a measurement may take is over."""
+
+
+def clock_of(place: torch.device) -> Callable[[], float]:
+    """What tells the time of work at this place. On a CPU it counts what this process had of it: other programs that
+    keep the machine busy now are no matter of the study."""
+    if place.type != "cuda":
+        return time.process_time
+
+    def clock() -> float:
+        torch.cuda.synchronize(place)  # kernels are only launched by what Python has done
+        return time.perf_counter()
+
+    return clock
+
+
+def seconds_of(work: Callable[[], object], place: torch.device = CPU) -> float:
+    """How long some work takes."""
+    clock = clock_of(place)
+    began = clock()
+    work()
+    return clock() - began
+
+
+def step_seconds(rules: Rules, training: Training, members: Sequence[Member], place: torch.device) -> float:
+    """Seconds of a training step of all members together, with what it records and the snapshots it keeps."""
+    watch = _Stopwatch(training.dynamics, place)
+    with suppress(_Enough):
+        train(rules, replace(training, dynamics=watch), members, device=place)
+    watch.begun.append(watch.clock())
+    # The first step does what later ones need not, and any may meet a busy machine: the shortest tells what one takes.
+    steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]
+    # Random numbers are drawn for CHUNK steps at once, between two chunks.
+    match = Match(rules, members, place, training.dtype)
+    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.draws), place) / CHUNK
+
+
+class _Stopwatch:
+    """Dynamics that note when each of their steps begins, and end training when they have seen enough."""
+
+    def __init__(self, dynamics: Any, place: torch.device) -> None:
+        self._dynamics = dynamics
+        self.clock = clock_of(place)
+        self.begun: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dynamics, name)
+
+    def step(self, *given: Any) -> Any:
+        now = self.clock()  # when the step before has ended
+        if len(self.begun) > 1 and now - self.begun[1] > STEPS_SECONDS:
+            raise _Enough
+        self.begun.append(now)
+        return self._dynamics.step(*given)
+
+
+def judge_seconds(judge: Any, examples: Examples) -> float:
+    """Seconds to fit a judge: of all its steps, whether or not it ends early."""
+    began = time.process_time()
+    done = steps = 1
+
+    def report(step: int, total: int) -> None:
+        nonlocal done, steps
+        done, steps = step, total
+        if time.process_time() - began > JUDGE_SECONDS:
+            raise _Enough
+
+    try:
+        judge.fit(examples, report)
+    except _Enough:
+        return (time.process_time() - began) * steps / done
+    return time.process_time() - began
+
+
+def snapshot_seconds(
+    panel: Panel, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, place: torch.device
+) -> float:
+    """Seconds to score one snapshot.
+
+    Args:
+        panel: what scores.
+        architecture, data: what the generator is.
+        generator: its parameters, (P,).
+        samples: how many examples are generated and scored.
+        place: where they are generated.
+    """
+    tried = min(samples, MOST_SAMPLES)
+
+    def score() -> None:
+        evaluate(panel, architecture, data, 0, generator[None], tried, 1, place)
+
+    score()
+    return seconds_of(score, place) * samples / tried
+
+
+def look_seconds(
+    instrument: Instrument, rules: Rules, training: Training, member: Member, place: torch.device
+) -> float:
+    """Seconds of a look of an instrument at one run, on a path made up for it; at most LOOK_SECONDS are spent on it,
+    and a longer look counts as one of LONGER times as much."""
+    random, count = np.random.default_rng(0), len(training.snapshots)
+    tree: dict[str, Any] = {"step": np.array(training.snapshots)}
+    for player, theta in rules.start(member).items():
+        walk = random.standard_normal((count, len(theta))).cumsum(axis=0)
+        tree[player] = theta.double().numpy() + 1e-2 * walk / count**0.5
+    moved = (rules, training.dynamics, training.update)
+
+    def look() -> None:
+        where = {"device": place, "dtype": training.dtype}
+        diagnose(instrument, *moved, [member], [tree], training.snapshots, **where)
+
+    try:
+        with limited(LOOK_SECONDS):
+            return seconds_of(look, place)
+    except TooLong:
+        return LONGER * LOOK_SECONDS

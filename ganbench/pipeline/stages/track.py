@@ -1,0 +1,90 @@
+"""Stage `track`: shows a study's collected results in MLflow, one experiment per study and one MLflow run per run.
+
+The files are the truth and MLflow is a view of them, so this stage may run at any time and any number of times. A run
+that is there and complete is left alone; one cut short is deleted and written anew; one whose numbers changed gets a
+new MLflow run, and the old one is tagged `ganbench.superseded`. What training streamed (`ganbench.tracking.live`) is
+deleted when the runs from the files are there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ganbench.analysis.collected import Collected
+from ganbench.core.locks import exclusive
+from ganbench.pipeline.execution.job_context import Work
+from ganbench.tracking.address import database_of, public
+from ganbench.tracking.environment import QUIET, environment, silence
+from ganbench.tracking.pictures import Frame, frame_of
+from ganbench.tracking.records import records
+from ganbench.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What one call of `track` did."""
+
+    created: int  # MLflow runs written
+    present: int  # MLflow runs that were already there, complete and up to date
+    superseded: int  # older MLflow runs of the same points of the grid, newly tagged as such
+    metrics: int  # metric points logged
+    artifacts: int  # pictures logged
+
+
+def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
+    """Run the stage's job: track what is collected. Others write to the store too, so no file stays as it left it."""
+    with work.progress(f"track {slice['study']}: read", 1, "study") as report:
+        collected = Collected.read(Path(slice["collected"]))
+        report(1)
+    with work.progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
+        track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
+    return []
+
+
+def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, int], None] | None = None) -> Tracked:
+    """Brings MLflow up to date with a study's collected results.
+
+    Args:
+        collected: the study's collected results.
+        study: name of the study, and of the MLflow experiment.
+        uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
+        report: called as `report(done, total)` after every run.
+
+    Raises:
+        GanbenchError: the store cannot be reached or written; the message names it and the remedy.
+    """
+    database = database_of(uri)
+    # One writer at a time: processes that open a new SQLite store at once break it, and two that meet at a server
+    # would both find a run missing and write it twice.
+    beside = database if database is not None else collected.folder.resolve()
+    lock = beside.with_name(f".{beside.name}.track.lock")
+    what = f"the MLflow store {public(uri)}"
+    with exclusive(lock, what, waiting=partial(_say_waiting, what)), environment(QUIET), silence():
+        store = Store(uri, study, database)
+        complete = store.complete_runs(writing=set(collected.runs["run"]))
+        frames: dict[str, Frame] = {}  # by data set
+        created = metrics = artifacts = 0
+        shown: dict[str, tuple] = {}  # by content: the point of the grid it is about
+        for done, record in enumerate(records(collected), start=1):
+            shown[record.content] = record.axes
+            if record.content not in complete:
+                dataset = record.params.get("dataset", "")
+                if record.samples.ndim == 3 and dataset not in frames:
+                    frames[dataset] = frame_of(collected.real(dataset))
+                artifacts += store.write(record, frames.get(dataset))
+                metrics += len(record.points)
+                created += 1
+            if report is not None:
+                report(done, len(collected.runs))
+        superseded = store.mark_superseded(complete, shown)
+        store.delete_live()
+    return Tracked(created, len(shown) - created, superseded, metrics, artifacts)
+
+
+def _say_waiting(what: str, holder: str) -> None:
+    print(f"{what} is being written by {holder}; waiting for that", file=sys.stderr, flush=True)

@@ -1,0 +1,92 @@
+"""What lies in a study's results and is none of its plan's: left by the study or the sources as they were before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.core import store
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.result_cache import DIGEST
+from ganbench.pipeline.jobs import Job, looks
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAGES, STAMPS
+
+RESUME = ".resume"  # folder of a stage with what a job that was interrupted goes on from
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A file or folder that no job of the plan names or reads."""
+
+    kind: str  # what it is, in words
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        return sum(file.lstat().st_size for file in files if not file.is_dir())
+
+    def remove(self) -> None:
+        if self.path.is_dir() and not self.path.is_symlink():
+            shutil.rmtree(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def find(plan: Plan) -> list[Superseded]:
+    """All of them. Results under an old digest that hold runs which a job to do will take from there are none."""
+    current = {path for path in plan.files()}
+    found = [each for stage in STAGES for each in _of_stage(plan, stage, current)]
+    stamps = sorted((plan.folder / STAMPS).glob("*"))
+    found += [Superseded("stamps", path) for path in stamps if path not in current]
+    folders = {path.parent for path in plan.collect.outputs}
+    gathered = sorted((plan.folder / "collect").glob("*"))
+    return found + [Superseded("collected tables", path) for path in gathered if path not in folders]
+
+
+def refuse_running(plan: Plan) -> None:
+    """Refuse to remove anything beside a job that outlived its workflow.
+
+    Raises:
+        GanbenchError: one says that it runs.
+    """
+    for path in sorted((plan.folder / journal.FOLDER).glob("*/*.json")):
+        entry = journal.read(path)
+        if entry is not None and entry.running and not entry.silent:
+            raise GanbenchError(
+                f"{path.parent.name} {path.stem} is running (process {entry.pid} on {entry.host}); wait for its end."
+            )
+
+
+def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded]:
+    jobs = list(plan.jobs(stage).values())
+    folder = plan.folder / stage
+    if any(job.path.suffix == ".h5" for job in jobs) or stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+        needed = current | _taken(folder, stage, [job for job in jobs if not job.done])
+        yield from (Superseded("results", path) for path in sorted(folder.glob("*.h5")) if path not in needed)
+        waiting = {job.path.stem[:-DIGEST] for job in jobs if not job.done}
+        left = sorted((folder / RESUME).glob("*"))
+        yield from (Superseded("interrupted work", path) for path in left if path.name not in waiting)
+    stems = {journal.place(plan.folder, stage, job.path).stem for job in jobs}
+    for kind, place in (
+        ("logs", plan.folder / "logs" / stage),
+        ("benchmarks", plan.folder / "benchmarks" / stage),
+        ("journal", plan.folder / journal.FOLDER / stage),
+    ):
+        files = (path for path in sorted(place.glob("*")) if path.stem not in stems)
+        yield from (Superseded(kind, path) for path in files if path.name != ".lock")
+
+
+def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
+    """Files that jobs which are to do will take runs from."""
+    wanted = {
+        member["digest"]
+        for job in waiting
+        for member in (looks(job.slice) if stage == "diagnose" else job.slice.get("members", ()))
+    }
+    return set(store.runs_in(folder, stage, wanted).values())

@@ -1,0 +1,1 @@
+"""Studies: their files, blocks, grid and selectors, checked before anything starts."""
