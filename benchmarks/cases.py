@@ -12,7 +12,7 @@ import torch
 from ganbench.core import registry
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training
-from ganbench.games import Member, Rules
+from ganbench.games import Game, Member
 
 LEARNING_RATE = 2e-4
 SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "update": "adam"}
@@ -48,7 +48,7 @@ class Case:
         """The architecture."""
         return build("architecture", self.architecture, **self.options)
 
-    def rules(self, device: torch.device | str = "cpu") -> Rules:
+    def rules(self, device: torch.device | str = "cpu") -> Game:
         """The game, as the engine wants it."""
         return registry.members("game")["gan"].build(
             {},

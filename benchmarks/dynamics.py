@@ -16,7 +16,7 @@ from benchmarks.sheets import Sheet
 from ganbench.core import registry
 from ganbench.diagnostics import Played
 from ganbench.engine.fusing import parameters
-from ganbench.games import CHUNK, Match, Member, Rules
+from ganbench.games import CHUNK, Game, Match, Member
 
 BASE = "simultaneous"  # what the others are compared with
 RATE = 1e-3
@@ -35,7 +35,7 @@ CASES: tuple[tuple[str, int], ...] = (
 SPECTRA: tuple[tuple[str, int], ...] = (("bilinear", 100), (SMALL_RING.name, 4), (RING.name, 4))
 
 
-def game(name: str, device: str) -> Rules:
+def game(name: str, device: str) -> Game:
     """A game without data by its name, or a case."""
     networks = {case.name: case for case in (RING, SMALL_RING)}
     return networks[name].rules(device) if name in networks else registry.members("game")[name].build({})
@@ -44,7 +44,7 @@ def game(name: str, device: str) -> Rules:
 class Runner:
     """Runs of a game, moved by a dynamics with plain gradient steps; keeps no record of them."""
 
-    def __init__(self, rules: Rules, members: int, dynamics: str, device: str) -> None:
+    def __init__(self, rules: Game, members: int, dynamics: str, device: str) -> None:
         examples = None if "dataset" not in rules.takes else len(rules.examples)
         who = [Member(seed, examples, RATE) for seed in range(members)]
         self.match = Match(rules, who, torch.device(device), torch.float32)

@@ -11,8 +11,8 @@ import torch
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.engine.train import Training, snapshot_steps
-from ganbench.games import Match, Member, Rules
-from ganbench.games.gan import Game as Gan
+from ganbench.games import Game, Match, Member
+from ganbench.games.gan import GAN
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def toys() -> list[str]:
     return [name for name in names("game") if "dataset" not in takes(name)]
 
 
-def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = None, **options: Any) -> Rules:
+def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = None, **options: Any) -> Game:
     """A game without data; of minimax losses and no regularizer where it has any, unless others are given."""
     given = {"objective": objective or part("objective", "minimax")}
     given["regularizer"] = regularizer or part("regularizer", "none")
@@ -55,7 +55,7 @@ def gan(
     regularizer: Any = None,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float64,
-) -> Gan:
+) -> GAN:
     """Networks on these examples; the non-saturating loss and no regularizer unless others are given."""
     return registry.find("game", "gan").build(
         {},

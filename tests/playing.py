@@ -10,7 +10,7 @@ import torch
 
 from ganbench.core import registry
 from ganbench.diagnostics import Played, Reading
-from ganbench.games import Match, Member, Rules
+from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
 
@@ -21,7 +21,7 @@ def part(family: str, name: str, **options: Any) -> Any:
     return member.build(member.complete(options))
 
 
-def game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Rules:
+def game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Game:
     """A game without data."""
     member = registry.find("game", name)
     parts = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
@@ -29,7 +29,7 @@ def game(name: str, *, objective: str = "minimax", regularizer: Any = None, **op
     return member.build(member.complete(options), **{family: parts[family] for family in takes})
 
 
-def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Rules:
+def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
     """A GAN of two networks with one hidden layer, on the line."""
     data = part("dataset", "line", examples=200)
     return registry.find("game", "gan").build(
@@ -44,7 +44,7 @@ def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Rules:
 
 
 def play(
-    rules: Rules,
+    rules: Game,
     dynamics: Any = "simultaneous",
     update: Any = "sgd",
     *,

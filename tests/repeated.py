@@ -40,7 +40,7 @@ class Dataset:
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=200, modes=2)
 
     def load(self):
-        every = digits.Dataset().load()
+        every = digits.Digits().load()
         train, heldout = every.train_modes < 2, every.heldout_modes < 2
         parts = every.train[train][:200], every.train_modes[train][:200]
         return Examples(*parts, every.heldout[heldout], every.heldout_modes[heldout])

@@ -263,14 +263,14 @@ def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
 ONLY_GANS = '''"""Looks at networks only."""
 from dataclasses import dataclass
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Reading
+from ganbench.diagnostics import Diagnostic, Reading
 from ganbench.games import gan
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Diagnostic(Diagnostic):
     def supports(self, rules):
-        return None if isinstance(rules, gan.Game) else "it has no networks; games that have: gan"
+        return None if isinstance(rules, gan.GAN) else "it has no networks; games that have: gan"
 
     def columns(self, rules):
         return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}

@@ -15,17 +15,16 @@ from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.diagnostics import Instrument
-from ganbench.dynamics import Motion
+from ganbench.diagnostics import Diagnostic
+from ganbench.dynamics import Dynamics
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Panel
 from ganbench.engine.train import snapshot_steps, train
-from ganbench.games import CHUNK, Adversarial, Match, Member, Rules
-from ganbench.games.gan import Game as Gan
-from ganbench.games.gan import initial_module
+from ganbench.games import CHUNK, Adversarial, Game, Match, Member
+from ganbench.games.gan import GAN, initial_module
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Hooks
+from ganbench.regularizers import Regularizer
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
@@ -38,18 +37,18 @@ SHAPES = [
 EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
 
 
-def small_gan(**parts) -> Gan:
+def small_gan(**parts) -> GAN:
     """A small pair of networks on points of the plane."""
     return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
 
 
-def game(name: str, **parts) -> Rules:
+def game(name: str, **parts) -> Game:
     """A game that data or none make up, with its options at their defaults."""
     return small_gan(**parts) if "dataset" in takes(name) else toy(name, **parts)
 
 
-def member_of(rules: Rules, seed: int, rate: float = 1e-3) -> Member:
-    return Member(seed, 20 + seed if isinstance(rules, Gan) else None, rate)
+def member_of(rules: Game, seed: int, rate: float = 1e-3) -> Member:
+    return Member(seed, 20 + seed if isinstance(rules, GAN) else None, rate)
 
 
 @pytest.mark.parametrize(("family", "name"), [(f, n) for f in registry.FAMILIES for n in names(f)])
@@ -60,7 +59,7 @@ def test_a_member_says_what_it_is_and_builds(family, name):
     )
     assert member.path.stem == name
     built = game(name) if family == "game" else part(family, name)
-    kind = {"game": Rules, "dynamics": Motion, "regularizer": Hooks, "diagnostic": Instrument}.get(family, object)
+    kind = {"game": Game, "dynamics": Dynamics, "regularizer": Regularizer, "diagnostic": Diagnostic}.get(family, object)
     assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
 
 
@@ -157,7 +156,7 @@ def test_every_parameter_gets_a_finite_gradient(name, spec):
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_initial_networks_follow_from_the_seed(name, spec):
     architecture = part("architecture", name)
-    for player in Gan.players:
+    for player in GAN.players:
         first, again, other = (Network.vector(initial_module(architecture, player, spec, s)) for s in (0, 0, 1))
         assert torch.equal(first, again), f"{name}: two {player}s of one seed differ"
         assert not torch.equal(first, other), (
@@ -316,7 +315,7 @@ def test_a_regularizer_keeps_members_apart(name):
         assert shown.shape == sample.points.shape
     for penalty in (
         regularizer.penalty(judge, real, fake, noise),
-        *(regularizer.weight_penalty(player, weight) for player in Gan.players),
+        *(regularizer.weight_penalty(player, weight) for player in GAN.players),
     ):
         if penalty is not None:
             assert penalty.shape == (3,)
@@ -324,7 +323,7 @@ def test_a_regularizer_keeps_members_apart(name):
             (slope,) = torch.autograd.grad(penalty[0], weight, retain_graph=True)
             assert slope[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
             assert (slope[1:] == 0).all(), f"{name}: members must not mix"
-    for player in Gan.players:
+    for player in GAN.players:
         back = regularizer.project(player, weight.detach())
         assert back.shape == weight.shape
         torch.testing.assert_close(regularizer.project(player, back), back, rtol=0, atol=0)
@@ -411,7 +410,7 @@ def test_a_part_trains_fused_as_solo(family, name):
     for member, result in zip(members, together, strict=True):
         alone = train(rules, shared, [member], device=CPU)[0]
         assert result["diverged"] is None
-        for player in Gan.players:
+        for player in GAN.players:
             np.testing.assert_allclose(
                 result["snapshots"][player],
                 alone["snapshots"][player],
@@ -433,12 +432,12 @@ QUICK = {
 }
 
 
-def instrument(name: str) -> Instrument:
+def instrument(name: str) -> Diagnostic:
     known = registry.find("diagnostic", name).options
     return part("diagnostic", name, **{key: value for key, value in QUICK.get(name, {}).items() if key in known})
 
 
-def looks_at(made: Instrument) -> list[str]:
+def looks_at(made: Diagnostic) -> list[str]:
     """The games without data that an instrument can look at."""
     return [each for each in toys() if made.supports(toy(each)) is None]
 

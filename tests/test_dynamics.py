@@ -17,7 +17,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.dynamics import PRODUCT, field, needing
-from ganbench.games import Match, Member, Rules
+from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
 RATES = (0.01, 0.1, 0.5, 0.9, 1.3)
@@ -40,7 +40,7 @@ SECOND_ORDER = ("consensus", "gradient_part", "symplectic", "unrolled")
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Rules):
+class Linear(Game):
     """L_1 = a S_1 a / 2 + a B b, L_2 = b S_2 b / 2 + b C a: F = J theta with J = [[S_1, B], [C, S_2]]."""
 
     matrix: np.ndarray
@@ -71,7 +71,7 @@ class Linear(Rules):
         return ((mine @ matrix[own, own] * mine).sum(1) / 2 + (mine @ matrix[own, cross] * other).sum(1)), {}
 
 
-def match(rules: Rules, count: int = 1) -> Match:
+def match(rules: Game, count: int = 1) -> Match:
     return Match(rules, [Member(seed, None, 0.1) for seed in range(count)], CPU, torch.float64)
 
 
@@ -79,7 +79,7 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def run(moves, rules: Rules | Match, rate: float | Tensor, steps: int, update=SGD, players=None):
+def run(moves, rules: Game | Match, rate: float | Tensor, steps: int, update=SGD, players=None):
     """Where `steps` steps lead, what is remembered then, and all points on the way, (K, steps + 1, P)."""
     game = rules if isinstance(rules, Match) else match(rules)
     players = game.init() if players is None else players
@@ -92,7 +92,7 @@ def run(moves, rules: Rules | Match, rate: float | Tensor, steps: int, update=SG
     return players, memories, torch.stack(path, 1)
 
 
-def step_matrix(moves, rules: Rules, rate: float, update=SGD, steps: int = 1, memory: bool = True) -> np.ndarray:
+def step_matrix(moves, rules: Game, rate: float, update=SGD, steps: int = 1, memory: bool = True) -> np.ndarray:
     """The matrix of steps that are linear in the players and, with `memory`, in what is remembered: exact, from its
     images of the unit vectors, a member each."""
     one = match(rules)
@@ -408,7 +408,7 @@ def test_gradient_part_stands_still_on_the_bilinear_game():
 # The flow -----------------------------------------------------------------------------------------------------------
 
 
-def order(moves, rules: Rules, exact, time: float = 2.0) -> float:
+def order(moves, rules: Game, exact, time: float = 2.0) -> float:
     """The fitted order of convergence: the slope of the logarithm of the error on that of the step."""
     steps = np.array([8, 16, 32, 64])
     errors = [np.linalg.norm(run(moves, rules, time / n, n)[2][0, -1].numpy() - exact) for n in steps]
@@ -676,7 +676,7 @@ def test_evaluations_are_what_a_step_costs(name):
 
 
 @pytest.fixture(scope="module")
-def networks() -> Rules:
+def networks() -> Game:
     """A small GAN: networks of width 4 on a few points of the plane."""
     examples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 2)))
     parts = {
@@ -688,7 +688,7 @@ def networks() -> Rules:
     return part("game", "gan", parts | {"examples": examples, "batch_size": 5})
 
 
-def gan(rules: Rules, count: int) -> Match:
+def gan(rules: Game, count: int) -> Match:
     return Match(rules, [Member(seed, 10 + seed, 0.01) for seed in range(count)], CPU, torch.float64)
 
 

@@ -22,15 +22,14 @@ from ganbench.core.recorder import series as series_of
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
-from ganbench.games.gan import Game as Gan
-from ganbench.games.gan import initial_module, latent_points, subset
+from ganbench.games.gan import GAN, initial_module, latent_points, subset
 from ganbench.judges import Look
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=500)
 
 
-def networks(dataset: str = "ring8", architecture: str = "mlp", *, options=None, **changes) -> Gan:
+def networks(dataset: str = "ring8", architecture: str = "mlp", *, options=None, **changes) -> GAN:
     """Networks on a data set; single precision is the game's, as its examples' is."""
     data = RING if dataset == "ring8" else part("dataset", dataset)
     built = part("architecture", architecture, **(options or {}))

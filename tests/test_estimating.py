@@ -14,10 +14,10 @@ import torch
 from building import CPU, toy
 
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics.simultaneous import Dynamics
+from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine.train import Training
 from ganbench.games import Member
-from ganbench.optimizers.sgd import Update
+from ganbench.optimizers.sgd import SGD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
@@ -58,7 +58,7 @@ def ticking(monkeypatch):
 
 
 def test_a_step_is_timed_from_its_beginning_to_that_of_the_next(ticking):
-    training = Training(Dynamics(), Update(), 1000, torch.float64, (0, 1000), 10)
+    training = Training(Simultaneous(), SGD(), 1000, torch.float64, (0, 1000), 10)
     taken = []
     dynamics = replace(training, dynamics=Counting(training.dynamics, taken))
     seconds = timing.step_seconds(toy(), dynamics, [Member(0, None, 0.1)], CPU)
@@ -201,7 +201,7 @@ def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = F
 def test_paths_made_up_for_looks_have_all_snapshots(monkeypatch):
     shown = []
     monkeypatch.setattr(timing, "diagnose", lambda *given, **_: shown.append(given))
-    training = Training(Dynamics(), Update(), 10, torch.float64, (0, 5, 10), 10)
+    training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 5, 10), 10)
     assert timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU) >= 0
     ((*_, trees, steps),) = shown
     assert steps == (0, 5, 10)
@@ -215,6 +215,6 @@ def test_a_look_that_takes_long_is_cut_short(monkeypatch):
 
     monkeypatch.setattr(timing, "diagnose", endless)
     monkeypatch.setattr(timing, "LOOK_SECONDS", 0.05)
-    training = Training(Dynamics(), Update(), 10, torch.float64, (0, 10), 10)
+    training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 10), 10)
     seconds = timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU)
     assert seconds == timing.LONGER * 0.05

@@ -65,7 +65,7 @@ def test_features_are_pytorch_fids_own(inception):
 def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     random = np.random.default_rng(0)
     images, others = random.uniform(-1, 1, size=(2, 12, 3, 8, 8)).astype(np.float32)
-    metric = fid.Metric()
+    metric = fid.FID()
     reference = metric.reference(look(images))
     same, other = (metric.score(look(x), reference)["fid"] for x in (images, others**3))
     assert same == pytest.approx(0, abs=1e-6 * np.trace(reference.covariance) + 1e-9)
@@ -73,7 +73,7 @@ def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
 
 
 def test_fid_is_of_images_that_inception_can_be_shown():
-    assert fid.Metric.columns["fid"].lower == 0, "the distance of equal images"
+    assert fid.FID.columns["fid"].lower == 0, "the distance of equal images"
     for shape, bounded, fits in (
         ((1, 8, 8), True, True),
         ((3, 32, 32), True, True),
@@ -81,7 +81,7 @@ def test_fid_is_of_images_that_inception_can_be_shown():
         ((3, 32, 32), False, False),
         ((2,), True, False),
     ):
-        reason = fid.Metric().supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
+        reason = fid.FID().supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
         assert reason is None if fits else "grey or colour images with values in [-1, 1]" in reason
 
 
@@ -107,7 +107,7 @@ class Dataset:
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=2)
 
     def load(self):
-        every = digits.Dataset().load()
+        every = digits.Digits().load()
         train = np.flatnonzero(every.train_modes < 2)[:40]
         rest = np.flatnonzero(every.heldout_modes < 2)[:10]
         return Examples(every.train[train], every.train_modes[train], every.heldout[rest], every.heldout_modes[rest])

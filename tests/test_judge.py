@@ -10,7 +10,7 @@ import pytest
 
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
-from ganbench.judges.classifier import Judge
+from ganbench.judges.classifier import ClassifierJudge
 
 
 def examples(count: int, *, shuffled: bool = False) -> Examples:
@@ -27,20 +27,20 @@ def examples(count: int, *, shuffled: bool = False) -> Examples:
     return Examples(*part(count), *part(100))
 
 
-def steps(judge: Judge, known: Examples) -> list[tuple[int, int]]:
+def steps(judge: ClassifierJudge, known: Examples) -> list[tuple[int, int]]:
     told: list[tuple[int, int]] = []
     judge.fit(known, lambda *step: told.append(step))
     return told
 
 
 def test_training_takes_no_longer_where_there_are_more_examples():
-    judge = Judge(steps=20, enough=2.0, least_accuracy=0.5)
+    judge = ClassifierJudge(steps=20, enough=2.0, least_accuracy=0.5)
     few, many = (steps(judge, examples(count)) for count in (100, 3000))
     assert few == many == [(step, 20) for step in range(1, 21)]
 
 
 def test_training_ends_when_enough_are_right_and_does_the_same_twice():
-    judge = Judge(steps=100)
+    judge = ClassifierJudge(steps=100)
     known = examples(200)
     first, again = judge.fit(known), judge.fit(known)
     assert first["steps"] < 100
@@ -53,13 +53,13 @@ def test_what_cannot_be_learned_is_given_up_halfway_with_numbers():
     told: list[tuple[int, int]] = []
     message = r"after 20 of 40 steps on 200 examples the classifier is right on \d+\.\d% of the held-out examples, and "
     with pytest.raises(GanbenchError, match=message + r"counting modes needs 97% \(it was right on [\d.%, ]+\)"):
-        Judge(steps=40).fit(examples(200, shuffled=True), lambda *step: told.append(step))
+        ClassifierJudge(steps=40).fit(examples(200, shuffled=True), lambda *step: told.append(step))
     assert told[-1] == (20, 40)
 
 
 def test_too_little_at_the_end_is_refused():
     with pytest.raises(GanbenchError, match=re.escape("after 40 of 40 steps")):
-        Judge(steps=40, least_accuracy=0.995, enough=2.0).fit(nearly())
+        ClassifierJudge(steps=40, least_accuracy=0.995, enough=2.0).fit(nearly())
 
 
 def nearly() -> Examples:
@@ -71,7 +71,7 @@ def nearly() -> Examples:
 
 
 def test_a_look_of_an_untrained_judge_is_a_look():
-    judge, known = Judge(), examples(20)
+    judge, known = ClassifierJudge(), examples(20)
     look = judge.look(judge.untrained(known), known.train)
     assert look.features.shape == (20, judge.features)
     assert look.modes == 2

@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 from ganbench import lab
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics.extragradient import Dynamics as Extragradient
+from ganbench.dynamics.extragradient import Extragradient
 from ganbench.lab import terminal
 from ganbench.lab.naming import named
-from ganbench.optimizers.sgd import Update as Sgd
+from ganbench.optimizers.sgd import SGD
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -217,7 +217,7 @@ def test_one_value_stands_for_all_members():
 
 def test_objects_are_taken_as_they_are():
     gammas = torch.tensor([[0.5], [1.0]], dtype=torch.float64)
-    given = lab.play("bilinear", Extragradient(extrapolation=gammas), update=Sgd(), start=[1, 1], steps=9)
+    given = lab.play("bilinear", Extragradient(extrapolation=gammas), update=SGD(), start=[1, 1], steps=9)
     same = lab.play("bilinear", {"name": "extragradient", "extrapolation": [0.5, 1.0]}, start=[1, 1], steps=9)
     np.testing.assert_array_equal(given.trajectory, same.trajectory)
     match = lab.game("bilinear", seeds=2)

@@ -15,10 +15,10 @@ from playing import game, look, networks, part, play
 
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.lyapunov import _random
-from ganbench.dynamics import Motion as Dynamics
+from ganbench.dynamics import Dynamics as Dynamics
 from ganbench.dynamics import Move
 from ganbench.numerics.jacobians import split
-from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, Motion, regime
+from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, Dynamics, regime
 
 H = np.array([0.02, 0.1, 0.5])
 
@@ -198,12 +198,12 @@ def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     assert radius == pytest.approx((2 * 0.2) ** 0.5, rel=0.1)
 
 
-def motion(**changes) -> Motion:
+def motion(**changes) -> Dynamics:
     steady = {
         "steps": 800, "before": 200, "speed": (1.0, 1.0, 1.0), "top_speed": 1.0, "last_speed": 1.0,
         "directness": 0.01, "bend": 0.99, "noisy": False, "left": False,
     }  # fmt: skip
-    return Motion(**(steady | changes))
+    return Dynamics(**(steady | changes))
 
 
 def test_regimes_that_the_exponent_alone_would_get_wrong():

@@ -16,19 +16,18 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
 from ganbench.judges import Look
-from ganbench.judges.classifier import Judge as Classifier
-from ganbench.judges.classifier import _shifted
-from ganbench.judges.mixture import Judge as Mixture
+from ganbench.judges.classifier import ClassifierJudge, _shifted
+from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
-from ganbench.metrics.mode_coverage import Metric as ModeCoverage
+from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.nn.sample import Sample
-from ganbench.objectives.minimax import Objective as Minimax
-from ganbench.objectives.non_saturating import Objective as NonSaturating
-from ganbench.objectives.wasserstein import Objective as Wasserstein
-from ganbench.optimizers.adam import Update as Adam
-from ganbench.optimizers.sgd import Update as Sgd
-from ganbench.regularizers.r1 import Regularizer as R1
+from ganbench.objectives.minimax import Minimax
+from ganbench.objectives.non_saturating import NonSaturating
+from ganbench.objectives.wasserstein import Wasserstein
+from ganbench.optimizers.adam import Adam
+from ganbench.optimizers.sgd import SGD
+from ganbench.regularizers.r1 import R1
 
 # Fréchet distance -----------------------------------------------------------------------------------------------------
 
@@ -138,7 +137,7 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     random = np.random.default_rng(4)
     centres = np.array([[0.0, 0.0], [5.0, 0.0]])
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
-    seen = Mixture().look({"centres": centres, "sigma": 0.1}, points)
+    seen = MixtureJudge().look({"centres": centres, "sigma": 0.1}, points)
     assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
 
 
@@ -156,8 +155,8 @@ def bars(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def judge_of_bars() -> tuple[Classifier, dict]:
-    judge = Classifier(features=6, steps=600)
+def judge_of_bars() -> tuple[ClassifierJudge, dict]:
+    judge = ClassifierJudge(features=6, steps=600)
     return judge, judge.fit(Examples(*bars(120), *bars(60, seed=1)))
 
 
@@ -203,7 +202,7 @@ def test_a_judge_that_errs_too_often_is_refused():
     images, kinds = bars(20, seed=4)
     kinds = np.where(np.arange(20) == 7, (kinds + 1) % 3, kinds)
     examples = Examples(*bars(120), images, kinds)
-    judge = Classifier(features=6, steps=300, least_accuracy=0.95)
+    judge = ClassifierJudge(features=6, steps=300, least_accuracy=0.95)
     assert judge.fit(examples)["accuracy"] == 0.95
     with pytest.raises(GanbenchError, match=r"right on 95\.0% .* counting modes needs 96%"):
         replace(judge, least_accuracy=0.96).fit(examples)
@@ -286,8 +285,8 @@ def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
     [
         (Adam(beta1=0.5, beta2=0.9), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.5, 0.9))),
         (Adam(beta1=0.0), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.0, 0.999))),
-        (Sgd(), lambda p: torch.optim.SGD(p, lr=0.01)),
-        (Sgd(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+        (SGD(), lambda p: torch.optim.SGD(p, lr=0.01)),
+        (SGD(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
     ],
 )
 def test_updates_agree_with_torch_optim(ours, theirs):

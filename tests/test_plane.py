@@ -15,7 +15,7 @@ from scipy.integrate import quad
 
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.slices import CYCLES, RESTS, RUNS_OFF, topology
-from ganbench.games import Rules
+from ganbench.games import Game
 from ganbench.numerics import fixed_points as fixed
 from ganbench.numerics import plane_fields as tools
 
@@ -32,7 +32,7 @@ KINDS = {  # J of the linear game, of which the flow follows -J
 
 
 @dataclass(frozen=True)
-class TwoWells(Rules):
+class TwoWells(Game):
     """L_x = (x^2 - 1)^2 / 4, L_y = y^2 / 2: wells at (-1, 0) and (1, 0), a saddle at (0, 0) between them."""
 
     start_at: tuple[float, ...] = (0.5, 0.5)

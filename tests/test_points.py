@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from ganbench.architectures.mlp import Architecture as Mlp
+from ganbench.architectures.mlp import MLP
 from ganbench.core.random_streams import stream
 from ganbench.data import DataSpec
-from ganbench.data.grid16 import Dataset as Grid16
-from ganbench.data.line import Dataset as Line
-from ganbench.data.ring8 import Dataset as Ring8
+from ganbench.data.grid16 import Grid16
+from ganbench.data.line import Line
+from ganbench.data.ring8 import Ring8
 from ganbench.judges import Look
-from ganbench.judges.mixture import Judge as Mixture
+from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._mmd import sums, unbiased_mmd2
-from ganbench.metrics.kid import Metric as Kid
-from ganbench.metrics.mode_coverage import Metric as ModeCoverage
-from ganbench.metrics.wasserstein import Metric as Wasserstein
+from ganbench.metrics.kid import KID
+from ganbench.metrics.mode_coverage import ModeCoverage
+from ganbench.metrics.wasserstein import Wasserstein
 from ganbench.nn.network import Network
 
 
@@ -34,8 +34,8 @@ def look(features: np.ndarray) -> Look:
 def looked(dataset) -> tuple[Look, Look]:
     """What the judge of a data set sees in its training and its held-out examples."""
     examples = dataset.load()
-    memory = Mixture().fit(examples)
-    return tuple(Mixture().look(memory, part) for part in (examples.train, examples.heldout))
+    memory = MixtureJudge().fit(examples)
+    return tuple(MixtureJudge().look(memory, part) for part in (examples.train, examples.heldout))
 
 
 # Mixtures -------------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_two_overlapping_modes_are_told_apart_as_well_as_can_be():
     """Modes at -2 and 2 of sigma 1: the best rule is right on Phi(2) = 97.7%."""
     examples = Line(examples=400_000).load()
     best = (1 + erf(2 / sqrt(2))) / 2
-    assert Mixture().fit(examples)["accuracy"] == pytest.approx(best, abs=0.002)
+    assert MixtureJudge().fit(examples)["accuracy"] == pytest.approx(best, abs=0.002)
 
 
 def test_one_mode_has_a_judge_and_scores_too():
@@ -138,7 +138,7 @@ def test_kid_is_the_double_sum_over_pairs(size):
 
     across = sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
     expected = within(x) + within(y) - 2 * across
-    assert Kid().score(look(x), Kid().reference(look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
+    assert KID().score(look(x), KID().reference(look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
 
 
 def _mean_and_error(values: list[float]) -> tuple[float, float]:
@@ -171,11 +171,11 @@ def test_kid_of_shifted_normals_has_the_known_mean():
 def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
     """Every other mode of the ring, or a round blob as wide: both have the ring's moments. Two neighbours do not."""
     examples = Ring8().load()
-    memory = Mixture().fit(examples)
-    reference = Kid().reference(Mixture().look(memory, examples.train))
+    memory = MixtureJudge().fit(examples)
+    reference = KID().reference(MixtureJudge().look(memory, examples.train))
 
     def score(points: np.ndarray) -> float:
-        return Kid().score(Mixture().look(memory, points), reference)["kid"]
+        return KID().score(MixtureJudge().look(memory, points), reference)["kid"]
 
     assert abs(score(examples.heldout[np.isin(examples.heldout_modes, (0, 2, 4, 6))])) < 0.01
     assert abs(score(sqrt(0.5) * np.random.default_rng(3).normal(size=(5000, 2)))) < 0.01
@@ -216,7 +216,7 @@ def test_wasserstein_distance_says_what_it_cannot_do():
 PLANE, LINE = Ring8().spec, Line().spec
 
 
-def initial(architecture: Mlp, player: str, spec: DataSpec) -> nn.Module:
+def initial(architecture: MLP, player: str, spec: DataSpec) -> nn.Module:
     torch.manual_seed(0)
     return getattr(architecture, player)(spec)
 
@@ -225,7 +225,7 @@ def initial(architecture: Mlp, player: str, spec: DataSpec) -> nn.Module:
     ("player", "sizes"), [("generator", [16, 64, 64, 2]), ("discriminator", [2, 64, 64, 1])], ids=str
 )
 def test_defaults_of_mlp_are_two_hidden_layers_of_64_rectified_units(player, sizes):
-    module = initial(Mlp(), player, PLANE)
+    module = initial(MLP(), player, PLANE)
     torch.manual_seed(0)
     layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     expected = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
@@ -234,7 +234,7 @@ def test_defaults_of_mlp_are_two_hidden_layers_of_64_rectified_units(player, siz
 
 
 def test_mlp_without_hidden_layers_generates_an_affine_function():
-    generator = initial(Mlp(latent_size=1, generator_depth=0), "generator", LINE)
+    generator = initial(MLP(latent_size=1, generator_depth=0), "generator", LINE)
     weight, bias = (value.item() for value in generator.parameters())
     z = torch.randn(6, 1)
     torch.testing.assert_close(generator(z), weight * z + bias)
@@ -252,7 +252,7 @@ def test_mlp_without_hidden_layers_generates_an_affine_function():
     ids=str,
 )
 def test_options_of_mlp(options, units, spec):
-    architecture = Mlp(latent_size=3, **options)
+    architecture = MLP(latent_size=3, **options)
     assert architecture.supports(spec) is None
     for player, hidden, x, shape in (
         ("generator", units[0], torch.randn(5, 3), (5, *spec.shape)),

@@ -67,7 +67,7 @@ class Dataset:
 
     @property
     def spec(self):
-        return ring8.Dataset().spec
+        return ring8.Ring8().spec
 
     def load(self):
         if Path("hungry").exists():
@@ -78,7 +78,7 @@ class Dataset:
                 ballast.append(mmap(file, PIECE_MB << 20, flags=MAP_SHARED | MAP_POPULATE))
                 time.sleep(0.03)
             time.sleep(2)  # two samples of the scheduler's
-        return ring8.Dataset().load()
+        return ring8.Ring8().load()
 '''
 
 SLOW = '''"""Simultaneous descent, with a pause in every step of as many seconds as a file `slow` says."""
@@ -93,7 +93,7 @@ PAUSE = float(Path("slow").read_text()) if Path("slow").exists() else 0.0
 
 
 @dataclass(frozen=True)
-class Dynamics(simultaneous.Dynamics):
+class Dynamics(simultaneous.Simultaneous):
     def step(self, *arguments):
         time.sleep(PAUSE)
         return super().step(*arguments)

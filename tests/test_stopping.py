@@ -17,7 +17,7 @@ from stored import flat, tree_of
 
 from benchmarks import checkpoints as bench
 from ganbench.core import store
-from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
+from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import checkpoints, result_cache
 from ganbench.pipeline.execution.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace

@@ -242,13 +242,13 @@ class Objective:
 REGULARIZER = """\
 from dataclasses import dataclass
 import torch
-from ganbench.regularizers import Hooks, input_slope
+from ganbench.regularizers import Regularizer, input_slope
 
 COUNT = [0]
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class Regularizer(Regularizer):
     def draw(self, generator, count, shape, like):
         {draw}
         return {{}}
@@ -275,13 +275,13 @@ class Update:
 DYNAMICS = """\
 from dataclasses import dataclass
 import torch
-from ganbench.dynamics import Motion, Move, field, measures, moved
+from ganbench.dynamics import Dynamics, Move, field, measures, moved
 
 COUNT = [0]
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Dynamics(Dynamics):
     @property
     def evaluations(self):
         return 2
@@ -326,8 +326,8 @@ class Dynamics(Motion):
         ("regularizer", REGULARIZER.format(draw="return 1", penalty="pass"), r"its draw\(\) gives int; must be"),
         (
             "regularizer",
-            REGULARIZER.format(draw="pass", penalty="pass").replace("(Hooks)", ""),
-            "must derive from ganbench.regularizers.Hooks",
+            REGULARIZER.format(draw="pass", penalty="pass").replace("(Regularizer)", ""),
+            "must derive from ganbench.regularizers.Regularizer",
         ),
         ("update", UPDATE.format(step="mean = memory['mean'] + gradient"), None),
         ("update", UPDATE.format(step="mean = memory['mean'].add_(gradient)"), "something else|changes in place"),
@@ -431,11 +431,11 @@ DIAGNOSTIC = """\
 from dataclasses import dataclass
 import numpy as np
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Reading
+from ganbench.diagnostics import Diagnostic, Reading
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Diagnostic(Diagnostic):
     def columns(self, rules):
         return {{"own": MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
 

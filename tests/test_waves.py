@@ -22,9 +22,9 @@ from stored import tree_of
 
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.diagnostics.path import Diagnostic as Instrument
+from ganbench.diagnostics.path import Path
 from ganbench.dynamics import needing
-from ganbench.dynamics.simultaneous import Dynamics as Simultaneous
+from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory, Watch
 from ganbench.engine.train import part_of, train
@@ -645,7 +645,7 @@ def looked(tmp_path, monkeypatch):
     for stage in ("train", "diagnose"):
         (job,) = found.jobs(stage).values()
         run(stage, job.slice, job.path)
-    sizes, measure = [], Instrument.measure
+    sizes, measure = [], Path.measure
 
     def narrow(most: int):
         def short(self, played):
@@ -654,7 +654,7 @@ def looked(tmp_path, monkeypatch):
                 raise RuntimeError(NO_ROOM)
             return measure(self, played)
 
-        monkeypatch.setattr(Instrument, "measure", short)
+        monkeypatch.setattr(Path, "measure", short)
         return job.slice, job.path, tmp_path / "again" / job.path.name, sizes
 
     return narrow

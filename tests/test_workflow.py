@@ -64,7 +64,7 @@ from ganbench.data import ring8
 
 
 @dataclass(frozen=True)
-class Dataset(ring8.Dataset):
+class Dataset(ring8.Ring8):
     def load(self):
         if Path(__file__).with_name("fire").exists():
             raise OSError("the disk with the examples caught fire")

@@ -16,7 +16,7 @@ KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenl
 
 
 @dataclass(frozen=True)
-class Rules:
+class Game:
     """Thresholds, as the study's `outcome` section documents them."""
 
     norm_growth: float
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def judge(
-    rules: Rules,
+    rules: Game,
     *,
     steps: int,
     diverged: tuple[int, str] | None,
@@ -100,7 +100,7 @@ def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
 
 
 def _seen(
-    rules: Rules,
+    rules: Game,
     steps: int,
     diverged: tuple[int, str] | None,
     initial_norms: Mapping[str, float],
@@ -124,7 +124,7 @@ def _seen(
     )
 
 
-def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]) -> Verdict | None:
+def _ran_off(rules: Game, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]) -> Verdict | None:
     """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
@@ -136,7 +136,7 @@ def _ran_off(rules: Rules, series: Mapping[str, pd.DataFrame], initial_norms: Ma
     return None
 
 
-def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
+def _discriminator_won(rules: Game, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
     """Real and generated examples told apart almost surely, throughout the last part of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= rules.won_real_output) & (fake["mean"].to_numpy() <= rules.won_fake_output)
@@ -152,7 +152,7 @@ def _discriminator_won(rules: Rules, series: Mapping[str, pd.DataFrame], steps: 
     )
 
 
-def _collapsed(rules: Rules, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
+def _collapsed(rules: Game, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
     """Too few modes at the last snapshot, dated from the first snapshot since which that is so.
 
     Modes are counted by exp(-KL) of the histogram over modes against the real one: n evenly filled modes of m equally

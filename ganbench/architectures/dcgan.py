@@ -9,12 +9,13 @@ from typing import Annotated
 import torch
 from torch import nn
 
+from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
 
 @dataclass(frozen=True)
-class Architecture:
+class DCGAN(Architecture):
     """Strided 4x4 convolutions halve the image down to 4x4 (discriminator) or double it up from there (generator).
 
     Images of 8 pixels go down to 2x2, so that there is more than one halving.

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from torch import nn
 
+from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
@@ -16,7 +17,7 @@ PIXELS = 28 * 28  # of the images whose networks had the widths 256, 512 and 102
 
 
 @dataclass(frozen=True)
-class Architecture:
+class FC(Architecture):
     """Generator with growing layers, ReLU and tanh; discriminator with the same layers shrinking, LeakyReLU(0.2).
 
     The widths grow with the square root of the number of pixels, so that a layer's share of the parameters stays about

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from torch import nn
 
+from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 
@@ -16,7 +17,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 @dataclass(frozen=True)
-class Architecture:
+class MLP(Architecture):
     """`depth` hidden layers of `width` units in each network; both outputs are linear.
 
     With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Any
 
-from ganbench.diagnostics import Instrument
-from ganbench.dynamics import Motion
-from ganbench.games import Rules
-from ganbench.regularizers import Hooks
+from ganbench.diagnostics import Diagnostic
+from ganbench.dynamics import Dynamics
+from ganbench.games import Game
+from ganbench.regularizers import Regularizer
 
 # What is told to the author of a member below a fault; the whole contract stands in each family's `__init__.py`.
 CONTRACTS = {
-    "game": "A game derives from Rules: start() and sample() are functions of the run's seed, and loss() of parameters "
+    "game": "A game derives from Game: start() and sample() are functions of the run's seed, and loss() of parameters "
     "(K, P) and a batch gives one finite number for each of K members, by which its parameters get a gradient.",
     "dataset": "A data set has `spec`, a DataSpec, `judge`, the name of a judge, and load(), which gives the same "
     "Examples at every call: float32 examples and int64 modes 0 to modes - 1, as the spec says.",
@@ -25,9 +25,9 @@ CONTRACTS = {
     "item(), if, while), in the precision of its inputs.",
     "objective": "An objective has real, fake, generator and output: elementwise functions of logits that keep their "
     "shape and precision, look at nothing else, and have a gradient (output needs none).",
-    "regularizer": "A regularizer derives from Hooks: it draws from the generator it is given, and gives one finite "
+    "regularizer": "A regularizer derives from Regularizer: it draws from the generator it is given, and gives one finite "
     "number (K,) for K members that never mix, or examples or parameters in the shape they had.",
-    "dynamics": "Dynamics derive from Motion: step() changes nothing in place, looks at its arguments alone, and gives "
+    "dynamics": "Dynamics derive from Dynamics: step() changes nothing in place, looks at its arguments alone, and gives "
     "a Move with parameters (K, P), memories whose first axis is the member's, and everything that the game's series "
     "need.",
     "update": "An update has init(theta) and step(theta, gradient, memory, rate): pure functions that change nothing "
@@ -37,10 +37,10 @@ CONTRACTS = {
     "each example its mode and whether it is confident; the same at every call.",
     "metric": "A metric has columns, {name: MetricInfo}, and score(), which gives a finite real number within its "
     "bounds for each of them, the same at every call, and changes nothing that it is given.",
-    "diagnostic": "A diagnostic derives from Instrument: measure() gives a number per run, within its bounds or NaN, "
+    "diagnostic": "A diagnostic derives from Diagnostic: measure() gives a number per run, within its bounds or NaN, "
     "for each of its columns(), the same at every call.",
 }
-BASES = {"game": Rules, "regularizer": Hooks, "dynamics": Motion, "diagnostic": Instrument}
+BASES = {"game": Game, "regularizer": Regularizer, "dynamics": Dynamics, "diagnostic": Diagnostic}
 CALLED = {
     "dataset": ("load",),
     "architecture": ("supports", "generator", "discriminator"),

@@ -13,7 +13,7 @@ from ganbench.contracts.parts import memory_fault
 from ganbench.contracts.repeating import known, repeated
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
-from ganbench.games import Match, Member, Rules
+from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
 STEPS = 2  # the second begins where memories are no longer empty
@@ -21,7 +21,7 @@ ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
 RATE = 1e-3  # at which no step runs off
 
 
-def game_fault(rules: Rules, members: Sequence[Member], dtype: torch.dtype) -> str | None:
+def game_fault(rules: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
     """Why a game is no function of its parameters and of each member's own random numbers."""
     for member in members:
         start, fault = repeated(lambda member=member: rules.start(member))
@@ -49,7 +49,7 @@ def game_fault(rules: Rules, members: Sequence[Member], dtype: torch.dtype) -> s
     return None
 
 
-def dynamics_fault(rules: Rules, training: Training, members: Sequence[Member]) -> str | None:
+def dynamics_fault(rules: Game, training: Training, members: Sequence[Member]) -> str | None:
     """Why a step of the dynamics is not a pure function."""
     dynamics, match = training.dynamics, Match(rules, members, CPU, training.dtype)
     for name in ("draws", "evaluations"):
@@ -84,7 +84,7 @@ def dynamics_fault(rules: Rules, training: Training, members: Sequence[Member]) 
     )
 
 
-def steps_fault(rules: Rules, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
+def steps_fault(rules: Game, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
     """Why two steps of training do not repeat themselves, or not with each member alone.
 
     Args:

@@ -1,7 +1,7 @@
 """Families of exchangeable parts, found by file name.
 
-A member of a family is one file that defines one frozen dataclass with the family's fixed class name; the file's name
-is its key in a study, the dataclass's fields are its options, the first line of the file's docstring says what it is.
+A member of a family is one file with one public class that derives from the family's base: a frozen dataclass. The
+file's name is its key in a study, the class's fields are its options, the first line of the docstring says what it is.
 Nothing else is edited to add one. All of that is read from the file's syntax tree, so that a study is validated, and a
 workflow parsed, without importing torch; `Member.build` is what finally imports the file.
 """
@@ -14,9 +14,10 @@ import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,22 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of exchangeable part: `key` in a study, `folder` of the package, `cls` its class in each file."""
+    """A kind of exchangeable part: `key` in a study, `folder` of the package, `base` class that members derive from."""
 
     key: str
     folder: str
-    cls: str
+    base: str
+
+    @property
+    def module(self) -> str:
+        """The module that defines the base class."""
+        return f"{PACKAGE.name}.{self.folder}"
+
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """Names of the base class and of those beside it that refine it."""
+        tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
+        return frozenset(derived(tree, {self.base})) | {self.base}
 
 
 FAMILIES = {
@@ -45,7 +57,7 @@ FAMILIES = {
         Family("objective", "objectives", "Objective"),
         Family("regularizer", "regularizers", "Regularizer"),
         Family("dynamics", "dynamics", "Dynamics"),
-        Family("update", "updates", "Update"),
+        Family("optimizer", "optimizers", "Optimizer"),
         Family("judge", "judges", "Judge"),
         Family("metric", "metrics", "Metric"),
         Family("diagnostic", "diagnostics", "Diagnostic"),
@@ -53,7 +65,7 @@ FAMILIES = {
 }
 
 # Families of which every run of a grid has a member, if its game is made of one.
-CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "update")
+CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
 
 
 LONGEST_NAME = 64  # characters of a file's name that others are made of
@@ -66,6 +78,7 @@ class Member:
     family: Family
     name: str
     path: Path
+    cls: str  # name of its class
     summary: str
     options: dict[str, Option]
     constants: dict[str, Any]  # class variables with literal values: which parts a game takes, for example
@@ -91,7 +104,7 @@ class Member:
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
         """The member's object, from completed options and the parts that it is made of; imports its file."""
-        return getattr(_module(self.path), self.family.cls)(**options, **parts)
+        return getattr(_module(self.path), self.cls)(**options, **parts)
 
 
 @cache
@@ -124,8 +137,8 @@ def read(key: str, path: Path) -> Member:
     """Describe a member from its file's syntax tree.
 
     Raises:
-        GanbenchError: the file is not Python, lacks the family's class, or has an option without a type that options
-            have or with a default out of its range.
+        GanbenchError: the file is not Python, has no or several public classes that derive from the family's base, or
+            has an option without a type that options have or with a default out of its range.
     """
     family = FAMILIES[key]
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
@@ -139,12 +152,10 @@ def read(key: str, path: Path) -> Member:
         raise GanbenchError(f"{key} file {path}: line {error.lineno} is not valid Python: {error.msg}.") from None
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == family.cls]
-    if not classes:
-        raise GanbenchError(f"{key} file {path} must define a class named {family.cls!r}; it has none.")
-    options: dict[str, Option] = {}
-    constants: dict[str, Any] = {}
-    for node in classes[0].body:
+    cls, parent = _class(family, path, tree)
+    options: dict[str, Option] = dict(parent.options) if parent else {}
+    constants: dict[str, Any] = dict(parent.constants) if parent else {}
+    for node in cls.body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
         annotation = ast.unparse(node.annotation)
@@ -152,7 +163,7 @@ def read(key: str, path: Path) -> Member:
             with suppress(ValueError, TypeError):
                 constants[node.target.id] = ast.literal_eval(node.value)
             continue
-        if annotation == "Part":  # another family's member, which `build` is given
+        if annotation == "Component":  # another family's member, which `build` is given
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
@@ -172,7 +183,36 @@ def read(key: str, path: Path) -> Member:
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Member(family, path.stem, path, summary, options, constants)
+    return Member(family, path.stem, path, cls.name, summary, options, constants)
+
+
+def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
+    """The public classes of a file that derive from one of these, directly or by way of others in the file."""
+    known, found = set(bases), {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and known & {ast.unparse(base).rpartition(".")[2] for base in node.bases}:
+            known.add(node.name)
+            if not node.name.startswith("_"):
+                found[node.name] = node
+    return found
+
+
+def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, Member | None]:
+    """The member's class, and the shipped member that it derives from, if it is a user's own that does.
+
+    Raises:
+        GanbenchError: the file has no such class, or several.
+    """
+    shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in members(family.key).values()}
+    classes = derived(tree, family.bases | shipped.keys())
+    if len(classes) != 1:
+        raise GanbenchError(
+            f"{family.key} file {path} must define one public class that derives from {family.base} "
+            f"(`from {family.module} import {family.base}`); it has {', '.join(classes) or 'none'}."
+        )
+    (cls,) = classes.values()
+    parents = [ast.unparse(base).rpartition(".")[2] for base in cls.bases]
+    return cls, next((shipped[name] for name in parents if name in shipped), None)
 
 
 def _mistyped(key: str, path: Path, option: str, annotation: str, why: TypeError) -> GanbenchError:

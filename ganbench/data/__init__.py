@@ -1,20 +1,14 @@
 """Data sets, one file each.
 
-A member defines a frozen dataclass `Dataset` whose fields are its options, with
-
-- `spec`: a `DataSpec`, known without loading anything (a study is checked against it before any work starts); a user's
-  own file is asked for it in a process of its own;
-- `judge`: name of the judge (`ganbench/judges`) that tells its modes apart;
-- `load() -> Examples`: the examples themselves, the same at every call: two or more to train on and two or more held
-  out, as the spec says, and of every mode at least one to train on.
-
-Its module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are parsed; what
-`load` needs is imported inside it.
+A member's module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are parsed;
+what `load` needs is imported inside it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -39,3 +33,20 @@ class Examples:
     heldout: np.ndarray  # (m, *shape), float32
     heldout_modes: np.ndarray  # (m,), int64
     facts: dict[str, np.ndarray] = field(default_factory=dict)  # what the judge must know: mode centres, for example
+
+
+class Dataset(ABC):
+    """Examples to learn from, and examples held out. A member is a frozen dataclass whose fields are its options."""
+
+    judge: ClassVar[str]  # name of the judge (`ganbench/judges`) that tells its modes apart
+
+    @property
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """What is known without loading anything: a study is checked against it before any work starts. A user's own
+        file is asked for it in a process of its own."""
+
+    @abstractmethod
+    def load(self) -> Examples:
+        """The examples, the same at every call: two or more to train on and two or more held out, as the spec says, and
+        of every mode at least one to train on."""

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Dataset, DataSpec, Examples
 
 HELD_OUT = 360  # a fifth, 36 of each class but for rounding
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Digits(Dataset):
     """The test part of the UCI optical digits (Alpaydin and Kaynak 1998), split once, evenly over classes."""
 
     judge: ClassVar[str] = "classifier"

@@ -9,14 +9,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Dataset, DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
 LEVELS = (-1.5, -0.5, 0.5, 1.5)
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Grid16(Dataset):
     """A mixture of equal isotropic Gaussians at {-1.5, -0.5, 0.5, 1.5}^2, row by row (Balduzzi et al. 2018, whose code
     draws with a standard deviation of 0.02)."""
 

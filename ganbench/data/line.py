@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Dataset, DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Line(Dataset):
     """An equal mixture of Gaussians at `means` (Berard et al. 2020). `means: [0]` is the standard normal."""
 
     means: tuple[float, ...] = (-2.0, 2.0)

@@ -8,14 +8,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Dataset, DataSpec, Examples
 from ganbench.data._gaussians import mixture
 
 MODES = 8
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Ring8(Dataset):
     """A mixture of equal isotropic Gaussians at the angles 2 pi k / 8 (Metz et al. 2017, with eight distinct modes:
     their demo's `linspace(0, 2 pi, 8)` puts the first and the last in one place)."""
 

@@ -1,6 +1,6 @@
 """Diagnostics, one file each: instruments that say why a method turns, runs off or settles.
 
-A member defines a frozen dataclass `Diagnostic` derived from `Instrument`, whose fields are its options. It looks at
+A member defines a frozen dataclass `Diagnostic` derived from `Diagnostic`, whose fields are its options. It looks at
 runs of one game as training left them, all members of a pack at once: at the game itself, at the path that training
 took, and at the dynamics that took it. Shapes begin with the member axis K. What does not look at runs at all (a
 calculator) sets `of` to "study" and is asked once.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.metric_info import MetricInfo
-from ganbench.games import Batch, Match, Players, Rules
+from ganbench.games import Batch, Game, Match, Players
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ class Reading:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-class Instrument(ABC):
+class Diagnostic(ABC):
     """What a file of this family says of its instrument."""
 
     of: ClassVar[Literal["runs", "study"]] = "runs"
 
-    def supports(self, rules: Rules) -> str | None:
+    def supports(self, rules: Game) -> str | None:
         """None, or why the instrument cannot look at this game, and what it could look at."""
         return None
 
     @abstractmethod
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         """What each of its numbers means, by name."""
 
     @abstractmethod

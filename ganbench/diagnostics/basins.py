@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Batch, Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Batch, Game
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
 from ganbench.numerics.jacobians import join, split
@@ -23,7 +23,7 @@ SEEN = 0.01  # share of the starting points that a fixed point must draw in to c
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Basins(Diagnostic):
     """`points` by `points` starting points in the plane of `vector_field`, each played for `steps` steps with the
     dynamics, base update and learning rate of its run, on the random numbers of the run's training.
 
@@ -52,7 +52,7 @@ class Diagnostic(Instrument):
     def __post_init__(self) -> None:
         plane_tools.check_square("basins", self.low, self.high)
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         def share(title: str, what: str, best: str) -> MetricInfo:
             return MetricInfo(title, f"Share of the starting points {what}", best, 0, 1)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game
 
 EXAMPLES = (
     # transposed, input size, kernel, stride, padding
@@ -95,7 +95,7 @@ def uncovered_edge(n: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Convolution(Diagnostic):
     """Every setting with an input of up to `largest` pixels, kernels of 1 to 7, strides of 1 to 4 and paddings of 0 to
     3 is put to torch: its sizes, and by the gradient in the input which pixels a convolution looks at.
     """
@@ -104,7 +104,7 @@ class Diagnostic(Instrument):
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         examples = {f"example_{i}": f"worked example {i}" for i in range(1, len(EXAMPLES) + 1)}
         examples["example_3_printed"] = "worked example 3 with the padding of its printed code"
         sizes = {

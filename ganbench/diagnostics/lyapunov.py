@@ -13,8 +13,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 from ganbench.numerics.regimes import Track, regime
 from ganbench.numerics.step_maps import State, Steps, anatomy, placed, repeated, vector
@@ -26,7 +26,7 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Lyapunov(Diagnostic):
     """Training is run again from its start, in double precision, on the same batches and with the optimizer's memory,
     for `steps` steps (0 for all), and shadows of each run go along. Exponents are means of the logarithm of the growth
     of distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; of
@@ -57,7 +57,7 @@ class Diagnostic(Instrument):
     distance: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 

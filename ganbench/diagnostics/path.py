@@ -10,15 +10,15 @@ import torch
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import Diagnostic, Played, Reading
 from ganbench.dynamics import field
-from ganbench.games import Players, Rules
+from ganbench.games import Game, Players
 
 FEW = 8  # parameters up to which each one's end is worth a column
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class TrainingPath(Diagnostic):
     """Of the distance r = |theta| from the origin, and in games of two parameters of the angle of (theta_1, theta_2),
     at the snapshots.
 
@@ -32,7 +32,7 @@ class Diagnostic(Instrument):
 
     tolerance: Annotated[float, Interval(gt=0)] = 1e-3
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = 0, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
@@ -90,7 +90,7 @@ class Diagnostic(Instrument):
         return Reading(values, {"trajectory": path, "step": np.tile(steps.astype(float), (len(path), 1))})
 
 
-def _named(rules: Rules) -> list[str]:
+def _named(rules: Game) -> list[str]:
     """The parameters of a game with few of them."""
     if sum(len(names) for names in rules.parameters.values()) > FEW:
         return []

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
+from ganbench.diagnostics import Diagnostic, Played, Reading
 from ganbench.dynamics import field
-from ganbench.games import Rules
+from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
 TOGETHER = 2**24  # numbers of parameters to look at in one pack
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class PathAngle(Diagnostic):
     """c(alpha) = cos of the angle between F(theta_0 + alpha (theta* - theta_0)) and theta* - theta_0, at `points` of
     alpha from -0.1 to 1.1, with theta_0 the first and theta* the last snapshot, and F averaged over the first `batches`
     of training.
@@ -38,7 +38,7 @@ class Diagnostic(Instrument):
     points: Annotated[int, Interval(ge=12, le=10_000)] = 100
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         return {
             "cosine_range": MetricInfo(
                 "Range of the cosine", "Largest less smallest cosine; 2 for a straight descent.", "none", 0, 2

@@ -10,13 +10,13 @@ import torch
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Rotation(Diagnostic):
     """At up to `points` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part, which
     some function's gradient has, and its antisymmetric part, which none has (Balduzzi et al. 2018). The split is local
     and in the coordinates of the parameters: with unequal learning rates of the players it would be another one.
@@ -38,7 +38,7 @@ class Diagnostic(Instrument):
     exact: Annotated[int, Interval(ge=0, le=3000)] = 100
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         share = "Share of the antisymmetric part in |J|^2"
         turning = "Share of the antisymmetric part in the change of the field along itself"
         return {

@@ -12,8 +12,8 @@ from torch import Tensor
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Batch, Match, Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Batch, Game, Match
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_order import orthonormal
 from ganbench.numerics.plane_fields import Plane
@@ -23,7 +23,7 @@ NEUTRAL = 0.1  # |Re| over |Im| of a zero's eigenvalues up to which it is circle
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Slices(Diagnostic):
     """The motion -F on a grid of `points` by `points`, from -extent to extent along two orthonormal directions through
     the players as they were `at` the start or the end. Directions are drawn from the run's own stream, isotropic in the
     `space` of all parameters or of the biases of both networks.
@@ -41,7 +41,7 @@ class Diagnostic(Instrument):
     extent: Annotated[float, Interval(gt=0)] = 5.0
     points: Annotated[int, Interval(ge=3, le=1000)] = 15
 
-    def supports(self, rules: Rules) -> str | None:
+    def supports(self, rules: Game) -> str | None:
         if self.space == "bias" and not any("bias" in name for name in _layers(rules)):
             return (
                 "it has no biases to cut through; cut through all parameters (space: all), or take a game of networks"
@@ -50,7 +50,7 @@ class Diagnostic(Instrument):
             return "it has two parameters, so there is nothing to cut; take the diagnostic 'vector_field'"
         return None
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         space = {"all": "all parameters", "bias": "all biases"}[self.space]
 
         def share(title: str, what: str) -> MetricInfo:
@@ -109,7 +109,7 @@ class Diagnostic(Instrument):
         lines = np.tile(line.double().cpu().numpy(), (len(base), 1))
         return Reading(values, {"x": lines, "y": lines, "u": field[..., 0], "v": field[..., 1]})
 
-    def _within(self, rules: Rules) -> np.ndarray:
+    def _within(self, rules: Game) -> np.ndarray:
         """Which parameters the directions are drawn in, (P,)."""
         if self.space == "all":
             return np.ones(len(plane_tools.parameter_names(rules)), dtype=bool)
@@ -117,7 +117,7 @@ class Diagnostic(Instrument):
         return np.repeat(["bias" in name for name in _layers(rules)], sizes)
 
 
-def _layers(rules: Rules) -> dict[str, tuple[int, ...]]:
+def _layers(rules: Game) -> dict[str, tuple[int, ...]]:
     """The shapes of both networks' parameters by name, in the order of their vectors; empty for games without."""
     networks = getattr(rules, "networks", {})
     return {f"{player}.{name}": shape for player in networks for name, shape in networks[player].shapes.items()}

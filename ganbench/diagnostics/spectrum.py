@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class Spectrum(Diagnostic):
     """J = dF/dtheta at the first or last snapshot or at the `origin`, where all parameters are 0, averaged over the
     first `batches` of training (Mescheder, Nowozin and Geiger 2017 average 10).
 
@@ -38,7 +38,7 @@ class Diagnostic(Instrument):
     products: Annotated[int, Interval(ge=1, le=10_000)] = 60
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
@@ -152,5 +152,5 @@ def _summary(found: np.ndarray, rounding: float) -> dict[str, np.ndarray]:
     }
 
 
-def _parameters(rules: Rules) -> int:
+def _parameters(rules: Game) -> int:
     return sum(len(names) for names in rules.parameters.values())

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 from ganbench.numerics.step_maps import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
 
@@ -28,7 +28,7 @@ FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class UpdateMap(Diagnostic):
     """The Jacobian of the step theta -> theta', players and memories together, at the first or last snapshot or at the
     `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
     In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
@@ -51,7 +51,7 @@ class Diagnostic(Instrument):
     period: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
     rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         return {
             "spectral_radius": MetricInfo(
                 "Spectral radius", "Largest modulus of an eigenvalue of a step; below 1 distances shrink by it "

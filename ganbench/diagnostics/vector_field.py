@@ -14,8 +14,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
-from ganbench.diagnostics import Instrument, Played, Reading
-from ganbench.games import Match, Rules
+from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.games import Game, Match
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_points import (
     CENTRE,
@@ -34,7 +34,7 @@ ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as
 
 
 @dataclass(frozen=True)
-class Diagnostic(Instrument):
+class VectorField(Diagnostic):
     """The motion -F that descent follows, on a grid of `points` by `points` from `low` to `high` in the parameters `x`
     and `y` (without names, the first of each player); all others stay where the run ended, or with `at` started.
 
@@ -61,7 +61,7 @@ class Diagnostic(Instrument):
     def __post_init__(self) -> None:
         plane_tools.check_square("vector_field", self.low, self.high)
 
-    def columns(self, rules: Rules | None) -> dict[str, MetricInfo]:
+    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
         def count(title: str, what: str) -> MetricInfo:
             return MetricInfo(title, what, "none", 0, None)
 

@@ -1,6 +1,6 @@
 """Dynamics, one file each: how the two players move in one training step.
 
-A member defines a frozen dataclass `Dynamics` derived from `Motion`, whose fields are its options. Whatever the game,
+A member defines a frozen dataclass `Dynamics` derived from `Dynamics`, whose fields are its options. Whatever the game,
 the code is the same: a game of two numbers and a pair of convolutional networks are both vectors of parameters and a
 loss. Real-valued options may be tensors (K, 1), one value for each member of a pack, so they enter by plain arithmetic.
 
@@ -45,7 +45,7 @@ class Update(Protocol):
     def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]: ...
 
 
-class Motion(ABC):
+class Dynamics(ABC):
     """What a file of this family says of its dynamics."""
 
     @property

@@ -8,13 +8,13 @@ from typing import Annotated
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics import Dynamics, Memories, Move, Update
 from ganbench.dynamics._steps import in_turns
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Alternating(Dynamics):
     """`discriminator_steps` steps of the first player, each on a batch of its own, then one of the second; with
     `generator_first`, the second player moves before them. With `sgd` of momentum -1/2 this is negative momentum
     (Gidel et al. 2019b).

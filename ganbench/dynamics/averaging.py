@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics import Dynamics, Memories, Move, Update
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Averaging(Dynamics):
     """The iterates are those of the `inner` dynamics. A `uniform` mean is (theta_1 + ... + theta_t) / t, an
     `exponential` one mean <- decay mean + (1 - decay) theta, from theta_0 on (both as in Yazici et al. 2019). Before
     the first step both are the start.

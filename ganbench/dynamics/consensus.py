@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Consensus(Dynamics):
     """theta <- theta - rate (F + gamma J^T F): both players also descend |F|^2 / 2, whose gradient is J^T F."""
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0

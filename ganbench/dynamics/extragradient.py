@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Extragradient(Dynamics):
     """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the base update. Zero
     extrapolation is simultaneous descent.
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class GradientPart(Dynamics):
     """theta <- theta - rate grad phi, where phi(theta) = int_0^1 (theta - c) . F(c + t (theta - c)) dt is the work done
     against the field on the straight way from the centre c: all zeros (`origin`) or where training began (`start`).
 

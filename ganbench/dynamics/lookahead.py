@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics import Dynamics, Memories, Move, Update
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Lookahead(Dynamics):
     """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
     Going back costs no gradient, so a step costs what the inner one does; it leaves the base update's memory as it is.

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
-from ganbench.dynamics import Memories, Motion, Move, Update, field, measured, moved
+from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measured, moved
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class NoiseAveraging(Dynamics):
     """theta <- theta - rate mean_j F(theta + sigma e_j), with `perturbations` displacements e_j of all parameters of
     both players, standard normal, drawn once for a run in its own stream and then kept: a smooth field, the same at
     every step. Losses and what the game sees are recorded as their means over the displacements, the gradient as it is

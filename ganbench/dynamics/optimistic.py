@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Optimistic(Dynamics):
     """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0.
 
     `optimism` says where the past comes in. In the `gradient`, the base update is given 2 F_t - F_(t-1). In the `step`,

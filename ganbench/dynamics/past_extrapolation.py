@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class PastExtrapolation(Dynamics):
     """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the base update, the trial step
     leaving no memory.
 

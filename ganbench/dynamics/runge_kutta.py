@@ -8,12 +8,12 @@ from typing import ClassVar
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class RungeKutta(Dynamics):
     """theta <- theta - rate (k_1 + 2 k_2 + 2 k_3 + k_4) / 6, with k_1 = F(theta), k_2 = F(theta - rate k_1 / 2), k_3 =
     F(theta - rate k_2 / 2), k_4 = F(theta - rate k_3), all on one batch. An eigenvalue lambda of J is multiplied into
     R(-rate lambda) a step, R(z) = 1 + z + z^2 / 2 + z^3 / 6 + z^4 / 24.

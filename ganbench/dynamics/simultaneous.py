@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.dynamics import Memories, Motion, Move, Update
+from ganbench.dynamics import Dynamics, Memories, Move, Update
 from ganbench.dynamics._steps import simultaneous
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Simultaneous(Dynamics):
     """theta <- theta - rate F(theta)."""
 
     evaluations: ClassVar[int] = 2

@@ -8,14 +8,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import PRODUCT, Memories, Motion, Move, Update, field, measures, moved
+from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
 from ganbench.games import Batch, Match, Players
 
 EPSILON = 0.1  # of the paper's alignment: in doubt the adjustment points to stable fixed points
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Symplectic(Dynamics):
     """theta <- theta - rate (F + lambda A^T F), with A = (J - J^T) / 2 the rotation in the field and lambda the
     `adjustment`.
 

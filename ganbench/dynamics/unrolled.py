@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Memories, Motion, Move, Update, measured, moved, needing
+from ganbench.dynamics import Dynamics, Memories, Move, Update, measured, moved, needing
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
-class Dynamics(Motion):
+class Unrolled(Dynamics):
     """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) = phi_i - scale rate
     grad L_1(phi_i, theta): k = `steps` steps of the first player's descent on the same batch, through all of which its
     gradient goes. The first player steps along its own gradient at phi. Both move at once; no steps is simultaneous

@@ -12,13 +12,13 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
-from ganbench.diagnostics import Instrument, Played
-from ganbench.games import Match, Member, Rules
+from ganbench.diagnostics import Diagnostic, Played
+from ganbench.games import Game, Match, Member
 
 
 def diagnose(
-    instrument: Instrument,
-    rules: Rules,
+    instrument: Diagnostic,
+    rules: Game,
     dynamics: Any,
     update: Any,
     members: Sequence[Member],
@@ -58,7 +58,7 @@ def diagnose(
 
 
 def played(
-    rules: Rules,
+    rules: Game,
     dynamics: Any,
     update: Any,
     members: Sequence[Member],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganbench.games import Rules, gan
+from ganbench.games import Game, gan
 
 # A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself makes it
 # larger, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
@@ -17,7 +17,7 @@ LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many m
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
-def decide(mode: str, rules: Rules, members: int, device: torch.device) -> tuple[bool, str]:
+def decide(mode: str, rules: Game, members: int, device: torch.device) -> tuple[bool, str]:
     """Whether to fuse, and why, in words to be kept with the runs.
 
     Args:
@@ -37,15 +37,15 @@ def decide(mode: str, rules: Rules, members: int, device: torch.device) -> tuple
     return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
 
 
-def parameters(rules: Rules) -> int:
+def parameters(rules: Game) -> int:
     """Parameters of both players."""
     return sum(len(names) for names in rules.parameters.values())
 
 
-def forward_work(rules: Rules) -> int:
+def forward_work(rules: Game) -> int:
     """Floating-point operations of one forward pass of both networks on one batch, counted, not timed; 0 for a game
     without networks, whose work is nothing beside a step's own cost."""
-    if not isinstance(rules, gan.Game):
+    if not isinstance(rules, gan.GAN):
         return 0
     architecture, batch = rules.architecture, rules.batch_size
     inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *rules.data.shape)}

@@ -19,7 +19,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.train import Training, train
-from ganbench.games import CHUNK, Member, Rules
+from ganbench.games import CHUNK, Game, Member
 
 SHARE = 0.85  # of the free memory that is given to members: allocators leave gaps
 SMALL = 0.25  # a pack whose bound is below this share of the free memory is not measured
@@ -76,7 +76,7 @@ def release(device: torch.device) -> None:
 
 
 def fitting(
-    rules: Rules, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
+    rules: Game, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
 ) -> tuple[int, str]:
     """How many of the members fit into memory together, at least one, and why, in words; none where it is plain.
 
@@ -101,7 +101,7 @@ def fitting(
     return most, f"a run needs {gib(each)} of the {gib(free)} that are free"
 
 
-def bound(rules: Rules, training: Training, member: Member) -> float:
+def bound(rules: Game, training: Training, member: Member) -> float:
     """More bytes than a member can need: for all that is kept of its parameters, and a number for every floating-point
     operation of its networks, of which each gives at most one that a gradient needs again."""
     parameters = sum(theta.numel() for theta in rules.start(member).values())
@@ -109,7 +109,7 @@ def bound(rules: Rules, training: Training, member: Member) -> float:
     return training.dynamics.evaluations * numbers * training.dtype.itemsize
 
 
-def _try_out(rules: Rules, training: Training, members: Sequence[Member], device: torch.device) -> None:
+def _try_out(rules: Game, training: Training, members: Sequence[Member], device: torch.device) -> None:
     # One step more than a chunk has: random numbers of the next are drawn while those of the last are still there.
     train(rules, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
 

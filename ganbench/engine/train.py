@@ -15,7 +15,7 @@ from ganbench.core.recorder import Recorder, series
 from ganbench.core.tree import Tree
 from ganbench.dynamics import Memories
 from ganbench.engine.out_of_memory import OutOfMemory, Watch
-from ganbench.games import CHUNK, Match, Member, Players, Rules
+from ganbench.games import CHUNK, Game, Match, Member, Players
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
 
 
 def train(
-    rules: Rules,
+    rules: Game,
     training: Training,
     members: Sequence[Member],
     *,

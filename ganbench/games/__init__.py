@@ -1,7 +1,7 @@
 """Games, one file each: two players' parameters and losses, for all members of a pack at once.
 
-A member of this family defines a frozen dataclass `Game` derived from `Rules` (or from `Adversarial`, if one player is
-a discriminator and the other a generator). Its fields are its options. Rules know no members: `Match` is a game being
+A member of this family defines a frozen dataclass `Game` derived from `Game` (or from `Adversarial`, if one player is
+a discriminator and the other a generator). Its fields are its options. Game know no members: `Match` is a game being
 played by some, and what dynamics and diagnostics work with.
 
 Parameters of a player are one vector per member, (K, P), be they two numbers or a convolutional network. Losses of
@@ -39,7 +39,7 @@ class Member:
     learning_rate: float
 
 
-class Rules(ABC):
+class Game(ABC):
     """What a file of this family says of its game."""
 
     players: ClassVar[tuple[str, str]]  # their names; the discriminator, or the ascending player, first
@@ -73,7 +73,7 @@ class Rules(ABC):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Adversarial(Rules):
+class Adversarial(Game):
     """A discriminator of examples against a generator of them, on an objective and with a regularizer.
 
     A game says how the two compute; what they are paid is the same for all. `sample` must give `real` examples (count,
@@ -167,7 +167,7 @@ class Match:
         members: who plays.
     """
 
-    def __init__(self, rules: Rules, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, rules: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
         self.rules, self.members, self.device, self.dtype = rules, tuple(members), device, dtype
         self.players = rules.players
         self._chunk: tuple[tuple[int, int], Batch] | None = None

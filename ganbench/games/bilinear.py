@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
 
 
 @dataclass(frozen=True)
-class Game(Rules):
+class Bilinear(Game):
     """f(x, y) = x^T M y; x ascends, y descends, so L_x = -f and L_y = f. The only equilibrium is (0, 0), and J there
     has the eigenvalues +- i s, with s the singular values of M, which are `singular_values`: one is the scalar game
     f = s x y. M is diagonal, as any is in suitable coordinates.

@@ -18,7 +18,7 @@ from ganbench.nn.sample import Sample
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Game(Adversarial):
+class GAN(Adversarial):
     """An architecture's discriminator and generator on a data set.
 
     Args:

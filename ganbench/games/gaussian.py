@@ -19,7 +19,7 @@ from ganbench.nn.sample import Sample
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Game(Adversarial):
+class GaussianGAN(Adversarial):
     """D(x) = S(w_d x + b_d), with S the `discriminator`: sigmoid, gaussian (exp(-v^2)), gaussian_half (exp(-v^2 / 2)),
     gaussian_pdf (that over sqrt(2 pi)) or two_bumps. Objectives see D as a logit; "minimax" is the plain log loss.
 

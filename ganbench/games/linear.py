@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
 
 
 @dataclass(frozen=True)
-class Game(Rules):
+class Linear(Game):
     """L_x = a/2 x^2 + b x y and L_y = c x y + d/2 y^2 with (a, b, c, d) the `matrix`, so F = J (x, y) with
     J = [[a, b], [c, d]] everywhere, and descent follows -F: a node, a focus, a centre or a saddle, as the eigenvalues
     of J have it. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
-from ganbench.games import Batch, Member, Players, Rules, Seen, drawn_or_given
+from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
 
 
 @dataclass(frozen=True)
-class Game(Rules):
+class Quadratic(Game):
     """f(t) = 1/2 sum_i a_i t_i^2 with a the `curvatures`, L_x = L_y = f. J is diagonal with the eigenvalues a_i, so
     nothing turns: gradient descent multiplies every coordinate by 1 - rate a_i, which is stable for
     0 < rate < 2 / max a. A negative curvature makes 0 a saddle.

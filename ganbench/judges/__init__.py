@@ -1,26 +1,18 @@
-"""Judges, one file each: what looks at an example of a data set and says which mode it shows.
+"""Judges, one file each: what tells which mode of a data set an example shows.
 
-A member defines a frozen dataclass `Judge` with
-
-- `untrained(examples: Examples) -> Tree`: what it would remember before any training, so that a study's time can be
-  estimated: a look with it takes as long as one with what `fit` returns;
-- `fit(examples: Examples, report: Report = silent) -> Tree`: all it must remember, as arrays and numbers, `accuracy` on
-  held-out examples among them. A judge that trains tells `report` how many steps of how many it has done, and gives up
-  as soon as it cannot become good enough;
-- `look(memory: Tree, examples) -> Look`: what it sees in examples of shape (n, *shape).
-
-Both give the same at every call, and change nothing that they are given. `fit` may refuse, by a `GanbenchError`,
-examples that it cannot learn from.
-
-Metrics compare what a judge saw in generated examples with what it saw in real ones.
+Metrics compare generated examples with real ones as a judge sees them.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from ganbench.core.tree import Tree
+from ganbench.data import Examples
 
 Report = Callable[[int, int], None]  # told the steps done and all steps
 
@@ -30,11 +22,43 @@ def silent(done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a judge saw in n examples."""
+class JudgedExamples:
+    """Examples with what a judge says of them."""
 
     examples: np.ndarray  # (n, *shape)
     features: np.ndarray  # (n, F), float64
     mode: np.ndarray  # (n,), the mode each example is nearest to
     confident: np.ndarray  # (n,), bool: whether it belongs to that mode beyond doubt: a high-quality example
     modes: int  # number of modes there are
+
+
+class Judge(ABC):
+    """A classifier of a data set's modes. Its methods give the same at every call, and change nothing that they are
+    given. A member is a frozen dataclass whose fields are its options."""
+
+    @abstractmethod
+    def untrained(self, examples: Examples) -> Tree:
+        """The state before any training, so that a study's time can be estimated: judging with it takes as long as with
+        what `fit` returns."""
+
+    @abstractmethod
+    def fit(self, examples: Examples, report: Report = silent) -> Tree:
+        """The state that judging needs, as arrays and numbers, `accuracy` on held-out examples among them.
+
+        Args:
+            examples: the data set.
+            report: told how many steps of how many are done, by a judge that trains; it gives up as soon as it cannot
+                become good enough.
+
+        Raises:
+            GanbenchError: the judge cannot learn from these examples.
+        """
+
+    @abstractmethod
+    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
+        """Judge examples (n, *shape).
+
+        Args:
+            state: what `fit` or `untrained` gave.
+            examples: of the data set's shape.
+        """

@@ -16,7 +16,7 @@ from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Look, Report, silent
+from ganbench.judges import Judge, Look, Report, silent
 from ganbench.nn.network import Network
 
 BATCH = 64
@@ -26,7 +26,7 @@ MENDED = 5.0  # ... where more than so many times the errors allowed are left
 
 
 @dataclass(frozen=True)
-class Judge:
+class ClassifierJudge(Judge):
     """The features are the penultimate layer's activations; an example is of high quality when the largest class
     probability is at least `confidence`.
 

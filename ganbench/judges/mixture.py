@@ -10,11 +10,11 @@ import numpy as np
 from ganbench.core.interval import Interval
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Look, Report, silent
+from ganbench.judges import Judge, Look, Report, silent
 
 
 @dataclass(frozen=True)
-class Judge:
+class MixtureJudge(Judge):
     """High quality means within `sigmas` standard deviations of the nearest centre (Srivastava et al. 2017, 4.1). A
     perfect sampler in the plane reaches a share of 1 - exp(-sigmas^2 / 2): 98.89% at three."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import Motion
+from ganbench.dynamics import Dynamics
 from ganbench.games import CHUNK, Match, Players
 from ganbench.lab import building, starts
 from ganbench.lab.building import Part
@@ -20,7 +20,7 @@ LARGEST = 2**30  # numbers that a trajectory may have: 8 GB
 
 def play(
     game: Part | Match,
-    dynamics: Part | Motion = "simultaneous",
+    dynamics: Part | Dynamics = "simultaneous",
     *,
     update: Part | Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,

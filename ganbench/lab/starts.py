@@ -10,18 +10,18 @@ import torch
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.text import plural
-from ganbench.games import Match, Players, Rules
+from ganbench.games import Game, Match, Players
 from ganbench.lab.building import real_array
 
 SHOWN = 12  # parameter names that an error lists
 
 
-def parameter_names(rules: Rules) -> tuple[str, ...]:
+def parameter_names(rules: Game) -> tuple[str, ...]:
     """All parameters, in their order: the first player's, then the second's."""
     return tuple(name for player in rules.players for name in rules.parameters[player])
 
 
-def points(rules: Rules, given: Any, what: str = "start") -> np.ndarray:
+def points(rules: Game, given: Any, what: str = "start") -> np.ndarray:
     """Points of a game as (count, P) float64.
 
     Args:

@@ -8,11 +8,12 @@ from typing import ClassVar
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
+from ganbench.metrics import Metric
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 
 
 @dataclass(frozen=True)
-class Metric:
+class FCD(Metric):
     """Like the FID, but in a domain in which Inception features mean little; never to be compared with an FID. Its bias
     is of the order of 1/n: compare only values of equal sample size (Chong and Forsyth 2020)."""
 

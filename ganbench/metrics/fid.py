@@ -16,13 +16,14 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
+from ganbench.metrics import Metric
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class Metric:
+class FID(Metric):
     """Heusel et al. 2017. Features are the 2,048 activations of the last pooling layer, of images resized to 299x299 by
     the network itself; grey images are shown in three equal channels."""
 

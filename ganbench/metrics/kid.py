@@ -8,11 +8,12 @@ from typing import ClassVar
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
+from ganbench.metrics import Metric
 from ganbench.metrics._mmd import Sums, sums, unbiased_mmd2
 
 
 @dataclass(frozen=True)
-class Metric:
+class KID(Metric):
     """Binkowski et al. 2018, over all pairs of the samples instead of a mean over random subsets: the same expectation
     with less noise. Never to be compared with a KID in Inception features.
 

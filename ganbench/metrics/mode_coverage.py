@@ -12,10 +12,11 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
+from ganbench.metrics import Metric
 
 
 @dataclass(frozen=True)
-class Metric:
+class ModeCoverage(Metric):
     """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
 
     One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.

@@ -11,10 +11,11 @@ from scipy.stats import wasserstein_distance
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.judges import Look
+from ganbench.metrics import Metric
 
 
 @dataclass(frozen=True)
-class Metric:
+class Wasserstein(Metric):
     """Area between the two empirical distribution functions, which on the line is the cost of the best transport
     (Vallender 1974). Two samples of one distribution lie apart by the order of sigma / sqrt(n): compare only values of
     equal sample size."""

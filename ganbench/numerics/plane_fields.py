@@ -18,7 +18,7 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.diagnostics import Played, Reading
 from ganbench.dynamics import field
-from ganbench.games import Adversarial, Batch, Match, Rules
+from ganbench.games import Adversarial, Batch, Game, Match
 from ganbench.numerics.jacobians import join, products, split
 
 PIECE = 2**17  # numbers that one fused piece may have in a tensor: pieces that fit the cache are also the fastest
@@ -151,7 +151,7 @@ def coordinate_plane(
     return Plane(match, played.batch(), base, axes, shifts)
 
 
-def plane_names(rules: Rules, x: str, y: str) -> tuple[str, str]:
+def plane_names(rules: Game, x: str, y: str) -> tuple[str, str]:
     """The two parameters that span a plane: those named, and for an empty name the first of its player."""
     first, second = rules.players
     chosen = (x or rules.parameters[first][0], y or rules.parameters[second][0])
@@ -163,7 +163,7 @@ def plane_names(rules: Rules, x: str, y: str) -> tuple[str, str]:
     return chosen
 
 
-def parameter_names(rules: Rules) -> list[str]:
+def parameter_names(rules: Game) -> list[str]:
     """All parameters, in the order in which they are stacked."""
     return [name for player in rules.players for name in rules.parameters[player]]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganbench.diagnostics import Played
-from ganbench.games import Rules
+from ganbench.games import Game
 from ganbench.numerics.fixed_points import SADDLE, STABLE_FOCUS, STABLE_NODE, classify
 from ganbench.numerics.plane_fields import coordinate_plane
 
@@ -18,7 +18,7 @@ COUNTED = 200  # samples up to which they are searched
 POLAR = ("gaussian", "gaussian_half")  # discriminators of the game 'gaussian' that reach 1
 
 
-def options_of(rules: Rules) -> dict[str, Any]:
+def options_of(rules: Game) -> dict[str, Any]:
     """A game's options and parts by name."""
     return {each.name: getattr(rules, each.name) for each in dataclasses.fields(rules)}
 

@@ -19,7 +19,7 @@ ENDLESS = 1.25  # a drift whose speed falls like 1 / steps^p goes on for ever if
 
 
 @dataclass(frozen=True)
-class Motion:
+class Dynamics:
     """How one run moved over the part of its training that is looked at, cut into quarters.
 
     Args:
@@ -69,7 +69,7 @@ class Motion:
         return self.speeding > -RESOLVED or self.speeding > earlier * (1 + slowing) / 2
 
 
-def regime(motion: Motion, largest: float, low: float, high: float) -> int:
+def regime(motion: Dynamics, largest: float, low: float, high: float) -> int:
     """Where a run is going: 0 a fixed point, 1 a cycle, 2 chaos, 3 off to infinity.
 
     In this order:
@@ -146,17 +146,17 @@ class Track:
         good = lives[k] & np.isfinite(rates[k]).all(1)
         return rates[k, : len(good) if good.all() else int(good.argmin())]
 
-    def motion(self, k: int, noisy: bool) -> Motion:
+    def motion(self, k: int, noisy: bool) -> Dynamics:
         lives, speeds, _ = self._stacked()
         own, steps = speeds[k], self._count - self._first
         if len(own) < self._count or not lives[k].all():
             nan = float("nan")
-            return Motion(steps, self._first, (nan, nan, nan), nan, nan, nan, nan, noisy, True)
+            return Dynamics(steps, self._first, (nan, nan, nan), nan, nan, nan, nan, noisy, True)
         quarters = np.array_split(own[self._first :], 4)[1:]
         along = own[self._middle :].sum()
         across = float((self._last[k] - self._at_middle[k]).norm())
         ways = self._at_late[k] - self._at_middle[k], self._last[k] - self._at_late[k]
-        return Motion(
+        return Dynamics(
             steps=steps,
             before=self._first,
             speed=tuple(float(part.mean()) if len(part) else 0.0 for part in quarters),

@@ -214,7 +214,7 @@ class _Precise(Match):
 
 
 def _double(rules: Any) -> Any:
-    """Rules whose own tensors, a game's examples, are in double precision."""
+    """Game whose own tensors, a game's examples, are in double precision."""
     if not dataclasses.is_dataclass(rules):
         return rules
     own = {field.name: getattr(rules, field.name) for field in dataclasses.fields(rules) if field.init}

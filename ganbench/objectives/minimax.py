@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganbench.objectives import Objective
+
 
 @dataclass(frozen=True)
-class Objective:
+class Minimax(Objective):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
     the terms that the generator can change."""
 

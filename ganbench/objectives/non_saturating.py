@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganbench.objectives import Objective
+
 
 @dataclass(frozen=True)
-class Objective:
+class NonSaturating(Objective):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[-ln D(G(z))] with D = sigmoid(logit).
 
     Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any

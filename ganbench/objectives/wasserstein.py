@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ganbench.objectives import Objective
+
 
 @dataclass(frozen=True)
-class Objective:
+class Wasserstein(Objective):
     """L_D = E[D(G(z))] - E[D(x)], L_G = -E[D(G(z))]; it means the Wasserstein distance only for Lipschitz critics, so
     it wants a regularizer: weight clipping or a gradient penalty."""
 

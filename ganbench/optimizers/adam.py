@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory
+from ganbench.optimizers import Memory, Optimizer
 
 
 @dataclass(frozen=True)
-class Update:
+class Adam(Optimizer):
     """theta <- theta - rate m^ / (sqrt(v^) + epsilon) with bias-corrected moments m^, v^ of the gradient."""
 
     beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory
+from ganbench.optimizers import Memory, Optimizer
 
 
 @dataclass(frozen=True)
-class Update:
+class RMSprop(Optimizer):
     """v <- alpha v + (1 - alpha) g^2, theta <- theta - rate g / (sqrt(v) + epsilon), from v = 0.
 
     TensorFlow's own differs by more than its `decay` (this alpha) of 0.9: it begins at v = 1, and epsilon, 1e-10,

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory
+from ganbench.optimizers import Memory, Optimizer
 
 
 @dataclass(frozen=True)
-class Update:
+class SGD(Optimizer):
     """v <- momentum v + g, theta <- theta - rate v / k^decay at the k-th step, k = 1, 2, ...: a decay of 1 is a rate of
     a / k. Nothing is remembered that is not used: of plain descent, nothing.
     """

@@ -1,8 +1,8 @@
 """Regularizers, one file each: what is done to a GAN's losses, inputs or parameters to steady it.
 
-A member defines a frozen dataclass `Regularizer` derived from `Hooks`, and overrides those of its hooks that it needs.
+A member defines a frozen dataclass `Regularizer` derived from `Regularizer`, and overrides those of its hooks that it needs.
 Shapes begin with the member axis K, and members never mix.
-Hooks are functions of their arguments: random numbers come from `draw`, and nothing is kept from call to call.
+Regularizer are functions of their arguments: random numbers come from `draw`, and nothing is kept from call to call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Noise = dict[str, Tensor]
 Discriminator = Callable[[Tensor], Tensor]
 
 
-class Hooks:
+class Regularizer:
     """Where a regularizer can step in; here nothing is done."""
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:

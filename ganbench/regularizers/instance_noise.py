@@ -9,11 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.regularizers import Hooks, Noise
+from ganbench.regularizers import Noise, Regularizer
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class InstanceNoise(Regularizer):
     """x + N(0, sigma^2) in place of every example x (Sonderby et al. 2017; Arjovsky and Bottou 2017).
 
     Both players see a generated example through the noise of its place in the batch.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganbench.regularizers import Hooks
+from ganbench.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class NoRegularizer(Regularizer):
     """Does nothing."""

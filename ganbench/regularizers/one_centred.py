@@ -10,11 +10,11 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class OneCentred(Regularizer):
     """gamma E[ (|grad_x D(x)| - target)^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit
     or the critic's score (equation 3, where gamma is lambda = 10 and target 1).
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class R2(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over generated examples x, with D the logit."""
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0

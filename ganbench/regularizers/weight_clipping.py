@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.regularizers import Hooks
+from ganbench.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class WeightClipping(Regularizer):
     """After every move of theirs, the players' parameters are put back into [-limit, limit]."""
 
     limit: Annotated[float, Interval(gt=0)] = 0.01

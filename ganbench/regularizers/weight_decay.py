@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.regularizers import Hooks
+from ganbench.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class WeightDecay(Regularizer):
     """(strength / 2) |theta|^2, added to the loss of the players named: every method sees it as part of the game."""
 
     strength: Annotated[float, Interval(ge=0)] = 1e-4

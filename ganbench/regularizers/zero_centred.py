@@ -10,11 +10,11 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Hooks, Noise, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
 
 
 @dataclass(frozen=True)
-class Regularizer(Hooks):
+class ZeroCentred(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit.
 
     Real and generated examples are paired in the order of their batches, so there must be as many of both.

@@ -13,8 +13,8 @@ from ganbench.core import registry, store
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
-from ganbench.diagnostics import Instrument
-from ganbench.games import Rules
+from ganbench.diagnostics import Diagnostic
+from ganbench.games import Game
 
 CPU = torch.device("cpu")
 
@@ -25,7 +25,7 @@ def make(family: str, named: dict[str, Any]) -> Any:
     return member.build(member.complete(named["options"]))
 
 
-def instrument_of(named: dict[str, Any]) -> Instrument:
+def instrument_of(named: dict[str, Any]) -> Diagnostic:
     """The instrument of an experiment."""
     return make("diagnostic", named)
 
@@ -35,7 +35,7 @@ def images_of(prepared: str | None) -> np.ndarray | None:
     return None if prepared is None else examples(Path(prepared)).train
 
 
-def rules_of(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | None, place: torch.device) -> Rules:
+def rules_of(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | None, place: torch.device) -> Game:
     """The rules of the game that a run's parts make up.
 
     Args:

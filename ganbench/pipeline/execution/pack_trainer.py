@@ -20,7 +20,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.train import Standing, Training, part_of, train
-from ganbench.games import Member, Rules
+from ganbench.games import Game, Member
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, Pace, size
 from ganbench.pipeline.execution.job_context import Work
@@ -42,7 +42,7 @@ class Team:
         stream, axes: where curves go while members train, and what is told of a member there.
     """
 
-    rules: Rules
+    rules: Game
     training: Training
     place: torch.device
     folder: Path

@@ -27,7 +27,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.user_errors import described, line_of, two_lines
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
-from ganbench.games import Member, Rules
+from ganbench.games import Game, Member
 from ganbench.pipeline.execution.devices import available, timed_on
 from ganbench.pipeline.execution.instantiation import rules_of
 from ganbench.pipeline.execution.processor import one_thread
@@ -149,11 +149,11 @@ class Trial:
 
     def _training(
         self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
-    ) -> tuple[Rules, Training]:
+    ) -> tuple[Game, Training]:
         """The method's game and training as they will be, for a few steps, held to their contracts."""
         parts = parts_of(run)
 
-        def made(dtype: str) -> tuple[Rules, Training]:
+        def made(dtype: str) -> tuple[Game, Training]:
             how = settings | {"dtype": dtype}
             training = replace(
                 training_of(how, parts), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS

@@ -25,7 +25,7 @@ from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import played
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import Training
-from ganbench.games import Member, Rules
+from ganbench.games import Game, Member
 from ganbench.judges import Look, silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import rules_of
@@ -215,7 +215,7 @@ class Measuring:
     # Instruments ----------------------------------------------------------------------------------------------------
 
     def diagnosis(
-        self, run: Run, rules: Rules, training: Training, members: Sequence[Member], trees: Sequence[Tree]
+        self, run: Run, rules: Game, training: Training, members: Sequence[Member], trees: Sequence[Tree]
     ) -> None:
         """Put a method before the experiments that look at it."""
         for name, experiment in self.plan.experiments.items():
@@ -269,7 +269,7 @@ class Measuring:
             self._instruments[name] = self.trial.build(f"diagnose.{name}", experiment.diagnostic)
         return self._instruments[name]
 
-    def _know(self, name: str, made: Any, choice: Choice, rules: Rules | None) -> None:
+    def _know(self, name: str, made: Any, choice: Choice, rules: Game | None) -> None:
         with self.trial.attempt(f"diagnose.{name}", [choice]):
             columns = made.columns(rules)
             fault = columns_fault(columns)

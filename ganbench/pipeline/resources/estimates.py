@@ -19,7 +19,7 @@ from ganbench.engine.evaluate import Panel
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
-from ganbench.games import Member, Rules
+from ganbench.games import Game, Member
 from ganbench.pipeline.execution.instantiation import examples, rules_of
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
@@ -123,7 +123,7 @@ class Estimator:
             scoring_memory=scoring_memory,
         )
 
-    def _step_seconds(self, rules: Rules, training: Training, members: Sequence[Member]) -> float:
+    def _step_seconds(self, rules: Game, training: Training, members: Sequence[Member]) -> float:
         """Seconds of a member's training step, among as many as fit into memory together; of one alone, where a step of
         all takes too long to be timed, or at least the longest that is waited for.
 
@@ -144,7 +144,7 @@ class Estimator:
         release(self._place)
         return self._step_seconds(rules, training, fewer)
 
-    def _game(self, run: Run) -> tuple[Rules, Training]:
+    def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
         images = self._data(dataset).examples.train if dataset else None
         return rules_of(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
@@ -154,7 +154,7 @@ class Estimator:
             self._known[choice.label] = _Data(self._plan, choice)
         return self._known[choice.label]
 
-    def _scoring(self, run: Run, rules: Rules, sizes: tuple[int, ...]) -> tuple[float, int]:
+    def _scoring(self, run: Run, rules: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
         """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
         if not run.choice("architecture"):
             return 0.0, 0

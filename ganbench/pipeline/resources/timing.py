@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from ganbench.data import DataSpec, Examples
-from ganbench.diagnostics import Instrument
+from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import Training, train
-from ganbench.games import CHUNK, Match, Member, Rules
+from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.preflight.limits import TooLong, limited
 
@@ -57,7 +57,7 @@ def seconds_of(work: Callable[[], object], place: torch.device = CPU) -> float:
     return clock() - began
 
 
-def step_seconds(rules: Rules, training: Training, members: Sequence[Member], place: torch.device) -> float:
+def step_seconds(rules: Game, training: Training, members: Sequence[Member], place: torch.device) -> float:
     """Seconds of a training step of all members together, with what it records and the snapshots it keeps."""
     watch = _Stopwatch(training.dynamics, place)
     with suppress(_Enough):
@@ -129,7 +129,7 @@ def snapshot_seconds(
 
 
 def look_seconds(
-    instrument: Instrument, rules: Rules, training: Training, member: Member, place: torch.device
+    instrument: Diagnostic, rules: Game, training: Training, member: Member, place: torch.device
 ) -> float:
     """Seconds of a look of an instrument at one run, on a path made up for it; at most LOOK_SECONDS are spent on it,
     and a longer look counts as one of LONGER times as much."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
-from ganbench.analysis.outcome import Rules, judge
+from ganbench.analysis.outcome import Game, judge
 from ganbench.analysis.run_settings import settings_of, typed
 from ganbench.core import store
 from ganbench.core.metric_info import MetricInfo
@@ -148,7 +148,7 @@ def _run(
     about, diverged = trained["about"], trained["diverged"]
     dataset, objective = point.choice("dataset"), point.choice("objective")
     verdict = judge(
-        Rules(**plan.study.outcome.model_dump()),
+        Game(**plan.study.outcome.model_dump()),
         steps=about["steps"],
         initial_norms=trained["initial_norms"],
         diverged=None if diverged is None else tuple(diverged),

@@ -14,12 +14,12 @@ import torch
 from ganbench.core import store
 from ganbench.core.text import plural
 from ganbench.core.tree import Tree
-from ganbench.diagnostics import Instrument
+from ganbench.diagnostics import Diagnostic
 from ganbench.engine import subpacks
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.out_of_memory import Watch
 from ganbench.engine.train import Training
-from ganbench.games import Rules
+from ganbench.games import Game
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import lasting
 from ganbench.pipeline.execution.devices import device
@@ -86,8 +86,8 @@ def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) 
 
 def _seen(
     file: store.Group,
-    instrument: Instrument,
-    rules: Rules,
+    instrument: Diagnostic,
+    rules: Game,
     training: Training,
     place: torch.device,
     group: list[result_cache.Member],
