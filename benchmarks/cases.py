@@ -15,7 +15,7 @@ from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 
 LEARNING_RATE = 2e-4
-SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "update": "adam"}
+SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "optimizer": "adam"}
 
 
 def build(family: str, name: str, **options: Any) -> Any:
@@ -48,7 +48,7 @@ class Case:
         """The architecture."""
         return build("architecture", self.architecture, **self.options)
 
-    def rules(self, device: torch.device | str = "cpu") -> Game:
+    def game(self, device: torch.device | str = "cpu") -> Game:
         """The game, as the engine wants it."""
         return registry.members("game")["gan"].build(
             {},
@@ -62,7 +62,7 @@ class Case:
     def training(self, steps: int) -> Training:
         """How it trains, for this many steps."""
         return Training(
-            **{family: build(family, SHARED[family]) for family in ("dynamics", "update")},
+            **{family: build(family, SHARED[family]) for family in ("dynamics", "optimizer")},
             steps=steps,
             dtype=torch.float32,
             snapshots=(0, steps),
@@ -86,7 +86,7 @@ def _by_name(*cases: Case) -> dict[str, Case]:
     return {case.name: case for case in cases}
 
 
-# The three contenders of the default study.
+# The three methods of the default study.
 CONTENDERS = _by_name(
     Case("mlp", "mlp", "ring8", steps=6000),
     Case("fc", "fc", "digits", steps=2500),

@@ -13,7 +13,7 @@ from benchmarks.cases import CASES
 from benchmarks.overhead import trained
 from benchmarks.sheets import Sheet
 from ganbench.engine.fusing import parameters
-from ganbench.pipeline.execution.checkpoints import SPARING, Pace
+from ganbench.pipeline.execution.checkpoints import SPARING, CheckpointSchedule
 from ganbench.pipeline.execution.job_context import Site, Work
 from ganbench.pipeline.stages import train as stage
 
@@ -24,7 +24,7 @@ JOBS = (("mlp", 4, 3000), ("fc(512)", 4, 200))  # case, runs, steps: a small pac
 QUICK = (("mlp", 2, 200),)
 
 
-class Stopwatch(Pace):
+class Stopwatch(CheckpointSchedule):
     """Keeps the time of every checkpoint, from the copy of the state to the file's new name."""
 
     def __init__(self, least: float) -> None:
@@ -64,5 +64,5 @@ def measure(jobs: Sequence[tuple[str, int, int]], device: str, *, often: float =
         one = median(times) if times else float("nan")
         share, usually = sum(times) / whole, one / (one + max(usual, SPARING * one))
         cells = [f"{whole:.1f}", len(times), f"{one:.3f}", f"{share:.2%}", f"{usually:.2%}"]
-        sheet.add(name, members, f"{members * parameters(case.rules()):,}", steps, *cells)
+        sheet.add(name, members, f"{members * parameters(case.game()):,}", steps, *cells)
     return sheet

@@ -14,7 +14,7 @@ import torch
 from benchmarks.cases import Case, build
 from benchmarks.sheets import Sheet
 from ganbench.core import registry
-from ganbench.diagnostics import Played
+from ganbench.diagnostics import Trajectories
 from ganbench.engine.fusing import parameters
 from ganbench.games import CHUNK, Game, Match, Member
 
@@ -35,30 +35,30 @@ CASES: tuple[tuple[str, int], ...] = (
 SPECTRA: tuple[tuple[str, int], ...] = (("bilinear", 100), (SMALL_RING.name, 4), (RING.name, 4))
 
 
-def game(name: str, device: str) -> Game:
+def make_game(name: str, device: str) -> Game:
     """A game without data by its name, or a case."""
     networks = {case.name: case for case in (RING, SMALL_RING)}
-    return networks[name].rules(device) if name in networks else registry.members("game")[name].build({})
+    return networks[name].game(device) if name in networks else registry.members("game")[name].build({})
 
 
 class Runner:
     """Runs of a game, moved by a dynamics with plain gradient steps; keeps no record of them."""
 
-    def __init__(self, rules: Game, members: int, dynamics: str, device: str) -> None:
-        examples = None if "dataset" not in rules.takes else len(rules.examples)
+    def __init__(self, game: Game, members: int, dynamics: str, device: str) -> None:
+        examples = None if "dataset" not in game.components else len(game.examples)
         who = [Member(seed, examples, RATE) for seed in range(members)]
-        self.match = Match(rules, who, torch.device(device), torch.float32)
-        self.dynamics, self.update = build("dynamics", dynamics), build("update", "sgd")
+        self.match = Match(game, who, torch.device(device), torch.float32)
+        self.dynamics, self.optimizer = build("dynamics", dynamics), build("optimizer", "sgd")
         self.rate = torch.full((members, 1), RATE, device=device)
         self.players = self.match.init()
-        self._memories = self.dynamics.init(self.match, self.players, self.update)
+        self._memories = self.dynamics.init(self.match, self.players, self.optimizer)
         self._done = 0
 
     def __call__(self, steps: int) -> None:
         for step in range(self._done, self._done + steps):
-            batches = self.match.draw(step, self.dynamics.draws)
-            move = self.dynamics.step(self.match, self.players, self._memories, batches, self.update, self.rate)
-            self.players, self._memories = move.players, move.memories
+            batches = self.match.draw(step, self.dynamics.batches_per_step)
+            move = self.dynamics.step(self.match, self.players, self._memories, batches, self.optimizer, self.rate)
+            self.players, self._memories = move.players, move.states
         self._done += steps
 
 
@@ -107,8 +107,8 @@ def measure(name: str, members: int, device: str, *, rounds: int, seconds: float
         rounds: turns of every dynamics.
         seconds: what a turn takes, about.
     """
-    rules = game(name, device)
-    runners = {each: Runner(rules, members, each, device) for each in registry.members("dynamics")}
+    game = make_game(name, device)
+    runners = {each: Runner(game, members, each, device) for each in registry.members("dynamics")}
     steps = {}
     for each, runner in runners.items():
         runner(2)
@@ -135,7 +135,7 @@ def sheet(speeds: Sequence[Speeds]) -> Sheet:
     )
     for name in sorted(speeds[0].turns, key=lambda name: (name != BASE, name)):
         cells = [f"{median(each.turns[name]):,.0f} ({each.relative(name):.2f})" for each in speeds]
-        result.add(name, build("dynamics", name).evaluations, *cells)
+        result.add(name, build("dynamics", name).gradients_per_step, *cells)
     return result
 
 
@@ -154,12 +154,12 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
     )
     instrument = registry.members("diagnostic")["spectrum"].build({})
     for name, members in cases:
-        rules = game(name, device)
-        runner = Runner(rules, members, BASE, device)
-        played = Played(
+        game = make_game(name, device)
+        runner = Runner(game, members, BASE, device)
+        played = Trajectories(
             runner.match,
             runner.dynamics,
-            runner.update,
+            runner.optimizer,
             runner.rate,
             np.array([0]),
             {player: theta[:, None] for player, theta in runner.players.items()},
@@ -170,7 +170,7 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
         for _ in range(rounds):
             looks.append(seconds_of(lambda played=played: instrument.measure(played), device))
             times.append(seconds_of(lambda r=runner, n=steps: r(n), device) / steps)
-        size = parameters(rules)
+        size = parameters(game)
         kind = "all" if size <= instrument.exact else f"outer, {instrument.products} products"
         cells = [f"{median(looks):.3f}", f"{median(a / b for a, b in zip(looks, times, strict=True)):,.0f}"]
         result.add(name, f"{size:,}", members, kind, *cells)

@@ -26,6 +26,7 @@ from ganbench.core.source_digests import engine_digest
 from ganbench.engine import train as engine
 from ganbench.engine.train import Training
 from ganbench.games import Match
+from ganbench.pipeline.execution import pack_trainer, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.execution.job_context import Site, Work
 from ganbench.pipeline.stages import train as stage
@@ -89,7 +90,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[s
             store.save(file.create_group("examples"), vars(examples))
         members = [
             {"id": f"s{seed}", "digest": f"{seed:064x}", "seed": seed, "n_train": member.n_train}
-            | {"learning_rate": member.learning_rate, "team": 0, "contender": case.name}
+            | {"learning_rate": member.learning_rate, "team": 0, "method": case.name}
             for seed, member in enumerate(case.members(count))
         ]
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
@@ -104,7 +105,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[s
         }
         # A machine with a GPU may lack what reads the options in a slice.
         patches.enter_context(patch.object(stage, "training_of", lambda *_: training))
-        patches.enter_context(patch.object(stage, "rules_of", lambda *given: case.rules(given[-1])))
+        patches.enter_context(patch.object(stage, "rules_of", lambda *given: case.game(given[-1])))
         yield slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
 
 
@@ -119,8 +120,8 @@ def job(case: Case, count: int, steps: int, device: str, started: float) -> dict
             (Match, "draw", "random numbers"),
             (engine, "_keep", "snapshots"),
             (Checkpoint, "keep", "checkpoints"),
-            (packs, "write", "writing"),
-            (team, "train", "recording"),  # what is left of the loop
+            (result_cache, "write", "writing"),
+            (pack_trainer, "train", "recording"),  # what is left of the loop
         ):
             patches.enter_context(patch.object(owner, name, watch.around(part, getattr(owner, name))))
         watch.seconds["start and end"] = time.time() - started

@@ -14,7 +14,7 @@ from benchmarks.workers import ROOT
 
 TARGET_SECONDS = 5.0
 
-# 10,000 runs each at scale 1: a learning-rate sweep of one network, and a study of many contenders.
+# 10,000 runs each at scale 1: a learning-rate sweep of one network, and a study of many methods.
 SWEEP = """\
 study: sweep
 results: {results}

@@ -17,12 +17,12 @@ from ganbench.games import Match
 def step_flops(case: Case) -> int:
     """Floating-point operations of one training step of one run, forward and backward, in products and convolutions."""
     training = case.training(1)
-    match = Match(case.rules(), case.members(1), torch.device("cpu"), training.dtype)
+    match = Match(case.game(), case.members(1), torch.device("cpu"), training.dtype)
     players = match.init()
-    memories = training.dynamics.init(match, players, training.update)
-    batches, rate = match.draw(0, training.dynamics.draws), torch.tensor([[1e-3]])
+    states = training.dynamics.init(match, players, training.optimizer)
+    batches, rate = match.draw(0, training.dynamics.batches_per_step), torch.tensor([[1e-3]])
     with FlopCounterMode(display=False) as counter:
-        training.dynamics.step(match, players, memories, batches, training.update, rate)
+        training.dynamics.step(match, players, states, batches, training.optimizer, rate)
     return counter.get_total_flops()
 
 

@@ -70,16 +70,16 @@ def _train(server: str | None, steps: int, every: float) -> dict[str, float]:
     import torch
 
     from benchmarks.cases import CASES
-    from ganbench.engine.train import Standing, train
+    from ganbench.engine.train import TrainingProgress, train
     from ganbench.tracking import live as streaming
 
     torch.set_num_threads(1)
     streaming.FIRST_SECONDS, streaming.LIVE_SECONDS = 3 * every, every
     case, place, sending = CASES[CASE], torch.device("cpu"), 0.0
-    rules, members = case.rules(place), case.members(MEMBERS)
-    train(rules, case.training(50), members, device=place)  # what happens once
+    game, members = case.game(place), case.members(MEMBERS)
+    train(game, case.training(50), members, device=place)  # what happens once
 
-    def at_chunk(at: Standing) -> None:
+    def at_chunk(at: TrainingProgress) -> None:
         nonlocal sending
         began = time.process_time()
         if stream.due():
@@ -89,7 +89,7 @@ def _train(server: str | None, steps: int, every: float) -> dict[str, float]:
 
     began, started = time.process_time(), time.perf_counter()
     with streaming.live(server, "benchmark") as stream:
-        train(rules, case.training(steps), members, device=place, at_chunk=at_chunk)
+        train(game, case.training(steps), members, device=place, at_chunk=at_chunk)
         trained, streamed, ended = time.process_time() - began, _streamed(), time.perf_counter()
     parting, elapsed = time.perf_counter() - ended, time.perf_counter() - started
     # Where others have the core as well, training waits for them too: what it loses by the wait at the end is less.

@@ -79,7 +79,7 @@ def measure(
         variant: max((worker.close() for worker in team), key=lambda peak: peak.host)
         for variant, team in workers.items()
     }
-    fuses, _ = fusing.decide("auto", case.rules(), members, torch.device(device))
+    fuses, _ = fusing.decide("auto", case.game(), members, torch.device(device))
     return Rates(case, members, turns, starts, peaks, fuses)
 
 
@@ -145,8 +145,8 @@ def fusing_sheet(rates: Sequence[Rates]) -> Sheet:
         "The measurements that the rule of `fuse: auto` was read off (ganbench/engine/fusing.py).",
     )
     for row in rates:
-        rules = row.case.rules()
-        size, work = fusing.parameters(rules), fusing.forward_work(rules) / 1e6
+        game = row.case.game()
+        size, work = fusing.parameters(game), fusing.forward_work(game) / 1e6
         verdict = "ok" if row.regret >= SLOWER else f"{1 - row.regret:.0%} slower than {_other(row.auto)}"
         cells = [_spread(row.turns[variant]) for variant in ("fused", "unfused")]
         ratio = f"{row.rate('fused') / row.rate('unfused'):.2f}"

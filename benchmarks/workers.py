@@ -98,7 +98,7 @@ def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[
 
         return plain
 
-    members, rules, turn = case.members(count), case.rules(device), 0
+    members, game, turn = case.members(count), case.game(device), 0
 
     def engine(steps: int) -> float:
         nonlocal turn
@@ -110,7 +110,7 @@ def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[
             times.append(clock())
 
         # The first chunk is not timed: a turn here draws the players, which a real pack does once.
-        train(rules, case.training(CHUNK + steps), mine, device=device, at_chunk=at_chunk)
+        train(game, case.training(CHUNK + steps), mine, device=device, at_chunk=at_chunk)
         return times[-1] - times[0]
 
     return engine

@@ -27,14 +27,14 @@ def names(family: str) -> list[str]:
     return sorted(registry.members(family))
 
 
-def takes(name: str) -> tuple[str, ...]:
+def components(name: str) -> tuple[str, ...]:
     """The families of parts that a game is made of."""
-    return registry.find("game", name).constants.get("takes", ())
+    return registry.find("game", name).constants.get("components", ())
 
 
 def toys() -> list[str]:
     """The games without data."""
-    return [name for name in names("game") if "dataset" not in takes(name)]
+    return [name for name in names("game") if "dataset" not in components(name)]
 
 
 def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = None, **options: Any) -> Game:
@@ -42,7 +42,7 @@ def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = Non
     given = {"objective": objective or part("objective", "minimax")}
     given["regularizer"] = regularizer or part("regularizer", "none")
     return registry.find("game", name).build(
-        registry.find("game", name).complete(options), **{family: given[family] for family in takes(name)}
+        registry.find("game", name).complete(options), **{family: given[family] for family in components(name)}
     )
 
 
@@ -72,7 +72,7 @@ def training(steps: int = 60, **changes: Any) -> Training:
     """Alternating Adam in double precision, with four snapshots, unless told otherwise."""
     base = Training(
         dynamics=part("dynamics", "alternating"),
-        update=part("update", "adam"),
+        optimizer=part("optimizer", "adam"),
         steps=steps,
         dtype=torch.float64,
         snapshots=snapshot_steps(steps, 4, "even"),
@@ -83,15 +83,15 @@ def training(steps: int = 60, **changes: Any) -> Training:
 
 def every_step(steps: int, **changes: Any) -> Training:
     """Training that keeps the players at every step; simultaneous gradient descent unless told otherwise."""
-    base = {"dynamics": part("dynamics", "simultaneous"), "update": part("update", "sgd")}
+    base = {"dynamics": part("dynamics", "simultaneous"), "optimizer": part("optimizer", "sgd")}
     return training(steps, **base | {"snapshots": tuple(range(steps + 1))} | changes)
 
 
-def refusal(dynamics: str, update: str) -> str | None:
-    """Why a method cannot go with a base update; None if it can."""
+def refusal(dynamics: str, optimizer: str) -> str | None:
+    """Why a method cannot go with an optimizer; None if it can."""
     match = Match(toy(), players(0.1), CPU, torch.float64)
     try:
-        part("dynamics", dynamics).init(match, match.init(), part("update", update))
+        part("dynamics", dynamics).init(match, match.init(), part("optimizer", optimizer))
     except GanbenchError as error:
         return str(error)
     return None

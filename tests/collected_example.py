@@ -116,7 +116,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
     return {
         "run": f"{dataset}-{architecture}-n{n_train}-lr{rate:g}-s{seed}-{digest[:6]}",
         **axes,
-        "contender": f"{dataset}-{architecture}",
+        "method": f"{dataset}-{architecture}",
         "outcome": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "outcome_why": why[outcome],

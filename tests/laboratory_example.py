@@ -155,18 +155,18 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "game": game,
         "objective": objective,
         "dynamics": method,
-        "update": "sgd",
+        "optimizer": "sgd",
         "learning_rate": rate,
         "seed": seed,
     }
-    contender = f"{game.partition('(')[0]}{'-samples-5' if 'samples' in game else ''}-{method}"
-    name = f"{contender}-lr{rate!r}-s{seed}"
+    method = f"{game.partition('(')[0]}{'-samples-5' if 'samples' in game else ''}-{method}"
+    name = f"{method}-lr{rate!r}-s{seed}"
     away = method == "simultaneous" and rate == 0.5 and game == "gaussian"
     return {
         "run": name,
         **dict.fromkeys(AXES),
         **values,
-        "contender": contender,
+        "method": method,
         "outcome": "diverged" if away else "finished",
         "outcome_step": 60 if away else STEPS,
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 import torch
 
 from ganbench.core import registry
-from ganbench.diagnostics import Played, Reading
+from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
@@ -21,12 +20,12 @@ def part(family: str, name: str, **options: Any) -> Any:
     return member.build(member.complete(options))
 
 
-def game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Game:
+def make_game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Game:
     """A game without data."""
     member = registry.find("game", name)
     parts = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
-    takes = importlib.import_module(f"ganbench.games.{name}").Game.takes
-    return member.build(member.complete(options), **{family: parts[family] for family in takes})
+    components = registry.find("game", name).constants.get("components", ())
+    return member.build(member.complete(options), **{family: parts[family] for family in components})
 
 
 def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
@@ -44,48 +43,48 @@ def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
 
 
 def play(
-    rules: Game,
+    game: Game,
     dynamics: Any = "simultaneous",
-    update: Any = "sgd",
+    optimizer: Any = "sgd",
     *,
     rates: tuple[float, ...] = (0.1,),
     seeds: tuple[int, ...] | None = None,
     steps: int = 20,
     every: int = 1,
     dtype: torch.dtype = torch.float64,
-) -> Played:
+) -> Trajectories:
     """Train, one run at each rate, and keep every so many steps."""
     dynamics = part("dynamics", dynamics) if isinstance(dynamics, str) else dynamics
-    update = part("update", update) if isinstance(update, str) else update
-    examples = None if getattr(rules, "examples", None) is None or isinstance(rules.examples, int) else 100
+    optimizer = part("optimizer", optimizer) if isinstance(optimizer, str) else optimizer
+    examples = None if getattr(game, "examples", None) is None or isinstance(game.examples, int) else 100
     members = [Member(seed, examples, rate) for seed, rate in zip(seeds or range(len(rates)), rates, strict=True)]
-    match, rate = Match(rules, members, CPU, dtype), torch.tensor(rates, dtype=dtype)[:, None]
+    match, rate = Match(game, members, CPU, dtype), torch.tensor(rates, dtype=dtype)[:, None]
     players = match.init()
-    memories, kept = dynamics.init(match, players, update), {0: players}
+    states, kept = dynamics.init(match, players, optimizer), {0: players}
     for step in range(steps):
-        move = dynamics.step(match, players, memories, match.draw(step, dynamics.draws), update, rate)
-        players, memories = move.players, move.memories
+        move = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = move.players, move.states
         if (step + 1) % every == 0:
             kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
     path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
-    return Played(match, dynamics, update, rate, np.array(list(kept)), path)
+    return Trajectories(match, dynamics, optimizer, rate, np.array(list(kept)), path)
 
 
-def diverged(played: Played, member: int, snapshot: int) -> Played:
+def diverged(played: Trajectories, member: int, snapshot: int) -> Trajectories:
     """The same, had a member diverged before this snapshot."""
     path = {name: theta.clone() for name, theta in played.path.items()}
     for theta in path.values():
         theta[member, snapshot:] = torch.nan
-    return Played(played.match, played.dynamics, played.update, played.rate, played.steps, path)
+    return Trajectories(played.match, played.dynamics, played.optimizer, played.rate, played.steps, path)
 
 
-def look(played: Played, name: str, **options: Any) -> Reading:
+def look(played: Trajectories, name: str, **options: Any) -> DiagnosticResult:
     """What an instrument reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
     instrument, members = part("diagnostic", name, **options), len(played.match.members)
     before = torch.get_rng_state()
     reading = instrument.measure(played)
     assert torch.equal(before, torch.get_rng_state()), "an instrument must not draw from the global stream"
-    columns = instrument.columns(played.match.rules)
+    columns = instrument.columns(played.match.game)
     assert list(reading.values) == list(columns)
     for column, info in columns.items():
         values = np.asarray(reading.values[column])

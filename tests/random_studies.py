@@ -88,12 +88,12 @@ def blocks(draw: st.DrawFn, index: int) -> dict[str, Any]:
     rates = st.sampled_from([1e-4, 1e-3, "1e-2", 0.1, 1.0])
     block = {
         "dynamics": draw(one_or_two(choices("dynamics", names["dynamics"]))),
-        "update": draw(choices("update", names["update"])),
+        "optimizer": draw(choices("optimizer", names["optimizer"])),
         "learning_rate": draw(one_or_two(rates)),
         "seed": draw(st.sampled_from([index, [index, index + 2], {"first": 10 * index + 3, "count": 2}])),
     }
     game = draw(st.sampled_from(names["game"]))
-    parts = registry.find("game", game).constants.get("takes", ())
+    parts = registry.find("game", game).constants.get("components", ())
     if game != "gan":
         block["game"] = draw(choices("game", [game]))
     if "dataset" in parts:

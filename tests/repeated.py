@@ -21,7 +21,7 @@ STUDY = {
             "learning_rate": 2.0e-3,
             "seed": [0, 1],
         },
-        {"game": "bilinear", "dynamics": "alternating", "update": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
+        {"game": "bilinear", "dynamics": "alternating", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
     ],
     "train": {"steps": 20, "batch_size": 64, "snapshots": {"count": 2}},
     "evaluate": {"metrics": ["fcd", "kid", "mode_coverage"], "samples": 500, "shown": 2},
@@ -31,11 +31,11 @@ FEW = '''"""Zeros and ones."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ganbench.data import DataSpec, Examples, digits
+from ganbench.data import Dataset, DataSpec, Examples, digits
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Own(Dataset):
     judge: ClassVar[str] = "classifier"
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=200, modes=2)
 

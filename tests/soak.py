@@ -40,7 +40,7 @@ Study = dict[str, Any]
 def study(packs: int, steps: int, uri: str) -> Study:
     """Packs of small networks and of games of two numbers, with checkpoints at every chance."""
     networks = {"dataset": "ring8", "architecture": "mlp", "learning_rate": [1.0e-3, 5.0e-3]}
-    games = {"game": "bilinear", "dynamics": "alternating", "update": "sgd", "learning_rate": [0.1, 0.5]}
+    games = {"game": "bilinear", "dynamics": "alternating", "optimizer": "sgd", "learning_rate": [0.1, 0.5]}
     half = max(1, packs // 2)
     return STUDY | {
         "grid": [networks | {"seed": {"count": half}}, games | {"seed": {"count": packs - half}}],

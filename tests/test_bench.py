@@ -86,12 +86,12 @@ def test_every_dynamics_is_timed_beside_simultaneous_steps(name, members):
 
 def test_what_is_timed_moves_as_in_training():
     """A runner's steps are the engine's: from the same seeds to the same places."""
-    rules = dynamics.game(dynamics.SMALL_RING.name, "cpu")
-    runner = dynamics.Runner(rules, 2, "extragradient", "cpu")
+    game = dynamics.game(dynamics.SMALL_RING.name, "cpu")
+    runner = dynamics.Runner(game, 2, "extragradient", "cpu")
     runner(20)
     runner(20)
-    shared = Training(runner.dynamics, runner.update, 40, torch.float32, (40,), 1)
-    for place, tree in enumerate(train(rules, shared, runner.match.members, device=torch.device("cpu"))):
+    shared = Training(runner.dynamics, runner.optimizer, 40, torch.float32, (40,), 1)
+    for place, tree in enumerate(train(game, shared, runner.match.members, device=torch.device("cpu"))):
         for player, theta in runner.players.items():
             torch.testing.assert_close(theta[place], torch.from_numpy(tree["snapshots"][player][-1]))
 
@@ -134,7 +134,7 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
 def test_a_machine_without_the_workflow_s_packages_can_train():
     code = (
         "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"
-        "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].rules()\n"
+        "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].game()\n"
         "benchmarks.dynamics.measure('bilinear', 1, 'cpu', rounds=1, seconds=1e-3)\n"
         "benchmarks.dynamics.spectrum_sheet([('bilinear', 1)], 'cpu', rounds=1, seconds=1e-3)\n"
         "print(json.dumps([name for name in ('snakemake', 'pydantic', 'mlflow', 'yaml') if name in sys.modules]))"

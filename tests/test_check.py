@@ -20,7 +20,7 @@ from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forw
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.devices import device, free
-from ganbench.pipeline.execution.instantiation import rules_of
+from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.resources import timing
@@ -157,7 +157,7 @@ def test_a_job_planned_from_other_sources_is_refused(tmp_path):
 
 # Games and instruments ------------------------------------------------------------------------------------------------
 
-TOY = {"learning_rate": 0.1, "seed": [0, 1], "update": "sgd"}
+TOY = {"learning_rate": 0.1, "seed": [0, 1], "optimizer": "sgd"}
 
 
 def toys(tmp_path, *blocks, **changes) -> Plan:
@@ -192,10 +192,10 @@ def test_estimates_of_games_without_networks(tmp_path, steady):
             {"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}},
             r"'period' must be an integer from 1 .*, but is 0",
         ),
-        ({"game": "bilinear", "dynamics": "runge_kutta", "update": "adam"}, r"runge_kutta .* needs a base update"),
+        ({"game": "bilinear", "dynamics": "runge_kutta", "optimizer": "adam"}, r"runge_kutta .* needs an optimizer"),
         (
-            {"dataset": "ring8", "architecture": "mlp", "dynamics": "runge_kutta", "update": "adam"},
-            r"runge_kutta .* needs a base update",
+            {"dataset": "ring8", "architecture": "mlp", "dynamics": "runge_kutta", "optimizer": "adam"},
+            r"runge_kutta .* needs an optimizer",
         ),
     ],
 )
@@ -263,20 +263,20 @@ def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
 ONLY_GANS = '''"""Looks at networks only."""
 from dataclasses import dataclass
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult
 from ganbench.games import gan
 
 
 @dataclass(frozen=True)
-class Diagnostic(Diagnostic):
-    def supports(self, rules):
-        return None if isinstance(rules, gan.GAN) else "it has no networks; games that have: gan"
+class OnlyGANs(Diagnostic):
+    def supports(self, game):
+        return None if isinstance(game, gan.GAN) else "it has no networks; games that have: gan"
 
-    def columns(self, rules):
+    def columns(self, game):
         return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}
 
-    def measure(self, played):
-        return Reading({"zero": 0 * played.rate[:, 0].numpy()})
+    def measure(self, trajectories):
+        return DiagnosticResult({"zero": 0 * trajectories.rate[:, 0].numpy()})
 '''
 
 
@@ -302,7 +302,7 @@ def test_weights_that_are_there_are_checked(tmp_path):
 
 
 def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "URL", "http://127.0.0.1:9/pt_inception-2015-12-05-6726825d.pth")
+    monkeypatch.setattr(inception_weights, "URL", "http://127.0.0.1:9/pt_inception-2015-12-05-6726825d.pth")
     path = tmp_path / "new" / "w.pth"
     with pytest.raises(GanbenchError, match=rf"Put the file pt_inception-2015-12-05-6726825d\.pth .* at {path}"):
         inception_weights.fetch(path, "6726825d")
@@ -345,21 +345,21 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
 
 def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     slice = next(iter(plan(tmp_path).train.values())).slice
-    rules = rules_of(slice["teams"][0]["parts"], slice["train"], None, CPU)
-    work, architecture = forward_work(rules), rules.architecture
-    sizes = [architecture.latent_size, *architecture._widths(rules.data), 64]
+    game = build_game(slice["teams"][0]["parts"], slice["train"], None, CPU)
+    work, architecture = forward_work(game), game.architecture
+    sizes = [architecture.latent_size, *architecture._widths(game.data), 64]
     layers = sum(a * b for a, b in pairwise(sizes))
-    back = [64, *reversed(architecture._widths(rules.data)), 1]
+    back = [64, *reversed(architecture._widths(game.data)), 1]
     layers += sum(a * b for a, b in pairwise(back))
-    assert work == 2 * layers * rules.batch_size, "a multiplication and an addition per weight and example"
-    assert decide("auto", rules, 1, CPU)[0] is False
-    assert decide("never", rules, 8, CPU) == (False, "the study says fuse: never")
-    assert decide("always", rules, 8, CPU)[0] is True
-    size = parameters(rules)
+    assert work == 2 * layers * game.batch_size, "a multiplication and an addition per weight and example"
+    assert decide("auto", game, 1, CPU)[0] is False
+    assert decide("never", game, 8, CPU) == (False, "the study says fuse: never")
+    assert decide("always", game, 8, CPU)[0] is True
+    size = parameters(game)
     assert size == layers + sum(sizes[1:]) + sum(back[1:]), "a weight per connection and a bias per unit"
     for members in (2, 4, 8, 100):
-        assert decide("auto", rules, members, CPU)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
-    assert decide("auto", rules, 2, torch.device("cuda"))[0] is True
+        assert decide("auto", game, members, CPU)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
+    assert decide("auto", game, 2, torch.device("cuda"))[0] is True
 
 
 @pytest.mark.parametrize(("members", "limit"), [(2, 31_500), (10, 174_300)])

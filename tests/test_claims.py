@@ -683,5 +683,5 @@ def test_names_that_would_mislead_are_refused():
 def test_axes_are_those_of_the_tables():
     study = trained()
     study.runs = study.runs.assign(**{axis: "x" for axis in AXES if axis not in study.runs})
-    study.runs["contender"] = ["ring-mlp", "ring-mlp", "digits-fc"]
-    assert part(study, "every", of={"contender": "ring-*"}, above=0).runs == 2
+    study.runs["method"] = ["ring-mlp", "ring-mlp", "digits-fc"]
+    assert part(study, "every", of={"method": "ring-*"}, above=0).runs == 2

@@ -48,14 +48,20 @@ def refused(*words: str) -> str:
 def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     path = folder / "study.yaml"
-    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "update": "sgd", "seed": [0, 1]}
+    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "seed": [0, 1]}
     content = {
         "study": "small",
         "results": str(folder / "results"),
         # Gradient descent at a rate of 1e9 diverges at once; at 1e-3 it does not.
         "grid": [
             {**grid, "learning_rate": [1e-3, 1e9]},
-            {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": [0.1], "seed": [0, 1]},
+            {
+                "game": "bilinear",
+                "dynamics": "simultaneous",
+                "optimizer": "sgd",
+                "learning_rate": [0.1],
+                "seed": [0, 1],
+            },
         ],
         "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
         "claims": [
@@ -137,7 +143,7 @@ def test_one_job_is_named_by_a_run_of_its_pack(fresh):
 
 def test_one_is_not_many(tmp_path):
     path = tmp_path / "study.yaml"
-    game = {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1, "seed": 0}
+    game = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
     path.write_text(yaml.safe_dump({"study": "one", "results": str(tmp_path), "grid": [game], "train": {"steps": 5}}))
     assert re.search(r"^one: 1 run in 1 pack *$", invoke("check", str(path)), re.MULTILINE)
 
@@ -147,7 +153,7 @@ LONG = "line-mlp-latent-size-1-width-16-depth-1-activation-tanh-minimax-simultan
 
 def test_names_break_between_their_words_in_a_terminal():
     terminal = Console(width=40, file=io.StringIO(), force_terminal=True)
-    table = Table("contender", "minutes")
+    table = Table("method", "minutes")
     table.add_row(Name(LONG), "12.5")
     terminal.print(table)
     cells = [line.split("│")[1].strip() for line in terminal.file.getvalue().splitlines() if line.startswith("│")]
@@ -157,7 +163,7 @@ def test_names_break_between_their_words_in_a_terminal():
 
 
 def test_names_stay_whole_where_there_is_no_terminal():
-    table = Table("contender", "minutes")
+    table = Table("method", "minutes")
     table.add_row(Name(LONG), "12.5")
     console = Output(file=io.StringIO(), _environ={})
     console.print(table)

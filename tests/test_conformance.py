@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from building import CPU, every_step, gan, names, part, refusal, takes, toy, toys, training
+from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
 
 from ganbench.contracts.data import judge_fault, loaded
 from ganbench.contracts.networks import architecture_fault
@@ -42,13 +42,13 @@ def small_gan(**parts) -> GAN:
     return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
 
 
-def game(name: str, **parts) -> Game:
+def make_game(name: str, **parts) -> Game:
     """A game that data or none make up, with its options at their defaults."""
-    return small_gan(**parts) if "dataset" in takes(name) else toy(name, **parts)
+    return small_gan(**parts) if "dataset" in components(name) else toy(name, **parts)
 
 
-def member_of(rules: Game, seed: int, rate: float = 1e-3) -> Member:
-    return Member(seed, 20 + seed if isinstance(rules, GAN) else None, rate)
+def member_of(game: Game, seed: int, rate: float = 1e-3) -> Member:
+    return Member(seed, 20 + seed if isinstance(game, GAN) else None, rate)
 
 
 @pytest.mark.parametrize(("family", "name"), [(f, n) for f in registry.FAMILIES for n in names(f)])
@@ -58,17 +58,19 @@ def test_a_member_says_what_it_is_and_builds(family, name):
         f"{member.path}: begin the file with a docstring whose first line is a sentence"
     )
     assert member.path.stem == name
-    built = game(name) if family == "game" else part(family, name)
-    kind = {"game": Game, "dynamics": Dynamics, "regularizer": Regularizer, "diagnostic": Diagnostic}.get(family, object)
+    built = make_game(name) if family == "game" else part(family, name)
+    kind = {"game": Game, "dynamics": Dynamics, "regularizer": Regularizer, "diagnostic": Diagnostic}.get(
+        family, object
+    )
     assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
 
 
 # What a study means that names a method and sets nothing: the numbers of the paper, or of PyTorch, that it cites.
 # Where a paper leaves a number open it is this project's choice.
 DEFAULTS = {
-    ("update", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
-    ("update", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
-    ("update", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
+    ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
+    ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
     ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
     ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
     ("dynamics", "consensus"): {"gamma": 10.0},
@@ -174,8 +176,8 @@ def test_fused_networks_equal_solo_ones(name, spec):
     x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
     def penalty(theta, x):
-        (slope,) = torch.autograd.grad(network(theta, x).sum(), x, create_graph=True)
-        return slope.square().sum() + network(theta, x).square().sum()
+        (grad,) = torch.autograd.grad(network(theta, x).sum(), x, create_graph=True)
+        return grad.square().sum() + network(theta, x).square().sum()
 
     (fused,) = torch.autograd.grad(penalty(theta, x), theta)
     for k in range(3):
@@ -189,63 +191,67 @@ def test_fused_networks_equal_solo_ones(name, spec):
 
 @pytest.mark.parametrize("name", names("game"))
 def test_a_game_says_who_plays_with_what(name):
-    rules = game(name)
+    game = make_game(name)
     families = {"dataset", "architecture", "objective", "regularizer"}
-    assert tuple(rules.takes) == tuple(takes(name)), f"{name}: `takes` must be a literal, to be read from the source"
-    assert set(rules.takes) <= families, f"{name}: takes {rules.takes}; a game is made of {sorted(families)}"
-    assert ("dataset" in rules.takes) == ("architecture" in rules.takes)
-    assert len(set(rules.players)) == 2
-    assert list(rules.parameters) == list(rules.players), f"{name}: `parameters` must be in the order of the players"
-    every = [parameter for player in rules.players for parameter in rules.parameters[player]]
+    assert tuple(game.components) == tuple(components(name)), (
+        f"{name}: `components` must be a literal, to be read from the source"
+    )
+    assert set(game.components) <= families, (
+        f"{name}: is made of {game.components}; a game is made of {sorted(families)}"
+    )
+    assert ("dataset" in game.components) == ("architecture" in game.components)
+    assert len(set(game.players)) == 2
+    assert list(game.parameters) == list(game.players), f"{name}: `parameters` must be in the order of the players"
+    every = [parameter for player in game.players for parameter in game.parameters[player]]
     assert len(set(every)) == len(every) > 0, f"{name}: every parameter needs a name of its own"
-    if isinstance(rules, Adversarial):
-        assert {"objective", "regularizer"} <= set(rules.takes)
+    if isinstance(game, Adversarial):
+        assert {"objective", "regularizer"} <= set(game.components)
 
 
 @pytest.mark.parametrize("name", names("game"))
 def test_a_game_starts_from_the_seed_alone(name):
-    rules = game(name)
-    first, again, other = (rules.start(member_of(rules, seed)) for seed in (0, 0, 1))
-    for player in rules.players:
-        assert first[player].shape == (len(rules.parameters[player]),), f"{name}: start() gives (P,) of each player"
+    game = make_game(name)
+    first, again, other = (game.start(member_of(game, seed)) for seed in (0, 0, 1))
+    for player in game.players:
+        assert first[player].shape == (len(game.parameters[player]),), f"{name}: start() gives (P,) of each player"
         assert first[player].device.type == "cpu"
         assert torch.isfinite(first[player]).all()
         assert torch.equal(first[player], again[player]), f"{name}: two starts of one seed differ"
         assert not torch.equal(first[player], other[player]), f"{name}: {player}s of different seeds start alike"
-    rate = Member(0, member_of(rules, 0).n_train, 10.0)
-    assert all(torch.equal(first[p], rules.start(rate)[p]) for p in rules.players), f"{name}: the rate moves the start"
+    rate = Member(0, member_of(game, 0).n_train, 10.0)
+    assert all(torch.equal(first[p], game.start(rate)[p]) for p in game.players), f"{name}: the rate moves the start"
 
 
 @pytest.mark.parametrize("name", names("game"))
 def test_the_random_numbers_of_a_game_are_a_member_s_own_at_any_time(name):
-    rules = game(name)
-    alone = Match(rules, [member_of(rules, 1)], CPU, torch.float64)
-    pair = Match(rules, [member_of(rules, 0), member_of(rules, 1)], CPU, torch.float64)
+    game = make_game(name)
+    alone = Match(game, [member_of(game, 1)], CPU, torch.float64)
+    pair = Match(game, [member_of(game, 0), member_of(game, 1)], CPU, torch.float64)
     for step in (0, 3, CHUNK, 2 * CHUNK - 1, 3):  # back again: resuming, and diagnosing, look at any step
         (own,), (both,) = alone.draw(step, 1), pair.draw(step, 1)
         assert own.keys() == both.keys()
         for key, values in own.items():
             assert values.dtype in (torch.float64, torch.int64), f"{name}: {key} is not of the precision asked for"
             assert torch.equal(values[0], both[key][1]), f"{name}: {key} depends on the neighbours"
-    for key, values in rules.sample(member_of(rules, 0), 0, 6, torch.float32).items():
+    for key, values in game.sample(member_of(game, 0), 0, 6, torch.float32).items():
         assert values.shape[0] == 6, f"{name}: {key} must have one entry for every batch"
         assert values.dtype != torch.float64
 
 
 @pytest.mark.parametrize("name", names("game"))
 def test_the_losses_of_a_game_are_every_member_s_own(name):
-    rules = game(name)
-    match = Match(rules, [member_of(rules, seed) for seed in range(3)], CPU, torch.float64)
+    game = make_game(name)
+    match = Match(game, [member_of(game, seed) for seed in range(3)], CPU, torch.float64)
     players, batch = match.init(), match.draw(0, 1)[0]
     theta = {player: value.clone().requires_grad_() for player, value in players.items()}
     seen = {}
-    for player in rules.players:
+    for player in game.players:
         loss, noticed = match.loss(player, theta, batch)
         seen |= noticed
         assert loss.shape == (3,), f"{name}: a loss is one number per member"
         assert torch.isfinite(loss).all()
-        (slope,) = torch.autograd.grad(loss[0], theta[player], retain_graph=True)
-        assert (slope[1:] == 0).all(), f"{name}: members mix in {player}'s loss"
+        (grad,) = torch.autograd.grad(loss[0], theta[player], retain_graph=True)
+        assert (grad[1:] == 0).all(), f"{name}: members mix in {player}'s loss"
         for k in range(3):
             row = {each: value[k : k + 1] for each, value in players.items()}
             here, _ = match.select([k]).loss(player, row, {key: value[k : k + 1] for key, value in batch.items()})
@@ -256,15 +262,15 @@ def test_the_losses_of_a_game_are_every_member_s_own(name):
         back = match.project(player, players[player])
         assert back.shape == players[player].shape
         torch.testing.assert_close(match.project(player, back), back, rtol=0, atol=0)
-    assert set(seen) == set(rules.series), f"{name}: `series` must name what its losses see"
+    assert set(seen) == set(game.series), f"{name}: `series` must name what its losses see"
     assert all(value.shape == (3,) and not value.requires_grad for value in seen.values())
 
 
-@pytest.mark.parametrize("name", [n for n in names("game") if takes(n)])
+@pytest.mark.parametrize("name", [n for n in names("game") if components(n)])
 def test_a_regularizer_that_projects_is_heeded(name):
     limit = 1e-3
-    rules = game(name, regularizer=part("regularizer", "weight_clipping", limit=limit, players="both"))
-    match = Match(rules, [member_of(rules, 0)], CPU, torch.float64)
+    game = make_game(name, regularizer=part("regularizer", "weight_clipping", limit=limit, players="both"))
+    match = Match(game, [member_of(game, 0)], CPU, torch.float64)
     for player, theta in match.init().items():
         assert match.project(player, theta).abs().max() <= limit, f"{name}: project() must ask the regularizer"
 
@@ -280,9 +286,9 @@ def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
         values = getattr(objective, kind)(logits)
         assert values.shape == logits.shape, f"{name}: {kind}() keeps the shape; the game takes the mean"
         torch.testing.assert_close(values[1, :7], getattr(objective, kind)(logits[1, :7]))
-        (slope,) = torch.autograd.grad(values.sum(), logits)
+        (grad,) = torch.autograd.grad(values.sum(), logits)
         what = {"real": "real examples higher", "fake": "generated ones lower", "generator": "generated ones higher"}
-        assert (sign * slope >= 0).all(), f"{name}: {kind}() must want logits of {what[kind]}"
+        assert (sign * grad >= 0).all(), f"{name}: {kind}() must want logits of {what[kind]}"
     says = objective.output(logits)
     assert says.shape == logits.shape
     assert (says.diff(dim=1) * logits.diff(dim=1) >= 0).all(), f"{name}: output() must rise with the logit"
@@ -320,28 +326,28 @@ def test_a_regularizer_keeps_members_apart(name):
         if penalty is not None:
             assert penalty.shape == (3,)
             assert (penalty >= 0).all()
-            (slope,) = torch.autograd.grad(penalty[0], weight, retain_graph=True)
-            assert slope[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
-            assert (slope[1:] == 0).all(), f"{name}: members must not mix"
+            (grad,) = torch.autograd.grad(penalty[0], weight, retain_graph=True)
+            assert grad[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
+            assert (grad[1:] == 0).all(), f"{name}: members must not mix"
     for player in GAN.players:
         back = regularizer.project(player, weight.detach())
         assert back.shape == weight.shape
         torch.testing.assert_close(regularizer.project(player, back), back, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", names("update"))
+@pytest.mark.parametrize("name", names("optimizer"))
 def test_an_update_is_pure_and_descends(name):
-    update, rate = part("update", name), torch.tensor([[1e-2], [1e-3]], dtype=torch.float64)
+    optimizer, rate = part("optimizer", name), torch.tensor([[1e-2], [1e-3]], dtype=torch.float64)
     theta = torch.ones(2, 5, dtype=torch.float64)
-    memory = update.init(theta)
-    assert all(value.shape[0] == 2 for value in memory.values()), f"{name}: a memory's first axis is the member's"
-    kept = {key: value.clone() for key, value in memory.items()}
-    moved, remembered = update.step(theta, theta, memory, rate)
+    state = optimizer.init(theta)
+    assert all(value.shape[0] == 2 for value in state.values()), f"{name}: a memory's first axis is the member's"
+    kept = {key: value.clone() for key, value in state.items()}
+    moved, remembered = optimizer.step(theta, theta, state, rate)
     assert (theta == 1).all(), f"{name}: step() must not change the parameters in place"
-    assert all(torch.equal(memory[key], kept[key]) for key in kept), (
+    assert all(torch.equal(state[key], kept[key]) for key in kept), (
         f"{name}: step() must not change its memory in place"
     )
-    assert set(remembered) == set(memory)
+    assert set(remembered) == set(state)
     assert (moved < theta).all(), f"{name}: a step against the gradient must descend"
     assert (theta - moved)[0].norm() > (theta - moved)[1].norm(), f"{name}: every member has its own learning rate"
 
@@ -349,66 +355,66 @@ def test_an_update_is_pure_and_descends(name):
 @pytest.mark.parametrize("name", names("dynamics"))
 @pytest.mark.parametrize("kind", ["linear", "gan"])
 def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
-    rules = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)) if kind == "linear" else small_gan()
-    dynamics, update = part("dynamics", name), part("update", "sgd")
-    match = Match(rules, [member_of(rules, 0)] * 2, CPU, torch.float64)
+    game = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)) if kind == "linear" else small_gan()
+    dynamics, optimizer = part("dynamics", name), part("optimizer", "sgd")
+    match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
     players, rate = match.init(), torch.tensor([[1e-1], [1e-2]], dtype=torch.float64)
-    memories = dynamics.init(match, players, update)
-    assert set(rules.players) <= set(memories), f"{name}: the base update's memories stand under the players' names"
-    flat = {(owner, key): value for owner, memory in memories.items() for key, value in memory.items()}
+    states = dynamics.init(match, players, optimizer)
+    assert set(game.players) <= set(states), f"{name}: the optimizer's memories stand under the players' names"
+    flat = {(owner, key): value for owner, state in states.items() for key, value in state.items()}
     assert all(value.shape[0] == 2 for value in flat.values()), f"{name}: a memory's first axis is the member's"
     given = {**{("players", p): theta for p, theta in players.items()}, **flat}
     before = {key: value.clone() for key, value in given.items()}
-    batches = match.draw(0, dynamics.draws)
-    assert len(batches) == dynamics.draws >= 1
-    assert dynamics.evaluations >= 2, f"{name}: both players need a gradient"
+    batches = match.draw(0, dynamics.batches_per_step)
+    assert len(batches) == dynamics.batches_per_step >= 1
+    assert dynamics.gradients_per_step >= 2, f"{name}: both players need a gradient"
 
-    first, again = (dynamics.step(match, players, memories, batches, update, rate) for _ in range(2))
+    first, again = (dynamics.step(match, players, states, batches, optimizer, rate) for _ in range(2))
 
     assert all(torch.equal(before[key], value) for key, value in given.items()), f"{name}: step() works in place"
-    for player in rules.players:
+    for player in game.players:
         assert torch.equal(first.players[player], again.players[player]), f"{name}: a step must repeat itself"
         assert not first.players[player].requires_grad, f"{name}: a step must leave no graph behind"
         assert first.players[player].shape == players[player].shape
         moved = (first.players[player] - players[player]).norm(dim=1)
         assert (moved > 0).all()
         assert moved[0] / moved[1] > 3, f"{name}: every member has its own learning rate"
-    assert {owner: set(memory) for owner, memory in first.memories.items()} == {
-        owner: set(memory) for owner, memory in memories.items()
+    assert {owner: set(state) for owner, state in first.states.items()} == {
+        owner: set(state) for owner, state in states.items()
     }, f"{name}: what is remembered must have the same names after a step"
-    losses = {f"{player}_{what}" for player in rules.players for what in ("loss", "gradient_norm")}
-    assert set(first.seen) >= losses | set(rules.series), f"{name}: Move.seen lacks what is recorded"
-    assert all(value.shape == (2,) and not value.requires_grad for value in first.seen.values())
-    for where, remembered in ((players, memories), (first.players, first.memories)):
-        answer = dynamics.answer(where, remembered)
+    losses = {f"{player}_{what}" for player in game.players for what in ("loss", "gradient_norm")}
+    assert set(first.aux) >= losses | set(game.series), f"{name}: StepResult.aux lacks what is recorded"
+    assert all(value.shape == (2,) and not value.requires_grad for value in first.aux.values())
+    for where, remembered in ((players, states), (first.players, first.states)):
+        answer = dynamics.snapshot(where, remembered)
         assert {player: value.shape for player, value in answer.items()} == {p: t.shape for p, t in players.items()}
-    assert all(torch.equal(dynamics.answer(players, memories)[player], players[player]) for player in players), (
+    assert all(torch.equal(dynamics.snapshot(players, states)[player], players[player]) for player in players), (
         f"{name}: before the first step it must hand out the start"
     )
 
 
 @pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])
 def test_dynamics_that_refuse_a_base_update_say_which_they_take(name):
-    assert "sgd" in refusal(name, "adam"), f"{name}: name a valid base update"
+    assert "sgd" in refusal(name, "adam"), f"{name}: name a valid optimizer"
     assert refusal(name, "sgd") is None, f"{name}: plain gradient descent must be valid"
 
 
 @pytest.mark.parametrize(
-    ("family", "name"), [(f, n) for f in ("objective", "regularizer", "dynamics", "update") for n in names(f)]
+    ("family", "name"), [(f, n) for f in ("objective", "regularizer", "dynamics", "optimizer") for n in names(f)]
 )
 def test_a_part_trains_fused_as_solo(family, name):
     """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
     made = part(family, name)
-    rules = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
+    game = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
     plain = family == "dynamics" and refusal(name, "adam") is not None
-    parts = {"update": part("update", "sgd")} if plain else {}
-    if family in ("dynamics", "update"):
+    parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
+    if family in ("dynamics", "optimizer"):
         parts[family] = made
     shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
-    members = [member_of(rules, seed) for seed in range(3)]
-    together = train(rules, shared, members, device=CPU)
+    members = [member_of(game, seed) for seed in range(3)]
+    together = train(game, shared, members, device=CPU)
     for member, result in zip(members, together, strict=True):
-        alone = train(rules, shared, [member], device=CPU)[0]
+        alone = train(game, shared, [member], device=CPU)[0]
         assert result["diverged"] is None
         for player in GAN.players:
             np.testing.assert_allclose(
@@ -466,7 +472,7 @@ def test_an_instrument_refuses_in_words(name):
     assert constant == made.of, f"{name}: `of` must be a literal, to be read from the source"
     if made.of == "study":
         return
-    reasons = [made.supports(game(each)) for each in names("game")]
+    reasons = [made.supports(make_game(each)) for each in names("game")]
     assert None in reasons, f"{name}: supports() refuses every game"
     assert all(reason is None or len(reason) > 20 for reason in reasons), f"{name}: say why, in words: {reasons}"
 
@@ -485,20 +491,20 @@ def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early
     made = instrument(name)
     steps = 20
     for which in looks_at(made)[:2] or ["gan"]:
-        rules = game(which)
+        game = make_game(which)
         shared = every_step(steps)
-        members = [member_of(rules, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
-        kept = [tree["snapshots"] for tree in train(rules, shared, members, device=CPU)]
+        members = [member_of(game, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
+        kept = [tree["snapshots"] for tree in train(game, shared, members, device=CPU)]
         if len(kept[2]["step"]) == steps + 1:  # what does not diverge by itself is cut short
             kept[2] = {key: values[:3] for key, values in kept[2].items()}
 
-        def look(rows, of=rules, how=shared, who=members, left=kept):
+        def look(rows, of=game, how=shared, who=members, left=kept):
             chosen = [[each[row] for row in rows] for each in (who, left)]
             planned = how.snapshots
-            return diagnose(made, of, how.dynamics, how.update, *chosen, planned, device=CPU, dtype=torch.float64)
+            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, planned, device=CPU, dtype=torch.float64)
 
         whole, broken = look([0, 1]), look([0, 1, 2])
-        columns = made.columns(rules)
+        columns = made.columns(game)
         assert columns
         for tree in broken:
             assert_documented(f"{name} of {which}", columns, tree["values"])
@@ -512,7 +518,7 @@ def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early
         assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
         nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
         alone = [members[2:], [nothing], shared.snapshots]
-        (tree,) = diagnose(made, rules, shared.dynamics, shared.update, *alone, device=CPU, dtype=torch.float64)
+        (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, device=CPU, dtype=torch.float64)
         assert_documented(f"{name} of a run without numbers", columns, tree["values"])
         for column, value in tree["values"].items():
             # What looks at the game alone, not at where a run went, sees what it saw before.
@@ -550,27 +556,27 @@ def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
 
 @pytest.mark.parametrize("name", names("dataset"))
 def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
-    spec, examples, judge, memory = judged[name]
-    fault = judge_fault(judge, memory, examples.heldout, spec.modes)
+    spec, examples, judge, state = judged[name]
+    fault = judge_fault(judge, state, examples.heldout, spec.modes)
     assert fault is None, f"{name}: {fault}"
-    seen = judge.look(memory, examples.heldout)
+    seen = judge.judge(state, examples.heldout)
     right = float(np.mean(seen.mode == examples.heldout_modes))
-    assert right == pytest.approx(memory["accuracy"])
+    assert right == pytest.approx(state["accuracy"])
     assert right >= 0.97, f"{name}: its judge is right on {right:.1%} only"
-    parts = [judge.look(memory, half).features for half in np.array_split(examples.heldout, 2)]
+    parts = [judge.judge(state, half).features for half in np.array_split(examples.heldout, 2)]
     np.testing.assert_allclose(np.concatenate(parts), seen.features, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [n for n in names("metric") if n != "fid"])  # tests/test_fid.py has its weights
 @pytest.mark.parametrize("dataset", names("dataset"))
 def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
-    spec, examples, judge, memory = judged[dataset]
+    spec, examples, judge, state = judged[dataset]
     metric = part("metric", name)
     if metric.supports(spec) is not None:
         return
-    panel = Panel.of(judge, memory, [metric], spec, examples.train)
+    panel = Panel.of(judge, state, [metric], spec, examples.train)
     count = len(examples.heldout)
-    one_mode = examples.train[judge.look(memory, examples.train).mode == 0]  # where modes overlap, all of one side
+    one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
     scores = {"real": panel.score(examples.heldout), "collapsed": panel.score(collapsed)}
     for column, info in metric.columns.items():
@@ -587,8 +593,8 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
 
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
-    spec, examples, judge, memory = judged["ring8"]
-    panel = Panel.of(judge, memory, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
+    spec, examples, judge, state = judged["ring8"]
+    panel = Panel.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
     broken = examples.heldout.copy()
     broken[3] = np.inf
     assert all(np.isnan(value) for value in panel.score(broken).values())

@@ -16,7 +16,7 @@ from torch import Tensor
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.dynamics import PRODUCT, field, needing
+from ganbench.dynamics import PRODUCT, explain_autograd_error, simultaneous_gradient
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def dynamics(name: str, **options):
     return part("dynamics", name, **options)
 
 
-SGD, ADAM = part("update", "sgd"), part("update", "adam")
+SGD, ADAM = part("optimizer", "sgd"), part("optimizer", "adam")
 BILINEAR = part("game", "bilinear")
 DIRAC = part("game", "dirac", {"objective": part("objective", "minimax"), "regularizer": part("regularizer", "none")})
 NAMES = sorted(registry.members("dynamics"))
@@ -71,44 +71,44 @@ class Linear(Game):
         return ((mine @ matrix[own, own] * mine).sum(1) / 2 + (mine @ matrix[own, cross] * other).sum(1)), {}
 
 
-def match(rules: Game, count: int = 1) -> Match:
-    return Match(rules, [Member(seed, None, 0.1) for seed in range(count)], CPU, torch.float64)
+def match(game: Game, count: int = 1) -> Match:
+    return Match(game, [Member(seed, None, 0.1) for seed in range(count)], CPU, torch.float64)
 
 
 def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def run(moves, rules: Game | Match, rate: float | Tensor, steps: int, update=SGD, players=None):
+def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=SGD, players=None):
     """Where `steps` steps lead, what is remembered then, and all points on the way, (K, steps + 1, P)."""
-    game = rules if isinstance(rules, Match) else match(rules)
+    game = game if isinstance(game, Match) else match(game)
     players = game.init() if players is None else players
     rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
-    memories, path = moves.init(game, players, update), [torch.cat(list(players.values()), 1)]
+    states, path = moves.init(game, players, optimizer), [torch.cat(list(players.values()), 1)]
     for step in range(steps):
-        move = moves.step(game, players, memories, game.draw(step, moves.draws), update, rate)
-        players, memories = move.players, move.memories
+        move = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        players, states = move.players, move.states
         path.append(torch.cat(list(players.values()), 1))
-    return players, memories, torch.stack(path, 1)
+    return players, states, torch.stack(path, 1)
 
 
-def step_matrix(moves, rules: Game, rate: float, update=SGD, steps: int = 1, memory: bool = True) -> np.ndarray:
+def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, state: bool = True) -> np.ndarray:
     """The matrix of steps that are linear in the players and, with `memory`, in what is remembered: exact, from its
     images of the unit vectors, a member each."""
-    one = match(rules)
+    one = match(game)
     players = one.init()
-    memories = moves.init(one, players, update) if memory else {}
-    tree = {"players": players} | memories
+    states = moves.init(one, players, optimizer) if state else {}
+    tree = {"players": players} | states
     places = [(group, name) for group in tree for name, value in tree[group].items() if value.is_floating_point()]
     sizes = [tree[group][name].shape[1] for group, name in places]
     unit = dict(zip(places, torch.eye(sum(sizes), dtype=torch.float64).split(sizes, 1), strict=True))
-    many = match(rules, sum(sizes))
+    many = match(game, sum(sizes))
     players = {name: unit["players", name] for name in players}
-    kept = moves.init(many, players, update)
-    kept = {g: {n: unit.get((g, n), value) if memory else value for n, value in kept[g].items()} for g in kept}
+    kept = moves.init(many, players, optimizer)
+    kept = {g: {n: unit.get((g, n), value) if state else value for n, value in kept[g].items()} for g in kept}
     for _ in range(steps):
-        move = moves.step(many, players, kept, [{}] * moves.draws, update, column(*[rate] * sum(sizes)))
-        players, kept = move.players, move.memories
+        move = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, column(*[rate] * sum(sizes)))
+        players, kept = move.players, move.states
     after = {"players": players} | kept
     return torch.cat([after[group][name] for group, name in places], 1).numpy().T
 
@@ -159,10 +159,10 @@ RADII = {
 def test_spectral_radius_on_the_bilinear_game(name):
     options, expected, rounded = RADII[name]
     moves = dynamics(name, **options)
-    memory = name in ("optimistic", "past_extrapolation")
+    state = name in ("optimistic", "past_extrapolation")
     for h in RATES:
         # Double eigenvalues (the optimistic ones at 1/2) lose half the digits.
-        assert radius(step_matrix(moves, BILINEAR, h, memory=memory)) == pytest.approx(expected(h), abs=1e-7)
+        assert radius(step_matrix(moves, BILINEAR, h, state=state)) == pytest.approx(expected(h), abs=1e-7)
     for h, value in zip((0.1, 0.5), rounded or (), strict=rounded is not None):
         assert expected(h) == pytest.approx(value, abs=5e-5)
 
@@ -187,19 +187,19 @@ def test_optimistic_eigenvalues_are_the_roots_of_their_polynomial(name, gain, h)
 def test_momentum_eigenvalues_are_the_roots_of_their_polynomials(momentum, h):
     """Simultaneous: |mu^2 - (1 + beta - ih) mu + beta|^2; alternating: (mu - 1)^2 (mu - beta)^2 + h^2 mu^3 (Gidel et
     al. 2019b, theorem 5)."""
-    update = replace(SGD, momentum=momentum)
+    optimizer = replace(SGD, momentum=momentum)
     polynomial = np.array([1, -(1 + momentum - 1j * h), momentum])
     simultaneous = np.polymul(polynomial, polynomial.conj()).real
     turns = np.poly([1, 1, momentum, momentum]) + np.array([0, h * h, 0, 0, 0])
     for name, expected in (("simultaneous", simultaneous), ("alternating", turns)):
-        np.testing.assert_allclose(np.poly(step_matrix(dynamics(name), BILINEAR, h, update)), expected, atol=1e-12)
+        np.testing.assert_allclose(np.poly(step_matrix(dynamics(name), BILINEAR, h, optimizer)), expected, atol=1e-12)
 
 
 def test_negative_momentum_helps_alternating_descent_only():
-    update = replace(SGD, momentum=-0.5)
+    optimizer = replace(SGD, momentum=-0.5)
     for name, values in (("alternating", (0.9985, 0.9625)), ("simultaneous", (1.0007, 1.0201))):
         for h, value in zip((0.1, 0.5), values, strict=True):
-            assert radius(step_matrix(dynamics(name), BILINEAR, h, update)) == pytest.approx(value, abs=5e-5)
+            assert radius(step_matrix(dynamics(name), BILINEAR, h, optimizer)) == pytest.approx(value, abs=5e-5)
     for beta in np.linspace(-0.99, 0.99, 34):
         for h in (0.01, 0.1, 0.5, 1.0, 2.0):
             assert radius(step_matrix(dynamics("simultaneous"), BILINEAR, h, replace(SGD, momentum=beta))) > 1
@@ -219,8 +219,10 @@ def test_negative_momentum_helps_alternating_descent_only():
     ],
 )
 def test_largest_stable_learning_rate(name, options, momentum, limit):
-    update = replace(SGD, momentum=momentum)
-    below, above = (step_matrix(dynamics(name, **options), BILINEAR, h, update) for h in (limit - 1e-4, limit + 1e-4))
+    optimizer = replace(SGD, momentum=momentum)
+    below, above = (
+        step_matrix(dynamics(name, **options), BILINEAR, h, optimizer) for h in (limit - 1e-4, limit + 1e-4)
+    )
     assert radius(below) < 1 < radius(above)
 
 
@@ -277,10 +279,10 @@ def test_lookahead_eigenvalues_follow_from_powers_of_the_inner_step(inner, perio
     for h in RATES:
         matrix = step_matrix(dynamics(inner), BILINEAR, h)
         moves = dynamics("lookahead", inner=inner, period=period, alpha=alpha)
-        twice = step_matrix(moves, BILINEAR, h, steps=2 * period, memory=False)
+        twice = step_matrix(moves, BILINEAR, h, steps=2 * period, state=False)
         expected = 1 - alpha + alpha * np.linalg.eigvals(matrix) ** period
         assert radius(twice) == pytest.approx(np.abs(expected).max() ** 2, rel=1e-9)
-        late = step_matrix(moves, BILINEAR, h, steps=period - 1, memory=False)
+        late = step_matrix(moves, BILINEAR, h, steps=period - 1, state=False)
         np.testing.assert_allclose(late, np.linalg.matrix_power(matrix, period - 1), atol=1e-12)
 
 
@@ -288,12 +290,12 @@ def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t()
     h, steps = 0.3, 1500
     moves, game = dynamics("averaging"), match(BILINEAR, 2)
     rate, players = column(h, h), game.init()
-    memories, answers = moves.init(game, players, SGD), []
-    assert all(torch.equal(moves.answer(players, memories)[name], players[name]) for name in players)
+    states, answers = moves.init(game, players, SGD), []
+    assert all(torch.equal(moves.snapshot(players, states)[name], players[name]) for name in players)
     for _ in range(steps):
-        move = moves.step(game, players, memories, [{}], SGD, rate)
-        players, memories = move.players, move.memories
-        answers.append(torch.cat(list(moves.answer(players, memories).values()), 1))
+        move = moves.step(game, players, states, [{}], SGD, rate)
+        players, states = move.players, move.states
+        answers.append(torch.cat(list(moves.snapshot(players, states).values()), 1))
     _, _, path = run(dynamics("alternating"), game, h, steps)
     t = torch.arange(1, steps + 1)[:, None]
     answers = torch.stack(answers, 1)
@@ -306,11 +308,11 @@ def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t()
 
 def test_exponential_averages_forget():
     moves, game = dynamics("averaging", kind="exponential", decay=0.9, inner="simultaneous"), match(DIRAC, 2)
-    players, memories, path = run(moves, game, 0.2, 30)
+    players, states, path = run(moves, game, 0.2, 30)
     expected = path[:, 0]
     for theta in path.unbind(1)[1:]:
         expected = 0.9 * expected + 0.1 * theta
-    torch.testing.assert_close(torch.cat(list(moves.answer(players, memories).values()), 1), expected)
+    torch.testing.assert_close(torch.cat(list(moves.snapshot(players, states).values()), 1), expected)
 
 
 # Linear games: second-order terms ------------------------------------------------------------------------------------
@@ -319,8 +321,8 @@ def test_exponential_averages_forget():
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("h", [0.1, 0.7])
 def test_matrices_on_general_linear_games(seed, h):
-    rules = Linear.random(seed)
-    jacobian, one = rules.matrix, np.eye(5)
+    game = Linear.random(seed)
+    jacobian, one = game.matrix, np.eye(5)
     rotation, symmetric = (jacobian - jacobian.T) / 2, (jacobian + jacobian.T) / 2
     expected = {
         ("simultaneous",): one - h * jacobian,
@@ -334,7 +336,7 @@ def test_matrices_on_general_linear_games(seed, h):
         ),
     }
     for (name, *options), matrix in expected.items():
-        found = step_matrix(dynamics(name, **dict(options)), rules, h, memory=False)
+        found = step_matrix(dynamics(name, **dict(options)), game, h, state=False)
         np.testing.assert_allclose(found, matrix, atol=1e-13, err_msg=name)
 
 
@@ -342,37 +344,37 @@ def test_matrices_on_general_linear_games(seed, h):
 def test_unrolling_on_general_linear_games(steps, scale):
     """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B: b descends b S_2 b / 2 +
     b C a_k, through a_k."""
-    rules, h = Linear.random(2), 0.2
+    game, h = Linear.random(2), 0.2
     own, cross = slice(0, 2), slice(2, 5)
-    power = np.eye(2) - scale * h * rules.matrix[own, own]
+    power = np.eye(2) - scale * h * game.matrix[own, own]
     p = np.linalg.matrix_power(power, steps)
-    q = scale * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ rules.matrix[own, cross]
-    answer = rules.matrix[cross, own]
-    bent = rules.matrix.copy()
+    q = scale * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ game.matrix[own, cross]
+    answer = game.matrix[cross, own]
+    bent = game.matrix.copy()
     bent[cross, own] = answer @ p
     bent[cross, cross] -= answer @ q + (answer @ q).T
-    found = step_matrix(dynamics("unrolled", steps=steps, scale=scale), rules, h)
+    found = step_matrix(dynamics("unrolled", steps=steps, scale=scale), game, h)
     np.testing.assert_allclose(found, np.eye(5) - h * bent, atol=1e-13)
 
 
 def test_the_adjustment_is_aligned_member_by_member():
-    rules, h = Linear.random(3), 0.1
-    game = match(rules, 60)
+    game, h = Linear.random(3), 0.1
+    game = match(game, 60)
     start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in game.init().items()}
     _, _, path = run(dynamics("symplectic", adjustment=0.5), game, h, 1, players=start)
     theta, after = path.numpy().swapaxes(0, 1)
-    slope = theta @ rules.matrix.T
-    uphill = slope @ rules.matrix
-    turned = slope @ (rules.matrix - rules.matrix.T) / 2
-    sign = np.sign((slope * uphill).sum(1) * (turned * uphill).sum(1) / 5 + 0.1)
+    grad = theta @ game.matrix.T
+    uphill = grad @ game.matrix
+    turned = grad @ (game.matrix - game.matrix.T) / 2
+    sign = np.sign((grad * uphill).sum(1) * (turned * uphill).sum(1) / 5 + 0.1)
     assert {-1.0, 1.0} == set(sign)
-    np.testing.assert_allclose(after, theta - h * (slope + 0.5 * sign[:, None] * turned), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(after, theta - h * (grad + 0.5 * sign[:, None] * turned), rtol=1e-12, atol=1e-12)
 
 
 def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
     """On the Dirac-GAN, whose field is (s theta, -s psi) with s = sigmoid(psi theta), phi by quadrature of its own."""
 
-    def slope(point: np.ndarray) -> np.ndarray:
+    def grad(point: np.ndarray) -> np.ndarray:
         psi, theta = point
         s = 1 / (1 + np.exp(-psi * theta))
         return np.array([s * theta, -s * psi])
@@ -383,21 +385,21 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
     for centre in ("origin", "start"):
         moves = dynamics("gradient_part", centre=centre, nodes=12)
         # From where a first step led, with a centre that training began at.
-        memories = moves.init(game, start, SGD)
+        states = moves.init(game, start, SGD)
         players = {name: theta + 0.5 for name, theta in start.items()}
         here = torch.cat(list(players.values()), 1).numpy()
-        move = moves.step(game, players, memories, game.draw(0, 1), SGD, column(*[1.0] * 5))
+        move = moves.step(game, players, states, game.draw(0, 1), SGD, column(*[1.0] * 5))
         followed = here - torch.cat(list(move.players.values()), 1).numpy()
         for k in range(5):
             c = first[k] if centre == "start" else np.zeros(2)
 
             def phi(point, c=c):
-                return quad(lambda t: (point - c) @ slope(c + t * (point - c)), 0, 1, epsabs=1e-13)[0]
+                return quad(lambda t: (point - c) @ grad(c + t * (point - c)), 0, 1, epsabs=1e-13)[0]
 
             steps = 1e-4 * np.eye(2)
             expected = [(phi(here[k] + e) - phi(here[k] - e)) / 2e-4 for e in steps]
             np.testing.assert_allclose(followed[k], expected, atol=1e-7)
-            assert (slope(here[k]) - followed[k]) @ (here[k] - c) == pytest.approx(0, abs=1e-12)
+            assert (grad(here[k]) - followed[k]) @ (here[k] - c) == pytest.approx(0, abs=1e-12)
 
 
 def test_gradient_part_stands_still_on_the_bilinear_game():
@@ -408,10 +410,10 @@ def test_gradient_part_stands_still_on_the_bilinear_game():
 # The flow -----------------------------------------------------------------------------------------------------------
 
 
-def order(moves, rules: Game, exact, time: float = 2.0) -> float:
+def order(moves, game: Game, exact, time: float = 2.0) -> float:
     """The fitted order of convergence: the slope of the logarithm of the error on that of the step."""
     steps = np.array([8, 16, 32, 64])
-    errors = [np.linalg.norm(run(moves, rules, time / n, n)[2][0, -1].numpy() - exact) for n in steps]
+    errors = [np.linalg.norm(run(moves, game, time / n, n)[2][0, -1].numpy() - exact) for n in steps]
     return float(np.polyfit(np.log(time / steps), np.log(errors), 1)[0])
 
 
@@ -439,10 +441,10 @@ def test_runge_kutta_errs_in_radius_by_h6_and_in_phase_by_h5():
 
 
 def test_runge_kutta_refuses_a_base_update_with_a_memory():
-    for update in (ADAM, part("update", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
+    for optimizer in (ADAM, part("optimizer", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
         game = match(BILINEAR)
         with pytest.raises(GanbenchError, match=r"runge_kutta .* keeps \w+.* Valid: 'sgd' without"):
-            dynamics("runge_kutta").init(game, game.init(), update)
+            dynamics("runge_kutta").init(game, game.init(), optimizer)
 
 
 # Relations between dynamics ------------------------------------------------------------------------------------------
@@ -467,15 +469,15 @@ SAME = [
 @given(seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=3, unique=True), rate=st.floats(0.01, 0.5))
 def test_options_at_which_two_dynamics_are_one(name, options, other, seeds, rate):
     game = Match(DIRAC, [Member(seed, None, rate) for seed in seeds], CPU, torch.float64)
-    for update in (SGD, ADAM) if other != "optimistic" else (SGD,):
-        path, expected = (run(d, game, rate, 7, update)[2] for d in (dynamics(name, **options), dynamics(other)))
+    for optimizer in (SGD, ADAM) if other != "optimistic" else (SGD,):
+        path, expected = (run(d, game, rate, 7, optimizer)[2] for d in (dynamics(name, **options), dynamics(other)))
         torch.testing.assert_close(path, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_lookahead_without_going_back_is_the_inner_dynamics_to_the_last_bit():
-    for update in (SGD, ADAM):
+    for optimizer in (SGD, ADAM):
         paths = [
-            run(d, match(DIRAC, 3), 0.2, 12, update)[2]
+            run(d, match(DIRAC, 3), 0.2, 12, optimizer)[2]
             for d in (dynamics("lookahead", alpha=1.0), dynamics("alternating"))
         ]
         assert torch.equal(*paths)
@@ -486,8 +488,8 @@ def test_points_extrapolated_from_the_past_are_optimistic_iterates():
     moves, game, h = dynamics("past_extrapolation"), match(DIRAC, 3), 0.3
     _, _, expected = run(dynamics("optimistic"), game, h, 25)
     for steps in (0, 1, 2, 25):
-        players, memories, _ = run(moves, game, h, steps)
-        trial = torch.cat([theta - h * memories["past"][name] for name, theta in players.items()], 1)
+        players, states, _ = run(moves, game, h, steps)
+        trial = torch.cat([theta - h * states["past"][name] for name, theta in players.items()], 1)
         torch.testing.assert_close(trial, expected[:, steps], rtol=1e-12, atol=1e-12)
 
 
@@ -499,8 +501,8 @@ def test_optimism_in_the_step_is_optimistic_adam():
     mean = square = past = torch.zeros_like(theta)
     for t in range(1, 21):
         at = dict(zip(players, theta.split(1, 1), strict=True))
-        slope = torch.cat(list(field(game, at, game.draw(t, 1)[0]).slopes.values()), 1)
-        mean, square = beta1 * mean + (1 - beta1) * slope, beta2 * square + (1 - beta2) * slope**2
+        grad = torch.cat(list(simultaneous_gradient(game, at, game.draw(t, 1)[0]).gradients.values()), 1)
+        mean, square = beta1 * mean + (1 - beta1) * grad, beta2 * square + (1 - beta2) * grad**2
         step = mean / (1 - beta1**t) / ((square / (1 - beta2**t)).sqrt() + 1e-8)
         theta, past = theta - 2 * rate * step + rate * past, step
     _, _, path = run(dynamics("optimistic", optimism="step"), game, rate, 20, ADAM)
@@ -511,17 +513,17 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
     moves = dynamics("noise_averaging", perturbations=4, sigma=0.3)
     game = match(DIRAC, 3)
     players = game.init()
-    memories = moves.init(game, players, SGD)
-    cloud = memories["perturbation"]
-    move = moves.step(game, players, memories, game.draw(0, 1), SGD, column(1, 1, 1))
+    states = moves.init(game, players, SGD)
+    cloud = states["perturbation"]
+    move = moves.step(game, players, states, game.draw(0, 1), SGD, column(1, 1, 1))
     at = [{name: theta + cloud[name][:, j] for name, theta in players.items()} for j in range(4)]
-    fields = [field(game, point, game.draw(0, 1)[0]) for point in at]
+    fields = [simultaneous_gradient(game, point, game.draw(0, 1)[0]) for point in at]
     for name, theta in players.items():
-        expected = torch.stack([each.slopes[name] for each in fields]).mean(0)
+        expected = torch.stack([each.gradients[name] for each in fields]).mean(0)
         torch.testing.assert_close(theta - move.players[name], expected)
         losses = torch.stack([each.losses[name] for each in fields]).mean(0)
-        torch.testing.assert_close(move.seen[f"{name}_loss"], losses)
-    assert move.memories["perturbation"] is cloud
+        torch.testing.assert_close(move.aux[f"{name}_loss"], losses)
+    assert move.states["perturbation"] is cloud
     assert all(len(values.unique()) == values.numel() for values in cloud.values()), "every run has its own"
     alone = moves.init(game.select([2]), {name: theta[2:] for name, theta in players.items()}, SGD)
     assert all(torch.equal(alone["perturbation"][name], values[2:]) for name, values in cloud.items())
@@ -534,30 +536,30 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
 
 
 def in_pack(name: str):
-    """The dynamics with options at which all of its parts matter, and a base update that it works with."""
+    """The dynamics with options at which all of its parts matter, and an optimizer that it works with."""
     options = {"lookahead": {"period": 2}, "averaging": {"kind": "exponential", "decay": 0.7}}.get(name, {})
     # Adam would blow up what cancels in the gradient part.
     return dynamics(name, **options), SGD if name in ("runge_kutta", "gradient_part") else ADAM
 
 
-def tensors(memories) -> list[Tensor]:
-    return [value for memory in memories.values() for value in memory.values()]
+def tensors(states) -> list[Tensor]:
+    return [value for state in states.values() for value in state.values()]
 
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=6, deadline=None)
 @given(order=st.permutations(range(4)), size=st.integers(1, 4))
 def test_members_know_nothing_of_their_pack(name, order, size):
-    moves, update = in_pack(name)
+    moves, optimizer = in_pack(name)
     game, rate = match(DIRAC, 4), column(0.1, 0.2, 0.05, 0.15)
-    _, memories, path = run(moves, game, rate, 5, update)
+    _, states, path = run(moves, game, rate, 5, optimizer)
     places = order[:size]
-    players, kept, some = run(moves, game.select(places), rate[places], 5, update)
+    players, kept, some = run(moves, game.select(places), rate[places], 5, optimizer)
     torch.testing.assert_close(some, path[places], rtol=1e-12, atol=1e-12)
-    for one, other in zip(tensors(kept), tensors(memories), strict=True):
+    for one, other in zip(tensors(kept), tensors(states), strict=True):
         torch.testing.assert_close(one, other[places], rtol=1e-12, atol=1e-12)
     assert all(value.shape[0] == size for value in tensors(kept))
-    assert all(theta.shape == (size, 1) for theta in moves.answer(players, kept).values())
+    assert all(theta.shape == (size, 1) for theta in moves.snapshot(players, kept).values())
 
 
 REAL = [
@@ -570,16 +572,16 @@ REAL = [
 
 @pytest.mark.parametrize(("name", "option"), REAL)
 def test_options_may_differ_from_member_to_member(name, option):
-    moves, update = in_pack(name)
+    moves, optimizer = in_pack(name)
     values, game, rate = (0.3, 0.6, 0.9), match(DIRAC, 3), column(0.1, 0.2, 0.05)
     together = replace(moves, **{option: column(*values)})
-    players, memories, path = run(together, game, rate, 5, update)
-    answers = together.answer(players, memories)
+    players, states, path = run(together, game, rate, 5, optimizer)
+    answers = together.snapshot(players, states)
     for k, value in enumerate(values):
         alone = replace(moves, **{option: value})
-        players, memories, expected = run(alone, game.select([k]), rate[[k]], 5, update)
+        players, states, expected = run(alone, game.select([k]), rate[[k]], 5, optimizer)
         torch.testing.assert_close(path[[k]], expected, rtol=1e-12, atol=1e-12)
-        for player, theta in alone.answer(players, memories).items():
+        for player, theta in alone.snapshot(players, states).items():
             torch.testing.assert_close(answers[player][[k]], theta, rtol=1e-12, atol=1e-12)
 
 
@@ -604,9 +606,9 @@ class _Again(torch.autograd.Function):
     """A gradient (K, P), which adds to the tally that it is differentiated once more."""
 
     @staticmethod
-    def forward(ctx, slope, tally):
+    def forward(ctx, grad, tally):
         ctx.tally = tally
-        return slope.clone()
+        return grad.clone()
 
     @staticmethod
     def backward(ctx, grad):
@@ -631,8 +633,8 @@ class _Theta(torch.autograd.Function):
 class Counted(Match):
     """A match whose losses keep a tally, in units of one gradient of one player's loss of all members."""
 
-    def __init__(self, rules, members, device, dtype, tally=None):
-        super().__init__(rules, members, device, dtype)
+    def __init__(self, game, members, device, dtype, tally=None):
+        super().__init__(game, members, device, dtype)
         self.tally = [] if tally is None else tally
 
     def loss(self, player, players, batch):
@@ -640,7 +642,7 @@ class Counted(Match):
         return _Loss.apply(loss, self.tally), seen
 
     def select(self, places):
-        return Counted(self.rules, [self.members[k] for k in places], self.device, self.dtype, self.tally)
+        return Counted(self.game, [self.members[k] for k in places], self.device, self.dtype, self.tally)
 
 
 COSTS = {
@@ -666,10 +668,10 @@ def test_evaluations_are_what_a_step_costs(name):
         moves = dynamics(name, **options)
         game = Counted(DIRAC, [Member(seed, None, 0.1) for seed in range(3)], CPU, torch.float64)
         players = game.init()
-        memories = moves.init(game, players, SGD)
+        states = moves.init(game, players, SGD)
         assert not game.tally, "the start of training costs nothing"
-        moves.step(game, players, memories, game.draw(0, moves.draws), SGD, column(0.1, 0.1, 0.1))
-        assert sum(game.tally) / 3 == moves.evaluations == expected
+        moves.step(game, players, states, game.draw(0, moves.batches_per_step), SGD, column(0.1, 0.1, 0.1))
+        assert sum(game.tally) / 3 == moves.gradients_per_step == expected
 
 
 # Networks -----------------------------------------------------------------------------------------------------------
@@ -688,27 +690,27 @@ def networks() -> Game:
     return part("game", "gan", parts | {"examples": examples, "batch_size": 5})
 
 
-def gan(rules: Game, count: int) -> Match:
-    return Match(rules, [Member(seed, 10 + seed, 0.01) for seed in range(count)], CPU, torch.float64)
+def gan(game: Game, count: int) -> Match:
+    return Match(game, [Member(seed, 10 + seed, 0.01) for seed in range(count)], CPU, torch.float64)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_dynamics_moves_a_pack_of_networks(name, networks):
-    moves, update = in_pack(name)
+    moves, optimizer = in_pack(name)
     game, rate = gan(networks, 2), column(0.01, 0.02)
     start = game.init()
-    players, memories = start, moves.init(game, start, update)
+    players, states = start, moves.init(game, start, optimizer)
     series = {f"{p}_{what}" for p in game.players for what in ("loss", "gradient_norm")} | set(networks.series)
     for step in range(4):
-        move = moves.step(game, players, memories, game.draw(step, moves.draws), update, rate)
-        players, memories = move.players, move.memories
-        assert set(move.seen) == series
-        for value in (*move.seen.values(), *players.values(), *tensors(memories)):
+        move = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        players, states = move.players, move.states
+        assert set(move.aux) == series
+        for value in (*move.aux.values(), *players.values(), *tensors(states)):
             assert value.shape[0] == 2
             assert value.isfinite().all()
             assert not value.requires_grad, "a step must not keep the graph of its gradients"
-        assert all(value.shape == (2,) for value in move.seen.values())
-    alone = run(moves, game.select([1]), rate[[1]], 4, update)[0]
+        assert all(value.shape == (2,) for value in move.aux.values())
+    alone = run(moves, game.select([1]), rate[[1]], 4, optimizer)[0]
     for player, theta in players.items():
         assert not torch.equal(theta, start[player])
         torch.testing.assert_close(alone[player], theta[[1]], rtol=1e-10, atol=1e-10)
@@ -719,9 +721,12 @@ def test_products_on_networks_agree_with_finite_differences_of_the_field(network
     players, (batch,) = game.init(), game.draw(0, 1)
     generator = torch.Generator().manual_seed(1)
     v, u = ({n: torch.randn(t.shape, generator=generator).double() for n, t in players.items()} for _ in range(2))
-    here = field(game, players, batch, differentiable=True)
+    here = simultaneous_gradient(game, players, batch, differentiable=True)
     forth, back = here.products(v), here.products(u, transposed=True)
-    sides = [field(game, {n: t + e * v[n] for n, t in players.items()}, batch).slopes for e in (epsilon, -epsilon)]
+    sides = [
+        simultaneous_gradient(game, {n: t + e * v[n] for n, t in players.items()}, batch).gradients
+        for e in (epsilon, -epsilon)
+    ]
     difference = {name: (sides[0][name] - sides[1][name]) / (2 * epsilon) for name in players}
     for name in players:
         torch.testing.assert_close(forth[name], difference[name], rtol=1e-6, atol=1e-8)
@@ -738,19 +743,21 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
     def joined(values) -> Tensor:
         return torch.cat([values[name] for name in game.players], 1)
 
-    def slopes(theta: Tensor) -> Tensor:
+    def gradients(theta: Tensor) -> Tensor:
         many = game.select([0] * len(theta))
         repeated = {name: values.expand(len(theta), *values.shape[1:]) for name, values in batch.items()}
-        return joined(field(many, dict(zip(game.players, theta.split(sizes, 1), strict=True)), repeated).slopes)
+        return joined(
+            simultaneous_gradient(many, dict(zip(game.players, theta.split(sizes, 1), strict=True)), repeated).gradients
+        )
 
     theta = joined(players)
     unit = epsilon * torch.eye(sum(sizes), dtype=torch.float64)
-    jacobian = ((slopes(theta + unit) - slopes(theta - unit)) / (2 * epsilon)).T
-    slope = slopes(theta)[0]
+    jacobian = ((gradients(theta + unit) - gradients(theta - unit)) / (2 * epsilon)).T
+    grad = gradients(theta)[0]
     rotation = (jacobian - jacobian.T) / 2
     for name, options, expected in (
-        ("consensus", {"gamma": 2.0}, slope + 2 * jacobian.T @ slope),
-        ("symplectic", {"align": False}, slope + rotation.T @ slope),
+        ("consensus", {"gamma": 2.0}, grad + 2 * jacobian.T @ grad),
+        ("symplectic", {"align": False}, grad + rotation.T @ grad),
     ):
         moved = dynamics(name, **options).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
         followed = (theta - joined(moved.players))[0] / rate
@@ -760,7 +767,9 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
         many = game.select([0] * len(generator))
         repeated = {name: values.expand(len(generator), *values.shape[1:]) for name, values in batch.items()}
         at = {"discriminator": players["discriminator"].expand(len(generator), -1), "generator": generator}
-        at["discriminator"] = at["discriminator"] - rate * field(many, at, repeated).slopes["discriminator"]
+        at["discriminator"] = (
+            at["discriminator"] - rate * simultaneous_gradient(many, at, repeated).gradients["discriminator"]
+        )
         return many.loss("generator", at, repeated)[0]
 
     unit = epsilon * torch.eye(sizes[1], dtype=torch.float64)
@@ -804,7 +813,7 @@ def test_a_game_without_second_derivatives_is_refused_by_methods_that_need_them(
 
 
 def test_running_out_of_memory_is_not_called_a_missing_derivative():
-    with pytest.raises(torch.OutOfMemoryError), needing("second derivative"):
+    with pytest.raises(torch.OutOfMemoryError), explain_autograd_error("second derivative"):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 

@@ -23,7 +23,7 @@ from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=500)
@@ -63,27 +63,27 @@ def assert_same(one: dict, other: dict, tolerance: float) -> None:
     [("ring8", "mlp", {"width": 16}), ("digits", "fc", {}), ("digits", "dcgan", {"features": 4})],
 )
 def test_a_pack_of_many_equals_packs_of_one(dataset, architecture, options):
-    rules, shared = networks(dataset, architecture, options=options), training(300)
-    together = train(rules, shared, MEMBERS, device=CPU)
+    game, shared = networks(dataset, architecture, options=options), training(300)
+    together = train(game, shared, MEMBERS, device=CPU)
     for member, result in zip(MEMBERS, together, strict=True):
-        assert_same(result, train(rules, shared, [member], device=CPU)[0], 1e-9)
+        assert_same(result, train(game, shared, [member], device=CPU)[0], 1e-9)
 
 
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_the_order_of_members_does_not_matter(order):
-    rules, shared = networks(options={"width": 8}), training(30)
-    straight = train(rules, shared, MEMBERS, device=CPU)
-    shuffled = train(rules, shared, [MEMBERS[k] for k in order], device=CPU)
+    game, shared = networks(options={"width": 8}), training(30)
+    straight = train(game, shared, MEMBERS, device=CPU)
+    shuffled = train(game, shared, [MEMBERS[k] for k in order], device=CPU)
     for place, k in enumerate(order):
         assert_same(shuffled[place], straight[k], 1e-12)
 
 
-def resumed(rules, shared, members, stop, folder):
+def resumed(game, shared, members, stop, folder):
     """Results of a training, and of one that goes on from what it gave out at a step, kept in a file meanwhile."""
     states = {}
     whole = train(
-        rules,
+        game,
         shared,
         members,
         device=CPU,
@@ -94,30 +94,30 @@ def resumed(rules, shared, members, stop, folder):
         store.save(file.create_group("saved"), states[stop])
     with store.reading(path, "resume") as file:
         state = store.load(file["saved"])
-    return whole, train(rules, shared, members, device=CPU, resume=state)
+    return whole, train(game, shared, members, device=CPU, resume=state)
 
 
 @pytest.mark.parametrize("stop", [25, 50])
-@pytest.mark.parametrize("update", ["adam", "sgd"])
-def test_resume_is_bit_exact(stop, update, tmp_path):
-    shared = training(110, dtype=torch.float32, update=part("update", update))
-    rules = networks(dtype=torch.float32)
-    for one, other in zip(*resumed(rules, shared, MEMBERS, stop, tmp_path), strict=True):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_resume_is_bit_exact(stop, optimizer, tmp_path):
+    shared = training(110, dtype=torch.float32, optimizer=part("optimizer", optimizer))
+    game = networks(dtype=torch.float32)
+    for one, other in zip(*resumed(game, shared, MEMBERS, stop, tmp_path), strict=True):
         assert_same(one, other, 0)
 
 
 @pytest.mark.parametrize(
-    ("dynamics", "update"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
+    ("dynamics", "optimizer"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
 )
-def test_resume_is_bit_exact_whatever_the_dynamics_remember_and_whoever_has_left(dynamics, update, tmp_path):
+def test_resume_is_bit_exact_whatever_the_dynamics_remember_and_whoever_has_left(dynamics, optimizer, tmp_path):
     # A focus, so that every method moves; at the wild rate gradient descent of any kind diverges, before the stop.
-    rules, wild = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)), 1e60
-    shared = every_step(60, dynamics=part("dynamics", dynamics), update=part("update", update))
-    whole, again = resumed(rules, shared, players(0.03, wild, 0.01), 25, tmp_path)
+    game, wild = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)), 1e60
+    shared = every_step(60, dynamics=part("dynamics", dynamics), optimizer=part("optimizer", optimizer))
+    whole, again = resumed(game, shared, players(0.03, wild, 0.01), 25, tmp_path)
     for one, other in zip(whole, again, strict=True):
         assert_same(one, other, 0)
     diverged = [result["diverged"] is not None for result in whole]
-    assert diverged in ([False, True, False], [False, update == "sgd", False])
+    assert diverged in ([False, True, False], [False, optimizer == "sgd", False])
 
 
 class _Explode(nn.Module):
@@ -142,11 +142,11 @@ class _ExplodingArchitecture:
 
 
 def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
-    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
-    shared = training(200, update=part("update", "sgd"))
+    game = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    shared = training(200, optimizer=part("optimizer", "sgd"))
     calm, wild = Member(0, 100, 1e-6), Member(1, 100, 10.0)
     counts = []
-    results = train(rules, shared, [calm, wild], device=CPU, at_chunk=lambda now: counts.append(len(now.alive)))
+    results = train(game, shared, [calm, wild], device=CPU, at_chunk=lambda now: counts.append(len(now.alive)))
     assert results[0]["diverged"] is None
     step, cause = results[1]["diverged"]
     assert 1 <= step < 200
@@ -156,40 +156,40 @@ def test_a_diverged_member_is_dated_frozen_and_harms_nobody(ring):
     assert np.isfinite(results[1]["snapshots"]["generator"]).all()
     assert results[1]["snapshots"]["step"].max() < step
     assert counts[-1] == 1, "a diverged member must leave the pack"
-    assert_same(results[0], train(rules, shared, [calm], device=CPU)[0], 1e-12)
-    assert results[1]["diverged"] == train(rules, shared, [wild], device=CPU)[0]["diverged"]
+    assert_same(results[0], train(game, shared, [calm], device=CPU)[0], 1e-12)
+    assert results[1]["diverged"] == train(game, shared, [wild], device=CPU)[0]["diverged"]
 
 
 def test_runs_that_go_on_after_a_neighbour_has_left_meet_their_own_examples(ring, tmp_path):
-    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    game = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
     members = [Member(3, 100, 1e3), Member(0, 100, 1e-6), Member(2, 37, 1e-5)]
-    whole, again = resumed(rules, training(75, update=part("update", "sgd")), members, CHUNK, tmp_path)
+    whole, again = resumed(game, training(75, optimizer=part("optimizer", "sgd")), members, CHUNK, tmp_path)
     assert whole[0]["diverged"][0] <= CHUNK, "before the stop"
     for one, other in zip(whole, again, strict=True):
         assert_same(one, other, 0)
 
 
 def test_a_pack_in_which_everyone_diverged_ends(ring):
-    rules = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
-    shared = training(5000, update=part("update", "sgd"))
-    results = train(rules, shared, [Member(k, 100, 10.0) for k in range(3)], device=CPU)
+    game = gan(ring, data=RING.spec, architecture=_ExplodingArchitecture())
+    shared = training(5000, optimizer=part("optimizer", "sgd"))
+    results = train(game, shared, [Member(k, 100, 10.0) for k in range(3)], device=CPU)
     assert all(result["diverged"] and result["steps_done"] < 5000 for result in results)
 
 
 def test_training_equals_a_plain_pytorch_loop(ring):
     """Alternating Adam on the non-saturating loss, written the usual way with modules, optimisers and BCE."""
-    rules, shared, member = networks(options={"width": 12}), training(40), Member(5, 200, 2e-3)
+    game, shared, member = networks(options={"width": 12}), training(40), Member(5, 200, 2e-3)
     modules = {
-        player: initial_module(rules.architecture, player, rules.data, member.seed).double() for player in rules.players
+        player: initial_module(game.architecture, player, game.data, member.seed).double() for player in game.players
     }
     discriminator, generator = modules.values()
     optimisers = [torch.optim.Adam(m.parameters(), lr=2e-3, betas=(0.5, 0.999)) for m in (discriminator, generator)]
-    game = Match(rules, [member], CPU, torch.float64)
+    game = Match(game, [member], CPU, torch.float64)
     losses = []
     for step in range(shared.steps):
         batch = game.draw(step, 1)[0]
         real = torch.from_numpy(ring).double()[batch["order"][0]]
-        latent = {player: batch[f"latent.{player}"][0] for player in rules.players}
+        latent = {player: batch[f"latent.{player}"][0] for player in game.players}
         real, fake = discriminator(real), discriminator(generator(latent["discriminator"]).detach())
         loss_d = binary_cross_entropy_with_logits(real, torch.ones_like(real))
         loss_d = loss_d + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
@@ -202,7 +202,7 @@ def test_training_equals_a_plain_pytorch_loop(ring):
         loss_g.backward()
         optimisers[1].step()
         losses.append((loss_d.item(), loss_g.item()))
-    result = train(rules, replace(shared, curve_bins=shared.steps), [member], device=CPU)[0]
+    result = train(game, replace(shared, curve_bins=shared.steps), [member], device=CPU)[0]
     assert result["curves"]["series"][:2] == ["discriminator_loss", "generator_loss"]
     np.testing.assert_allclose(result["curves"]["mean"][:, :2], losses, rtol=1e-10)
     np.testing.assert_allclose(
@@ -211,8 +211,8 @@ def test_training_equals_a_plain_pytorch_loop(ring):
 
 
 def test_runs_differ_by_seed_and_repeat_themselves():
-    rules, shared = networks(), training(20)
-    first, again, other = (train(rules, shared, [Member(seed, 100, 1e-3)], device=CPU)[0] for seed in (0, 0, 1))
+    game, shared = networks(), training(20)
+    first, again, other = (train(game, shared, [Member(seed, 100, 1e-3)], device=CPU)[0] for seed in (0, 0, 1))
     assert np.array_equal(first["snapshots"]["generator"], again["snapshots"]["generator"])
     assert not np.allclose(first["snapshots"]["generator"][0], other["snapshots"]["generator"][0])
 
@@ -222,7 +222,7 @@ def test_a_run_sees_only_its_training_examples_each_once_an_epoch():
     game = Match(networks(examples=examples), [Member(0, 40, 0.1), Member(7, 24, 0.1)], CPU, torch.float64)
     shown = []
     for step in range(15):  # three epochs of 40 and five of 24
-        shown.append(game.rules.real({}, game.draw(step, 1)[0]).points[:, :, 0])
+        shown.append(game.game.real({}, game.draw(step, 1)[0]).points[:, :, 0])
     seen = torch.stack(shown, dim=1).reshape(2, -1).int()
     for k, (seed, n_train) in enumerate([(0, 40), (7, 24)]):
         epochs = seen[k].reshape(-1, n_train).sort(dim=1).values.numpy()
@@ -234,7 +234,7 @@ def test_the_examples_come_in_another_order_in_every_epoch():
     """Orders of 40 examples that nothing connects: no two agree, and their ranks are uncorrelated."""
     examples = torch.arange(500, dtype=torch.float64).reshape(500, 1).expand(500, 2).contiguous()
     game = Match(networks(examples=examples), [Member(0, 40, 0.1)], CPU, torch.float64)
-    shown = [game.rules.real({}, game.draw(step, 1)[0]).points[0, :, 0] for step in range(5 * CHUNK)]
+    shown = [game.game.real({}, game.draw(step, 1)[0]).points[0, :, 0] for step in range(5 * CHUNK)]
     epochs = torch.cat(shown).reshape(-1, 40)  # 25 of them, over several chunks
     assert len(epochs.unique(dim=0)) == len(epochs)
     ranks = epochs.argsort(dim=1).double()
@@ -245,10 +245,10 @@ def test_the_examples_come_in_another_order_in_every_epoch():
 
 
 def test_latent_points_are_fresh_at_every_step_and_for_every_player():
-    rules = networks()
-    game = Match(rules, [Member(0, 9, 0.1)], CPU, torch.float64)
+    game = networks()
+    game = Match(game, [Member(0, 9, 0.1)], CPU, torch.float64)
     batches = [game.draw(step, 1)[0] for step in range(60)]
-    drawn = torch.stack([batch[f"latent.{player}"] for batch in batches for player in rules.players])
+    drawn = torch.stack([batch[f"latent.{player}"] for batch in batches for player in game.players])
     assert len(drawn.reshape(-1, drawn.shape[-1]).unique(dim=0)) == 60 * 2 * 8
     assert abs(drawn.mean()) < 0.05
     assert abs(drawn.std() - 1) < 0.05
@@ -275,8 +275,8 @@ def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form(
 def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
     """Losses and gradients of the point that a step starts from, norms of the one that it leads to."""
     steps = 30
-    rules, shared = toy("bilinear", start_at=(3.0, 4.0)), every_step(steps, curve_bins=steps)
-    (result,) = train(rules, shared, players(0.1), device=CPU)
+    game, shared = toy("bilinear", start_at=(3.0, 4.0)), every_step(steps, curve_bins=steps)
+    (result,) = train(game, shared, players(0.1), device=CPU)
     x, y = (result["snapshots"][player][:, 0] for player in "xy")
     curves = dict(zip(result["curves"]["series"], result["curves"]["mean"].T, strict=True))
     expected = {"x_loss": -x * y, "y_loss": x * y, "x_gradient_norm": abs(y), "y_gradient_norm": abs(x)}
@@ -288,10 +288,10 @@ def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
 
 
 def test_what_training_hands_out_is_the_answer_of_its_dynamics():
-    rules, steps = toy("bilinear", start_at=(1.0, 1.0)), 40
+    game, steps = toy("bilinear", start_at=(1.0, 1.0)), 40
     inner = every_step(steps, dynamics=part("dynamics", "alternating"))
     averaged = every_step(steps, dynamics=part("dynamics", "averaging", inner="alternating", kind="uniform"))
-    (moving,), (mean,) = (train(rules, shared, players(0.2), device=CPU) for shared in (inner, averaged))
+    (moving,), (mean,) = (train(game, shared, players(0.2), device=CPU) for shared in (inner, averaged))
     for player in "xy":
         path = moving["snapshots"][player][1:]
         means = path.cumsum(axis=0) / np.arange(1, steps + 1)[:, None]
@@ -303,17 +303,17 @@ class _Scale:
 
     columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
 
-    def look(self, memory: dict, examples: np.ndarray) -> Look:
+    def look(self, memory: dict, examples: np.ndarray) -> JudgedExamples:
         modes = np.zeros(len(examples), dtype=int)
-        return Look(examples, examples.astype(float), modes, modes == 0, 1)
+        return JudgedExamples(examples, examples.astype(float), modes, modes == 0, 1)
 
     def supports(self, data: Any) -> str | None:
         return None if data.shape == (2,) else "points of the plane only"
 
-    def reference(self, real: Look) -> float:
+    def reference(self, real: JudgedExamples) -> float:
         return float(np.sqrt(np.mean(real.features**2)))
 
-    def score(self, generated: Look, known: float) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, known: float) -> dict[str, float]:
         return {"scale": float(np.sqrt(np.mean(generated.features**2))) / known}
 
 
@@ -408,10 +408,10 @@ def test_every_series_is_recorded_and_finite():
 
 
 def test_k_discriminator_steps_use_batches_of_their_own():
-    rules, shared = networks(), training(30, dynamics=part("dynamics", "alternating", discriminator_steps=3))
-    assert shared.dynamics.draws == 3
-    result = train(rules, shared, MEMBERS[:2], device=CPU)
-    assert_same(result[1], train(rules, shared, [MEMBERS[1]], device=CPU)[0], 1e-10)
+    game, shared = networks(), training(30, dynamics=part("dynamics", "alternating", discriminator_steps=3))
+    assert shared.dynamics.batches_per_step == 3
+    result = train(game, shared, MEMBERS[:2], device=CPU)
+    assert_same(result[1], train(game, shared, [MEMBERS[1]], device=CPU)[0], 1e-10)
 
 
 def test_double_and_single_precision_start_alike():

@@ -121,7 +121,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
-    known = {each.contender: each for each in check(found)}
+    known = {each.method: each for each in check(found)}
     timings = stage_times.kept(found.folder)
     for stage in STAGES:
         for job in found.jobs(stage).values():
@@ -130,9 +130,9 @@ def test_every_job_of_every_stage_is_estimated(tmp_path):
 
 def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     found = plan(tmp_path)
-    (contender,) = found.contenders
-    known = {contender: Estimate(contender, 4, (1, 1), 30.0, 1, 1, 7.0, 1)}
-    looks = {"rotation": {contender: 2.0}}
+    (method,) = found.methods
+    known = {method: Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)}
+    looks = {"rotation": {method: 2.0}}
     timings = Timings(2, 5.0, {"ring8": 1.0}, {"ring8": 9.0}, {"ring8": 3.0}, looks)
 
     def seconds(stage: str) -> list[float]:
@@ -176,8 +176,8 @@ def test_time_in_which_nothing_ran_is_not_counted():
 
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
-    (contender,) = found.contenders
-    requests.keep(found, [Estimate(contender, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    (method,) = found.methods
+    requests.keep(found, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
     stage_times.keep(found, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
     worked(found, prepare, (0.0, 50.0))

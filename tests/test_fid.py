@@ -16,7 +16,7 @@ from pytorch_fid.inception import InceptionV3, fid_inception_v3
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import fid
 from ganbench.pipeline.plan import WEIGHTS, Plan
 from ganbench.pipeline.preflight.check import check
@@ -49,9 +49,9 @@ def inception(folder, monkeypatch):
     fid._inception.cache_clear()
 
 
-def look(images: np.ndarray) -> Look:
+def look(images: np.ndarray) -> JudgedExamples:
     n = len(images)
-    return Look(images, np.zeros((n, 1)), np.zeros(n, int), np.ones(n, bool), 1)
+    return JudgedExamples(images, np.zeros((n, 1)), np.zeros(n, int), np.ones(n, bool), 1)
 
 
 def test_features_are_pytorch_fids_own(inception):
@@ -98,11 +98,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ganbench.data import DataSpec, Examples, digits
+from ganbench.data import Dataset, DataSpec, Examples, digits
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Own(Dataset):
     judge: ClassVar[str] = "classifier"
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=2)
 

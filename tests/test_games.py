@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -18,7 +17,7 @@ from scipy.optimize import brentq
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import field, gradient
+from ganbench.dynamics import gradient, simultaneous_gradient
 from ganbench.games import Match, Member
 
 CPU = torch.device("cpu")
@@ -30,27 +29,27 @@ def part(family: str, name: str, **options):
     return member.build(member.complete(options))
 
 
-def takes(name: str) -> tuple[str, ...]:
-    return importlib.import_module(f"ganbench.games.{name}").Game.takes
+def components(name: str) -> tuple[str, ...]:
+    return registry.find("game", name).constants.get("components", ())
 
 
 def build(name: str, *, objective=None, regularizer=None, **options):
     """A game with these options, on the minimax loss and without a regularizer unless given."""
     given = {"objective": objective, "regularizer": regularizer}
-    parts = {family: given[family] or part(family, PARTS[family]) for family in takes(name)}
+    parts = {family: given[family] or part(family, PARTS[family]) for family in components(name)}
     member = registry.find("game", name)
     return member.build(member.complete(options), **parts)
 
 
-def match(rules, members: int = 1, first: int = 0) -> Match:
-    return Match(rules, [Member(first + k, None, 0.1) for k in range(members)], CPU, torch.float64)
+def match(game, members: int = 1, first: int = 0) -> Match:
+    return Match(game, [Member(first + k, None, 0.1) for k in range(members)], CPU, torch.float64)
 
 
-def at(rules, *rows) -> dict[str, torch.Tensor]:
+def at(game, *rows) -> dict[str, torch.Tensor]:
     """Players at these points, (K, P) each, first player first."""
-    sizes = [len(names) for names in rules.parameters.values()]
+    sizes = [len(names) for names in game.parameters.values()]
     values = torch.tensor(rows, dtype=torch.float64)
-    return dict(zip(rules.players, values.split(sizes, dim=1), strict=True))
+    return dict(zip(game.players, values.split(sizes, dim=1), strict=True))
 
 
 def flat(players) -> torch.Tensor:
@@ -61,30 +60,30 @@ def split(like, vector) -> dict[str, torch.Tensor]:
     return dict(zip(like, vector.split([theta.shape[1] for theta in like.values()], dim=1), strict=True))
 
 
-def slopes(rules, *point) -> np.ndarray:
+def gradients(game, *point) -> np.ndarray:
     """F at one point, in the order of the players."""
-    playing = match(rules)
-    here = field(playing, at(rules, point), playing.draw(0, 1)[0])
-    return flat(here.slopes)[0].numpy()
+    playing = match(game)
+    here = simultaneous_gradient(playing, at(game, point), playing.draw(0, 1)[0])
+    return flat(here.gradients)[0].numpy()
 
 
-def jacobian(rules, *point) -> np.ndarray:
+def jacobian(game, *point) -> np.ndarray:
     """J at one point, column by column."""
-    playing, players = match(rules), at(rules, point)
-    here = field(playing, players, playing.draw(0, 1)[0], differentiable=True)
+    playing, players = match(game), at(game, point)
+    here = simultaneous_gradient(playing, players, playing.draw(0, 1)[0], differentiable=True)
     unit = torch.eye(len(point), dtype=torch.float64)
     columns = [flat(here.products(split(players, unit[i : i + 1])))[0] for i in range(len(point))]
     return torch.stack(columns, dim=1).numpy()
 
 
-def flow(rules):
+def flow(game):
     """-F as a right-hand side for SciPy."""
-    return lambda _, y: -slopes(rules, *y)
+    return lambda _, y: -gradients(game, *y)
 
 
 # What holds for every game --------------------------------------------------------------------------------------------
 
-TOYS = {name: {} for name in registry.members("game") if name != "gan" and set(takes(name)) <= set(PARTS)}
+TOYS = {name: {} for name in registry.members("game") if name != "gan" and set(components(name)) <= set(PARTS)}
 TOYS |= {
     "bilinear of 3": {"singular_values": (1.0, 0.5, 2.0)},
     "quadratic of 3": {"curvatures": (1.0, -0.5, 2.0)},
@@ -119,13 +118,13 @@ def toy(request):
 
 def trained(playing: Match, steps: int = 10) -> torch.Tensor:
     """Where simultaneous descent leads, (K, P)."""
-    dynamics, update = part("dynamics", "simultaneous"), part("update", "sgd")
+    dynamics, optimizer = part("dynamics", "simultaneous"), part("optimizer", "sgd")
     players = playing.init()
-    memories = dynamics.init(playing, players, update)
+    states = dynamics.init(playing, players, optimizer)
     rate = torch.tensor([[0.01]], dtype=torch.float64)
     for step in range(steps):
-        move = dynamics.step(playing, players, memories, playing.draw(step, dynamics.draws), update, rate)
-        players, memories = move.players, move.memories
+        move = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = move.players, move.states
     return flat(players)
 
 
@@ -143,12 +142,12 @@ def test_a_member_of_a_pack_plays_as_alone_and_its_place_does_not_matter(toy):
 def test_gradients_and_losses_agree_with_finite_differences(toy):
     playing, h = match(toy, 3), 1e-5
     players, batch = playing.init(), playing.draw(0, 1)[0]
-    here = field(playing, players, batch)
-    both = field(playing, players, batch, differentiable=True)
+    here = simultaneous_gradient(playing, players, batch)
+    both = simultaneous_gradient(playing, players, batch, differentiable=True)
     for player in toy.players:
-        loss, slope, _ = gradient(playing, player, players, batch)
+        loss, grad, _ = gradient(playing, player, players, batch)
         for other in (here, both):
-            torch.testing.assert_close(other.slopes[player], slope, rtol=1e-13, atol=1e-13)
+            torch.testing.assert_close(other.gradients[player], grad, rtol=1e-13, atol=1e-13)
             torch.testing.assert_close(other.losses[player], loss, rtol=1e-13, atol=1e-13)
         for i in range(players[player].shape[1]):
             step = torch.zeros_like(players[player])
@@ -156,9 +155,9 @@ def test_gradients_and_losses_agree_with_finite_differences(toy):
             up, down = (
                 playing.loss(player, {**players, player: players[player] + side * step}, batch)[0] for side in (1, -1)
             )
-            torch.testing.assert_close((up - down) / (2 * h), slope[:, i], rtol=1e-6, atol=1e-6)
-    assert set(here.seen) == set(toy.series)
-    assert all(value.shape == (3,) for value in here.seen.values())
+            torch.testing.assert_close((up - down) / (2 * h), grad[:, i], rtol=1e-6, atol=1e-6)
+    assert set(here.aux) == set(toy.series)
+    assert all(value.shape == (3,) for value in here.aux.values())
 
 
 def test_products_with_the_jacobian_agree_with_finite_differences(toy):
@@ -166,8 +165,11 @@ def test_products_with_the_jacobian_agree_with_finite_differences(toy):
     players, batch = playing.init(), playing.draw(0, 1)[0]
     generator = torch.Generator().manual_seed(0)
     u, v = (torch.randn(flat(players).shape, generator=generator, dtype=torch.float64) for _ in range(2))
-    here = field(playing, players, batch, differentiable=True)
-    up, down = (flat(field(playing, split(players, flat(players) + side * h * v), batch).slopes) for side in (1, -1))
+    here = simultaneous_gradient(playing, players, batch, differentiable=True)
+    up, down = (
+        flat(simultaneous_gradient(playing, split(players, flat(players) + side * h * v), batch).gradients)
+        for side in (1, -1)
+    )
     along = flat(here.products(split(players, v)))
     torch.testing.assert_close(along, (up - down) / (2 * h), rtol=1e-6, atol=1e-6)
     back = flat(here.products(split(players, u), transposed=True))
@@ -191,9 +193,9 @@ def test_a_start_that_is_none_is_refused(toy):
 @settings(max_examples=25, deadline=None)
 def test_the_linear_game_has_the_field_asked_for(entries, point):
     matrix = np.reshape(entries, (2, 2))
-    rules = build("linear", matrix=tuple(entries))
-    np.testing.assert_allclose(slopes(rules, *point), matrix @ point, atol=1e-12)
-    np.testing.assert_allclose(jacobian(rules, *point), matrix, atol=1e-12)
+    game = build("linear", matrix=tuple(entries))
+    np.testing.assert_allclose(gradients(game, *point), matrix @ point, atol=1e-12)
+    np.testing.assert_allclose(jacobian(game, *point), matrix, atol=1e-12)
 
 
 def test_bilinear_turns_and_quadratic_does_not():
@@ -207,14 +209,14 @@ def test_bilinear_turns_and_quadratic_does_not():
 
 def test_descent_of_a_quadratic_is_stable_up_to_two_over_its_curvature_and_leaves_saddles():
     """Each coordinate is multiplied by 1 - rate a."""
-    start, curvatures, update = (1.0, -2.0, 0.5), (4.0, 1.0, -0.5), part("update", "sgd")
+    start, curvatures, optimizer = (1.0, -2.0, 0.5), (4.0, 1.0, -0.5), part("optimizer", "sgd")
     dynamics = part("dynamics", "simultaneous")
     for rate in (1.9 / 4, 2.1 / 4):
         playing = match(build("quadratic", curvatures=curvatures, start_at=start))
         players = playing.init()
         for _ in range(100):
             step = torch.tensor([[rate]], dtype=torch.float64)
-            players = dynamics.step(playing, players, {"x": {}, "y": {}}, [{}], update, step).players
+            players = dynamics.step(playing, players, {"x": {}, "y": {}}, [{}], optimizer, step).players
         expected = np.array(start) * (1 - rate * np.array(curvatures)) ** 100
         np.testing.assert_allclose(flat(players)[0], expected, rtol=1e-11)
         assert (abs(expected[0]) > abs(start[0])) == (rate > 2 / 4)
@@ -289,7 +291,7 @@ POINTS = [(0.3, -0.2), (1.7, 0.6), (-2.0, 2.5), (0.05, 3.0), (-4.0, -0.5)]
 def test_quadrature_agrees_with_scipy(name, plane, point):
     """Losses by definition; gradients by Stein's lemma, which is what their principal values are."""
     d, g = point
-    rules = build("gaussian", discriminator=name, plane=plane, w_d=1.0 if plane == "w" else 0.8)
+    game = build("gaussian", discriminator=name, plane=plane, w_d=1.0 if plane == "w" else 0.8)
     w_d, b_d, w_g, b_g = (d, 0.0, g, 0.0) if plane == "w" else (0.8, d, 1.0, g)
     of_real, of_fake = (b_d, abs(w_d)), (w_d * b_g + b_d, abs(w_d * w_g))
 
@@ -299,16 +301,16 @@ def test_quadrature_agrees_with_scipy(name, plane, point):
         return [expectation(lambda v, weight=weight: h(v) * weight(v), mean, sd) for weight in weighted]
 
     real, fake = expected(LOG_S[name], *of_real), expected(lambda v: log_one_minus(name, v), *of_fake)
-    playing = match(rules)
-    here = field(playing, at(rules, point), {})
+    playing = match(game)
+    here = simultaneous_gradient(playing, at(game, point), {})
     assert here.losses["discriminator"].item() == pytest.approx(-real[0] - fake[0], abs=1e-10, rel=1e-10)
     assert here.losses["generator"].item() == pytest.approx(fake[0], abs=1e-10, rel=1e-10)
     if plane == "b":
         by_d, by_g = -real[1] - fake[1], w_d * fake[1]
     else:
         by_d, by_g = -np.sign(d) * (real[2] + abs(g) * fake[2]), np.sign(g) * abs(d) * fake[2]
-    assert here.slopes["discriminator"].item() == pytest.approx(by_d, abs=1e-9, rel=1e-9)
-    assert here.slopes["generator"].item() == pytest.approx(by_g, abs=1e-9, rel=1e-9)
+    assert here.gradients["discriminator"].item() == pytest.approx(by_d, abs=1e-9, rel=1e-9)
+    assert here.gradients["generator"].item() == pytest.approx(by_g, abs=1e-9, rel=1e-9)
 
 
 @pytest.mark.parametrize("point", [(0.1, 0.0), (2.0, -1.5), (0.0, 40.0)])
@@ -316,13 +318,13 @@ def test_clipped_quadrature_agrees_with_scipy(point):
     """With R1 too: (gamma / 2) w_d^2 E[(d logit / dv)^2], and d logit / dv = -2 v / (1 - D) outside the flat part."""
     b_d, b_g = point
     w_d, edge = 0.5, sqrt(-log(0.9))
-    rules = build("gaussian", clip=0.9, w_d=w_d, regularizer=part("regularizer", "r1", gamma=3.0))
+    game = build("gaussian", clip=0.9, w_d=w_d, regularizer=part("regularizer", "r1", gamma=3.0))
     real = expectation(lambda v: min(-v * v, log(0.9)), b_d, w_d, (edge, -edge))
     fake = expectation(lambda v: log_one_minus("gaussian", v, 0.9), w_d * b_g + b_d, w_d, (edge, -edge))
     steep = expectation(
         lambda v: (abs(v) > edge) * (2 * v / -np.expm1(-v * v)) ** 2 if v else 0, b_d, w_d, (edge, -edge)
     )
-    losses = field(match(rules), at(rules, point), {}).losses
+    losses = simultaneous_gradient(match(game), at(game, point), {}).losses
     assert losses["generator"].item() == pytest.approx(fake, abs=1e-10, rel=1e-10)
     expected = -real - fake + 3 / 2 * w_d**2 * steep
     assert losses["discriminator"].item() == pytest.approx(expected, abs=1e-10, rel=1e-10)
@@ -332,45 +334,45 @@ def test_quadrature_stays_exact_for_extreme_densities():
     """The sigmoid's real loss tends to E[max(-v, 0)] for wide densities, and to its value at the mean for narrow ones;
     a density far from 0 is followed."""
     for w_d in (1e-4, 30.0, 1e3):
-        rules = build("gaussian", discriminator="sigmoid", w_d=w_d)
-        loss, _ = rules.loss("generator", at(rules, (0.0, 0.0)), {})
+        game = build("gaussian", discriminator="sigmoid", w_d=w_d)
+        loss, _ = game.loss("generator", at(game, (0.0, 0.0)), {})
         wide = expectation(
             lambda z, w=w_d: -np.logaddexp(0, w * z), 0, 1, [s * t / w_d for s in (-1, 1) for t in (1, 4, 20)]
         )
         assert loss.item() == pytest.approx(wide, rel=1e-8)
-    rules = build("gaussian", discriminator="sigmoid")
-    far = rules.loss("generator", at(rules, (0.0, 300.0)), {})[0].item()
+    game = build("gaussian", discriminator="sigmoid")
+    far = game.loss("generator", at(game, (0.0, 300.0)), {})[0].item()
     assert far == pytest.approx(-300, rel=1e-12)
-    rules = build("gaussian")
-    assert rules.loss("discriminator", at(rules, (300.0, 0.0)), {})[0].item() == pytest.approx(300**2 + 1, rel=1e-12)
+    game = build("gaussian")
+    assert game.loss("discriminator", at(game, (300.0, 0.0)), {})[0].item() == pytest.approx(300**2 + 1, rel=1e-12)
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.99])
 @pytest.mark.parametrize("point", [(1.0, -1.0), (-1e6, 1e6), (3.0, 0.5)])
 def test_quadrature_survives_rounding_at_the_singularity(clip, point):
     """Neither single precision nor a large b_d makes a node's logit infinite, and what is lost is rounding."""
-    rules = build("gaussian", clip=clip)
-    shifted = at(rules, (0.0, sum(point)))  # the fake terms look at b_d + b_g only
-    exact = field(match(rules), shifted, {})
-    large = field(match(rules), at(rules, point), {})
-    assert large.slopes["generator"].item() == pytest.approx(exact.slopes["generator"].item(), abs=1e-8)
+    game = build("gaussian", clip=clip)
+    shifted = at(game, (0.0, sum(point)))  # the fake terms look at b_d + b_g only
+    exact = simultaneous_gradient(match(game), shifted, {})
+    large = simultaneous_gradient(match(game), at(game, point), {})
+    assert large.gradients["generator"].item() == pytest.approx(exact.gradients["generator"].item(), abs=1e-8)
     if abs(point[0]) < 10:
-        single = Match(rules, [Member(0, None, 0.1)], CPU, torch.float32)
-        players = {name: theta.float() for name, theta in at(rules, point).items()}
-        here = field(single, players, {})
+        single = Match(game, [Member(0, None, 0.1)], CPU, torch.float32)
+        players = {name: theta.float() for name, theta in at(game, point).items()}
+        here = simultaneous_gradient(single, players, {})
         assert here.losses["generator"].item() == pytest.approx(exact.losses["generator"].item(), abs=1e-5)
-        assert here.slopes["generator"].item() == pytest.approx(exact.slopes["generator"].item(), abs=1e-4)
-        assert here.slopes["discriminator"].isfinite().all()
+        assert here.gradients["generator"].item() == pytest.approx(exact.gradients["generator"].item(), abs=1e-4)
+        assert here.gradients["discriminator"].isfinite().all()
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating", "wasserstein"])
 def test_many_samples_approach_quadrature(objective):
     """Within five standard errors, with a discriminator whose gradients have a variance."""
     options = {"discriminator": "two_bumps", "plane": "w", "objective": part("objective", objective)}
-    exact = slopes(build("gaussian", **options), 0.7, 1.2)
-    rules = build("gaussian", samples=2000, **options)
-    playing = match(rules, 40)
-    many = flat(field(playing, at(rules, *[(0.7, 1.2)] * 40), playing.draw(0, 1)[0]).slopes).numpy()
+    exact = gradients(build("gaussian", **options), 0.7, 1.2)
+    game = build("gaussian", samples=2000, **options)
+    playing = match(game, 40)
+    many = flat(simultaneous_gradient(playing, at(game, *[(0.7, 1.2)] * 40), playing.draw(0, 1)[0]).gradients).numpy()
     error = many.std(axis=0, ddof=1) / sqrt(40)
     assert (np.abs(many.mean(axis=0) - exact) < 5 * error).all()
     assert (error < 0.02).all()
@@ -403,8 +405,8 @@ def test_an_objective_without_expectation_is_refused():
 
     with pytest.raises(GanbenchError, match=r"no expectation.*'gaussian' reaches D = 1.*clip"):
         build("gaussian", objective=Exponential())
-    rules = build("gaussian", objective=Exponential(), clip=0.99)
-    assert np.isfinite(slopes(rules, 0.5, 0.5)).all()
+    game = build("gaussian", objective=Exponential(), clip=0.99)
+    assert np.isfinite(gradients(game, 0.5, 0.5)).all()
 
 
 # Gaussian planes, closed forms ----------------------------------------------------------------------------------------
@@ -460,7 +462,7 @@ def test_a_wrong_weight_of_d_can_unsettle_the_b_plane():
 def test_a_sigmoid_drives_the_generator_off(point):
     """b_g' = s(b_d + b_g) > 0 and b_d' = s(-b_d) - s(b_d + b_g)."""
     b_d, b_g = point
-    down = -slopes(build("gaussian", discriminator="sigmoid"), b_d, b_g)
+    down = -gradients(build("gaussian", discriminator="sigmoid"), b_d, b_g)
     np.testing.assert_allclose(down, [s(-b_d) - s(b_d + b_g), s(b_d + b_g)], atol=1e-9, rtol=1e-6)
     assert down[1] > 0
 
@@ -475,16 +477,16 @@ def test_the_sigmoid_s_path_grows_like_time():
 
 def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
     """Where lambda b_g = s(m) and lambda b_d = s(-b_d) - s(m), which is finite."""
-    rules = build("gaussian", discriminator="sigmoid", regularizer=part("regularizer", "weight_decay", strength=0.1))
-    end = solve_ivp(flow(rules), (0, 300), (0.0, 0.0), rtol=1e-9, atol=1e-11, method="LSODA").y[:, -1]
-    np.testing.assert_allclose(slopes(rules, *end), 0, atol=1e-7)
+    game = build("gaussian", discriminator="sigmoid", regularizer=part("regularizer", "weight_decay", strength=0.1))
+    end = solve_ivp(flow(game), (0, 300), (0.0, 0.0), rtol=1e-9, atol=1e-11, method="LSODA").y[:, -1]
+    np.testing.assert_allclose(gradients(game, *end), 0, atol=1e-7)
     np.testing.assert_allclose(0.1 * end, [s(-end[0]) - s(end.sum()), s(end.sum())], atol=1e-7)
     clipping = part("regularizer", "weight_clipping", limit=2.0, players="both")
     playing = match(build("gaussian", discriminator="sigmoid", regularizer=clipping, start_at=(0.0, 0.0)))
-    dynamics, update, players = part("dynamics", "simultaneous"), part("update", "sgd"), playing.init()
-    memories, ends = dynamics.init(playing, players, update), []
+    dynamics, optimizer, players = part("dynamics", "simultaneous"), part("optimizer", "sgd"), playing.init()
+    states, ends = dynamics.init(playing, players, optimizer), []
     for _ in range(150):
-        move = dynamics.step(playing, players, memories, [{}], update, torch.tensor([[0.5]]).double())
+        move = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
         players = move.players
         ends.append(flat(players)[0])
     assert ends[-1][1] == 2
@@ -494,9 +496,9 @@ def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
 
 
 def test_the_w_plane_is_not_at_rest_at_one_and_collapses_in_finite_time():
-    rules = build("gaussian", plane="w")
+    game = build("gaussian", plane="w")
     # At (1, 1) both look at the same density, and d/dw E[h(w z)] = E[h(z) (z^2 - 1)] at w = 1.
-    down = -slopes(rules, 1.0, 1.0)
+    down = -gradients(game, 1.0, 1.0)
     np.testing.assert_allclose(down, [c("gaussian") - 2, -c("gaussian")], atol=1e-9)
     np.testing.assert_allclose(down, [-0.623, -1.378], atol=1e-3)
 
@@ -504,19 +506,19 @@ def test_the_w_plane_is_not_at_rest_at_one_and_collapses_in_finite_time():
         return y[1] - 0.02
 
     nearly_gone.terminal = True
-    path = solve_ivp(flow(rules), (0, 1), (1.0, 1.0), events=nearly_gone, rtol=1e-7, atol=1e-9)
+    path = solve_ivp(flow(game), (0, 1), (1.0, 1.0), events=nearly_gone, rtol=1e-7, atol=1e-9)
     assert path.t[-1] + path.y[1, -1] ** 2 / 4 == pytest.approx(0.304, abs=1e-3)  # w_g' = -2 / w_g near 0
     for w_d in (0.5, 1.0, 1.5):  # there w_d follows its own equation
-        w_d_slope, w_g_slope = -slopes(rules, w_d, 1e-3)
+        w_d_slope, w_g_slope = -gradients(game, w_d, 1e-3)
         assert w_d_slope == pytest.approx(-2 * w_d + 2 / w_d, abs=1e-4)
         assert w_g_slope * 1e-3 == pytest.approx(-2, abs=1e-4)
 
 
 def test_two_bumps_undo_the_collapse():
-    rules = build("gaussian", plane="w", discriminator="two_bumps")
-    path = solve_ivp(flow(rules), (0, 100), (1.0, 0.01), rtol=1e-6, atol=1e-8)
+    game = build("gaussian", plane="w", discriminator="two_bumps")
+    path = solve_ivp(flow(game), (0, 100), (1.0, 0.01), rtol=1e-6, atol=1e-8)
     assert path.y[1, -1] > 0.5
-    np.testing.assert_allclose(slopes(rules, *path.y[:, -1]), 0, atol=1e-3)
+    np.testing.assert_allclose(gradients(game, *path.y[:, -1]), 0, atol=1e-3)
 
 
 def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
@@ -524,10 +526,10 @@ def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
     theory = 4 * pi / sqrt(2 * pi)
     runs = 1500
     for n, clip in ((5, 0.0), (500, 0.0), (500, 0.99)):
-        rules = build("gaussian", samples=n, clip=clip)
-        drawn = [rules.sample(Member(seed, None, 0.1), 0, 1, torch.float64) for seed in range(runs)]
+        game = build("gaussian", samples=n, clip=clip)
+        drawn = [game.sample(Member(seed, None, 0.1), 0, 1, torch.float64) for seed in range(runs)]
         batch = {name: torch.cat([each[name] for each in drawn]) for name in drawn[0]}
-        down = field(match(rules, runs), at(rules, *[(0.0, 0.0)] * runs), batch).slopes["generator"]
+        down = simultaneous_gradient(match(game, runs), at(game, *[(0.0, 0.0)] * runs), batch).gradients["generator"]
         low, high = np.quantile(down, [0.25, 0.75])
         # Standard error of a Cauchy interquartile range: pi scale / sqrt(runs), scale half the range.
         near = abs(high - low - theory) < 4 * pi * theory / 2 / sqrt(runs)
@@ -538,14 +540,14 @@ def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
 @settings(max_examples=25, deadline=None)
 def test_a_finite_sample_has_no_stable_point_between_its_examples(z, b_d):
     """Between consecutive -z_i, dL_G / dm falls from +infinity to -infinity, so it crosses 0 once, downwards."""
-    rules = build("gaussian", samples=2)
+    game = build("gaussian", samples=2)
     low, high = sorted(-value for value in z)
     m = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)[:, None] * (high - low) + low
     batch = {"real": torch.zeros(50, 2, 1).double(), "latent": torch.tensor(z).double().view(1, 2, 1).expand(50, 2, 1)}
     players = {"discriminator": torch.full_like(m, b_d), "generator": m - b_d}
-    slope = gradient(match(rules, 50), "generator", players, batch)[1][:, 0]
-    assert (slope.diff() < 0).all()
-    assert slope[0] > 0 > slope[-1]
+    grad = gradient(match(game, 50), "generator", players, batch)[1][:, 0]
+    assert (grad.diff() < 0).all()
+    assert grad[0] > 0 > grad[-1]
 
 
 def test_logits_are_accurate_from_tiny_to_large_arguments():
@@ -558,18 +560,18 @@ def test_logits_are_accurate_from_tiny_to_large_arguments():
         expected = np.where(a < 1e-8, -np.log(a) - a / 2, -np.log(np.expm1(np.clip(a, 0, 700))))
         expected = np.where(a > 700, -a, expected)
         np.testing.assert_allclose(value.detach(), expected, rtol=1e-13, atol=1e-13)
-        (slope,) = torch.autograd.grad(value.sum(), v)
-        np.testing.assert_allclose(slope, 2 * k * v.detach().numpy() / np.expm1(-a), rtol=1e-12)
+        (grad,) = torch.autograd.grad(value.sum(), v)
+        np.testing.assert_allclose(grad, 2 * k * v.detach().numpy() / np.expm1(-a), rtol=1e-12)
         clipped = logit(name, torch.cat([v.detach(), torch.zeros(1)]).requires_grad_(), -log(0.99))
         assert clipped.max().item() == pytest.approx(log(0.99 / 0.01), abs=1e-12)
 
 
 def test_the_flat_part_of_a_clipped_discriminator_counts_as_it_should():
     """All of a narrow density may lie in it: then both losses are those of D = clip, and nothing pulls."""
-    rules = build("gaussian", clip=0.99, w_d=1e-3)
-    here = field(match(rules), at(rules, (0.0, 0.0)), {})
+    game = build("gaussian", clip=0.99, w_d=1e-3)
+    here = simultaneous_gradient(match(game), at(game, (0.0, 0.0)), {})
     assert here.losses["generator"].item() == pytest.approx(log(0.01), abs=1e-12)
-    assert here.slopes["generator"].item() == 0
+    assert here.gradients["generator"].item() == 0
     half = build("gaussian", clip=0.99, w_d=1.0)
     inside = erf(sqrt(-log(0.99)) / sqrt(2))
     weights = half.real(at(half, (0.0, 0.0)), {}).weights

@@ -72,6 +72,6 @@ def nearly() -> Examples:
 
 def test_a_look_of_an_untrained_judge_is_a_look():
     judge, known = ClassifierJudge(), examples(20)
-    look = judge.look(judge.untrained(known), known.train)
+    look = judge.judge(judge.untrained(known), known.train)
     assert look.features.shape == (20, judge.features)
     assert look.modes == 2

@@ -148,7 +148,7 @@ def stage(pod: Pod) -> str:
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
     estimates = requests.kept(plan.folder)
-    assert estimates.keys() == set(plan.contenders)
+    assert estimates.keys() == set(plan.methods)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()
         wanted = requests.ask(plan, job, estimates)

@@ -96,7 +96,9 @@ def test_eigenvalues_of_the_flow_and_of_a_step_are_the_known_ones():
     }.items():
         radius = lab.spectral_radius("bilinear", dynamics, learning_rate=[0.1, 0.5], at=[0, 0])
         np.testing.assert_allclose(radius, known, rtol=1e-7)
-    negative = lab.spectral_radius("bilinear", "alternating", update="sgd(momentum=-0.5)", learning_rate=0.5, at=[0, 0])
+    negative = lab.spectral_radius(
+        "bilinear", "alternating", optimizer="sgd(momentum=-0.5)", learning_rate=0.5, at=[0, 0]
+    )
     assert negative[0] == pytest.approx(0.9625, abs=5e-5)
 
 
@@ -178,7 +180,7 @@ def test_members_start_and_go_as_runs_of_their_seeds():
 
 
 @pytest.mark.parametrize(
-    ("dynamics", "update", "hyper"),
+    ("dynamics", "optimizer", "hyper"),
     [
         ("simultaneous", "sgd", {"learning_rate": [0.01, 0.3, 0.1]}),
         ({"name": "consensus", "gamma": [0.1, 1.0, 3.0]}, "sgd", {}),
@@ -188,9 +190,9 @@ def test_members_start_and_go_as_runs_of_their_seeds():
     ],
     ids=str,
 )
-def test_values_of_each_member_are_those_of_separate_plays(dynamics, update, hyper):
+def test_values_of_each_member_are_those_of_separate_plays(dynamics, optimizer, hyper):
     start = [[2.0, 0.5], [1.0, 1.0], [-1.0, 0.3]]
-    together = lab.play("bilinear", dynamics, update=update, start=start, steps=40, **hyper)
+    together = lab.play("bilinear", dynamics, optimizer=optimizer, start=start, steps=40, **hyper)
     assert together.trajectory.shape == (3, 41, 2)
 
     def of(family, part, k):
@@ -199,7 +201,7 @@ def test_values_of_each_member_are_those_of_separate_plays(dynamics, update, hyp
 
     for k in range(3):
         own = {name: [values[k]] for name, values in hyper.items()}
-        parts = {"dynamics": of("dynamics", dynamics, k), "update": of("update", update, k)}
+        parts = {"dynamics": of("dynamics", dynamics, k), "optimizer": of("optimizer", optimizer, k)}
         alone = lab.play("bilinear", **parts, start=start[k], steps=40, **own)
         np.testing.assert_allclose(together.trajectory[k], alone.trajectory[0], rtol=1e-12, atol=1e-13)
 
@@ -217,7 +219,7 @@ def test_one_value_stands_for_all_members():
 
 def test_objects_are_taken_as_they_are():
     gammas = torch.tensor([[0.5], [1.0]], dtype=torch.float64)
-    given = lab.play("bilinear", Extragradient(extrapolation=gammas), update=SGD(), start=[1, 1], steps=9)
+    given = lab.play("bilinear", Extragradient(extrapolation=gammas), optimizer=SGD(), start=[1, 1], steps=9)
     same = lab.play("bilinear", {"name": "extragradient", "extrapolation": [0.5, 1.0]}, start=[1, 1], steps=9)
     np.testing.assert_array_equal(given.trajectory, same.trajectory)
     match = lab.game("bilinear", seeds=2)
@@ -261,11 +263,11 @@ def test_instruments_look_at_paths():
 
 def test_two_networks_play_too():
     game = lab.game("gan", dataset="ring8(examples=64)", architecture="mlp(width=4)", n_train=20, batch_size=8, seeds=2)
-    played = lab.play(game, "alternating", update="adam", learning_rate=1e-3, steps=6, keep=3)
+    played = lab.play(game, "alternating", optimizer="adam", learning_rate=1e-3, steps=6, keep=3)
     assert played.trajectory.shape == (2, 3, sum(len(names) for names in game.parameters.values()))
     assert np.isfinite(played.losses["generator"]).all()
     assert (played.trajectory[:, 0] != played.trajectory[:, -1]).any(axis=1).all()
-    again = lab.play(game, "alternating", update="adam", learning_rate=1e-3, steps=6, start=played.trajectory[:, 0])
+    again = lab.play(game, "alternating", optimizer="adam", learning_rate=1e-3, steps=6, start=played.trajectory[:, 0])
     np.testing.assert_array_equal(again.trajectory[:, ::3], played.trajectory)
 
 
@@ -300,12 +302,12 @@ def test_ten_thousand_members_are_one_pack():
         ({"dynamics": {"name": "consensus", "gamma": []}}, ["option 'gamma' must be a number"]),
         ({"dynamics": {"name": "consensus", "gamma": [1, float("nan")]}}, ["option 'gamma' must be finite"]),
         ({"dynamics": {"name": "consensus", "gamma": [1, -2]}}, ["must be a finite number of at least 0, but is -2"]),
-        ({"update": "sgd(momentum=[0.5, 1e308])"}, ["'momentum' must be a finite number above -1 and below 1"]),
+        ({"optimizer": "sgd(momentum=[0.5, 1e308])"}, ["'momentum' must be a finite number above -1 and below 1"]),
         ({"dynamics": {"name": "lookahead", "period": [2, 3]}}, ["'period' is int", "only real-valued options"]),
         ({"dynamics": 3}, ["dynamics: must be a name", "but is 3"]),
         ({"dynamics": Extragradient}, ["or an object of that family"]),
-        ({"dynamics": "runge_kutta", "update": "adam"}, ["runge_kutta", "keeps"]),
-        ({"update": "adm"}, ["unknown update 'adm'", "Did you mean 'adam'"]),
+        ({"dynamics": "runge_kutta", "optimizer": "adam"}, ["runge_kutta", "keeps"]),
+        ({"optimizer": "adm"}, ["unknown update 'adm'", "Did you mean 'adam'"]),
         ({"learning_rate": [0.1, 0.2], "seeds": 3}, ["members do not agree: 3 seeds, 2 learning rates"]),
         ({"learning_rate": [0.1, 0.2], "start": [[1, 1]] * 3}, ["3 starts, 2 learning rates"]),
         ({"dynamics": "consensus(gamma=[1, 2])", "seeds": 3}, ["3 seeds, 2 values of the dynamics' gamma"]),

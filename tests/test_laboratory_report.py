@@ -24,7 +24,7 @@ from ganbench.pipeline.stages import tables as stage
 from ganbench.report import figures, html, tables
 from ganbench.report.figures import histograms, looks, samples, style
 from ganbench.report.laboratory import ROWS, experiments
-from ganbench.report.naming import contender_words, short
+from ganbench.report.naming import method_words, short
 from ganbench.report.outputs import PICTURED, figure_files
 from ganbench.report.outputs import figures as figures_of
 from ganbench.study.claims import Claim
@@ -102,7 +102,7 @@ def test_settings_take_runs_without_data(mixed):
     table = settings(mixed)
     assert table["runs"].sum() == len(mixed.runs)
     assert table.loc[table["dataset"].isna(), "n_train"].isna().all()
-    assert list(dict.fromkeys(table["contender"])) == list(dict.fromkeys(mixed.runs["contender"]))
+    assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(mixed.runs["method"]))
 
 
 # The part with data
@@ -173,13 +173,13 @@ def test_panels_have_room(collected):
     row = collected.runs.iloc[0]
     many = [looks.Look(row.copy(), {**arrays, "u": np.full((2, 2), place)}) for place in range(300)]
     for place, look in enumerate(many):
-        look.run["seed"], look.run["game"], look.run["contender"] = place % 10, f"g{place // 10}", f"c{place // 10}"
+        look.run["seed"], look.run["game"], look.run["method"] = place % 10, f"g{place // 10}", f"c{place // 10}"
     titles, note = looks.singles(many, ("u", "v"))
     assert len(titles) == looks.MOST
     assert note.startswith("24 of 300 runs are shown")
     assert {look.run["seed"] for look in titles.values()} == {0}
-    groups, note = looks.few(looks.by_contender(many))
-    assert (len(groups), note) == (24, "24 of 30 contenders are shown: the first of every game.")
+    groups, note = looks.few(looks.by_method(many))
+    assert (len(groups), note) == (24, "24 of 30 methods are shown: the first of every game.")
     titles, note = looks.singles(many[:10], ("u", "v"))
     assert list(titles) == [f"g0, seed {seed}" for seed in range(10)]
     assert note == ""
@@ -218,22 +218,22 @@ def test_labels_lose_what_they_share():
     assert list(short(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
 
 
-def test_contenders_are_told_apart_by_what_differs(mixed):
-    words = contender_words(mixed.runs)
+def test_methods_are_told_apart_by_what_differs(mixed):
+    words = method_words(mixed.runs)
     assert words["digits-fc"] == "digits, fc"
     assert words["bilinear-simultaneous"] == "bilinear, simultaneous"
     assert words["gaussian-samples-5-alternating"] == "gaussian samples 5, clip 0.99, alternating"
     steady = mixed.runs.assign(regularizer=["none", "r1"] * (len(mixed.runs) // 2) + ["none"] * (len(mixed.runs) % 2))
-    games = steady[steady["dataset"].isna()].assign(contender=lambda table: table["contender"] + table["regularizer"])
-    named = contender_words(games, without=("dynamics",))
+    games = steady[steady["dataset"].isna()].assign(method=lambda table: table["method"] + table["regularizer"])
+    named = method_words(games, without=("dynamics",))
     assert named["gaussian-alternatingr1"] == "gaussian, r1, alternating"  # not unique without the dynamics
     assert named["gaussian-alternatingnone"] == "gaussian, alternating"
     alone = games[games["dynamics"] == "alternating"]
-    assert contender_words(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
-    one = mixed.runs[mixed.runs["contender"] == "bilinear-simultaneous"]
-    assert contender_words(one) == {"bilinear-simultaneous": "bilinear"}
-    twins = one.assign(contender=[f"c{place}" for place in range(len(one))])
-    assert contender_words(twins) == {name: name for name in twins["contender"]}
+    assert method_words(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
+    one = mixed.runs[mixed.runs["method"] == "bilinear-simultaneous"]
+    assert method_words(one) == {"bilinear-simultaneous": "bilinear"}
+    twins = one.assign(method=[f"c{place}" for place in range(len(one))])
+    assert method_words(twins) == {name: name for name in twins["method"]}
 
 
 # Claims
@@ -268,7 +268,7 @@ def test_page_of_small_games_alone(page, shown):
     text = words(page)
     assert "4 claims: 2 confirmed 1 refuted 1 undecided" in text
     assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "laboratory", "making"]
-    for part in ("What was found", "All contenders at a glance", "What perfect would score", "None", "nan"):
+    for part in ("What was found", "All methods at a glance", "What perfect would score", "None", "nan"):
         assert part not in text.replace("nothing", "").split("The whole configuration")[0]
     assert "It does, by simultaneous steps." in text
     assert "closed_form" not in text.split("The whole configuration")[0]
@@ -292,15 +292,15 @@ def test_long_tables_are_cut(collected):
     measurements = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": 1.0})
     many = dataclasses.replace(collected, runs=runs, measurements=measurements)
     study = laboratory_example.study()
-    assert len(experiments(many, study)[0]["rows"]) == 6  # by contender
-    runs = runs.assign(contender=runs["run"])
+    assert len(experiments(many, study)[0]["rows"]) == 6  # by method
+    runs = runs.assign(method=runs["run"])
     path = experiments(dataclasses.replace(many, runs=runs), study)[0]
     assert len(path["rows"]) == ROWS
-    assert path["left"].startswith(f"{ROWS} of {len(runs)} contenders")
+    assert path["left"].startswith(f"{ROWS} of {len(runs)} methods")
 
 
 def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
-    names = list(dict.fromkeys(mixed.gans.runs["contender"]))
+    names = list(dict.fromkeys(mixed.gans.runs["method"]))
     pictures = [(kind, of) for kind, of in figures_of(names, laboratory_example.instruments())]
     for name in figure_files(pictures):
         source = drawn / name if (drawn / name).exists() else drawn / f"spectrum-spectrum{Path(name).suffix}"
@@ -318,7 +318,7 @@ def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):
     infos = {
         name: dataclasses.replace(info, title=HOSTILE, what=HOSTILE) for name, info in collected.instruments.items()
     }
-    runs = collected.runs.assign(run=collected.runs["run"] + HOSTILE, contender=collected.runs["contender"] + HOSTILE)
+    runs = collected.runs.assign(run=collected.runs["run"] + HOSTILE, method=collected.runs["method"] + HOSTILE)
     runs["game"] = runs["game"] + HOSTILE
     measurements = collected.measurements.assign(
         run=lambda table: table["run"].where(table["run"] == "", table["run"] + HOSTILE)

@@ -11,14 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import game, look, networks, part, play
+from playing import look, make_game, networks, part, play
 
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.lyapunov import _random
-from ganbench.dynamics import Dynamics as Dynamics
-from ganbench.dynamics import Move
+from ganbench.dynamics import Dynamics, StepResult
 from ganbench.numerics.jacobians import split
-from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, Dynamics, regime
+from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, OrbitStatistics, regime
 
 H = np.array([0.02, 0.1, 0.5])
 
@@ -29,9 +28,9 @@ class Map(Dynamics):
 
     kind: str
 
-    evaluations: ClassVar[int] = 0
+    gradients_per_step: ClassVar[int] = 0
 
-    def step(self, match, players, memories, batches, update, rate):
+    def step(self, match, players, states, batches, optimizer, rate):
         x, y = players["x"], players["y"]
         if self.kind == "henon":
             x, y = 1 - 1.4 * x**2 + y, 0.3 * x
@@ -41,7 +40,7 @@ class Map(Dynamics):
             x, y = place[:, :2], place[:, 2:]
         else:
             x, y = {"logistic": 4.0, "period two": 3.2, "point": 2.5}[self.kind] * x * (1 - x), y / 2
-        return Move({"x": x, "y": y}, memories, {})
+        return StepResult({"x": x, "y": y}, states, {})
 
 
 def _runge_kutta(place, h=0.01):
@@ -56,7 +55,7 @@ def _runge_kutta(place, h=0.01):
 
 
 def linear(*matrix: float):
-    return game("linear", matrix=matrix, start_at=(1.0, 0.5))
+    return make_game("linear", matrix=matrix, start_at=(1.0, 0.5))
 
 
 # Exponents -----------------------------------------------------------------------------------------------------------
@@ -72,7 +71,7 @@ def linear(*matrix: float):
     ],
 )
 def test_methods_on_the_bilinear_game(method, dynamics, expected, within, kind):
-    played = play(game("bilinear", start_at=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400)
+    played = play(make_game("bilinear", start_at=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400)
     values = look(played, "lyapunov", method=method).values
     np.testing.assert_allclose(values["largest"], expected, atol=within)
     np.testing.assert_allclose(values["largest_per_time"], values["largest"] / H)
@@ -111,7 +110,7 @@ def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
 )
 @pytest.mark.parametrize("method", ["tangent", "cluster"])
 def test_chaotic_maps(kind, start, largest, total, method):
-    played = play(game("bilinear", start_at=start), Map(kind), steps=2000, every=2000)
+    played = play(make_game("bilinear", start_at=start), Map(kind), steps=2000, every=2000)
     values = look(played, "lyapunov", method=method).values
     assert values["largest"][0] == pytest.approx(largest, abs=0.02)
     assert values["low"][0] < largest < values["high"][0]
@@ -122,8 +121,8 @@ def test_chaotic_maps(kind, start, largest, total, method):
 
 def test_the_lorenz_system():
     """0.9056 per unit of time, followed in steps of 0.01 (Viswanath 1998); 0 along the flow."""
-    rules = game("bilinear", singular_values=(1.0, 1.0), start_at=(1.0, 1.0, 20.0, 0.0))
-    values = look(play(rules, Map("lorenz"), steps=2500, every=2500), "lyapunov").values
+    game = make_game("bilinear", singular_values=(1.0, 1.0), start_at=(1.0, 1.0, 20.0, 0.0))
+    values = look(play(game, Map("lorenz"), steps=2500, every=2500), "lyapunov").values
     assert values["largest"][0] == pytest.approx(0.009056, abs=2e-3)
     assert values["second"][0] == pytest.approx(0, abs=5e-4)
     assert values["regime"][0] == CHAOS
@@ -133,12 +132,12 @@ def test_the_step_as_nearby_runs_see_it_is_the_jacobian_and_no_hessian():
     """(M - 1) v = -rate J v for plain simultaneous steps; alternating ones differ by the order of the rate; the
     symmetric part of the bilinear game is nothing, so all of the growth is missing from it."""
     rates = (0.1, 0.01)
-    bilinear = look(play(game("bilinear"), rates=rates, steps=1), "lyapunov").values
+    bilinear = look(play(make_game("bilinear"), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose(bilinear["jacobian_gap"], 0, atol=1e-7)
     np.testing.assert_allclose(bilinear["hessian_gap"], 1, atol=1e-7)
-    turns = look(play(game("bilinear"), "alternating", rates=rates, steps=1), "lyapunov").values
+    turns = look(play(make_game("bilinear"), "alternating", rates=rates, steps=1), "lyapunov").values
     assert turns["jacobian_gap"][0] / turns["jacobian_gap"][1] == pytest.approx(10, rel=1e-3)
-    descent = look(play(game("quadratic", curvatures=(1.0, 2.0)), rates=rates, steps=1), "lyapunov").values
+    descent = look(play(make_game("quadratic", curvatures=(1.0, 2.0)), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose([descent["jacobian_gap"], descent["hessian_gap"]], 0, atol=1e-7)
     gan = look(play(networks(), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose(gan["jacobian_gap"], 0, atol=1e-5)
@@ -157,39 +156,39 @@ LABELLED = {
     "unstable focus": (linear(-0.1, 1.0, -1.0, 0.0), "simultaneous", RUN_OFF),
     "centre": (linear(0.0, 1.0, -1.0, 0.0), "alternating", CYCLE),
     "centre followed to fourth order": (linear(0.0, 1.0, -1.0, 0.0), "runge_kutta", CYCLE),
-    "Gaussian discriminator": (game("gaussian", start_at=(0.5, 1.5)), "simultaneous", FIXED_POINT),
+    "Gaussian discriminator": (make_game("gaussian", start_at=(0.5, 1.5)), "simultaneous", FIXED_POINT),
     "sigmoid discriminator": (
-        game("gaussian", discriminator="sigmoid", start_at=(0.5, 1.5)),
+        make_game("gaussian", discriminator="sigmoid", start_at=(0.5, 1.5)),
         "simultaneous",
         RUN_OFF,
     ),
     "sigmoid discriminator, non-saturating": (
-        game("gaussian", discriminator="sigmoid", objective="non_saturating", start_at=(0.5, 1.5)),
+        make_game("gaussian", discriminator="sigmoid", objective="non_saturating", start_at=(0.5, 1.5)),
         "simultaneous",
         RUN_OFF,
     ),
     "R1": (
-        game("dirac", regularizer=part("regularizer", "r1", gamma=0.3), start_at=(1.0, 1.0)),
+        make_game("dirac", regularizer=part("regularizer", "r1", gamma=0.3), start_at=(1.0, 1.0)),
         "simultaneous",
         FIXED_POINT,
     ),
-    "stable cycle of two": (game("bilinear", start_at=(0.3, 0.1)), Map("period two"), CYCLE),
-    "arrived": (game("bilinear", start_at=(0.3, 0.1)), Map("point"), FIXED_POINT),
+    "stable cycle of two": (make_game("bilinear", start_at=(0.3, 0.1)), Map("period two"), CYCLE),
+    "arrived": (make_game("bilinear", start_at=(0.3, 0.1)), Map("point"), FIXED_POINT),
 }
 
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_labelled_systems(name):
-    rules, dynamics, expected = LABELLED[name]
-    played = play(rules, dynamics, rates=(0.05, 0.1), steps=400, every=400)
+    game, dynamics, expected = LABELLED[name]
+    played = play(game, dynamics, rates=(0.05, 0.1), steps=400, every=400)
     reading = look(played, "lyapunov", exponents=1)
     assert (reading.values["regime"] == expected).all(), reading.values
 
 
 def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     """Simultaneous steps end on a cycle of radius about sqrt(2 h): neutral along it, attracting across."""
-    rules = game("dirac", objective="non_saturating", start_at=(0.5, 0.5))
-    played = play(rules, rates=(0.2,), steps=1200, every=1200)
+    game = make_game("dirac", objective="non_saturating", start_at=(0.5, 0.5))
+    played = play(game, rates=(0.2,), steps=1200, every=1200)
     values = look(played, "lyapunov", burn_in=0.4).values
     assert values["regime"][0] == CYCLE
     assert values["low"][0] < 0 < values["high"][0]
@@ -198,43 +197,43 @@ def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     assert radius == pytest.approx((2 * 0.2) ** 0.5, rel=0.1)
 
 
-def motion(**changes) -> Dynamics:
+def orbit(**changes) -> OrbitStatistics:
     steady = {
         "steps": 800, "before": 200, "speed": (1.0, 1.0, 1.0), "top_speed": 1.0, "last_speed": 1.0,
         "directness": 0.01, "bend": 0.99, "noisy": False, "left": False,
     }  # fmt: skip
-    return Dynamics(**(steady | changes))
+    return OrbitStatistics(**(steady | changes))
 
 
 def test_regimes_that_the_exponent_alone_would_get_wrong():
     # A run held in place by noise moves as steadily as a cycle, but its neighbours meet.
-    assert regime(motion(noisy=True), -0.01, -0.02, -0.005) == FIXED_POINT
-    assert regime(motion(), -0.01, -0.02, -0.005) == CYCLE
+    assert regime(orbit(noisy=True), -0.01, -0.02, -0.005) == FIXED_POINT
+    assert regime(orbit(), -0.01, -0.02, -0.005) == CYCLE
     # Neighbours part, and the run is not leaving.
-    assert regime(motion(), 0.01, 0.005, 0.02) == CHAOS
-    assert regime(motion(), 0.01, -0.005, 0.02) == CYCLE
-    assert regime(motion(speed=(1e-2, 0.1, 1.0)), 0.01, 0.005, 0.02) == RUN_OFF
+    assert regime(orbit(), 0.01, 0.005, 0.02) == CHAOS
+    assert regime(orbit(), 0.01, -0.005, 0.02) == CYCLE
+    assert regime(orbit(speed=(1e-2, 0.1, 1.0)), 0.01, 0.005, 0.02) == RUN_OFF
     # Drifts: at a steady pace, one that slows down like 1 / steps, and one that does like 1 / steps^2.
-    assert regime(motion(directness=0.99), 0.0, -1e-6, 1e-6) == RUN_OFF
-    assert regime(motion(directness=0.6, bend=0.0), 0.0, -1e-6, 1e-6) == CYCLE  # half a turn of one
+    assert regime(orbit(directness=0.99), 0.0, -1e-6, 1e-6) == RUN_OFF
+    assert regime(orbit(directness=0.6, bend=0.0), 0.0, -1e-6, 1e-6) == CYCLE  # half a turn of one
     for power, expected in ((1, RUN_OFF), (2, FIXED_POINT)):
         speed = tuple(float(t) ** -power for t in (500, 700, 900))
-        assert regime(motion(directness=0.99, speed=speed), -0.002 * power, -0.003 * power, -1e-3) == expected
+        assert regime(orbit(directness=0.99, speed=speed), -0.002 * power, -0.003 * power, -1e-3) == expected
     # On the way to a node its speed falls at a constant rate.
     speed = tuple(float(np.exp(-0.001 * t)) for t in (500, 700, 900))
-    assert regime(motion(directness=0.99, speed=speed), -0.001, -0.0011, -0.0009) == FIXED_POINT
-    assert regime(motion(speed=(0.0, 0.0, 0.0), last_speed=0.0, directness=float("nan")), 0, 0, 0) == FIXED_POINT
-    assert regime(motion(left=True), 0.0, 0.0, 0.0) == RUN_OFF
+    assert regime(orbit(directness=0.99, speed=speed), -0.001, -0.0011, -0.0009) == FIXED_POINT
+    assert regime(orbit(speed=(0.0, 0.0, 0.0), last_speed=0.0, directness=float("nan")), 0, 0, 0) == FIXED_POINT
+    assert regime(orbit(left=True), 0.0, 0.0, 0.0) == RUN_OFF
 
 
 # Training as it was --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("update", ["sgd", "adam"])
-def test_tangent_and_cluster_agree_on_networks(update):
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_tangent_and_cluster_agree_on_networks(optimizer):
     """In single precision too, of which both make double; the optimizer's memory is part of what moves."""
     played = play(
-        networks(torch.float32), "alternating", update, rates=(0.02, 0.01), steps=80, every=80, dtype=torch.float32
+        networks(torch.float32), "alternating", optimizer, rates=(0.02, 0.01), steps=80, every=80, dtype=torch.float32
     )
     tangent = look(played, "lyapunov", exponents=1, burn_in=0.0)
     cluster = look(played, "lyapunov", method="cluster", copies=1, burn_in=0.0)
@@ -247,36 +246,36 @@ def test_tangent_and_cluster_agree_on_networks(update):
 
 def test_a_replay_meets_the_batches_of_training():
     """The exponent of one direction is the growth of the distance between two trainings from nearby starts."""
-    rules, steps, apart = networks(), 100, 1e-6
-    played = play(rules, "alternating", part("update", "sgd", momentum=0.5), rates=(0.05,), steps=steps, every=steps)
+    game, steps, apart = networks(), 100, 1e-6
+    played = play(game, "alternating", part("optimizer", "sgd", momentum=0.5), rates=(0.05,), steps=steps, every=steps)
     growth = look(played, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
     direction = _random(1, played.trajectory[:, 0])
-    match, update, dynamics = played.match, played.update, played.dynamics
+    match, optimizer, dynamics = played.match, played.optimizer, played.dynamics
     players = match.init()
     shift = split(match, apart * direction / direction.norm())
     near = {name: theta + shift[name] for name, theta in players.items()}
     ends = []
     for at in (players, near):
-        memories = dynamics.init(match, at, update)
+        states = dynamics.init(match, at, optimizer)
         for step in range(steps):
-            move = dynamics.step(match, at, memories, match.draw(step, 1), update, played.rate)
-            at, memories = move.players, move.memories
-        ends.append(torch.cat([*at.values(), *(memories[name]["velocity"] for name in at)], dim=1))
+            move = dynamics.step(match, at, states, match.draw(step, 1), optimizer, played.rate)
+            at, states = move.players, move.states
+        ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
 
 
 def test_a_run_that_leaves_the_numbers_has_the_exponents_of_its_life_and_harms_no_other():
     """Steps of 3 / a on curvature a: a factor of -2, and an overflow after some 1,000 of them."""
-    rules = game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0))
-    both = play(rules, rates=(3.0, 0.5), seeds=(0, 1), steps=1200, every=1200)
+    game = make_game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0))
+    both = play(game, rates=(3.0, 0.5), seeds=(0, 1), steps=1200, every=1200)
     assert both.path["x"][0, -1].isnan()
     values = look(both, "lyapunov", exponents=1).values
     assert values["largest"][0] == pytest.approx(log(2), abs=1e-6)
     np.testing.assert_array_equal(values["regime"], [RUN_OFF, FIXED_POINT])
-    alone = look(play(rules, rates=(0.5,), seeds=(1,), steps=1200, every=1200), "lyapunov", exponents=1).values
+    alone = look(play(game, rates=(0.5,), seeds=(1,), steps=1200, every=1200), "lyapunov", exponents=1).values
     for column, own in alone.items():
         np.testing.assert_allclose(values[column][1], own[0], rtol=1e-9, err_msg=column)
-    gone = look(play(rules, rates=(1e12,), steps=30), "lyapunov").values
+    gone = look(play(game, rates=(1e12,), steps=30), "lyapunov").values
     assert np.isnan(gone["largest"]).all()
     assert gone["regime"][0] == RUN_OFF
 

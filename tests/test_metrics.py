@@ -15,7 +15,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
@@ -85,9 +85,9 @@ def test_the_mmd_is_that_of_all_pairs():
 # Modes ----------------------------------------------------------------------------------------------------------------
 
 
-def look(mode: list[int], confident: list[bool], modes: int) -> Look:
+def look(mode: list[int], confident: list[bool], modes: int) -> JudgedExamples:
     empty = np.zeros((len(mode), 1))
-    return Look(empty, empty, np.array(mode), np.array(confident), modes)
+    return JudgedExamples(empty, empty, np.array(mode), np.array(confident), modes)
 
 
 def test_mode_coverage_by_hand():
@@ -137,7 +137,7 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     random = np.random.default_rng(4)
     centres = np.array([[0.0, 0.0], [5.0, 0.0]])
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
-    seen = MixtureJudge().look({"centres": centres, "sigma": 0.1}, points)
+    seen = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
     assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
 
 
@@ -162,19 +162,19 @@ def judge_of_bars() -> tuple[ClassifierJudge, dict]:
 
 def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
     """The features are the last layer's inputs: what it says of an example is their softmax regression."""
-    judge, memory = judge_of_bars
+    judge, state = judge_of_bars
     (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
     images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
-    seen = judge.look(memory, images)
+    seen = judge.judge(state, images)
     assert seen.features.shape == (90, 6)
     assert (seen.features >= 0).all()
-    weights, biases = np.split(memory["theta"][-3 * (6 + 1) :].astype(float), [3 * 6])
+    weights, biases = np.split(state["theta"][-3 * (6 + 1) :].astype(float), [3 * 6])
     odds = np.exp(seen.features @ weights.reshape(3, 6).T + biases)
     shares = odds / odds.sum(axis=1, keepdims=True)
     assert (seen.mode == shares.argmax(axis=1)).all()
     assert seen.mode[[0, -1]].tolist() == [0, 1]
     for confidence in (0.6, 0.9, 0.99):
-        sure = replace(judge, confidence=confidence).look(memory, images).confident
+        sure = replace(judge, confidence=confidence).judge(state, images).confident
         near = np.abs(shares.max(axis=1) - confidence) < 1e-5
         assert ((sure == (shares.max(axis=1) >= confidence)) | near).all()
         assert 0 < sure.mean() < 1
@@ -191,10 +191,10 @@ def test_images_are_shifted_by_a_pixel_each_way_with_their_borders_repeated():
 
 
 def test_the_judge_of_images_knows_them_a_pixel_aside(judge_of_bars):
-    judge, memory = judge_of_bars
+    judge, state = judge_of_bars
     images, kinds = bars(90, seed=3)
     for shift in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1)):
-        assert np.mean(judge.look(memory, np.roll(images, shift, axis=(2, 3))).mode == kinds) > 0.97, shift
+        assert np.mean(judge.judge(state, np.roll(images, shift, axis=(2, 3))).mode == kinds) > 0.97, shift
 
 
 def test_a_judge_that_errs_too_often_is_refused():
@@ -249,8 +249,8 @@ def test_generator_gradients_at_extreme_logits(logit):
     """d/da: minimax -sigmoid(a), non-saturating -(1 - sigmoid(a)); at a = -10 they are 4.5e-5 and 0.99995 in size."""
     for objective, toward in ((Minimax(), 1), (NonSaturating(), -1)):
         a = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
-        (slope,) = torch.autograd.grad(objective.generator(a), a)
-        assert slope.item() == pytest.approx(-1 / (1 + np.exp(-toward * logit)), rel=1e-9)
+        (grad,) = torch.autograd.grad(objective.generator(a), a)
+        assert grad.item() == pytest.approx(-1 / (1 + np.exp(-toward * logit)), rel=1e-9)
 
 
 def test_a_gan_s_losses_are_means_of_its_objective_over_the_batch():
@@ -276,8 +276,8 @@ def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
     real = Sample(torch.randn(2, 7, 2, dtype=torch.float64))
     penalty = R1(gamma=0.6).penalty(lambda x: (x * weight[:, None]).sum(-1), real, real, {})
     torch.testing.assert_close(penalty, 0.3 * weight.square().sum(1))
-    (slope,) = torch.autograd.grad(penalty.sum(), weight)
-    torch.testing.assert_close(slope, 0.6 * weight)
+    (grad,) = torch.autograd.grad(penalty.sum(), weight)
+    torch.testing.assert_close(grad, 0.6 * weight)
 
 
 @pytest.mark.parametrize(
@@ -294,9 +294,9 @@ def test_updates_agree_with_torch_optim(ours, theirs):
     gradients = torch.randn(20, 1, 6, dtype=torch.float64, generator=random)
     theta = torch.randn(1, 6, dtype=torch.float64, generator=random)
     parameter = torch.nn.Parameter(theta.clone())
-    optimiser, memory = theirs([parameter]), ours.init(theta)
+    optimiser, state = theirs([parameter]), ours.init(theta)
     for gradient in gradients:
         parameter.grad = gradient.clone()
         optimiser.step()
-        theta, memory = ours.step(theta, gradient, memory, torch.tensor([[0.01]], dtype=torch.float64))
+        theta, state = ours.step(theta, gradient, state, torch.tensor([[0.01]], dtype=torch.float64))
         torch.testing.assert_close(theta, parameter.data, rtol=1e-12, atol=1e-12)

@@ -82,10 +82,13 @@ def part(family, **options):
 FAULTS = {
     "gamma": (part("regularizer", name="r1", gamma=math.nan), "'gamma' must be a finite number of at least 0, .* nan"),
     "beta": (
-        part("update", name="adam", beta1=2),
+        part("optimizer", name="adam", beta1=2),
         "'beta1' must be a finite number of at least 0 and below 1, but is 2",
     ),
-    "momentum": (part("update", name="sgd", momentum=1e308), "'momentum' must be a finite number above -1 and below 1"),
+    "momentum": (
+        part("optimizer", name="sgd", momentum=1e308),
+        "'momentum' must be a finite number above -1 and below 1",
+    ),
     "width": (part("architecture", name="mlp", width=-3), "'width' must be an integer from 1 to 16384, but is -3"),
     "no width": (part("architecture", name="mlp", width=0), "'width' must be an integer from 1 to 16384, but is 0"),
     "layers": (part("architecture", name="mlp", generator_depth=-2), "an integer from -1 to 256, but is -2"),

@@ -32,7 +32,7 @@ from ganbench.study.schema import load, parse
 
 NOW = "2026-03-01T10:00:00+00:00"
 CAUSE = "\x1b[31mboom\x1b[0m <script>alert(1)</script>"
-POINTS = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "update": "sgd", "seed": [0, 1]}
+POINTS = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "seed": [0, 1]}
 GROWS = {"of": {"game": "bilinear"}, "quantity": "path.growth", "above": 1}
 
 
@@ -52,8 +52,14 @@ def study(tmp_path_factory) -> Path:
         "results": str(place / "results"),
         "grid": [
             {**POINTS, "learning_rate": [1e-3, 1e-2, 1e-1]},
-            {"dataset": "digits", "architecture": "fc", "update": "sgd", "learning_rate": [1e-3], "seed": [0]},
-            {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": [0.1], "seed": [0, 1]},
+            {"dataset": "digits", "architecture": "fc", "optimizer": "sgd", "learning_rate": [1e-3], "seed": [0]},
+            {
+                "game": "bilinear",
+                "dynamics": "simultaneous",
+                "optimizer": "sgd",
+                "learning_rate": [0.1],
+                "seed": [0, 1],
+            },
         ],
         "pack": {"axes": ["seed"]},
         "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
@@ -93,9 +99,9 @@ def packs_of(plan: Plan, what: str) -> list[str]:
     return sorted(found, key=lambda name: plan.packs[name].runs[0].learning_rate)
 
 
-def contender(plan: Plan, what: str) -> str:
+def method(plan: Plan, what: str) -> str:
     """What the runs of a data set are called, where they are compared."""
-    return plan.packs[packs_of(plan, what)[0]].runs[0].contender
+    return plan.packs[packs_of(plan, what)[0]].runs[0].method
 
 
 def say(plan: Plan, stage: str, name: str, **said: object) -> None:
@@ -159,7 +165,7 @@ def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     assert str(plan.folder / plan.train[fast].log) in banner
     assert f'<th scope="row">{middle}</th><td>silent</td>' in banner
     counts = '<td class="n">0</td><td class="n">1</td><td>prepare waiting (1)</td>'
-    assert f'<th scope="row">{contender(plan, "digits")}</th>{counts}' in banner
+    assert f'<th scope="row">{method(plan, "digits")}</th>{counts}' in banner
     assert "Of experiment rotation, 5 of 9 looks are missing." in banner
     assert "Of experiment path" not in banner
     there = set(pd.read_parquet(made / "tables" / "runs.parquet")["run"])
@@ -180,7 +186,7 @@ def test_claims_are_decided_only_as_far_as_the_missing_runs_allow(made):
 
 def test_figures_are_of_what_there_is_and_say_so(plan, made):
     names = {path.name for path in (made / "figures").iterdir()}
-    assert {f"losses-{contender(plan, 'ring8')}.svg", "outcomes.png", "path-path.svg"} <= names
+    assert {f"losses-{method(plan, 'ring8')}.svg", "outcomes.png", "path-path.svg"} <= names
     assert not any("digits" in name for name in names)
     for path in (made / "figures").glob("*.svg"):
         assert "(partial: 4 of 9 runs)" in path.read_text(), path.name
@@ -260,7 +266,7 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
 
 def without(collected: Collected, lost: pd.Series) -> Collected:
     """The study as it is while some runs, a mask, are missing."""
-    rows = collected.runs.loc[lost, ["run", *AXES, "contender", "pack"]].assign(stage="train", state="waiting", why="")
+    rows = collected.runs.loc[lost, ["run", *AXES, "method", "pack"]].assign(stage="train", state="waiting", why="")
     missing = Missing(rows[list(MISSING)], looks={}, stages={}, ended=(), at=NOW, held="")
     return dataclasses.replace(collected_example.only(collected, ~lost), missing=missing)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from playing import diverged, game, look, networks, part, play
+from playing import diverged, look, make_game, networks, part, play
 from scipy.integrate import quad
 
 from ganbench.core.errors import GanbenchError
@@ -50,9 +50,9 @@ class TwoWells(Game):
         return ((x.square() - 1).square() / 4 if player == "x" else y.square() / 2).sum(-1), {}
 
 
-def still(rules, members=1, **options):
+def still(game, members=1, **options):
     """Runs that have not moved."""
-    return play(rules, rates=(0.1,) * members, steps=0, **options)
+    return play(game, rates=(0.1,) * members, steps=0, **options)
 
 
 def counts(reading):
@@ -72,7 +72,7 @@ def same(together, alone, member):
 
 @pytest.mark.parametrize(("kind", "matrix"), KINDS.items())
 def test_every_kind_of_fixed_point_is_told(kind, matrix):
-    reading = look(still(game("linear", matrix=matrix)), "vector_field", low=-1, high=1.3, points=8)
+    reading = look(still(make_game("linear", matrix=matrix)), "vector_field", low=-1, high=1.3, points=8)
     assert reading.arrays["fixed_kind"][0, 0] == kind
     expected = {"stable": kind < fixed.CENTRE, "centres": kind == fixed.CENTRE, "saddles": kind == fixed.SADDLE}
     expected["unstable"] = fixed.CENTRE < kind < fixed.SADDLE
@@ -89,7 +89,7 @@ def test_every_kind_of_fixed_point_is_told(kind, matrix):
 def test_the_field_of_a_linear_game_is_minus_its_matrix(matrix):
     j = np.array(matrix).reshape(2, 2)
     assume(abs(np.linalg.det(j)) > 1e-3)
-    reading = look(still(game("linear", matrix=matrix)), "vector_field", low=-1, high=1.3, points=8)
+    reading = look(still(make_game("linear", matrix=matrix)), "vector_field", low=-1, high=1.3, points=8)
     x, y = np.meshgrid(reading.arrays["x"][0], reading.arrays["y"][0])
     u, v = -(j @ np.stack([x.ravel(), y.ravel()]))
     np.testing.assert_allclose(reading.arrays["u"][0].ravel(), u, atol=1e-12)
@@ -119,13 +119,13 @@ def test_all_fixed_points_of_a_plane_are_found():
 
 @pytest.mark.parametrize(("gamma", "kind"), [(0.0, fixed.CENTRE), (0.5, fixed.STABLE_FOCUS), (2.0, fixed.STABLE_NODE)])
 def test_r1_turns_the_centre_of_the_dirac_gan_into_a_focus_and_a_node(gamma, kind):
-    rules = game("dirac", regularizer=part("regularizer", "r1", gamma=gamma))  # critical at gamma = 1
-    reading = look(still(rules), "vector_field", points=10)
+    game = make_game("dirac", regularizer=part("regularizer", "r1", gamma=gamma))  # critical at gamma = 1
+    reading = look(still(game), "vector_field", points=10)
     assert reading.arrays["fixed_kind"][0, 0] == kind
 
 
 def test_the_gaussian_discriminator_has_a_stable_focus():
-    played = still(game("gaussian"))
+    played = still(make_game("gaussian"))
     reading = look(played, "vector_field", points=12)
     assert counts(reading) == {"fixed_points": 1, "stable": 1, "centres": 0, "unstable": 0, "saddles": 0}
     assert reading.arrays["fixed_kind"][0, 0] == fixed.STABLE_FOCUS
@@ -143,11 +143,11 @@ def test_the_gaussian_discriminator_has_a_stable_focus():
 
 @pytest.mark.parametrize(("w_d", "kind"), [(0.5, fixed.UNSTABLE_FOCUS), (2.0, fixed.STABLE_NODE)])
 def test_a_wrong_scale_of_the_gaussian_discriminator(w_d, kind):
-    assert look(still(game("gaussian", w_d=w_d)), "vector_field", points=12).arrays["fixed_kind"][0, 0] == kind
+    assert look(still(make_game("gaussian", w_d=w_d)), "vector_field", points=12).arrays["fixed_kind"][0, 0] == kind
 
 
 def test_the_plane_of_weights_has_no_equilibrium_of_positive_weights():
-    played = still(game("gaussian", plane="w"))
+    played = still(make_game("gaussian", plane="w"))
     reading = look(played, "vector_field", low=0.2, high=3, points=12)
     assert counts(reading)["fixed_points"] == 0
     assert (reading.arrays["v"] < 0).all()  # w_g always falls
@@ -160,7 +160,7 @@ def test_the_plane_of_weights_has_no_equilibrium_of_positive_weights():
 
 
 def test_a_sigmoid_discriminator_never_lets_the_generator_rest():
-    reading = look(still(game("gaussian", discriminator="sigmoid")), "vector_field", low=-8, high=8, points=9)
+    reading = look(still(make_game("gaussian", discriminator="sigmoid")), "vector_field", low=-8, high=8, points=9)
     least, _ = quad(lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / (1 + np.exp(16 - z)), -12, 12, epsabs=1e-16)
     assert reading.values["smallest_b_g"][0] == pytest.approx(least, rel=1e-3)
     assert counts(reading)["fixed_points"] == 0
@@ -172,40 +172,40 @@ def test_a_sigmoid_discriminator_never_lets_the_generator_rest():
     [(2, {}), (5, {}), (40, {}), (5, {"w_d": -0.7, "w_g": 1.5}), (9, {"discriminator": "gaussian_half"})],
 )
 def test_between_all_samples_there_is_a_saddle(samples, options):
-    values = look(still(game("gaussian", samples=samples, **options), 3), "vector_field", points=3).values
+    values = look(still(make_game("gaussian", samples=samples, **options), 3), "vector_field", points=3).values
     assert (values["sampled_zeros"] == samples - 1).all()
     assert (values["sampled_saddles"] == samples - 1).all()
     assert (values["sampled_stable"] == 0).all()
 
 
 def test_the_grid_finds_saddles_that_are_there():
-    reading = look(still(game("gaussian", samples=5), 3), "vector_field")
+    reading = look(still(make_game("gaussian", samples=5), 3), "vector_field")
     assert (reading.values["saddles"] == reading.values["fixed_points"]).all()
     assert (reading.values["saddles"] <= reading.values["sampled_saddles"]).all()
     assert (reading.values["saddles"] >= 3).all()
 
 
 def test_zeros_between_samples_are_of_sampled_games_with_poles_only():
-    for rules in (game("gaussian"), game("gaussian", samples=5, clip=0.99), game("gaussian", samples=5, plane="w"),
-                  game("gaussian", samples=5, discriminator="sigmoid"), game("bilinear")):  # fmt: skip
-        assert np.isnan(look(still(rules), "vector_field", points=3).values["sampled_zeros"]).all()
+    for game in (make_game("gaussian"), make_game("gaussian", samples=5, clip=0.99), make_game("gaussian", samples=5, plane="w"),
+                  make_game("gaussian", samples=5, discriminator="sigmoid"), make_game("bilinear")):  # fmt: skip
+        assert np.isnan(look(still(game), "vector_field", points=3).values["sampled_zeros"]).all()
 
 
 def test_only_clipped_fields_get_smoother_with_samples_and_with_noise():
     def rough(**options):
         field = {"averaged": options.pop("averaged", 0), "points": 21}
-        return look(still(game("gaussian", **options), 4), "vector_field", **field).values["rough"].mean()
+        return look(still(make_game("gaussian", **options), 4), "vector_field", **field).values["rough"].mean()
 
     assert rough(samples=100, clip=0.99) < 0.5 * rough(samples=5, clip=0.99)
     assert rough(samples=100) > 0.08  # Cauchy noise: as rough as with 5
     assert rough(samples=5, clip=0.99, averaged=30) < 0.9 * rough(samples=5, clip=0.99)
     assert rough() == 0
-    assert np.isnan(look(still(game("dirac")), "vector_field", points=5).values["rough"][0])
+    assert np.isnan(look(still(make_game("dirac")), "vector_field", points=5).values["rough"][0])
 
 
 def test_an_averaged_linear_field_is_shifted_by_the_mean_shift():
-    rules = game("linear", matrix=KINDS[fixed.STABLE_FOCUS])
-    plain, averaged = (look(still(rules, 2), "vector_field", points=9, averaged=n, sigma=0.5) for n in (0, 7))
+    game = make_game("linear", matrix=KINDS[fixed.STABLE_FOCUS])
+    plain, averaged = (look(still(game, 2), "vector_field", points=9, averaged=n, sigma=0.5) for n in (0, 7))
     shift = np.stack([averaged.arrays["fixed_x"][:, 0], averaged.arrays["fixed_y"][:, 0]], axis=1)
     assert 0.05 < np.abs(shift).max() < 1  # of the order of 0.5 / sqrt(7)
     j = np.array(KINDS[fixed.STABLE_FOCUS]).reshape(2, 2)
@@ -216,35 +216,35 @@ def test_an_averaged_linear_field_is_shifted_by_the_mean_shift():
 
 
 def test_a_plane_of_a_larger_game_is_named():
-    rules = game("bilinear", singular_values=(1.0, 2.0), start_at=(0.0, 0.3, 0.0, -0.2))
-    default = look(play(rules, steps=5), "vector_field", points=8)
+    game = make_game("bilinear", singular_values=(1.0, 2.0), start_at=(0.0, 0.3, 0.0, -0.2))
+    default = look(play(game, steps=5), "vector_field", points=8)
     assert counts(default)["centres"] == 1  # x0, y0
     assert {"smallest_x0", "smallest_y0"} < set(default.values)
     # In the plane of x0 and y1 each moves with the other player's second parameter, which stands still.
-    other = look(play(rules, steps=5), "vector_field", x="x0", y="y1", points=8, at="start")
+    other = look(play(game, steps=5), "vector_field", x="x0", y="y1", points=8, at="start")
     assert counts(other)["fixed_points"] == 0
     np.testing.assert_allclose(other.arrays["v"], -2 * 0.3)
-    ended = look(diverged(play(rules, rates=(0.1, 0.1)), 0, 3), "vector_field", points=4)
+    ended = look(diverged(play(game, rates=(0.1, 0.1)), 0, 3), "vector_field", points=4)
     assert np.isnan(ended.values["fixed_points"][0])
     assert ended.values["fixed_points"][1] == 1
 
 
 def test_a_plane_has_two_parameters_of_the_game():
     with pytest.raises(GanbenchError, match=r"unknown parameter 'z'.*x, y"):
-        part("diagnostic", "vector_field", x="z").columns(game("bilinear"))
+        part("diagnostic", "vector_field", x="z").columns(make_game("bilinear"))
     with pytest.raises(GanbenchError, match="both are 'y'"):
-        part("diagnostic", "basins", x="y").measure(still(game("bilinear")))
+        part("diagnostic", "basins", x="y").measure(still(make_game("bilinear")))
 
 
 def test_fused_fields_are_those_of_each_alone():
-    rules = game("gaussian", samples=5)
-    together = look(still(rules, 3), "vector_field", points=15)
+    game = make_game("gaussian", samples=5)
+    together = look(still(game, 3), "vector_field", points=15)
     for k in range(3):
-        same(together, look(still(rules, seeds=(k,)), "vector_field", points=15), k)
+        same(together, look(still(game, seeds=(k,)), "vector_field", points=15), k)
 
 
 def test_a_piece_at_a_time_is_the_same(monkeypatch):
-    played = still(game("gaussian", samples=5), 2)
+    played = still(make_game("gaussian", samples=5), 2)
     whole = look(played, "vector_field", points=7)
     monkeypatch.setattr(tools, "PIECE", 1000)
     pieces = look(played, "vector_field", points=7)
@@ -290,25 +290,25 @@ def shares(played, **options):
     ],
 )
 def test_where_a_linear_game_ends_is_known(matrix, expected):
-    found, _ = shares(still(game("linear", matrix=matrix)))
+    found, _ = shares(still(make_game("linear", matrix=matrix)))
     assert found == [[value] for value in expected]
 
 
 def test_a_saddle_attracts_what_starts_on_its_stable_line():
-    found, reading = shares(still(game("linear", matrix=KINDS[fixed.SADDLE])), points=9)
+    found, reading = shares(still(make_game("linear", matrix=KINDS[fixed.SADDLE])), points=9)
     assert found == [[1 / 9], [8 / 9], [0], [1]]
     assert (reading.arrays["labels"][0, 4] == 0).all()  # y = 0
 
 
 def test_the_bilinear_game_depends_on_who_plays_it():
-    circle = game("bilinear")
+    circle = make_game("bilinear")
     assert shares(play(circle, "simultaneous", rates=(0.3,), steps=0))[0] == [[0], [1], [0], [0]]
     assert shares(play(circle, "alternating", rates=(0.3,), steps=0))[0] == [[0], [0], [1], [0]]
     assert shares(play(circle, "extragradient", rates=(0.5,), steps=0))[0] == [[1], [0], [0], [1]]
 
 
 def test_a_close_circle_is_not_an_attractor():
-    played = play(game("bilinear"), "alternating", rates=(0.3,), steps=0)
+    played = play(make_game("bilinear"), "alternating", rates=(0.3,), steps=0)
     assert shares(played, low=-0.02, high=0.02)[0] == [[0], [0], [1], [0]]
 
 
@@ -322,16 +322,18 @@ def test_wells_share_the_plane():
 
 def test_each_run_plays_at_its_own_rate():
     """Gradient descent of x^2 / 2 is stable below a rate of 2."""
-    found, _ = shares(play(game("quadratic"), rates=(0.5, 1.9, 2.1, 1.9), steps=0))
+    found, _ = shares(play(make_game("quadratic"), rates=(0.5, 1.9, 2.1, 1.9), steps=0))
     assert found == [[1, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1]]
 
 
 def test_fused_basins_are_those_of_each_alone():
-    rules = game("gaussian", samples=4, clip=0.9)
+    game = make_game("gaussian", samples=4, clip=0.9)
     options = {"points": 6, "steps": 60, "low": -1.0, "high": 1.0, "reach": 0.4}
-    together = look(play(rules, "alternating", part("update", "adam"), rates=(0.1, 0.3), steps=0), "basins", **options)
+    together = look(
+        play(game, "alternating", part("optimizer", "adam"), rates=(0.1, 0.3), steps=0), "basins", **options
+    )
     for k, rate in enumerate((0.1, 0.3)):
-        alone = play(rules, "alternating", part("update", "adam"), rates=(rate,), seeds=(k,), steps=0)
+        alone = play(game, "alternating", part("optimizer", "adam"), rates=(rate,), seeds=(k,), steps=0)
         same(together, look(alone, "basins", **options), k)
 
 
@@ -382,14 +384,14 @@ def test_the_share_of_the_boundary_that_motion_leaves_across():
 @pytest.mark.parametrize(
     ("rules", "kind", "outflow"),
     [
-        (lambda: game("quadratic", curvatures=(1.0, 2.0, 3.0)), RESTS, 0),
-        (lambda: game("quadratic", curvatures=(-1.0, -2.0, -3.0)), RUNS_OFF, 1),
-        (lambda: game("bilinear", singular_values=(1.0, 2.0)), CYCLES, None),
+        (lambda: make_game("quadratic", curvatures=(1.0, 2.0, 3.0)), RESTS, 0),
+        (lambda: make_game("quadratic", curvatures=(-1.0, -2.0, -3.0)), RUNS_OFF, 1),
+        (lambda: make_game("bilinear", singular_values=(1.0, 2.0)), CYCLES, None),
     ],
 )
-def test_a_slice_of_a_linear_field_has_its_kind(rules, kind, outflow):
+def test_a_slice_of_a_linear_field_has_its_kind(game, kind, outflow):
     """Cuts of a definite form are definite, and cuts of a rotation rotate."""
-    values = look(still(rules(), 4), "slices", extent=40).values
+    values = look(still(make_game(), 4), "slices", extent=40).values
     assert (values["topology"] == kind).all()
     assert (values["zeros"] == 1).all()
     assert (values["boundary_turns"] == 1).all()
@@ -398,7 +400,7 @@ def test_a_slice_of_a_linear_field_has_its_kind(rules, kind, outflow):
 
 def test_a_random_plane_holds_its_share_of_a_motion():
     dimensions, members = 10, 400
-    values = look(still(game("quadratic", curvatures=(1.0,) * dimensions), members), "slices", points=3).values
+    values = look(still(make_game("quadratic", curvatures=(1.0,) * dimensions), members), "slices", points=3).values
     assert (values["in_plane_share_expected"] == 2 / dimensions).all()
     # Beta(1, (n - 2) / 2) distributed, of variance 2 * 2 (n - 2) / (n^2 (n + 2)).
     error = np.sqrt(4 * (dimensions - 2) / (dimensions**2 * (dimensions + 2)) / members)
@@ -408,12 +410,12 @@ def test_a_random_plane_holds_its_share_of_a_motion():
 
 
 def test_a_cut_of_biases_leaves_weights_alone():
-    rules = networks()
-    played = still(rules, 3)
+    game = networks()
+    played = still(game, 3)
     reading = look(played, "slices", space="bias", points=5, extent=1)
     biases = sum(
         shape[0]
-        for network in rules.networks.values()
+        for network in game.networks.values()
         for name, shape in network.shapes.items()
         if name.endswith("bias")
     )
@@ -423,7 +425,7 @@ def test_a_cut_of_biases_leaves_weights_alone():
     # The centre of the grid is where the run stands: there the motion is that of the run.
     match, players = played.match, played.at(-1)
     motion = tools.motion(match, torch.cat([players[name] for name in match.players], dim=1), played.batch())
-    within = torch.from_numpy(part("diagnostic", "slices", space="bias")._within(rules))
+    within = torch.from_numpy(part("diagnostic", "slices", space="bias")._within(game))
     inside = np.square([reading.arrays[name][:, 2, 2] for name in "uv"]).sum(0)
     np.testing.assert_allclose(
         reading.values["in_plane_share"], inside / motion[:, within].square().sum(1).numpy(), rtol=1e-9
@@ -431,10 +433,10 @@ def test_a_cut_of_biases_leaves_weights_alone():
 
 
 def test_fused_slices_are_those_of_each_alone():
-    rules = networks()
-    together = look(play(rules, rates=(0.1, 0.1), steps=3), "slices", points=5)
+    game = networks()
+    together = look(play(game, rates=(0.1, 0.1), steps=3), "slices", points=5)
     for k in range(2):
-        same(together, look(play(rules, rates=(0.1,), seeds=(k,), steps=3), "slices", points=5), k)
+        same(together, look(play(game, rates=(0.1,), seeds=(k,), steps=3), "slices", points=5), k)
 
 
 def test_a_run_that_diverged_has_no_slice():
@@ -444,8 +446,8 @@ def test_a_run_that_diverged_has_no_slice():
 
 
 def test_slices_are_of_large_games_and_of_biases_where_there_are_some():
-    assert "vector_field" in part("diagnostic", "slices").supports(game("bilinear"))
-    four = game("bilinear", singular_values=(1.0, 2.0))
+    assert "vector_field" in part("diagnostic", "slices").supports(make_game("bilinear"))
+    four = make_game("bilinear", singular_values=(1.0, 2.0))
     assert part("diagnostic", "slices").supports(four) is None
     assert "no biases" in part("diagnostic", "slices", space="bias").supports(four)
     assert part("diagnostic", "slices", space="bias").supports(networks()) is None

@@ -16,7 +16,7 @@ from ganbench.data import DataSpec
 from ganbench.data.grid16 import Grid16
 from ganbench.data.line import Line
 from ganbench.data.ring8 import Ring8
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 from ganbench.metrics.kid import KID
@@ -25,17 +25,17 @@ from ganbench.metrics.wasserstein import Wasserstein
 from ganbench.nn.network import Network
 
 
-def look(features: np.ndarray) -> Look:
+def look(features: np.ndarray) -> JudgedExamples:
     """What a judge of one mode sees in points (n, d)."""
     n = len(features)
-    return Look(features.astype(np.float32), features, np.zeros(n, np.int64), np.ones(n, bool), 1)
+    return JudgedExamples(features.astype(np.float32), features, np.zeros(n, np.int64), np.ones(n, bool), 1)
 
 
-def looked(dataset) -> tuple[Look, Look]:
+def looked(dataset) -> tuple[JudgedExamples, JudgedExamples]:
     """What the judge of a data set sees in its training and its held-out examples."""
     examples = dataset.load()
-    memory = MixtureJudge().fit(examples)
-    return tuple(MixtureJudge().look(memory, part) for part in (examples.train, examples.heldout))
+    state = MixtureJudge().fit(examples)
+    return tuple(MixtureJudge().judge(state, part) for part in (examples.train, examples.heldout))
 
 
 # Mixtures -------------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_one_mode_has_a_judge_and_scores_too():
 )
 def test_the_dominant_mode_holds_more_than_half_whatever_the_quality(counts, mode, share):
     modes = np.repeat(np.arange(3), counts)
-    seen = Look(np.zeros((10, 1)), np.zeros((10, 1)), modes, np.zeros(10, bool), 3)
+    seen = JudgedExamples(np.zeros((10, 1)), np.zeros((10, 1)), modes, np.zeros(10, bool), 3)
     score = ModeCoverage().score(seen, np.full(3, 1 / 3))
     assert (score["dominant_mode"], score["dominant_share"]) == (mode, share)
 
@@ -171,11 +171,11 @@ def test_kid_of_shifted_normals_has_the_known_mean():
 def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
     """Every other mode of the ring, or a round blob as wide: both have the ring's moments. Two neighbours do not."""
     examples = Ring8().load()
-    memory = MixtureJudge().fit(examples)
-    reference = KID().reference(MixtureJudge().look(memory, examples.train))
+    state = MixtureJudge().fit(examples)
+    reference = KID().reference(MixtureJudge().judge(state, examples.train))
 
     def score(points: np.ndarray) -> float:
-        return KID().score(MixtureJudge().look(memory, points), reference)["kid"]
+        return KID().score(MixtureJudge().judge(state, points), reference)["kid"]
 
     assert abs(score(examples.heldout[np.isin(examples.heldout_modes, (0, 2, 4, 6))])) < 0.01
     assert abs(score(sqrt(0.5) * np.random.default_rng(3).normal(size=(5000, 2)))) < 0.01

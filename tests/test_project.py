@@ -130,17 +130,17 @@ def build(family, name, **parts):
     member = registry.members(family)[name]
     return member.build({{name: option.default for name, option in member.options.items()}}, **parts)
 
-for family in ("architecture", "objective", "regularizer", "dynamics", "update", "diagnostic"):
+for family in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "diagnostic"):
     for name in registry.members(family):
         build(family, name)
 from ganbench.engine import diagnose
 for name, member in registry.members("game").items():
-    if "dataset" in member.constants.get("takes", ()):
+    if "dataset" in member.constants.get("components", ()):
         importlib.import_module(f"ganbench.games.{{name}}")
         continue
     parts = dict(objective=build("objective", "minimax"), regularizer=build("regularizer", "none"))
-    rules = build("game", name, **{{family: parts[family] for family in member.constants.get("takes", ())}})
-    how = train.Training(build("dynamics", "simultaneous"), build("update", "sgd"), 2, torch.float64, (0, 1, 2), 2)
+    rules = build("game", name, **{{family: parts[family] for family in member.constants.get("components", ())}})
+    how = train.Training(build("dynamics", "simultaneous"), build("optimizer", "sgd"), 2, torch.float64, (0, 1, 2), 2)
     train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import field
+from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Match, Member, drawn_or_given
 from ganbench.nn.sample import Sample
 
@@ -29,8 +29,8 @@ def part(family: str, name: str, **options):
 def dirac(objective: str, regularizer, members: int = 1, **options) -> Match:
     member = registry.find("game", "dirac")
     parts = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
-    rules = member.build(member.complete(options), **parts)
-    return Match(rules, [Member(seed, None, 0.2) for seed in range(members)], CPU, torch.float64)
+    game = member.build(member.complete(options), **parts)
+    return Match(game, [Member(seed, None, 0.2) for seed in range(members)], CPU, torch.float64)
 
 
 def flat(players) -> torch.Tensor:
@@ -43,7 +43,7 @@ def split(like, vector):
 
 def jacobian(playing: Match, players, batch) -> np.ndarray:
     """J of the first member, column by column."""
-    here = field(playing, players, batch, differentiable=True)
+    here = simultaneous_gradient(playing, players, batch, differentiable=True)
     size = flat(players).shape
     columns = []
     for i in range(size[1]):
@@ -55,12 +55,12 @@ def jacobian(playing: Match, players, batch) -> np.ndarray:
 
 def play(playing: Match, dynamics, steps: int, rate: float = 0.2):
     """Where plain gradient steps lead, {player: (K, P)}."""
-    update, players = part("update", "sgd"), playing.init()
-    memories = dynamics.init(playing, players, update)
+    optimizer, players = part("optimizer", "sgd"), playing.init()
+    states = dynamics.init(playing, players, optimizer)
     for step in range(steps):
-        batches = playing.draw(step, dynamics.draws)
-        move = dynamics.step(playing, players, memories, batches, update, torch.tensor([[rate]], dtype=torch.float64))
-        players, memories = move.players, move.memories
+        batches = playing.draw(step, dynamics.batches_per_step)
+        move = dynamics.step(playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64))
+        players, states = move.players, move.states
     return players
 
 
@@ -88,9 +88,9 @@ def wgan_gp(theta, psi, gamma=0.7, target=1.0):
     return -psi, theta - gamma * (abs(psi) - target) * np.sign(psi)
 
 
-def penalised(field, gamma):
+def penalised(simultaneous_gradient, gamma):
     def with_penalty(theta, psi):
-        by_theta, by_psi = field(theta, psi)
+        by_theta, by_psi = simultaneous_gradient(theta, psi)
         return by_theta, by_psi - gamma * psi
 
     return with_penalty
@@ -99,20 +99,20 @@ def penalised(field, gamma):
 def consensus(theta, psi, gamma=1.0):
     """-F - gamma grad |F|^2 / 2, where |F|^2 = (theta^2 + psi^2) sigma(-psi theta)^2."""
     by_theta, by_psi = gan(theta, psi)
-    f, slope = sigma(-psi * theta), -sigma(psi * theta) * sigma(-psi * theta)
+    f, grad = sigma(-psi * theta), -sigma(psi * theta) * sigma(-psi * theta)
     square = theta**2 + psi**2
-    by_theta -= gamma * (theta * f**2 + square * f * slope * psi)
-    return by_theta, by_psi - gamma * (psi * f**2 + square * f * slope * theta)
+    by_theta -= gamma * (theta * f**2 + square * f * grad * psi)
+    return by_theta, by_psi - gamma * (psi * f**2 + square * f * grad * theta)
 
 
-def theirs(field, alternating: bool, clip: float = np.inf) -> float:
+def theirs(simultaneous_gradient, alternating: bool, clip: float = np.inf) -> float:
     """Distance from (0, 0) after 500 steps of .2 from (1, 1); alternating, the generator moves first."""
     theta = psi = 1.0
     for _ in range(500):
-        by_theta, by_psi = field(theta, psi)
+        by_theta, by_psi = simultaneous_gradient(theta, psi)
         theta += 0.2 * by_theta
         if alternating:
-            by_psi = field(theta, psi)[1]
+            by_psi = simultaneous_gradient(theta, psi)[1]
         psi = min(max(psi + 0.2 * by_psi, -clip), clip)
     return hypot(theta, psi)
 
@@ -246,8 +246,8 @@ def test_a_slope_of_zero_has_a_length_without_nan():
     )
     assert penalty.item() == pytest.approx(2 * 0.5**2)
     first = torch.autograd.grad(penalty.sum(), (weights, origin.points), create_graph=True)
-    second = torch.autograd.grad(sum(slope.sum() for slope in first), (weights, origin.points), materialize_grads=True)
-    assert all((slope == 0).all() for slope in (*first, *second))
+    second = torch.autograd.grad(sum(grad.sum() for grad in first), (weights, origin.points), materialize_grads=True)
+    assert all((grad == 0).all() for grad in (*first, *second))
 
 
 def test_weights_are_clipped_and_decay_for_the_players_named():
@@ -305,7 +305,7 @@ def test_what_is_drawn_depends_on_the_generator_alone(name, seed, count, batch, 
 class Curved(Adversarial):
     """D(x) = d_1 tanh(d_0 x) + d_2 x^2 and G(z) = g_1 z + g_0: everything has second derivatives."""
 
-    takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+    components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     @property
     def parameters(self):
@@ -330,19 +330,24 @@ class Curved(Adversarial):
 @pytest.mark.parametrize("name", MEMBERS)
 def test_second_derivatives_reach_both_players(name):
     """J v and J^T u by autograd and by finite differences of F: a penalty on generated examples moves with them."""
-    rules = Curved(objective=part("objective", "non_saturating"), regularizer=part("regularizer", name))
-    playing = Match(rules, [Member(seed, None, 0.1) for seed in range(4)], CPU, torch.float64)
+    game = Curved(objective=part("objective", "non_saturating"), regularizer=part("regularizer", name))
+    playing = Match(game, [Member(seed, None, 0.1) for seed in range(4)], CPU, torch.float64)
     players, batch, h = playing.init(), playing.draw(0, 1)[0], 1e-6
     generator = torch.Generator().manual_seed(0)
     u, v = torch.randn(2, 4, 5, generator=generator, dtype=torch.float64)
-    here = field(playing, players, batch, differentiable=True)
-    torch.testing.assert_close(flat(field(playing, players, batch).slopes), flat(here.slopes), rtol=1e-12, atol=1e-12)
-    up, down = (flat(field(playing, split(players, flat(players) + side * h * v), batch).slopes) for side in (1, -1))
+    here = simultaneous_gradient(playing, players, batch, differentiable=True)
+    torch.testing.assert_close(
+        flat(simultaneous_gradient(playing, players, batch).gradients), flat(here.gradients), rtol=1e-12, atol=1e-12
+    )
+    up, down = (
+        flat(simultaneous_gradient(playing, split(players, flat(players) + side * h * v), batch).gradients)
+        for side in (1, -1)
+    )
     along = flat(here.products(split(players, v)))
     torch.testing.assert_close(along, (up - down) / (2 * h), rtol=1e-6, atol=1e-6)
     back = flat(here.products(split(players, u), transposed=True))
     torch.testing.assert_close((u * along).sum(1), (back * v).sum(1), rtol=1e-11, atol=1e-11)
     for k in range(4):  # and members never mix
-        alone = Match(rules, [playing.members[k]], CPU, torch.float64)
-        solo = field(alone, alone.init(), alone.draw(0, 1)[0])
-        torch.testing.assert_close(flat(solo.slopes)[0], flat(here.slopes)[k], rtol=1e-12, atol=1e-12)
+        alone = Match(game, [playing.members[k]], CPU, torch.float64)
+        solo = simultaneous_gradient(alone, alone.init(), alone.draw(0, 1)[0])
+        torch.testing.assert_close(flat(solo.gradients)[0], flat(here.gradients)[k], rtol=1e-12, atol=1e-12)

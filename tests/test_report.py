@@ -39,7 +39,7 @@ def collected(tmp_path_factory) -> Collected:
 
 def shown_of(collected: Collected) -> list[tuple[str, str | None]]:
     """Every figure of a study without a laboratory."""
-    return figures_of(list(dict.fromkeys(collected.runs["contender"])), {})
+    return figures_of(list(dict.fromkeys(collected.runs["method"])), {})
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +118,16 @@ def test_settings_count_every_run_once(collected):
 
 
 def test_a_settings_row_does_not_depend_on_the_others(collected):
-    few = settings(collected_example.only(collected, collected.runs["contender"] == "ring8-mlp"))
+    few = settings(collected_example.only(collected, collected.runs["method"] == "ring8-mlp"))
     every = settings(collected)
-    pd.testing.assert_frame_equal(few, every[every["contender"] == "ring8-mlp"].reset_index(drop=True))
+    pd.testing.assert_frame_equal(few, every[every["method"] == "ring8-mlp"].reset_index(drop=True))
 
 
 def test_a_setting_is_summed_up_over_its_runs(collected):
     table = settings(collected)
-    row = table[(table["contender"] == "digits-fc") & (table["failed"] > 0)].iloc[0]
+    row = table[(table["method"] == "digits-fc") & (table["failed"] > 0)].iloc[0]
     runs = collected.runs
-    same = runs[(runs["contender"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
+    same = runs[(runs["method"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
     same = same[same["learning_rate"] == row["learning_rate"]]
     count = int((same["outcome"] != "finished").sum())
     rate = wilson(count, len(same))
@@ -143,10 +143,10 @@ def test_a_setting_is_summed_up_over_its_runs(collected):
         ]
 
 
-def test_settings_come_by_contender_and_then_by_rising_axes(collected):
+def test_settings_come_by_method_and_then_by_rising_axes(collected):
     table = settings(collected)
-    assert list(dict.fromkeys(table["contender"])) == list(dict.fromkeys(collected.runs["contender"]))
-    for _, mine in table.groupby("contender"):
+    assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(collected.runs["method"]))
+    for _, mine in table.groupby("method"):
         axes = list(zip(mine["n_train"], mine["learning_rate"], strict=True))
         assert axes == sorted(axes)
         assert len(mine.index) == mine.index.max() - mine.index.min() + 1, "in one piece"
@@ -162,8 +162,8 @@ def test_unknown_outcomes_are_refused(collected):
 
 
 def tiny(collected: Collected, outcomes: list[str], values: list[float], **columns: object) -> Collected:
-    """Four runs of one contender at two learning rates with given outcomes and final values."""
-    keep = (collected.runs["contender"] == "ring8-mlp") & (collected.runs["seed"] < 2)
+    """Four runs of one method at two learning rates with given outcomes and final values."""
+    keep = (collected.runs["method"] == "ring8-mlp") & (collected.runs["seed"] < 2)
     few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
     runs = few.runs.assign(outcome=outcomes, outcome_step=[100, 200, 300, 400], fcd_final=values, **columns)
     return dataclasses.replace(few, runs=runs)
@@ -179,9 +179,9 @@ def test_findings_carry_the_numbers_of_the_table(collected):
         "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first seen at step 300)"
         " and 1 collapsed (first seen at step 400)." in texts(few, "failures")
     )
-    contender = texts(few, "contender")
-    assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in contender
-    assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in contender
+    method = texts(few, "method")
+    assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
+    assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
     assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
@@ -195,12 +195,12 @@ def test_findings_carry_the_numbers_of_the_table(collected):
 
 def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
     few = tiny(collected, ["finished", "finished", "diverged", "finished"], [5.0, 6.0, np.nan, 1.0])
-    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "contender")
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
 
 
 def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
     few = tiny(collected, ["finished", "finished", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
-    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "contender")
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
     assert "the best final value of 4 runs is 5 (" in texts(few, "reference")
 
 
@@ -220,8 +220,8 @@ def test_forgetting_is_counted(collected):
 
 
 def grid(collected: Collected, values: dict[tuple[int, float], list[float]], failed: int = 0) -> Collected:
-    """Runs of one contender with these final values by number of examples and learning rate; the last ones failed."""
-    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    """Runs of one method with these final values by number of examples and learning rate; the last ones failed."""
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     rows = [
         {**few.runs.iloc[0], "run": f"n{n}-r{rate}-s{seed}", "n_train": n, "learning_rate": rate, "seed": seed}
         | {"fcd_final": value, "outcome": "finished"}
@@ -235,9 +235,9 @@ def grid(collected: Collected, values: dict[tuple[int, float], list[float]], fai
 
 def test_medians_of_settings_are_told_apart_by_both_axes(collected):
     few = grid(collected, {(100, 0.1): [7.0, 8.0, 90.0], (100, 0.2): [3.0] * 3, (400, 0.1): [1.0, 2.0, 50.0]})
-    contender = texts(few, "contender")
-    assert "(lower is better): 2 (1 to 50 over 3 seeds), at 400 training examples, learning rate 0.1;" in contender
-    assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in contender
+    method = texts(few, "method")
+    assert "(lower is better): 2 (1 to 50 over 3 seeds), at 400 training examples, learning rate 0.1;" in method
+    assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in method
     # Seeds reach over 83, 0 and 49; medians from 2 to 8.
     reach = texts(few, "seeds")
     assert "over the seeds of one setting differs by 49 in the median over settings and by 83 in the widest" in reach
@@ -249,18 +249,18 @@ def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
     few = grid(collected, {(100, 0.1): [7.0, 8.0, np.nan], (100, 0.2): [3.0, np.nan, np.nan], (100, 0.4): [4.0, 9.0]})
     assert "4 of 8 runs are not in the differences over seeds" in texts(few, "seeds")
     worst = "worst: no median, since 2 of 3 runs diverged or have no value, at learning rate 0.2."
-    assert worst in texts(few, "contender")
+    assert worst in texts(few, "method")
     nothing = grid(collected, {(100, 0.1): [7.0, 8.0], (100, 0.2): [np.nan, np.nan]})
     worst = "worst: no median, since 2 of 2 runs diverged or have no value, at learning rate 0.2."
-    assert worst in texts(nothing, "contender")
+    assert worst in texts(nothing, "method")
     half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
-    assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "contender")
+    assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "method")
     assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"
 
 
 def test_settings_that_tie_have_no_best_one(collected):
-    one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "contender")
-    tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "contender")
+    one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "method")
+    tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "method")
     assert "Median Fréchet classifier distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
     assert "Median Fréchet classifier distance (lower is better): 8 (8 over 2 seeds)." in tied
     assert "Best" not in one + tied
@@ -369,10 +369,10 @@ def test_every_promised_figure_is_drawn(collected, drawn):
 
 @pytest.mark.parametrize("kind", [*STUDY_FIGURES, *CONTENDER_FIGURES])
 def test_figures_are_the_same_bytes_every_time(collected, drawn, kind, tmp_path):
-    contender = "ring8-mlp" if kind in CONTENDER_FIGURES else None
-    name = kind if contender is None else f"{kind}-{contender}"
+    method = "ring8-mlp" if kind in CONTENDER_FIGURES else None
+    name = kind if method is None else f"{kind}-{method}"
     with style.applied():
-        style.save(figures.draw(collected, kind, contender), tmp_path, name)
+        style.save(figures.draw(collected, kind, method), tmp_path, name)
     for format in ("svg", "png"):
         assert (tmp_path / f"{name}.{format}").read_bytes() == (drawn / f"{name}.{format}").read_bytes()
 
@@ -384,9 +384,9 @@ def test_captions_of_the_workflow_are_those_of_the_figures(kind):
 
 
 def test_samples_show_a_good_and_a_failed_run(collected):
-    for contender in ("digits-fc", "digits-dcgan", "ring8-mlp"):
-        (role, best), (other, worst) = samples.choose(collected, contender)
-        runs = collected.runs[collected.runs["contender"] == contender]
+    for method in ("digits-fc", "digits-dcgan", "ring8-mlp"):
+        (role, best), (other, worst) = samples.choose(collected, method)
+        runs = collected.runs[collected.runs["method"] == method]
         assert (role, other) == ("Best finished run", "A failed run")
         assert best["fcd_final"] == runs.loc[runs["outcome"] == "finished", "fcd_final"].min()
         assert worst["outcome"] != "finished"
@@ -444,7 +444,7 @@ HOSTILE = "<script>alert('x')</script> & \"q\" $\\frac{a}{$ </style> {{ 7*7 }} |
 
 
 def test_hostile_words_stay_words(collected, tmp_path):
-    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     info = dataclasses.replace(few.metrics["fcd"], title=HOSTILE, what=HOSTILE)
     runs = few.runs.assign(outcome_why=HOSTILE, device=HOSTILE, commit=HOSTILE)
     references = few.references.assign(how=HOSTILE)
@@ -487,7 +487,7 @@ def test_a_study_in_which_everything_diverged(collected, tmp_path):
 
 
 def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
-    few = collected_example.only(collected, collected.runs["contender"] == "digits-fc")
+    few = collected_example.only(collected, collected.runs["method"] == "digits-fc")
     few = dataclasses.replace(
         few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
     )
@@ -501,15 +501,13 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
 
 
 def test_a_study_of_one_seed(collected, tmp_path):
-    few = collected_example.only(
-        collected, (collected.runs["seed"] == 0) & (collected.runs["contender"] == "digits-fc")
-    )
+    few = collected_example.only(collected, (collected.runs["seed"] == 0) & (collected.runs["method"] == "digits-fc"))
     page = whole_report(few, collected_example.study(), tmp_path)
     assert "1 seed each" in page
 
 
 def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
-    one = (collected.runs["contender"] == "digits-fc") & (collected.runs["n_train"] == 400)
+    one = (collected.runs["method"] == "digits-fc") & (collected.runs["n_train"] == 400)
     one &= collected.runs["learning_rate"] == 2e-4
     page = whole_report(collected_example.only(collected, one), collected_example.study(), tmp_path / "setting")
     assert "None" not in page
@@ -521,7 +519,7 @@ def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
 
 
 def test_losses_beyond_any_number_are_drawn(collected, tmp_path):
-    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     curves = few.curves.copy()
     wild = curves.index % 7
     curves.loc[wild == 0, ["mean", "max"]] = np.inf

@@ -64,7 +64,7 @@ def cheap() -> Iterator[None]:
 
 # Studies --------------------------------------------------------------------------------------------------------------
 
-BLOCK = {"game": "bilinear", "update": "sgd", "learning_rate": "0.1", "seed": "0"}
+BLOCK = {"game": "bilinear", "optimizer": "sgd", "learning_rate": "0.1", "seed": "0"}
 
 
 def study(top: str = "", *, name: str = "hostile", steps: object = 5, **axes: str) -> str:
@@ -74,7 +74,7 @@ def study(top: str = "", *, name: str = "hostile", steps: object = 5, **axes: st
 
 
 def networks(architecture: str) -> str:
-    return study(game="gan", dataset="ring8", architecture=architecture, update="adam")
+    return study(game="gan", dataset="ring8", architecture=architecture, optimizer="adam")
 
 
 def claim(quantity: str) -> str:
@@ -326,7 +326,7 @@ def test_values_are_shown_short_and_without_passwords():
 
 # Files that a study names ---------------------------------------------------------------------------------------------
 
-OWN = '"""Mine."""\nclass Architecture:\n    width: {} = 1\n'
+OWN = '"""Mine."""\nclass Own(Architecture):\n    width: {} = 1\n'
 MARK = "__import__('pathlib').Path('ran').touch()"
 
 
@@ -676,7 +676,7 @@ def report(tmp_path_factory) -> str:
     """A report in which everything that may come from a study or its results is hostile."""
     folder = tmp_path_factory.mktemp("report")
     collected = collected_example.build(folder / "collected")
-    few = collected_example.only(collected, collected.runs["contender"] == "ring8-mlp")
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     renamed = {name: words(name) for name in ("outcome_why", *ORIGINS)}
     runs = few.runs.assign(
         **renamed,
@@ -732,5 +732,5 @@ def test_a_name_of_a_study_s_run_needs_no_quotes(tmp_path):
     own.write_text((PACKAGE / "architectures" / "mlp.py").read_text())
     block = {"dataset": "ring8", "architecture": ["mlp", str(own)], "learning_rate": 0.1, "seed": 0}
     plan = Plan(parse({"study": "a", "grid": [block]}, origin="s"))
-    for name in (*plan.packs, *plan.contenders, *(run.id for run in plan.runs)):
+    for name in (*plan.packs, *plan.methods, *(run.id for run in plan.runs)):
         assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name), name

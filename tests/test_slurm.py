@@ -29,7 +29,7 @@ from ganbench.study.schema import parse
 __all__ = ["cluster"]  # the fixture
 
 POINTS = {"dataset": "hungry.py", "architecture": "mlp", "objective": ["non_saturating", "wasserstein"]}
-GAMES = {"game": "bilinear", "dynamics": "slow.py", "update": "sgd"}
+GAMES = {"game": "bilinear", "dynamics": "slow.py", "optimizer": "sgd"}
 STUDY = {
     "study": "tiny",
     "title": "A tiny study",
@@ -56,13 +56,13 @@ from mmap import MAP_POPULATE, MAP_SHARED, mmap
 from pathlib import Path
 from typing import ClassVar
 
-from ganbench.data import ring8
+from ganbench.data import Dataset, ring8
 
 PIECE_MB, PIECES = 64, 80
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Hungry(Dataset):
     judge: ClassVar[str] = "mixture"
 
     @property
@@ -93,7 +93,7 @@ PAUSE = float(Path("slow").read_text()) if Path("slow").exists() else 0.0
 
 
 @dataclass(frozen=True)
-class Dynamics(simultaneous.Simultaneous):
+class Slow(simultaneous.Simultaneous):
     def step(self, *arguments):
         time.sleep(PAUSE)
         return super().step(*arguments)
@@ -180,7 +180,7 @@ def counts(project: Project) -> dict[str, int]:
 
 
 @dataclass
-class Seen:
+class Aux:
     """What a project's jobs said of themselves while somebody looked on; `train/bilinear-...` each."""
 
     ends: dict[str, tuple[End, ...]] = field(default_factory=dict)  # how the attempts of jobs ended
@@ -188,9 +188,9 @@ class Seen:
 
 
 @contextmanager
-def looking_on(project: Project) -> Iterator[Seen]:
+def looking_on(project: Project) -> Iterator[Aux]:
     """Look on for as long as the block lasts."""
-    seen, over = Seen(), threading.Event()
+    seen, over = Aux(), threading.Event()
 
     def look() -> None:
         while not over.wait(LOOK_SECONDS):

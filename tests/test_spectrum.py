@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import CPU, diverged, game, look, networks, part, play
+from playing import CPU, diverged, look, make_game, networks, part, play
 
 from ganbench.core.errors import GanbenchError
 from ganbench.games import CHUNK, Match, Member
@@ -35,7 +35,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 @settings(max_examples=20, deadline=None)
 @given(MATRIX)
 def test_the_jacobian_of_a_linear_game_is_its_matrix(matrix):
-    played = play(game("linear", matrix=matrix), rates=(0.1, 0.2), steps=0)
+    played = play(make_game("linear", matrix=matrix), rates=(0.1, 0.2), steps=0)
     where = linear.point(played, "start")
     expected = torch.tensor(matrix, dtype=torch.float64).view(1, 2, 2).expand(2, 2, 2)
     torch.testing.assert_close(where.jacobian(), expected, rtol=0, atol=1e-15)
@@ -118,7 +118,7 @@ def test_arnoldi_finds_the_outer_eigenvalues_of_large_matrices():
 )
 def test_the_gaussian_discriminators_at_the_origin(options, eigenvalues, share):
     """Eigenvalues known to three digits from an independent computation; shares of rotation likewise."""
-    values = look(play(game("gaussian", **options), steps=1), "spectrum", at="origin").values
+    values = look(play(make_game("gaussian", **options), steps=1), "spectrum", at="origin").values
     for place, expected in enumerate(eigenvalues, start=1):
         assert values[f"real_{place}"][0] == pytest.approx(np.real(expected), abs=6e-3)
         assert values[f"imag_{place}"][0] == pytest.approx(np.imag(expected), abs=6e-3)
@@ -130,7 +130,7 @@ def test_the_gaussian_discriminators_at_the_origin(options, eigenvalues, share):
 
 
 def test_the_bilinear_game_only_turns():
-    played = play(game("bilinear", singular_values=(1.0, 3.0)), rates=(0.1, 0.2), steps=2)
+    played = play(make_game("bilinear", singular_values=(1.0, 3.0)), rates=(0.1, 0.2), steps=2)
     reading = look(played, "spectrum")
     np.testing.assert_allclose(reading.values["max_real"], 0, atol=1e-14)
     np.testing.assert_allclose(reading.values["largest_imaginary"], 3, atol=1e-12)
@@ -148,7 +148,7 @@ def test_the_bilinear_game_only_turns():
 @settings(max_examples=25, deadline=None)
 @given(MATRIX)
 def test_the_spectrum_of_any_linear_game(matrix):
-    values = look(play(game("linear", matrix=matrix), steps=0), "spectrum", at="start").values
+    values = look(play(make_game("linear", matrix=matrix), steps=0), "spectrum", at="start").values
     expected = np.linalg.eigvals(-np.reshape(matrix, (2, 2)))
     assert values["max_real"][0] == pytest.approx(expected.real.max(), abs=1e-7)
     assert values["real_1"][0] <= values["real_2"][0]
@@ -164,7 +164,7 @@ def test_the_spectrum_of_any_linear_game(matrix):
 
 def test_a_penalty_moves_the_eigenvalues_of_the_dirac_gan():
     gamma = 0.3
-    dirac = game("dirac", regularizer=part("regularizer", "r1", gamma=gamma))
+    dirac = make_game("dirac", regularizer=part("regularizer", "r1", gamma=gamma))
     values = look(play(dirac, steps=1), "spectrum", at="origin").values
     assert values["max_real"][0] == pytest.approx(-gamma / 2, abs=1e-12)
     assert values["frequency"][0] == pytest.approx(sqrt(0.25 - gamma**2 / 4), abs=1e-12)
@@ -206,13 +206,13 @@ METHODS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "update", "radius", "limit"), METHODS)
-def test_the_step_on_the_bilinear_game(name, options, update, radius, limit):
+@pytest.mark.parametrize(("name", "options", "optimizer", "radius", "limit"), METHODS)
+def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
     """Radii in closed form where there is one, else known to four digits or more; limits likewise."""
     dynamics = part("dynamics", name, **options)
-    played = play(game("bilinear"), dynamics, part("update", "sgd", **update), rates=tuple(H), steps=2)
+    played = play(make_game("bilinear"), dynamics, part("optimizer", "sgd", **optimizer), rates=tuple(H), steps=2)
     reading = look(played, "update_map", at="origin", rates=(0.5,))
-    given_to = 6e-5 if update else 1e-9
+    given_to = 6e-5 if optimizer else 1e-9
     np.testing.assert_allclose(reading.values["spectral_radius"], radius, atol=given_to)
     np.testing.assert_allclose(reading.arrays["radius_by_rate"][:, 0], radius[1], atol=given_to)
     np.testing.assert_allclose(reading.values["stability_limit"], limit, atol=1e-7)
@@ -222,11 +222,11 @@ def test_the_step_on_the_bilinear_game(name, options, update, radius, limit):
 
 def test_the_eigenvalues_of_a_step_come_by_falling_modulus():
     """Descent of a game of its own curvature and rotation for each pair: 1 - rate (a +- i b)."""
-    played = play(game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
+    played = play(make_game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
     arrays = look(played, "update_map", at="origin").arrays
     found = arrays["eigenvalues_real"][0] + 1j * arrays["eigenvalues_imag"][0]
     np.testing.assert_allclose(np.sort_complex(found), [0.9 - 0.4j, 0.9 + 0.4j], atol=1e-12)
-    unlike = play(game("quadratic", curvatures=(1.0, 9.0, 4.0)), rates=(0.2,), steps=0)
+    unlike = play(make_game("quadratic", curvatures=(1.0, 9.0, 4.0)), rates=(0.2,), steps=0)
     arrays = look(unlike, "update_map", at="origin").arrays
     np.testing.assert_allclose(arrays["eigenvalues_real"][0], [0.8, -0.8, 0.2], atol=1e-12)
     np.testing.assert_allclose(arrays["eigenvalues_imag"][0], 0, atol=1e-12)
@@ -236,7 +236,7 @@ def test_each_run_is_looked_at_with_its_own_options():
     """Options may be tensors with a value for each member: sqrt((1 - gamma h)^2 + h^2), also of those that are left."""
     gamma = torch.tensor([[0.5], [2.0], [1.0]], dtype=torch.float64)
     rates, h = (0.1, 0.1, 0.2), np.array([0.1, 0.1, 0.2])
-    played = play(game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2)
+    played = play(make_game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2)
     expected = np.sqrt((1 - gamma[:, 0].numpy() * h) ** 2 + h**2)
     found = look(played, "update_map", at="end").values["spectral_radius"]
     np.testing.assert_allclose(found, expected, atol=1e-9)
@@ -249,36 +249,36 @@ def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
     match = Match(networks(torch.float32), [Member(0, 50, 0.1), Member(3, 20, 0.1)], CPU, torch.float32)
     wide = precise(match)
     assert wide.dtype == torch.float64
-    for step, draws in ((0, 1), (7, 1), (7, 2), (CHUNK + 1, 3)):
-        seen, drawn = wide.draw(step, draws), match.draw(step, draws)
-        assert len(seen) == draws
+    for step, batches_per_step in ((0, 1), (7, 1), (7, 2), (CHUNK + 1, 3)):
+        seen, drawn = wide.draw(step, batches_per_step), match.draw(step, batches_per_step)
+        assert len(seen) == batches_per_step
         for one, other in zip(seen, drawn, strict=True):
             assert one.keys() == other.keys()
             assert all(torch.equal(one[name], other[name].to(one[name].dtype)) for name in one)
             assert all(value.dtype in (torch.float64, torch.int64) for value in one.values())
     for player, theta in wide.select([1]).init().items():
         assert torch.equal(theta, match.init()[player][[1]].double())
-    assert wide.rules.examples.dtype == torch.float64
+    assert wide.game.examples.dtype == torch.float64
     assert precise(wide) is wide
 
 
 def test_the_angle_of_a_step_is_the_arc_tangent_of_the_rate():
-    values = look(play(game("bilinear"), rates=tuple(H), steps=2), "update_map", at="end").values
+    values = look(play(make_game("bilinear"), rates=tuple(H), steps=2), "update_map", at="end").values
     np.testing.assert_allclose(values["angle"], [atan(h) for h in H], atol=1e-9)
-    values = look(play(game("bilinear"), "alternating", rates=tuple(H), steps=2), "update_map", at="end").values
+    values = look(play(make_game("bilinear"), "alternating", rates=tuple(H), steps=2), "update_map", at="end").values
     np.testing.assert_allclose(values["angle"], np.arccos(1 - H**2 / 2), atol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
 @given(MATRIX, st.floats(0.01, 0.5))
 def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
-    reading = look(play(game("linear", matrix=matrix), rates=(rate,), steps=0), "update_map", at="origin")
+    reading = look(play(make_game("linear", matrix=matrix), rates=(rate,), steps=0), "update_map", at="origin")
     expected = np.linalg.eigvals(np.eye(2) - rate * np.reshape(matrix, (2, 2)))
     assert reading.values["spectral_radius"][0] == pytest.approx(np.abs(expected).max(), abs=1e-7)
 
 
 def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
-    played = play(game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
+    played = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
     values = look(played, "update_map", at="origin").values
     np.testing.assert_allclose(values["spectral_radius"], [0.9, 1.4], atol=1e-12)
     np.testing.assert_allclose(values["stability_limit"], 0.5, atol=1e-8)
@@ -286,9 +286,9 @@ def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
 
 
 def test_momentum_is_part_of_the_state_and_an_average_is_not():
-    momentum = play(game("bilinear"), "simultaneous", part("update", "sgd", momentum=0.9), steps=1)
+    momentum = play(make_game("bilinear"), "simultaneous", part("optimizer", "sgd", momentum=0.9), steps=1)
     assert look(momentum, "update_map").arrays["eigenvalues_real"].shape == (1, 4)
-    average = play(game("bilinear"), part("dynamics", "averaging", inner="simultaneous"), steps=1)
+    average = play(make_game("bilinear"), part("dynamics", "averaging", inner="simultaneous"), steps=1)
     assert anatomy(average, 0).state == []
     assert anatomy(average, 0).clocks == []
     reading = look(average, "update_map")
@@ -300,7 +300,7 @@ def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     """After k steps of the inner map with eigenvalue mu, the way back leaves 1 - alpha + alpha mu^k."""
     k, h = 6, 0.5
     lookahead = part("dynamics", "lookahead", inner="simultaneous", period=k, alpha=0.5)
-    played = play(game("bilinear"), lookahead, rates=(h,), steps=1)
+    played = play(make_game("bilinear"), lookahead, rates=(h,), steps=1)
     assert round_of(played, 0, anatomy(played, 0).clocks) == k
     expected = abs(0.5 + 0.5 * (1 + 1j * h) ** k) ** (1 / k)
     assert look(played, "update_map", at="origin").values["spectral_radius"][0] == pytest.approx(expected, abs=1e-9)
@@ -309,9 +309,9 @@ def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     )
 
 
-@pytest.mark.parametrize("update", ["adam", "rmsprop"])
-def test_a_step_that_jumps_where_the_gradient_is_zero_has_no_eigenvalues(update):
-    reading = look(play(game("bilinear"), "simultaneous", update, steps=1), "update_map", at="origin")
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_a_step_that_jumps_where_the_gradient_is_zero_has_no_eigenvalues(optimizer):
+    reading = look(play(make_game("bilinear"), "simultaneous", optimizer, steps=1), "update_map", at="origin")
     assert np.isnan(reading.values["spectral_radius"]).all()
     assert np.isnan(reading.values["stable"]).all()
 
@@ -328,11 +328,11 @@ def test_products_alone_find_the_same_radius_of_networks():
 
 
 def test_rotation_along_the_path():
-    turning = look(play(game("bilinear"), steps=30), "rotation", points=4)
+    turning = look(play(make_game("bilinear"), steps=30), "rotation", points=4)
     assert turning.arrays["steps"].tolist() == [[0, 10, 20, 30]]
     for values in turning.values.values():
         np.testing.assert_allclose(values, 1, atol=1e-14)
-    descent = look(play(game("quadratic", curvatures=(1.0, 3.0, 2.0)), steps=5), "rotation")
+    descent = look(play(make_game("quadratic", curvatures=(1.0, 3.0, 2.0)), steps=5), "rotation")
     for values in descent.values.values():
         np.testing.assert_allclose(values, 0, atol=1e-14)
 
@@ -348,7 +348,7 @@ def test_rotation_of_networks_by_probes_is_near_that_of_the_matrix():
 
 
 def test_a_straight_descent_switches_its_sign_at_its_end():
-    played = play(game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60)
+    played = play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60)
     reading = look(played, "path_angle")
     alpha, cosine = reading.arrays["alpha"][0], reading.arrays["cosine"][0]
     np.testing.assert_allclose(cosine, np.where(alpha < 1, -1, 1), atol=1e-9)
@@ -362,7 +362,7 @@ def test_a_straight_descent_switches_its_sign_at_its_end():
 def test_rotation_about_the_end_has_a_field_square_to_the_chord_but_for_a_bump():
     """From theta_0 = (1, 0) to e (0, 1): c = e / sqrt((1 - alpha)^2 + alpha^2 e^2) / sqrt(1 + e^2), up to its sign."""
     e = 1e-3
-    played = play(game("linear", start_at=(1.0, 0.0)), steps=1)
+    played = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
     played.path["x"][:, -1], played.path["y"][:, -1] = 0, e
     reading = look(played, "path_angle", points=121)
     alpha = reading.arrays["alpha"][0]
@@ -375,7 +375,7 @@ def test_rotation_about_the_end_has_a_field_square_to_the_chord_but_for_a_bump()
 
 def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
     """F = (s + A) theta about the end: the cosine is -s / sqrt(s^2 + a^2) before it, and the opposite behind."""
-    played = play(game("linear", matrix=(0.6, 0.8, -0.8, 0.6)), rates=(0.5,), steps=200)
+    played = play(make_game("linear", matrix=(0.6, 0.8, -0.8, 0.6)), rates=(0.5,), steps=200)
     reading = look(played, "path_angle", batches=2)
     before = reading.arrays["alpha"][0] < 1
     np.testing.assert_allclose(reading.arrays["cosine"][0], np.where(before, -0.6, 0.6), atol=1e-9)
@@ -386,8 +386,8 @@ def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
 
 def test_the_bounds_of_the_path_angle_are_reached():
     """By a straight descent, and by a pure rotation about the end: what axes and tables take for their ranges."""
-    descent = look(play(game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
-    played = play(game("linear", start_at=(1.0, 0.0)), steps=1)
+    descent = look(play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
+    played = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
     played.path["x"][:, -1] = played.path["y"][:, -1] = 0
     turning = look(played, "path_angle").values
     reached = {
@@ -395,7 +395,7 @@ def test_the_bounds_of_the_path_angle_are_reached():
         "sign_switch": (turning, descent),
         "rotation": (descent, turning),
     }
-    columns = part("diagnostic", "path_angle").columns(played.match.rules)
+    columns = part("diagnostic", "path_angle").columns(played.match.game)
     for name, (least, most) in reached.items():
         assert (least[name][0], most[name][0]) == pytest.approx((columns[name].lower, columns[name].upper), abs=1e-9)
     for name in ("bump", "chord"):
@@ -410,7 +410,7 @@ INSTRUMENTS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, 
 
 @pytest.mark.parametrize("name", INSTRUMENTS)
 def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
-    whole = play(game("gaussian"), rates=(0.1, 0.05, 0.2), steps=6)
+    whole = play(make_game("gaussian"), rates=(0.1, 0.05, 0.2), steps=6)
     one_lost, all_lost = diverged(whole, 1, 3), diverged(diverged(diverged(whole, 0, 3), 1, 3), 2, 3)
     expected, seen, none = (look(played, name, **INSTRUMENTS[name]) for played in (whole, one_lost, all_lost))
     for column, values in seen.values.items():

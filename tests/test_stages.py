@@ -26,7 +26,7 @@ STEPS = 40
 GRID = {
     "game": ["bilinear", {"name": "linear", "matrix": [1.0, 2.0, -2.0, 1.0]}],
     "dynamics": ["simultaneous", "extragradient", "lookahead"],
-    "update": ["sgd", "adam"],
+    "optimizer": ["sgd", "adam"],
     "learning_rate": [0.1, 0.5],
     "seed": [0, 1],
 }
@@ -34,7 +34,7 @@ STUDY = {
     "study": "toys",
     "grid": [GRID],
     "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
-    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "update"]},
+    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
 }
 
 
@@ -91,7 +91,7 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
 def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     first = work(plan(tmp_path), "train")
     before = runs_in(first, "train")
-    again = work(plan(tmp_path, pack={"axes": ["learning_rate", "update"]}), "train")
+    again = work(plan(tmp_path, pack={"axes": ["learning_rate", "optimizer"]}), "train")
     after = runs_in(again, "train")
     assert len(again.packs) > len(first.packs)
     assert before.keys() == after.keys()
@@ -139,7 +139,7 @@ def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
     def refused(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(device, "try_lock", refused)
+    monkeypatch.setattr(devices, "try_lock", refused)
     with devices.free(["a", "b"], tmp_path) as index:
         assert index == 0
     assert "no lock on GPU a" in capsys.readouterr().err
@@ -154,9 +154,9 @@ def looked(monkeypatch) -> list[tuple[str, int]]:
     calls = []
     real = diagnose_stage.diagnose
 
-    def counted(instrument, rules, dynamics, update, members, *args, **kwargs):
+    def counted(instrument, game, dynamics, optimizer, members, *args, **kwargs):
         calls.append((type(instrument).__module__.rsplit(".", 1)[-1], len(members)))
-        return real(instrument, rules, dynamics, update, members, *args, **kwargs)
+        return real(instrument, game, dynamics, optimizer, members, *args, **kwargs)
 
     monkeypatch.setattr(diagnose_stage, "diagnose", counted)
     return calls
@@ -167,7 +167,7 @@ ROTATION = {"diagnostic": {"name": "rotation", "points": 2}}
 
 
 def test_adding_an_experiment_a_seed_or_a_rate_looks_at_what_is_new_alone(tmp_path, looked):
-    small = {"grid": [GRID | {"dynamics": "simultaneous", "update": "sgd"}]}
+    small = {"grid": [GRID | {"dynamics": "simultaneous", "optimizer": "sgd"}]}
     first = work(plan(tmp_path, diagnose=[PATH], **small), "train", "diagnose")
     assert sorted(looked) == [("path", 4), ("path", 4)], "one look per game at its four runs"
     before = runs_in(first, "diagnose")
@@ -194,7 +194,7 @@ def test_two_experiments_with_one_instrument_may_look_at_the_same_runs(tmp_path)
         {"name": "all", **PATH},
         {"name": "slow", **PATH, "of": {"learning_rate": 0.1}},
     ]
-    small = {"grid": [GRID | {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd"}]}
+    small = {"grid": [GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd"}]}
     found = collected(plan(tmp_path, diagnose=experiments, **small))
     table = found.measurements.set_index(["quantity", "run"])["value"]
     assert len(table["all.growth"]) == 4
@@ -204,7 +204,9 @@ def test_two_experiments_with_one_instrument_may_look_at_the_same_runs(tmp_path)
 
 
 def test_runs_that_diverged_are_looked_at_with_the_others(tmp_path):
-    grid = [{"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": [0.1, 1e30], "seed": 0}]
+    grid = [
+        {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": [0.1, 1e30], "seed": 0}
+    ]
     found = collected(plan(tmp_path, grid=grid, diagnose=["path", "spectrum", ROTATION]))
     runs = found.runs.set_index("learning_rate")
     assert runs.loc[1e30, "outcome"] == "diverged"
@@ -219,7 +221,7 @@ def test_runs_that_diverged_are_looked_at_with_the_others(tmp_path):
 
 
 def test_a_pack_in_which_every_run_diverged_has_no_ends(tmp_path):
-    grid = [{"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 1e30, "seed": [0, 1]}]
+    grid = [{"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 1e30, "seed": [0, 1]}]
     found = collected(plan(tmp_path, grid=grid, diagnose=["path", "spectrum"]))
     assert set(found.runs["outcome"]) == {"diverged"}
     values = found.measurements.set_index("quantity")["value"]
@@ -238,11 +240,11 @@ def study(tmp_path_factory) -> Collected:
     toys = {
         "game": "bilinear",
         "dynamics": ["simultaneous", "alternating"],
-        "update": "sgd",
+        "optimizer": "sgd",
         "learning_rate": [0.1, 1.0],
         "seed": [0, 1],
     }
-    dirac = {"game": "dirac", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1, "seed": 0}
+    dirac = {"game": "dirac", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
     return collected(
         plan(
             tmp_path_factory.mktemp("study"),
@@ -322,7 +324,7 @@ def test_every_setting_of_a_run_is_a_column_of_its_type(study):
 
 def test_a_file_of_runs_says_what_each_is(tmp_path):
     networks = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "learning_rate": 1e-3, "seed": [0, 1]}
-    toys = {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1, "seed": 0}
+    toys = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
     found = work(plan(tmp_path, grid=[networks, toys]), "prepare", "train")
     seen = []
     for job in found.train.values():
@@ -334,7 +336,7 @@ def test_a_file_of_runs_says_what_each_is(tmp_path):
 
 
 def test_looks_know_their_runs(tmp_path):
-    found = plan(tmp_path, diagnose=[PATH, ROTATION | {"of": {"update": "adam"}}])
+    found = plan(tmp_path, diagnose=[PATH, ROTATION | {"of": {"optimizer": "adam"}}])
     (job,) = found.diagnose.values()
     members = {member["id"]: member for member in job.slice["members"]}
     taken = looks(job.slice)
@@ -347,5 +349,5 @@ def test_looks_know_their_runs(tmp_path):
             member["learning_rate"],
             member["team"],
         )
-        adam = job.slice["teams"][look["team"]]["parts"]["update"]["name"] == "adam"
+        adam = job.slice["teams"][look["team"]]["parts"]["optimizer"]["name"] == "adam"
         assert adam or look["experiment"] == "path"

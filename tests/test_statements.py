@@ -43,7 +43,7 @@ grid = st.lists(st.lists(seeds, min_size=1, max_size=3), min_size=1, max_size=2)
 
 @st.composite
 def studies(draw) -> Collected:
-    """One contender at up to six settings of one to five seeds: any outcomes, ties, and runs without a value."""
+    """One method at up to six settings of one to five seeds: any outcomes, ties, and runs without a value."""
     return study(draw(grid), draw(st.sampled_from(["low", "high"])))
 
 
@@ -58,7 +58,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 judged = [name for name in FAILURES if outcome != "undetermined" or name not in UNMEASURED]
                 why = [] if outcome != "undetermined" else [f"{name}: {why}" for name, why in UNMEASURED.items()]
                 told = {"failures_judged": ", ".join(judged), "failures_not_judged": "; ".join(why)}
-                name = {"run": f"r{n_train}{rate}{seed}", "contender": "networks", "outcome": outcome}
+                name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome}
                 rows.append(dict.fromkeys(RUNS, "") | axes | name | told | {"outcome_step": 9, "d_final": final})
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
     infos = {"d": MetricInfo(TITLE, "How far off.", best, None, None)}
@@ -91,7 +91,7 @@ def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
 @settings(max_examples=60, deadline=None)
 def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     table, info = settings_table(collected), collected.metrics["d"]
-    text, medians = said(collected, "contender"), table["d_median"]
+    text, medians = said(collected, "method"), table["d_median"]
     best, worst = order(medians, info.best)
     if not np.isfinite(collected.runs["d_final"]).any():
         assert "No run has a value of any metric." in text
@@ -163,7 +163,7 @@ def test_with_two_seeds_the_better_median_is_the_best():
     collected = study([[[(2.0, "finished"), (3.0, "finished")], [(0.0, "finished"), (4.0, "finished")]]], "low")
     assert (
         "Best median Distance (lower is better): 2 (0 to 4 over 2 seeds), at learning rate 0.002; worst: 2.5"
-        in said(collected, "contender")
+        in said(collected, "method")
     )
 
 

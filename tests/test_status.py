@@ -36,7 +36,7 @@ HOSTILE = "\x1b[31mboom\x1b[0m <script>alert(1)</script> [bold]\x1b]0;title\x07 
 
 
 def written(path: Path, seeds: int = 3) -> Path:
-    """A study of one contender with a pack a seed."""
+    """A study of one method with a pack a seed."""
     content = {
         "study": "steady",
         "results": str(path.parent / "results"),
@@ -336,8 +336,8 @@ def test_a_look_needs_no_torch(tmp_path):
 
 
 def test_logs_are_where_the_workflow_writes_them(plan):
-    rules = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    logs = dict(re.findall(r'^rule (\w+):(?:(?!^rule ).)*?^    log:\n +f"\{RESULTS\}/(.*?)"', rules, re.DOTALL | re.M))
+    game = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    logs = dict(re.findall(r'^rule (\w+):(?:(?!^rule ).)*?^    log:\n +f"\{RESULTS\}/(.*?)"', game, re.DOTALL | re.M))
     for stage in STAGES:
         for job in plan.jobs(stage).values():
             told = logs[stage].replace("{{", "{").replace("}}", "}").format(name=job.name, digest=job.digest[:12])

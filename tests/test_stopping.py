@@ -20,7 +20,14 @@ from ganbench.core import store
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import checkpoints, result_cache
-from ganbench.pipeline.execution.checkpoints import ENDING_SECONDS, SLOW_DISK, SPARING, WARY, Checkpoint, Pace
+from ganbench.pipeline.execution.checkpoints import (
+    ENDING_SECONDS,
+    SLOW_DISK,
+    SPARING,
+    WARY,
+    Checkpoint,
+    CheckpointSchedule,
+)
 from ganbench.pipeline.execution.job_context import Site, Work
 from ganbench.pipeline.execution.shutdown import SIGNALS, Stopped, Stopping
 from ganbench.pipeline.plan import Plan
@@ -36,7 +43,7 @@ STUDY = {
         {
             "game": "dirac",
             "dynamics": "simultaneous",
-            "update": "adam",
+            "optimizer": "adam",
             "learning_rate": 0.01,
             "seed": [0, 1, 2],
         }
@@ -418,7 +425,7 @@ def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypat
         send(signal.SIGTERM)()
         write(*given)
 
-    monkeypatch.setattr(packs, "write", interrupted)
+    monkeypatch.setattr(result_cache, "write", interrupted)
     stopping = Stopping()
     with stopping.listening():
         run(stage, job.slice, path, Work(stopping=stopping))
@@ -463,19 +470,19 @@ class Clock:
         self.now = 1000.0
         monkeypatch.setattr(checkpoints.time, "monotonic", lambda: self.now)
 
-    def chunk(self, pace: Pace, seconds: float) -> None:
+    def chunk(self, pace: CheckpointSchedule, seconds: float) -> None:
         pace.begin()
         self.now += seconds
         pace.end()
 
-    def checkpoint(self, pace: Pace, seconds: float) -> None:
+    def checkpoint(self, pace: CheckpointSchedule, seconds: float) -> None:
         with pace.saving():
             self.now += seconds
 
 
 def test_the_margin_is_twice_the_longest_chunk_and_the_longest_checkpoint_and_the_end(monkeypatch):
     clock = Clock(monkeypatch)
-    pace = Pace(60)
+    pace = CheckpointSchedule(60)
     assert pace.margin == ENDING_SECONDS
     for seconds in (3, 7, 5):
         clock.chunk(pace, seconds)
@@ -491,7 +498,7 @@ def test_the_margin_is_twice_the_longest_chunk_and_the_longest_checkpoint_and_th
 @pytest.mark.parametrize(("least", "cost"), [(60, 0.1), (60, 3.0), (1, 0.5)])
 def test_checkpoints_take_less_than_two_percent(monkeypatch, least, cost):
     clock = Clock(monkeypatch)
-    pace, spent, began, gaps = Pace(least), 0.0, clock.now, []
+    pace, spent, began, gaps = CheckpointSchedule(least), 0.0, clock.now, []
     while clock.now < began + 5000:
         clock.chunk(pace, 0.25)
         if pace.due:
@@ -505,7 +512,7 @@ def test_checkpoints_take_less_than_two_percent(monkeypatch, least, cost):
 
 def test_zero_seconds_between_checkpoints_are_one_after_every_chunk(monkeypatch):
     clock = Clock(monkeypatch)
-    pace = Pace(0)
+    pace = CheckpointSchedule(0)
     for _ in range(3):
         clock.chunk(pace, 0.0)
         assert pace.due
@@ -563,7 +570,7 @@ def test_curves_of_members_in_training_are_streamed(tmp_path, monkeypatch):
     assert [(name, step) for name, _, step in sent] == [(name, step) for step in (50, 100, 150) for name in ids]
     for place, name in enumerate(ids):
         axes = next(axes for run_id, axes, _ in sent if run_id == name)
-        assert (axes["game"], axes["update"], axes["seed"], axes["learning_rate"]) == ("dirac", "adam", place, 0.01)
+        assert (axes["game"], axes["optimizer"], axes["seed"], axes["learning_rate"]) == ("dirac", "adam", place, 0.01)
 
 
 def test_without_a_server_no_curves_are_made(tmp_path, monkeypatch):

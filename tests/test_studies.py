@@ -25,7 +25,7 @@ def test_a_shipped_study_can_start(path, tmp_path):
     study = load(path)
     assert study.title
     assert study.description
-    plan = Plan(study.model_copy(update={"results": tmp_path}))
+    plan = Plan(study.model_copy(optimizer={"results": tmp_path}))
     results_folder.usable(plan)
     estimates, _ = tried(plan)  # parts fit each other, and instruments measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
@@ -40,7 +40,7 @@ def test_a_study_is_called_after_its_file(path):
 @pytest.mark.parametrize("path", shipped("ring-methods", "grid-methods"), ids=lambda path: path.stem)
 def test_methods_are_compared_after_equal_gradient_evaluations(path):
     spent = {
-        run.contender: run.train.steps * run.choice("dynamics").build().evaluations for run in Plan(load(path)).runs
+        run.method: run.train.steps * run.choice("dynamics").build().gradients_per_step for run in Plan(load(path)).runs
     }
     assert len(set(spent.values())) == 1, spent
 
@@ -49,4 +49,4 @@ def test_methods_are_compared_after_equal_gradient_evaluations(path):
 def test_compared_methods_have_seeds_enough_to_be_decided(path):
     """Fewer than ten runs leave a difference of means undecided, whatever they show."""
     plan = Plan(load(path))
-    assert all(sum(run.contender == contender for run in plan.runs) >= 10 for contender in plan.contenders)
+    assert all(sum(run.method == method for run in plan.runs) >= 10 for method in plan.methods)

@@ -179,18 +179,18 @@ def test_the_grid_is_every_combination():
     found = plan(BASE)
     assert len(found.runs) == 2 * 2 * 2 * 3 + 4
     assert len({run.id for run in found.runs}) == len(found.runs)
-    assert found.contenders == ("digits-fc", "digits-dcgan", "ring8-mlp")
+    assert found.methods == ("digits-fc", "digits-dcgan", "ring8-mlp")
     assert {run.n_train for run in found.runs} == {100, 1437, 20000}
     assert found.runs[-1].axes["architecture"] == "mlp"
     assert "dcgan(features=4)" in {run.axes["architecture"] for run in found.runs}
 
 
-def test_contenders_are_named_by_what_the_study_varies():
-    names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).contenders
+def test_methods_are_named_by_what_the_study_varies():
+    names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).methods
     assert names == ("digits-fc", "digits-dcgan", "ring8-mlp", "ring8-mlp-r1"), "no regularizer is not worth a word"
-    variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).contenders
+    variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).methods
     assert variants[2:] == ("ring8-mlp", "ring8-mlp-width-8")
-    updates = plan(changed("grid", 1, "update", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).contenders
+    updates = plan(changed("grid", 1, "optimizer", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).methods
     assert updates[2:] == ("ring8-mlp-adam", "ring8-mlp-adam-beta1-0.0", "ring8-mlp-sgd")
 
 
@@ -232,15 +232,15 @@ TOYS = {
         {
             "game": ["bilinear", {"name": "linear", "matrix": [1.0, 0.0, 0.0, -1.0]}],
             "dynamics": ["simultaneous", "extragradient"],
-            "update": "sgd",
+            "optimizer": "sgd",
             "learning_rate": [0.1, 0.5],
             "seed": [0, 1],
         },
-        {"game": "dirac", "objective": "minimax", "update": ["sgd", "adam"], "learning_rate": 0.2, "seed": 0},
+        {"game": "dirac", "objective": "minimax", "optimizer": ["sgd", "adam"], "learning_rate": 0.2, "seed": 0},
         {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0},
     ],
     "train": {"steps": 20},
-    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "update"]},
+    "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
     "diagnose": [
         {"diagnostic": "path", "of": {"game": ["bilinear", "linear*"]}},
         {"name": "turning", "diagnostic": {"name": "rotation", "points": 3}},
@@ -283,12 +283,12 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
-        *("game", "dynamics", "update", "n_train", "learning_rate", "seed", "train"),
+        *("game", "dynamics", "optimizer", "n_train", "learning_rate", "seed", "train"),
     }
     assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
     assert by_game["gan"].n_train == 20000
     assert by_game["gan"].id == "ring8-mlp-non-saturating-alternating-adam-n20000-lr0.001-s0"
-    assert found.gans == (by_game["gan"].contender,)
+    assert found.gans == (by_game["gan"].method,)
 
 
 BLOCK = {"learning_rate": 0.1, "seed": 0}
@@ -324,8 +324,8 @@ GAME_FAULTS = {
         r"dynamics\[0\]: unknown dynamics 'alternatng'\. Did you mean 'alternating'",
     ),
     "update of old": (
-        {**BLOCK, "game": "bilinear", "train": {"update": "sgd"}},
-        r"grid\[0\]\.train: unknown key 'update'",
+        {**BLOCK, "game": "bilinear", "train": {"optimizer": "sgd"}},
+        r"grid\[0\]\.train: unknown key 'optimizer'",
     ),
 }
 
@@ -363,7 +363,7 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
     for member in slice["members"]:
         parts = slice["teams"][member["team"]]["parts"]
         assert by_id[member["id"]].choice("game").name == parts["game"]["name"]
-        assert member["contender"] == by_id[member["id"]].contender
+        assert member["method"] == by_id[member["id"]].method
         assert member["n_train"] is None
     assert slice["prepared"] is None
     assert found.train[small.name].inputs == ()
@@ -379,7 +379,7 @@ def test_a_pack_is_named_after_what_its_runs_share():
     assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
 
 
-@pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "update", "objective", "regularizer"]])
+@pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "optimizer", "objective", "regularizer"]])
 def test_what_packs_span_changes_no_run(axes):
     one, other = plan(toys()), plan(toys(pack={"axes": axes, "seeds_per_pack": 1}))
     assert one.train_digests == other.train_digests
@@ -504,7 +504,9 @@ def edited(monkeypatch):
 
     def edit(name: str) -> None:
         monkeypatch.setattr(
-            sources, "source_digest", lambda path: "edited" if path == source_digests.PACKAGE / name else real(path)
+            source_digests,
+            "source_digest",
+            lambda path: "edited" if path == source_digests.PACKAGE / name else real(path),
         )
         source_digests._closure_digest.cache_clear()
 
@@ -570,8 +572,8 @@ def digests(study, stage):
         ("title", "another"),
         ("outcome", "won_share", 0.5),
         ("grid", 1, "regularizer", ["none", "r1"]),
-        ("grid", 1, "update", ["adam", "sgd"]),
-        ("pack", "axes", ["seed", "dynamics", "update"]),
+        ("grid", 1, "optimizer", ["adam", "sgd"]),
+        ("pack", "axes", ["seed", "dynamics", "optimizer"]),
         ("diagnose", ["rotation"]),
         ("claims", [{"id": "A1", "says": "Runs end.", "decide": [{"every": {"quantity": "seed", "above": -1}}]}]),
     ],
@@ -591,7 +593,7 @@ def test_what_can_change_training_changes_its_digest():
         ("train", "dtype", "float64"),
     ]:
         assert not before & set(digests(changed(*change), "train").values()), change
-    for axis, value in [("update", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:
+    for axis, value in [("optimizer", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:
         after = digests(changed("grid", 1, axis, value), "train")
         kept = {run for run, digest in after.items() if digest in before}
         assert kept == {run for run in after if run.startswith("digits")}, axis
@@ -630,7 +632,7 @@ def test_relative_imports_count_like_others(tmp_path, monkeypatch):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("")
     (package / "metrics/mine.py").write_text("from ._frechet import moments\nfrom ..core import tree\n")
-    monkeypatch.setattr(sources, "PACKAGE", package)
+    monkeypatch.setattr(source_digests, "PACKAGE", package)
     assert {path.name for path in source_digests._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
 
 
@@ -817,8 +819,8 @@ def test_users_files_count_by_content_not_by_place(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("class Other: pass", "must define a class named 'Architecture'"),
-        ("class Architecture:\n    width: int", "option 'width' needs a default value"),
+        ("class Other: pass", "must define one public class that derives from Architecture"),
+        ("class Own(Architecture):\n    width: int", "option 'width' needs a default value"),
         ("class Architecture(", "line 1 is not valid Python"),
     ],
 )
@@ -869,7 +871,7 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     ids=["other runs", "the study", "runs", "a view of the study", "an option nobody has"],
 )
 def test_a_claim_that_nothing_could_decide_is_refused(test, message):
-    bilinear = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "update": "sgd"}
+    bilinear = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "optimizer": "sgd"}
     study = {
         "study": "undecidable",
         "grid": [{**bilinear, "learning_rate": 0.1, "seed": 0}],

@@ -19,7 +19,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.plan import Plan
 from ganbench.study.schema import load
 
-GAME = {"game": "bilinear", "dynamics": "simultaneous", "update": "sgd", "learning_rate": 0.1}
+GAME = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1}
 
 
 def written(place: Path, **changes) -> Path:

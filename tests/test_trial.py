@@ -71,7 +71,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-
+from ganbench.architectures import Architecture
 CALLS = [0]
 OWN = torch.Generator().manual_seed(0)
 SCALE = 1.0
@@ -92,7 +92,7 @@ class Net(nn.Module):
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Own(Architecture):
     latent_size: int = 2
 
     def supports(self, data):
@@ -223,10 +223,10 @@ import random
 from dataclasses import dataclass
 import torch
 from torch.nn.functional import softplus
-
+from ganbench.objectives import Objective
 
 @dataclass(frozen=True)
-class Objective:
+class Own(Objective):
     def real(self, logits):
         return {real}
 
@@ -248,7 +248,7 @@ COUNT = [0]
 
 
 @dataclass(frozen=True)
-class Regularizer(Regularizer):
+class Own(Regularizer):
     def draw(self, generator, count, shape, like):
         {draw}
         return {{}}
@@ -258,38 +258,38 @@ class Regularizer(Regularizer):
         {penalty}
         return real.mean(slope)
 """
-UPDATE = """\
+OPTIMIZER = """\
 from dataclasses import dataclass
 import torch
-
+from ganbench.optimizers import Optimizer
 
 @dataclass(frozen=True)
-class Update:
+class Own(Optimizer):
     def init(self, theta):
         return {{"mean": torch.zeros_like(theta)}}
 
-    def step(self, theta, gradient, memory, rate):
+    def step(self, theta, gradient, state, rate):
         {step}
         return theta - rate * mean, {{"mean": mean}}
 """
 DYNAMICS = """\
 from dataclasses import dataclass
 import torch
-from ganbench.dynamics import Dynamics, Move, field, measures, moved
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
 
 COUNT = [0]
 
 
 @dataclass(frozen=True)
-class Dynamics(Dynamics):
+class Own(Dynamics):
     @property
-    def evaluations(self):
+    def gradients_per_step(self):
         return 2
 
-    def step(self, match, players, memories, batches, update, rate):
-        here = field(match, players, batches[0])
+    def step(self, match, players, states, batches, optimizer, rate):
+        here = simultaneous_gradient(match, players, batches[0])
         {step}
-        return Move(*moved(match, players, memories, here.slopes, update, rate), measures(here))
+        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
 """
 
 
@@ -329,11 +329,11 @@ class Dynamics(Dynamics):
             REGULARIZER.format(draw="pass", penalty="pass").replace("(Regularizer)", ""),
             "must derive from ganbench.regularizers.Regularizer",
         ),
-        ("update", UPDATE.format(step="mean = memory['mean'] + gradient"), None),
-        ("update", UPDATE.format(step="mean = memory['mean'].add_(gradient)"), "something else|changes in place"),
-        ("update", UPDATE.format(step="mean = gradient - gradient.mean()"), "mixes members"),
-        ("update", UPDATE.format(step="mean = memory['mean'].sum()"), r"remembers 'mean', whose first axis"),
-        ("update", UPDATE.format(step="mean = memory['men']"), "line 11: KeyError: 'men'"),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'] + gradient"), None),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].add_(gradient)"), "something else|changes in place"),
+        ("optimizer", OPTIMIZER.format(step="mean = gradient - gradient.mean()"), "mixes members"),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].sum()"), r"remembers 'mean', whose first axis"),
+        ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
         ("dynamics", DYNAMICS.format(step="pass"), None),
         ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
         ("dynamics", DYNAMICS.format(step="rate *= 0.5"), "changes in place|something else"),
@@ -342,7 +342,7 @@ class Dynamics(Dynamics):
         (
             "dynamics",
             DYNAMICS.format(
-                step="here.slopes['generator'] = here.slopes['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+                step="here.gradients['generator'] = here.gradients['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
             ),
             "two runs together differs from that of each run alone",
         ),
@@ -364,10 +364,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 import numpy as np
 from ganbench.core.metric_info import MetricInfo
-
+from ganbench.metrics import Metric
 
 @dataclass(frozen=True)
-class Metric:
+class Own(Metric):
     columns: ClassVar = {{{column}: MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
 
     def supports(self, data):
@@ -431,16 +431,16 @@ DIAGNOSTIC = """\
 from dataclasses import dataclass
 import numpy as np
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult
 
 
 @dataclass(frozen=True)
-class Diagnostic(Diagnostic):
-    def columns(self, rules):
+class Own(Diagnostic):
+    def columns(self, game):
         return {{"own": MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
 
-    def measure(self, played):
-        runs = len(played.match.members)
+    def measure(self, trajectories):
+        runs = len(trajectories.match.members)
         {measure}
 """
 
@@ -448,11 +448,11 @@ class Diagnostic(Diagnostic):
 @pytest.mark.parametrize(
     ("measure", "message"),
     [
-        ("return Reading({'own': np.full(runs, np.nan)})", None),
-        ("return Reading({'own': np.zeros(runs + 1)})", r"gives shape \(3,\) for 'own'; must be \(2,\)"),
-        ("return Reading({'own': np.full(runs, 2.0)})", "above its upper bound 1"),
-        ("return Reading({'other': np.zeros(runs)})", "gives no value for its column 'own'"),
-        ("return {'own': 0}", r"its measure\(\) gives dict; must be a Reading"),
+        ("return DiagnosticResult({'own': np.full(runs, np.nan)})", None),
+        ("return DiagnosticResult({'own': np.zeros(runs + 1)})", r"gives shape \(3,\) for 'own'; must be \(2,\)"),
+        ("return DiagnosticResult({'own': np.full(runs, 2.0)})", "above its upper bound 1"),
+        ("return DiagnosticResult({'other': np.zeros(runs)})", "gives no value for its column 'own'"),
+        ("return {'own': 0}", r"its measure\(\) gives dict; must be a DiagnosticResult"),
         ("raise LookupError('nothing')", "line 14: LookupError: nothing"),
     ],
 )
@@ -465,7 +465,7 @@ def test_an_instrument_s_reading(tmp_path, measure, message):
 
 
 def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial_measuring, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(trial_measurements, "PATIENCE_SECONDS", 0.3)
     notes = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
     tried(found, say=lambda told: notes.append(told.get("note", "")))
@@ -477,13 +477,13 @@ import os, random
 from dataclasses import dataclass
 from typing import ClassVar
 import numpy as np
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Dataset, DataSpec, Examples
 
 CENTRES = np.array([[0.0, 0.5], [0.5, 0.0]])
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Own(Dataset):
     judge: ClassVar = "mixture"
 
     @property
@@ -553,11 +553,11 @@ JUDGE = """\
 from dataclasses import dataclass
 import numpy as np
 from ganbench.core.errors import GanbenchError
-from ganbench.judges import Look
+from ganbench.judges import Judge, JudgedExamples
 
 
 @dataclass(frozen=True)
-class Judge:
+class Own(Judge):
     def untrained(self, examples):
         return {{}}
 
@@ -565,10 +565,10 @@ class Judge:
         {fit}
         return {{"accuracy": 1.0}}
 
-    def look(self, memory, examples):
+    def judge(self, state, examples):
         mode, features = (examples[:, 0] > 0.25).astype(int), examples.astype(np.float64)
         {look}
-        return Look(examples, features, mode, np.ones(len(mode), dtype=bool), 2)
+        return JudgedExamples(examples, features, mode, np.ones(len(mode), dtype=bool), 2)
 """
 
 

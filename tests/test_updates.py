@@ -1,4 +1,4 @@
-"""Base updates against PyTorch's optimisers and closed forms."""
+"""Optimizers against PyTorch's optimisers and closed forms."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ganbench.core import registry
 RATES = (0.1, 0.01, 0.3)
 
 
-def update(name: str, **options):
-    member = registry.find("update", name)
+def optimizer(name: str, **options):
+    member = registry.find("optimizer", name)
     return member.build(member.complete(options))
 
 
@@ -25,7 +25,7 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def slopes(steps: int, members: int = 3, size: int = 4, seed: int = 0) -> Tensor:
+def drawn_gradients(steps: int, members: int = 3, size: int = 4, seed: int = 0) -> Tensor:
     """Gradients (steps, K, P), of very different sizes."""
     drawn = torch.randn(steps, members, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return drawn * torch.logspace(-6, 3, size, dtype=torch.float64)
@@ -34,9 +34,9 @@ def slopes(steps: int, members: int = 3, size: int = 4, seed: int = 0) -> Tensor
 def path(rule, gradients: Tensor, rate: Tensor) -> Tensor:
     """Parameters after every step, (steps, K, P), from ones."""
     theta = torch.ones_like(gradients[0])
-    memory, places = rule.init(theta), []
-    for slope in gradients:
-        theta, memory = rule.step(theta, slope, memory, rate)
+    state, places = rule.init(theta), []
+    for grad in gradients:
+        theta, state = rule.step(theta, grad, state, rate)
         places.append(theta)
     return torch.stack(places)
 
@@ -49,8 +49,8 @@ def reference(optimiser, gradients: Tensor, change=lambda group: None) -> Tensor
         own = optimiser([theta], lr=rate)
         change(own.param_groups[0])
         places = []
-        for slope in gradients[:, k]:
-            theta.grad = slope.clone()
+        for grad in gradients[:, k]:
+            theta.grad = grad.clone()
             own.step()
             places.append(theta.detach().clone())
         members.append(torch.stack(places))
@@ -59,21 +59,21 @@ def reference(optimiser, gradients: Tensor, change=lambda group: None) -> Tensor
 
 CASES = {
     "adam": (
-        update("adam", beta1=0.8, beta2=0.99, epsilon=1e-6),
+        optimizer("adam", beta1=0.8, beta2=0.99, epsilon=1e-6),
         lambda p, lr: torch.optim.Adam(p, lr=lr, betas=(0.8, 0.99), eps=1e-6),
         {},
     ),
     "adam without momentum": (
-        update("adam", beta1=0.0),
+        optimizer("adam", beta1=0.0),
         lambda p, lr: torch.optim.Adam(p, lr=lr, betas=(0.0, 0.999)),
         {},
     ),
-    "rmsprop": (update("rmsprop"), torch.optim.RMSprop, {}),
-    "rmsprop at 0.9": (update("rmsprop", alpha=0.9), lambda p, lr: torch.optim.RMSprop(p, lr=lr, alpha=0.9), {}),
-    "sgd": (update("sgd"), torch.optim.SGD, {}),
-    "momentum": (update("sgd", momentum=0.9), lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9), {}),
+    "rmsprop": (optimizer("rmsprop"), torch.optim.RMSprop, {}),
+    "rmsprop at 0.9": (optimizer("rmsprop", alpha=0.9), lambda p, lr: torch.optim.RMSprop(p, lr=lr, alpha=0.9), {}),
+    "sgd": (optimizer("sgd"), torch.optim.SGD, {}),
+    "momentum": (optimizer("sgd", momentum=0.9), lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9), {}),
     # PyTorch refuses negative momentum in its constructor only.
-    "negative momentum": (update("sgd", momentum=-0.5), torch.optim.SGD, {"momentum": -0.5}),
+    "negative momentum": (optimizer("sgd", momentum=-0.5), torch.optim.SGD, {"momentum": -0.5}),
 }
 
 
@@ -82,7 +82,7 @@ CASES = {
 @given(seed=st.integers(0, 2**31))
 def test_updates_are_those_of_pytorch(case, seed):
     rule, optimiser, changes = CASES[case]
-    gradients = slopes(40, seed=seed)
+    gradients = drawn_gradients(40, seed=seed)
     found, expected = (
         path(rule, gradients, column(*RATES)),
         reference(optimiser, gradients, lambda g: g.update(changes)),
@@ -91,11 +91,11 @@ def test_updates_are_those_of_pytorch(case, seed):
 
 
 def test_adam_is_algorithm_1_of_its_paper():
-    gradients, beta1, beta2, epsilon = slopes(200).numpy(), 0.5, 0.999, 1e-8
+    gradients, beta1, beta2, epsilon = drawn_gradients(200).numpy(), 0.5, 0.999, 1e-8
     theta, mean, square = np.ones((3, 4)), np.zeros((3, 4)), np.zeros((3, 4))
-    found = path(update("adam"), slopes(200), column(*RATES)).numpy()
-    for t, slope in enumerate(gradients, start=1):
-        mean, square = beta1 * mean + (1 - beta1) * slope, beta2 * square + (1 - beta2) * slope**2
+    found = path(optimizer("adam"), drawn_gradients(200), column(*RATES)).numpy()
+    for t, grad in enumerate(gradients, start=1):
+        mean, square = beta1 * mean + (1 - beta1) * grad, beta2 * square + (1 - beta2) * grad**2
         step = mean / (1 - beta1**t) / (np.sqrt(square / (1 - beta2**t)) + epsilon)
         theta = theta - np.array(RATES)[:, None] * step
         np.testing.assert_allclose(found[t - 1], theta, rtol=1e-12, atol=1e-12)
@@ -104,23 +104,23 @@ def test_adam_is_algorithm_1_of_its_paper():
 @pytest.mark.parametrize("momentum", [0.0, 0.4])
 @pytest.mark.parametrize("decay", [0.5, 1.0])
 def test_learning_rates_fall_as_powers_of_the_step(momentum, decay):
-    gradients, rate = slopes(30), column(*RATES)
+    gradients, rate = drawn_gradients(30), column(*RATES)
     velocity, theta = torch.zeros(3, 4).double(), torch.ones(3, 4).double()
-    found = path(update("sgd", momentum=momentum, decay=decay), gradients, rate)
-    for k, slope in enumerate(gradients, start=1):
-        velocity = momentum * velocity + slope
+    found = path(optimizer("sgd", momentum=momentum, decay=decay), gradients, rate)
+    for k, grad in enumerate(gradients, start=1):
+        velocity = momentum * velocity + grad
         theta = theta - rate / k**decay * velocity
         torch.testing.assert_close(found[k - 1], theta, rtol=1e-13, atol=1e-13)
 
 
 def test_summable_squared_rates_bound_the_growth_of_simultaneous_descent():
     """On xy with rates a / k the radius grows by prod sqrt(1 + a^2 / k^2), which tends to sqrt(sinh(pi a) / (pi a))."""
-    rule, steps, a = update("sgd", decay=1.0), 2000, column(0.5, 1.0, 2.0)
+    rule, steps, a = optimizer("sgd", decay=1.0), 2000, column(0.5, 1.0, 2.0)
     x, y = torch.ones(3, 1).double(), torch.zeros(3, 1).double()
-    memories = rule.init(x), rule.init(y)
+    states = rule.init(x), rule.init(y)
     for _ in range(steps):
-        (x, one), (y, other) = rule.step(x, -y, memories[0], a), rule.step(y, x, memories[1], a)
-        memories = one, other
+        (x, one), (y, other) = rule.step(x, -y, states[0], a), rule.step(y, x, states[1], a)
+        states = one, other
     growth, k = (x**2 + y**2).sqrt().numpy(), np.arange(1, steps + 1)
     np.testing.assert_allclose(growth, np.sqrt(1 + (a.numpy() / k) ** 2).prod(1, keepdims=True), rtol=1e-12)
     limit = np.sqrt(np.sinh(np.pi * a.numpy()) / (np.pi * a.numpy()))
@@ -131,28 +131,30 @@ def test_summable_squared_rates_bound_the_growth_of_simultaneous_descent():
 
 def test_nothing_is_remembered_that_is_not_used():
     theta = torch.ones(2, 3)
-    assert update("sgd").init(theta) == {}
-    assert set(update("sgd", momentum=-0.5).init(theta)) == {"velocity"}
-    assert set(update("sgd", decay=1.0).init(theta)) == {"steps"}
+    assert optimizer("sgd").init(theta) == {}
+    assert set(optimizer("sgd", momentum=-0.5).init(theta)) == {"velocity"}
+    assert set(optimizer("sgd", decay=1.0).init(theta)) == {"steps"}
 
 
-REAL = [(n, o) for n, m in registry.members("update").items() for o, x in m.options.items() if x.annotation == "float"]
+REAL = [
+    (n, o) for n, m in registry.members("optimizer").items() for o, x in m.options.items() if x.annotation == "float"
+]
 
 
 @pytest.mark.parametrize(("name", "option"), REAL)
 def test_options_may_differ_from_member_to_member(name, option):
-    gradients, rate, values = slopes(20), column(*RATES), (0.0, 0.3, 0.9)
-    found = path(replace(update(name), **{option: column(*values)}), gradients, rate)
+    gradients, rate, values = drawn_gradients(20), column(*RATES), (0.0, 0.3, 0.9)
+    found = path(replace(optimizer(name), **{option: column(*values)}), gradients, rate)
     for k, value in enumerate(values):
-        alone = path(update(name, **{option: value}), gradients[:, [k]], rate[[k]])
+        alone = path(optimizer(name, **{option: value}), gradients[:, [k]], rate[[k]])
         torch.testing.assert_close(found[:, [k]], alone, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(registry.members("update")))
+@pytest.mark.parametrize("name", sorted(registry.members("optimizer")))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_precision_is_kept(name, dtype):
-    rule = replace(update(name), decay=0.5, momentum=0.5) if name == "sgd" else update(name)
+    rule = replace(optimizer(name), decay=0.5, momentum=0.5) if name == "sgd" else optimizer(name)
     theta = torch.ones(2, 3, dtype=dtype)
-    after, memory = rule.step(theta, theta, rule.init(theta), torch.full((2, 1), 0.1, dtype=dtype))
+    after, state = rule.step(theta, theta, rule.init(theta), torch.full((2, 1), 0.1, dtype=dtype))
     assert after.dtype == dtype
-    assert all(value.dtype == dtype for key, value in memory.items() if key != "steps")
+    assert all(value.dtype == dtype for key, value in state.items() if key != "steps")

@@ -22,8 +22,8 @@ from stored import tree_of
 
 from ganbench.core import store
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.diagnostics.path import Path
-from ganbench.dynamics import needing
+from ganbench.diagnostics.path import TrainingPath
+from ganbench.dynamics import explain_autograd_error
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory, Watch
@@ -60,7 +60,7 @@ def test_allocators_are_understood():
         torch.empty(2**45)
     with pytest.raises(MemoryError) as of_numpy:
         np.empty(2**50)
-    with pytest.raises(RuntimeError) as passed_on, needing("derivative"):  # which is not what is lacking
+    with pytest.raises(RuntimeError) as passed_on, explain_autograd_error("derivative"):  # which is not what is lacking
         torch.empty(2**45)
     for caught in (of_torch, of_numpy, passed_on):
         assert "allocate" in out_of_memory(caught.value)
@@ -87,16 +87,16 @@ class Narrow(Simultaneous):
     most: int = 2
     since: int = 0
 
-    def step(self, match, players, memories, batches, update, rate):
-        count = next(iter(memories.values()))["count"]
+    def step(self, match, players, states, batches, optimizer, rate):
+        count = next(iter(states.values()))["count"]
         if len(match.members) > self.most and int(count[0]) >= self.since:
             raise RuntimeError(NO_ROOM)
-        move = super().step(match, players, memories, batches, update, rate)
-        counted = {player: {**memory, "count": count + 1} for player, memory in move.memories.items()}
-        return replace(move, memories=counted)
+        move = super().step(match, players, states, batches, optimizer, rate)
+        counted = {player: {**memory, "count": count + 1} for player, memory in move.states.items()}
+        return replace(move, states=counted)
 
-    def init(self, match, players, update):
-        kept = super().init(match, players, update)
+    def init(self, match, players, optimizer):
+        kept = super().init(match, players, optimizer)
         nothing = torch.zeros(len(match.members), 1)
         return {player: {**memory, "count": nothing} for player, memory in kept.items()}
 
@@ -106,16 +106,16 @@ WILD = 1e60  # a rate at which a run diverges within a few steps
 
 
 def narrow(most: int, since: int):
-    return every_step(STEPS, dynamics=Narrow(most=most, since=since), update=part("update", "sgd", momentum=0.5))
+    return every_step(STEPS, dynamics=Narrow(most=most, since=since), optimizer=part("optimizer", "sgd", momentum=0.5))
 
 
-def through(rules, shared, members, device=CPU):
+def through(game, shared, members, device=CPU):
     """Train, in halves where memory runs out; the results, and where it ran out for how many."""
     events = []
 
     def some(members, state):
         try:
-            return train(rules, shared, members, device=device, resume=state)
+            return train(game, shared, members, device=device, resume=state)
         except OutOfMemory as error:
             state = error.state
         events.append((len(members), None if state is None else state["step"]))
@@ -165,11 +165,11 @@ def test_memory_that_runs_out_while_a_snapshot_is_taken_loses_neither_step_nor_s
     whole = train(FOCUS, shared, members, device=CPU)
     answer = Simultaneous.answer
 
-    def short(self, players, memories):
+    def short(self, players, states):
         asked.append(len(players["x"]))
         if asked == [2, 2, 2]:  # after the second step
             raise MemoryError
-        return answer(self, players, memories)
+        return answer(self, players, states)
 
     monkeypatch.setattr(Simultaneous, "answer", short)
     parts, events = through(FOCUS, shared, members)
@@ -187,7 +187,7 @@ def test_what_a_step_allocated_before_it_failed_is_free_when_the_error_arrives()
         def step(self, *given):
             large = torch.zeros(1000)
             held.append(weakref.ref(large))
-            with needing("derivative"):  # as every dynamics does, around what fails first
+            with explain_autograd_error("derivative"):  # as every dynamics does, around what fails first
                 raise RuntimeError(NO_ROOM)
 
     with pytest.raises(OutOfMemory) as caught:
@@ -261,15 +261,15 @@ def test_waves_are_sized_by_what_a_member_takes(free, most):
 
 
 def test_what_plainly_fits_and_what_nobody_knows_is_not_measured():
-    rules, shared = networks(), training()
-    need = subpacks.bound(rules, shared, ringed(1)[0])
+    game, shared = networks(), training()
+    need = subpacks.bound(game, shared, ringed(1)[0])
     for left, measured in ((8 * need / subpacks.SMALL * 1.01, 0), (8 * need / subpacks.SMALL * 0.99, 1)):
         tank = Tank(each=1, left=left)
-        assert subpacks.fitting(rules, shared, ringed(8), CPU, tank)[0] == 8
+        assert subpacks.fitting(game, shared, ringed(8), CPU, tank)[0] == 8
         assert tank.measured == measured
-    assert subpacks.fitting(rules, shared, ringed(8), CPU, None) == (8, "")
+    assert subpacks.fitting(game, shared, ringed(8), CPU, None) == (8, "")
     full = Tank(each=1, left=0)
-    assert subpacks.fitting(rules, shared, ringed(1), CPU, full) == (1, "")
+    assert subpacks.fitting(game, shared, ringed(1), CPU, full) == (1, "")
     assert full.measured == 0, "a single run is not measured: it is tried"
     assert subpacks.memory_of(CPU) is None
 
@@ -280,17 +280,17 @@ def test_what_plainly_fits_and_what_nobody_knows_is_not_measured():
 def test_the_bound_is_above_what_a_step_takes(architecture, options, dataset):
     """Bytes that are allocated at a time, as the profiler counts them, for one member and for the next one."""
     data = part("dataset", dataset)
-    rules = gan(data.load().train, data=data.spec, architecture=part("architecture", architecture, **options))
+    game = gan(data.load().train, data=data.spec, architecture=part("architecture", architecture, **options))
     shared = training(2)
 
     def most(count: int) -> int:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
-            train(rules, shared, [Member(k, 50, 1e-3) for k in range(count)], device=CPU)
+            train(game, shared, [Member(k, 50, 1e-3) for k in range(count)], device=CPU)
         events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
         held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())])
         return int(held.max())
 
-    assert most(3) - most(2) < subpacks.bound(rules, shared, Member(0, 50, 1e-3))
+    assert most(3) - most(2) < subpacks.bound(game, shared, Member(0, 50, 1e-3))
 
 
 def test_members_that_do_not_even_fit_to_be_measured_train_alone():
@@ -340,7 +340,7 @@ TOYS = {
         {
             "game": {"name": "linear", "matrix": [1.0, 2.0, -2.0, 1.0]},
             "dynamics": "simultaneous",
-            "update": "sgd",
+            "optimizer": "sgd",
             "learning_rate": [0.01, 0.02],
             "seed": [0, 1, 2, 3],
         }
@@ -384,11 +384,11 @@ def sizes(monkeypatch) -> list[tuple[int, int]]:
     """Of every call of the engine: how many members it trains, and from which step on."""
     calls, real = [], pack_trainer.train
 
-    def counted(rules, training, members, *, resume, **how):
+    def counted(game, training, members, *, resume, **how):
         calls.append((len(members), 0 if resume is None else resume["step"]))
-        return real(rules, training, members, resume=resume, **how)
+        return real(game, training, members, resume=resume, **how)
 
-    monkeypatch.setattr(team, "train", counted)
+    monkeypatch.setattr(pack_trainer, "train", counted)
     return calls
 
 
@@ -472,7 +472,7 @@ def test_what_a_wave_held_is_free_before_its_halves_begin(tmp_path, monkeypatch)
         release(place)
 
     monkeypatch.setattr(Simultaneous, "step", short)
-    monkeypatch.setattr(waves, "release", released)
+    monkeypatch.setattr(subpacks, "release", released)
     run("train", job.slice, job.path)
     assert free == [[True, True]]
 
@@ -527,7 +527,7 @@ def test_a_single_run_that_does_not_fit_is_named_and_keeps_what_it_has(
 
 def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
     job = job_of(tmp_path)
-    monkeypatch.setattr(waves, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
+    monkeypatch.setattr(subpacks, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     monkeypatch.setattr(Match, "init", lambda _: torch.empty(2**45))
     with pytest.raises(GanbenchError) as caught:
         run("train", job.slice, job.path)
@@ -539,7 +539,7 @@ def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
 def test_waves_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, undisturbed, monkeypatch, sizes, capsys):
     job = job_of(tmp_path)
     tank = Tank(each=10.0, left=40.0)
-    monkeypatch.setattr(waves, "memory_of", lambda _: tank)
+    monkeypatch.setattr(subpacks, "memory_of", lambda _: tank)
     with pytest.raises(Stopped):
         run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
     assert "8 runs in waves of 3 + 3 + 2: a run needs" in capsys.readouterr().err
@@ -645,7 +645,7 @@ def looked(tmp_path, monkeypatch):
     for stage in ("train", "diagnose"):
         (job,) = found.jobs(stage).values()
         run(stage, job.slice, job.path)
-    sizes, measure = [], Path.measure
+    sizes, measure = [], TrainingPath.measure
 
     def narrow(most: int):
         def short(self, played):
@@ -654,7 +654,7 @@ def looked(tmp_path, monkeypatch):
                 raise RuntimeError(NO_ROOM)
             return measure(self, played)
 
-        monkeypatch.setattr(Path, "measure", short)
+        monkeypatch.setattr(TrainingPath, "measure", short)
         return job.slice, job.path, tmp_path / "again" / job.path.name, sizes
 
     return narrow
@@ -683,7 +683,7 @@ def test_a_single_run_that_cannot_be_looked_at_is_named(looked, monkeypatch):
     assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
     assert str(caught.value).startswith("path:")
     assert sizes == [8, 4, 2, 1]
-    monkeypatch.setattr(waves, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
+    monkeypatch.setattr(subpacks, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     with pytest.raises(GanbenchError, match=r"the 8 GiB of cpu: .* leave this experiment out") as caught:
         run("diagnose", slice, path)
     assert not isinstance(caught.value, MemoryError), "more main memory is of no help"

@@ -64,7 +64,7 @@ from ganbench.data import ring8
 
 
 @dataclass(frozen=True)
-class Dataset(ring8.Ring8):
+class Flammable(ring8.Ring8):
     def load(self):
         if Path(__file__).with_name("fire").exists():
             raise OSError("the disk with the examples caught fire")
@@ -75,9 +75,11 @@ NEW_ARCHITECTURE = '''"""Two linear maps."""
 
 from dataclasses import dataclass
 
+from ganbench.architectures import Architecture
+
 
 @dataclass(frozen=True)
-class Architecture:
+class TwoMaps(Architecture):
     latent_size: int = 2
 
     def supports(self, data):
@@ -325,8 +327,8 @@ def test_the_same_study_twice_from_scratch_gives_the_same_results(finished: Proj
     again.snakemake(*CORES, "--until", "collect").succeeded()
 
     for stage in ("train", "evaluate"):
-        for contender in ("digits-fc", "digits-dcgan", "ring8-mlp"):
-            assert_same_runs(finished, again, stage, contender)
+        for method in ("digits-fc", "digits-dcgan", "ring8-mlp"):
+            assert_same_runs(finished, again, stage, method)
     assert differing_tables(finished, again) == []
 
 
@@ -399,12 +401,12 @@ def untrained(finished: Project, folder: Path) -> Project:
     return finished.clone(folder, ignore=("train", "evaluate", "collect"))
 
 
-def assert_same_runs(one: Project, other: Project, stage: str, contender: str) -> None:
-    """All that two projects recorded of a contender's runs is the same, bit for bit."""
-    ones, others = (runs_of(project.file(stage, contender)) for project in (one, other))
+def assert_same_runs(one: Project, other: Project, stage: str, method: str) -> None:
+    """All that two projects recorded of a method's runs is the same, bit for bit."""
+    ones, others = (runs_of(project.file(stage, method)) for project in (one, other))
     assert ones.keys() == others.keys()
     for digest in ones:
-        assert differences(ones[digest], others[digest]) == [], f"{stage} of {contender} differs"
+        assert differences(ones[digest], others[digest]) == [], f"{stage} of {method} differs"
 
 
 def checkpoints(project: Project, holding: str) -> list[Path]:
@@ -470,7 +472,7 @@ def test_a_report_that_fails_leaves_the_one_before(project: Project) -> None:
 
 def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(finished: Project, tmp_path: Path) -> None:
     # In float64, where members of one pack agree with those of another to the last few digits.
-    train, descent = STUDY["train"] | {"dtype": "float64"}, POINTS | {"update": "sgd"}
+    train, descent = STUDY["train"] | {"dtype": "float64"}, POINTS | {"optimizer": "sgd"}
     calm, wild = 1e-2, 1e30
     alone, together = untrained(finished, tmp_path / "alone"), untrained(finished, tmp_path / "together")
     alone.configure(study(grid=[descent | {"learning_rate": [calm]}], train=train))

@@ -39,7 +39,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
             if shape is None:
                 axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
-            row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "contender": f"of-{run}"}
+            row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "method": f"of-{run}"}
             row |= {"outcome": outcome, "outcome_step": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
             row |= {
                 "discriminator_parameters": 12,
@@ -52,7 +52,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
             for step in (10, 20, 30) if shape else ():
-                cells = {"run": row["run"], **axes, "contender": row["contender"], "step": step}
+                cells = {"run": row["run"], **axes, "method": row["method"], "step": step}
                 snapshots.append(cells | {"distance": rng.random(), "modes": step / 10 if index == 0 else math.nan})
             for series in SERIES if shape else TOY:
                 for first, last in ((1, 1), (2, 2), (3, 10), (11, 20), (21, 30)):

@@ -60,7 +60,7 @@ LABORATORY = {
         {
             "game": "bilinear",
             "dynamics": ["simultaneous", "alternating"],
-            "update": "sgd",
+            "optimizer": "sgd",
             "learning_rate": [0.5, 1.0],
             "seed": [0, 1],
         }
@@ -93,7 +93,7 @@ LABORATORY = {
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
 
-# Jobs as `Done.jobs` names them: the rule, then the contender or the data set where it runs for several.
+# Jobs as `Done.jobs` names them: the rule, then the method or the data set where it runs for several.
 SUMMARIES = {"collect", "track", "tables", "figures", "report"}
 TRAIN = {"train digits-fc", "train digits-dcgan", "train ring8-mlp"}
 EVALUATE = {"evaluate digits-fc", "evaluate digits-dcgan", "evaluate ring8-mlp"}
@@ -114,14 +114,14 @@ class Done:
     def jobs(self) -> set[str]:
         """The jobs it ran, or would have run: `train digits-fc`, `judge ring8`, `report` ..."""
         told = re.findall(r"^Job \d+: (\w+)(?: (\S+))?$", self.output, flags=re.MULTILINE)
-        return {f"{rule} {_contender(name)}" if name else rule for rule, name in told}
+        return {f"{rule} {_method(name)}" if name else rule for rule, name in told}
 
     def succeeded(self) -> Done:
         assert self.status == 0, f"Snakemake ended with status {self.status} and said:\n{self.output}"
         return self
 
 
-def _contender(name: str) -> str:
+def _method(name: str) -> str:
     """The name of a pack without the digest of its settings and the number of its block of seeds."""
     return re.sub(r"-[0-9a-f]{12}-\d+$", "", name)
 
@@ -226,7 +226,7 @@ class Project:
         return self.folder / RESULTS
 
     def file(self, stage: str, name: str) -> Path:
-        """The only result file of a contender or a data set."""
+        """The only result file of a method or a data set."""
         found = [path for path in (self.results / stage).glob(f"{name}-*.h5")]
         assert len(found) == 1, f"{stage} of {name} should have left one file, but there are {found}"
         return found[0]
@@ -238,7 +238,7 @@ class Project:
         return found[0]
 
     def log(self, stage: str, name: str) -> str:
-        """What the jobs of a stage wrote about a contender or a data set."""
+        """What the jobs of a stage wrote about a method or a data set."""
         return "".join(path.read_text() for path in sorted((self.results / "logs" / stage).glob(f"{name}-*.log")))
 
     def state(self) -> dict[str, str]:

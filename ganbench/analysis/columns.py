@@ -23,7 +23,7 @@ AXES = {
     "objective": "losses of the two players",
     "regularizer": "what steadies the game: a penalty, noise, clipping or decay",
     "dynamics": "how the players move",
-    "update": "how a gradient becomes a step",
+    "optimizer": "how a gradient becomes a step",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",
     "seed": "seed of every random stream of the run",
@@ -41,9 +41,9 @@ SETTINGS = {
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
-    "run": "identifier of the run, unique in the study: its contender, n_train, learning rate and seed",
+    "run": "identifier of the run, unique in the study: its method, n_train, learning rate and seed",
     **AXES,
-    "contender": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
+    "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",
     "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
@@ -96,7 +96,7 @@ ORIGINS = (
 SNAPSHOTS = {
     "run": RUNS["run"],
     **AXES,
-    "contender": RUNS["contender"],
+    "method": RUNS["method"],
     "step": "training step after which the networks were kept",
 }
 
@@ -127,7 +127,7 @@ MEASUREMENTS = {
 MISSING = {
     "run": RUNS["run"],
     **AXES,
-    "contender": RUNS["contender"],
+    "method": RUNS["method"],
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

@@ -62,7 +62,7 @@ def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
-    """Failures of one contender by each axis that varies, over all levels of the other."""
+    """Failures of one method by each axis that varies, over all levels of the other."""
     for axis, words in AXIS_WORDS.items():
         rates = {level: failure_rate(mine) for level, mine in runs.groupby(axis)}
         if len(rates) < 2:

@@ -16,7 +16,7 @@ from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import ORIGINS
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
-from ganbench.analysis.methods import as_loss, contenders, final_values, headline, reference, undetermined
+from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.statistics import wilson
 from ganbench.core.text import between, listing, number, observed, percent, plural
@@ -30,13 +30,13 @@ class Finding:
     """One statement."""
 
     text: str
-    kind: str  # failures, contender, seeds, forgetting, reference, axis, caution
-    contender: str | None = None  # the contender it is about; None for the whole study
+    kind: str  # failures, method, seeds, forgetting, reference, axis, caution
+    method: str | None = None  # the method it is about; None for the whole study
     warning: bool = False  # whether it limits what may be concluded from the tables
 
 
 def findings(collected: Collected) -> list[Finding]:
-    """All statements on a study: what opens a report first, then the details of each contender.
+    """All statements on a study: what opens a report first, then the details of each method.
 
     They are about the runs that train networks on data; the claims and numbers of small games speak for themselves.
 
@@ -50,10 +50,10 @@ def findings(collected: Collected) -> list[Finding]:
         return list(_mixtures(collected.runs))
     table = settings(gans)
     lost = forgetting(gans)
-    rows = {name: table[table["contender"] == name] for name in contenders(gans)}
+    rows = {name: table[table["method"] == name] for name in methods(gans)}
     found = [
         Finding(failures.overall(gans.runs, when=True), "failures"),
-        *(_contender(gans, name, mine) for name, mine in rows.items()),
+        *(_method(gans, name, mine) for name, mine in rows.items()),
     ]
     found += [
         *(Finding(text, "seeds") for text in failures.over_seeds(table)),
@@ -62,10 +62,10 @@ def findings(collected: Collected) -> list[Finding]:
     ]
     found += [*_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
-        runs = gans.runs[gans.runs["contender"] == name]
+        runs = gans.runs[gans.runs["method"] == name]
         found += [Finding(text, "axis", name) for text in failures.by_axis(runs)]
         found += _seeds_or_settings(gans, name, mine)
-        found += _forgotten(gans, runs, lost[lost["contender"] == name], name)
+        found += _forgotten(gans, runs, lost[lost["method"] == name], name)
     return found
 
 
@@ -79,14 +79,14 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
     return ", ".join(words) or "its one setting"
 
 
-def _contender(collected: Collected, contender: str, rows: pd.DataFrame) -> Finding:
+def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
     """Failure rate, and the settings with the best and the worst median of the headline metric."""
-    runs = collected.runs[collected.runs["contender"] == contender]
+    runs = collected.runs[collected.runs["method"] == method]
     text = failures.overall(runs, when=False)
-    text = f"{contender}: {text[:1].lower()}{text[1:]}"
-    metric = headline(collected, contender)
+    text = f"{method}: {text[:1].lower()}{text[1:]}"
+    metric = headline(collected, method)
     if metric is None:
-        return Finding(f"{text} No run has a value of any metric.", "contender", contender)
+        return Finding(f"{text} No run has a value of any metric.", "method", method)
     info = collected.metrics[metric]
     ranks = ranked(rows, metric, info)
     best, worst = rows.loc[ranks.idxmin()], rows.loc[ranks.idxmax()]
@@ -100,7 +100,7 @@ def _contender(collected: Collected, contender: str, rows: pd.DataFrame) -> Find
             f" Best median {title}: {_seeds(best, metric)}, at {setting_words(best, rows)};"
             f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
         )
-    return Finding(text, "contender", contender)
+    return Finding(text, "method", method)
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
@@ -115,9 +115,9 @@ def _seeds(row: pd.Series, metric: str) -> str:
     return f"{number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
 
 
-def _seeds_or_settings(collected: Collected, contender: str, rows: pd.DataFrame) -> Iterator[Finding]:
+def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Finding]:
     """How far the headline metric reaches over seeds of one setting, next to how far medians of settings reach."""
-    metric = headline(collected, contender)
+    metric = headline(collected, method)
     if metric is None:
         return
     repeated = rows[(rows[f"{metric}_values"] > 1) & rows[f"{metric}_median"].notna()]
@@ -138,11 +138,11 @@ def _seeds_or_settings(collected: Collected, contender: str, rows: pd.DataFrame)
             f" {runs - values} of {runs} runs are not in the differences over seeds: they diverged, have no value, or"
             " are of settings without a median or with one seed."
         )
-    yield Finding(text, "seeds", contender)
+    yield Finding(text, "seeds", method)
 
 
 def _forgotten(
-    collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, contender: str | None = None
+    collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, method: str | None = None
 ) -> Iterator[Finding]:
     """How many runs gave back what they had gained.
 
@@ -150,12 +150,12 @@ def _forgotten(
         collected: the study.
         runs: rows of its table of runs that the statement is about.
         lost: of these, the rows of `forgetting`.
-        contender: whose runs these are, if they are of one.
+        method: whose runs these are, if they are of one.
     """
     improved = lost[lost["given_back"].notna()]
     untold = len(runs) - len(lost)
     if improved.empty:
-        if contender is None and untold == len(runs):
+        if method is None and untold == len(runs):
             yield Finding(
                 "Whether runs gave back what they had gained was not measured: no run has a value of any metric with a"
                 " better end at two snapshots.",
@@ -170,7 +170,7 @@ def _forgotten(
         text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
         unknown = int(undetermined(gone).sum())
         text += f" Of {unknown} it is not known whether they failed." if unknown else ""
-    if contender is not None and len(gone):
+    if method is not None and len(gone):
         worst = gone.loc[gone["given_back"].idxmax()]
         last = number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
@@ -181,14 +181,14 @@ def _forgotten(
         text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
     if untold:
         text += f" Of {plural(untold, 'more run')} this is not known: fewer than two snapshots have a value."
-    yield Finding(text, "forgetting", contender)
+    yield Finding(text, "forgetting", method)
 
 
 def _references(collected: Collected) -> Iterator[Finding]:
     """Per data set, what real data score and what the best run reached."""
     first = collected.runs.drop_duplicates("dataset")
-    for dataset, contender in zip(first["dataset"], first["contender"], strict=True):
-        metric = headline(collected, contender)
+    for dataset, method in zip(first["dataset"], first["method"], strict=True):
+        metric = headline(collected, method)
         if metric is None:
             continue
         info = collected.metrics[metric]

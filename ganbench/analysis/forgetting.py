@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import as_loss, contenders, headline
+from ganbench.analysis.methods import as_loss, headline, methods
 
 # A run counts as having forgotten when it gave back more than this share of its improvement.
 FORGOTTEN = 0.5
 
-COLUMNS = ("run", "contender", "outcome", "metric", "first", "best", "best_step", "last", "given_back")
+COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "given_back")
 
 
 def given_back(losses: np.ndarray) -> float:
@@ -39,11 +39,11 @@ def forgetting(collected: Collected) -> pd.DataFrame:
     """
     outcomes = collected.runs.set_index("run")["outcome"]
     rows = []
-    for contender in contenders(collected):
-        metric = headline(collected, contender)
+    for method in methods(collected):
+        metric = headline(collected, method)
         if metric is None:
             continue
-        snapshots = collected.snapshots[collected.snapshots["contender"] == contender].sort_values("step")
+        snapshots = collected.snapshots[collected.snapshots["method"] == method].sort_values("step")
         for run, mine in snapshots.groupby("run", sort=False):
             values = mine[metric].to_numpy(dtype=np.float64)
             known = np.flatnonzero(np.isfinite(values))
@@ -53,6 +53,6 @@ def forgetting(collected: Collected) -> pd.DataFrame:
             losses = as_loss(values, collected.metrics[metric])
             best = int(losses.argmin())
             share = given_back(losses)
-            found = (run, contender, outcomes[run], metric, values[0], values[best], steps[best], values[-1], share)
+            found = (run, method, outcomes[run], metric, values[0], values[best], steps[best], values[-1], share)
             rows.append(dict(zip(COLUMNS, found, strict=True)))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""Which contenders a study has, and which metrics speak for each of them."""
+"""Which methods a study has, and which metrics speak for each of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
 from ganbench.analysis.statistics import Rate, wilson
 
 
-def contenders(collected: Collected) -> list[str]:
-    """Contenders in the order in which the table of runs names them."""
-    return list(dict.fromkeys(collected.runs["contender"]))
+def methods(collected: Collected) -> list[str]:
+    """Methods in the order in which the table of runs names them."""
+    return list(dict.fromkeys(collected.runs["method"]))
 
 
-def dataset_of(collected: Collected, contender: str) -> str:
-    """The data set of a contender: the part of its choices that decides what can be measured."""
-    return collected.runs.loc[collected.runs["contender"] == contender, "dataset"].iloc[0]
+def dataset_of(collected: Collected, method: str) -> str:
+    """The data set of a method: the part of its choices that decides what can be measured."""
+    return collected.runs.loc[collected.runs["method"] == method, "dataset"].iloc[0]
 
 
 def failed(runs: pd.DataFrame) -> pd.Series:
@@ -52,13 +52,13 @@ def happened(runs: pd.DataFrame, outcome: str) -> pd.Series:
     return found.astype("float64").where(known)
 
 
-def measured(collected: Collected, contender: str) -> list[str]:
-    """Metrics with at least one value on the contender's data set, the most telling first.
+def measured(collected: Collected, method: str) -> list[str]:
+    """Metrics with at least one value on the method's data set, the most telling first.
 
-    The data set decides, not the contender: a contender whose every run diverged before its first snapshot still has to
+    The data set decides, not the method: a method whose every run diverged before its first snapshot still has to
     show that it lacks the values its rivals have.
     """
-    dataset = dataset_of(collected, contender)
+    dataset = dataset_of(collected, method)
     tables = [table[table["dataset"] == dataset] for table in (collected.snapshots, collected.runs)]
     return [
         name
@@ -70,9 +70,9 @@ def measured(collected: Collected, contender: str) -> list[str]:
     ]
 
 
-def headline(collected: Collected, contender: str) -> str | None:
-    """The metric that speaks for a contender: the first with values and a better end; None where there is none."""
-    return next((name for name in measured(collected, contender) if collected.metrics[name].best != "none"), None)
+def headline(collected: Collected, method: str) -> str | None:
+    """The metric that speaks for a method: the first with values and a better end; None where there is none."""
+    return next((name for name in measured(collected, method) if collected.metrics[name].best != "none"), None)
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:

@@ -16,7 +16,7 @@ KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenl
 
 
 @dataclass(frozen=True)
-class Game:
+class Thresholds:
     """Thresholds, as the study's `outcome` section documents them."""
 
     norm_growth: float
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def judge(
-    rules: Game,
+    thresholds: Thresholds,
     *,
     steps: int,
     diverged: tuple[int, str] | None,
@@ -68,7 +68,7 @@ def judge(
     unmeasured = {} if modes is None else _unmeasured(snapshots, modes)
     not_judged = {name: why for name in FAILURES for why in [impossible.get(name) or unmeasured.get(name)] if why}
     judged = tuple(name for name in FAILURES if name not in not_judged)
-    verdict = _seen(rules, steps, diverged, initial_norms, curves, snapshots, modes, judged)
+    verdict = _seen(thresholds, steps, diverged, initial_norms, curves, snapshots, modes, judged)
     if verdict is None and unmeasured:
         why = listing([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
         verdict = Verdict(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
@@ -100,7 +100,7 @@ def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
 
 
 def _seen(
-    rules: Game,
+    thresholds: Thresholds,
     steps: int,
     diverged: tuple[int, str] | None,
     initial_norms: Mapping[str, float],
@@ -118,17 +118,19 @@ def _seen(
         joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
         initial_norms = dict.fromkeys(initial_norms, joint)
     return (
-        _ran_off(rules, series, initial_norms)
-        or (_discriminator_won(rules, series, steps) if "discriminator-won" in judged else None)
-        or (_collapsed(rules, snapshots, modes) if "collapsed" in judged else None)
+        _ran_off(thresholds, series, initial_norms)
+        or (_discriminator_won(thresholds, series, steps) if "discriminator-won" in judged else None)
+        or (_collapsed(thresholds, snapshots, modes) if "collapsed" in judged else None)
     )
 
 
-def _ran_off(rules: Game, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]) -> Verdict | None:
+def _ran_off(
+    thresholds: Thresholds, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]
+) -> Verdict | None:
     """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
-        within = norms["mean"] <= rules.norm_growth * initial
+        within = norms["mean"] <= thresholds.norm_growth * initial
         if initial > 0 and not within.iloc[-1]:  # what starts at zero has grown by no factor
             step = _after_last(norms, within)
             growth = norms["mean"].iloc[-1] / initial
@@ -136,11 +138,11 @@ def _ran_off(rules: Game, series: Mapping[str, pd.DataFrame], initial_norms: Map
     return None
 
 
-def _discriminator_won(rules: Game, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
+def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
     """Real and generated examples told apart almost surely, throughout the last part of training."""
     real, fake = series["real_output"], series["fake_output"]
-    apart = (real["mean"] >= rules.won_real_output) & (fake["mean"].to_numpy() <= rules.won_fake_output)
-    late = real["last_step"] > (1 - rules.won_share) * steps
+    apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
+    late = real["last_step"] > (1 - thresholds.won_share) * steps
     if not (late.any() and apart[late].all()):
         return None
     step = _after_last(real, ~apart)
@@ -152,7 +154,7 @@ def _discriminator_won(rules: Game, series: Mapping[str, pd.DataFrame], steps: i
     )
 
 
-def _collapsed(rules: Game, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
+def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
     """Too few modes at the last snapshot, dated from the first snapshot since which that is so.
 
     Modes are counted by exp(-KL) of the histogram over modes against the real one: n evenly filled modes of m equally
@@ -160,9 +162,9 @@ def _collapsed(rules: Game, snapshots: pd.DataFrame, modes: int) -> Verdict | No
     collapsed.
     """
     filled = np.exp(-snapshots[KL])
-    if not filled.iloc[-1] < rules.collapsed_modes:
+    if not filled.iloc[-1] < thresholds.collapsed_modes:
         return None
-    fine = snapshots["step"][~(filled < rules.collapsed_modes)]  # a snapshot without a value dates nothing
+    fine = snapshots["step"][~(filled < thresholds.collapsed_modes)]  # a snapshot without a value dates nothing
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
     why = (

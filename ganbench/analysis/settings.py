@@ -7,11 +7,11 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
-from ganbench.analysis.methods import as_loss, contenders, failure_rate, final_values, happened, median_value
+from ganbench.analysis.methods import as_loss, failure_rate, final_values, happened, median_value, methods
 from ganbench.analysis.statistics import spread
 
-KEY = (*SETTING, "contender")
-AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a contender
+KEY = (*SETTING, "method")
+AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a method
 
 # Every interval draws from a generator of its own, so that a row's bounds do not move when other rows are added.
 BOOTSTRAP_SEED = 20210813
@@ -48,14 +48,14 @@ def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
         for metric, info in metrics.items()
         for part, what in SPREADS.items()
     }
-    return {**{name: AXES[name] for name in SETTING}, "contender": RUNS["contender"], **COUNTS, **described}
+    return {**{name: AXES[name] for name in SETTING}, "method": RUNS["method"], **COUNTS, **described}
 
 
 def settings(collected: Collected) -> pd.DataFrame:
     """One row per setting: outcome counts, the failure rate, and every metric's spread over seeds.
 
     Returns:
-        A table with the columns of `columns(collected.metrics)`, ordered by contender as in the runs, then by the axes.
+        A table with the columns of `columns(collected.metrics)`, ordered by method as in the runs, then by the axes.
 
     Raises:
         ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
@@ -70,10 +70,10 @@ def settings(collected: Collected) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
     counts = [name for name in COUNTS if name.startswith("outcome_")] + ["failed"]
     table[counts] = table[counts].astype("Int64")  # whole numbers, of which some may not be known
-    order = {name: place for place, name in enumerate(contenders(collected))}
+    order = {name: place for place, name in enumerate(methods(collected))}
     return table.sort_values(
-        ["contender", "n_train", "learning_rate"],
-        key=lambda column: column.map(order) if column.name == "contender" else column,
+        ["method", "n_train", "learning_rate"],
+        key=lambda column: column.map(order) if column.name == "method" else column,
         kind="stable",
         ignore_index=True,
     )

@@ -18,7 +18,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if there 
 def play(
     game: AGame = "bilinear",
     dynamics: Annotated[str, typer.Option(help="How the players move: 'consensus(gamma=0.5)'.")] = "simultaneous",
-    update: Annotated[str, typer.Option(help="How a gradient becomes a step: 'sgd(momentum=-0.5)'.")] = "sgd",
+    optimizer: Annotated[str, typer.Option(help="How a gradient becomes a step: 'sgd(momentum=-0.5)'.")] = "sgd",
     learning_rate: Annotated[str, typer.Option(help="Of both players; several make several members: 0.1,0.5.")] = "0.1",
     start: Annotated[
         list[str] | None, typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be repeated.")
@@ -59,7 +59,7 @@ def play(
         played = lab.play(
             match,
             dynamics,
-            update=update,
+            optimizer=optimizer,
             learning_rate=terminal.numbers("--learning-rate", learning_rate),
             steps=steps,
             start=terminal.start("--start", start or ()),

@@ -7,12 +7,10 @@ A check returns the fault as a clause, whose subject is the member, or None. Wha
 from __future__ import annotations
 
 from dataclasses import is_dataclass
+from importlib import import_module
 from typing import Any
 
-from ganbench.diagnostics import Diagnostic
-from ganbench.dynamics import Dynamics
-from ganbench.games import Game
-from ganbench.regularizers import Regularizer
+from ganbench.core.registry import FAMILIES
 
 # What is told to the author of a member below a fault; the whole contract stands in each family's `__init__.py`.
 CONTRACTS = {
@@ -28,26 +26,17 @@ CONTRACTS = {
     "regularizer": "A regularizer derives from Regularizer: it draws from the generator it is given, and gives one finite "
     "number (K,) for K members that never mix, or examples or parameters in the shape they had.",
     "dynamics": "Dynamics derive from Dynamics: step() changes nothing in place, looks at its arguments alone, and gives "
-    "a Move with parameters (K, P), memories whose first axis is the member's, and everything that the game's series "
+    "a StepResult with parameters (K, P), states whose first axis is the member's, and everything that the game's series "
     "need.",
-    "update": "An update has init(theta) and step(theta, gradient, memory, rate): pure functions that change nothing "
-    "in place; theta is (K, P), and a memory is a dict of tensors whose first axis is the member's.",
+    "optimizer": "An optimizer has init(theta) and step(theta, gradient, state, rate): pure functions that change nothing "
+    "in place; theta is (K, P), and a state is a dict of tensors whose first axis is the member's.",
     "judge": "A judge has untrained(examples) and fit(examples, report), which give arrays and numbers, those of fit "
-    "with `accuracy` among them, and look(memory, examples), which gives a Look: features (n, F) in float64, and of "
+    "with `accuracy` among them, and judge(state, examples), which gives JudgedExamples: features (n, F) in float64, and of "
     "each example its mode and whether it is confident; the same at every call.",
     "metric": "A metric has columns, {name: MetricInfo}, and score(), which gives a finite real number within its "
     "bounds for each of them, the same at every call, and changes nothing that it is given.",
     "diagnostic": "A diagnostic derives from Diagnostic: measure() gives a number per run, within its bounds or NaN, "
     "for each of its columns(), the same at every call.",
-}
-BASES = {"game": Game, "regularizer": Regularizer, "dynamics": Dynamics, "diagnostic": Diagnostic}
-CALLED = {
-    "dataset": ("load",),
-    "architecture": ("supports", "generator", "discriminator"),
-    "objective": ("real", "fake", "generator", "output"),
-    "update": ("init", "step"),
-    "judge": ("untrained", "fit", "look"),
-    "metric": ("supports", "reference", "score"),
 }
 
 
@@ -56,12 +45,9 @@ def member_fault(family: str, made: Any) -> str | None:
     kind = type(made)
     if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:
         return f"its class {kind.__name__} must be a frozen dataclass, whose fields are its options"
-    base = BASES.get(family)
-    if base is not None and not isinstance(made, base):
+    base = getattr(import_module(FAMILIES[family].module), FAMILIES[family].base)
+    if not isinstance(made, base):
         return f"its class {kind.__name__} must derive from {base.__module__}.{base.__name__}"
-    for name in CALLED.get(family, ()):
-        if not callable(getattr(made, name, None)):
-            return f"its class {kind.__name__} must have a method {name}()"
     return None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.contracts.repeating import repeated
 from ganbench.data import DataSpec, Examples
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 
 MOST_EXAMPLES = 64  # that a judge is tried on
 
@@ -70,11 +70,11 @@ def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
     return Examples(images, modes, images, modes, examples.facts)
 
 
-def memory_fault(memory: Any) -> str | None:
+def state_fault(state: Any) -> str | None:
     """Why this is nothing that a judge can remember."""
-    if not isinstance(memory, Mapping) or "accuracy" not in memory:
-        return f"its fit() gives {type(memory).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
-    accuracy = memory["accuracy"]
+    if not isinstance(state, Mapping) or "accuracy" not in state:
+        return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
+    accuracy = state["accuracy"]
     if not isinstance(accuracy, float | int) or not 0 <= accuracy <= 1:
         return f"its fit() gives an accuracy of {accuracy!r}; must be a share of 1"
     return None
@@ -82,7 +82,7 @@ def memory_fault(memory: Any) -> str | None:
 
 def look_fault(look: Any, examples: np.ndarray, modes: int) -> str | None:
     """Why this is not what a judge sees in examples of a data set with so many modes."""
-    if not isinstance(look, Look):
+    if not isinstance(look, JudgedExamples):
         return f"its look() gives {type(look).__name__}; must be a Look"
     count = len(examples)
     kinds = {"features": ("f", np.float64, 2), "mode": ("iu", None, 1), "confident": ("b", None, 1)}
@@ -102,12 +102,12 @@ def look_fault(look: Any, examples: np.ndarray, modes: int) -> str | None:
     return None if np.isfinite(look.features).all() else "its look() gives features that are not finite"
 
 
-def judge_fault(judge: Any, memory: Any, examples: np.ndarray, modes: int) -> str | None:
+def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str | None:
     """Why a judge with this memory does not look at examples as it should."""
-    if fault := memory_fault(memory):
+    if fault := state_fault(state):
         return fault
     before = examples.tobytes()
-    look, fault = repeated(lambda: judge.look(memory, examples))
+    look, fault = repeated(lambda: judge.judge(state, examples))
     if fault := look_fault(look, examples, modes) or (f"its look() {fault}" if fault else None):
         return fault
     return "its look() changes the examples" if examples.tobytes() != before else None

@@ -11,12 +11,12 @@ from ganbench.contracts import supports_fault
 from ganbench.contracts.repeating import known, repeated
 from ganbench.core.metric_info import columns_fault, values_fault
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 
 Columns = Callable[[], Any]
 
 
-def metric_fault(metric: Any, data: DataSpec, real: Look, generated: Look) -> str | None:
+def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
     """Why a metric does not give its columns of real and generated examples.
 
     Args:

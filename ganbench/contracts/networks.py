@@ -157,11 +157,11 @@ def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
     outputs, named = module(inputs), dict(module.named_parameters())
     if not outputs.requires_grad:
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
-    *slopes, slope = torch.autograd.grad(outputs.square().sum(), [*named.values(), inputs], allow_unused=True)
-    unreached = [name for name, each in zip(named, slopes, strict=True) if each is None]
+    *gradients, grad = torch.autograd.grad(outputs.square().sum(), [*named.values(), inputs], allow_unused=True)
+    unreached = [name for name, each in zip(named, gradients, strict=True) if each is None]
     if unreached:
         return f"passes no gradient to its parameter {unreached[0]!r}: it is not used, or detached"
-    return "passes no gradient to its inputs" if slope is None else None
+    return "passes no gradient to its inputs" if grad is None else None
 
 
 def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""What a game is made of beside its networks: objectives, regularizers and base updates."""
+"""What a game is made of beside its networks: objectives, regularizers and optimizers."""
 
 from __future__ import annotations
 
@@ -84,40 +84,40 @@ def _penalty_fault(value: Any, theta: Tensor) -> str | None:
         return fault
     if not value.requires_grad:
         return "passes no gradient to the parameters"
-    (slope,) = torch.autograd.grad(value[0], theta, retain_graph=True, materialize_grads=True)
-    if slope[1:].abs().max() > 0:
+    (grad,) = torch.autograd.grad(value[0], theta, retain_graph=True, materialize_grads=True)
+    if grad[1:].abs().max() > 0:
         return "mixes members: that of one depends on the parameters of others"
     return None
 
 
-def update_fault(update: Any) -> str | None:
-    """Why a base update is no pair of pure functions."""
+def optimizer_fault(optimizer: Any) -> str | None:
+    """Why an optimizer is no pair of pure functions."""
     theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
     rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
-    memory, fault = repeated(lambda: update.init(theta))
-    if fault := fault or memory_fault(memory, MEMBERS):
+    state, fault = repeated(lambda: optimizer.init(theta))
+    if fault := fault or state_fault(state, MEMBERS):
         return f"its init() {fault}"
-    kept, given = known(memory), known([theta, gradient, rate])
-    stepped, fault = repeated(lambda: update.step(theta, gradient, memory, rate))
+    kept, given = known(state), known([theta, gradient, rate])
+    stepped, fault = repeated(lambda: optimizer.step(theta, gradient, state, rate))
     if not fault and not (isinstance(stepped, tuple) and len(stepped) == 2):
         fault = f"gives {type(stepped).__name__}; must give the parameters and the memory"
-    if fault := fault or _numbers_fault(stepped[0], theta.shape) or memory_fault(stepped[1], MEMBERS):
+    if fault := fault or _numbers_fault(stepped[0], theta.shape) or state_fault(stepped[1], MEMBERS):
         return f"its step() {fault}"
-    if known(memory) != kept or known([theta, gradient, rate]) != given:
+    if known(state) != kept or known([theta, gradient, rate]) != given:
         return "its step() changes in place what it is given"
-    if stepped[1].keys() != memory.keys():
-        return f"its step() remembers {sorted(stepped[1])}, but its init() {sorted(memory)}"
-    solo = update.step(theta[:1], gradient[:1], {name: value[:1] for name, value in memory.items()}, rate[:1])
+    if stepped[1].keys() != state.keys():
+        return f"its step() has the state {sorted(stepped[1])}, but its init() {sorted(state)}"
+    solo = optimizer.step(theta[:1], gradient[:1], {name: value[:1] for name, value in state.items()}, rate[:1])
     if not _close(solo[0], stepped[0][:1]):
         return "its step() mixes members: that of one depends on the others"
     return None
 
 
-def memory_fault(memory: Any, members: int) -> str | None:
+def state_fault(state: Any, members: int) -> str | None:
     """Why this is no memory of as many members."""
-    if not isinstance(memory, dict):
-        return f"gives {type(memory).__name__} for a memory; must be a dict of tensors"
-    for name, value in memory.items():
+    if not isinstance(state, dict):
+        return f"gives {type(state).__name__} for a state; must be a dict of tensors"
+    for name, value in state.items():
         if not isinstance(value, Tensor) or value.shape[:1] != (members,):
             return f"remembers {name!r}, whose first axis is not the {members} members'"
     return None

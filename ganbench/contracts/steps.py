@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.contracts.parts import memory_fault
+from ganbench.contracts.parts import state_fault
 from ganbench.contracts.repeating import known, repeated
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
@@ -21,22 +21,22 @@ ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
 RATE = 1e-3  # at which no step runs off
 
 
-def game_fault(rules: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
+def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
     """Why a game is no function of its parameters and of each member's own random numbers."""
     for member in members:
-        start, fault = repeated(lambda member=member: rules.start(member))
+        start, fault = repeated(lambda member=member: game.start(member))
         if fault:
             return f"its start() {fault}"
-        for player in rules.players:
-            size = len(rules.parameters[player])
+        for player in game.players:
+            size = len(game.parameters[player])
             if not isinstance(start.get(player), Tensor) or start[player].shape != (size,):
                 return f"its start() must give {player!r} as many parameters as it has, ({size},)"
-        _, fault = repeated(lambda member=member: rules.sample(member, 0, 2, dtype))
+        _, fault = repeated(lambda member=member: game.sample(member, 0, 2, dtype))
         if fault:
             return f"its sample() {fault}"
-    match = Match(rules, members, CPU, dtype)
+    match = Match(game, members, CPU, dtype)
     players, batch = match.init(), match.draw(0, 1)[0]
-    for player in rules.players:
+    for player in game.players:
         given = known([players, batch])
         (loss, _), fault = repeated(lambda player=player: match.loss(player, players, batch))
         if fault:
@@ -49,27 +49,27 @@ def game_fault(rules: Game, members: Sequence[Member], dtype: torch.dtype) -> st
     return None
 
 
-def dynamics_fault(rules: Game, training: Training, members: Sequence[Member]) -> str | None:
+def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
     """Why a step of the dynamics is not a pure function."""
-    dynamics, match = training.dynamics, Match(rules, members, CPU, training.dtype)
+    dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
     for name in ("draws", "evaluations"):
         value = getattr(dynamics, name)
         if not isinstance(value, int | float) or value < 1:
             return f"its {name} must be a number from 1 on, but is {value!r}"
     players = match.init()
-    memories, fault = repeated(lambda: dynamics.init(match, players, training.update))
-    if not fault and not (isinstance(memories, dict) and set(rules.players) <= set(memories)):
-        fault = f"must give a memory under the name of each player, {' and '.join(rules.players)}"
-    fault = fault or next((why for each in memories.values() if (why := memory_fault(each, len(members)))), None)
+    states, fault = repeated(lambda: dynamics.init(match, players, training.optimizer))
+    if not fault and not (isinstance(states, dict) and set(game.players) <= set(states)):
+        fault = f"must give a state under the name of each player, {' and '.join(game.players)}"
+    fault = fault or next((why for each in states.values() if (why := state_fault(each, len(members)))), None)
     if fault:
         return f"its init() {fault}"
     rate = torch.full((len(members), 1), RATE, dtype=training.dtype)
-    batches = match.draw(0, dynamics.draws)
-    given = known([players, memories, batches, rate])
-    move, fault = repeated(lambda: dynamics.step(match, players, memories, batches, training.update, rate))
+    batches = match.draw(0, dynamics.batches_per_step)
+    given = known([players, states, batches, rate])
+    move, fault = repeated(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
     if fault:
         return f"its step() {fault}"
-    if known([players, memories, batches, rate]) != given:
+    if known([players, states, batches, rate]) != given:
         return "its step() changes in place what it is given"
     for player, theta in players.items():
         moved = move.players.get(player)
@@ -77,14 +77,14 @@ def dynamics_fault(rules: Game, training: Training, members: Sequence[Member]) -
             return f"its step() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
         if moved.requires_grad:
             return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
-        if f"{player}_gradient_norm" not in move.seen or f"{player}_loss" not in move.seen:
+        if f"{player}_gradient_norm" not in move.aux or f"{player}_loss" not in move.aux:
             return f"its step() must measure {player}'s loss and gradient, see `measured` in ganbench.dynamics"
     return next(
-        (f"its step() {why}" for each in move.memories.values() if (why := memory_fault(each, len(members)))), None
+        (f"its step() {why}" for each in move.states.values() if (why := state_fault(each, len(members)))), None
     )
 
 
-def steps_fault(rules: Game, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
+def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
     """Why two steps of training do not repeat themselves, or not with each member alone.
 
     Args:
@@ -96,7 +96,7 @@ def steps_fault(rules: Game, training: Training, members: Sequence[Member], *, f
     calm = [replace(member, learning_rate=min(member.learning_rate, RATE)) for member in members]
 
     def trained(*who: Member) -> list[Tree]:
-        return train(rules, how, who, device=CPU)
+        return train(game, how, who, device=CPU)
 
     groups = [calm] if fused else [[member] for member in calm]
     trees, fault = repeated(lambda: [tree for group in groups for tree in trained(*group)])

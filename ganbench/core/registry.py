@@ -103,8 +103,18 @@ class Member:
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
-        """The member's object, from completed options and the parts that it is made of; imports its file."""
-        return getattr(_module(self.path), self.cls)(**options, **parts)
+        """The member's object, from completed options and the components that it is made of; imports its file.
+
+        Raises:
+            GanbenchError: its class lacks a method that the family's base asks for.
+        """
+        cls = getattr(_module(self.path), self.cls)
+        if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+            raise GanbenchError(
+                f"{self.family.key} file {self.path}: class {self.cls} must define {', '.join(missing)}, as "
+                f"{self.family.module}.{self.family.base} asks for."
+            )
+        return cls(**options, **parts)
 
 
 @cache

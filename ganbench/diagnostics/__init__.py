@@ -21,12 +21,12 @@ from ganbench.games import Batch, Game, Match, Players
 
 
 @dataclass(frozen=True)
-class Played:
+class Trajectories:
     """Runs of one game that differ in seed, learning rate and number of examples only.
 
     Args:
         match: the game with its members.
-        dynamics, update: what moved the players.
+        dynamics, optimizer: what moved the players.
         rate: learning rates, (K, 1).
         steps: training steps after which snapshots were kept, (S,), 0 among them.
         path: the players at the snapshots, {player: (K, S, P)}; NaN from where a member diverged on.
@@ -34,7 +34,7 @@ class Played:
 
     match: Match
     dynamics: Any
-    update: Any
+    optimizer: Any
     rate: Tensor
     steps: np.ndarray
     path: dict[str, Tensor]
@@ -45,7 +45,7 @@ class Played:
 
     def batch(self) -> Batch:
         """A batch to look at the game with, the same at every snapshot: the first of training."""
-        return self.match.draw(0, self.dynamics.draws)[0]
+        return self.match.draw(0, self.dynamics.batches_per_step)[0]
 
     @property
     def trajectory(self) -> Tensor:
@@ -54,7 +54,7 @@ class Played:
 
 
 @dataclass(frozen=True)
-class Reading:
+class DiagnosticResult:
     """What an instrument shows: a number per run for each of its columns, (K,), and arrays (K, ...) to draw. Of the
     study, numbers and arrays have no member axis. A number that does not exist is NaN."""
 
@@ -67,14 +67,14 @@ class Diagnostic(ABC):
 
     of: ClassVar[Literal["runs", "study"]] = "runs"
 
-    def supports(self, rules: Game) -> str | None:
+    def supports(self, game: Game) -> str | None:
         """None, or why the instrument cannot look at this game, and what it could look at."""
         return None
 
     @abstractmethod
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         """What each of its numbers means, by name."""
 
     @abstractmethod
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         """Look; at None if it looks at the study."""

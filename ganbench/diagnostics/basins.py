@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Batch, Game
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
@@ -25,7 +25,7 @@ SEEN = 0.01  # share of the starting points that a fixed point must draw in to c
 @dataclass(frozen=True)
 class Basins(Diagnostic):
     """`points` by `points` starting points in the plane of `vector_field`, each played for `steps` steps with the
-    dynamics, base update and learning rate of its run, on the random numbers of the run's training.
+    dynamics, optimizer and learning rate of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
     the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
@@ -52,7 +52,7 @@ class Basins(Diagnostic):
     def __post_init__(self) -> None:
         plane_tools.check_square("basins", self.low, self.high)
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def share(title: str, what: str, best: str) -> MetricInfo:
             return MetricInfo(title, f"Share of the starting points {what}", best, 0, 1)
 
@@ -69,11 +69,11 @@ class Basins(Diagnostic):
             ),
         }
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         alone = sum(map(len, played.match.parameters.values())) == 2
         return plane_tools.look_once(played, self._look, by_rate=True) if alone else self._look(played)
 
-    def _look(self, played: Played) -> Reading:
+    def _look(self, played: Trajectories) -> DiagnosticResult:
         plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at)
         line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
         fixed = fixed_points(plane, grid, plane.over(grid, plane.inside))
@@ -103,23 +103,23 @@ class Basins(Diagnostic):
         }
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
         arrays = {"labels": labels, "x": lines, "y": lines}
-        return Reading(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
+        return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
     def _play(
-        self, played: Played, plane: Plane, known: Tensor, stable: Tensor, places: Tensor, start: Tensor
+        self, played: Trajectories, plane: Plane, known: Tensor, stable: Tensor, places: Tensor, start: Tensor
     ) -> Tensor:
         """The labels (M,) of starting points (M, 2) of the members at these places."""
-        dynamics, update, tenth = played.dynamics, played.update, -(-self.steps // 10)
+        dynamics, optimizer, tenth = played.dynamics, played.optimizer, -(-self.steps // 10)
         labels, active = torch.full_like(places, MOVING), torch.arange(len(places), device=places.device)
         match, base, axes = played.match.select(places.tolist()), plane.base[places], plane.axes[places]
         players = split(match, base + torch.einsum("mi,mip->mp", start, axes))
-        memories = dynamics.init(match, players, update)
+        states = dynamics.init(match, players, optimizer)
         first, farthest = None, torch.zeros_like(known[places, :, 0])  # from each fixed point in a tenth, (M, n)
         for step in range(self.steps):
             batches, rate = self._batches(played, step, places), played.rate[places]
-            move = dynamics.step(match, players, memories, batches, update, rate)
-            players, memories = move.players, move.memories
-            answer = dynamics.answer(players, memories)
+            move = dynamics.step(match, players, states, batches, optimizer, rate)
+            players, states = move.players, move.states
+            answer = dynamics.snapshot(players, states)
             here = torch.einsum("mip,mp->mi", axes, join({each: answer[each] for each in match.players}) - base)
             distances = (here[:, None] - known[places]).norm(dim=-1)
             farthest = torch.maximum(farthest, distances)
@@ -139,19 +139,17 @@ class Basins(Diagnostic):
             active, places, base, axes, first, here = kept
             match, farthest = played.match.select(places.tolist()), torch.zeros_like(first)
             players = {name: theta[goes_on] for name, theta in players.items()}
-            memories = {
-                owner: {name: each[goes_on] for name, each in memory.items()} for owner, memory in memories.items()
-            }
+            states = {owner: {name: each[goes_on] for name, each in memory.items()} for owner, memory in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         away = ~((here - middle).abs().amax(1) <= self.far * half)  # numbers that are none are far away as well
         labels[active[away]] = RAN_OFF
         return labels
 
     @staticmethod
-    def _batches(played: Played, step: int, places: Tensor) -> list[Batch]:
+    def _batches(played: Trajectories, step: int, places: Tensor) -> list[Batch]:
         """A step's batches. They are drawn once a member; starting points look at views of them, not at copies, if they
         are all one member's."""
-        drawn = played.match.draw(step, played.dynamics.draws)
+        drawn = played.match.draw(step, played.dynamics.batches_per_step)
         first = int(places[0])
         if bool((places == first).all()):
             return [

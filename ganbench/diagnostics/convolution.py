@@ -15,7 +15,7 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 
 EXAMPLES = (
@@ -104,7 +104,7 @@ class Convolution(Diagnostic):
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         examples = {f"example_{i}": f"worked example {i}" for i in range(1, len(EXAMPLES) + 1)}
         examples["example_3_printed"] = "worked example 3 with the padding of its printed code"
         sizes = {
@@ -153,7 +153,7 @@ class Convolution(Diagnostic):
             ),
         }
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         values = {f"example_{i}": _torch_size(*example) for i, example in enumerate(EXAMPLES, 1)}
         values["example_3_printed"] = _torch_size(False, 6, 2, 2, 2)
         wrong = 0
@@ -188,7 +188,7 @@ class Convolution(Diagnostic):
             "largest_uncovered_photo": share[sides >= PHOTO].max(initial=np.nan if self.largest < PHOTO else 0.0),
             "gap_share": np.mean(gaps),
         }
-        return Reading({name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
+        return DiagnosticResult({name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
 
 
 def settings(largest: int) -> Iterator[tuple[int, int, int, int]]:
@@ -215,8 +215,8 @@ def _seen(n: int, kernel: int, stride: int, padding: int) -> Tensor:
     """Which pixels of an axis a convolution looks at, (n,): those in which its output has a gradient."""
     image = torch.zeros(1, 1, n, requires_grad=True)
     out = F.conv1d(image, torch.ones(1, 1, kernel), stride=stride, padding=padding)
-    (slope,) = torch.autograd.grad(out.sum(), image)
-    return slope[0, 0] > 0
+    (grad,) = torch.autograd.grad(out.sum(), image)
+    return grad[0, 0] > 0
 
 
 def _or_none(size, *setting: int) -> int | None:

@@ -13,7 +13,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 from ganbench.numerics.regimes import Track, regime
@@ -57,7 +57,7 @@ class Lyapunov(Diagnostic):
     distance: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
@@ -87,12 +87,12 @@ class Lyapunov(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         everyone, count = len(played.match.members), self.steps or int(played.steps[-1])
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
         blocks = np.full((everyone, BLOCKS, self.exponents if self.method == "tangent" else 1), np.nan)
         if count < 1:
-            return Reading(values, {"growth": blocks})
+            return DiagnosticResult(values, {"growth": blocks})
         track = self._replay(played, count)
         noisy = _batches_differ(played)
         for k in range(everyone):
@@ -116,9 +116,9 @@ class Lyapunov(Diagnostic):
                 values["sum"][k] = exponents.sum()
         values["largest_per_time"] = values["largest"] / played.rate[:, 0].double().cpu().numpy()
         values["jacobian_gap"], values["hessian_gap"] = _gaps(played)
-        return Reading(values, {"growth": blocks})
+        return DiagnosticResult(values, {"growth": blocks})
 
-    def _replay(self, played: Played, count: int) -> Track:
+    def _replay(self, played: Trajectories, count: int) -> Track:
         """Train again, each run with its shadows in the pack: first the run, then the shadows."""
         keys, members, tangent = anatomy(played, 0).state, len(played.match.members), self.method == "tangent"
         begun = Steps(played, range(members)).begin()
@@ -196,12 +196,12 @@ def _orthogonal(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(done, dim=1), torch.stack(lengths, dim=1)
 
 
-def _batches_differ(played: Played) -> bool:
-    first, second = (played.match.draw(step, played.dynamics.draws)[0] for step in (0, 1))
+def _batches_differ(played: Trajectories) -> bool:
+    first, second = (played.match.draw(step, played.dynamics.batches_per_step)[0] for step in (0, 1))
     return any(not torch.equal(first[name], second[name]) for name in first)
 
 
-def _gaps(played: Played) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(played: Trajectories) -> tuple[np.ndarray, np.ndarray]:
     """How far the first step's growth of a difference is from that by J and by its symmetric part, (K,) each."""
     members = len(played.match.members)
     steps = Steps(played, range(members), 2)

@@ -10,8 +10,8 @@ import torch
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
-from ganbench.dynamics import field
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game, Players
 
 FEW = 8  # parameters up to which each one's end is worth a column
@@ -32,7 +32,7 @@ class TrainingPath(Diagnostic):
 
     tolerance: Annotated[float, Interval(gt=0)] = 1e-3
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = 0, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
@@ -66,11 +66,11 @@ class TrainingPath(Diagnostic):
             ),
             **{
                 f"final_{name}": info(f"Last {name}", f"Where the parameter {name} ended.", lower=None)
-                for name in _named(rules)
+                for name in _named(game)
             },
         }
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         path = played.trajectory.detach().cpu().double().numpy()
         steps = np.asarray(played.steps)
         every = len(steps) > 1 and bool((np.diff(steps) == 1).all())
@@ -82,25 +82,25 @@ class TrainingPath(Diagnostic):
             values["field_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
         arrived = np.isfinite(last) & (last <= self.tolerance * first)
         values["converged"] = np.where(np.isfinite(first), arrived.astype(float), np.nan)
-        for place, name in enumerate(_named(played.match.rules)):
+        for place, name in enumerate(_named(played.match.game)):
             values[f"final_{name}"] = _finite(path[:, -1, place])
         # Of a few parameters: the whole of it, to be drawn.
         if path.shape[2] > FEW:
-            return Reading(values)
-        return Reading(values, {"trajectory": path, "step": np.tile(steps.astype(float), (len(path), 1))})
+            return DiagnosticResult(values)
+        return DiagnosticResult(values, {"trajectory": path, "step": np.tile(steps.astype(float), (len(path), 1))})
 
 
-def _named(rules: Game) -> list[str]:
+def _named(game: Game) -> list[str]:
     """The parameters of a game with few of them."""
-    if sum(len(names) for names in rules.parameters.values()) > FEW:
+    if sum(len(names) for names in game.parameters.values()) > FEW:
         return []
-    return [name for player in rules.players for name in rules.parameters[player]]
+    return [name for player in game.players for name in game.parameters[player]]
 
 
-def _field_norm(played: Played, players: Players) -> np.ndarray:
+def _field_norm(played: Trajectories, players: Players) -> np.ndarray:
     """|F|, (K,)."""
-    slopes = field(played.match, players, played.batch()).slopes
-    return _lengths(torch.cat([slopes[player] for player in played.match.players], dim=1).cpu().double().numpy())
+    gradients = simultaneous_gradient(played.match, players, played.batch()).gradients
+    return _lengths(torch.cat([gradients[player] for player in played.match.players], dim=1).cpu().double().numpy())
 
 
 def _geometry(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, float]:
@@ -119,14 +119,14 @@ def _columns(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, floa
 
     ratios = radius[1:good] / radius[: good - 1] if every and good > 1 else np.array([nan])
     turned = np.abs(np.subtract(*_angles(path[:good])[[-1, 0]])) if every and good > 1 and path.shape[1] == 2 else nan
-    slope, error = _slope(when[good // 2 :], log[good // 2 :])
+    grad, error = _slope(when[good // 2 :], log[good // 2 :])
     # A run that overflowed was ten times as far out before that; it counts from where it began.
     far = np.flatnonzero(radius >= 10 * radius[0]) if every and good else np.array([], dtype=int)
     return {
         "step_ratio": float(np.exp((log[-1] - log[0]) / span)) if good > 1 else nan,
         "step_ratio_spread": float(ratios.max() - ratios.min()),
         "growth": float(radius[-1] / radius[0]) if whole and good else nan,
-        "decay_rate": slope,
+        "decay_rate": grad,
         "decay_error": error,
         "angular_speed": float(turned / span),
         "turns": float(turned / (2 * np.pi)),
@@ -160,8 +160,8 @@ def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     x, y = x - x.mean(), y - y.mean()
     spread = np.square(x).sum()
-    slope = (x * y).sum() / spread
-    return float(slope), float(np.sqrt(np.square(y - slope * x).sum() / (len(x) - 2) / spread))
+    grad = (x * y).sum() / spread
+    return float(grad), float(np.sqrt(np.square(y - grad * x).sum() / (len(x) - 2) / spread))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
-from ganbench.dynamics import field
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
@@ -38,7 +38,7 @@ class PathAngle(Diagnostic):
     points: Annotated[int, Interval(ge=12, le=10_000)] = 100
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         return {
             "cosine_range": MetricInfo(
                 "Range of the cosine", "Largest less smallest cosine; 2 for a straight descent.", "none", 0, 2
@@ -58,15 +58,15 @@ class PathAngle(Diagnostic):
             "chord": MetricInfo("Chord", "Distance from the first to the last parameters.", "none", 0, None),
         }  # fmt: skip
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         everyone = len(played.match.members)
         alpha = np.linspace(-0.1, 1.1, self.points)
         arrays = {"alpha": np.tile(alpha, (everyone, 1))}
         arrays |= {name: np.full((everyone, self.points), np.nan) for name in ("cosine", "norm")}
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
         end = linear.point(played, -1, self.batches)
         if end is None:
-            return Reading(values, arrays)
+            return DiagnosticResult(values, arrays)
         start = played.trajectory[:, 0][torch.as_tensor(end.places, device=end.theta.device)]
         chord = end.theta - start
         for column, a in enumerate(self._fields(end, start, chord, alpha)):
@@ -75,7 +75,7 @@ class PathAngle(Diagnostic):
             arrays["norm"][end.places, column] = norm.double().cpu().numpy()
             arrays["cosine"][end.places, column] = cosine.clamp(-1, 1).double().cpu().numpy()
         values["chord"][end.places] = chord.norm(dim=1).double().cpu().numpy()
-        return Reading(values | _shape(alpha, arrays["cosine"]), arrays)
+        return DiagnosticResult(values | _shape(alpha, arrays["cosine"]), arrays)
 
     def _fields(self, end: linear.Point, start: Tensor, chord: Tensor, alpha: np.ndarray) -> list[Tensor]:
         """F at every alpha, (k, P) each; many of them at a time, as copies of the members in one pack."""
@@ -87,8 +87,8 @@ class PathAngle(Diagnostic):
             where = torch.cat([start + float(a) * chord for a in part])
             players = linear.split(match, where)
             batches = [linear.chosen(batch, seats) for batch in end.batches]
-            slopes = [linear.join(field(match, players, batch).slopes) for batch in batches]
-            fields += torch.stack(slopes).mean(0).split(members)
+            gradients = [linear.join(simultaneous_gradient(match, players, batch).gradients) for batch in batches]
+            fields += torch.stack(gradients).mean(0).split(members)
         return fields
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
@@ -38,7 +38,7 @@ class Rotation(Diagnostic):
     exact: Annotated[int, Interval(ge=0, le=3000)] = 100
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         share = "Share of the antisymmetric part in |J|^2"
         turning = "Share of the antisymmetric part in the change of the field along itself"
         return {
@@ -50,7 +50,7 @@ class Rotation(Diagnostic):
             for when, words in (("start", "at the start"), ("end", "at the end"), ("mean", "mean over the path"))
         }
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         everyone, snapshots = len(played.match.members), len(played.steps)
         places = np.unique(np.linspace(0, snapshots - 1, min(self.points, snapshots)).round().astype(int))
         shares = {name: np.full((everyone, len(places)), np.nan) for name in ("rotation", "turning")}
@@ -71,13 +71,13 @@ class Rotation(Diagnostic):
                 f"{name}_share_mean": mean,
             }
         steps = np.tile(np.asarray(played.steps)[places].astype(float), (everyone, 1))
-        return Reading(values, {"steps": steps} | {f"{name}_share": along for name, along in shares.items()})
+        return DiagnosticResult(values, {"steps": steps} | {f"{name}_share": along for name, along in shares.items()})
 
     def _shares(self, where: linear.Point) -> tuple[torch.Tensor, torch.Tensor]:
         ahead, back = linear.mean_products(where.match, where.players, where.batches)
         # Along the unit vector, whose square neither overflows far out nor vanishes near a fixed point.
-        slope = where.field()
-        slope = slope / slope.norm(dim=1, keepdim=True)
-        forward, backward = ahead(slope).double(), back(slope).double()
+        grad = where.field()
+        grad = grad / grad.norm(dim=1, keepdim=True)
+        forward, backward = ahead(grad).double(), back(grad).double()
         turned, pulled = ((forward - backward) / 2).square().sum(1), ((forward + backward) / 2).square().sum(1)
         return linear.rotation_share(where, self.exact, self.probes), turned / (turned + pulled)

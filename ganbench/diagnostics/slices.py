@@ -12,7 +12,7 @@ from torch import Tensor
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Batch, Game, Match
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_order import orthonormal
@@ -41,16 +41,16 @@ class Slices(Diagnostic):
     extent: Annotated[float, Interval(gt=0)] = 5.0
     points: Annotated[int, Interval(ge=3, le=1000)] = 15
 
-    def supports(self, rules: Game) -> str | None:
-        if self.space == "bias" and not any("bias" in name for name in _layers(rules)):
+    def supports(self, game: Game) -> str | None:
+        if self.space == "bias" and not any("bias" in name for name in _layers(game)):
             return (
                 "it has no biases to cut through; cut through all parameters (space: all), or take a game of networks"
             )
-        if len(plane_tools.parameter_names(rules)) < 3:
+        if len(plane_tools.parameter_names(game)) < 3:
             return "it has two parameters, so there is nothing to cut; take the diagnostic 'vector_field'"
         return None
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         space = {"all": "all parameters", "bias": "all biases"}[self.space]
 
         def share(title: str, what: str) -> MetricInfo:
@@ -75,10 +75,10 @@ class Slices(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         match = played.match
         base = played.trajectory[:, 0 if self.at == "start" else -1].detach()
-        within = torch.as_tensor(self._within(match.rules), device=base.device)  # (P,)
+        within = torch.as_tensor(self._within(match.game), device=base.device)  # (P,)
         plane = Plane(match, played.batch(), base, _directions(match, within, base))
         line, grid = plane_tools.square(-self.extent, self.extent, self.points, base)
 
@@ -107,19 +107,19 @@ class Slices(Diagnostic):
         for place, name in enumerate(("topology", "zeros", "boundary_turns", "outflow_share")):
             values[name] = np.array([each[place] for each in read], dtype=float)
         lines = np.tile(line.double().cpu().numpy(), (len(base), 1))
-        return Reading(values, {"x": lines, "y": lines, "u": field[..., 0], "v": field[..., 1]})
+        return DiagnosticResult(values, {"x": lines, "y": lines, "u": field[..., 0], "v": field[..., 1]})
 
-    def _within(self, rules: Game) -> np.ndarray:
+    def _within(self, game: Game) -> np.ndarray:
         """Which parameters the directions are drawn in, (P,)."""
         if self.space == "all":
-            return np.ones(len(plane_tools.parameter_names(rules)), dtype=bool)
-        sizes = [int(np.prod(shape)) for _, shape in _layers(rules).items()]
-        return np.repeat(["bias" in name for name in _layers(rules)], sizes)
+            return np.ones(len(plane_tools.parameter_names(game)), dtype=bool)
+        sizes = [int(np.prod(shape)) for _, shape in _layers(game).items()]
+        return np.repeat(["bias" in name for name in _layers(game)], sizes)
 
 
-def _layers(rules: Game) -> dict[str, tuple[int, ...]]:
+def _layers(game: Game) -> dict[str, tuple[int, ...]]:
     """The shapes of both networks' parameters by name, in the order of their vectors; empty for games without."""
-    networks = getattr(rules, "networks", {})
+    networks = getattr(game, "networks", {})
     return {f"{player}.{name}": shape for player in networks for name, shape in networks[player].shapes.items()}
 
 

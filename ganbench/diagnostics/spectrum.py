@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 
@@ -38,7 +38,7 @@ class Spectrum(Diagnostic):
     products: Annotated[int, Interval(ge=1, le=10_000)] = 60
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
@@ -59,7 +59,7 @@ class Spectrum(Diagnostic):
             ),
             "residual": info("Field", "|F| at the point; eigenvalues decide stability only where it is 0.", lower=0),
         }  # fmt: skip
-        for player in rules.players:
+        for player in game.players:
             columns[f"{player}_hessian_min"] = info(
                 f"Least curvature, {player}", f"Smallest eigenvalue of the Hessian of the loss of {player} in its own "
                 "parameters; below 0 with a positive largest one it stands at a saddle of its own loss.",
@@ -67,7 +67,7 @@ class Spectrum(Diagnostic):
             columns[f"{player}_hessian_max"] = info(
                 f"Largest curvature, {player}", f"Largest eigenvalue of the Hessian of the loss of {player}."
             )
-        if _parameters(rules) == 2:
+        if _parameters(game) == 2:
             for place in (1, 2):
                 columns[f"real_{place}"] = info(f"Re λ{place}", "Real part, the smaller one first, of -J.")
                 columns[f"imag_{place}"] = info(
@@ -75,14 +75,14 @@ class Spectrum(Diagnostic):
                 )
         return columns
 
-    def measure(self, played: Played | None) -> Reading:
-        everyone, names = len(played.match.members), list(self.columns(played.match.rules))
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
+        everyone, names = len(played.match.members), list(self.columns(played.match.game))
         width = linear.size(played.match)
         shown = width if width <= self.exact else min(self.products, width)
         where = linear.point(played, self.at, self.batches)
         if where is None:
             none = np.full((everyone, shown), np.nan)
-            return Reading(
+            return DiagnosticResult(
                 {name: none[:, 0] for name in names}, {"eigenvalues_real": none, "eigenvalues_imag": none.copy()}
             )
         found, columns = self._exact(where) if width <= self.exact else self._krylov(where)
@@ -97,7 +97,7 @@ class Spectrum(Diagnostic):
             return linear.seated(everyone, where.places, values)
 
         arrays = {"eigenvalues_real": seated(found.real), "eigenvalues_imag": seated(found.imag)}
-        return Reading({name: seated(columns[name]) for name in names}, arrays)
+        return DiagnosticResult({name: seated(columns[name]) for name in names}, arrays)
 
     def _exact(self, where: linear.Point) -> tuple[Tensor, dict[str, Tensor]]:
         matrix = where.jacobian()
@@ -152,5 +152,5 @@ def _summary(found: np.ndarray, rounding: float) -> dict[str, np.ndarray]:
     }
 
 
-def _parameters(rules: Game) -> int:
-    return sum(len(names) for names in rules.parameters.values())
+def _parameters(game: Game) -> int:
+    return sum(len(names) for names in game.parameters.values())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.numerics import jacobians as linear
 from ganbench.numerics.step_maps import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
@@ -51,7 +51,7 @@ class UpdateMap(Diagnostic):
     period: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
     rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         return {
             "spectral_radius": MetricInfo(
                 "Spectral radius", "Largest modulus of an eigenvalue of a step; below 1 distances shrink by it "
@@ -72,9 +72,9 @@ class UpdateMap(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         everyone = len(played.match.members)
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.rules)}
+        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
         rates = np.tile(np.array(self.rates, dtype=float), (everyone, 1))
         arrays = {"rate": rates, "radius_by_rate": np.full(rates.shape, np.nan)}
         found = np.full((everyone, 1), np.nan, complex)
@@ -94,7 +94,7 @@ class UpdateMap(Diagnostic):
                 if here.width <= SMALL and len(places):
                     values["stability_limit"][places] = self._limit(here)[smooth]
         arrays |= {"eigenvalues_real": found.real, "eigenvalues_imag": found.imag}
-        return Reading(values | _summary(found[:, 0]), arrays)
+        return DiagnosticResult(values | _summary(found[:, 0]), arrays)
 
     def _eigenvalues(self, here: _Map) -> tuple[np.ndarray, np.ndarray]:
         """(k, n), per step and by falling modulus, and whether they are those of a derivative, (k,)."""
@@ -164,7 +164,7 @@ class _Map:
     """
 
     def __init__(
-        self, played: Played, places: np.ndarray, theta: Tensor, parts: Anatomy, rate: Tensor, period: int
+        self, played: Trajectories, places: np.ndarray, theta: Tensor, parts: Anatomy, rate: Tensor, period: int
     ) -> None:
         self._played, self._places, self._parts, self._rate = played, places, parts, rate
         self.theta = theta.double()
@@ -183,11 +183,11 @@ class _Map:
         steps = Steps(self._played, self._places, rate=self._rate)
         batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
         for owner, name in self._parts.clocks:
-            state.memories[owner][name] = trained.memories[owner][name]
+            state.states[owner][name] = trained.states[owner][name]
         players = state.players
         for _ in range(REST):
             after, before = steps(state, batches), state
-            state = State(players, after.memories)
+            state = State(players, after.states)
             if torch.equal(vector(state, self._parts.state), vector(before, self._parts.state)):
                 break
         self._moved = (vector(steps(state, batches), []) - self.theta).norm(dim=1) / self._rate[:, 0]

@@ -14,7 +14,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
-from ganbench.diagnostics import Diagnostic, Played, Reading
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game, Match
 from ganbench.numerics import plane_fields as plane_tools
 from ganbench.numerics.fixed_points import (
@@ -61,7 +61,7 @@ class VectorField(Diagnostic):
     def __post_init__(self) -> None:
         plane_tools.check_square("vector_field", self.low, self.high)
 
-    def columns(self, rules: Game | None) -> dict[str, MetricInfo]:
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def count(title: str, what: str) -> MetricInfo:
             return MetricInfo(title, what, "none", 0, None)
 
@@ -70,7 +70,7 @@ class VectorField(Diagnostic):
                 f"Least motion of {name}", f"Smallest motion of {name} in the plane; above 0 it never rests.", "none",
                 None, None
             )
-            for name in plane_tools.plane_names(rules, self.x, self.y)
+            for name in plane_tools.plane_names(game, self.x, self.y)
         }  # fmt: skip
         return {
             "fixed_points": count("Fixed points", "Points of the plane where the motion in it is zero, of any kind."),
@@ -96,11 +96,11 @@ class VectorField(Diagnostic):
             "sampled_stable": count("Stable zeros between samples", "Stable ones among them."),
         }  # fmt: skip
 
-    def measure(self, played: Played | None) -> Reading:
+    def measure(self, played: Trajectories | None) -> DiagnosticResult:
         alone = not self.averaged and sum(map(len, played.match.parameters.values())) == 2
         return plane_tools.look_once(played, self._look, by_rate=False) if alone else self._look(played)
 
-    def _look(self, played: Played) -> Reading:
+    def _look(self, played: Trajectories) -> DiagnosticResult:
         plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at, self._shifts(played))
         line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
         motion = plane.over(grid, plane.inside)  # (K, y, x, 2)
@@ -122,7 +122,7 @@ class VectorField(Diagnostic):
             [np.hypot(*each.at.T).min() if len(each.at) else np.nan for each in fixed], dtype=float
         )
         least = torch.where(motion.isfinite(), motion, torch.inf).flatten(1, 2).amin(1).double().cpu().numpy()
-        for place, name in enumerate(plane_tools.plane_names(played.match.rules, self.x, self.y)):
+        for place, name in enumerate(plane_tools.plane_names(played.match.game, self.x, self.y)):
             values[f"smallest_{name}"] = np.where(np.isfinite(least[:, place]), least[:, place], np.nan)
         values["rough"] = self._rough(played, plane, grid, motion)
         zeros = zeros_between_poles(played)
@@ -132,30 +132,30 @@ class VectorField(Diagnostic):
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
         u, v = motion.double().cpu().numpy().transpose(3, 0, 1, 2)
         arrays = {"x": lines, "y": lines, "u": u, "v": v}
-        return Reading(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
+        return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
-    def _shifts(self, played: Played) -> Tensor | None:
+    def _shifts(self, played: Trajectories) -> Tensor | None:
         """(K, averaged, 2)."""
         if not self.averaged:
             return None
         drawn = [stream(member.seed, "vector_field").normal(size=(self.averaged, 2)) for member in played.match.members]
         return torch.as_tensor(self.sigma * np.stack(drawn), dtype=played.match.dtype, device=played.match.device)
 
-    def _rough(self, played: Played, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
+    def _rough(self, played: Trajectories, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
         """Of the arrows that both fields have, the share that points elsewhere in the sampled one."""
         match = played.match
-        exactly = {name: value for name, value in EXACTLY.items() if name in options_of(match.rules)}
+        exactly = {name: value for name, value in EXACTLY.items() if name in options_of(match.game)}
         if "samples" not in exactly:
             return np.full(plane.members, np.nan)
         try:
-            rules = dataclasses.replace(match.rules, **exactly)
+            game = dataclasses.replace(match.game, **exactly)
         except GanbenchError:  # a game that exists by samples only, as with noise in its examples
             return np.full(plane.members, np.nan)
-        exact = Match(rules, match.members, match.device, match.dtype)
+        exact = Match(game, match.members, match.device, match.dtype)
         # The exact field of a plane that holds all parameters is the same for every member.
         distinct = 1 if plane.base.shape[1] == 2 else plane.members
         base, axes = plane.base[:distinct], plane.axes[:distinct]
-        batch = plane_tools.seats(exact.draw(0, played.dynamics.draws)[0], torch.arange(distinct))
+        batch = plane_tools.seats(exact.draw(0, played.dynamics.batches_per_step)[0], torch.arange(distinct))
         true = Plane(exact.select(range(distinct)), batch, base, axes)
         true = true.over(grid, true.inside)
         cosine = (motion * true).sum(-1) / (motion.norm(dim=-1) * true.norm(dim=-1))

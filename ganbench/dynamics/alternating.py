@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Memories, Move, Update
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import in_turns
 from ganbench.games import Batch, Match, Players
 
@@ -24,17 +24,17 @@ class Alternating(Dynamics):
     generator_first: bool = False
 
     @property
-    def draws(self) -> int:
+    def batches_per_step(self) -> int:
         return self.discriminator_steps
 
     @property
-    def evaluations(self) -> int:
+    def gradients_per_step(self) -> int:
         return self.discriminator_steps + 1
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
         first, second = match.players
         turns = [(first, batch) for batch in batches]
         turns.insert(0 if self.generator_first else len(turns), (second, batches[-1]))
-        return in_turns(match, players, memories, turns, update, rate)
+        return in_turns(match, players, states, turns, optimizer, rate)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Memories, Move, Update
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
 
@@ -24,19 +24,19 @@ class Averaging(Dynamics):
     kind: Literal["uniform", "exponential"] = "uniform"
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
 
-    evaluations: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 2
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
-        return super().init(match, players, update) | {"average": dict(players), "clock": clock(players)}
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
+        return super().init(match, players, optimizer) | {"average": dict(players), "clock": clock(players)}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        move = inner_step(self.inner, match, players, memories, batches[0], update, rate)
-        steps = memories["clock"]["steps"] + 1
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        move = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        steps = states["clock"]["steps"] + 1
         share = 1 / steps.to(rate.dtype) if self.kind == "uniform" else 1 - self.decay
-        average = {name: mean + share * (move.players[name] - mean) for name, mean in memories["average"].items()}
-        return Move(move.players, move.memories | {"average": average, "clock": {"steps": steps}}, move.seen)
+        average = {name: mean + share * (move.players[name] - mean) for name, mean in states["average"].items()}
+        return StepResult(move.players, move.states | {"average": average, "clock": {"steps": steps}}, move.aux)
 
-    def answer(self, players: Players, memories: Memories) -> Players:
-        return memories["average"]
+    def snapshot(self, players: Players, states: States) -> Players:
+        return states["average"]

@@ -8,7 +8,16 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import (
+    PRODUCT,
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    record,
+    simultaneous_gradient,
+)
 from ganbench.games import Batch, Match, Players
 
 
@@ -18,12 +27,12 @@ class Consensus(Dynamics):
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
 
-    evaluations: ClassVar[int] = 2 + PRODUCT
+    gradients_per_step: ClassVar[int] = 2 + PRODUCT
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        here = field(match, players, batches[0], differentiable=True)
-        damping = here.products(here.slopes, transposed=True)
-        slopes = {name: slope + self.gamma * damping[name] for name, slope in here.slopes.items()}
-        return Move(*moved(match, players, memories, slopes, update, rate), measures(here))
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        here = simultaneous_gradient(match, players, batches[0], differentiable=True)
+        damping = here.products(here.gradients, transposed=True)
+        gradients = {name: grad + self.gamma * damping[name] for name, grad in here.gradients.items()}
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))

@@ -8,28 +8,28 @@ from typing import Annotated, ClassVar
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
 class Extragradient(Dynamics):
-    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the base update. Zero
+    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer. Zero
     extrapolation is simultaneous descent.
 
-    The trial step leaves no memory: the base update sees one gradient a step. In the ExtraAdam of Gidel et al. (2019,
+    The trial step leaves no memory: the optimizer sees one gradient a step. In the ExtraAdam of Gidel et al. (2019,
     algorithm 4) the moments also take in the trial step's gradient; without memory the two are the same.
     """
 
     extrapolation: Annotated[float, Interval(ge=0)] = 1.0
 
-    draws: ClassVar[int] = 2
-    evaluations: ClassVar[int] = 4
+    batches_per_step: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 4
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        here = field(match, players, batches[0])
-        ahead, _ = moved(match, players, memories, here.slopes, update, rate * self.extrapolation)
-        there = field(match, ahead, batches[1])
-        return Move(*moved(match, players, memories, there.slopes, update, rate), measures(here))
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        here = simultaneous_gradient(match, players, batches[0])
+        ahead, _ = apply_gradients(match, players, states, here.gradients, optimizer, rate * self.extrapolation)
+        there = simultaneous_gradient(match, ahead, batches[1])
+        return StepResult(*apply_gradients(match, players, states, there.gradients, optimizer, rate), record(here))

@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import (
+    PRODUCT,
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    record,
+    simultaneous_gradient,
+)
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players
 
@@ -31,32 +40,32 @@ class GradientPart(Dynamics):
     nodes: Annotated[int, Interval(ge=1, le=1000)] = 4
 
     @property
-    def evaluations(self) -> int:
+    def gradients_per_step(self) -> int:
         return 2 + self.nodes * (2 + PRODUCT)
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         centre = {name: theta if self.centre == "start" else torch.zeros_like(theta) for name, theta in players.items()}
-        return super().init(match, players, update) | {"centre": centre}
+        return super().init(match, players, optimizer) | {"centre": centre}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        here = field(match, players, batches[0])
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        here = simultaneous_gradient(match, players, batches[0])
         # The points of the quadrature, (K, nodes, P), as members of their own.
         at, weights = np.polynomial.legendre.leggauss(self.nodes)
         t = rate.new_tensor((at + 1) / 2)[:, None]
         weights = rate.new_tensor(weights / 2)[:, None]
         away = {
-            name: (theta - memories["centre"][name])[:, None].expand(-1, self.nodes, -1)
+            name: (theta - states["centre"][name])[:, None].expand(-1, self.nodes, -1)
             for name, theta in players.items()
         }
-        points = {name: (memories["centre"][name][:, None] + t * d).flatten(0, 1) for name, d in away.items()}
+        points = {name: (states["centre"][name][:, None] + t * d).flatten(0, 1) for name, d in away.items()}
         many, batch = copies(match, batches[0], self.nodes)
-        there = field(many, points, batch, differentiable=True)
+        there = simultaneous_gradient(many, points, batch, differentiable=True)
         pulled = there.products({name: d.flatten(0, 1) for name, d in away.items()}, transposed=True)
         shape = (len(rate), self.nodes)
-        slopes = {
-            name: (weights * (slope.unflatten(0, shape) + t * pulled[name].unflatten(0, shape))).sum(1)
-            for name, slope in there.slopes.items()
+        gradients = {
+            name: (weights * (grad.unflatten(0, shape) + t * pulled[name].unflatten(0, shape))).sum(1)
+            for name, grad in there.gradients.items()
         }
-        return Move(*moved(match, players, memories, slopes, update, rate), measures(here))
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))

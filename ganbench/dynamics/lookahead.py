@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Memories, Move, Update
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import clock, inner_step
 from ganbench.games import Batch, Match, Players
 
@@ -18,7 +18,7 @@ from ganbench.games import Batch, Match, Players
 class Lookahead(Dynamics):
     """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
-    Going back costs no gradient, so a step costs what the inner one does; it leaves the base update's memory as it is.
+    Going back costs no gradient, so a step costs what the inner one does; it leaves the optimizer's memory as it is.
     An alpha of 1 is the inner dynamics. The fast weights are what training hands out; after a multiple of `period`
     steps they are the slow ones.
     """
@@ -27,21 +27,21 @@ class Lookahead(Dynamics):
     period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
 
-    evaluations: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 2
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
-        return super().init(match, players, update) | {"slow": dict(players), "clock": clock(players)}
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
+        return super().init(match, players, optimizer) | {"slow": dict(players), "clock": clock(players)}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        move = inner_step(self.inner, match, players, memories, batches[0], update, rate)
-        steps = memories["clock"]["steps"] + 1
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        move = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        steps = states["clock"]["steps"] + 1
         due = steps % self.period == 0
         after, slow = {}, {}
         for name, theta in move.players.items():
             # Written so that an alpha of 1 changes nothing, to the last bit.
-            back = theta - (1 - self.alpha) * (theta - memories["slow"][name])
+            back = theta - (1 - self.alpha) * (theta - states["slow"][name])
             after[name] = torch.where(due, match.project(name, back), theta)
-            slow[name] = torch.where(due, after[name], memories["slow"][name])
-        return Move(after, move.memories | {"slow": slow, "clock": {"steps": steps}}, move.seen)
+            slow[name] = torch.where(due, after[name], states["slow"][name])
+        return StepResult(after, move.states | {"slow": slow, "clock": {"steps": steps}}, move.aux)

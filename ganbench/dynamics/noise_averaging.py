@@ -10,7 +10,15 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
-from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measured, moved
+from ganbench.dynamics import (
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    gradient_record,
+    simultaneous_gradient,
+)
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, Match, Players
 
@@ -27,10 +35,10 @@ class NoiseAveraging(Dynamics):
     sigma: Annotated[float, Interval(ge=0)] = 0.2
 
     @property
-    def evaluations(self) -> int:
+    def gradients_per_step(self) -> int:
         return 2 * self.perturbations
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         drawn = {name: [] for name in match.players}
         for member in match.members:
             # On the CPU and in double precision: the same on every device and in every precision.
@@ -41,22 +49,20 @@ class NoiseAveraging(Dynamics):
         clouds = {name: torch.stack(values).to(players[name]) for name, values in drawn.items()}
         # Flat, so that a sigma of each member, (K, 1), fits.
         scaled = {name: (self.sigma * cloud.flatten(1)).view_as(cloud) for name, cloud in clouds.items()}
-        return super().init(match, players, update) | {"perturbation": scaled}
+        return super().init(match, players, optimizer) | {"perturbation": scaled}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
         many, batch = copies(match, batches[0], self.perturbations)
-        cloud = {
-            name: (theta[:, None] + memories["perturbation"][name]).flatten(0, 1) for name, theta in players.items()
-        }
-        there = field(many, cloud, batch)
+        cloud = {name: (theta[:, None] + states["perturbation"][name]).flatten(0, 1) for name, theta in players.items()}
+        there = simultaneous_gradient(many, cloud, batch)
 
         def mean(values: Tensor) -> Tensor:
             return values.unflatten(0, (len(rate), self.perturbations)).mean(1)
 
-        slopes = {name: mean(slope) for name, slope in there.slopes.items()}
-        seen = {name: mean(values) for name, values in there.seen.items()}
-        for name, slope in slopes.items():
-            seen |= measured(name, mean(there.losses[name]), slope)
-        return Move(*moved(match, players, memories, slopes, update, rate), seen)
+        gradients = {name: mean(grad) for name, grad in there.gradients.items()}
+        aux = {name: mean(values) for name, values in there.aux.items()}
+        for name, grad in gradients.items():
+            aux |= gradient_record(name, mean(there.losses[name]), grad)
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), aux)

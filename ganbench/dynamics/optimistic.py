@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
 from ganbench.games import Batch, Match, Players
 
 
@@ -16,30 +16,30 @@ from ganbench.games import Batch, Match, Players
 class Optimistic(Dynamics):
     """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0.
 
-    `optimism` says where the past comes in. In the `gradient`, the base update is given 2 F_t - F_(t-1). In the `step`,
-    theta <- theta + 2 s_t - s_(t-1), with s_t the step that the base update would take along F_t: with Adam that is
+    `optimism` says where the past comes in. In the `gradient`, the optimizer is given 2 F_t - F_(t-1). In the `step`,
+    theta <- theta + 2 s_t - s_(t-1), with s_t the step that the optimizer would take along F_t: with Adam that is
     Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With plain gradient steps they are the same.
     """
 
     optimism: Literal["gradient", "step"] = "gradient"
 
-    evaluations: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 2
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         past = {name: torch.zeros_like(theta) for name, theta in players.items()}
-        return super().init(match, players, update) | {"past": past}
+        return super().init(match, players, optimizer) | {"past": past}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        here, past = field(match, players, batches[0]), memories["past"]
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        here, past = simultaneous_gradient(match, players, batches[0]), states["past"]
         if self.optimism == "gradient":
-            slopes = {name: 2 * slope - past[name] for name, slope in here.slopes.items()}
-            after, remembered = moved(match, players, memories, slopes, update, rate)
-            return Move(after, remembered | {"past": here.slopes}, measures(here))
-        after, remembered, steps = {}, dict(memories), {}
-        for name, slope in here.slopes.items():
-            ahead, remembered[name] = update.step(players[name], slope, memories[name], rate)
+            gradients = {name: 2 * grad - past[name] for name, grad in here.gradients.items()}
+            after, remembered = apply_gradients(match, players, states, gradients, optimizer, rate)
+            return StepResult(after, remembered | {"past": here.gradients}, record(here))
+        after, remembered, steps = {}, dict(states), {}
+        for name, grad in here.gradients.items():
+            ahead, remembered[name] = optimizer.step(players[name], grad, states[name], rate)
             steps[name] = ahead - players[name]
             after[name] = match.project(name, ahead + (steps[name] - past[name]))
-        return Move(after, remembered | {"past": steps}, measures(here))
+        return StepResult(after, remembered | {"past": steps}, record(here))

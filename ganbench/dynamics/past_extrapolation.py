@@ -8,13 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
 from ganbench.games import Batch, Match, Players
 
 
 @dataclass(frozen=True)
 class PastExtrapolation(Dynamics):
-    """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the base update, the trial step
+    """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the optimizer, the trial step
     leaving no memory.
 
     Before the first step the past field is 0. With plain gradient steps the trial points theta' are then, step for
@@ -22,16 +22,16 @@ class PastExtrapolation(Dynamics):
     lambda of J. Losses and gradients are recorded at theta', the only point that is looked at.
     """
 
-    evaluations: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 2
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         past = {name: torch.zeros_like(theta) for name, theta in players.items()}
-        return super().init(match, players, update) | {"past": past}
+        return super().init(match, players, optimizer) | {"past": past}
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        ahead, _ = moved(match, players, memories, memories["past"], update, rate)
-        there = field(match, ahead, batches[0])
-        after, remembered = moved(match, players, memories, there.slopes, update, rate)
-        return Move(after, remembered | {"past": there.slopes}, measures(there))
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        ahead, _ = apply_gradients(match, players, states, states["past"], optimizer, rate)
+        there = simultaneous_gradient(match, ahead, batches[0])
+        after, remembered = apply_gradients(match, players, states, there.gradients, optimizer, rate)
+        return StepResult(after, remembered | {"past": there.gradients}, record(there))

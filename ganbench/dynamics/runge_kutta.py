@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
 from ganbench.games import Batch, Match, Players
 
 
@@ -19,31 +19,31 @@ class RungeKutta(Dynamics):
     R(-rate lambda) a step, R(z) = 1 + z + z^2 / 2 + z^3 / 6 + z^4 / 24.
     """
 
-    evaluations: ClassVar[int] = 8
+    gradients_per_step: ClassVar[int] = 8
 
-    def init(self, match: Match, players: Players, update: Update) -> Memories:
+    def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         """No memories.
 
         Raises:
-            GanbenchError: the base update keeps a memory, so it does not follow the flow.
+            GanbenchError: the optimizer keeps a memory, so it does not follow the flow.
         """
-        memories = super().init(match, players, update)
-        kept = sorted({name for memory in memories.values() for name in memory})
+        states = super().init(match, players, optimizer)
+        kept = sorted({name for state in states.values() for name in state})
         if kept:
-            name = type(update).__module__.split(".")[-1]
+            name = type(optimizer).__module__.split(".")[-1]
             raise GanbenchError(
-                "runge_kutta takes its step itself and needs a base update that keeps no memory, but "
-                f"{name!r} ({update!r}) keeps {', '.join(kept)}. Valid: 'sgd' without momentum and decay."
+                "runge_kutta takes its step itself and needs an optimizer that keeps no memory, but "
+                f"{name!r} ({optimizer!r}) keeps {', '.join(kept)}. Valid: 'sgd' without momentum and decay."
             )
-        return memories
+        return states
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        stages = [field(match, players, batches[0])]
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        stages = [simultaneous_gradient(match, players, batches[0])]
         for part in (1 / 2, 1 / 2, 1):
-            ahead, _ = moved(match, players, memories, stages[-1].slopes, update, part * rate)
-            stages.append(field(match, ahead, batches[0]))
-        one, two, three, four = (stage.slopes for stage in stages)
-        slopes = {name: (one[name] + 2 * two[name] + 2 * three[name] + four[name]) / 6 for name in one}
-        return Move(*moved(match, players, memories, slopes, update, rate), measures(stages[0]))
+            ahead, _ = apply_gradients(match, players, states, stages[-1].gradients, optimizer, part * rate)
+            stages.append(simultaneous_gradient(match, ahead, batches[0]))
+        one, two, three, four = (stage.gradients for stage in stages)
+        gradients = {name: (one[name] + 2 * two[name] + 2 * three[name] + four[name]) / 6 for name in one}
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(stages[0]))

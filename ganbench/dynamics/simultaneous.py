@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.dynamics import Dynamics, Memories, Move, Update
+from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import simultaneous
 from ganbench.games import Batch, Match, Players
 
@@ -16,9 +16,9 @@ from ganbench.games import Batch, Match, Players
 class Simultaneous(Dynamics):
     """theta <- theta - rate F(theta)."""
 
-    evaluations: ClassVar[int] = 2
+    gradients_per_step: ClassVar[int] = 2
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        return simultaneous(match, players, memories, batches[0], update, rate)
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        return simultaneous(match, players, states, batches[0], optimizer, rate)

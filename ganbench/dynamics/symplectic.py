@@ -8,7 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganbench.dynamics import PRODUCT, Dynamics, Memories, Move, Update, field, measures, moved
+from ganbench.dynamics import (
+    PRODUCT,
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    record,
+    simultaneous_gradient,
+)
 from ganbench.games import Batch, Match, Players
 
 EPSILON = 0.1  # of the paper's alignment: in doubt the adjustment points to stable fixed points
@@ -27,20 +36,20 @@ class Symplectic(Dynamics):
     adjustment: float = 1.0
     align: bool = True
 
-    evaluations: ClassVar[int] = 2 + 2 * PRODUCT
+    gradients_per_step: ClassVar[int] = 2 + 2 * PRODUCT
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
-        here = field(match, players, batches[0], differentiable=True)
-        forth, back = here.products(here.slopes), here.products(here.slopes, transposed=True)
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
+        here = simultaneous_gradient(match, players, batches[0], differentiable=True)
+        forth, back = here.products(here.gradients), here.products(here.gradients, transposed=True)
         turned = {name: (back[name] - forth[name]) / 2 for name in back}
         scale = self.adjustment
         if self.align:
             size = sum(theta.shape[1] for theta in players.values())
-            scale = scale * torch.sign(_inner(here.slopes, back) * _inner(turned, back) / size + EPSILON)
-        slopes = {name: slope + scale * turned[name] for name, slope in here.slopes.items()}
-        return Move(*moved(match, players, memories, slopes, update, rate), measures(here))
+            scale = scale * torch.sign(_inner(here.gradients, back) * _inner(turned, back) / size + EPSILON)
+        gradients = {name: grad + scale * turned[name] for name, grad in here.gradients.items()}
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))
 
 
 def _inner(one: Players, other: Players) -> Tensor:

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Memories, Move, Update, measured, moved, needing
+from ganbench.dynamics import (
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    explain_autograd_error,
+    gradient_record,
+)
 from ganbench.games import Batch, Match, Players
 
 
@@ -21,7 +29,7 @@ class Unrolled(Dynamics):
     gradient goes. The first player steps along its own gradient at phi. Both move at once; no steps is simultaneous
     descent.
 
-    The unrolled steps are plain gradient steps, whatever the base update: its memory is not unrolled. Adam's steps are
+    The unrolled steps are plain gradient steps, whatever the optimizer: its memory is not unrolled. Adam's steps are
     longer than the rate times the gradient where that is small; `scale` makes up for it. What is recorded of the second
     player is the loss that it descends, with its gradient; of the first, what it meets at phi.
 
@@ -36,34 +44,41 @@ class Unrolled(Dynamics):
     scale: Annotated[float, Interval(ge=0)] = 1.0
 
     @property
-    def evaluations(self) -> int:
+    def gradients_per_step(self) -> int:
         return max(self.steps, 1) + self.steps + 1
 
     def step(
-        self, match: Match, players: Players, memories: Memories, batches: list[Batch], update: Update, rate: Tensor
-    ) -> Move:
+        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    ) -> StepResult:
         first, second = match.players
         own = players[second].detach().requires_grad_()
         # Where the opponent is (phi_i), and what it meets at each of these places.
         ahead, met = players[first].detach().requires_grad_(), []
         for i in range(max(self.steps, 1)):
-            loss, seen = match.loss(first, {first: ahead, second: own}, batches[0])
-            with needing(f"derivative of {first}'s loss that every method needs"):
-                (slope,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
-            if self.steps and not slope.requires_grad:
+            loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
+            with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
+                (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
+            if self.steps and not grad.requires_grad:
                 # PyTorch says nothing of its own here: the answer would just be missing from the generator's gradient.
                 raise GanbenchError(
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
                     f"of {first}'s loss depends on nobody's parameters."
                 )
-            met.append((loss.detach(), slope.detach(), seen))
+            met.append((loss.detach(), grad.detach(), aux))
             if i < self.steps:
-                ahead = match.project(first, ahead - self.scale * rate * slope)
-        loss, noticed = match.loss(second, {first: ahead, second: own}, batches[0])
-        with needing("second derivative that unrolling needs" if self.steps else f"derivative of {second}'s loss"):
-            (slope,) = torch.autograd.grad(loss.sum(), own)
+                ahead = match.project(first, ahead - self.scale * rate * grad)
+        loss, extra = match.loss(second, {first: ahead, second: own}, batches[0])
+        with explain_autograd_error(
+            "second derivative that unrolling needs" if self.steps else f"derivative of {second}'s loss"
+        ):
+            (grad,) = torch.autograd.grad(loss.sum(), own)
 
         first_loss, first_slope, first_seen = met[0]
-        after, remembered = moved(match, players, memories, {first: first_slope, second: slope}, update, rate)
-        seen = measured(first, first_loss, first_slope) | measured(second, loss.detach(), slope) | first_seen | noticed
-        return Move(after, remembered, seen)
+        after, remembered = apply_gradients(match, players, states, {first: first_slope, second: grad}, optimizer, rate)
+        aux = (
+            gradient_record(first, first_loss, first_slope)
+            | gradient_record(second, loss.detach(), grad)
+            | first_seen
+            | extra
+        )
+        return StepResult(after, remembered, aux)

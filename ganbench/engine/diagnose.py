@@ -12,15 +12,15 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
-from ganbench.diagnostics import Diagnostic, Played
+from ganbench.diagnostics import Diagnostic, Trajectories
 from ganbench.games import Game, Match, Member
 
 
 def diagnose(
     instrument: Diagnostic,
-    rules: Game,
+    game: Game,
     dynamics: Any,
-    update: Any,
+    optimizer: Any,
     members: Sequence[Member],
     snapshots: Sequence[Tree],
     steps: Sequence[int],
@@ -32,7 +32,7 @@ def diagnose(
 
     Args:
         instrument: what looks.
-        rules, dynamics, update: what the runs played, and how.
+        game, dynamics, optimizer: what the runs played, and how.
         members, snapshots: the runs, and of each its `step` (S,) and its players' parameters {player: (S, P)}.
         steps: of the snapshots that training was to keep; a run that diverged lacks the last of them.
 
@@ -42,8 +42,8 @@ def diagnose(
     Raises:
         GanbenchError: the instrument does not show its columns.
     """
-    shown = played(rules, dynamics, update, members, snapshots, steps, device=device, dtype=dtype)
-    reading, columns = instrument.measure(shown), instrument.columns(rules)
+    shown = played(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
+    reading, columns = instrument.measure(shown), instrument.columns(game)
     trees = [
         {
             "values": {name: float(values[k]) for name, values in reading.values.items()},
@@ -58,23 +58,23 @@ def diagnose(
 
 
 def played(
-    rules: Game,
+    game: Game,
     dynamics: Any,
-    update: Any,
+    optimizer: Any,
     members: Sequence[Member],
     snapshots: Sequence[Tree],
     steps: Sequence[int],
     *,
     device: torch.device,
     dtype: torch.dtype,
-) -> Played:
+) -> Trajectories:
     """Runs as an instrument is shown them; arguments as of `diagnose`."""
     planned = np.array(steps)
-    path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in rules.players}
-    return Played(
-        match=Match(rules, members, device, dtype),
+    path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in game.players}
+    return Trajectories(
+        match=Match(game, members, device, dtype),
         dynamics=dynamics,
-        update=update,
+        optimizer=optimizer,
         rate=torch.tensor([[member.learning_rate] for member in members], dtype=dtype, device=device),
         steps=planned,
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},

@@ -16,7 +16,7 @@ from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, latent_points
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.nn.network import Network
 
 BATCH = 500  # generated together; architectures that normalise by batch see batches of this size
@@ -27,15 +27,15 @@ class Panel:
     """A judge with its memory, and the metrics with what they need of the real training examples."""
 
     judge: Any
-    memory: Tree
+    state: Tree
     metrics: tuple[tuple[Any, Any], ...]  # (metric, its reference)
 
     @classmethod
-    def of(cls, judge: Any, memory: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Panel:
+    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Panel:
         """The metrics that support the data, ready to score."""
-        real = judge.look(memory, train)
+        real = judge.judge(state, train)
         ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(data) is None)
-        return cls(judge, memory, ready)
+        return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
         """Every metric of the examples; all NaN where the generator gave out numbers that are none, or so large ones
@@ -44,7 +44,7 @@ class Panel:
         Raises:
             GanbenchError: a metric does not give its columns, or changes what the next one looks at.
         """
-        seen: Look | None = self.judge.look(self.memory, examples) if np.isfinite(examples).all() else None
+        seen: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
         if seen is None or not np.isfinite(seen.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
         scores, content = {}, _checksum(seen)
@@ -61,7 +61,7 @@ class Panel:
         return scores
 
 
-def _checksum(seen: Look) -> list[int]:
+def _checksum(seen: JudgedExamples) -> list[int]:
     arrays = (seen.examples, seen.features, seen.mode, seen.confident)
     return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays]
 

@@ -17,7 +17,7 @@ LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many m
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
-def decide(mode: str, rules: Game, members: int, device: torch.device) -> tuple[bool, str]:
+def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[bool, str]:
     """Whether to fuse, and why, in words to be kept with the runs.
 
     Args:
@@ -30,27 +30,27 @@ def decide(mode: str, rules: Game, members: int, device: torch.device) -> tuple[
         return mode == "always", f"the study says fuse: {mode}"
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
-    size, work = parameters(rules), forward_work(rules)
+    size, work = parameters(game), forward_work(game)
     limit = LARGEST_PARAMETERS * (1 - FUSING_COST / members)
     fuse = size <= limit and work <= LARGEST_WORK
     measured = f"{size:,} parameters and {work / 1e6:.1f} MFLOP forward per run"
     return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
 
 
-def parameters(rules: Game) -> int:
+def parameters(game: Game) -> int:
     """Parameters of both players."""
-    return sum(len(names) for names in rules.parameters.values())
+    return sum(len(names) for names in game.parameters.values())
 
 
-def forward_work(rules: Game) -> int:
+def forward_work(game: Game) -> int:
     """Floating-point operations of one forward pass of both networks on one batch, counted, not timed; 0 for a game
     without networks, whose work is nothing beside a step's own cost."""
-    if not isinstance(rules, gan.GAN):
+    if not isinstance(game, gan.GAN):
         return 0
-    architecture, batch = rules.architecture, rules.batch_size
-    inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *rules.data.shape)}
+    architecture, batch = game.architecture, game.batch_size
+    inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *game.data.shape)}
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         for player, shape in inputs.items():
-            gan.initial_module(architecture, player, rules.data, seed=0)(torch.zeros(shape))
+            gan.initial_module(architecture, player, game.data, seed=0)(torch.zeros(shape))
     return counter.get_total_flops()

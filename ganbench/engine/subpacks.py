@@ -76,7 +76,7 @@ def release(device: torch.device) -> None:
 
 
 def fitting(
-    rules: Game, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
+    game: Game, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
 ) -> tuple[int, str]:
     """How many of the members fit into memory together, at least one, and why, in words; none where it is plain.
 
@@ -87,11 +87,11 @@ def fitting(
     if memory is None or len(members) == 1:
         return len(members), ""
     free = memory.free()
-    if len(members) * bound(rules, training, members[0]) <= SMALL * free:
+    if len(members) * bound(game, training, members[0]) <= SMALL * free:
         return len(members), ""
     few = members[:MEASURED]
     try:
-        each = memory.peak(lambda: _try_out(rules, training, few, device)) / len(few)
+        each = memory.peak(lambda: _try_out(game, training, few, device)) / len(few)
     except OutOfMemory:
         each = None
     release(device)
@@ -101,17 +101,17 @@ def fitting(
     return most, f"a run needs {gib(each)} of the {gib(free)} that are free"
 
 
-def bound(rules: Game, training: Training, member: Member) -> float:
+def bound(game: Game, training: Training, member: Member) -> float:
     """More bytes than a member can need: for all that is kept of its parameters, and a number for every floating-point
     operation of its networks, of which each gives at most one that a gradient needs again."""
-    parameters = sum(theta.numel() for theta in rules.start(member).values())
-    numbers = COPIES * parameters + fusing.forward_work(rules)
-    return training.dynamics.evaluations * numbers * training.dtype.itemsize
+    parameters = sum(theta.numel() for theta in game.start(member).values())
+    numbers = COPIES * parameters + fusing.forward_work(game)
+    return training.dynamics.gradients_per_step * numbers * training.dtype.itemsize
 
 
-def _try_out(rules: Game, training: Training, members: Sequence[Member], device: torch.device) -> None:
+def _try_out(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> None:
     # One step more than a chunk has: random numbers of the next are drawn while those of the last are still there.
-    train(rules, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
+    train(game, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
 
 
 def even(count: int, most: int) -> list[int]:

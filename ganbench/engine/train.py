@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series
 from ganbench.core.tree import Tree
-from ganbench.dynamics import Memories
+from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, Watch
 from ganbench.games import CHUNK, Game, Match, Member, Players
 
@@ -23,7 +23,7 @@ class Training:
     """How all members of a pack train, whatever they play."""
 
     dynamics: Any
-    update: Any
+    optimizer: Any
     steps: int
     dtype: torch.dtype
     snapshots: tuple[int, ...]  # steps after which the networks are kept; 0 is before the first
@@ -31,7 +31,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Standing:
+class TrainingProgress:
     """Where a pack stands between two chunks of steps."""
 
     step: int
@@ -73,13 +73,13 @@ def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
 
 
 def train(
-    rules: Game,
+    game: Game,
     training: Training,
     members: Sequence[Member],
     *,
     device: torch.device,
     resume: Tree | None = None,
-    at_chunk: Callable[[Standing], None] | None = None,
+    at_chunk: Callable[[TrainingProgress], None] | None = None,
 ) -> list[Tree]:
     """Train the members, fused.
 
@@ -99,9 +99,9 @@ def train(
         OutOfMemory: a step does not fit; all steps before it are in the error's state.
     """
     # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
-    dynamics, update = training.dynamics, training.update
-    everyone = match = Match(rules, members, device, training.dtype)
-    names = series(rules.players, rules.series)
+    dynamics, optimizer = training.dynamics, training.optimizer
+    everyone = match = Match(game, members, device, training.dtype)
+    names = series(game.players, game.series)
     runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
@@ -109,10 +109,10 @@ def train(
         rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
-            memories = dynamics.init(match, players, update)
-            _keep(runs, alive, dynamics.answer(players, memories), 0)
+            states = dynamics.init(match, players, optimizer)
+            _keep(runs, alive, dynamics.snapshot(players, states), 0)
         else:
-            start, alive, players, memories = _restore(runs, resume, device)
+            start, alive, players, states = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
         rate = rates[alive]
     if memory.lacking:
@@ -125,14 +125,14 @@ def train(
         end = min(start - start % CHUNK + CHUNK, training.steps)
         with Watch() as memory:
             for step in range(start, end):
-                batches = match.draw(step, dynamics.draws)
-                move = dynamics.step(match, players, memories, batches, update, rate)
+                batches = match.draw(step, dynamics.batches_per_step)
+                move = dynamics.step(match, players, states, batches, optimizer, rate)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in move.players.items()}
-                row = torch.stack([(move.seen | norms)[name] for name in names], dim=1)
+                row = torch.stack([(move.aux | norms)[name] for name in names], dim=1)
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.answer(move.players, move.memories), step + 1)
+                    _keep(runs, alive, dynamics.snapshot(move.players, move.states), step + 1)
                 rows.append(row)
-                players, memories = move.players, move.memories
+                players, states = move.players, move.states
 
         # What they recorded; a member with a number that is none has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
@@ -141,14 +141,14 @@ def train(
         staying = [place for place, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[place] for place in staying]
-            players, memories, rate = _select(players, memories, rate, staying)
+            players, states, rate = _select(players, states, rate, staying)
             match = everyone.select(alive) if alive else everyone
         start += len(rows)
         if memory.lacking and alive:
-            raise OutOfMemory(memory.lacking, _state(runs, start, alive, players, memories))
+            raise OutOfMemory(memory.lacking, _state(runs, start, alive, players, states))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, memories)
-            at_chunk(Standing(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
+            state = partial(_state, runs, start, alive, players, states)
+            at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     return [run.tree() for run in runs]
 
@@ -164,7 +164,7 @@ def part_of(state: Tree, members: range) -> Tree:
         "step": state["step"],
         "alive": [state["alive"][place] - members.start for place in places],
         "players": taken(state["players"]),
-        "memories": taken(state["memories"]),
+        "states": taken(state["states"]),
         "runs": {str(place): state["runs"][str(k)] for place, k in enumerate(members)},
     }
 
@@ -188,22 +188,20 @@ def _record(run: _Run, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, memories: Memories, rate: Tensor, places: list[int]) -> tuple[Players, Memories, Tensor]:
+def _select(players: Players, states: States, rate: Tensor, places: list[int]) -> tuple[Players, States, Tensor]:
     kept = {player: theta[places] for player, theta in players.items()}
-    remembered = {
-        player: {name: value[places] for name, value in memory.items()} for player, memory in memories.items()
-    }
+    remembered = {player: {name: value[places] for name, value in memory.items()} for player, memory in states.items()}
     return kept, remembered, rate[places]
 
 
-def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memories: Memories) -> Tree:
+def _state(runs: list[_Run], step: int, alive: list[int], players: Players, states: States) -> Tree:
     """All that is needed to go on, as arrays."""
     return {
         "step": step,
         "alive": list(alive),
         "players": {player: theta.cpu().numpy() for player, theta in players.items()},
-        "memories": {
-            player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in memories.items()
+        "states": {
+            player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in states.items()
         },
         "runs": {
             str(k): {
@@ -216,7 +214,7 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, memo
     }
 
 
-def _restore(runs: list[_Run], state: Tree, device: torch.device) -> tuple[int, list[int], Players, Memories]:
+def _restore(runs: list[_Run], state: Tree, device: torch.device) -> tuple[int, list[int], Players, States]:
     """Undo `_state`: fills the runs, and returns the step, who still trains, the players and the memories."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
@@ -230,4 +228,4 @@ def _restore(runs: list[_Run], state: Tree, device: torch.device) -> tuple[int, 
             for name, item in tree.items()
         }
 
-    return state["step"], list(state["alive"]), tensors(state["players"]), tensors(state["memories"])
+    return state["step"], list(state["alive"]), tensors(state["players"]), tensors(state["states"])

@@ -24,8 +24,8 @@ from ganbench.nn.sample import Sample
 
 Players = dict[str, Tensor]  # {player: (K, P)}
 Batch = dict[str, Tensor]  # the random numbers that one gradient may look at: {name: (K, ...)}
-Seen = dict[str, Tensor]  # {quantity: (K,)}
-Part = Any  # marks a field of a game that is another family's member, not an option
+Aux = dict[str, Tensor]  # {quantity: (K,)}
+Component = Any  # marks a field of a game that is another family's member, not an option
 
 CHUNK = 25  # steps whose random numbers are drawn together
 
@@ -43,7 +43,9 @@ class Game(ABC):
     """What a file of this family says of its game."""
 
     players: ClassVar[tuple[str, str]]  # their names; the discriminator, or the ascending player, first
-    takes: ClassVar[tuple[str, ...]] = ()  # families of parts that it is made of; read from the source, so a literal
+    components: ClassVar[
+        tuple[str, ...]
+    ] = ()  # families of parts that it is made of; read from the source, so a literal
     series: ClassVar[tuple[str, ...]] = ()  # what its losses see beside their value
 
     @property
@@ -64,7 +66,7 @@ class Game(ABC):
         return {}
 
     @abstractmethod
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         """Every member's loss of one player, (K,), and what is named in `series` if this player's loss sees it."""
 
     def project(self, player: str, theta: Tensor) -> Tensor:
@@ -84,8 +86,8 @@ class Adversarial(Game):
     players: ClassVar[tuple[str, str]] = ("discriminator", "generator")
     series: ClassVar[tuple[str, ...]] = ("real_output", "fake_output")
 
-    objective: Part
-    regularizer: Part
+    objective: Component
+    regularizer: Component
 
     @abstractmethod
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
@@ -109,7 +111,7 @@ class Adversarial(Game):
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
         return {f"noise.{name}": values for name, values in drawn.items()}
 
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         theta = players["discriminator"]
         noise = {name.removeprefix("noise."): values for name, values in batch.items() if name.startswith("noise.")}
 
@@ -122,7 +124,7 @@ class Adversarial(Game):
         fake = self.fake(player, players, batch)
         fake_logits = logits(fake, "fake")
         if player == "generator":
-            loss, seen = fake.mean(self.objective.generator(fake_logits)), {}
+            loss, aux = fake.mean(self.objective.generator(fake_logits)), {}
         else:
             real = self.real(players, batch)
             real_logits = logits(real, "real")
@@ -130,12 +132,12 @@ class Adversarial(Game):
             penalty = self.regularizer.penalty(judge, real, fake, noise)
             loss = loss if penalty is None else loss + penalty
             with torch.no_grad():
-                seen = {
+                aux = {
                     "real_output": real.mean(self.objective.output(real_logits)),
                     "fake_output": fake.mean(self.objective.output(fake_logits)),
                 }
         penalty = self.regularizer.weight_penalty(player, players[player])
-        return (loss if penalty is None else loss + penalty), seen
+        return (loss if penalty is None else loss + penalty), aux
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         return self.regularizer.project(player, theta)
@@ -167,31 +169,31 @@ class Match:
         members: who plays.
     """
 
-    def __init__(self, rules: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
-        self.rules, self.members, self.device, self.dtype = rules, tuple(members), device, dtype
-        self.players = rules.players
+    def __init__(self, game: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
+        self.game, self.members, self.device, self.dtype = game, tuple(members), device, dtype
+        self.players = game.players
         self._chunk: tuple[tuple[int, int], Batch] | None = None
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:
         """The names of each player's parameters."""
-        return self.rules.parameters
+        return self.game.parameters
 
     def init(self) -> Players:
         """Every member's first parameters, {player: (K, P)}."""
-        starts = [self.rules.start(member) for member in self.members]
+        starts = [self.game.start(member) for member in self.members]
         return {
             player: torch.stack([start[player] for start in starts]).to(self.device, self.dtype)
             for player in self.players
         }
 
-    def draw(self, step: int, draws: int) -> list[Batch]:
+    def draw(self, step: int, batches_per_step: int) -> list[Batch]:
         """The batches of a step, as many as the dynamics asks for. They are drawn a chunk of steps at a time."""
         chunk, offset = divmod(step, CHUNK)
-        if self._chunk is None or self._chunk[0] != (chunk, draws):
-            self._chunk = ((chunk, draws), self._sample(chunk, CHUNK * draws))
+        if self._chunk is None or self._chunk[0] != (chunk, batches_per_step):
+            self._chunk = ((chunk, batches_per_step), self._sample(chunk, CHUNK * batches_per_step))
         drawn = self._chunk[1]
-        here = range(offset * draws, (offset + 1) * draws)
+        here = range(offset * batches_per_step, (offset + 1) * batches_per_step)
         return [{name: values[:, i] for name, values in drawn.items()} for i in here]
 
     def _sample(self, chunk: int, count: int) -> Batch:
@@ -199,7 +201,7 @@ class Match:
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in self.members}
         places = {key: place for place, key in enumerate(first)}
-        drawn = [self.rules.sample(member, chunk, count, self.dtype) for member in first.values()]
+        drawn = [self.game.sample(member, chunk, count, self.dtype) for member in first.values()]
         stacked = {name: torch.stack([each[name] for each in drawn]).to(self.device) for name in drawn[0]}
         if len(first) == 1:
             return {name: values.expand(len(self.members), *values.shape[1:]) for name, values in stacked.items()}
@@ -207,14 +209,14 @@ class Match:
         whole = here == list(range(len(here)))
         return stacked if whole else {name: values[here] for name, values in stacked.items()}
 
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         """Every member's loss of one player, (K,), and what else was seen on the way."""
-        return self.rules.loss(player, players, batch)
+        return self.game.loss(player, players, batch)
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         """Where a player's parameters are put back to after each of its moves."""
-        return self.rules.project(player, theta)
+        return self.game.project(player, theta)
 
     def select(self, places: Sequence[int]) -> Match:
         """The same game among the members at these places; one may stand there more than once."""
-        return Match(self.rules, [self.members[k] for k in places], self.device, self.dtype)
+        return Match(self.game, [self.members[k] for k in places], self.device, self.dtype)

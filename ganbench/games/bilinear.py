@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
-from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
+from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Bilinear(Game):
     def start(self, member: Member) -> dict[str, Tensor]:
         return drawn_or_given(self.start_at, member, self.parameters)
 
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         x, y = players["x"], players["y"]
         value = (x * y * torch.tensor(self.singular_values, dtype=x.dtype, device=x.device)).sum(-1)
         return (-value if player == "x" else value), {}

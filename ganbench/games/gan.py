@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
-from ganbench.games import Adversarial, Batch, Member, Part
+from ganbench.games import Adversarial, Batch, Component, Member
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Sample
 
@@ -29,12 +29,12 @@ class GAN(Adversarial):
         batch_size: of real and of generated examples.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
+    components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
 
-    architecture: Part
-    data: Part
-    examples: Part
-    batch_size: Part
+    architecture: Component
+    data: Component
+    examples: Component
+    batch_size: Component
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -82,7 +82,7 @@ class GAN(Adversarial):
         return self.networks["generator"](theta, latent)
 
 
-def initial_module(architecture: Part, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
+def initial_module(architecture: Component, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
     """A player's network with the initial parameters of the run with this seed."""
     # Modules draw their initial parameters from the global stream; it is seeded for them and then put back.
     with torch.random.fork_rng(devices=[]):

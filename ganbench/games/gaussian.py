@@ -48,7 +48,7 @@ class GaussianGAN(Adversarial):
     clip: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     start_at: tuple[float, ...] = ()
 
-    takes: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+    components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     def __post_init__(self) -> None:
         weights = (self.w_d, self.w_g)

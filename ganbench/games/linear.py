@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
+from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Linear(Game):
     def start(self, member: Member) -> dict[str, Tensor]:
         return drawn_or_given(self.start_at, member, self.parameters)
 
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         a, b, c, d = self.matrix
         x, y = players["x"], players["y"]
         value = a / 2 * x.square() + b * x * y if player == "x" else c * x * y + d / 2 * y.square()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
-from ganbench.games import Batch, Game, Member, Players, Seen, drawn_or_given
+from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Quadratic(Game):
     def start(self, member: Member) -> dict[str, Tensor]:
         return drawn_or_given(self.start_at, member, self.parameters)
 
-    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Seen]:
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         point = torch.cat([players["x"], players["y"]], dim=1)
         curvatures = torch.tensor(self.curvatures, dtype=point.dtype, device=point.device)
         return (curvatures * point.square()).sum(-1) / 2, {}

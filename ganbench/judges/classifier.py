@@ -16,7 +16,7 @@ from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Judge, Look, Report, silent
+from ganbench.judges import Judge, JudgedExamples, Report, silent
 from ganbench.nn.network import Network
 
 BATCH = 64
@@ -49,8 +49,8 @@ class ClassifierJudge(Judge):
         return {"theta": Network.vector(module).numpy(), "shape": list(shape), "classes": classes}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
-        memory = self.untrained(examples)
-        module = self._restored(memory)
+        state = self.untrained(examples)
+        module = self._restored(state)
         random = torch.Generator().manual_seed(stream_seed(0, "judge"))
         images, labels = torch.from_numpy(examples.train), torch.from_numpy(examples.train_modes)
         optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
@@ -65,12 +65,12 @@ class ClassifierJudge(Judge):
             schedule.step()
             report(step, self.steps)
             if step * LOOKS // self.steps > (step - 1) * LOOKS // self.steps:
-                memory["theta"] = Network.vector(module).numpy()
-                accuracies.append(self._accuracy(memory, examples))
+                state["theta"] = Network.vector(module).numpy()
+                accuracies.append(self._accuracy(state, examples))
                 self._refuse_hopeless(accuracies, len(images))
                 if accuracies[-1] >= self.enough:
                     break
-        return memory | {"accuracy": accuracies[-1], "steps": step}
+        return state | {"accuracy": accuracies[-1], "steps": step}
 
     def _refuse_hopeless(self, accuracies: list[float], count: int) -> None:
         """Refuse to go on once so many held-out examples are wrong that what is left of training cannot mend it.
@@ -92,14 +92,14 @@ class ClassifierJudge(Judge):
                 f"on {history}). Check the labels, or give it more examples."
             )
 
-    def _accuracy(self, memory: Tree, examples: Examples) -> float:
-        return float(np.mean(self.look(memory, examples.heldout).mode == examples.heldout_modes))
+    def _accuracy(self, state: Tree, examples: Examples) -> float:
+        return float(np.mean(self.judge(state, examples.heldout).mode == examples.heldout_modes))
 
-    def look(self, memory: Tree, examples: np.ndarray) -> Look:
+    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
-            module = self._module(tuple(memory["shape"]), memory["classes"])
+            module = self._module(tuple(state["shape"]), state["classes"])
         body, head = Network(module[:-1]), module[-1]
-        theta = torch.from_numpy(memory["theta"])
+        theta = torch.from_numpy(state["theta"])
         weights = theta[body.size :]
         split = head.weight.numel()
         with torch.no_grad():
@@ -109,12 +109,12 @@ class ClassifierJudge(Judge):
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])
             probability, mode = logits.softmax(dim=1).max(dim=1)
         confident = (probability >= self.confidence).numpy()
-        return Look(examples, features.double().numpy(), mode.numpy(), confident, memory["classes"])
+        return JudgedExamples(examples, features.double().numpy(), mode.numpy(), confident, state["classes"])
 
-    def _restored(self, memory: Tree) -> nn.Sequential:
+    def _restored(self, state: Tree) -> nn.Sequential:
         """The classifier with the parameters that are remembered."""
-        module = self._module(tuple(memory["shape"]), memory["classes"])
-        nn.utils.vector_to_parameters(torch.from_numpy(memory["theta"].copy()), module.parameters())
+        module = self._module(tuple(state["shape"]), state["classes"])
+        nn.utils.vector_to_parameters(torch.from_numpy(state["theta"].copy()), module.parameters())
         return module
 
     def _module(self, shape: tuple[int, ...], classes: int) -> nn.Sequential:

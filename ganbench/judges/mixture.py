@@ -10,7 +10,7 @@ import numpy as np
 from ganbench.core.interval import Interval
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Judge, Look, Report, silent
+from ganbench.judges import Judge, JudgedExamples, Report, silent
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class MixtureJudge(Judge):
         return {"centres": examples.facts["centres"], "sigma": float(examples.facts["sigma"])}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
-        memory = self.untrained(examples)
-        seen = self.look(memory, examples.heldout)
-        return memory | {"accuracy": float(np.mean(seen.mode == examples.heldout_modes))}
+        state = self.untrained(examples)
+        seen = self.judge(state, examples.heldout)
+        return state | {"accuracy": float(np.mean(seen.mode == examples.heldout_modes))}
 
-    def look(self, memory: Tree, examples: np.ndarray) -> Look:
-        centres = memory["centres"]
+    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
+        centres = state["centres"]
         distance = np.linalg.norm(examples[:, None, :].astype(np.float64) - centres, axis=2)
         mode = distance.argmin(axis=1)
-        confident = distance[np.arange(len(mode)), mode] <= self.sigmas * memory["sigma"]
-        return Look(examples, examples.astype(np.float64), mode, confident, len(centres))
+        confident = distance[np.arange(len(mode)), mode] <= self.sigmas * state["sigma"]
+        return JudgedExamples(examples, examples.astype(np.float64), mode, confident, len(centres))

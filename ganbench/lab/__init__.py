@@ -6,10 +6,10 @@
     played.losses["x"]     # (members, steps + 1)
     played.frame()         # the same as a table
 
-Games, dynamics and base updates are the very objects that studies train with. They are given by name, as a mapping
+Games, dynamics and optimizers are the very objects that studies train with. They are given by name, as a mapping
 with options, `{"name": "consensus", "gamma": 0.5}`, as a label, `"consensus(gamma=0.5)"`, or as an object. Everything
 is computed for all members at once: seeds, starts, learning rates and real-valued options of the dynamics and of the
-base update may have one value for each member.
+optimizer may have one value for each member.
 
 Mistakes raise `ganbench.core.errors.GanbenchError`, which names the cause, the value received and what would be valid.
 """

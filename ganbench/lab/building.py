@@ -1,4 +1,4 @@
-"""From names to the objects that play: games, and the dynamics and base updates of their members."""
+"""From names to the objects that play: games, and the dynamics and optimizers of their members."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def game(
     """
     name, options = named("game", game)
     member = registry.find("game", name)
-    takes = member.constants.get("takes", ())
+    components = member.constants.get("components", ())
     place, precision = _device(device), _dtype(dtype)
     given = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
-    parts = {family: _of_game(member.name, takes, family, value) for family, value in given.items()}
+    parts = {family: _of_game(member.name, components, family, value) for family, value in given.items()}
     parts = {family: part for family, part in parts.items() if part is not None}
     for what, value in (("n_train", n_train), ("batch_size", batch_size)):
-        if value is not None and "dataset" not in takes:
+        if value is not None and "dataset" not in components:
             raise GanbenchError(f"{what}: the game {member.name!r} has no data set; drop it.")
     count = None
-    if "dataset" in takes:
+    if "dataset" in components:
         dataset = parts.pop("dataset")
         if why := parts["architecture"].supports(dataset.spec):
             raise GanbenchError(f"architecture: does not support this data set: {why}.")
@@ -70,19 +70,19 @@ def game(
         count = _n_train(n_train, len(examples))
         held = torch.from_numpy(examples).to(place, precision)
         parts |= {"data": dataset.spec, "examples": held, "batch_size": size}
-    rules = member.build(member.complete(options), **parts)
-    return Match(rules, [Member(seed, count, NO_RATE) for seed in _seeds(seeds)], place, precision)
+    game = member.build(member.complete(options), **parts)
+    return Match(game, [Member(seed, count, NO_RATE) for seed in _seeds(seeds)], place, precision)
 
 
-def _of_game(name: str, takes: Sequence[str], family: str, given: Part | None) -> Any:
+def _of_game(name: str, components: Sequence[str], family: str, given: Part | None) -> Any:
     """A part that a game is made of; None where it is made of none of the family."""
-    if family not in takes:
+    if family not in components:
         if given is not None:
-            raise GanbenchError(f"{family}: the game {name!r} has none; its parts: {', '.join(takes) or 'none'}.")
+            raise GanbenchError(f"{family}: the game {name!r} has none; its parts: {', '.join(components) or 'none'}.")
         return None
     value = PARTS[family][1] if given is None else given
     if value is None:
-        raise GanbenchError(f"{family}: is missing; the parts of the game {name!r}: {', '.join(takes)}.")
+        raise GanbenchError(f"{family}: is missing; the parts of the game {name!r}: {', '.join(components)}.")
     return part(family, value)
 
 
@@ -96,7 +96,7 @@ def part(family: str, given: Any) -> Any:
 
 
 def mover(family: str, given: Any, methods: Sequence[str]) -> tuple[Any, dict[str, np.ndarray]]:
-    """Dynamics or a base update, and those of its options that have a value for each member, {option: (count,)}.
+    """Dynamics or an optimizer, and those of its options that have a value for each member, {option: (count,)}.
 
     Args:
         given: its name, label, mapping or object.
@@ -137,7 +137,7 @@ def mover(family: str, given: Any, methods: Sequence[str]) -> tuple[Any, dict[st
 
 
 def with_options(part: Any, each: Mapping[str, np.ndarray], count: int, match: Match) -> Any:
-    """Dynamics or a base update with these options of `count` members, as tensors (count, 1)."""
+    """Dynamics or an optimizer with these options of `count` members, as tensors (count, 1)."""
     if not each:
         return part
     tensors = {

@@ -102,7 +102,7 @@ def spectral_radius(
     game: Part | Match,
     dynamics: Any = "simultaneous",
     *,
-    update: Any = "sgd",
+    optimizer: Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,
     at: Any = None,
 ) -> np.ndarray:
@@ -117,11 +117,11 @@ def spectral_radius(
     Raises:
         GanbenchError: as `lab.play`.
     """
-    return _at_point("update_map", game, at, dynamics, update, learning_rate).values["spectral_radius"]
+    return _at_point("update_map", game, at, dynamics, optimizer, learning_rate).values["spectral_radius"]
 
 
-def _at_point(instrument: str, game: Part | Match, at: Any, dynamics: Any, update: Any, rate: Any) -> Any:
+def _at_point(instrument: str, game: Part | Match, at: Any, dynamics: Any, optimizer: Any, rate: Any) -> Any:
     """What an instrument that looks at one point shows, as if the members had been left there."""
 
-    played = play(game, dynamics, update=update, learning_rate=rate, steps=0, start=at)
+    played = play(game, dynamics, optimizer=optimizer, learning_rate=rate, steps=0, start=at)
     return played.measure(instrument)

@@ -119,7 +119,7 @@ def draw_field(field: Field, path: str | Path) -> Path:
 
 
 def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
-    every = starts.parameter_names(match.rules)
+    every = starts.parameter_names(match.game)
     places = [every.index(name) for name in names]
     base = join(starts.at(match, at, "at")).clone()
     base[:, places] = 0
@@ -131,7 +131,7 @@ def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
 def _names(match: Match, given: Sequence[str] | None) -> tuple[str, str]:
     if given is not None and (isinstance(given, str) or len(given) != 2 or not all(given)):
         raise GanbenchError(f"parameters must be the names of two, but is {given!r}.")
-    return plane_names(match.rules, *(given or ("", "")))
+    return plane_names(match.game, *(given or ("", "")))
 
 
 def _range(axis: str, given: Any) -> Range:

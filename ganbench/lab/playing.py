@@ -22,7 +22,7 @@ def play(
     game: Part | Match,
     dynamics: Part | Dynamics = "simultaneous",
     *,
-    update: Part | Any = "sgd",
+    optimizer: Part | Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,
     steps: int = 100,
     start: Any = None,
@@ -39,7 +39,7 @@ def play(
         game: its name, label or mapping, or what `lab.game` made.
         dynamics: its name, label, mapping or object. Real-valued options may be lists, with a value for each member:
             `{"name": "consensus", "gamma": [0.1, 1.0]}`.
-        update: the base update, in the same way.
+        optimizer: the optimizer, in the same way.
         learning_rate: of both players; positive.
         steps: how many to take.
         start: the parameters (P,), or (members, P); or by name: `{"x": 2.0, "y": [0.5, 1.0]}`. Without one, members
@@ -53,11 +53,11 @@ def play(
     """
     match = _match(game, seeds)
     dynamics, own = building.mover("dynamics", dynamics, ("init", "step", "answer"))
-    update, updates_own = building.mover("update", update, ("init", "step"))
+    optimizer, optimizer_own = building.mover("optimizer", optimizer, ("init", "step"))
     rates = building.numbers("learning_rate", learning_rate)
     if (rates <= 0).any():
         raise GanbenchError(f"learning_rate must be positive, but is {rates[rates <= 0][0]:g}.")
-    points = None if start is None else starts.points(match.rules, start)
+    points = None if start is None else starts.points(match.game, start)
     _whole("steps", steps, 0)
     _whole("keep", keep, 1)
 
@@ -67,10 +67,10 @@ def play(
             "starts": 1 if points is None else len(points),
             "learning rates": len(rates),
             **{f"values of the dynamics' {name}": len(values) for name, values in own.items()},
-            **{f"values of the update's {name}": len(values) for name, values in updates_own.items()},
+            **{f"values of the optimizer's {name}": len(values) for name, values in optimizer_own.items()},
         }
     )
-    names = starts.parameter_names(match.rules)
+    names = starts.parameter_names(match.game)
     looks = -(-steps // keep) + 1
     if count * looks * len(names) > LARGEST:
         raise GanbenchError(
@@ -80,19 +80,21 @@ def play(
     looked = np.append(np.arange(0, steps, keep), steps)
     match = match.select([0] * count) if len(match.members) == 1 else match
     dynamics = building.with_options(dynamics, own, count, match)
-    update = building.with_options(update, updates_own, count, match)
+    optimizer = building.with_options(optimizer, optimizer_own, count, match)
     rates = np.broadcast_to(rates, count).copy()
     players = starts.at(match, points)
     rate = torch.as_tensor(rates, dtype=match.dtype, device=match.device)[:, None]
-    trajectory, losses = _walk(match, dynamics, update, players, rate, looked, progress)
+    trajectory, losses = _walk(match, dynamics, optimizer, players, rate, looked, progress)
     seeds_of = np.array([member.seed for member in match.members])
-    return Trajectory(trajectory, losses, looked, names, rates, seeds_of, dynamics.evaluations, match, dynamics, update)
+    return Trajectory(
+        trajectory, losses, looked, names, rates, seeds_of, dynamics.gradients_per_step, match, dynamics, optimizer
+    )
 
 
 def _walk(
     match: Match,
     dynamics: Any,
-    update: Any,
+    optimizer: Any,
     players: Players,
     rate: torch.Tensor,
     looked: np.ndarray,
@@ -102,19 +104,19 @@ def _walk(
     size = sum(len(names) for names in match.parameters.values())
     trajectory = np.empty((len(match.members), len(looked), size))
     losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
-    memories = dynamics.init(match, players, update)
+    states = dynamics.init(match, players, optimizer)
     last, place = int(looked[-1]), 0
     for step in range(last + 1):
-        batches = match.draw(step, dynamics.draws)
+        batches = match.draw(step, dynamics.batches_per_step)
         if step == looked[place]:
-            here = {player: theta.detach() for player, theta in dynamics.answer(players, memories).items()}
+            here = {player: theta.detach() for player, theta in dynamics.snapshot(players, states).items()}
             trajectory[:, place] = torch.cat([here[player] for player in match.players], dim=1).cpu().numpy()
             for player, values in losses.items():
                 values[:, place] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
             place += 1
         if step < last:
-            move = dynamics.step(match, players, memories, batches, update, rate)
-            players, memories = move.players, move.memories
+            move = dynamics.step(match, players, states, batches, optimizer, rate)
+            players, states = move.players, move.states
         if progress is not None and (step % CHUNK == 0 or step == last):
             progress(step)
     return trajectory, losses

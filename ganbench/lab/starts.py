@@ -16,12 +16,12 @@ from ganbench.lab.building import real_array
 SHOWN = 12  # parameter names that an error lists
 
 
-def parameter_names(rules: Game) -> tuple[str, ...]:
+def parameter_names(game: Game) -> tuple[str, ...]:
     """All parameters, in their order: the first player's, then the second's."""
-    return tuple(name for player in rules.players for name in rules.parameters[player])
+    return tuple(name for player in game.players for name in game.parameters[player])
 
 
-def points(rules: Game, given: Any, what: str = "start") -> np.ndarray:
+def points(game: Game, given: Any, what: str = "start") -> np.ndarray:
     """Points of a game as (count, P) float64.
 
     Args:
@@ -30,7 +30,7 @@ def points(rules: Game, given: Any, what: str = "start") -> np.ndarray:
     Raises:
         GanbenchError: there are not P finite numbers to a point, or a name is none of the game's parameters.
     """
-    names = parameter_names(rules)
+    names = parameter_names(game)
     if isinstance(given, Mapping):
         given = _columns(names, given, what)
     values = real_array(given, f"{what} must be {_listed(names)}, or rows of these")
@@ -47,16 +47,16 @@ def points(rules: Game, given: Any, what: str = "start") -> np.ndarray:
 
 def players(match: Match, values: np.ndarray) -> Players:
     """Points (K, P) as players."""
-    rules = match.rules
+    game = match.game
     theta = torch.tensor(values, dtype=match.dtype, device=match.device)
-    sizes = [len(rules.parameters[player]) for player in rules.players]
-    return {name: part.clone() for name, part in zip(rules.players, theta.split(sizes, dim=1), strict=True)}
+    sizes = [len(game.parameters[player]) for player in game.players]
+    return {name: part.clone() for name, part in zip(game.players, theta.split(sizes, dim=1), strict=True)}
 
 
 def first(match: Match) -> Players:
     """Where the game's own rules have every member start; members of one seed are drawn once."""
     distinct = {member: place for place, member in enumerate(dict.fromkeys(match.members))}
-    drawn = Match(match.rules, list(distinct), match.device, match.dtype).init()
+    drawn = Match(match.game, list(distinct), match.device, match.dtype).init()
     which = [distinct[member] for member in match.members]
     return {player: theta[which] for player, theta in drawn.items()}
 
@@ -69,7 +69,7 @@ def at(match: Match, given: Any | None, what: str = "start") -> Players:
     """
     if given is None:
         return first(match)
-    values = points(match.rules, given, what)
+    values = points(match.game, given, what)
     count = len(match.members)
     if len(values) not in (1, count):
         raise GanbenchError(

@@ -154,7 +154,7 @@ def members_table(played: Trajectory) -> Table:
 def verdict(played: Trajectory) -> str:
     """What became of the members, in one line."""
     radius, growth, diverged = played.radius, played.growth, played.diverged
-    off, cost = diverged >= 0, f"{played.evaluations} gradients a step"
+    off, cost = diverged >= 0, f"{played.gradients_per_step} gradients a step"
     if len(radius) == 1:
         went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {played.steps[-1]:,} steps"
         if off[0]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.diagnostics import Played, Reading
+from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.games import Match
 from ganbench.lab import building, starts
 from ganbench.lab.building import Part
@@ -31,7 +31,7 @@ class Trajectory:
         parameters: names, in the order of the last axis of `trajectory`.
         learning_rate, seed: of the members, (K,).
         evaluations: gradients of one player's loss that one step costs, by which dynamics are compared fairly.
-        match, dynamics, update: the objects that played.
+        match, dynamics, optimizer: the objects that played.
     """
 
     trajectory: np.ndarray
@@ -40,10 +40,10 @@ class Trajectory:
     parameters: tuple[str, ...]
     learning_rate: np.ndarray
     seed: np.ndarray
-    evaluations: int
+    gradients_per_step: int
     match: Match
     dynamics: Any
-    update: Any
+    optimizer: Any
 
     def __repr__(self) -> str:
         members, looks, size = self.trajectory.shape
@@ -90,7 +90,7 @@ class Trajectory:
         table.insert(1, "step", np.tile(self.steps, members))
         return table
 
-    def measure(self, instrument: Part | Any) -> Reading:
+    def measure(self, instrument: Part | Any) -> DiagnosticResult:
         """What an instrument of `ganbench/diagnostics` shows of these paths.
 
         Args:
@@ -100,10 +100,10 @@ class Trajectory:
             GanbenchError: there is no such instrument, or it cannot look at this game.
         """
         looking = building.part("diagnostic", instrument)
-        if why := looking.supports(self.match.rules):
+        if why := looking.supports(self.match.game):
             raise GanbenchError(f"{instrument!r} cannot look at this game: {why}.")
         path = np.where(np.isfinite(self.trajectory).all(-1, keepdims=True), self.trajectory, np.nan)
         players = starts.players(self.match, path.reshape(-1, path.shape[2]))
         paths = {player: theta.reshape(*path.shape[:2], -1) for player, theta in players.items()}
         rate = torch.as_tensor(self.learning_rate, dtype=self.match.dtype, device=self.match.device)[:, None]
-        return looking.measure(Played(self.match, self.dynamics, self.update, rate, self.steps, paths))
+        return looking.measure(Trajectories(self.match, self.dynamics, self.optimizer, rate, self.steps, paths))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 
@@ -31,8 +31,8 @@ class FCD(Metric):
     def supports(self, data: DataSpec) -> str | None:
         return None
 
-    def reference(self, real: Look) -> Moments:
+    def reference(self, real: JudgedExamples) -> Moments:
         return moments(real.features)
 
-    def score(self, generated: Look, reference: Moments) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
         return {"fcd": frechet_distance(moments(generated.features), reference)}

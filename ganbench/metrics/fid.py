@@ -15,7 +15,7 @@ from torch import nn
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 from ganbench.metrics._frechet import Moments, frechet_distance, moments
 
@@ -43,10 +43,10 @@ class FID(Metric):
             return "FID is for grey or colour images with values in [-1, 1]"
         return None
 
-    def reference(self, real: Look) -> Moments:
+    def reference(self, real: JudgedExamples) -> Moments:
         return moments(_features(real.examples))
 
-    def score(self, generated: Look, reference: Moments) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
         return {"fid": frechet_distance(moments(_features(generated.examples)), reference)}
 
 

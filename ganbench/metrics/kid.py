@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 from ganbench.metrics._mmd import Sums, sums, unbiased_mmd2
 
@@ -38,8 +38,8 @@ class KID(Metric):
     def supports(self, data: DataSpec) -> str | None:
         return None
 
-    def reference(self, real: Look) -> Sums:
+    def reference(self, real: JudgedExamples) -> Sums:
         return sums(real.features)
 
-    def score(self, generated: Look, reference: Sums) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: Sums) -> dict[str, float]:
         return {"kid": unbiased_mmd2(sums(generated.features), reference)}

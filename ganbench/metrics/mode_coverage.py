@@ -11,7 +11,7 @@ import numpy as np
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 
 
@@ -78,11 +78,11 @@ class ModeCoverage(Metric):
     def supports(self, data: DataSpec) -> str | None:
         return None
 
-    def reference(self, real: Look) -> np.ndarray:
+    def reference(self, real: JudgedExamples) -> np.ndarray:
         """Share of every mode in the real examples, (modes,)."""
         return np.bincount(real.mode, minlength=real.modes) / len(real.mode)
 
-    def score(self, generated: Look, reference: np.ndarray) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: np.ndarray) -> dict[str, float]:
         n, modes = len(generated.mode), generated.modes
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
         share = np.bincount(generated.mode, minlength=modes) / n

@@ -10,7 +10,7 @@ from scipy.stats import wasserstein_distance
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.judges import Look
+from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 
 
@@ -36,9 +36,9 @@ class Wasserstein(Metric):
             return "the Wasserstein distance is computed for points on the line only, examples of shape (1,)"
         return None
 
-    def reference(self, real: Look) -> np.ndarray:
+    def reference(self, real: JudgedExamples) -> np.ndarray:
         """The real points, (n,)."""
         return real.examples[:, 0].astype(np.float64)
 
-    def score(self, generated: Look, reference: np.ndarray) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: np.ndarray) -> dict[str, float]:
         return {"wasserstein": float(wasserstein_distance(generated.examples[:, 0].astype(np.float64), reference))}

@@ -48,27 +48,27 @@ def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[Fixed]:
     corners = torch.stack([motion[:, :-1, :-1], motion[:, 1:, :-1], motion[:, :-1, 1:], motion[:, 1:, 1:]])
     turns = ((corners.amin(0) <= 0) & (corners.amax(0) >= 0)).all(-1)
     places, row, column = turns.nonzero(as_tuple=True)
-    at, value, slope, found = _newton(plane, places, (grid[:-1, :-1] + cell / 2)[row, column], cell)
+    at, value, grad, found = _newton(plane, places, (grid[:-1, :-1] + cell / 2)[row, column], cell)
     speeds = motion.norm(dim=-1).flatten(1)
     # A residual is small or not against the motion elsewhere in the plane, where there is one.
     usual = torch.where(speeds.isfinite(), speeds, torch.nan).nanmedian(1).values
     small = value.norm(dim=1) <= 1e-6 * usual[places]
-    flat = (slope == 0).all(2).all(1)  # the inside of a region at rest, which is no point
+    flat = (grad == 0).all(2).all(1)  # the inside of a region at rest, which is no point
     keep = found & small & ~flat
-    kept = [array[keep].cpu().double().numpy() for array in (places, at, slope)]
+    kept = [array[keep].cpu().double().numpy() for array in (places, at, grad)]
     return [_distinct(*(array[kept[0] == k] for array in kept[1:]), cell) for k in range(plane.members)]
 
 
 def _newton(plane: Plane, places: Tensor, start: Tensor, cell: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Newton's method for `inside` = 0 from (M, 2), with steps of at most a cell: where it led, the motion and the
     Jacobian there, and whether it came to rest within a cell of its start, (M,)."""
-    at, value, slope = start.clone(), torch.zeros_like(start), start.new_zeros(len(start), 2, 2)
+    at, value, grad = start.clone(), torch.zeros_like(start), start.new_zeros(len(start), 2, 2)
     found = torch.zeros_like(places, dtype=torch.bool)
     active = torch.arange(len(places), device=places.device)
     for _ in range(ITERATIONS):
         value[active] = plane.inside(places[active], at[active])
-        slope[active] = plane.jacobian(places[active], at[active])
-        step = _least_squares(slope[active], -value[active])
+        grad[active] = plane.jacobian(places[active], at[active])
+        step = _least_squares(grad[active], -value[active])
         length = step.norm(dim=1)
         rests = length <= cell * torch.finfo(at.dtype).eps ** 0.5
         found[active[rests]] = True
@@ -79,7 +79,7 @@ def _newton(plane: Plane, places: Tensor, start: Tensor, cell: float) -> tuple[T
         at[active] = ahead[goes_on]
         if not len(active):
             break
-    return at, value, slope, found
+    return at, value, grad, found
 
 
 def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:
@@ -92,16 +92,16 @@ def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:
     return torch.stack([d * r[:, 0] - b * r[:, 1], a * r[:, 1] - b * r[:, 0]], dim=1) / determinant
 
 
-def _distinct(at: np.ndarray, slopes: np.ndarray, cell: float) -> Fixed:
+def _distinct(at: np.ndarray, gradients: np.ndarray, cell: float) -> Fixed:
     """Fixed points (n, 2) with their Jacobians (n, 2, 2), each once, by x and then by y."""
     kept: list[int] = []
     for i, point in enumerate(at):
         if all(np.abs(point - at[j]).max() > 1e-3 * cell for j in kept):
             kept.append(i)
-    at, slopes = at[kept], slopes[kept]
+    at, gradients = at[kept], gradients[kept]
     coarse = np.round(at / cell, 4) + 0.0
     order = np.lexsort((coarse[:, 1], coarse[:, 0]))
-    return Fixed(at[order], classify(slopes[order]))
+    return Fixed(at[order], classify(gradients[order]))
 
 
 def classify(jacobian: np.ndarray) -> np.ndarray:

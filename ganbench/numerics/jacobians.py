@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Played
-from ganbench.dynamics import field
+from ganbench.diagnostics import Trajectories
+from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Batch, Match, Players
 
 LARGEST = 3000  # parameters up to which J is written out: 72 MB a member, and a minute for its eigenvalues
@@ -86,9 +86,11 @@ class Point:
                 self.places[at : at + together],
             )
 
-    def field(self) -> Tensor:
+    def simultaneous_gradient(self) -> Tensor:
         """F, mean over the batches, (k, P)."""
-        return torch.stack([join(field(self.match, self.players, batch).slopes) for batch in self.batches]).mean(0)
+        return torch.stack(
+            [join(simultaneous_gradient(self.match, self.players, batch).gradients) for batch in self.batches]
+        ).mean(0)
 
     def jacobian(self) -> Tensor:
         """J, mean over the batches, (k, P, P), in double precision."""
@@ -98,7 +100,7 @@ class Point:
         return mean
 
 
-def point(played: Played, at: int | Literal["start", "end", "origin"], batches: int = 1) -> Point | None:
+def point(played: Trajectories, at: int | Literal["start", "end", "origin"], batches: int = 1) -> Point | None:
     """Where the runs are at a snapshot, with the first batches of training to look with; at `origin`, all parameters
     are 0. None if no member has numbers there."""
     place = {"start": 0, "origin": 0, "end": -1}.get(at, at)
@@ -108,12 +110,12 @@ def point(played: Played, at: int | Literal["start", "end", "origin"], batches: 
     places = np.flatnonzero(join(players).isfinite().all(1).cpu().numpy())
     if not len(places):
         return None
-    drawn = draws(played.match, played.dynamics.draws, batches)
+    drawn = batches_per_step(played.match, played.dynamics.batches_per_step, batches)
     match = played.match.select([int(place) for place in places])
     return Point(match, chosen(players, places), [chosen(batch, places) for batch in drawn], places)
 
 
-def draws(match: Match, a_step: int, count: int) -> list[Batch]:
+def batches_per_step(match: Match, a_step: int, count: int) -> list[Batch]:
     """The first `count` batches of training, for dynamics that use `a_step` of them in a step."""
     drawn: list[Batch] = []
     step = 0
@@ -135,8 +137,8 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
             f"the game has {count} parameters: its Jacobian is written out up to {LARGEST} of them; "
             "beyond, use products with it (set the instrument's option 'exact' lower)."
         )
-    here = field(match, players, batch, differentiable=True)
-    theta = join(here.slopes)
+    here = simultaneous_gradient(match, players, batch, differentiable=True)
+    theta = join(here.gradients)
     if not theta.requires_grad:  # a field that is the same everywhere
         return theta.new_zeros(*theta.shape, count)
     rows = []
@@ -149,8 +151,8 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
 
 def products(match: Match, players: Players, batch: Batch) -> tuple[Product, Product]:
     """J and its transpose at a point as functions v -> J v and v -> J^T v of directions (K, P)."""
-    here = field(match, players, batch, differentiable=True)
-    still = not any(slope.requires_grad for slope in here.slopes.values())
+    here = simultaneous_gradient(match, players, batch, differentiable=True)
+    still = not any(grad.requires_grad for grad in here.gradients.values())
 
     def product(transposed: bool) -> Product:
         def apply(v: Tensor) -> Tensor:

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.diagnostics import Played, Reading
-from ganbench.dynamics import field
+from ganbench.diagnostics import DiagnosticResult, Trajectories
+from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Batch, Game, Match
 from ganbench.numerics.jacobians import join, products, split
 
 PIECE = 2**17  # numbers that one fused piece may have in a tensor: pieces that fit the cache are also the fastest
 NODES = 500  # taken to stand for a distribution where no examples do
 
-Look = Callable[[Match, Tensor, Batch, Tensor], Tensor]
+JudgedExamples = Callable[[Match, Tensor, Batch, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Plane:
         found = look(places, grid.reshape(-1, 2).repeat(self.members, 1))
         return found.reshape(self.members, *grid.shape[:-1], *found.shape[1:])
 
-    def evaluate(self, look: Look, places: Tensor, at: Tensor) -> Tensor:
+    def evaluate(self, look: JudgedExamples, places: Tensor, at: Tensor) -> Tensor:
         """What `look` sees, (M, ...), mean over the shifts; it is given a match among M members, their parameters (M,
         P), their batch and their axes."""
         at = at.to(self.base)
@@ -81,7 +81,7 @@ class Plane:
         each = self._fused(look, places.repeat_interleave(count), shifted)
         return each.reshape(len(places), count, *each.shape[1:]).mean(1)
 
-    def _fused(self, look: Look, places: Tensor, at: Tensor) -> Tensor:
+    def _fused(self, look: JudgedExamples, places: Tensor, at: Tensor) -> Tensor:
         found = []
         for here, there in zip(*(each.split(piece(self.match, self.batch)) for each in (places, at)), strict=True):
             axes = self.axes[here]
@@ -92,24 +92,26 @@ class Plane:
 
 def motion(match: Match, theta: Tensor, batch: Batch) -> Tensor:
     """-F at the parameters (M, P), whole vectors (M, P)."""
-    slopes = field(match, split(match, theta), batch).slopes
-    return -join({player: slopes[player] for player in match.players})
+    gradients = simultaneous_gradient(match, split(match, theta), batch).gradients
+    return -join({player: gradients[player] for player in match.players})
 
 
 def piece(match: Match, batch: Batch) -> int:
     """How many members of a fused pack fit into one piece, given what one of them has to hold."""
     # A network's parameters are read once, while examples pass through many operations that each keep theirs.
     width = max(16, sum(len(names) for names in match.parameters.values()) // 8)
-    if isinstance(match.rules, Adversarial) and not batch:  # no examples are drawn: expectations are by quadrature
+    if isinstance(match.game, Adversarial) and not batch:  # no examples are drawn: expectations are by quadrature
         width = max(width, NODES)
     return max(1, PIECE // max([width, *(values[0].numel() for values in batch.values())]))
 
 
-def look_once(played: Played, look: Callable[[Played], Reading], by_rate: bool) -> Reading:
+def look_once(
+    played: Trajectories, look: Callable[[Trajectories], DiagnosticResult], by_rate: bool
+) -> DiagnosticResult:
     """What an instrument reads, looking only once at members who play the same: all those of a game without random
     numbers, or `by_rate` those of one learning rate."""
     match, batch = played.match, played.batch()
-    parts = (played.dynamics, played.update)
+    parts = (played.dynamics, played.optimizer)
     if by_rate and any(isinstance(value, Tensor) for part in parts for value in vars(part).values()):
         raise GanbenchError("this instrument plays on with one value of every option; play each value apart.")
     random = any(not torch.equal(values, values[:1].expand_as(values)) for values in batch.values())
@@ -125,7 +127,9 @@ def look_once(played: Played, look: Callable[[Played], Reading], by_rate: bool) 
             path={player: theta[first] for player, theta in played.path.items()},
         )
     )
-    return Reading(*({name: each[which] for name, each in part.items()} for part in (reading.values, reading.arrays)))
+    return DiagnosticResult(
+        *({name: each[which] for name, each in part.items()} for part in (reading.values, reading.arrays))
+    )
 
 
 def seats(batch: Batch, places: Tensor) -> Batch:
@@ -134,7 +138,7 @@ def seats(batch: Batch, places: Tensor) -> Batch:
 
 
 def coordinate_plane(
-    played: Played, x: str, y: str, at: Literal["start", "end"], shifts: Tensor | None = None
+    played: Trajectories, x: str, y: str, at: Literal["start", "end"], shifts: Tensor | None = None
 ) -> Plane:
     """The plane of two parameters, in which the others stay where the run started or ended.
 
@@ -142,8 +146,8 @@ def coordinate_plane(
         GanbenchError: the game has no parameter of that name, or both are the same.
     """
     match = played.match
-    names = parameter_names(match.rules)
-    places = [names.index(name) for name in plane_names(match.rules, x, y)]
+    names = parameter_names(match.game)
+    places = [names.index(name) for name in plane_names(match.game, x, y)]
     base = played.trajectory[:, 0 if at == "start" else -1].detach().clone()
     base[:, places] = 0
     axes = base.new_zeros(len(base), 2, len(names))
@@ -151,21 +155,21 @@ def coordinate_plane(
     return Plane(match, played.batch(), base, axes, shifts)
 
 
-def plane_names(rules: Game, x: str, y: str) -> tuple[str, str]:
+def plane_names(game: Game, x: str, y: str) -> tuple[str, str]:
     """The two parameters that span a plane: those named, and for an empty name the first of its player."""
-    first, second = rules.players
-    chosen = (x or rules.parameters[first][0], y or rules.parameters[second][0])
+    first, second = game.players
+    chosen = (x or game.parameters[first][0], y or game.parameters[second][0])
     for name in chosen:
-        if name not in parameter_names(rules):
-            raise GanbenchError(unknown("parameter", name, parameter_names(rules)[:20]))
+        if name not in parameter_names(game):
+            raise GanbenchError(unknown("parameter", name, parameter_names(game)[:20]))
     if chosen[0] == chosen[1]:
         raise GanbenchError(f"a plane needs two parameters, but both are {chosen[0]!r}; name another as 'x' or as 'y'.")
     return chosen
 
 
-def parameter_names(rules: Game) -> list[str]:
+def parameter_names(game: Game) -> list[str]:
     """All parameters, in the order in which they are stacked."""
-    return [name for player in rules.players for name in rules.parameters[player]]
+    return [name for player in game.players for name in game.parameters[player]]
 
 
 def check_square(diagnostic: str, low: float, high: float) -> None:

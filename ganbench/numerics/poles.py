@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.diagnostics import Played
+from ganbench.diagnostics import Trajectories
 from ganbench.games import Game
 from ganbench.numerics.fixed_points import SADDLE, STABLE_FOCUS, STABLE_NODE, classify
 from ganbench.numerics.plane_fields import coordinate_plane
@@ -18,19 +18,19 @@ COUNTED = 200  # samples up to which they are searched
 POLAR = ("gaussian", "gaussian_half")  # discriminators of the game 'gaussian' that reach 1
 
 
-def options_of(rules: Game) -> dict[str, Any]:
+def options_of(game: Game) -> dict[str, Any]:
     """A game's options and parts by name."""
-    return {each.name: getattr(rules, each.name) for each in dataclasses.fields(rules)}
+    return {each.name: getattr(game, each.name) for each in dataclasses.fields(game)}
 
 
-def zeros_between_poles(played: Played) -> np.ndarray:
+def zeros_between_poles(played: Trajectories) -> np.ndarray:
     """Zeros, saddles and stable fixed points of a sampled field between its poles, (K, 3); NaN for other games.
 
     The generator's motion in the plane b depends on m = w_d b_g + b_d alone, and with a discriminator that reaches 1 it
     has a pole wherever m = -w_d w_g z_i for a latent point z_i. Between each two it changes sign once, which is found
     by bisection; there the discriminator's own motion, linear in b_d for a Gaussian, says how large b_d is.
     """
-    count, options = len(played.match.members), options_of(played.match.rules)
+    count, options = len(played.match.members), options_of(played.match.game)
     samples = options.get("samples", 0)
     polar = options.get("plane") == "b" and options["discriminator"] in POLAR and not options["clip"]
     if not polar or not 1 < samples <= COUNTED:

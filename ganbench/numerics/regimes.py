@@ -19,7 +19,7 @@ ENDLESS = 1.25  # a drift whose speed falls like 1 / steps^p goes on for ever if
 
 
 @dataclass(frozen=True)
-class Dynamics:
+class OrbitStatistics:
     """How one run moved over the part of its training that is looked at, cut into quarters.
 
     Args:
@@ -69,7 +69,7 @@ class Dynamics:
         return self.speeding > -RESOLVED or self.speeding > earlier * (1 + slowing) / 2
 
 
-def regime(motion: Dynamics, largest: float, low: float, high: float) -> int:
+def regime(orbit: OrbitStatistics, largest: float, low: float, high: float) -> int:
     """Where a run is going: 0 a fixed point, 1 a cycle, 2 chaos, 3 off to infinity.
 
     In this order:
@@ -85,25 +85,25 @@ def regime(motion: Dynamics, largest: float, low: float, high: float) -> int:
        an attracting one of a map.
 
     Args:
-        motion: of the run.
+        orbit: of the run.
         largest, low, high: its largest exponent per step, with its interval.
     """
-    gained = largest * motion.steps
+    gained = largest * orbit.steps
     quarter = gained / 4  # what the speed would gain from one quarter to the next, if it grew as distances do
-    if motion.left:
+    if orbit.left:
         return RUN_OFF
-    if motion.top_speed == 0 or motion.last_speed <= STOPPED * motion.top_speed:
+    if orbit.top_speed == 0 or orbit.last_speed <= STOPPED * orbit.top_speed:
         return FIXED_POINT
-    if low > 0 and gained > RESOLVED and motion.speeding >= quarter / 2:
+    if low > 0 and gained > RESOLVED and orbit.speeding >= quarter / 2:
         return RUN_OFF
-    meeting = high < 0 and gained < -RESOLVED and motion.speeding <= quarter / 2
-    if meeting and (gained < -CERTAIN or not motion.endless):
+    meeting = high < 0 and gained < -RESOLVED and orbit.speeding <= quarter / 2
+    if meeting and (gained < -CERTAIN or not orbit.endless):
         return FIXED_POINT
-    if motion.drifts:
-        return RUN_OFF if motion.endless else FIXED_POINT
+    if orbit.drifts:
+        return RUN_OFF if orbit.endless else FIXED_POINT
     if low > 0 and gained > CERTAIN:
         return CHAOS
-    if high < 0 and gained < -CERTAIN and motion.noisy:
+    if high < 0 and gained < -CERTAIN and orbit.noisy:
         return FIXED_POINT
     return CYCLE
 
@@ -146,17 +146,17 @@ class Track:
         good = lives[k] & np.isfinite(rates[k]).all(1)
         return rates[k, : len(good) if good.all() else int(good.argmin())]
 
-    def motion(self, k: int, noisy: bool) -> Dynamics:
+    def orbit(self, k: int, noisy: bool) -> OrbitStatistics:
         lives, speeds, _ = self._stacked()
         own, steps = speeds[k], self._count - self._first
         if len(own) < self._count or not lives[k].all():
             nan = float("nan")
-            return Dynamics(steps, self._first, (nan, nan, nan), nan, nan, nan, nan, noisy, True)
+            return OrbitStatistics(steps, self._first, (nan, nan, nan), nan, nan, nan, nan, noisy, True)
         quarters = np.array_split(own[self._first :], 4)[1:]
         along = own[self._middle :].sum()
         across = float((self._last[k] - self._at_middle[k]).norm())
         ways = self._at_late[k] - self._at_middle[k], self._last[k] - self._at_late[k]
-        return Dynamics(
+        return OrbitStatistics(
             steps=steps,
             before=self._first,
             speed=tuple(float(part.mean()) if len(part) else 0.0 for part in quarters),

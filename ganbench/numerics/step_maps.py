@@ -1,6 +1,6 @@
 """What the instruments share: the training step as a map from one vector to the next, players and memories together.
 
-Where a step leads depends on the players and on whatever the base update and the dynamics remember: the state of the
+Where a step leads depends on the players and on whatever the optimizer and the dynamics remember: the state of the
 map is all of it. Instruments differentiate the map by finite differences, so it is evaluated in double precision
 whatever the precision of training, many nearby states at once as members of one pack.
 """
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Played
-from ganbench.dynamics import Memories
+from ganbench.diagnostics import Trajectories
+from ganbench.dynamics import States
 from ganbench.games import Batch, Match, Players
 from ganbench.numerics.jacobians import split
 
@@ -32,7 +32,7 @@ class State:
     """All that a step starts from."""
 
     players: Players
-    memories: Memories
+    states: States
 
 
 class Steps:
@@ -45,18 +45,18 @@ class Steps:
         rate: learning rates, (members, 1), in place of those of training.
     """
 
-    def __init__(self, played: Played, places: Any, copies: int = 1, rate: Tensor | None = None) -> None:
+    def __init__(self, played: Trajectories, places: Any, copies: int = 1, rate: Tensor | None = None) -> None:
         places = [int(place) for place in places]
         seats = [place for place in places for _ in range(copies)]
         self.copies = copies
         self._few = precise(played.match.select(places))
         self.match = precise(played.match.select(seats))
-        self._dynamics, self._update = (_options_of(part, seats) for part in (played.dynamics, played.update))
+        self._dynamics, self._update = (_options_of(part, seats) for part in (played.dynamics, played.optimizer))
         self._rate = (played.rate[places] if rate is None else rate).double().repeat_interleave(copies, dim=0)
 
     def batches(self, step: int) -> list[Batch]:
         """The batches of a training step, every copy of a member seeing the same."""
-        drawn = self._few.draw(step, self._dynamics.draws)
+        drawn = self._few.draw(step, self._dynamics.batches_per_step)
         return [
             {name: values.repeat_interleave(self.copies, dim=0) for name, values in batch.items()} for batch in drawn
         ]
@@ -67,31 +67,31 @@ class Steps:
         return State(players, self._dynamics.init(self.match, players, self._update))
 
     def __call__(self, state: State, batches: list[Batch]) -> State:
-        move = self._dynamics.step(self.match, state.players, state.memories, batches, self._update, self._rate)
+        move = self._dynamics.step(self.match, state.players, state.states, batches, self._update, self._rate)
         return State(
             {name: move.players[name].detach() for name in self.match.players},
-            {owner: {name: value.detach() for name, value in of.items()} for owner, of in move.memories.items()},
+            {owner: {name: value.detach() for name, value in of.items()} for owner, of in move.states.items()},
         )
 
 
 def vector(state: State, keys: list[Key]) -> Tensor:
     """A state as vectors (K, n): the players, and then the memories with these keys."""
-    parts = list(state.players.values()) + [state.memories[owner][name] for owner, name in keys]
+    parts = list(state.players.values()) + [state.states[owner][name] for owner, name in keys]
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
 def placed(state: State, values: Tensor, keys: list[Key]) -> State:
     """The state with these vectors in place of its players and of the memories with these keys."""
-    players, memories, at = {}, {owner: dict(memory) for owner, memory in state.memories.items()}, 0
+    players, states, at = {}, {owner: dict(state) for owner, state in state.states.items()}, 0
     for name, theta in state.players.items():
         players[name] = values[:, at : at + theta.shape[1]]
         at += theta.shape[1]
     for owner, name in keys:
-        old = state.memories[owner][name]
+        old = state.states[owner][name]
         width = old[0].numel()
-        memories[owner][name] = values[:, at : at + width].reshape(old.shape)
+        states[owner][name] = values[:, at : at + width].reshape(old.shape)
         at += width
-    return State(players, memories)
+    return State(players, states)
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ class Anatomy:
     clocks: list[Key]
 
 
-def anatomy(played: Played, place: int) -> Anatomy:
+def anatomy(played: Trajectories, place: int) -> Anatomy:
     """Which memories of a member are which, found by trying: from a state in general position each memory in turn is
     changed, and so are the players; what differs within `HORIZON` steps depends on what was changed."""
     begun, shift = _in_general(played, place)
-    keys = [(owner, name) for owner, memory in begun.memories.items() for name in memory]
+    keys = [(owner, name) for owner, state in begun.states.items() for name in state]
     if not keys:
         return Anatomy([], [])
     steps = Steps(played, [place], 2 + len(keys))  # as it is, with other players, and with another memory each
@@ -122,7 +122,7 @@ def anatomy(played: Played, place: int) -> Anatomy:
     theta[1] += shift
     state = placed(state, theta, [])
     for row, (owner, name) in enumerate(keys, start=2):
-        value = state.memories[owner][name]
+        value = state.states[owner][name]
         value[row] = (
             ~value[row] if value.dtype == torch.bool else value[row] + (SMALL if value.is_floating_point() else 1)
         )
@@ -131,19 +131,19 @@ def anatomy(played: Played, place: int) -> Anatomy:
         state = steps(state, steps.batches(step))
         steers |= _differs(vector(state, []))[2:]
         for i, (owner, name) in enumerate(keys):
-            differs = _differs(state.memories[owner][name].reshape(steps.copies, -1))
+            differs = _differs(state.states[owner][name].reshape(steps.copies, -1))
             differs[2 + i] = False
             follows[i] |= differs.any()
         if (steers & follows).all():
             break
-    follows &= torch.tensor([begun.memories[owner][name].is_floating_point() for owner, name in keys])
+    follows &= torch.tensor([begun.states[owner][name].is_floating_point() for owner, name in keys])
     return Anatomy(
         [key for key, both in zip(keys, (steers & follows).tolist(), strict=True) if both],
         [key for key, both in zip(keys, (steers & ~follows).tolist(), strict=True) if both],
     )
 
 
-def round_of(played: Played, place: int, clocks: list[Key]) -> int:
+def round_of(played: Trajectories, place: int, clocks: list[Key]) -> int:
     """The number of steps by which clocks can be set forward without any change to where the players go: 1 if there are
     none, 0 if it is not within `HORIZON`."""
     if not clocks:
@@ -154,7 +154,7 @@ def round_of(played: Played, place: int, clocks: list[Key]) -> int:
     for row in range(1, steps.copies):
         later = alone(later, alone.batches(row))
         for owner, name in clocks:
-            state.memories[owner][name][row] = later.memories[owner][name][0]
+            state.states[owner][name][row] = later.states[owner][name][0]
     differs = torch.zeros(steps.copies, dtype=torch.bool)
     for step in range(1, HORIZON + 1):
         state = steps(state, steps.batches(step))
@@ -163,7 +163,7 @@ def round_of(played: Played, place: int, clocks: list[Key]) -> int:
     return int(same[0]) + 1 if len(same) else 0
 
 
-def _in_general(played: Played, place: int) -> tuple[State, Tensor]:
+def _in_general(played: Trajectories, place: int) -> tuple[State, Tensor]:
     """A state of one member where nothing is zero by chance, and a shift of its players, (P,)."""
     alone = Steps(played, [place])
     begun = alone.begin()
@@ -185,8 +185,8 @@ def repeated(state: State, copies: int) -> State:
     return State(
         {name: theta.repeat_interleave(copies, dim=0) for name, theta in state.players.items()},
         {
-            owner: {name: value.repeat_interleave(copies, dim=0) for name, value in memory.items()}
-            for owner, memory in state.memories.items()
+            owner: {name: value.repeat_interleave(copies, dim=0) for name, value in state.items()}
+            for owner, state in state.states.items()
         },
     )
 
@@ -198,32 +198,32 @@ def precise(match: Match) -> Match:
 
 class _Precise(Match):
     def __init__(self, match: Match) -> None:
-        super().__init__(_double(match.rules), match.members, match.device, torch.float64)
+        super().__init__(_double(match.game), match.members, match.device, torch.float64)
         self._trained = match
 
     def init(self) -> Players:
         return {player: theta.double() for player, theta in self._trained.init().items()}
 
-    def draw(self, step: int, draws: int) -> list[Batch]:
+    def draw(self, step: int, batches_per_step: int) -> list[Batch]:
         # Drawn as in training and then converted: generators give other numbers in another precision.
-        drawn = self._trained.draw(step, draws)
+        drawn = self._trained.draw(step, batches_per_step)
         return [{name: v.double() if v.is_floating_point() else v for name, v in batch.items()} for batch in drawn]
 
     def select(self, places: Any) -> Match:
         return _Precise(self._trained.select(places))
 
 
-def _double(rules: Any) -> Any:
+def _double(game: Any) -> Any:
     """Game whose own tensors, a game's examples, are in double precision."""
-    if not dataclasses.is_dataclass(rules):
-        return rules
-    own = {field.name: getattr(rules, field.name) for field in dataclasses.fields(rules) if field.init}
+    if not dataclasses.is_dataclass(game):
+        return game
+    own = {field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init}
     wide = {n: v.double() for n, v in own.items() if isinstance(v, Tensor) and v.is_floating_point()}
-    return dataclasses.replace(rules, **wide) if wide else rules
+    return dataclasses.replace(game, **wide) if wide else game
 
 
 def _options_of(part: Any, seats: list[int]) -> Any:
-    """Dynamics or a base update for these members: options may be tensors with a value for each."""
+    """Dynamics or an optimizer for these members: options may be tensors with a value for each."""
     if not dataclasses.is_dataclass(part):
         return part
     own = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.init}

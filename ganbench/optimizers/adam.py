@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory, Optimizer
+from ganbench.optimizers import Optimizer, State
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,15 @@ class Adam(Optimizer):
     beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
     epsilon: Annotated[float, Interval(ge=0)] = 1e-8
 
-    def init(self, theta: Tensor) -> Memory:
+    def init(self, theta: Tensor) -> State:
         # The powers of the betas stand for the number of steps: products, where a count would need powers each step.
         ones = torch.ones(theta.shape[0], 1, dtype=theta.dtype, device=theta.device)
         return {"mean": torch.zeros_like(theta), "square": torch.zeros_like(theta), "power1": ones, "power2": ones}
 
-    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
-        mean = torch.lerp(memory["mean"], gradient, 1 - self.beta1)
-        square = gradient.square().lerp_(memory["square"], self.beta2)
-        power1, power2 = memory["power1"] * self.beta1, memory["power2"] * self.beta2
+    def step(self, theta: Tensor, gradient: Tensor, state: State, rate: Tensor) -> tuple[Tensor, State]:
+        mean = torch.lerp(state["mean"], gradient, 1 - self.beta1)
+        square = gradient.square().lerp_(state["square"], self.beta2)
+        power1, power2 = state["power1"] * self.beta1, state["power2"] * self.beta2
         scale = (square / (1 - power2)).sqrt_().add_(self.epsilon)
         theta = torch.addcdiv(theta, mean * (-rate / (1 - power1)), scale)
         return theta, {"mean": mean, "square": square, "power1": power1, "power2": power2}

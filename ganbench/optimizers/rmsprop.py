@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory, Optimizer
+from ganbench.optimizers import Optimizer, State
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class RMSprop(Optimizer):
     alpha: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     epsilon: Annotated[float, Interval(ge=0)] = 1e-8
 
-    def init(self, theta: Tensor) -> Memory:
+    def init(self, theta: Tensor) -> State:
         return {"square": torch.zeros_like(theta)}
 
-    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
-        square = gradient.square().lerp_(memory["square"], self.alpha)
+    def step(self, theta: Tensor, gradient: Tensor, state: State, rate: Tensor) -> tuple[Tensor, State]:
+        square = gradient.square().lerp_(state["square"], self.alpha)
         theta = torch.addcdiv(theta, -rate * gradient, square.sqrt().add_(self.epsilon))
         return theta, {"square": square}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Memory, Optimizer
+from ganbench.optimizers import Optimizer, State
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class SGD(Optimizer):
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
     decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
 
-    def init(self, theta: Tensor) -> Memory:
-        memory = {}
+    def init(self, theta: Tensor) -> State:
+        state = {}
         if _used(self.momentum):
-            memory["velocity"] = torch.zeros_like(theta)
+            state["velocity"] = torch.zeros_like(theta)
         if _used(self.decay):
-            memory["steps"] = torch.zeros(theta.shape[0], 1, dtype=torch.int64, device=theta.device)
-        return memory
+            state["steps"] = torch.zeros(theta.shape[0], 1, dtype=torch.int64, device=theta.device)
+        return state
 
-    def step(self, theta: Tensor, gradient: Tensor, memory: Memory, rate: Tensor) -> tuple[Tensor, Memory]:
+    def step(self, theta: Tensor, gradient: Tensor, state: State, rate: Tensor) -> tuple[Tensor, State]:
         after = {}
         if _used(self.momentum):
-            gradient = after["velocity"] = self.momentum * memory["velocity"] + gradient
+            gradient = after["velocity"] = self.momentum * state["velocity"] + gradient
         if _used(self.decay):
-            after["steps"] = memory["steps"] + 1
+            after["steps"] = state["steps"] + 1
             rate = rate / after["steps"].to(theta.dtype) ** self.decay
         return theta - rate * gradient, after
 

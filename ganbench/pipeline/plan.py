@@ -57,14 +57,14 @@ class Plan:
         return jobs if isinstance(jobs, dict) else {stage: jobs}
 
     @cached_property
-    def contenders(self) -> tuple[str, ...]:
+    def methods(self) -> tuple[str, ...]:
         """What is compared, in the order of the grid."""
-        return tuple(dict.fromkeys(run.contender for run in self.runs))
+        return tuple(dict.fromkeys(run.method for run in self.runs))
 
     @cached_property
     def gans(self) -> tuple[str, ...]:
-        """The contenders that train networks on data."""
-        return tuple(dict.fromkeys(run.contender for run in self.runs if run.choice("architecture")))
+        """The methods that train networks on data."""
+        return tuple(dict.fromkeys(run.method for run in self.runs if run.choice("architecture")))
 
     @cached_property
     def site(self) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class Plan:
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
-        """Every figure of the study: its kind, and its contender or experiment where it is of one."""
+        """Every figure of the study: its kind, and its method or experiment where it is of one."""
         instruments = {name: each.diagnostic.member.name for name, each in self.experiments.items()}
         return figures(self.gans, instruments)
 
@@ -345,7 +345,7 @@ class Plan:
         weights: Path | None = None,
     ) -> Job:
         members = [
-            {"id": run.id, "digest": digests[run.id], "contender": run.contender, "team": team, **_numbers(run)}
+            {"id": run.id, "digest": digests[run.id], "method": run.method, "team": team, **_numbers(run)}
             for team, runs in enumerate(pack.teams)
             for run in runs
         ]
@@ -370,4 +370,4 @@ def _named(choice: Choice) -> dict[str, Any]:
 
 
 def _stage(stage: str) -> Path:
-    return PACKAGE / "stages" / f"{stage}.py"
+    return PACKAGE / "pipeline" / "stages" / f"{stage}.py"

@@ -52,9 +52,9 @@ class Regularizer:
         return theta
 
 
-def input_slope(discriminator: Discriminator, points: Tensor) -> Tensor:
+def input_gradient(discriminator: Discriminator, points: Tensor) -> Tensor:
     """Gradient of the logit in the example, at every point: (K, batch, D) with D the values of an example."""
     # The slope in a shift of the examples is the slope in them, and leaves them joined to the generator they come from.
     shift = torch.zeros_like(points).requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
-    return slope.flatten(2)
+    (grad,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
+    return grad.flatten(2)

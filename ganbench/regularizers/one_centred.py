@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class OneCentred(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         between = torch.lerp(real.points, fake.points, noise["mix"])
-        slope = input_slope(discriminator, between)
-        square = slope.square().sum(-1)
+        grad = input_gradient(discriminator, between)
+        square = grad.square().sum(-1)
         # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
         length = torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
         return self.gamma * (length - self.target).square().mean(-1)

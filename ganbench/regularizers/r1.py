@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
 
 
 @dataclass(frozen=True)
@@ -19,4 +19,4 @@ class R1(Regularizer):
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        return self.gamma / 2 * real.mean(input_slope(discriminator, real.points).square().sum(-1))
+        return self.gamma / 2 * real.mean(input_gradient(discriminator, real.points).square().sum(-1))

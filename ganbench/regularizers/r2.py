@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
 
 
 @dataclass(frozen=True)
@@ -19,5 +19,5 @@ class R2(Regularizer):
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        slope = input_slope(discriminator, fake.points)
-        return self.gamma / 2 * fake.mean(slope.square().sum(-1))
+        grad = input_gradient(discriminator, fake.points)
+        return self.gamma / 2 * fake.mean(grad.square().sum(-1))

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_slope
+from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class ZeroCentred(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         between = torch.lerp(real.points, fake.points, noise["mix"])
-        slope = input_slope(discriminator, between)
-        return self.gamma / 2 * slope.square().sum(-1).mean(-1)
+        grad = input_gradient(discriminator, between)
+        return self.gamma / 2 * grad.square().sum(-1).mean(-1)

@@ -14,7 +14,7 @@ from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.methods import contenders, measured
+from ganbench.analysis.methods import measured, methods
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import claims_shown
@@ -85,9 +85,9 @@ def render(
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         partial=partial_shown(collected),
         claims=claims_shown(collected, study),
-        summary=[_finding(each) for each in found if each.contender is None or each.kind == "contender"],
+        summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
-        contenders=[_contender(gans, table, found, name, figures, shown) for name in contenders(gans)],
+        methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],
         laboratory=[_experiment(each, figures, shown) for each in experiments(collected, study)],
         outcomes=OUTCOMES,
         metrics=[(info.title, info.what, _range(info)) for info in collected.metrics.values()],
@@ -121,7 +121,7 @@ def _figure(folder: Path, kind: str, of: str | None = None) -> dict[str, str]:
     return {"title": FIGURE_TITLES[kind], "caption": CAPTIONS[kind], "source": source}
 
 
-def _contender(
+def _method(
     collected: Collected,
     table: pd.DataFrame,
     found: list[Finding],
@@ -129,11 +129,11 @@ def _contender(
     figures: Path,
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
-    rows, runs = table[table["contender"] == name], collected.runs[collected.runs["contender"] == name]
+    rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
     metrics = measured(collected, name)
     return {
         "name": name,
-        "findings": [_finding(each) for each in found if each.contender == name],
+        "findings": [_finding(each) for each in found if each.method == name],
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
         "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
         "not_judged": [(failure, why) for failure, why, _ in not_judged(runs)],
@@ -183,7 +183,7 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
 
 
 def _varying(rows: pd.DataFrame) -> list[str]:
-    """The axes that tell a contender's settings apart; the learning rate where there is one setting."""
+    """The axes that tell a method's settings apart; the learning rate where there is one setting."""
     return [axis for axis in AXIS_WORDS if rows[axis].nunique() > 1] or ["learning_rate"]
 
 

@@ -12,13 +12,13 @@ from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.core import registry
 from ganbench.core.text import between, number, plural
 from ganbench.report.figures.looks import readings
-from ganbench.report.naming import contender_words
+from ganbench.report.naming import method_words
 from ganbench.report.tables import describe
 from ganbench.study.selectors import Selector
 
 ROWS = 40
 DIGITS = 5  # of numbers near 1 that are told apart by what follows it
-SETTING = ["contender", "n_train", "learning_rate"]
+SETTING = ["method", "n_train", "learning_rate"]
 
 
 def experiments(collected: Collected, study: dict) -> list[dict]:
@@ -70,11 +70,11 @@ def _selected(of: object) -> str:
 
 
 def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo]) -> dict:
-    """Cells of median and range, one row per setting; per contender, where there are too many settings."""
+    """Cells of median and range, one row per setting; per method, where there are too many settings."""
     if runs.empty or not infos:
         return {"heads": [], "titles": [], "rows": [], "left": "", "by": ""}
-    words = contender_words(runs)
-    keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["contender"]
+    words = method_words(runs)
+    keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["method"]
     groups = list(runs.groupby(keys, sort=False, dropna=False))
     several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]
     kept = groups
@@ -83,16 +83,16 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     rows = []
     for _, mine in kept:
         first = mine.iloc[0]
-        name = [words[first["contender"]], *(number(first[axis]) for axis in several)]
+        name = [words[first["method"]], *(number(first[axis]) for axis in several)]
         rows.append({"name": name, "runs": len(mine), "cells": _cells(table.loc[mine["run"]], infos)})
-    what = plural(len(groups), "setting" if keys == SETTING else "contender")
+    what = plural(len(groups), "setting" if keys == SETTING else "method")
     return {
         "heads": ["what", *(axis.replace("_", " ") for axis in several)],
         "rows": rows,
         "left": f"{len(kept)} of {what}, evenly chosen; all numbers stand in tables/measurements.csv."
         if len(kept) < len(groups)
         else "",
-        "by": "setting" if keys == SETTING else "contender, over all its learning rates and seeds",
+        "by": "setting" if keys == SETTING else "method, over all its learning rates and seeds",
         "titles": [info.title for info in infos.values()],
     }
 

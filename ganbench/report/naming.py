@@ -1,4 +1,4 @@
-"""Readable names for what is compared: of each contender and run, only what tells it apart from those shown with it."""
+"""Readable names for what is compared: of each method and run, only what tells it apart from those shown with it."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
 
 
-def contender_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
-    """Every contender among these runs in words: "gaussian samples 100, extragradient"; unique among them.
+def method_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
+    """Every method among these runs in words: "gaussian samples 100, extragradient"; unique among them.
 
-    What is played is always said, anything else where contenders that play the same kind of game differ in it; but for
+    What is played is always said, anything else where methods that play the same kind of game differ in it; but for
     the axes `without`, if names stay unique without them.
     """
     words = _words(runs, without)
     if len(set(words.values())) < len(words):
         words = _words(runs, ())
     counts = Counter(words.values())
-    return {contender: text if counts[text] == 1 else contender for contender, text in words.items()}
+    return {method: text if counts[text] == 1 else method for method, text in words.items()}
 
 
 def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
-    rows = runs.drop_duplicates("contender").set_index("contender")
-    pieces: dict[str, list[str]] = {contender: [] for contender in rows.index}
+    rows = runs.drop_duplicates("method").set_index("method")
+    pieces: dict[str, list[str]] = {method: [] for method in rows.index}
     played = short(dict.fromkeys(_label(game) for game in rows["game"]))
-    for contender, game in rows["game"].items():
+    for method, game in rows["game"].items():
         if _label(game) != NETWORKS:
-            pieces[contender].append(played[_label(game)])
+            pieces[method].append(played[_label(game)])
     for _, alike in rows.groupby(rows["game"].map(lambda game: _label(game).partition("(")[0]), sort=False):
         for axis in (axis for axis in PARTS[1:] if axis not in without):
             labels = alike[axis].map(_label)
             if labels.nunique() > 1 or (axis in NAMING and len(rows) == 1):
                 known = short(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
-                for contender, label in labels.items():
-                    pieces[contender].append(known[label])
-    return {contender: ", ".join(filter(None, parts)) or contender for contender, parts in pieces.items()}
+                for method, label in labels.items():
+                    pieces[method].append(known[label])
+    return {method: ", ".join(filter(None, parts)) or method for method, parts in pieces.items()}
 
 
 def _unsaid(axis: str, labels: pd.Series) -> list[str]:
-    """Labels that go without saying: no regularizer, and the update that most contenders have."""
-    if axis == "update":
+    """Labels that go without saying: no regularizer, and the optimizer that most methods have."""
+    if axis == "optimizer":
         return list(labels.mode()[:1])
     return ["none"] if axis == "regularizer" else []
 

@@ -8,7 +8,7 @@ TABLES = ("runs", "snapshots", "curves", "references", "settings", "measurements
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 
-# Figures of all GANs of a study, those drawn once per contender among them, and the instruments that have a picture,
+# Figures of all GANs of a study, those drawn once per method among them, and the instruments that have a picture,
 # drawn once per experiment; `ganbench.report.figures` draws each kind.
 STUDY_FIGURES = ("outcomes", "failure-rate", "quality")
 CONTENDER_FIGURES = ("losses", "progress", "samples")
@@ -27,14 +27,14 @@ def figure_name(kind: str, of: str | None = None) -> str:
 
 
 def figures(gans: Sequence[str], instruments: Mapping[str, str]) -> list[tuple[str, str | None]]:
-    """Every figure of a study: its kind, and the contender or experiment that it is of, if it is of one.
+    """Every figure of a study: its kind, and the method or experiment that it is of, if it is of one.
 
     Args:
-        gans: contenders that train networks on data.
+        gans: methods that train networks on data.
         instruments: by experiment, the name of its instrument.
     """
     whole = [(kind, None) for kind in STUDY_FIGURES] if gans else []
-    each = [(kind, contender) for contender in gans for kind in CONTENDER_FIGURES]
+    each = [(kind, method) for method in gans for kind in CONTENDER_FIGURES]
     pictured = [(kind, experiment) for experiment, kind in instruments.items() if kind in PICTURED]
     return [*whole, *each, *pictured]
 

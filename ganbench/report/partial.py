@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ganbench.analysis.collected import Collected, Missing
-from ganbench.analysis.methods import contenders
+from ganbench.analysis.methods import methods
 from ganbench.core.text import listing, plural
 from ganbench.report.making import LISTED_RUNS
 
@@ -24,7 +24,7 @@ def partial_shown(collected: Collected) -> dict | None:
         "lack": _lack(missing),
         "states": states,
         "stages": [(stage, [counts[state] for state in states]) for stage, counts in missing.stages.items()],
-        "contenders": _contenders(collected),
+        "methods": _methods(collected),
         "looks": [(name, lacking, total) for name, (lacking, total) in missing.looks.items() if lacking],
         "ended": missing.ended,
         "runs": list(runs[["run", "pack", "why"]].head(LISTED_RUNS).itertuples(index=False, name=None)),
@@ -42,13 +42,13 @@ def _lack(missing: Missing) -> str:
     return f"Missing: {many} ({listing(parts)})."
 
 
-def _contenders(collected: Collected) -> list[tuple[str, int, int, str]]:
-    """By contender: runs that are there, runs that are missing, and why."""
+def _methods(collected: Collected) -> list[tuple[str, int, int, str]]:
+    """By method: runs that are there, runs that are missing, and why."""
     lost = collected.missing.runs
     rows = []
-    for name in dict.fromkeys([*contenders(collected), *lost["contender"]]):
-        mine = lost[lost["contender"] == name]
+    for name in dict.fromkeys([*methods(collected), *lost["method"]]):
+        mine = lost[lost["method"] == name]
         reasons = Counter(f"{stage} {state}" for stage, state in zip(mine["stage"], mine["state"], strict=True))
         why = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
-        rows.append((name, int((collected.runs["contender"] == name).sum()), len(mine), why))
+        rows.append((name, int((collected.runs["method"] == name).sum()), len(mine), why))
     return rows

@@ -76,7 +76,7 @@ class Block(Section):
     """What steadies the game; none unless given."""
     dynamics: Choices = Field(default=["alternating"], validate_default=True)
     """How the players move."""
-    update: Choices = Field(default=["adam"], validate_default=True)
+    optimizer: Choices = Field(default=["adam"], validate_default=True)
     """How a gradient becomes a step."""
     n_train: Counts | None = None
     """How many training examples a run may see; unless given 'all', as many as the data set has."""
@@ -97,22 +97,22 @@ class Block(Section):
         named = data.get("game", "gan")
         games = [game.get("name") if isinstance(game, dict) else game for game in as_list(named)]
         try:
-            takes = {game: registry.find("game", game).constants.get("takes", ()) for game in games}
+            components = {game: registry.find("game", game).constants.get("components", ()) for game in games}
         except (GanbenchError, AttributeError):
             return data  # the axis `game` will say what is wrong with it
-        if len(set(map(frozenset, takes.values()))) != 1:
-            if not takes:
+        if len(set(map(frozenset, components.values()))) != 1:
+            if not components:
                 return data
-            told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in takes.items())
+            told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in components.items())
             raise ValueError(f"game: the games of a block must be made of the same parts, but are not ({told})")
         for axis, (family, default) in PARTS.items():
-            without = next((game for game in games if family not in takes[game]), None)
+            without = next((game for game in games if family not in components[game]), None)
             if axis in data and without is not None:
-                raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(takes[without])}")
+                raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(components[without])}")
             if axis not in data and without is None:
                 if default is None:
                     raise ValueError(
-                        f"{axis}: is missing; the parts of the game {games[0]!r}: {_listed(takes[games[0]])}"
+                        f"{axis}: is missing; the parts of the game {games[0]!r}: {_listed(components[games[0]])}"
                     )
                 data[axis] = [default]
         return data

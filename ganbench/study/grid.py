@@ -18,7 +18,7 @@ from ganbench.study.blocks import Block, Train
 from ganbench.study.schema import Study
 from ganbench.study.value_types import LARGEST_GRID, Choice
 
-NAMING = ("game", "dataset", "architecture")  # in every contender's name; other choices only where a study varies them
+NAMING = ("game", "dataset", "architecture")  # in every method's name; other choices only where a study varies them
 UNSAID = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
 
 
@@ -31,7 +31,7 @@ class Run:
     learning_rate: float
     seed: int
     train: Train
-    contender: str  # slug of what is compared: what is played, and every other choice that the study varies
+    method: str  # slug of what is compared: what is played, and every other choice that the study varies
 
     def choice(self, family: str) -> Choice | None:
         """The run's member of a family; None where its game is not made of one."""
@@ -41,7 +41,7 @@ class Run:
     def id(self) -> str:
         """Readable and unique in the study."""
         examples = "" if self.n_train is None else f"-n{self.n_train}"
-        return f"{self.contender}{examples}-lr{self.learning_rate!r}-s{self.seed}"
+        return f"{self.method}{examples}-lr{self.learning_rate!r}-s{self.seed}"
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -57,8 +57,8 @@ class Run:
 
     @property
     def point(self) -> dict[str, Any]:
-        """What selectors look at: the axes and the contender."""
-        return {**self.axes, "contender": self.contender}
+        """What selectors look at: the axes and the method."""
+        return {**self.axes, "method": self.method}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def expand(study: Study) -> tuple[Run, ...]:
 
 
 def _names(study: Study) -> dict[Choice, str]:
-    """What each choice adds to the names of contenders: nothing where the study does not vary it, and its options only
+    """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
     where it is there with several."""
     names = {}
     for family in CHOICES:
@@ -195,10 +195,10 @@ def _size(block: Block) -> int:
 def _block(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
     train = study.block_train(block)
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
-        contender = "-".join(names[choice] for choice in choices if choice in names) or UNSAID[0]
+        method = "-".join(names[choice] for choice in choices if choice in names) or UNSAID[0]
         sizes = _examples(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
-            yield Run(choices, n_train, learning_rate, seed, train, contender)
+            yield Run(choices, n_train, learning_rate, seed, train, method)
 
 
 def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -37,7 +37,7 @@ from ganbench.study.value_types import (
     spelled,
 )
 
-PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "update"]
+PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer"]
 
 
 Duration = Annotated[float, BeforeValidator(as_number), Field(ge=0, allow_inf_nan=False)]

@@ -15,7 +15,7 @@ from ganbench.core.errors import unknown
 from ganbench.core.registry import CHOICES
 
 NUMERIC = ("n_train", "learning_rate", "seed")
-AXES = (*CHOICES, *NUMERIC, "contender")
+AXES = (*CHOICES, *NUMERIC, "method")
 
 
 @dataclass(frozen=True)

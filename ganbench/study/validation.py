@@ -72,7 +72,7 @@ def _refuse_unmeasured(
                 raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} looks at {seen}.")
             apart = [p for p in points if matches(selector, p) and not matches(experiment.of, p)]
             if apart and not selector.study:
-                first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("contender", "learning_rate", "seed"))
+                first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("method", "learning_rate", "seed"))
                 place = f"claims.{claim.id}.{check.kind}.{where}"
                 raise GanbenchError(f"{place}: {name} does not look at all of {selector}; not at {first}.")
 

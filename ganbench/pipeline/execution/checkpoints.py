@@ -78,7 +78,7 @@ class Checkpoint:
         return {member["digest"]: step for member in self.members}
 
 
-class Pace:
+class CheckpointSchedule:
     """How long a job's chunks and checkpoints take; from that, when a checkpoint is due and when it is time to end.
 
     Args:
@@ -162,7 +162,7 @@ def lasting(made: Iterable[list[Made]], count: int, kind: str, resume: Path, wor
     Raises:
         Stopped: the job was told to end, or its time is over.
     """
-    pace, fresh = Pace(work.site.checkpoint_seconds), []
+    pace, fresh = CheckpointSchedule(work.site.checkpoint_seconds), []
 
     def keep() -> None:
         result_cache.keep(resume, kind, fresh)

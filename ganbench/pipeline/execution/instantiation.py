@@ -35,7 +35,7 @@ def images_of(prepared: str | None) -> np.ndarray | None:
     return None if prepared is None else examples(Path(prepared)).train
 
 
-def rules_of(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | None, place: torch.device) -> Game:
+def build_game(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | None, place: torch.device) -> Game:
     """The rules of the game that a run's parts make up.
 
     Args:
@@ -45,7 +45,7 @@ def rules_of(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray | 
         place: where its tensors shall lie.
     """
     game = registry.find("game", parts["game"]["name"])
-    taken = {family: make(family, parts[family]) for family in game.constants.get("takes", ())}
+    taken = {family: make(family, parts[family]) for family in game.constants.get("components", ())}
     if "dataset" in taken:
         data = taken.pop("dataset").spec
         images = np.zeros((1, *data.shape), np.float32) if images is None else images

@@ -19,10 +19,10 @@ from ganbench.core.text import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory
-from ganbench.engine.train import Standing, Training, part_of, train
+from ganbench.engine.train import Training, TrainingProgress, part_of, train
 from ganbench.games import Game, Member
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, Pace, size
+from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, CheckpointSchedule, size
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.execution.provenance import now
 from ganbench.tracking.live import Live
@@ -42,12 +42,12 @@ class Team:
         stream, axes: where curves go while members train, and what is told of a member there.
     """
 
-    rules: Game
+    game: Game
     training: Training
     place: torch.device
     folder: Path
     work: Work
-    pace: Pace
+    pace: CheckpointSchedule
     reached: Callable[[Sequence[result_cache.Member], int], None]
     stream: Live
     axes: Callable[[result_cache.Member], dict[str, Any]]
@@ -95,43 +95,43 @@ class Team:
             step, at = saved["state"]["step"], saved["at"]
             say(f"{plural(len(wave), 'run')}: goes on from step {step:,} of {steps:,} (checkpoint of {at})")
 
-        def keep(standing: Standing) -> None:
-            checkpoint.keep(state=standing.state(), seconds=time.monotonic() - began)
+        def keep(progress: TrainingProgress) -> None:
+            checkpoint.keep(state=progress.state(), seconds=time.monotonic() - began)
 
-        def at_chunk(standing: Standing) -> None:
+        def at_chunk(progress: TrainingProgress) -> None:
             pace.end()
-            self.reached(wave, standing.step)
-            if standing.alive and standing.step < steps:
-                self._stream(wave, standing)
+            self.reached(wave, progress.step)
+            if progress.alive and progress.step < steps:
+                self._stream(wave, progress)
                 if pace.new:
-                    pace.expect(size(standing.state()))
-                then = f"checkpoint at step {standing.step:,}; the next attempt goes on from there"
-                pace.rest(stopping, lambda: keep(standing), then)
+                    pace.expect(size(progress.state()))
+                then = f"checkpoint at step {progress.step:,}; the next attempt goes on from there"
+                pace.rest(stopping, lambda: keep(progress), then)
             pace.begin()
 
         with stopping.deferred():
             pace.begin()
             how = {"device": self.place, "resume": saved.get("state"), "at_chunk": at_chunk}
-            trees = train(self.rules, self.training, runs_of(wave), **how)
+            trees = train(self.game, self.training, runs_of(wave), **how)
             self.reached(wave, steps)
             share = (time.monotonic() - began) / len(wave)
-            sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in self.rules.players]
+            sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in self.game.players]
             about = {"trained_at": now(), "train_seconds": share, "together": len(wave)}
             about |= {"steps": steps, "parameters": sizes}
             trees = [{**tree, "about": about} for tree in trees]
             checkpoint.keep(done={str(k): tree for k, tree in enumerate(trees)})
         return list(zip(wave, trees, strict=True))
 
-    def _stream(self, wave: Sequence[result_cache.Member], standing: Standing) -> None:
+    def _stream(self, wave: Sequence[result_cache.Member], progress: TrainingProgress) -> None:
         if self.stream.due():
-            for k in standing.alive:
-                self.stream.send(wave[k]["id"], self.axes(wave[k]), standing.curves(k))
+            for k in progress.alive:
+                self.stream.send(wave[k]["id"], self.axes(wave[k]), progress.curves(k))
 
     def _measured(self, checkpoint: Checkpoint) -> list[int] | None:
         """Sizes of the waves in which the members will fit into memory; None if they all do at once."""
         wave = checkpoint.members
         most, why = subpacks.fitting(
-            self.rules, self.training, runs_of(wave), self.place, subpacks.memory_of(self.place)
+            self.game, self.training, runs_of(wave), self.place, subpacks.memory_of(self.place)
         )
         if most >= len(wave):
             return None

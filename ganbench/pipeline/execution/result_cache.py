@@ -14,7 +14,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution.job_context import Work
 
-Member = dict[str, Any]  # a run of a pack as its slice tells of it: id, digest, contender, axes
+Member = dict[str, Any]  # a run of a pack as its slice tells of it: id, digest, method, axes
 Made = tuple[Member, Tree]  # and its results
 
 DIGEST = 12 + len("-")  # characters that a job's digest takes at the end of its file's stem

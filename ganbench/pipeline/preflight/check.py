@@ -95,8 +95,8 @@ def _passed(plan: Plan) -> str | None:
 def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
     """On disk, of the runs that are still to train."""
     waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
-    runs = Counter(run.contender for run in plan.runs if run.id in waiting)
-    return sum(each.bytes * runs[each.contender] for each in estimates)
+    runs = Counter(run.method for run in plan.runs if run.id in waiting)
+    return sum(each.bytes * runs[each.method] for each in estimates)
 
 
 def _trial(plan: Plan, here: bool, again: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:

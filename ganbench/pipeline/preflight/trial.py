@@ -18,7 +18,7 @@ import torch
 
 from ganbench.contracts import CONTRACTS, member_fault, supports_fault
 from ganbench.contracts.networks import architecture_fault
-from ganbench.contracts.parts import objective_fault, regularizer_fault, update_fault
+from ganbench.contracts.parts import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.repeating import world
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
@@ -29,11 +29,11 @@ from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.pipeline.execution.devices import available, timed_on
-from ganbench.pipeline.execution.instantiation import rules_of
+from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
-from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
+from ganbench.pipeline.preflight.sizes import memory_of, state_fault
 from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import requests, stage_times
 from ganbench.pipeline.resources.estimates import Estimator
@@ -72,7 +72,7 @@ def tried(
         available(plan.study.machine.device)
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
-    methods = {name: [run for run in plan.runs if run.contender == name] for name in plan.contenders}
+    methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
     for runs in methods.values():
         trial.method(runs)
     trial.measuring.instruments()
@@ -119,7 +119,7 @@ class Trial:
             runs: all of the method's.
         """
         run = runs[0]
-        where = f"grid: {run.contender}"
+        where = f"grid: {run.method}"
         for choice in run.choices:
             if choice.family not in ("game", "dataset", "architecture"):
                 self.once(choice, partial(self._part, where, choice))
@@ -132,18 +132,18 @@ class Trial:
             self.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
         settings["batch_size"] = min(settings["batch_size"], BATCH)
-        rules, training = self._training(where, run, settings, images)
+        game, training = self._training(where, run, settings, images)
         with self.attempt(where, run.choices):
-            trees = train(rules, training, self._members(runs, images), device=CPU)
+            trees = train(game, training, self._members(runs, images), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
-        self.measuring.diagnosis(run, rules, training, self._members(runs, images), trees)
+        self.measuring.diagnosis(run, game, training, self._members(runs, images), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse what does not fit into memory, before any of it is allocated."""
         for run in {run.train: run for run in runs}.values():
             with self.attempt(where, run.choices), world(1):
-                fault = memory_fault(self.plan.study, run, self.memory)
+                fault = state_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
 
@@ -158,15 +158,15 @@ class Trial:
             training = replace(
                 training_of(how, parts), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
             )
-            return rules_of(parts, how, images, CPU), training
+            return build_game(parts, how, images, CPU), training
 
         with self.attempt(where, run.choices):
-            rules, training = made("float64")
+            game, training = made("float64")
         members = self._members([run], images)
         game = run.choices[0]
-        self.hold(where, game, run.choices, lambda: game_fault(rules, members, torch.float64))
-        self.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(rules, training, members))
-        self.hold(where, None, run.choices, lambda: steps_fault(rules, training, members, fused=self.fused))
+        self.hold(where, game, run.choices, lambda: game_fault(game, members, torch.float64))
+        self.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members))
+        self.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
         return made(settings["dtype"])
 
     def _members(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
@@ -179,7 +179,7 @@ class Trial:
 
     def _part(self, where: str, choice: Choice) -> None:
         made = self.build(where, choice)
-        faults = {"objective": objective_fault, "regularizer": regularizer_fault, "update": update_fault}
+        faults = {"objective": objective_fault, "regularizer": regularizer_fault, "optimizer": optimizer_fault}
         if choice.family in faults:
             self.hold(where, choice, [choice], lambda: faults[choice.family](made))
 

@@ -26,9 +26,9 @@ from ganbench.engine.diagnose import played
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
-from ganbench.judges import Look, silent
+from ganbench.judges import JudgedExamples, silent
 from ganbench.pipeline.execution import instantiation
-from ganbench.pipeline.execution.instantiation import rules_of
+from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.study.claims import VIEWS, Claim, names, quantities
@@ -55,11 +55,11 @@ class StandIn:
 
     modes: int
 
-    def look(self, memory: Tree, examples: np.ndarray) -> Look:
+    def look(self, memory: Tree, examples: np.ndarray) -> JudgedExamples:
         """The first values of every example as its features, and the modes in turn."""
         features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
         modes = np.arange(len(examples)) % self.modes
-        return Look(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)
+        return JudgedExamples(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)
 
 
 class Measuring:
@@ -192,7 +192,7 @@ class Measuring:
                 # The FID's network takes seconds an image; its weights are looked at, and its tests try it.
                 if choice.member.name == "fid" or made.supports(spec) is not None:
                     continue
-                real, generated = (judge.look({}, half) for half in (images, images[: len(images) // 2].copy()))
+                real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
                 self.trial.hold(
                     "evaluate.metrics",
                     choice,
@@ -208,14 +208,14 @@ class Measuring:
         """Evaluate the snapshots of what was trained."""
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         panel = self._panel(dataset)
-        with self.trial.attempt(f"grid: {run.contender}", [choice, *self.plan.study.evaluate.metrics]):
+        with self.trial.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators = trees[0]["snapshots"]["generator"]
             evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
 
     # Instruments ----------------------------------------------------------------------------------------------------
 
     def diagnosis(
-        self, run: Run, rules: Game, training: Training, members: Sequence[Member], trees: Sequence[Tree]
+        self, run: Run, game: Game, training: Training, members: Sequence[Member], trees: Sequence[Tree]
     ) -> None:
         """Put a method before the experiments that look at it."""
         for name, experiment in self.plan.experiments.items():
@@ -223,14 +223,14 @@ class Measuring:
             if _of_study(experiment) or not matches(experiment.of, run.point):
                 continue
             made = self._instrument(name, experiment)
-            if self.trial.supported(where, choice, made, rules) is not None:
+            if self.trial.supported(where, choice, made, game) is not None:
                 continue
 
             def fault(made: Any = made) -> str | None:
                 kept = [tree["snapshots"] for tree in trees]
                 how = {"device": CPU, "dtype": training.dtype}
-                shown = played(rules, training.dynamics, training.update, members, kept, training.snapshots, **how)
-                columns, reading = made.columns(rules), made.measure(shown)
+                shown = played(game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how)
+                columns, reading = made.columns(game), made.measure(shown)
                 return reading_fault(columns, reading, len(members))
 
             key = (name, run.choices[0].member.name)  # once a kind of game
@@ -249,12 +249,12 @@ class Measuring:
                 continue
             looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}
             for run in looked.values():
-                rules = rules_of(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
-                fault = self.trial.supported(where, choice, made, rules)
+                game = build_game(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
+                fault = self.trial.supported(where, choice, made, game)
                 if fault is None:
-                    self._know(name, made, choice, rules)
+                    self._know(name, made, choice, game)
                 elif experiment.of != Selector():
-                    raise GanbenchError(f"{where}: {choice.label} cannot look at {run.contender}: {fault}")
+                    raise GanbenchError(f"{where}: {choice.label} cannot look at {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
         collapse_seen = any(KL in made.columns for made in self._metrics.values())
         for claim in self.plan.study.claims:
@@ -269,9 +269,9 @@ class Measuring:
             self._instruments[name] = self.trial.build(f"diagnose.{name}", experiment.diagnostic)
         return self._instruments[name]
 
-    def _know(self, name: str, made: Any, choice: Choice, rules: Game | None) -> None:
+    def _know(self, name: str, made: Any, choice: Choice, game: Game | None) -> None:
         with self.trial.attempt(f"diagnose.{name}", [choice]):
-            columns = made.columns(rules)
+            columns = made.columns(game)
             fault = columns_fault(columns)
         self.trial.refuse(f"diagnose.{name}", choice, fault)
         self._measured |= {f"{name}.{column}" for column in columns}

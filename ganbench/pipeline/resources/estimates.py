@@ -1,4 +1,4 @@
-"""What a study will take on this machine: a few steps, snapshots and looks of every contender, timed; memory and disk,
+"""What a study will take on this machine: a few steps, snapshots and looks of every method, timed; memory and disk,
 counted."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
-from ganbench.pipeline.execution.instantiation import examples, rules_of
+from ganbench.pipeline.execution.instantiation import build_game, examples
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
@@ -57,7 +57,7 @@ class Estimator:
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
-        """Of what is no matter of a contender.
+        """Of what is no matter of a method.
 
         Args:
             known: from an earlier time, taken again where nothing has changed.
@@ -79,10 +79,10 @@ class Estimator:
         )
 
     def estimate(self, runs: Sequence[Run], known: Estimate | None = None) -> Estimate:
-        """What the runs of a contender will take.
+        """What the runs of a method will take.
 
         Args:
-            runs: of the contender.
+            runs: of the method.
             known: from an earlier time, taken again where nothing has changed.
 
         Raises:
@@ -96,21 +96,21 @@ class Estimator:
         try:
             return replace(self._estimate(runs), digest=value)
         except GanbenchError as error:
-            raise GanbenchError(f"grid: {runs[0].contender}: {error}") from None
+            raise GanbenchError(f"grid: {runs[0].method}: {error}") from None
 
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = runs[0], self._plan
-        rules, training = self._game(run)
+        game, training = self._game(run)
         together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
-        fused, _ = fusing.decide(plan.study.pack.fuse, rules, len(together), self._place)
+        fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
-        step = self._step_seconds(rules, training, members)
-        sizes = tuple(len(names) for names in rules.parameters.values())
+        step = self._step_seconds(game, training, members)
+        sizes = tuple(len(names) for names in game.parameters.values())
         size = 4 if training.dtype == torch.float32 else 8
         snapshots = sum(sizes) * size * len(training.snapshots)
-        scoring, scoring_memory = self._scoring(run, rules, sizes)
+        scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
-            run.contender,
+            run.method,
             len(runs),
             sizes,
             seconds=training.steps * step,
@@ -118,12 +118,12 @@ class Estimator:
             # Snapshots twice, while they are written; gradients, moments and what dynamics keep beside the parameters;
             # and what the forward passes leave for the backward ones, of which every number took about a hundred
             # operations.
-            memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(rules) // 100,
+            memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
 
-    def _step_seconds(self, rules: Game, training: Training, members: Sequence[Member]) -> float:
+    def _step_seconds(self, game: Game, training: Training, members: Sequence[Member]) -> float:
         """Seconds of a member's training step, among as many as fit into memory together; of one alone, where a step of
         all takes too long to be timed, or at least the longest that is waited for.
 
@@ -132,7 +132,7 @@ class Estimator:
         """
         try:
             with limited(STEP_SECONDS):
-                return timing.step_seconds(rules, training, members, self._place) / len(members)
+                return timing.step_seconds(game, training, members, self._place) / len(members)
         except OutOfMemory:
             if len(members) == 1:
                 raise
@@ -142,25 +142,25 @@ class Estimator:
                 return STEP_SECONDS
             fewer = members[:1]
         release(self._place)
-        return self._step_seconds(rules, training, fewer)
+        return self._step_seconds(game, training, fewer)
 
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
         images = self._data(dataset).examples.train if dataset else None
-        return rules_of(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
+        return build_game(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
 
     def _data(self, choice: Choice) -> _Data:
         if choice.label not in self._known:
             self._known[choice.label] = _Data(self._plan, choice)
         return self._known[choice.label]
 
-    def _scoring(self, run: Run, rules: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
+    def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
         """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
         if not run.choice("architecture"):
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
-        generator = rules.start(_member(run))["generator"].numpy()
+        generator = game.start(_member(run))["generator"].numpy()
         panel, _ = self._data(run.choice("dataset")).panel
         architecture = run.choice("architecture").build()
         seconds = timing.snapshot_seconds(panel, architecture, data, generator, evaluate.samples, self._place)
@@ -170,22 +170,22 @@ class Estimator:
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
 
     def _looks(self) -> dict[str, dict[str, float]]:
-        """Seconds of a look by experiment and contender, as far as they could be timed: of every experiment one first,
+        """Seconds of a look by experiment and method, as far as they could be timed: of every experiment one first,
         then of the others for as long as there is time."""
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
-                looked = {run.contender: run for run in self._plan.runs if matches(experiment.of, run.point)}
+                looked = {run.method: run for run in self._plan.runs if matches(experiment.of, run.point)}
                 waiting += [(place, experiment, run) for place, run in enumerate(looked.values())]
         found: dict[str, dict[str, float]] = {}
         began = time.monotonic()
         for place, experiment, run in sorted(waiting, key=lambda each: each[0]):
             if place and time.monotonic() - began > LOOKS_SECONDS:
                 break
-            instrument, (rules, training) = experiment.diagnostic.build(), self._game(run)
-            if instrument.supports(rules) is None:
-                seconds = timing.look_seconds(instrument, rules, training, _member(run), self._place)
-                found.setdefault(experiment.name, {})[run.contender] = seconds
+            instrument, (game, training) = experiment.diagnostic.build(), self._game(run)
+            if instrument.supports(game) is None:
+                seconds = timing.look_seconds(instrument, game, training, _member(run), self._place)
+                found.setdefault(experiment.name, {})[run.method] = seconds
         return found
 
 

@@ -41,9 +41,9 @@ ATTEMPTS = 3  # again after a failure, where time is not the cause
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run of a contender will take."""
+    """What a run of a method will take."""
 
-    contender: str
+    method: str
     runs: int
     parameters: tuple[int, int]  # of both players
     seconds: float  # of one CPU core, to train a run
@@ -70,12 +70,12 @@ def keep(plan: Plan, estimates: list[Estimate]) -> None:
 
 
 def kept(folder: Path) -> dict[str, Estimate]:
-    """By contender: the estimates, as far as there are any."""
+    """By method: the estimates, as far as there are any."""
     try:
         found = [Estimate(**each) for each in json.loads((folder / ESTIMATES).read_text())]
     except (OSError, ValueError, TypeError):
         return {}
-    return {estimate.contender: estimate for estimate in found}
+    return {estimate.method: estimate for estimate in found}
 
 
 def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 1) -> Ask:
@@ -84,7 +84,7 @@ def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 
     Args:
         plan: of the study.
         job: the job.
-        estimates: by contender.
+        estimates: by method.
         attempt: how often this workflow will have tried it then. A job that said it was running just now was killed if
             this workflow had begun it; another one's goes on.
     """
@@ -122,7 +122,7 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
 def _needs(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> tuple[float, float]:
     """Minutes of one core, and MB beside the libraries', of a job."""
     members = job.slice.get("members", ())
-    runs = [estimates.get(member["contender"]) for member in members]
+    runs = [estimates.get(member["method"]) for member in members]
     if not members or None in runs:
         return UNKNOWN_MINUTES / SAFETY, UNKNOWN_MB
     training = sum(run.seconds for run in runs) / 60, sum(run.memory for run in runs) / 2**20

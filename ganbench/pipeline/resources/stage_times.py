@@ -34,20 +34,20 @@ WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the study tried out
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of one core for what is no matter of a contender, timed on the machine where the study was checked."""
+    """Seconds of one core for what is no matter of a method, timed on the machine where the study was checked."""
 
     at_once: int = 1  # jobs that run at the same time
     start: float = 0.0  # of a job's process, before it works
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
     judge: dict[str, float] = field(default_factory=dict)
     panel: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
-    looks: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and contender, of one run
+    looks: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and method, of one run
     digest: str = ""  # of all that can change these numbers, but for the machine
 
-    def look(self, experiment: str, contender: str) -> float:
+    def look(self, experiment: str, method: str) -> float:
         """Of an instrument at a run; that of others of the experiment, where nobody timed it."""
-        known = self.looks.get(experiment) or {contender: 0.0}
-        return known.get(contender, fmean(known.values()))
+        known = self.looks.get(experiment) or {method: 0.0}
+        return known.get(method, fmean(known.values()))
 
 
 def keep(plan: Plan, timings: Timings) -> None:
@@ -70,10 +70,10 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     Args:
         plan: of the study.
         job: one of its jobs.
-        estimates: by contender.
+        estimates: by method.
         timings: of the rest.
     """
-    runs = [known for member in job.slice.get("members", ()) if (known := estimates.get(member["contender"]))]
+    runs = [known for member in job.slice.get("members", ()) if (known := estimates.get(member["method"]))]
     summaries = {
         "collect": COLLECT_SECONDS * len(plan.runs) + sum(timings.panel.values()),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
@@ -98,7 +98,7 @@ def _looking(job: Job, timings: Timings) -> float:
     one; networks take their time each."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for look in looks(job.slice):
-        key = look["experiment"], look.get("contender", "")
+        key = look["experiment"], look.get("method", "")
         seconds.setdefault(key, []).append(timings.look(*key))
     return sum(sum(each) if job.slice.get("prepared") else each[0] for each in seconds.values())
 

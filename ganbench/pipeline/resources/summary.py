@@ -39,18 +39,18 @@ class Name:
 
 
 def estimates(plan: Plan, found: list[Estimate]) -> Table:
-    """By contender: runs, packs, parameters, minutes of one core, and room on disk."""
+    """By method: runs, packs, parameters, minutes of one core, and room on disk."""
     title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
     table = Table(title=title, title_justify="left")
-    table.add_column("contender")
+    table.add_column("method")
     for column in ("runs", "packs", "parameters\nD + G", "core-\nminutes", "disk"):
         table.add_column(column, justify="right", no_wrap=True)
     for estimate in found:
-        packs = sum(pack.runs[0].contender == estimate.contender for pack in plan.packs.values())
+        packs = sum(pack.runs[0].method == estimate.method for pack in plan.packs.values())
         sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
         minutes = f"{estimate.runs * estimate.seconds / 60:.1f}"
         disk = f"{estimate.runs * estimate.bytes / 1e6:.1f} MB"
-        table.add_row(Name(estimate.contender), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
+        table.add_row(Name(estimate.method), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
     return table
 
 
@@ -64,7 +64,7 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
         timings: what the rest takes.
         where: the jobs run, in words.
     """
-    known = {estimate.contender: estimate for estimate in found}
+    known = {estimate.method: estimate for estimate in found}
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
     waiting = [job for job in jobs if not job.done]
     seconds = {job.path: job_seconds(plan, job, known, timings) for job in waiting}
@@ -90,7 +90,7 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
 
 def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
     """What the jobs that are to do will ask of a cluster, stage by stage."""
-    known = {estimate.contender: estimate for estimate in found}
+    known = {estimate.method: estimate for estimate in found}
     rows = requests.summary(plan, known)
     if not rows:
         out.print(f"Nothing is left to ask of {cluster.executor}.")

@@ -57,17 +57,17 @@ def seconds_of(work: Callable[[], object], place: torch.device = CPU) -> float:
     return clock() - began
 
 
-def step_seconds(rules: Game, training: Training, members: Sequence[Member], place: torch.device) -> float:
+def step_seconds(game: Game, training: Training, members: Sequence[Member], place: torch.device) -> float:
     """Seconds of a training step of all members together, with what it records and the snapshots it keeps."""
     watch = _Stopwatch(training.dynamics, place)
     with suppress(_Enough):
-        train(rules, replace(training, dynamics=watch), members, device=place)
+        train(game, replace(training, dynamics=watch), members, device=place)
     watch.begun.append(watch.clock())
     # The first step does what later ones need not, and any may meet a busy machine: the shortest tells what one takes.
     steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]
     # Random numbers are drawn for CHUNK steps at once, between two chunks.
-    match = Match(rules, members, place, training.dtype)
-    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.draws), place) / CHUNK
+    match = Match(game, members, place, training.dtype)
+    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.batches_per_step), place) / CHUNK
 
 
 class _Stopwatch:
@@ -128,17 +128,15 @@ def snapshot_seconds(
     return seconds_of(score, place) * samples / tried
 
 
-def look_seconds(
-    instrument: Diagnostic, rules: Game, training: Training, member: Member, place: torch.device
-) -> float:
+def look_seconds(instrument: Diagnostic, game: Game, training: Training, member: Member, place: torch.device) -> float:
     """Seconds of a look of an instrument at one run, on a path made up for it; at most LOOK_SECONDS are spent on it,
     and a longer look counts as one of LONGER times as much."""
     random, count = np.random.default_rng(0), len(training.snapshots)
     tree: dict[str, Any] = {"step": np.array(training.snapshots)}
-    for player, theta in rules.start(member).items():
+    for player, theta in game.start(member).items():
         walk = random.standard_normal((count, len(theta))).cumsum(axis=0)
         tree[player] = theta.double().numpy() + 1e-2 * walk / count**0.5
-    moved = (rules, training.dynamics, training.update)
+    moved = (game, training.dynamics, training.optimizer)
 
     def look() -> None:
         where = {"device": place, "dtype": training.dtype}

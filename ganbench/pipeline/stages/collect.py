@@ -23,7 +23,7 @@ from ganbench.core.tree import Tree
 from ganbench.numerics.fixed_order import norm
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, examples, instrument_of, make, rules_of
+from ganbench.pipeline.execution.instantiation import CPU, build_game, examples, instrument_of, make
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import Job, looks
@@ -231,10 +231,10 @@ def _meanings(job: Job) -> dict[str, MetricInfo]:
     """What the numbers of a job's experiments mean."""
     infos = {}
     teams = job.slice.get("teams", [])
-    games = [None] if not teams else [rules_of(team["parts"], job.slice["train"], None, CPU) for team in teams]
+    games = [None] if not teams else [build_game(team["parts"], job.slice["train"], None, CPU) for team in teams]
     for name, named in job.slice["experiments"].items():
         instrument = instrument_of(named)
-        for rules in games:
-            if rules is None or instrument.supports(rules) is None:
-                infos |= {f"{name}.{column}": info for column, info in instrument.columns(rules).items()}
+        for game in games:
+            if game is None or instrument.supports(game) is None:
+                infos |= {f"{name}.{column}": info for column, info in instrument.columns(game).items()}
     return infos

@@ -23,7 +23,7 @@ from ganbench.games import Game
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import lasting
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, images_of, instrument_of, rules_of, verify
+from ganbench.pipeline.execution.instantiation import CPU, build_game, images_of, instrument_of, verify
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.execution.pack_trainer import runs_of, say
 from ganbench.pipeline.execution.provenance import versions
@@ -72,11 +72,11 @@ def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) 
         done, about = 0, versions(place)
         for (experiment, team), mine in groupby(new, key=lambda look: (look["experiment"], look["team"])):
             alike, parts = list(mine), slice["teams"][team]["parts"]
-            rules = rules_of(parts, slice["train"], images, place)
+            game = build_game(parts, slice["train"], images, place)
             instrument = instrument_of(slice["experiments"][experiment])
-            if instrument.supports(rules) is None:
+            if instrument.supports(game) is None:
                 training = training_of(slice["train"], parts)
-                trees = _in_parts(partial(_seen, file, instrument, rules, training, place), alike, place)
+                trees = _in_parts(partial(_seen, file, instrument, game, training, place), alike, place)
             else:  # an experiment without a selector passes over the games that its instrument cannot look at
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
             yield [(look, {**tree, "about": about}) for look, tree in zip(alike, trees, strict=True)]
@@ -87,7 +87,7 @@ def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) 
 def _seen(
     file: store.Group,
     instrument: Diagnostic,
-    rules: Game,
+    game: Game,
     training: Training,
     place: torch.device,
     group: list[result_cache.Member],
@@ -95,9 +95,9 @@ def _seen(
     """What an instrument shows of runs of the same parts, together."""
     return diagnose(
         instrument,
-        rules,
+        game,
         training.dynamics,
-        training.update,
+        training.optimizer,
         runs_of(group),
         [store.load(store.inside(result_cache.group_of(file, look["trained"]), "snapshots")) for look in group],
         training.snapshots,

@@ -37,12 +37,12 @@ def panel_of(slice: dict[str, Any]) -> Panel:
         # Laid out as torch.hub keeps downloads, which is where pytorch-fid looks
         os.environ["TORCH_HOME"] = str(Path(slice["weights"]["path"]).parents[2])
     with store.reading(Path(slice["judge"]), "judge") as file:
-        memory = store.load(store.inside(file, "memory"))
+        state = store.load(store.inside(file, "memory"))
     metrics = [make("metric", named) for named in slice["metrics"]]
     dataset = make("dataset", slice["parts"]["dataset"])
     judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results
     return Panel.of(
-        judge.build(judge.complete({})), memory, metrics, dataset.spec, examples(Path(slice["prepared"])).train
+        judge.build(judge.complete({})), state, metrics, dataset.spec, examples(Path(slice["prepared"])).train
     )
 
 

@@ -20,11 +20,11 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     verify(slice["sources"], [("judge", slice["judge"])])
     judge, known = make("judge", slice["judge"]), examples(Path(slice["prepared"]))
     with work.progress(f"judge {path.stem[: -result_cache.DIGEST]}", 100, "%") as report:
-        memory = judge.fit(known, lambda done, total: report(100 * done / total))
+        state = judge.fit(known, lambda done, total: report(100 * done / total))
         report(100)
-    fault = judge_fault(judge, memory, known.heldout, int(known.train_modes.max()) + 1)
+    fault = judge_fault(judge, state, known.heldout, int(known.train_modes.max()) + 1)
     if fault:
         raise GanbenchError(two_lines(f"judge {slice['judge']['name']}", fault, CONTRACTS["judge"]))
     with store.writing(path, "judge") as file:
-        store.save(file.create_group("memory"), memory)
+        store.save(file.create_group("memory"), state)
         store.save(file.create_group("about"), versions(CPU))

@@ -21,9 +21,9 @@ from ganbench.core.text import plural
 from ganbench.engine import fusing
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.checkpoints import Checkpoint, Pace
+from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, images_of, make, rules_of, verify
+from ganbench.pipeline.execution.instantiation import CPU, build_game, images_of, make, verify
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.execution.pack_trainer import Team, say
 from ganbench.pipeline.execution.provenance import versions
@@ -50,7 +50,7 @@ def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
     """How runs of these parts train."""
     return Training(
         dynamics=make("dynamics", parts["dynamics"]),
-        update=make("update", parts["update"]),
+        optimizer=make("optimizer", parts["optimizer"]),
         steps=train["steps"],
         dtype=getattr(torch, train["dtype"]),
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
@@ -73,7 +73,7 @@ def train_new(
         stands: dict[str, int] = {}  # the step of every member, by its digest
         for wave in [wave for planned in plans for wave in planned.waves]:
             stands |= Checkpoint(resume, wave, place).reached(steps)
-        pace = Pace(work.site.checkpoint_seconds)
+        pace = CheckpointSchedule(work.site.checkpoint_seconds)
         what, total = f"train {slice['pack']}", len(new) * steps
         with work.progress(what, total, "run-steps", done=sum(stands.values())) as report:
 
@@ -83,9 +83,9 @@ def train_new(
                     report(sum(stands.values()))
 
             for planned in plans:
-                rules = rules_of(planned.parts, slice["train"], images, place)
+                game = build_game(planned.parts, slice["train"], images, place)
                 training, axes = training_of(slice["train"], planned.parts), partial(_axes, planned.parts)
-                team = Team(rules, training, place, resume, work, pace, reached, stream, axes)
+                team = Team(game, training, place, resume, work, pace, reached, stream, axes)
                 about = {"pack": slice["pack"], "fused": planned.fused, "fused_why": planned.why, **versions(place)}
                 how = "fused" if planned.fused else "one by one"
                 say(f"{plural(planned.count, 'run')}, {how}: {planned.why}; on {place}")
@@ -113,8 +113,8 @@ class _Planned:
         images: np.ndarray | None,
         place: torch.device,
     ) -> _Planned:
-        rules = rules_of(team["parts"], slice["train"], images, CPU)  # the device holds one team's examples at a time
-        fused, why = fusing.decide(slice["fuse"], rules, len(members), place)
+        game = build_game(team["parts"], slice["train"], images, CPU)  # the device holds one team's examples at a time
+        fused, why = fusing.decide(slice["fuse"], game, len(members), place)
         return cls(team["parts"], [members] if fused else [[member] for member in members], fused, why)
 
     @property

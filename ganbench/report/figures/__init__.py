@@ -55,7 +55,7 @@ def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
     Args:
         collected: the study.
         kind: a member of `KINDS`.
-        of: slug of the contender or name of the experiment that the figure is of, if it is of one.
+        of: slug of the method or name of the experiment that the figure is of, if it is of one.
     """
     shown = collected if kind in PICTURED else collected.gans
     if shown.runs.empty:

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import contenders, failure_rate
+from ganbench.analysis.methods import failure_rate, methods
 from ganbench.core.text import number
 from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
 from ganbench.report.figures.style import FAINT, INK, title
@@ -22,9 +22,9 @@ COLOURS = sns.light_palette("#a63a00", as_cmap=True)
 
 
 def draw(collected: Collected) -> Figure:
-    """Heat map of failure rates, learning rate by number of examples, one panel per contender."""
-    names = contenders(collected)
-    levels = {name: Levels.of(collected.runs[collected.runs["contender"] == name]) for name in names}
+    """Heat map of failure rates, learning rate by number of examples, one panel per method."""
+    names = methods(collected)
+    levels = {name: Levels.of(collected.runs[collected.runs["method"] == name]) for name in names}
     chunks = rows_of(names)
     columns = len(chunks[0])
     rows = [max(len(levels[name].n_train) for name in chunk) for chunk in chunks]
@@ -40,7 +40,7 @@ def draw(collected: Collected) -> Figure:
         name = names[place]
         shape = (len(levels[name].n_train), len(levels[name].learning_rate))
         rates, labels = np.full(shape, np.nan), np.full(shape, "", dtype=object)
-        for cell, _, mine in settings_of(collected.runs[collected.runs["contender"] == name]):
+        for cell, _, mine in settings_of(collected.runs[collected.runs["method"] == name]):
             if len(mine):
                 rate = failure_rate(mine)
                 rates[cell], labels[cell] = rate.value, f"{rate.count}/{rate.total}"

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 BINS = 40
 
 
-def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
     """One row of panels per run.
 
     Args:
-        contender: slug of the contender.
+        method: slug of the method.
         shown: runs with samples of shape (S, n, 1).
         real: real points, shape (n, 1).
     """
@@ -40,7 +40,7 @@ def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
                 continue
             _panel(axes, run.samples[kept[place]][:, 0], real[:, 0], edges)
             axes.set_title(f"step {number(run.steps[kept[place]])}", fontsize=8)
-    title(figure, f"{contender}: samples over training")
+    title(figure, f"{method}: samples over training")
     return figure
 
 

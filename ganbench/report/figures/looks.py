@@ -20,12 +20,12 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.core.text import number
 from ganbench.report.figures.style import PLAYER_COLOURS, QUIET, plain_ticks
-from ganbench.report.naming import contender_words, numbers_words
+from ganbench.report.naming import method_words, numbers_words
 
 MOST = 24  # panels of a figure
 LINES = 40  # curves in a panel
 SEEDS = 12  # panels that seeds of the same setting may take, over all settings
-SETTING = ["contender", "n_train", "learning_rate"]
+SETTING = ["method", "n_train", "learning_rate"]
 ONE = PLAYER_COLOURS["generator_loss"]
 
 
@@ -61,12 +61,12 @@ def frame(shown: Iterable[Look]) -> pd.DataFrame:
     return pd.DataFrame([look.run for look in shown])
 
 
-def by_contender(shown: Sequence[Look]) -> dict[str, list[Look]]:
-    """Runs by what was compared, each contender in words."""
-    words = contender_words(frame(shown))
+def by_method(shown: Sequence[Look]) -> dict[str, list[Look]]:
+    """Runs by what was compared, each method in words."""
+    words = method_words(frame(shown))
     groups: dict[str, list[Look]] = {}
     for look in shown:
-        groups.setdefault(words[look.run["contender"]], []).append(look)
+        groups.setdefault(words[look.run["method"]], []).append(look)
     return groups
 
 
@@ -85,10 +85,10 @@ def singles(shown: Sequence[Look], names: Sequence[str], *, without: Sequence[st
     settings = frame(kept).reset_index(drop=True).groupby(SETTING, sort=False, dropna=False)
     kept = [kept[place] for place in np.flatnonzero(settings.cumcount() < max(1, SEEDS // settings.ngroups))]
     kept = [kept[place] for place in chosen(frame(kept))]
-    words, titles = contender_words(frame(kept), without=without), {}
+    words, titles = method_words(frame(kept), without=without), {}
     for look in kept:
-        peers = frame([other for other in kept if other.run["contender"] == look.run["contender"]])
-        parts = [words[look.run["contender"]], numbers_words(look.run, peers)]
+        peers = frame([other for other in kept if other.run["method"] == look.run["method"]])
+        parts = [words[look.run["method"]], numbers_words(look.run, peers)]
         titles[", ".join(filter(None, parts))] = look
     note = f"{len(kept)} of {len(shown)} runs are shown, where others look the same, differ in their seed or lack room."
     return titles, note if len(kept) < len(shown) else ""
@@ -110,10 +110,10 @@ def _same(one: Look, other: Look, names: Sequence[str]) -> bool:
 
 
 def few(groups: dict[str, list[Look]]) -> tuple[dict[str, list[Look]], str]:
-    """As many contenders as there is room for, and a note on those left out."""
+    """As many methods as there is room for, and a note on those left out."""
     names = list(groups)
     kept = [names[place] for place in chosen(frame(mine[0] for mine in groups.values()))]
-    note = f"{len(kept)} of {len(groups)} contenders are shown: the first of every game."
+    note = f"{len(kept)} of {len(groups)} methods are shown: the first of every game."
     return {name: groups[name] for name in kept}, note if len(kept) < len(groups) else ""
 
 

@@ -30,13 +30,13 @@ CAPTION = (
 TALLEST = 100
 
 
-def draw(collected: Collected, contender: str) -> Figure:
-    """Loss curves of a contender, one panel per setting."""
-    runs = collected.runs[collected.runs["contender"] == contender]
+def draw(collected: Collected, method: str) -> Figure:
+    """Loss curves of a method, one panel per setting."""
+    runs = collected.runs[collected.runs["method"] == method]
     curves = collected.curves[collected.curves["run"].isin(runs["run"])]
     curves = curves[curves["series"].isin(list(PLAYER_COLOURS))]
     if not np.isfinite(curves["mean"]).any():
-        return nothing(f"{contender}: no run recorded a loss.")
+        return nothing(f"{method}: no run recorded a loss.")
     width, height = size(runs, width=3.3, height=1.75)
     figure = Figure(figsize=(width, height + 1.0), layout="constrained")
     panels = grid(figure, runs)[0]
@@ -63,7 +63,7 @@ def draw(collected: Collected, contender: str) -> Figure:
         if name in FAILURES
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
-    title(figure, f"{contender}: losses")
+    title(figure, f"{method}: losses")
     return figure
 
 

@@ -14,7 +14,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.core.text import number
 from ganbench.report.figures.looks import legend, readings
 from ganbench.report.figures.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks, title
-from ganbench.report.naming import contender_words
+from ganbench.report.naming import method_words
 
 CAPTION = (
     "The largest Lyapunov exponent of every run with its 95% interval, coloured by the regime that it was found to be"
@@ -28,22 +28,22 @@ SEEDS = 5  # runs of each
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Exponents with intervals: one row per contender and learning rate."""
+    """Exponents with intervals: one row per method and learning rate."""
     table = readings(collected, experiment)
     if "largest" not in table or not np.isfinite(table["largest"]).any():
         return nothing(f"{experiment}: no run has a Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
-    settings = list(runs.groupby(["contender", "n_train", "learning_rate"], sort=False, dropna=False))
+    settings = list(runs.groupby(["method", "n_train", "learning_rate"], sort=False, dropna=False))
     shown = settings
     if len(settings) > ROWS:
         places = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))
         shown = [settings[place] for place in places]
-    words, several = contender_words(runs), runs["learning_rate"].nunique() > 1
+    words, several = method_words(runs), runs["learning_rate"].nunique() > 1
     figure = Figure(figsize=(9.2, 0.34 * len(shown) + 1.6), layout="constrained")
     axes = figure.add_subplot()
     found, labels = set(), []
-    for row, ((contender, _, rate), mine) in enumerate(shown):
-        text = textwrap.shorten(words[contender], 60, placeholder=" ...")
+    for row, ((method, _, rate), mine) in enumerate(shown):
+        text = textwrap.shorten(words[method], 60, placeholder=" ...")
         labels.append(f"{text}, rate {number(rate)}" if several else text)
         found |= _row(axes, row, table.loc[mine["run"][:SEEDS]])
     axes.set_yticks(range(len(labels)), labels)

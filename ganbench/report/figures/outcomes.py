@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import contenders
+from ganbench.analysis.methods import methods
 from ganbench.report.figures.panels import panel_title, rows_of, settings_of
 from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title, told
 
@@ -24,10 +24,10 @@ ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator
 
 
 def draw(collected: Collected) -> Figure:
-    """Stacked outcome shares: one panel per contender, one bar per setting."""
-    runs, names = collected.runs, contenders(collected)
+    """Stacked outcome shares: one panel per method, one bar per setting."""
+    runs, names = collected.runs, methods(collected)
     shown = present(runs["outcome"])
-    bars = {name: list(_bars(runs[runs["contender"] == name])) for name in names}
+    bars = {name: list(_bars(runs[runs["method"] == name])) for name in names}
     chunks = rows_of(names)
     columns = len(chunks[0])
     heights = [max(len(bars[name]) for name in chunk) for chunk in chunks]

@@ -1,4 +1,4 @@
-"""Small multiples over a contender's settings: a row per number of training examples, a column per learning rate."""
+"""Small multiples over a method's settings: a row per number of training examples, a column per learning rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganbench.report.figures.style import QUIET
 
 @dataclass(frozen=True)
 class Levels:
-    """The values of the two axes that vary within a contender."""
+    """The values of the two axes that vary within a method."""
 
     n_train: tuple[int, ...]
     learning_rate: tuple[float, ...]
@@ -30,7 +30,7 @@ class Levels:
 
 
 def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.DataFrame]]:
-    """Walk the grid of a contender's settings, row by row.
+    """Walk the grid of a method's settings, row by row.
 
     Yields:
         (row, column) in the grid, the setting in words (only what varies), and its runs, which may be none.
@@ -85,13 +85,13 @@ def size(runs: pd.DataFrame, *, width: float, height: float) -> tuple[float, flo
 
 
 def rows_of(names: list[str]) -> list[list[str]]:
-    """Contenders side by side in rows of at most three, or two where a name is long."""
+    """Methods side by side in rows of at most three, or two where a name is long."""
     columns = min(len(names), 3 if max(map(len, names)) <= 22 else 2)
     return [names[start : start + columns] for start in range(0, len(names), columns)]
 
 
 def panel_title(axes: Axes, name: str) -> None:
-    """Name a contender's panel; a long name takes several lines, cut at its hyphens."""
+    """Name a method's panel; a long name takes several lines, cut at its hyphens."""
     axes.set_title("\n".join(textwrap.wrap(name, 36)), fontweight="bold")
 
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures.looks import (
     Look,
-    by_contender,
+    by_method,
     few,
     legend,
     log_scale,
@@ -33,12 +33,12 @@ NARROW = 100.0  # times the usual reach of the others, beyond which a run may no
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Orbits and radii: one block of two panels per contender."""
+    """Orbits and radii: one block of two panels per method."""
     shown = [look for look in looks(collected, experiment, ("trajectory",)) if look.arrays["trajectory"].ndim == 2]
     shown = [look for look in shown if look.arrays["trajectory"].shape[1] >= 2]
     if not shown:
         return nothing(f"{experiment}: no run left a path of two parameters or more.")
-    groups, left = few(by_contender(shown))
+    groups, left = few(by_method(shown))
     colours = tones(groups)
     figure, blocks = panels(list(groups), rows=(1.0, 0.55))
     for block, mine in zip(blocks, groups.values(), strict=True):

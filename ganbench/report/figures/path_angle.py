@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures.looks import (
     Look,
-    by_contender,
+    by_method,
     few,
     legend,
     log_scale,
@@ -30,11 +30,11 @@ CAPTION = (
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Cosine and norm over alpha: one block of two panels per contender."""
+    """Cosine and norm over alpha: one block of two panels per method."""
     shown = looks(collected, experiment, ("alpha", "cosine"))
     if not shown:
         return nothing(f"{experiment}: no run has a path to look along; it diverged, or ended where it began.")
-    groups, left = few(by_contender(shown))
+    groups, left = few(by_method(shown))
     colours = tones(groups)
     figure, blocks = panels(list(groups), width=2.6, height=1.7, rows=(1.0, 0.7))
     for block, mine in zip(blocks, groups.values(), strict=True):

@@ -18,11 +18,11 @@ SNAPSHOTS = 6  # panels per run, at most
 REAL = "#c9ced3"
 
 
-def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
     """One row of panels per run.
 
     Args:
-        contender: slug of the contender.
+        method: slug of the method.
         shown: runs with samples of shape (S, n, 2).
         real: real points, shape (n, 2).
     """
@@ -40,7 +40,7 @@ def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
                 continue
             _panel(axes, run.samples[kept[place]], real, centre, reach)
             axes.set_title(f"step {number(run.steps[kept[place]])}", fontsize=8)
-    title(figure, f"{contender}: samples over training")
+    title(figure, f"{method}: samples over training")
     return figure
 
 

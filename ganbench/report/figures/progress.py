@@ -30,15 +30,15 @@ CAPTION = (
 METRICS = 2
 
 
-def draw(collected: Collected, contender: str) -> Figure:
+def draw(collected: Collected, method: str) -> Figure:
     """Metrics over training steps: one block of panels per metric, one panel per setting."""
-    runs = collected.runs[collected.runs["contender"] == contender]
-    snapshots = collected.snapshots[collected.snapshots["contender"] == contender]
+    runs = collected.runs[collected.runs["method"] == method]
+    snapshots = collected.snapshots[collected.snapshots["method"] == method]
     metrics = [
-        name for name in measured(collected, contender) if np.isfinite(snapshots[name].to_numpy(dtype=np.float64)).any()
+        name for name in measured(collected, method) if np.isfinite(snapshots[name].to_numpy(dtype=np.float64)).any()
     ][:METRICS]
     if not metrics:
-        return nothing(f"{contender}: no snapshot has a value of any metric.")
+        return nothing(f"{method}: no snapshot has a value of any metric.")
     width, height = size(runs, width=3.3, height=1.6)
     figure = Figure(figsize=(width, (height + 0.35) * len(metrics) + 0.9), layout="constrained")
     panels = grid(figure, runs, blocks=len(metrics))
@@ -47,10 +47,10 @@ def draw(collected: Collected, contender: str) -> Figure:
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    ideals = [reference(collected, dataset_of(collected, contender), metric) for metric in metrics]
+    ideals = [reference(collected, dataset_of(collected, method), metric) for metric in metrics]
     extra = [Line2D([], [], label="real data", **REFERENCE)] if any(each is not None for each in ideals) else []
     outcome_legend(figure, present(runs["outcome"]), extra=extra, lines=True)
-    title(figure, f"{contender}: progress")
+    title(figure, f"{method}: progress")
     return figure
 
 
@@ -66,7 +66,7 @@ def log_spaced(steps: np.ndarray) -> bool:
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
     heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
-    ideal = reference(collected, dataset_of(collected, runs["contender"].iloc[0]), metric)
+    ideal = reference(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
     metric_scale(panels[0, 0], info, np.append(values, np.nan if ideal is None else ideal))
     by_run = dict(list(snapshots.groupby("run")))

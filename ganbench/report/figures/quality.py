@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.methods import contenders, dataset_of, measured, median_value, reference
+from ganbench.analysis.methods import dataset_of, measured, median_value, methods, reference
 from ganbench.core.text import number
 from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
 from ganbench.report.figures.style import (
@@ -37,8 +37,8 @@ GAP = 0.8  # between groups of settings with the same number of examples, in wid
 
 
 def draw(collected: Collected) -> Figure:
-    """Final metrics: one row of panels per contender, one column per headline metric."""
-    names = [name for name in contenders(collected) if measured(collected, name)]
+    """Final metrics: one row of panels per method, one column per headline metric."""
+    names = [name for name in methods(collected) if measured(collected, name)]
     if not names:
         return nothing("No run has a value of any metric.")
     chosen = {name: measured(collected, name)[:METRICS] for name in names}
@@ -46,7 +46,7 @@ def draw(collected: Collected) -> Figure:
     figure = Figure(figsize=(5.4 * max(columns, 1.3), 2.7 * len(names) + 0.7), layout="constrained")
     panels = figure.subplots(len(names), columns, squeeze=False)
     for row, name in enumerate(names):
-        runs = collected.runs[collected.runs["contender"] == name]
+        runs = collected.runs[collected.runs["method"] == name]
         for column in range(columns):
             axes = panels[row, column]
             if column >= len(chosen[name]):
@@ -67,7 +67,7 @@ def draw(collected: Collected) -> Figure:
 
 def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
-    ideal = reference(collected, dataset_of(collected, runs["contender"].iloc[0]), metric)
+    ideal = reference(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     metric_scale(axes, info, np.append(values, np.nan if ideal is None else ideal))
     if ideal is not None:

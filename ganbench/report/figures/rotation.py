@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures.looks import (
     Look,
-    by_contender,
+    by_method,
     few,
     legend,
     looks,
@@ -32,11 +32,11 @@ DASHED = (0, (3, 2))
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Shares over steps, one panel per contender."""
+    """Shares over steps, one panel per method."""
     shown = looks(collected, experiment, ("steps", "rotation_share"))
     if not shown:
         return nothing(f"{experiment}: no run has a rotation share.")
-    groups, left = few(by_contender(shown))
+    groups, left = few(by_method(shown))
     colours = tones(groups)
     figure, blocks = panels(list(groups), width=2.6, height=1.6)
     steps = np.concatenate([look.arrays["steps"] for look in shown])

@@ -1,4 +1,4 @@
-"""What the generators of a contender make, over training."""
+"""What the generators of a method make, over training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbench.report.figures import histograms, points, strips
 from ganbench.report.figures.style import nothing
 
 CAPTION = (
-    "The best of the contender's finished runs and, where there is one, a failed run; each shows the same latent"
+    "The best of the method's finished runs and, where there is one, a failed run; each shows the same latent"
     " points at every snapshot, so that one can follow what becomes of one example. Real examples are shown for"
     " comparison."
 )
@@ -31,30 +31,30 @@ class Shown:
     samples: np.ndarray  # shape (S, n, *shape)
 
 
-def draw(collected: Collected, contender: str) -> Figure:
+def draw(collected: Collected, method: str) -> Figure:
     """Samples over training: film strips of images, clouds of points of a plane, histograms of points of a line."""
-    shown = [_shown(collected, contender, run, role) for role, run in choose(collected, contender)]
+    shown = [_shown(collected, method, run, role) for role, run in choose(collected, method)]
     shown = [run for run in shown if run.samples.size]
     if not shown:
-        return nothing(f"{contender}: no run reached a snapshot with samples.")
-    real = collected.real(dataset_of(collected, contender))
+        return nothing(f"{method}: no run reached a snapshot with samples.")
+    real = collected.real(dataset_of(collected, method))
     if real.ndim == 4:
-        return strips.draw(contender, shown, real)
+        return strips.draw(method, shown, real)
     if real.ndim == 2 and real.shape[1] == 2:
-        return points.draw(contender, shown, real)
+        return points.draw(method, shown, real)
     if real.ndim == 2 and real.shape[1] == 1:
-        return histograms.draw(contender, shown, real)
-    return nothing(f"{contender}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane.")
+        return histograms.draw(method, shown, real)
+    return nothing(f"{method}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane.")
 
 
-def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
+def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     """The runs to show: the best one, and the worst of those that failed (of all, where none did).
 
     The best is sought among finished runs first. Among failed runs, those with more snapshots come first, since there
     is more to see in them.
     """
-    runs = collected.runs[collected.runs["contender"] == contender].reset_index(drop=True)
-    metric = headline(collected, contender)
+    runs = collected.runs[collected.runs["method"] == method].reset_index(drop=True)
+    metric = headline(collected, method)
     losses = np.zeros(len(runs))
     if metric is not None:
         losses = as_loss(final_values(runs, metric), collected.metrics[metric])
@@ -73,13 +73,13 @@ def choose(collected: Collected, contender: str) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _shown(collected: Collected, contender: str, run: pd.Series, role: str) -> Shown:
+def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> Shown:
     steps, samples = collected.samples(run["run"])
     words = [f"learning rate {number(run['learning_rate'])}", f"seed {number(run['seed'])}"]
-    if collected.runs.loc[collected.runs["contender"] == contender, "n_train"].nunique() > 1:
+    if collected.runs.loc[collected.runs["method"] == method, "n_train"].nunique() > 1:
         words.insert(0, f"{number(run['n_train'])} examples")
     lines = [f"{role}: {run['outcome']}", ", ".join(words)]
-    metric = headline(collected, contender)
+    metric = headline(collected, method)
     if metric is not None:
         value = run[f"{metric}_final"]
         lines.append(f"{collected.metrics[metric].title}: {number(value) if np.isfinite(value) else 'no value'}")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures.looks import (
     Look,
-    by_contender,
+    by_method,
     distinct,
     few,
     legend,
@@ -31,11 +31,11 @@ ARRAYS = ("eigenvalues_real", "eigenvalues_imag")
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """The complex plane, one panel per contender."""
+    """The complex plane, one panel per method."""
     shown = looks(collected, experiment, ARRAYS)
     if not shown:
         return nothing(f"{experiment}: no run has eigenvalues.")
-    groups, left = few(by_contender(distinct(shown, ARRAYS)))
+    groups, left = few(by_method(distinct(shown, ARRAYS)))
     colours = tones(groups)
     figure, blocks = panels(list(groups), width=2.5, height=2.1)
     for (axes,), mine in zip(blocks, groups.values(), strict=True):

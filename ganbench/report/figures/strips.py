@@ -20,11 +20,11 @@ NOT_A_NUMBER = (0.84, 0.37, 0.0)  # the colour of diverged runs: such pixels hav
 GAP = 0.1  # between images, as a share of their size
 
 
-def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
     """One strip per run, side by side.
 
     Args:
-        contender: slug of the contender.
+        method: slug of the method.
         shown: runs with samples of shape (S, n, channels, height, width) in [-1, 1].
         real: real examples, shape (n, channels, height, width).
     """
@@ -33,7 +33,7 @@ def draw(contender: str, shown: list[Shown], real: np.ndarray) -> Figure:
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, run in zip(panels, shown, strict=True):
         _strip(axes, run, real, rows)
-    title(figure, f"{contender}: samples over training")
+    title(figure, f"{method}: samples over training")
     return figure
 
 

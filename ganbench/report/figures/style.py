@@ -159,7 +159,7 @@ def present(outcomes: object) -> list[str]:
 
 
 def nothing(text: str) -> Figure:
-    """A figure that says why there is nothing to draw: the workflow promises every figure of every contender."""
+    """A figure that says why there is nothing to draw: the workflow promises every figure of every method."""
     figure = Figure(figsize=(6, 1.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()

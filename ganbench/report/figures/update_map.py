@@ -15,7 +15,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.core.text import number
 from ganbench.report.figures.looks import Look, few, frame, legend, panels, readings
 from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
-from ganbench.report.naming import NETWORKS, contender_words, short
+from ganbench.report.naming import NETWORKS, method_words, short
 
 CAPTION = (
     "Above, the spectral radius of one training step over the learning rate, a line per method: below the line at 1"
@@ -60,10 +60,10 @@ def draw(collected: Collected, experiment: str) -> Figure:
 
 def _methods(shown: list[Look]) -> dict[str, list[Look]]:
     """Runs of one game by everything else that was compared."""
-    words = contender_words(frame(shown).assign(game=NETWORKS))
+    words = method_words(frame(shown).assign(game=NETWORKS))
     found: dict[str, list[Look]] = {}
     for look in shown:
-        found.setdefault(words[look.run["contender"]], []).append(look)
+        found.setdefault(words[look.run["method"]], []).append(look)
     if len(found) == 1:
         ((_, only),) = found.items()
         return {str(only[0].run["dynamics"]): only}

@@ -32,7 +32,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     shown = looks(collected, experiment, ARRAYS)
     if not shown:
         return nothing(f"{experiment}: no run left a field that is a number anywhere.")
-    titles, left = singles(shown, ("u", "v"), without=("dynamics", "update"))
+    titles, left = singles(shown, ("u", "v"), without=("dynamics", "optimizer"))
     table = readings(collected, experiment)
     rough = dict(table["rough"]) if "rough" in table else {}
     share = {name: float(rough.get(look.run["run"], np.nan)) for name, look in titles.items()}
