@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processors import AS_IT_IS, blas_kernels
 
-from ganbench.numerics.fixed_order import FEW, eigh, matmul, norm, orthonormal
+from ganbench.core.fixed_order import FEW, eigh, matmul, norm, orthonormal
 
 ROUNDING = np.finfo(float).eps
 
@@ -90,7 +90,7 @@ def test_two_vectors_are_made_orthonormal_though_nearly_parallel():
 BITS = """
 import hashlib
 import numpy as np
-from ganbench.numerics.fixed_order import eigh, matmul, norm, orthonormal
+from ganbench.core.fixed_order import eigh, matmul, norm, orthonormal
 from ganbench.metrics._frechet import frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 

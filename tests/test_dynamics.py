@@ -359,9 +359,9 @@ def test_unrolling_on_general_linear_games(steps, scale):
 
 def test_the_adjustment_is_aligned_member_by_member():
     game, h = Linear.random(3), 0.1
-    game = match(game, 60)
-    start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in game.init().items()}
-    _, _, path = run(dynamics("symplectic", adjustment=0.5), game, h, 1, players=start)
+    played = match(game, 60)
+    start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in played.init().items()}
+    _, _, path = run(dynamics("symplectic", adjustment=0.5), played, h, 1, players=start)
     theta, after = path.numpy().swapaxes(0, 1)
     grad = theta @ game.matrix.T
     uphill = grad @ game.matrix

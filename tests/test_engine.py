@@ -184,10 +184,10 @@ def test_training_equals_a_plain_pytorch_loop(ring):
     }
     discriminator, generator = modules.values()
     optimisers = [torch.optim.Adam(m.parameters(), lr=2e-3, betas=(0.5, 0.999)) for m in (discriminator, generator)]
-    game = Match(game, [member], CPU, torch.float64)
+    played = Match(game, [member], CPU, torch.float64)
     losses = []
     for step in range(shared.steps):
-        batch = game.draw(step, 1)[0]
+        batch = played.draw(step, 1)[0]
         real = torch.from_numpy(ring).double()[batch["order"][0]]
         latent = {player: batch[f"latent.{player}"][0] for player in game.players}
         real, fake = discriminator(real), discriminator(generator(latent["discriminator"]).detach())
@@ -303,7 +303,7 @@ class _Scale:
 
     columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
 
-    def look(self, memory: dict, examples: np.ndarray) -> JudgedExamples:
+    def judge(self, state: dict, examples: np.ndarray) -> JudgedExamples:
         modes = np.zeros(len(examples), dtype=int)
         return JudgedExamples(examples, examples.astype(float), modes, modes == 0, 1)
 

@@ -307,7 +307,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"dynamics": 3}, ["dynamics: must be a name", "but is 3"]),
         ({"dynamics": Extragradient}, ["or an object of that family"]),
         ({"dynamics": "runge_kutta", "optimizer": "adam"}, ["runge_kutta", "keeps"]),
-        ({"optimizer": "adm"}, ["unknown update 'adm'", "Did you mean 'adam'"]),
+        ({"optimizer": "adm"}, ["unknown optimizer 'adm'", "Did you mean 'adam'"]),
         ({"learning_rate": [0.1, 0.2], "seeds": 3}, ["members do not agree: 3 seeds, 2 learning rates"]),
         ({"learning_rate": [0.1, 0.2], "start": [[1, 1]] * 3}, ["3 starts, 2 learning rates"]),
         ({"dynamics": "consensus(gamma=[1, 2])", "seeds": 3}, ["3 seeds, 2 values of the dynamics' gamma"]),
@@ -488,7 +488,7 @@ def test_play_without_a_file_shows_the_path_and_a_verdict():
 def test_play_takes_parts_with_options():
     text = invoke(
         "play", "--game", "{name: gaussian, samples: 9}", "--objective", "minimax", "--regularizer", "weight_decay",
-        "--dynamics", "consensus(gamma=0.5)", "--update", "sgd(momentum=0.1)", "--steps", "2",
+        "--dynamics", "consensus(gamma=0.5)", "--optimizer", "sgd(momentum=0.1)", "--steps", "2",
     )  # fmt: skip
     assert "b_d" in text
     text = invoke(

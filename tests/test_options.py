@@ -70,7 +70,7 @@ def test_an_interval_without_values_is_refused(bounds):
 )
 def test_a_default_outside_of_its_range_is_told_when_the_file_is_read(tmp_path, line, message):
     path = tmp_path / "mine.py"
-    path.write_text(f'"""Mine."""\nclass Regularizer:\n    {line}\n')
+    path.write_text(f'"""Mine."""\nclass Own(Regularizer):\n    {line}\n')
     with pytest.raises(GanbenchError, match=message):
         registry.find("regularizer", str(path))
 

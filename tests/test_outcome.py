@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganbench.analysis.outcome import Game, judge
+from ganbench.analysis.outcome import Thresholds, judge
 from ganbench.core.recorder import SERIES, series
 from ganbench.study.schema import Outcome
 
-RULES = Game(**Outcome().model_dump())
+RULES = Thresholds(**Outcome().model_dump())
 STEPS, BINS = 1000, 10
 LAST = np.arange(1, BINS + 1) * STEPS // BINS
 
@@ -130,7 +130,7 @@ CLOSE = 0.01
 def test_a_study_that_sets_no_threshold_has_those_that_claims_are_written_for():
     """Half of the modes, outputs beyond 0.99 and 0.01 for the last quarter, and a hundredfold norm."""
     assert (
-        Game(norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_share=0.25, collapsed_modes=0.5)
+        Thresholds(norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_share=0.25, collapsed_modes=0.5)
         == RULES
     )
 

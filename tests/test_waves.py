@@ -163,7 +163,7 @@ def test_memory_that_runs_out_before_the_first_step_loses_nothing(monkeypatch):
 def test_memory_that_runs_out_while_a_snapshot_is_taken_loses_neither_step_nor_snapshot(monkeypatch):
     members, shared, asked = players(0.01, 0.02), every_step(5), []
     whole = train(FOCUS, shared, members, device=CPU)
-    answer = Simultaneous.answer
+    answer = Simultaneous.snapshot
 
     def short(self, players, states):
         asked.append(len(players["x"]))
@@ -171,7 +171,7 @@ def test_memory_that_runs_out_while_a_snapshot_is_taken_loses_neither_step_nor_s
             raise MemoryError
         return answer(self, players, states)
 
-    monkeypatch.setattr(Simultaneous, "answer", short)
+    monkeypatch.setattr(Simultaneous, "snapshot", short)
     parts, events = through(FOCUS, shared, members)
     assert events == [(2, 1)]
     for one, other in zip(whole, parts, strict=True):

@@ -52,7 +52,7 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
     """Why a step of the dynamics is not a pure function."""
     dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
-    for name in ("draws", "evaluations"):
+    for name in ("batches_per_step", "gradients_per_step"):
         value = getattr(dynamics, name)
         if not isinstance(value, int | float) or value < 1:
             return f"its {name} must be a number from 1 on, but is {value!r}"
@@ -78,7 +78,7 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
         if moved.requires_grad:
             return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
         if f"{player}_gradient_norm" not in move.aux or f"{player}_loss" not in move.aux:
-            return f"its step() must measure {player}'s loss and gradient, see `measured` in ganbench.dynamics"
+            return f"its step() must measure {player}'s loss and gradient, see `gradient_record` in ganbench.dynamics"
     return next(
         (f"its step() {why}" for each in move.states.values() if (why := state_fault(each, len(members)))), None
     )
@@ -88,7 +88,7 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
     """Why two steps of training do not repeat themselves, or not with each member alone.
 
     Args:
-        rules, training: what is played and how, in double precision.
+        game, training: what is played and how, in double precision.
         members: who trains; at a rate at which no rounding grows.
         fused: whether members are computed together.
     """

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:  # it takes SciPy, and words are for those too who only look
-    from ganbench.analysis.statistics import Rate
+
+class Proportion(Protocol):
+    """A share of a number of things, with its interval."""
+
+    count: int
+    total: int
+    value: float
+    lower: float
+    upper: float
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -45,14 +52,14 @@ def between(low: float, high: float, digits: int = 3) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def interval(rate: Rate) -> str:
-    """The bounds of a rate's interval."""
-    return f"{percent(rate.lower)} to {percent(rate.upper)}"
+def interval(proportion: Proportion) -> str:
+    """The bounds of a proportion's interval."""
+    return f"{percent(proportion.lower)} to {percent(proportion.upper)}"
 
 
-def observed(rate: Rate, what: str) -> str:
-    """A rate with everything needed to judge it: "4 of 9 runs failed (44%, 95% interval 19% to 73%)"."""
-    return f"{rate.count} of {rate.total} {what} ({percent(rate.value)}, 95% interval {interval(rate)})"
+def observed(proportion: Proportion, what: str) -> str:
+    """A proportion with everything needed to judge it: "4 of 9 runs failed (44%, 95% interval 19% to 73%)"."""
+    return f"{proportion.count} of {proportion.total} {what} ({percent(proportion.value)}, 95% interval {interval(proportion)})"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

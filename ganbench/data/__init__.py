@@ -1,7 +1,7 @@
 """Data sets, one file each.
 
-A member's module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are parsed;
-what `load` needs is imported inside it.
+A member's module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are
+parsed; what `load` needs is imported inside it.
 """
 
 from __future__ import annotations

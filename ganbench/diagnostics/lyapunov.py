@@ -96,10 +96,10 @@ class Lyapunov(Diagnostic):
         track = self._replay(played, count)
         noisy = _batches_differ(played)
         for k in range(everyone):
-            motion = track.motion(k, noisy)
-            values["directness"][k], values["speeding"][k] = motion.directness, motion.speeding
-            if motion.left:
-                values["regime"][k] = regime(motion, 0.0, 0.0, 0.0)
+            orbit = track.orbit(k, noisy)
+            values["directness"][k], values["speeding"][k] = orbit.directness, orbit.speeding
+            if orbit.left:
+                values["regime"][k] = regime(orbit, 0.0, 0.0, 0.0)
             grown = track.known(k)
             first = int(self.burn_in * len(grown))
             if len(grown) - first < FEWEST:
@@ -110,7 +110,7 @@ class Lyapunov(Diagnostic):
             spread = QUANTILE * means[:, 0].std(ddof=1) / BLOCKS**0.5
             interval = exponents[0], exponents[0] - spread, exponents[0] + spread
             values["largest"][k], values["low"][k], values["high"][k] = interval
-            values["regime"][k] = regime(motion, *interval)
+            values["regime"][k] = regime(orbit, *interval)
             if self.method == "tangent":
                 values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
                 values["sum"][k] = exponents.sum()

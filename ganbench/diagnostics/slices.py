@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.fixed_order import orthonormal
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Batch, Game, Match
 from ganbench.numerics import plane_fields as plane_tools
-from ganbench.numerics.fixed_order import orthonormal
 from ganbench.numerics.plane_fields import Plane
 
 RUNS_OFF, RESTS, CYCLES = 0, 1, 2

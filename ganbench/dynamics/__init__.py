@@ -1,7 +1,6 @@
 """Dynamics, one file each: how the two players move in one training step.
 
-A member defines a frozen dataclass `Dynamics` derived from `Dynamics`, whose fields are its options. Whatever the game,
-the code is the same: a game of two numbers and a pair of convolutional networks are both vectors of parameters and a
+Whatever the game, the code is the same: a game of two numbers and a pair of convolutional networks are both vectors of parameters and a
 loss. Real-valued options may be tensors (K, 1), one value for each member of a pack, so they enter by plain arithmetic.
 
 The field of a game is F = (grad_1 L_1, grad_2 L_2), each player's gradient of its own loss in its own parameters; J is
@@ -37,7 +36,7 @@ class StepResult:
 
 
 class Dynamics(ABC):
-    """What a file of this family says of its dynamics."""
+    """How the players move. A member is a frozen dataclass whose fields are its options."""
 
     @property
     def batches_per_step(self) -> int:
@@ -51,8 +50,8 @@ class Dynamics(ABC):
         are fairly compared after equal sums of these, not after equal steps."""
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
-        """What is remembered from step to step, before the first: the optimizer's memory under each player's name,
-        and whatever else the dynamics keeps under names of its own. Tensors begin with the member axis."""
+        """The states before the first step: the optimizer's under each player's name, and whatever else the dynamics
+        keeps under names of its own. Tensors begin with the member axis."""
         return {player: optimizer.init(theta) for player, theta in players.items()}
 
     @abstractmethod
@@ -150,7 +149,7 @@ def record(at: SimultaneousGradient) -> Aux:
 def apply_gradients(
     match: Match, players: Players, states: States, gradients: Players, optimizer: Optimizer, rate: Tensor
 ) -> tuple[Players, States]:
-    """Both players after a step of the optimizer along these gradients, projected; memories of others are kept."""
+    """Both players after a step of the optimizer along these gradients, projected; states of others are kept."""
     after, remembered = {}, dict(states)
     for name, grad in gradients.items():
         theta, remembered[name] = optimizer.step(players[name], grad.detach(), states[name], rate)

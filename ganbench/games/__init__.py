@@ -1,8 +1,6 @@
 """Games, one file each: two players' parameters and losses, for all members of a pack at once.
 
-A member of this family defines a frozen dataclass `Game` derived from `Game` (or from `Adversarial`, if one player is
-a discriminator and the other a generator). Its fields are its options. Game know no members: `Match` is a game being
-played by some, and what dynamics and diagnostics work with.
+A `Game` knows no members: `Match` is a game being played by some, and what dynamics and diagnostics work with.
 
 Parameters of a player are one vector per member, (K, P), be they two numbers or a convolutional network. Losses of
 different members never mix, so the gradient of their sum is every member's own.
@@ -40,7 +38,8 @@ class Member:
 
 
 class Game(ABC):
-    """What a file of this family says of its game."""
+    """Two players' parameters and losses. A member of the family is a frozen dataclass whose fields are its options; it
+    derives from this class, or from `Adversarial` if one player is a discriminator and the other a generator."""
 
     players: ClassVar[tuple[str, str]]  # their names; the discriminator, or the ascending player, first
     components: ClassVar[

@@ -52,7 +52,7 @@ def play(
         GanbenchError: a name or option that there is not, values that make no sense, or counts that do not agree.
     """
     match = _match(game, seeds)
-    dynamics, own = building.mover("dynamics", dynamics, ("init", "step", "answer"))
+    dynamics, own = building.mover("dynamics", dynamics, ("init", "step", "snapshot"))
     optimizer, optimizer_own = building.mover("optimizer", optimizer, ("init", "step"))
     rates = building.numbers("learning_rate", learning_rate)
     if (rates <= 0).any():

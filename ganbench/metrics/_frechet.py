@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ganbench.numerics.fixed_order import eigh, matmul
+from ganbench.core.fixed_order import eigh, matmul
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Trajectories
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Batch, Match, Players
+from ganbench.numerics.trajectories import Trajectories
 
 LARGEST = 3000  # parameters up to which J is written out: 72 MB a member, and a minute for its eigenvalues
 MEMORY = 2**31  # bytes that Krylov spaces may take at a time
@@ -86,7 +86,7 @@ class Point:
                 self.places[at : at + together],
             )
 
-    def simultaneous_gradient(self) -> Tensor:
+    def field(self) -> Tensor:
         """F, mean over the batches, (k, P)."""
         return torch.stack(
             [join(simultaneous_gradient(self.match, self.players, batch).gradients) for batch in self.batches]

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Batch, Game, Match
 from ganbench.numerics.jacobians import join, products, split
+from ganbench.numerics.trajectories import DiagnosticResult, Trajectories
 
 PIECE = 2**17  # numbers that one fused piece may have in a tensor: pieces that fit the cache are also the fastest
 NODES = 500  # taken to stand for a distribution where no examples do

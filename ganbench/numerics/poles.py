@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.diagnostics import Trajectories
 from ganbench.games import Game
 from ganbench.numerics.fixed_points import SADDLE, STABLE_FOCUS, STABLE_NODE, classify
 from ganbench.numerics.plane_fields import coordinate_plane
+from ganbench.numerics.trajectories import Trajectories
 
 COUNTED = 200  # samples up to which they are searched
 POLAR = ("gaussian", "gaussian_half")  # discriminators of the game 'gaussian' that reach 1

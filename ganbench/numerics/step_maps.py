@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
-from ganbench.diagnostics import Trajectories
 from ganbench.dynamics import States
 from ganbench.games import Batch, Match, Players
 from ganbench.numerics.jacobians import split
+from ganbench.numerics.trajectories import Trajectories
 
 HORIZON = 64  # steps within which a change must show
 SMALL = 1e-3  # how large a change is

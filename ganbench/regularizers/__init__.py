@@ -1,9 +1,4 @@
-"""Regularizers, one file each: what is done to a GAN's losses, inputs or parameters to steady it.
-
-A member defines a frozen dataclass `Regularizer` derived from `Regularizer`, and overrides those of its hooks that it needs.
-Shapes begin with the member axis K, and members never mix.
-Regularizer are functions of their arguments: random numbers come from `draw`, and nothing is kept from call to call.
-"""
+"""Regularizers, one file each: what is done to a GAN's losses, inputs or parameters to steady it."""
 
 from __future__ import annotations
 
@@ -19,7 +14,12 @@ Discriminator = Callable[[Tensor], Tensor]
 
 
 class Regularizer:
-    """Where a regularizer can step in; here nothing is done."""
+    """Where a regularizer can step in; here nothing is done. A member is a frozen dataclass whose fields are its
+    options, and overrides those methods that it needs.
+
+    Shapes begin with the member axis K, and members never mix. Methods are functions of their arguments: random numbers
+    come from `draw`, and nothing is kept from call to call.
+    """
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         """The random numbers that one member's next `count` batches need, each tensor (count, ...).

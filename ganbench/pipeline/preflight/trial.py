@@ -33,7 +33,7 @@ from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
-from ganbench.pipeline.preflight.sizes import memory_of, state_fault
+from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import requests, stage_times
 from ganbench.pipeline.resources.estimates import Estimator
@@ -143,7 +143,7 @@ class Trial:
         """Refuse what does not fit into memory, before any of it is allocated."""
         for run in {run.train: run for run in runs}.values():
             with self.attempt(where, run.choices), world(1):
-                fault = state_fault(self.plan.study, run, self.memory)
+                fault = memory_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
 
@@ -163,8 +163,7 @@ class Trial:
         with self.attempt(where, run.choices):
             game, training = made("float64")
         members = self._members([run], images)
-        game = run.choices[0]
-        self.hold(where, game, run.choices, lambda: game_fault(game, members, torch.float64))
+        self.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
         self.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members))
         self.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
         return made(settings["dtype"])

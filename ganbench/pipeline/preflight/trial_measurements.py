@@ -55,7 +55,7 @@ class StandIn:
 
     modes: int
 
-    def look(self, memory: Tree, examples: np.ndarray) -> JudgedExamples:
+    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         """The first values of every example as its features, and the modes in turn."""
         features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
         modes = np.arange(len(examples)) % self.modes

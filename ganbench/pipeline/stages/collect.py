@@ -15,12 +15,12 @@ import pandas as pd
 
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
-from ganbench.analysis.outcome import Game, judge
+from ganbench.analysis.outcome import Thresholds, judge
 from ganbench.analysis.run_settings import settings_of, typed
 from ganbench.core import store
+from ganbench.core.fixed_order import norm
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
-from ganbench.numerics.fixed_order import norm
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.devices import device
 from ganbench.pipeline.execution.instantiation import CPU, build_game, examples, instrument_of, make
@@ -148,7 +148,7 @@ def _run(
     about, diverged = trained["about"], trained["diverged"]
     dataset, objective = point.choice("dataset"), point.choice("objective")
     verdict = judge(
-        Game(**plan.study.outcome.model_dump()),
+        Thresholds(**plan.study.outcome.model_dump()),
         steps=about["steps"],
         initial_norms=trained["initial_norms"],
         diverged=None if diverged is None else tuple(diverged),
