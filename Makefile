@@ -39,9 +39,9 @@ bench: env  ## measure speed and memory, side by side
 	python -m benchmarks.bench
 
 soak: env  ## disturb a study at random for half an hour; it must end as if nothing had happened
-	python tests/soak.py --minutes 30
-	GANBENCH_FLIPS=300 python -m pytest tests/test_damage.py
-	GANBENCH_STUDIES=500 python -m pytest tests/test_random_studies.py
+	python tests/helpers/soak.py --minutes 30
+	GANBENCH_FLIPS=300 python -m pytest tests/workflow/test_damage.py
+	GANBENCH_STUDIES=500 python -m pytest tests/workflow/test_random_studies.py
 
 clean:  ## remove the environment and every result
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis ganbench.egg-info

@@ -11,8 +11,8 @@ import laboratory_example
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import HOSTILE, Page
 from stored import tree_of
-from test_report import HOSTILE, Page
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings

@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import sys
 from math import pi, sqrt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import ROOT
 from scipy.integrate import quad
 from scipy.stats import norm
 from typer.testing import CliRunner
@@ -27,7 +27,6 @@ from ganbench.lab import terminal
 from ganbench.lab.naming import named
 from ganbench.optimizers.sgd import SGD
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 SOUND = {"game": "bilinear", "learning_rate": 0.1, "steps": 3}
 

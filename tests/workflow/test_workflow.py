@@ -26,6 +26,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from repository import ROOT
 from stored import flat, tree_of
 from workflow_example import (
     CORES,
@@ -36,7 +37,6 @@ from workflow_example import (
     POINTS,
     PREPARE,
     PROFILE,
-    ROOT,
     STUDY,
     SUMMARIES,
     TRAIN,

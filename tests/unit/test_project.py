@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import PACKAGE, ROOT
 
 from ganbench.cli import app
 from ganbench.contracts.networks import architecture_fault
@@ -21,8 +22,6 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.study.schema import parse
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "ganbench"
 README = (ROOT / "README.md").read_text()
 CLUSTER = (ROOT / "workflow/CLUSTER.md").read_text()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -229,7 +228,7 @@ def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
 
 
 def test_every_python_block_of_the_readme_is_tested():
-    """Those of the laboratory run in tests/test_lab.py."""
+    """Those of the laboratory run in tests/unit/lab/test_lab.py."""
     for block in blocks("python"):
         assert "(Architecture)" in block or "from ganbench import lab" in block, block
 

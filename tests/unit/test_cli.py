@@ -24,9 +24,6 @@ from ganbench.pipeline.resources.summary import Name
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import load
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
 GROWS = {"quantity": "path.growth", "above": 1}
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import ROOT
 from typer.testing import CliRunner
 
 from ganbench.cli import app
@@ -30,7 +31,6 @@ from ganbench.pipeline.stages import STAGES
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, look, plain
 from ganbench.study.schema import load
 
-ROOT = Path(__file__).resolve().parent.parent
 NOW = "2026-03-01T10:00:00+00:00"
 HOSTILE = "\x1b[31mboom\x1b[0m <script>alert(1)</script> [bold]\x1b]0;title\x07 \u202e\x9b31m\nsecond line"
 

@@ -18,6 +18,7 @@ import torch
 from building import CPU, every_step, gan, part, players, toy, training
 from hypothesis import given
 from hypothesis import strategies as st
+from repository import ROOT
 from stored import tree_of
 
 from ganbench.core import store
@@ -40,7 +41,6 @@ from ganbench.study.schema import parse
 
 NO_ROOM = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
 STEPS = 60
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def close(one: dict, other: dict, tolerance: float) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from test_study import changed, plan, toys
+from study_example import changed, plan, toys
 
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError

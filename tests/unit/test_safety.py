@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 import workflow_example
+from repository import PACKAGE
 from typer.testing import CliRunner
 
 from ganbench.analysis.columns import ORIGINS
@@ -36,8 +37,6 @@ from ganbench.pipeline.stages.evaluate import panel_of
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
 from ganbench.study.selectors import Selector, matches
-
-PACKAGE = Path(__file__).parents[1] / "ganbench"
 
 SECONDS, MEGABYTES, CHARACTERS = 3, 300, 3000  # that refusing anything may take, and the message have
 ALARM_SECONDS = 60

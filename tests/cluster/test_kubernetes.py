@@ -20,10 +20,10 @@ import pytest
 import yaml
 from kubernetes_cluster import PERMISSIONS, Cluster, Pod, image_of, missing, missing_plugin
 from needs import need
+from repository import ROOT
 from workflow_example import (
     CORES,
     POINTS,
-    ROOT,
     STUDY,
     Project,
     differences,

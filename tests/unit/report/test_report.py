@@ -7,13 +7,14 @@ import dataclasses
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import collected_example
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import HOSTILE, Page
+from repository import PACKAGE, ROOT
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import RUNS
@@ -27,9 +28,6 @@ from ganbench.report import figures, html, tables
 from ganbench.report.figures import samples, style
 from ganbench.report.outputs import CONTENDER_FIGURES, PICTURED, STUDY_FIGURES, figure_files, table_files
 from ganbench.report.outputs import figures as figures_of
-
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "ganbench"
 
 
 @pytest.fixture(scope="module")
@@ -54,33 +52,6 @@ def page(collected, drawn, tmp_path_factory) -> str:
     out = tmp_path_factory.mktemp("report") / "report.html"
     html.render(collected, collected_example.study(), drawn, shown_of(collected), out)
     return out.read_text(encoding="utf-8")
-
-
-class Page(HTMLParser):
-    """Tags, addresses and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.ids: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        if tag not in ("meta", "img", "link", "br", "input"):
-            self.open.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
 
 
 # Tables
@@ -438,9 +409,6 @@ def test_links_of_the_page_lead_somewhere(page):
 def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
     html.render(collected, collected_example.study(), drawn, shown_of(collected), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
-
-
-HOSTILE = "<script>alert('x')</script> & \"q\" $\\frac{a}{$ </style> {{ 7*7 }} | _^"
 
 
 def test_hostile_words_stay_words(collected, tmp_path):

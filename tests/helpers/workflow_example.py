@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from repository import ROOT
 from stored import flat, tree_of
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "environment.yml", "pyproject.toml")
 CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from repository import ROOT
 
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.study.schema import load
 
-ROOT = Path(__file__).resolve().parent.parent
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
 
 

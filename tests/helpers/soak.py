@@ -1,6 +1,6 @@
 """A soak test: a study of many packs is disturbed at random, again and again, and must end as if nothing had happened.
 
-    python tests/soak.py --minutes 30 [--seed 0] [--packs 12]
+    python tests/helpers/soak.py --minutes 30 [--seed 0] [--packs 12]
 
 Processes are killed, frozen and told to stop, the disk fills up, files are cut short, the tracking server goes down.
 After every fault the workflow is simply started again, as a person would start it; where it says that a file must be
