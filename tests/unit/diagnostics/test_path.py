@@ -224,7 +224,7 @@ def test_a_run_that_diverged_has_no_last_gap():
 
 
 @pytest.mark.parametrize(
-    ("rules", "why"),
+    ("game", "why"),
     [
         (lambda: make_game("linear"), "bilinear, dirac, quadratic"),
         (lambda: make_game("quadratic", curvatures=(1.0, -1.0)), "no minimum"),
@@ -232,7 +232,7 @@ def test_a_run_that_diverged_has_no_last_gap():
     ],
 )
 def test_games_without_known_answers_are_passed_over(game, why):
-    assert why in part("diagnostic", "exploitability").supports(make_game())
+    assert why in part("diagnostic", "exploitability").supports(game())
 
 
 def test_a_radius_must_be_positive():
