@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test lint bench soak clean
+.PHONY: env report lab test test-cluster lint bench soak clean
 
 env: .venv/ready
 
@@ -27,8 +27,11 @@ lab: env  ## run the two-player laboratory, which decides the claims on small ga
 	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
 	@echo "The report is at results/lab/report.html"
 
-test: env  ## run all tests
-	python -m pytest -n 2 --dist loadfile
+test: env  ## run the tests of every part, and one whole workflow: some four minutes on two cores
+	python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-cluster: env  ## run the other tests: long workflows, and those on clusters and servers where these can be had
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: env
 	ruff check .

@@ -18,19 +18,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from comparing import differences, differing_tables, runs_of
 from kubernetes_cluster import PERMISSIONS, Cluster, Pod, image_of, missing, missing_plugin
 from needs import need
 from repository import ROOT
-from workflow_example import (
-    CORES,
-    POINTS,
-    STUDY,
-    Project,
-    differences,
-    differing_tables,
-    runs_of,
-    wait_for,
-)
+from tiny_studies import POINTS, STUDY
+from workflow_project import CORES, Project, wait_for
 
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import STOPPED

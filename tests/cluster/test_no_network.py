@@ -8,7 +8,8 @@ import sys
 from dataclasses import replace
 
 from needs import need
-from workflow_example import CORES, POINTS, STUDY, Project
+from tiny_studies import POINTS, STUDY
+from workflow_project import CORES, Project
 
 NO_NETWORK = ["unshare", "--map-root-user", "--net"]
 REACH = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=5)"

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from comparing import differences, runs_of
 from needs import need
 from slurm_cluster import GPUS, MEMORY_MB, NODES, Cluster, Job, cluster, missing
-from workflow_example import CORES, PROFILE, Project, differences, runs_of, wait_for
+from workflow_project import CORES, PROFILE, Project, wait_for
 
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import KILLED, OUT_OF_TIME, STOPPED, End

@@ -567,7 +567,9 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
     np.testing.assert_allclose(np.concatenate(parts), seen.features, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [n for n in names("metric") if n != "fid"])  # tests/unit/metrics/test_fid.py has its weights
+@pytest.mark.parametrize(
+    "name", [n for n in names("metric") if n != "fid"]
+)  # tests/unit/metrics/test_fid.py has its weights
 @pytest.mark.parametrize("dataset", names("dataset"))
 def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
     spec, examples, judge, state = judged[dataset]

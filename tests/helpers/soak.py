@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from comparing import differences, differing_tables, runs_of
 from rich.console import Console
 from rich.table import Table
+from tiny_studies import STUDY
 from tracking_server import MlflowServer
-from workflow_example import PROFILE, STUDY, Project, differences, differing_tables, runs_of
+from workflow_project import PROFILE, Project
 
 DISK_MB = 160  # of the file system that fills up
 STAGES = ("train", "evaluate", "diagnose")

@@ -19,10 +19,11 @@ import collected_example
 import h5py
 import numpy as np
 import pytest
+import tiny_studies
 import torch
-import workflow_example
 from repository import PACKAGE
 from typer.testing import CliRunner
+from workflow_project import CORES, Project
 
 from ganbench.analysis.columns import ORIGINS
 from ganbench.cli import app
@@ -379,14 +380,14 @@ def test_words_reach_jobs_as_they_are(tmp_path):
     own = tmp_path / "own" / "$(touch ran); 'x\" {y} é.py"
     own.parent.mkdir()
     own.write_text((PACKAGE / "architectures" / "mlp.py").read_text())
-    project = workflow_example.Project.create(
+    project = Project.create(
         tmp_path / "project",
-        workflow_example.LABORATORY
+        tiny_studies.LABORATORY
         | {"title": NASTY, "description": NASTY, "results": "results $(touch ran); 'x\" [/y]"}
-        | {"grid": [*workflow_example.LABORATORY["grid"], workflow_example.POINTS | {"architecture": str(own)}]}
-        | {"claims": [claim | {"says": NASTY, "note": NASTY} for claim in workflow_example.LABORATORY["claims"]]},
+        | {"grid": [*tiny_studies.LABORATORY["grid"], tiny_studies.POINTS | {"architecture": str(own)}]}
+        | {"claims": [claim | {"says": NASTY, "note": NASTY} for claim in tiny_studies.LABORATORY["claims"]]},
     )
-    done = project.dry_run(*workflow_example.CORES, "--printshellcmds").succeeded()
+    done = project.dry_run(*CORES, "--printshellcmds").succeeded()
     assert {"collect", "report", "train ring8-touch-ran-x-y-sgd"} <= {
         re.sub("-adam$", "-sgd", job) for job in done.jobs
     }

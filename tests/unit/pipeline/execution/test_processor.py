@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from comparing import CLOCKS, runs_of
 from processors import AS_IT_IS, blas_kernels
 from repeated import again, begun
 from stored import flat, tree_of
-from workflow_example import CLOCKS, runs_of
 
 from ganbench.analysis.columns import ORIGINS, RUNS
 from ganbench.core import store

@@ -1,4 +1,4 @@
-"""A tiny study in a copy of the project, to run the real workflow on: Snakemake, its jobs and their files."""
+"""A copy of the project with a tiny study in it, to run the real workflow on: Snakemake, its jobs and their files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import yaml
 from repository import ROOT
-from stored import flat, tree_of
 
 PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "environment.yml", "pyproject.toml")
 CONFIG = Path("config/config.yaml")
@@ -34,73 +31,6 @@ CORES = ("--cores", "2")
 PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow
 LIMIT_SECONDS = 900  # for any one command or event; reached only when something hangs
 POLL_SECONDS = 0.01
-
-IMAGES = {
-    "dataset": "digits",
-    "architecture": ["fc", {"name": "dcgan", "features": 4}],
-    "n_train": [100],
-    "learning_rate": [2.0e-4, 2.0e-3],
-    "seed": [0, 1],
-}
-POINTS = {"dataset": "ring8", "architecture": "mlp", "learning_rate": [1.0e-3], "seed": [0, 1]}
-STUDY = {
-    "study": "tiny",
-    "title": "A tiny study",
-    "grid": [IMAGES, POINTS],
-    "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}},
-    "evaluate": {"samples": 100},
-    "track": {"uri": "sqlite:///results/mlflow.db"},
-}
-
-# Games of two numbers, instruments that look at them and at nothing, and claims that they confirm and refute.
-LABORATORY = {
-    "study": "tiny",
-    "title": "A tiny laboratory",
-    "grid": [
-        {
-            "game": "bilinear",
-            "dynamics": ["simultaneous", "alternating"],
-            "optimizer": "sgd",
-            "learning_rate": [0.5, 1.0],
-            "seed": [0, 1],
-        }
-    ],
-    "train": {"steps": 60, "dtype": "float64", "snapshots": {"count": 61, "spacing": "even"}},
-    "pack": {"axes": ["seed", "learning_rate", "dynamics"]},
-    "diagnose": ["path", {"diagnostic": {"name": "convolution", "largest": 6}}],
-    "claims": [
-        {
-            "id": "A1",
-            "source": "an article",
-            "says": "Descent runs off.",
-            "decide": [
-                {
-                    "closed_form": {
-                        "of": {"dynamics": "simultaneous"},
-                        "quantity": "path.step_ratio",
-                        "equals": "sqrt(1 + learning_rate**2)",
-                        "within": 1.0e-12,
-                    }
-                }
-            ],
-        },
-        {
-            "id": "A4",
-            "says": "Any finite step diverges.",
-            "decide": [{"every": {"quantity": "path.growth", "above": 10}}],
-        },
-    ],
-    "track": {"uri": "sqlite:///results/mlflow.db"},
-}
-
-# Jobs as `Done.jobs` names them: the rule, then the method or the data set where it runs for several.
-SUMMARIES = {"collect", "track", "tables", "figures", "report"}
-TRAIN = {"train digits-fc", "train digits-dcgan", "train ring8-mlp"}
-EVALUATE = {"evaluate digits-fc", "evaluate digits-dcgan", "evaluate ring8-mlp"}
-PREPARE = {"prepare digits", "prepare ring8", "judge digits", "judge ring8"}
-
-# What tells when and how fast a run was trained, and so differs between runs that are the same.
-CLOCKS = {"trained_at", "train_seconds"}
 
 
 @dataclass(frozen=True)
@@ -151,6 +81,10 @@ class Project:
         """All of it, results and Snakemake's own records included, elsewhere."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(*ignore))
         return Project(folder)
+
+    def untrained(self, folder: Path) -> Project:
+        """A copy in which nothing was trained; its data sets are there."""
+        return self.clone(folder, ignore=("train", "evaluate", "collect"))
 
     # Editing ---------------------------------------------------------------------------------------------------------
 
@@ -259,42 +193,3 @@ def wait_for(event: Callable[[], bool], what: str, process: subprocess.Popen[str
             raise AssertionError(f"the workflow ended before there was {what}; it said:\n{process.communicate()[0]}")
         assert time.monotonic() < end, f"after {LIMIT_SECONDS} s there is still no {what}"
         time.sleep(every)
-
-
-def runs_of(path: Path) -> dict[str, dict[str, Any]]:
-    """By digest: everything a result file holds of a run but clocks, bit for bit."""
-    return {
-        digest: {name: _bits(value) for name, value in flat(tree).items() if name.split("/")[-1] not in CLOCKS}
-        for digest, tree in tree_of(path)["runs"].items()
-    }
-
-
-def _bits(value: Any) -> Any:
-    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray | np.generic) else value
-
-
-def clocks_of(path: Path) -> dict[str, dict[str, str]]:
-    """By digest: when and in how many seconds a run was trained, as its file tells."""
-    return {digest: {clock: run["about"][clock] for clock in CLOCKS} for digest, run in tree_of(path)["runs"].items()}
-
-
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The keys that only one of two mappings has, or under which they hold different values."""
-    absent = object()
-    return sorted(key for key in one.keys() | other.keys() if one.get(key, absent) != other.get(key, absent))
-
-
-def differing_tables(one: Project, other: Project) -> list[str]:
-    """The collected tables that two projects have not both, or not bit for bit alike but for clocks."""
-    ones, others = ({path.name: path for path in project.collected().glob("*.parquet")} for project in (one, other))
-    both = ones.keys() & others.keys()
-    return sorted((ones.keys() ^ others.keys()) | {name for name in both if _unlike(ones[name], others[name])})
-
-
-def _unlike(one: Path, other: Path) -> bool:
-    frames = (pd.read_parquet(path).drop(columns=list(CLOCKS), errors="ignore") for path in (one, other))
-    try:
-        pd.testing.assert_frame_equal(*frames, check_exact=True)
-    except AssertionError:
-        return True
-    return False
