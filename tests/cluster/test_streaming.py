@@ -44,7 +44,7 @@ SERIES = ("x_loss", "y_loss", "x_gradient_norm")
 STEPS, BINS = 40, 20
 AXES_SHOWN = dict.fromkeys(AXES, "some") | {"dataset": None, "n_train": None, "learning_rate": 0.1, "seed": 1}
 ARRIVAL_SECONDS = 300.0  # in which what is sent has to arrive, on a busy machine
-CALL_SECONDS = 0.5  # the most a call may take that waits for nobody, on a busy machine: servers take minutes
+CALL_SECONDS = 30.0  # more than a call takes that waits for nobody, half of what one for a silent server takes
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -371,11 +371,16 @@ def test_no_call_waits_for_a_silent_server(study):
         assert stream._rest, "the pipe is full"
         assert stream._rest.count(b"\n") == 1, "what waits is one line, however often it is called"
         assert silent.asked.wait(ARRIVAL_SECONDS)
-        began, process = time.monotonic(), stream._process
+        process, waits = stream._process, []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(streaming, "SHARE", 0.01)
+            patch.setattr(
+                process, "wait", lambda seconds=None, wait=process.wait: waits.append(seconds) or wait(seconds)
+            )
             stream.close()
-        assert time.monotonic() - began < CALL_SECONDS, "a short training does not wait long at its end"
+        lasted = time.monotonic() - stream._began
+        assert waits[0] <= 0.01 * lasted, "a short training does not wait long at its end"
+        assert waits[1:] == [None], "and then for a process that was killed"
         assert process.returncode is not None
 
 
@@ -386,7 +391,7 @@ def test_the_streaming_process_yields_to_training(study, monkeypatch):
         assert os.getpriority(os.PRIO_PROCESS, stream._process.pid) == 19
 
 
-def test_a_streaming_process_that_dies_changes_nothing(study):
+def test_a_streaming_process_that_dies_changes_nothing(study, monkeypatch):
     with Fault(None) as silent, live(silent.uri, study) as stream:
         stream.send("run", AXES_SHOWN, trained(12).curves())
         process = stream._process
@@ -395,6 +400,8 @@ def test_a_streaming_process_that_dies_changes_nothing(study):
         for steps in range(12, STEPS):
             stream.send("run", AXES_SHOWN, trained(steps).curves())
         assert not stream.due()
+        monkeypatch.setattr(streaming, "PARTING_SECONDS", 10 * CALL_SECONDS)  # for one that lives
+        monkeypatch.setattr(streaming, "SHARE", 1e6)
         began = time.monotonic()
     assert time.monotonic() - began < CALL_SECONDS
     assert process.returncode == -signal.SIGKILL, "it was waited for"

@@ -330,7 +330,7 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
             thread.join(timeout=0.2)
             assert thread.is_alive(), "with every device taken, a job waits"
             holding.close()  # of the two only this one becomes free
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert got == [0]
     assert "all 2 GPUs are taken" in capsys.readouterr().err
 
