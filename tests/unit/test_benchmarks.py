@@ -25,6 +25,7 @@ def measured() -> throughput.Rates:
     return throughput.measure(CONTENDERS["mlp"], 2, "cpu", rounds=2, seconds=0.02)
 
 
+@pytest.mark.slow
 def test_variants_take_turns(measured):
     assert set(measured.turns) == set(throughput.VARIANTS)
     assert all(len(rates) == 2 and min(rates) > 0 for rates in measured.turns.values())
@@ -33,6 +34,7 @@ def test_variants_take_turns(measured):
     assert 0 < measured.regret <= 1
 
 
+@pytest.mark.slow
 def test_sheets_of_a_measurement(measured):
     sheets = [
         throughput.throughput_sheet([measured]),
@@ -46,6 +48,7 @@ def test_sheets_of_a_measurement(measured):
         assert sheet.rows[0][0] == "mlp"
 
 
+@pytest.mark.slow
 def test_the_rule_s_mistakes_are_named(measured):
     turns = {"fused": [1.0, 1.0], "unfused": [2.0, 2.0], "plain": [1.0, 1.0]}
     mistaken = throughput.Rates(measured.case, 2, turns, measured.start_seconds, measured.peaks, fuses=True)
@@ -104,6 +107,7 @@ def test_the_spectrum_s_cost_is_told_in_steps():
     assert parameters(dynamics.game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
 
 
+@pytest.mark.slow
 def test_a_job_s_time_is_shared_out_in_full():
     sheet = overhead.measure([("mlp", 2, 50)], "cpu")
     (row,) = sheet.rows
@@ -113,6 +117,7 @@ def test_a_job_s_time_is_shared_out_in_full():
     assert sum(parts) == pytest.approx(whole, abs=0.01 * len(parts))
 
 
+@pytest.mark.slow
 def test_a_finished_study_has_nothing_to_do(tmp_path):
     file = tmp_path / "study.yaml"
     text = planning.SWEEP.format(results=tmp_path / "results", rates="0.001", seeds=4)
@@ -131,6 +136,7 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
     assert torch.__version__ in text
 
 
+@pytest.mark.slow
 def test_a_machine_without_the_workflow_s_packages_can_train():
     code = (
         "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"

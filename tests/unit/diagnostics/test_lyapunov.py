@@ -101,6 +101,7 @@ def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
     assert cluster["largest"][0] == pytest.approx(tangent["largest"][0], abs=slack)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "start", "largest", "total"),
     [
@@ -119,6 +120,7 @@ def test_chaotic_maps(kind, start, largest, total, method):
         assert values["sum"][0] == pytest.approx(total, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_lorenz_system():
     """0.9056 per unit of time, followed in steps of 0.01 (Viswanath 1998); 0 along the flow."""
     game = make_game("bilinear", singular_values=(1.0, 1.0), start_at=(1.0, 1.0, 20.0, 0.0))
@@ -177,6 +179,7 @@ LABELLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABELLED)
 def test_labelled_systems(name):
     game, dynamics, expected = LABELLED[name]
@@ -229,6 +232,7 @@ def test_regimes_that_the_exponent_alone_would_get_wrong():
 # Training as it was --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_tangent_and_cluster_agree_on_networks(optimizer):
     """In single precision too, of which both make double; the optimizer's memory is part of what moves."""

@@ -58,6 +58,7 @@ def assert_same(one: dict, other: dict, tolerance: float) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "architecture", "options"),
     [("ring8", "mlp", {"width": 16}), ("digits", "fc", {}), ("digits", "dcgan", {"features": 4})],
@@ -106,6 +107,7 @@ def test_resume_is_bit_exact(stop, optimizer, tmp_path):
         assert_same(one, other, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dynamics", "optimizer"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
 )

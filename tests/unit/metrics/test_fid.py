@@ -62,6 +62,7 @@ def test_features_are_pytorch_fids_own(inception):
     np.testing.assert_allclose(fid._features(images), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     random = np.random.default_rng(0)
     images, others = random.uniform(-1, 1, size=(2, 12, 3, 8, 8)).astype(np.float32)
@@ -114,6 +115,7 @@ class Own(Dataset):
 '''
 
 
+@pytest.mark.slow
 def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_path, inception):
     weights = folder / "hub" / "checkpoints" / WEIGHTS
     (tmp_path / "few.py").write_text(FEW_DIGITS)

@@ -129,6 +129,7 @@ DIRAC = {  # name: objective, regularizer, the field in closed form, its clippin
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIRAC)
 @pytest.mark.parametrize("alternating", [False, True])
 def test_dirac_gans_end_where_their_closed_forms_do(name, alternating):

@@ -107,6 +107,7 @@ def prepared(tmp_path_factory) -> Path:
     return begun(tmp_path_factory.mktemp("prepared") / "study")
 
 
+@pytest.mark.slow
 def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
     stages = ("judge", "train", "evaluate", "diagnose", "collect")
     one, *others = [again(prepared, tmp_path / str(place), stages, each) for place, each in enumerate(SETTINGS)]
@@ -143,6 +144,7 @@ def trained(prepared, tmp_path_factory) -> Path:
 STAGES = ("evaluate", "diagnose", "collect", "judge")  # the judge last: all were scored by the one that was there
 
 
+@pytest.mark.slow
 def test_no_kernel_of_blas_changes_a_bit_of_what_is_made_of_networks(trained, tmp_path):
     folders = [
         again(trained, tmp_path / str(place), STAGES, environment)
@@ -165,6 +167,7 @@ def test_no_kernel_of_blas_changes_a_bit_of_what_is_made_of_networks(trained, tm
         pd.testing.assert_frame_equal(*frames, check_exact=True)
 
 
+@pytest.mark.slow
 def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(trained, tmp_path):
     folders = [
         again(trained, tmp_path / capability, STAGES, {"ATEN_CPU_CAPABILITY": capability})

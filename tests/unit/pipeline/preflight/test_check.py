@@ -63,6 +63,7 @@ def steady(monkeypatch):
     monkeypatch.setattr(timing, "step_seconds", lambda *_: 0.01)
 
 
+@pytest.mark.slow
 def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
     small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
     for found in (small, large):

@@ -502,6 +502,7 @@ class Own(Dataset):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "message"),
     [
@@ -575,6 +576,7 @@ class Own(Judge):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fit", "look", "message"),
     [
@@ -627,6 +629,7 @@ def test_what_ends_the_process_is_named_and_what_it_prints_is_kept(tmp_path):
     assert "noise" in log.read_text()
 
 
+@pytest.mark.slow
 def test_the_process_reports_errors_and_estimates_whatever_is_printed(tmp_path):
     noise = "print('{\"error\": 1}'); sys.stderr.write('noise')"
     _, fine = own(tmp_path, "architecture", architecture(forward=noise))
