@@ -400,7 +400,11 @@ def test_dynamics_that_refuse_a_base_update_say_which_they_take(name):
 
 
 @pytest.mark.parametrize(
-    ("family", "name"), [(f, n) for f in ("objective", "regularizer", "dynamics", "optimizer") for n in names(f)]
+    ("family", "name"),
+    [
+        *((family, name) for family in ("objective", "regularizer", "optimizer") for name in names(family)),
+        *(pytest.param("dynamics", name, marks=pytest.mark.slow) for name in names("dynamics")),  # of many gradients
+    ],
 )
 def test_a_part_trains_fused_as_solo(family, name):
     """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""

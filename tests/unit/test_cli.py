@@ -90,6 +90,7 @@ def test_list_shows_every_member_of_every_family_with_its_line():
     assert "unknown family 'architectur'. Did you mean 'architecture'" in refused("list", "architectur")
 
 
+@pytest.mark.slow
 def test_check_says_what_a_study_will_take(study):
     text = invoke("check", str(study))
     assert "small: 6 runs in 2 packs" in text
@@ -172,6 +173,7 @@ def test_schema_is_json():
     assert json.loads(invoke("schema"))["title"] == "Study"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 def test_a_study_runs_stage_by_stage(study):
     assert "unknown job of train 'nope'" in refused("train", str(study), "--only", "nope")

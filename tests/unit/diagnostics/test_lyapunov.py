@@ -61,6 +61,7 @@ def linear(*matrix: float):
 # Exponents -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["tangent", "cluster"])
 @pytest.mark.parametrize(
     ("dynamics", "expected", "within", "kind"),
@@ -268,6 +269,7 @@ def test_a_replay_meets_the_batches_of_training():
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_leaves_the_numbers_has_the_exponents_of_its_life_and_harms_no_other():
     """Steps of 3 / a on curvature a: a factor of -2, and an overflow after some 1,000 of them."""
     game = make_game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0))

@@ -172,6 +172,7 @@ def test_a_penalty_moves_the_eigenvalues_of_the_dirac_gan():
     assert values["generator_hessian_max"][0] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_products_alone_find_the_same_outer_eigenvalues_of_networks():
     played = play(networks(), rates=(0.05, 0.1), steps=10)
     exact, outer = look(played, "spectrum", batches=2), look(played, "spectrum", batches=2, exact=1, probes=100)
@@ -422,6 +423,7 @@ def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
             assert np.isnan(none.values[column]).all(), column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INSTRUMENTS)
 def test_a_run_reads_the_same_whatever_its_neighbours(name):
     rates = (0.05, 0.1, 0.2)

@@ -608,6 +608,7 @@ run("train", slice, path)
 """
 
 
+@pytest.mark.slow
 def test_a_pack_larger_than_the_memory_there_is_trains_in_parts(tmp_path):
     job = job_of(tmp_path / "whole", NETWORKS)
     run("train", job.slice, job.path)

@@ -197,6 +197,7 @@ def test_the_judge_of_images_knows_them_a_pixel_aside(judge_of_bars):
         assert np.mean(judge.judge(state, np.roll(images, shift, axis=(2, 3))).mode == kinds) > 0.97, shift
 
 
+@pytest.mark.slow
 def test_a_judge_that_errs_too_often_is_refused():
     """One held-out example of twenty mislabelled: right on 95 %, which is enough for 0.95 and too little for 0.96."""
     images, kinds = bars(20, seed=4)

@@ -130,6 +130,7 @@ def test_every_promised_picture_is_drawn(collected, drawn, shown):
     assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(shown))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["path", "vector_field", "basins"])
 def test_pictures_are_the_same_bytes_every_time(collected, drawn, shown, kind, tmp_path):
     figures.write(collected, tmp_path, [each for each in shown if each[0] == kind])

@@ -338,6 +338,7 @@ def test_every_promised_figure_is_drawn(collected, drawn):
     assert set(STUDY_FIGURES + CONTENDER_FIGURES + PICTURED) == set(figures.KINDS) == set(html.FIGURE_TITLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*STUDY_FIGURES, *CONTENDER_FIGURES])
 def test_figures_are_the_same_bytes_every_time(collected, drawn, kind, tmp_path):
     method = "ring8-mlp" if kind in CONTENDER_FIGURES else None
@@ -486,6 +487,7 @@ def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_losses_beyond_any_number_are_drawn(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     curves = few.curves.copy()

@@ -269,6 +269,7 @@ def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
     assert requests.ATTEMPTS < long < short
 
 
+@pytest.mark.slow
 def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
     found = plan(tmp_path)
     assert requests.kept(found.folder) == {}

@@ -534,6 +534,7 @@ def test_a_data_set_s_examples(tmp_path, load, message):
         assert re.search(message, first := refused(tmp_path, "dataset", source)), first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

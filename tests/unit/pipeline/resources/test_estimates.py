@@ -98,6 +98,7 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
     assert slow.done < 100, "though not all were taken"
 
 
+@pytest.mark.slow
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
     estimates, timings = tried(found)
