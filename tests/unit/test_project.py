@@ -160,6 +160,13 @@ def test_members_import_nothing_heavier_than_torch_at_their_top(folder):
                 assert not heavy, f"{path.relative_to(ROOT)} imports {heavy} at its top; import it where it is used"
 
 
+def test_unit_tests_lie_in_the_folders_of_what_they_test():
+    unit = ROOT / "tests" / "unit"
+    folders = [path.parent.relative_to(unit) for path in unit.rglob("test_*.py")]
+    assert len(set(folders)) > 10
+    assert all((PACKAGE / folder).is_dir() for folder in folders), folders
+
+
 # Pins -----------------------------------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,7 @@ def test_judging_networks_leaves_small_games_alone(mixed, collected):
 # Pictures
 
 
+@pytest.mark.slow
 def test_every_promised_picture_is_drawn(collected, drawn, shown):
     assert {kind for kind, _ in shown} == set(PICTURED)
     assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(shown))
@@ -258,6 +259,7 @@ def test_ids_are_sorted_as_people_do():
 # The page
 
 
+@pytest.mark.slow
 def test_page_of_small_games_alone(page, shown):
     parsed = Page(page)
     assert not parsed.open
@@ -300,6 +302,7 @@ def test_long_tables_are_cut(collected):
     assert path["left"].startswith(f"{ROWS} of {len(runs)} methods")
 
 
+@pytest.mark.slow
 def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     names = list(dict.fromkeys(mixed.gans.runs["method"]))
     pictures = [(kind, of) for kind, of in figures_of(names, laboratory_example.instruments())]
@@ -311,6 +314,7 @@ def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     assert [name for name in parsed.ids if name in SECTIONS] == SECTIONS
 
 
+@pytest.mark.slow
 def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):
     study = laboratory_example.study() | {"title": HOSTILE, "description": HOSTILE}
     study["claims"] = [claim | {"says": HOSTILE, "source": HOSTILE, "note": HOSTILE} for claim in study["claims"]]

@@ -93,6 +93,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS[-2:])
 def test_a_process_keeps_to_one_thread_whatever_its_environment_says(setting):
     done = subprocess.run(

@@ -188,6 +188,7 @@ def test_no_wave_begins_after_a_signal_in_the_last_chunk_of_another(tmp_path, at
         run("train", job.slice, job.path, Work(stopping=stopping))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_behind(tmp_path):
     """Signals before every line of writing: the file holds all that it held, or all that is new."""
     path = tmp_path / "file.h5"
