@@ -412,6 +412,7 @@ def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.slow
 def test_hostile_words_stay_words(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     info = dataclasses.replace(few.metrics["fcd"], title=HOSTILE, what=HOSTILE)

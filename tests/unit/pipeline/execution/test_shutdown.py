@@ -386,6 +386,7 @@ def test_runs_in_a_damaged_file_of_finished_ones_are_made_again(tmp_path, ready,
     assert_same(path, job.path, stage)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("seconds", [0, 60])
 def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, count, seconds):
