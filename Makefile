@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test lint bench soak clean
+.PHONY: env report lab test test-cluster lint bench soak clean
 
 env: .venv/ready
 
@@ -27,8 +27,11 @@ lab: env  ## run the two-player laboratory, which decides the claims on small ga
 	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
 	@echo "The report is at results/lab/report.html"
 
-test: env  ## run all tests
-	python -m pytest -n 2 --dist loadfile
+test: env  ## run the tests of every part, and one whole workflow: some four minutes on two cores
+	python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-cluster: env  ## run the other tests: long workflows, and those on clusters and servers where these can be had
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: env
 	ruff check .
@@ -39,9 +42,9 @@ bench: env  ## measure speed and memory, side by side
 	python -m benchmarks.bench
 
 soak: env  ## disturb a study at random for half an hour; it must end as if nothing had happened
-	python tests/soak.py --minutes 30
-	GANBENCH_FLIPS=300 python -m pytest tests/test_damage.py
-	GANBENCH_STUDIES=500 python -m pytest tests/test_random_studies.py
+	python tests/helpers/soak.py --minutes 30
+	GANBENCH_FLIPS=300 python -m pytest tests/workflow/test_damage.py
+	GANBENCH_STUDIES=500 python -m pytest tests/workflow/test_random_studies.py
 
 clean:  ## remove the environment and every result
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis ganbench.egg-info

@@ -1,0 +1,430 @@
+"""`track` against real MLflow stores: embedded SQLite, and a server that runs on the loopback for these tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import itertools
+import logging
+import math
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tracked_example import (
+    RUN_NAMES,
+    TOY,
+    assert_exactly_once,
+    client_of,
+    expected_points,
+    points_of,
+    runs_of,
+    tiny_collected,
+)
+from tracking_server import MlflowServer
+
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.stages.track import Tracked, track
+from ganbench.tracking.pictures import draw_samples, frame_of
+from ganbench.tracking.records import Record
+
+LIMIT_SECONDS = 300  # for any process; reached only when something hangs
+# Four runs, three of them with three snapshots each.
+ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9}
+NOTHING_NEW = Tracked(created=0, present=4, superseded=0, metrics=0, artifacts=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet_mlflow():
+    """The tests' own clients report nothing to third parties and reach the loopback past any proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("no_proxy", "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory) -> Path:
+    """An empty store: making its tables takes seconds, so most tests start from a copy of it."""
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    client_of(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The address of an MLflow server that runs as long as this module's tests."""
+    folder = tmp_path_factory.mktemp("server")
+    running = MlflowServer(folder, f"sqlite:///{folder}/server.db")
+    yield running.uri
+    running.end()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """MLflow puts what belongs nowhere into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "server"])
+def uri(request, tmp_path, migrated) -> str:
+    if request.param == "server":
+        return request.getfixturevalue("server")
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def study(request) -> str:
+    """A name of its own for every test: those against the server share one store."""
+    return request.node.name
+
+
+def test_everything_arrives_exactly_once(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    calls = []
+    tracked = track(collected, study=study, uri=uri, report=lambda *counts: calls.append(counts))
+    assert_exactly_once(collected, uri, study)
+    points = sum(len(expected_points(collected, run)) for run in collected.runs["run"])
+    assert dataclasses.asdict(tracked) == ALL_NEW | {"metrics": points}
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_params_tags_status_and_times(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    tracked = {run.info.run_name: run for run in runs_of(uri, study)}
+    run = tracked["grey-d0"]
+    assert run.data.params == {
+        **{"game": "some", "architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some"},
+        **{"optimizer": "some", "dataset": "grey"},
+        **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
+        **{"discriminator_parameters": "12", "generator_parameters": "34"},
+        **{"architecture_width": "64", "train_dtype": "float32"},
+    }
+    ours = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
+    assert len(ours.pop("ganbench.content")) == 64
+    assert ours == {
+        **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
+        **{"outcome": "diverged", "outcome_step": "30", "outcome_why": "text", "method": "of-grey", "pack": "text"},
+        **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
+        **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
+        **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
+        **{"commit": "text", "digest": "d01", "failures_judged": "text", "failures_not_judged": "text"},
+    }
+    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
+    end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000
+    assert (run.info.start_time, run.info.end_time) == (end - 60_000, end)
+    times = [point.timestamp for point in client_of(uri).get_metric_history(run.info.run_id, "real_output")]
+    assert min(times) == end - 58_000  # the first of thirty steps in sixty seconds
+    assert max(times) == end
+
+
+def test_values_that_are_not_numbers_are_shown_truthfully(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    tracked = {run.info.run_name: run for run in runs_of(uri, study)}
+    run = tracked.pop("grey-d0")
+    history = client_of(uri).get_metric_history(run.info.run_id, "generator_loss.max")
+    assert [(point.step, math.isnan(point.value)) for point in history] == [(10, False), (30, True)]
+    # Eight means and two maxima of losses are infinite, which no SQL store of MLflow can hold.
+    assert run.data.tags["ganbench.infinite_left_out"] == "10"
+    assert "modes" not in run.data.metrics
+    left_out = {name for name, other in tracked.items() if "ganbench.infinite_left_out" in other.data.tags}
+    assert left_out == {"toy-d0"}, "of which a measurement is infinite"
+
+
+def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    (run,) = [run for run in runs_of(uri, study) if run.info.run_name == "toy-d0"]
+    assert run.data.params == {
+        **{"game": "some", "dynamics": "some", "optimizer": "some", "learning_rate": "0.0002", "seed": "3"},
+        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_dtype": "float32"},
+    }
+    assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
+    assert "x_loss.max" in run.data.metrics
+    assert run.data.metrics["path.growth"] == 7.5
+    assert math.isnan(run.data.metrics["path.turns"]), "an instrument looked and found nothing: that is no gap"
+    assert run.data.tags["ganbench.infinite_left_out"] == "1"
+    (point,) = client_of(uri).get_metric_history(run.info.run_id, "path.growth")
+    assert (point.step, point.timestamp) == (30, run.info.end_time), "what is measured after training is its last point"
+    assert client_of(uri).list_artifacts(run.info.run_id) == []
+
+
+def test_new_measurements_show(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    measured = collected.measurements
+    measured.loc[measured["run"] == "points-d0", "value"] += 1.0
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present, tracked.superseded) == (1, 3, 1)
+
+
+def test_pictures_are_artifacts(tmp_path, uri, study):
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    sizes = {"points": (400, 400), "grey": (3 * 5 * 11, 2 * 6 * 11), "colour": (3 * 4 * 16, 2 * 4 * 16)}
+    client = client_of(uri)
+    for run in runs_of(uri, study):
+        if "dataset" not in run.data.params:
+            continue
+        names = [file.path for file in client.list_artifacts(run.info.run_id, "samples")]
+        assert names == [f"samples/step_000000{step}.png" for step in (10, 20, 30)]
+        with Image.open(client.download_artifacts(run.info.run_id, names[0], str(tmp_path))) as picture:
+            assert picture.format == "PNG"
+            picture.load()
+            assert picture.size == sizes[run.data.params["dataset"]]
+
+
+def test_artifacts_lie_beside_the_database(tmp_path, migrated):
+    shutil.copy(migrated, tmp_path / "view.db")
+    track(tiny_collected(tmp_path / "collected"), study="s", uri=f"sqlite:///{tmp_path}/view.db")
+    assert len(list((tmp_path / "view-artifacts" / "s").glob("*/artifacts/samples/*.png"))) == 9
+
+
+@pytest.mark.parametrize("before", ["new", "with absolute addresses"])
+def test_artifacts_are_found_after_the_folder_has_moved(tmp_path, migrated, monkeypatch, before):
+    """An MLflow started in the folder of the database finds them, wherever that is."""
+    results = tmp_path / "results"
+    results.mkdir()
+    shutil.copy(migrated, results / "mlflow.db")
+    uri, collected = f"sqlite:///{results}/mlflow.db", tiny_collected(tmp_path / "collected")
+    if before != "new":  # as MLflow makes them
+        client_of(uri).create_experiment("s", (results / "mlflow-artifacts" / "s").as_uri())
+    track(collected, study="s", uri=uri)
+    moved = results.rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(moved)
+    uri = f"sqlite:///{moved}/mlflow.db"  # whole, since MLflow keeps what it once opened under an address
+    client = client_of(uri)
+    tracked = {run.info.run_name: run.info.run_id for run in runs_of(uri, "s")}
+    (tmp_path / "here").mkdir()
+    path = client.download_artifacts(tracked["grey-d0"], "samples/step_00000010.png", str(tmp_path / "here"))
+    with Image.open(path) as picture:
+        assert picture.size == (3 * 5 * 11, 2 * 6 * 11)
+    assert track(collected, study="s", uri=uri) == NOTHING_NEW
+    assert [file.path for file in client.list_artifacts(tracked["points-d0"])] == ["samples"]
+    assert not results.exists()
+
+
+def test_twice_adds_nothing(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    before = {run.info.run_id for run in runs_of(uri, study)}
+    assert track(collected, study=study, uri=uri) == NOTHING_NEW
+    assert {run.info.run_id for run in runs_of(uri, study)} == before
+    assert_exactly_once(collected, uri, study)
+
+
+@pytest.mark.parametrize("calls", [0, 1, 3, 4])
+def test_an_interrupted_writer_is_made_up_for(tmp_path, uri, study, monkeypatch, calls):
+    from mlflow import MlflowClient
+
+    collected = tiny_collected(tmp_path / "collected")
+    log_batch, left = MlflowClient.log_batch, iter(range(calls))
+
+    def failing(*args, **kwargs):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return log_batch(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", failing)
+        with pytest.raises(KeyboardInterrupt):
+            track(collected, study=study, uri=uri)
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present) == (4 - calls // 2, calls // 2)  # two calls a run: params, metrics
+    assert_exactly_once(collected, uri, study)
+
+
+TRACK_AND_PRINT = """
+import os, sys
+from pathlib import Path
+from ganbench.analysis.collected import Collected
+from ganbench.pipeline.stages.track import track
+
+folder, study, uri, dies = sys.argv[1:]
+if dies == "dies":
+    from mlflow import MlflowClient
+    MlflowClient.set_terminated = lambda *args: os._exit(9)
+tracked = track(Collected.read(Path(folder)), study=study, uri=uri)
+print(tracked.created, tracked.present)
+"""
+
+
+def start_tracking(folder: Path, study: str, uri: str, dies: str = "lives") -> subprocess.Popen:
+    command = [sys.executable, "-W", "error", "-c", TRACK_AND_PRINT, str(folder), study, uri, dies]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_process_is_made_up_for(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    killed = start_tracking(collected.folder, study, uri, "dies")
+    killed.communicate(timeout=LIMIT_SECONDS)
+    assert killed.returncode == 9
+    assert [run.info.status for run in runs_of(uri, study)] == ["RUNNING"]
+    assert track(collected, study=study, uri=uri).created == 4
+    assert_exactly_once(collected, uri, study)
+
+
+def test_two_processes_at_the_same_time_lose_nothing(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    if uri.startswith("sqlite"):
+        (tmp_path / "mlflow.db").unlink()  # a new store, whose tables both would like to make
+    both = [start_tracking(collected.folder, study, uri) for _ in range(2)]
+    outputs = [process.communicate(timeout=LIMIT_SECONDS) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    (second, says), (first, nothing) = sorted(outputs)
+    assert (first, second) == ("4 0\n", "0 4\n")
+    # Nothing else is printed: no logs of migrations, no links, no warnings.
+    assert nothing == ""
+    assert re.fullmatch(r"(the MLflow store .* is being written by .*; waiting for that\n)?", says)
+    assert_exactly_once(collected, uri, study)
+
+
+def test_a_changed_digest_supersedes(tmp_path, uri, study):
+    first = tiny_collected(tmp_path / "first")
+    second = tiny_collected(tmp_path / "second", digest="e1")
+    track(first, study=study, uri=uri)
+    tracked = track(second, study=study, uri=uri)
+    assert (tracked.created, tracked.superseded) == (4, 4)
+    assert track(second, study=study, uri=uri) == NOTHING_NEW
+
+    def superseded() -> set[str]:
+        return {run.info.run_name for run in runs_of(uri, study) if run.data.tags.get("ganbench.superseded")}
+
+    assert len(runs_of(uri, study)) == 8
+    assert superseded() == set(first.runs["run"])
+    assert track(first, study=study, uri=uri) == dataclasses.replace(NOTHING_NEW, superseded=4)
+    assert superseded() == set(second.runs["run"])
+
+
+def test_new_numbers_under_the_same_digest_show(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    collected.snapshots.loc[collected.snapshots["run"] == "colour-d0", "distance"] += 1.0  # evaluated differently
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present, tracked.superseded) == (1, 3, 1)
+    current = [run for run in runs_of(uri, study) if "ganbench.superseded" not in run.data.tags]
+    assert {run.info.run_name: points_of(uri, run) for run in current} == {
+        run: expected_points(collected, run) for run in collected.runs["run"]
+    }
+
+
+def test_other_runs_of_the_experiment_are_left_alone(tmp_path, uri, study):
+    client = client_of(uri)
+    by_hand = client.create_run(client.create_experiment(study), run_name="by hand").info.run_id
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
+    run = client.get_run(by_hand)
+    assert run.info.lifecycle_stage == "active"
+    assert not [name for name in run.data.tags if name.startswith("ganbench.")]
+
+
+def test_a_deleted_experiment_comes_back(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    client = client_of(uri)
+    client.delete_experiment(client.get_experiment_by_name(study).experiment_id)
+    track(collected, study=study, uri=uri)
+    assert_exactly_once(collected, uri, study)
+
+
+def test_long_curves_are_written_in_batches(tmp_path, migrated):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    collected = tiny_collected(tmp_path / "collected")
+    steps = np.arange(1, 2501)
+    long = {"run": "colour-d0", "series": "real_output", "first_step": steps, "last_step": steps}
+    curves = pd.DataFrame(long | {"min": 0.0, "mean": steps / 7, "max": 1.0})
+    collected = dataclasses.replace(collected, curves=curves)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    track(collected, study="s", uri=uri)
+    assert_exactly_once(collected, uri, "s")
+
+
+def test_the_caller_s_environment_and_logging_stay(tmp_path, migrated, monkeypatch):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    levels = {name: logging.getLogger(name).level for name in ("mlflow", "alembic", "urllib3.connectionpool")}
+    before = dict(os.environ)
+    track(tiny_collected(tmp_path / "collected"), study="s", uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert dict(os.environ) == before
+    assert {name: logging.getLogger(name).level for name in levels} == levels
+
+
+def test_importing_the_stage_does_not_import_mlflow():
+    code = (
+        "import sys, ganbench.pipeline.stages.track; sys.exit('mlflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_server_that_is_not_there_is_one_clear_error_and_soon(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        uri = f"http://someone:secret@127.0.0.1:{unused.getsockname()[1]}"
+        importlib.import_module("mlflow")  # which takes its time
+        began = time.monotonic()
+        with pytest.raises(GanbenchError) as caught:
+            track(tiny_collected(tmp_path / "collected"), study="s", uri=uri)
+    assert time.monotonic() - began < 60, "MLflow tries for minutes unless it is told not to"
+    message = str(caught.value)
+    assert uri.replace("someone:secret@", "") in message
+    assert "secret" not in message
+    assert "mlflow server --host" in message
+    assert "Connection refused" in message
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("sqlite:///{tmp}/missing/mlflow.db", "no folder .*missing.*mkdir -p"),
+        ("sqlite:///{tmp}/collected", "is not an SQLite database"),
+        ("sqlite:///{tmp}/text.db", "is not an SQLite database"),
+        ("sqlite://", "neither sqlite:///"),
+        ("sqlite:///:memory:", "neither sqlite:///"),
+        ("{tmp}/mlruns", "neither sqlite:///"),
+        ("ftp://host/mlflow", "neither sqlite:///"),
+        ("http://", "neither sqlite:///"),
+    ],
+)
+def test_a_wrong_uri_is_one_clear_error(tmp_path, uri, says):
+    collected = tiny_collected(tmp_path / "collected")
+    (tmp_path / "text.db").write_text("these are notes, and no tables")
+    with pytest.raises(GanbenchError, match=says):
+        track(collected, study="s", uri=uri.format(tmp=tmp_path))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (2,), (1,), (3,)])
+def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
+    samples = np.zeros((1, 4, *shape))
+    samples[0, 1] = math.nan
+    record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples)
+    assert draw_samples(record, frame_of(np.ones((3, *shape))), tmp_path) == 1
+    with Image.open(tmp_path / "step_00000005.png") as picture:
+        if len(shape) == 3:
+            assert picture.getpixel((picture.width - 1, 0)) == (255, 0, 255)
+            assert picture.getpixel((0, 0)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_points_are_drawn_over_the_real_ones_in_limits_that_stay(tmp_path, size):
+    rng = np.random.default_rng(0)
+    frame = frame_of(rng.normal(size=(500, size)))
+    limits = frame._axes.get_xlim()
+    pictures = []
+    for step, points in enumerate((rng.normal(size=(200, size)), np.full((200, size), 0.5), np.full((2, size), 1e9))):
+        frame.draw(points, step, tmp_path / "picture.png")
+        with Image.open(tmp_path / "picture.png") as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+        assert frame._axes.get_xlim() == limits
+    assert "2 generated, 2 outside the frame" in frame._axes.get_title()
+    assert all(not np.array_equal(one, other) for one, other in itertools.combinations(pictures, 2))

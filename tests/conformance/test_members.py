@@ -1,0 +1,606 @@
+"""Every member of every family keeps its family's contract. Members are found by file name: a new file is tested too.
+
+The messages are written for the author of a member: they say what to change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
+
+from ganbench.contracts.data import judge_fault, loaded
+from ganbench.contracts.networks import architecture_fault
+from ganbench.core import registry
+from ganbench.core.metric_info import MetricInfo
+from ganbench.data import DataSpec
+from ganbench.diagnostics import Diagnostic
+from ganbench.dynamics import Dynamics
+from ganbench.engine.diagnose import diagnose
+from ganbench.engine.evaluate import Panel
+from ganbench.engine.train import snapshot_steps, train
+from ganbench.games import CHUNK, Adversarial, Game, Match, Member
+from ganbench.games.gan import GAN, initial_module
+from ganbench.nn.network import Network
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Regularizer
+
+SHAPES = [
+    DataSpec(shape=(2,), bounded=False, train=64, modes=8),
+    DataSpec(shape=(1, 8, 8), bounded=True, train=64, modes=10),
+    DataSpec(shape=(3, 16, 16), bounded=True, train=64, modes=10),
+    DataSpec(shape=(1, 28, 28), bounded=True, train=64, modes=10),
+]
+
+
+EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+
+
+def small_gan(**parts) -> GAN:
+    """A small pair of networks on points of the plane."""
+    return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
+
+
+def make_game(name: str, **parts) -> Game:
+    """A game that data or none make up, with its options at their defaults."""
+    return small_gan(**parts) if "dataset" in components(name) else toy(name, **parts)
+
+
+def member_of(game: Game, seed: int, rate: float = 1e-3) -> Member:
+    return Member(seed, 20 + seed if isinstance(game, GAN) else None, rate)
+
+
+@pytest.mark.parametrize(("family", "name"), [(f, n) for f in registry.FAMILIES for n in names(f)])
+def test_a_member_says_what_it_is_and_builds(family, name):
+    member = registry.find(family, name)
+    assert member.summary.endswith("."), (
+        f"{member.path}: begin the file with a docstring whose first line is a sentence"
+    )
+    assert member.path.stem == name
+    built = make_game(name) if family == "game" else part(family, name)
+    kind = {"game": Game, "dynamics": Dynamics, "regularizer": Regularizer, "diagnostic": Diagnostic}.get(
+        family, object
+    )
+    assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
+
+
+# What a study means that names a method and sets nothing: the numbers of the paper, or of PyTorch, that it cites.
+# Where a paper leaves a number open it is this project's choice.
+DEFAULTS = {
+    ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
+    ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
+    ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
+    ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
+    ("dynamics", "consensus"): {"gamma": 10.0},
+    ("dynamics", "extragradient"): {"extrapolation": 1.0},
+    ("dynamics", "gradient_part"): {"centre": "origin", "nodes": 4},
+    ("dynamics", "lookahead"): {"inner": "alternating", "period": 5, "alpha": 0.5},
+    ("dynamics", "noise_averaging"): {"perturbations": 30, "sigma": 0.2},
+    ("dynamics", "optimistic"): {"optimism": "gradient"},
+    ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
+    ("dynamics", "unrolled"): {"steps": 5, "scale": 1.0},
+    ("regularizer", "instance_noise"): {"sigma": 0.1},
+    ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0},  # lambda of WGAN-GP
+    ("regularizer", "r1"): {"gamma": 1.0},
+    ("regularizer", "r2"): {"gamma": 1.0},
+    ("regularizer", "weight_clipping"): {"limit": 0.01, "players": "discriminator"},  # c of WGAN
+    ("regularizer", "weight_decay"): {"strength": 1e-4, "players": "both"},
+    ("regularizer", "zero_centred"): {"gamma": 1.0},
+    ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
+    ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
+    ("metric", "mode_coverage"): {"fair_share": 0.1},
+    ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
+    ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
+    ("game", "dirac"): {"examples": 1, "start_at": ()},
+    ("game", "gaussian"): {
+        **{"discriminator": "gaussian", "plane": "b", "w_d": 1.0, "w_g": 1.0},
+        **{"samples": 0, "fresh": False, "clip": 0.0, "start_at": ()},
+    },
+    ("game", "linear"): {"matrix": (0.0, 1.0, -1.0, 0.0), "start_at": ()},
+    ("game", "quadratic"): {"curvatures": (1.0, 1.0), "start_at": ()},
+}
+
+
+@pytest.mark.parametrize(("family", "name"), DEFAULTS)
+def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
+    """Results carry the method's name alone where a study sets nothing: another default is another method."""
+    options = {option: about.default for option, about in registry.find(family, name).options.items()}
+    assert options == DEFAULTS[family, name]
+
+
+# Architectures -------------------------------------------------------------------------------------------------------
+
+
+def supported(name: str) -> list[DataSpec]:
+    return [spec for spec in SHAPES if part("architecture", name).supports(spec) is None]
+
+
+@pytest.mark.parametrize("name", names("architecture"))
+def test_an_architecture_supports_something_and_refuses_in_words(name):
+    architecture = part("architecture", name)
+    assert supported(name), f"{name}: supports() refuses all of {[spec.shape for spec in SHAPES]}"
+    for spec in SHAPES:
+        reason = architecture.supports(spec)
+        assert reason is None or len(reason) > 10, f"{name}: supports() must return None or a sentence, not {reason!r}"
+
+
+CASES = [
+    pytest.param(n, s, id=f"{n}-{'x'.join(map(str, s.shape))}") for n in names("architecture") for s in supported(n)
+]
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES)
+def test_networks_have_the_right_shapes_and_keep_no_state(name, spec):
+    fault = architecture_fault(part("architecture", name), spec)
+    assert fault is None, f"{name}: {fault}"
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES)
+def test_every_parameter_gets_a_finite_gradient(name, spec):
+    architecture = part("architecture", name)
+    generator, discriminator = (initial_module(architecture, p, spec, 0) for p in ("generator", "discriminator"))
+    torch.manual_seed(0)
+    fake = generator(torch.randn(8, architecture.latent_size))
+    discriminator(fake).square().sum().backward()
+    for player, module in (("generator", generator), ("discriminator", discriminator)):
+        for parameter, value in module.named_parameters():
+            assert value.grad is not None, f"{name}: the {player}'s {parameter} is not used"
+            assert torch.isfinite(value.grad).all(), (
+                f"{name}: the {player}'s {parameter} has a gradient that is not finite"
+            )
+    if spec.bounded:
+        assert fake.abs().max() <= 1, f"{name}: the generator leaves [-1, 1] on bounded data; end it in tanh"
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES)
+def test_initial_networks_follow_from_the_seed(name, spec):
+    architecture = part("architecture", name)
+    for player in GAN.players:
+        first, again, other = (Network.vector(initial_module(architecture, player, spec, s)) for s in (0, 0, 1))
+        assert torch.equal(first, again), f"{name}: two {player}s of one seed differ"
+        assert not torch.equal(first, other), (
+            f"{name}: {player}s of different seeds are equal; draw parameters from torch"
+        )
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES)
+def test_fused_networks_equal_solo_ones(name, spec):
+    """Outputs and gradients of three members at once equal those of each alone, second derivatives included."""
+    architecture = part("architecture", name)
+    network = Network(initial_module(architecture, "discriminator", spec, 0)).to(CPU, torch.float64)
+    vectors = [Network.vector(initial_module(architecture, "discriminator", spec, s)) for s in range(3)]
+    theta = torch.stack(vectors).double().requires_grad_()
+    x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+    def penalty(theta, x):
+        (grad,) = torch.autograd.grad(network(theta, x).sum(), x, create_graph=True)
+        return grad.square().sum() + network(theta, x).square().sum()
+
+    (fused,) = torch.autograd.grad(penalty(theta, x), theta)
+    for k in range(3):
+        alone = theta[k : k + 1].detach().requires_grad_()
+        (solo,) = torch.autograd.grad(penalty(alone, x[k : k + 1].detach().requires_grad_()), alone)
+        torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
+
+
+# Games ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_a_game_says_who_plays_with_what(name):
+    game = make_game(name)
+    families = {"dataset", "architecture", "objective", "regularizer"}
+    assert tuple(game.components) == tuple(components(name)), (
+        f"{name}: `components` must be a literal, to be read from the source"
+    )
+    assert set(game.components) <= families, (
+        f"{name}: is made of {game.components}; a game is made of {sorted(families)}"
+    )
+    assert ("dataset" in game.components) == ("architecture" in game.components)
+    assert len(set(game.players)) == 2
+    assert list(game.parameters) == list(game.players), f"{name}: `parameters` must be in the order of the players"
+    every = [parameter for player in game.players for parameter in game.parameters[player]]
+    assert len(set(every)) == len(every) > 0, f"{name}: every parameter needs a name of its own"
+    if isinstance(game, Adversarial):
+        assert {"objective", "regularizer"} <= set(game.components)
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_a_game_starts_from_the_seed_alone(name):
+    game = make_game(name)
+    first, again, other = (game.start(member_of(game, seed)) for seed in (0, 0, 1))
+    for player in game.players:
+        assert first[player].shape == (len(game.parameters[player]),), f"{name}: start() gives (P,) of each player"
+        assert first[player].device.type == "cpu"
+        assert torch.isfinite(first[player]).all()
+        assert torch.equal(first[player], again[player]), f"{name}: two starts of one seed differ"
+        assert not torch.equal(first[player], other[player]), f"{name}: {player}s of different seeds start alike"
+    rate = Member(0, member_of(game, 0).n_train, 10.0)
+    assert all(torch.equal(first[p], game.start(rate)[p]) for p in game.players), f"{name}: the rate moves the start"
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_the_random_numbers_of_a_game_are_a_member_s_own_at_any_time(name):
+    game = make_game(name)
+    alone = Match(game, [member_of(game, 1)], CPU, torch.float64)
+    pair = Match(game, [member_of(game, 0), member_of(game, 1)], CPU, torch.float64)
+    for step in (0, 3, CHUNK, 2 * CHUNK - 1, 3):  # back again: resuming, and diagnosing, look at any step
+        (own,), (both,) = alone.draw(step, 1), pair.draw(step, 1)
+        assert own.keys() == both.keys()
+        for key, values in own.items():
+            assert values.dtype in (torch.float64, torch.int64), f"{name}: {key} is not of the precision asked for"
+            assert torch.equal(values[0], both[key][1]), f"{name}: {key} depends on the neighbours"
+    for key, values in game.sample(member_of(game, 0), 0, 6, torch.float32).items():
+        assert values.shape[0] == 6, f"{name}: {key} must have one entry for every batch"
+        assert values.dtype != torch.float64
+
+
+@pytest.mark.parametrize("name", names("game"))
+def test_the_losses_of_a_game_are_every_member_s_own(name):
+    game = make_game(name)
+    match = Match(game, [member_of(game, seed) for seed in range(3)], CPU, torch.float64)
+    players, batch = match.init(), match.draw(0, 1)[0]
+    theta = {player: value.clone().requires_grad_() for player, value in players.items()}
+    seen = {}
+    for player in game.players:
+        loss, noticed = match.loss(player, theta, batch)
+        seen |= noticed
+        assert loss.shape == (3,), f"{name}: a loss is one number per member"
+        assert torch.isfinite(loss).all()
+        (grad,) = torch.autograd.grad(loss[0], theta[player], retain_graph=True)
+        assert (grad[1:] == 0).all(), f"{name}: members mix in {player}'s loss"
+        for k in range(3):
+            row = {each: value[k : k + 1] for each, value in players.items()}
+            here, _ = match.select([k]).loss(player, row, {key: value[k : k + 1] for key, value in batch.items()})
+            torch.testing.assert_close(here, loss[k : k + 1].detach(), rtol=1e-9, atol=1e-12)
+        again, _ = match.loss(player, theta, batch)
+        assert torch.equal(loss, again), f"{name}: a loss must follow from its arguments"
+        assert all(torch.equal(theta[each], players[each]) for each in players), f"{name}: loss() changes its arguments"
+        back = match.project(player, players[player])
+        assert back.shape == players[player].shape
+        torch.testing.assert_close(match.project(player, back), back, rtol=0, atol=0)
+    assert set(seen) == set(game.series), f"{name}: `series` must name what its losses see"
+    assert all(value.shape == (3,) and not value.requires_grad for value in seen.values())
+
+
+@pytest.mark.parametrize("name", [n for n in names("game") if components(n)])
+def test_a_regularizer_that_projects_is_heeded(name):
+    limit = 1e-3
+    game = make_game(name, regularizer=part("regularizer", "weight_clipping", limit=limit, players="both"))
+    match = Match(game, [member_of(game, 0)], CPU, torch.float64)
+    for player, theta in match.init().items():
+        assert match.project(player, theta).abs().max() <= limit, f"{name}: project() must ask the regularizer"
+
+
+# Parts of the game ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", names("objective"))
+def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
+    objective = part("objective", name)
+    logits = torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for kind, sign in (("real", -1), ("fake", 1), ("generator", -1)):
+        values = getattr(objective, kind)(logits)
+        assert values.shape == logits.shape, f"{name}: {kind}() keeps the shape; the game takes the mean"
+        torch.testing.assert_close(values[1, :7], getattr(objective, kind)(logits[1, :7]))
+        (grad,) = torch.autograd.grad(values.sum(), logits)
+        what = {"real": "real examples higher", "fake": "generated ones lower", "generator": "generated ones higher"}
+        assert (sign * grad >= 0).all(), f"{name}: {kind}() must want logits of {what[kind]}"
+    says = objective.output(logits)
+    assert says.shape == logits.shape
+    assert (says.diff(dim=1) * logits.diff(dim=1) >= 0).all(), f"{name}: output() must rise with the logit"
+
+
+@pytest.mark.parametrize("name", names("regularizer"))
+def test_a_regularizer_keeps_members_apart(name):
+    regularizer = part("regularizer", name)
+    weight = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    points = torch.randn(2, 3, 20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    real, fake = (Sample(values) for values in points)
+    like = torch.empty(0, dtype=torch.float64)
+
+    def drawn(seed: int):
+        return regularizer.draw(torch.Generator().manual_seed(seed), 4, (20, 2), like)
+
+    assert drawn(0).keys() == drawn(1).keys()
+    for key, values in drawn(0).items():
+        assert values.shape[0] == 4, f"{name}: {key} must have one entry for every batch"
+        assert values.dtype == torch.float64
+        assert torch.equal(values, drawn(0)[key]), f"{name}: draw from the generator given, and nothing else"
+        assert not torch.equal(values, drawn(1)[key])
+    noise = {key: torch.stack([drawn(k)[key][0] for k in range(3)]) for key in drawn(0)}
+
+    def judge(x):
+        return (x * weight[:, None]).sum(-1).tanh()
+
+    for kind, sample in (("real", real), ("fake", fake)):
+        shown = regularizer.perturb(sample.points, kind, noise)
+        assert shown.shape == sample.points.shape
+    for penalty in (
+        regularizer.penalty(judge, real, fake, noise),
+        *(regularizer.weight_penalty(player, weight) for player in GAN.players),
+    ):
+        if penalty is not None:
+            assert penalty.shape == (3,)
+            assert (penalty >= 0).all()
+            (grad,) = torch.autograd.grad(penalty[0], weight, retain_graph=True)
+            assert grad[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
+            assert (grad[1:] == 0).all(), f"{name}: members must not mix"
+    for player in GAN.players:
+        back = regularizer.project(player, weight.detach())
+        assert back.shape == weight.shape
+        torch.testing.assert_close(regularizer.project(player, back), back, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_an_update_is_pure_and_descends(name):
+    optimizer, rate = part("optimizer", name), torch.tensor([[1e-2], [1e-3]], dtype=torch.float64)
+    theta = torch.ones(2, 5, dtype=torch.float64)
+    state = optimizer.init(theta)
+    assert all(value.shape[0] == 2 for value in state.values()), f"{name}: a memory's first axis is the member's"
+    kept = {key: value.clone() for key, value in state.items()}
+    moved, remembered = optimizer.step(theta, theta, state, rate)
+    assert (theta == 1).all(), f"{name}: step() must not change the parameters in place"
+    assert all(torch.equal(state[key], kept[key]) for key in kept), (
+        f"{name}: step() must not change its memory in place"
+    )
+    assert set(remembered) == set(state)
+    assert (moved < theta).all(), f"{name}: a step against the gradient must descend"
+    assert (theta - moved)[0].norm() > (theta - moved)[1].norm(), f"{name}: every member has its own learning rate"
+
+
+@pytest.mark.parametrize("name", names("dynamics"))
+@pytest.mark.parametrize("kind", ["linear", "gan"])
+def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
+    game = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)) if kind == "linear" else small_gan()
+    dynamics, optimizer = part("dynamics", name), part("optimizer", "sgd")
+    match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
+    players, rate = match.init(), torch.tensor([[1e-1], [1e-2]], dtype=torch.float64)
+    states = dynamics.init(match, players, optimizer)
+    assert set(game.players) <= set(states), f"{name}: the optimizer's memories stand under the players' names"
+    flat = {(owner, key): value for owner, state in states.items() for key, value in state.items()}
+    assert all(value.shape[0] == 2 for value in flat.values()), f"{name}: a memory's first axis is the member's"
+    given = {**{("players", p): theta for p, theta in players.items()}, **flat}
+    before = {key: value.clone() for key, value in given.items()}
+    batches = match.draw(0, dynamics.batches_per_step)
+    assert len(batches) == dynamics.batches_per_step >= 1
+    assert dynamics.gradients_per_step >= 2, f"{name}: both players need a gradient"
+
+    first, again = (dynamics.step(match, players, states, batches, optimizer, rate) for _ in range(2))
+
+    assert all(torch.equal(before[key], value) for key, value in given.items()), f"{name}: step() works in place"
+    for player in game.players:
+        assert torch.equal(first.players[player], again.players[player]), f"{name}: a step must repeat itself"
+        assert not first.players[player].requires_grad, f"{name}: a step must leave no graph behind"
+        assert first.players[player].shape == players[player].shape
+        moved = (first.players[player] - players[player]).norm(dim=1)
+        assert (moved > 0).all()
+        assert moved[0] / moved[1] > 3, f"{name}: every member has its own learning rate"
+    assert {owner: set(state) for owner, state in first.states.items()} == {
+        owner: set(state) for owner, state in states.items()
+    }, f"{name}: what is remembered must have the same names after a step"
+    losses = {f"{player}_{what}" for player in game.players for what in ("loss", "gradient_norm")}
+    assert set(first.aux) >= losses | set(game.series), f"{name}: StepResult.aux lacks what is recorded"
+    assert all(value.shape == (2,) and not value.requires_grad for value in first.aux.values())
+    for where, remembered in ((players, states), (first.players, first.states)):
+        answer = dynamics.snapshot(where, remembered)
+        assert {player: value.shape for player, value in answer.items()} == {p: t.shape for p, t in players.items()}
+    assert all(torch.equal(dynamics.snapshot(players, states)[player], players[player]) for player in players), (
+        f"{name}: before the first step it must hand out the start"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])
+def test_dynamics_that_refuse_a_base_update_say_which_they_take(name):
+    assert "sgd" in refusal(name, "adam"), f"{name}: name a valid optimizer"
+    assert refusal(name, "sgd") is None, f"{name}: plain gradient descent must be valid"
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        *((family, name) for family in ("objective", "regularizer", "optimizer") for name in names(family)),
+        *(pytest.param("dynamics", name, marks=pytest.mark.slow) for name in names("dynamics")),  # of many gradients
+    ],
+)
+def test_a_part_trains_fused_as_solo(family, name):
+    """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
+    made = part(family, name)
+    game = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
+    plain = family == "dynamics" and refusal(name, "adam") is not None
+    parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
+    if family in ("dynamics", "optimizer"):
+        parts[family] = made
+    shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
+    members = [member_of(game, seed) for seed in range(3)]
+    together = train(game, shared, members, device=CPU)
+    for member, result in zip(members, together, strict=True):
+        alone = train(game, shared, [member], device=CPU)[0]
+        assert result["diverged"] is None
+        for player in GAN.players:
+            np.testing.assert_allclose(
+                result["snapshots"][player],
+                alone["snapshots"][player],
+                rtol=1e-9,
+                atol=1e-9,
+                err_msg=f"{family} {name}",
+            )
+        assert not np.allclose(alone["snapshots"]["generator"][0], alone["snapshots"]["generator"][-1]), "nothing moved"
+
+
+# Diagnostics ----------------------------------------------------------------------------------------------------------
+
+# Options with which an instrument that is slow at its defaults looks in no time.
+QUICK = {
+    "basins": {"points": 5, "steps": 20},
+    "convolution": {"largest": 6},
+    "vector_field": {"points": 7},
+    "path_angle": {"points": 12},
+}
+
+
+def instrument(name: str) -> Diagnostic:
+    known = registry.find("diagnostic", name).options
+    return part("diagnostic", name, **{key: value for key, value in QUICK.get(name, {}).items() if key in known})
+
+
+def looks_at(made: Diagnostic) -> list[str]:
+    """The games without data that an instrument can look at."""
+    return [each for each in toys() if made.supports(toy(each)) is None]
+
+
+OF_RUNS = [name for name in names("diagnostic") if instrument(name).of == "runs"]
+
+
+def assert_documented(name: str, columns: dict, values: dict) -> None:
+    """An instrument gives exactly the numbers that it documents, within the bounds that it states."""
+    assert set(values) == set(columns), f"{name}: columns() and measure() must name the same numbers"
+    for column, info in columns.items():
+        assert isinstance(info, MetricInfo), f"{name}: {column} has no MetricInfo"
+        assert info.title, f"{name}: {column} has no title"
+        assert info.what.endswith("."), f"{name}: say what {column} is, in a sentence"
+        assert info.best in ("low", "high", "none")
+        for value in np.atleast_1d(values[column]):
+            assert np.isnan(value) or info.lower is None or value >= info.lower - 1e-9, f"{name}: {column} is {value}"
+            assert np.isnan(value) or info.upper is None or value <= info.upper + 1e-9, f"{name}: {column} is {value}"
+
+
+@pytest.mark.parametrize("name", names("diagnostic"))
+def test_an_instrument_refuses_in_words(name):
+    made = instrument(name)
+    assert made.of in ("runs", "study")
+    constant = registry.find("diagnostic", name).constants.get("of", "runs")
+    assert constant == made.of, f"{name}: `of` must be a literal, to be read from the source"
+    if made.of == "study":
+        return
+    reasons = [made.supports(make_game(each)) for each in names("game")]
+    assert None in reasons, f"{name}: supports() refuses every game"
+    assert all(reason is None or len(reason) > 20 for reason in reasons), f"{name}: say why, in words: {reasons}"
+
+
+@pytest.mark.parametrize("name", [name for name in names("diagnostic") if name not in OF_RUNS])
+def test_an_instrument_of_the_study_gives_what_it_documents(name):
+    made = instrument(name)
+    reading = made.measure(None)
+    assert all(np.ndim(value) == 0 for value in reading.values.values())
+    assert_documented(name, made.columns(None), reading.values)
+
+
+@pytest.mark.parametrize("name", OF_RUNS)
+def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early(name):
+    """Two runs and one that diverges: exactly the documented numbers, and the neighbours' are none of its business."""
+    made = instrument(name)
+    steps = 20
+    for which in looks_at(made)[:2] or ["gan"]:
+        game = make_game(which)
+        shared = every_step(steps)
+        members = [member_of(game, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
+        kept = [tree["snapshots"] for tree in train(game, shared, members, device=CPU)]
+        if len(kept[2]["step"]) == steps + 1:  # what does not diverge by itself is cut short
+            kept[2] = {key: values[:3] for key, values in kept[2].items()}
+
+        def look(rows, of=game, how=shared, who=members, left=kept):
+            chosen = [[each[row] for row in rows] for each in (who, left)]
+            planned = how.snapshots
+            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, planned, device=CPU, dtype=torch.float64)
+
+        whole, broken = look([0, 1]), look([0, 1, 2])
+        columns = made.columns(game)
+        assert columns
+        for tree in broken:
+            assert_documented(f"{name} of {which}", columns, tree["values"])
+            assert all(isinstance(values, np.ndarray) for values in tree["arrays"].values())
+        for one, other in zip(whole, broken, strict=False):
+            assert one["arrays"].keys() == other["arrays"].keys()
+            for column in columns:
+                np.testing.assert_allclose(
+                    one["values"][column], other["values"][column], rtol=1e-6, atol=1e-9, err_msg=f"{name}: {column}"
+                )
+        assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
+        nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
+        alone = [members[2:], [nothing], shared.snapshots]
+        (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, device=CPU, dtype=torch.float64)
+        assert_documented(f"{name} of a run without numbers", columns, tree["values"])
+        for column, value in tree["values"].items():
+            # What looks at the game alone, not at where a run went, sees what it saw before.
+            assert np.isnan(value) or value == broken[2]["values"][column], (
+                f"{name}: {column} is {value} for a run that has no numbers; what does not exist is NaN"
+            )
+
+
+# Data, judges, metrics ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """By data set: its spec, its examples, its judge and what that remembers."""
+    found = {}
+    for name in names("dataset"):
+        dataset = part("dataset", name)
+        examples, judge = dataset.load(), part("judge", dataset.judge)
+        found[name] = (dataset.spec, examples, judge, judge.fit(examples))
+    return found
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
+    dataset = part("dataset", name)
+    examples, fault = loaded(dataset)
+    assert fault is None, f"{name}: {fault}"
+    assert dataset.judge in registry.members("judge")
+    both = np.concatenate([examples.train, examples.heldout]).reshape(dataset.spec.train + len(examples.heldout), -1)
+    twice = len(both) - len(np.unique(both, axis=0))
+    assert twice <= 0.01 * len(both), (
+        f"{name}: {twice} examples stand in it twice; held-out ones must not be trained on"
+    )
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
+    spec, examples, judge, state = judged[name]
+    fault = judge_fault(judge, state, examples.heldout, spec.modes)
+    assert fault is None, f"{name}: {fault}"
+    seen = judge.judge(state, examples.heldout)
+    right = float(np.mean(seen.mode == examples.heldout_modes))
+    assert right == pytest.approx(state["accuracy"])
+    assert right >= 0.97, f"{name}: its judge is right on {right:.1%} only"
+    parts = [judge.judge(state, half).features for half in np.array_split(examples.heldout, 2)]
+    np.testing.assert_allclose(np.concatenate(parts), seen.features, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in names("metric") if n != "fid"]
+)  # tests/unit/metrics/test_fid.py has its weights
+@pytest.mark.parametrize("dataset", names("dataset"))
+def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
+    spec, examples, judge, state = judged[dataset]
+    metric = part("metric", name)
+    if metric.supports(spec) is not None:
+        return
+    panel = Panel.of(judge, state, [metric], spec, examples.train)
+    count = len(examples.heldout)
+    one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
+    collapsed = np.resize(one_mode, (count, *spec.shape))
+    scores = {"real": panel.score(examples.heldout), "collapsed": panel.score(collapsed)}
+    for column, info in metric.columns.items():
+        assert isinstance(info, MetricInfo)
+        real, worse = (scores[kind][column] for kind in ("real", "collapsed"))
+        assert info.lower is None or real >= info.lower
+        assert info.upper is None or real <= info.upper
+        if column == "high_quality":
+            continue  # a collapsed generator may draw beautifully
+        better = {"low": real < worse, "high": real > worse, "none": True}[info.best]
+        assert better, (
+            f"{name}: {column} is {real:g} for real and {worse:g} for collapsed examples, but best is {info.best}"
+        )
+
+
+def test_scores_of_numbers_that_are_none_are_nan(judged):
+    spec, examples, judge, state = judged["ring8"]
+    panel = Panel.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
+    broken = examples.heldout.copy()
+    broken[3] = np.inf
+    assert all(np.isnan(value) for value in panel.score(broken).values())

@@ -1,0 +1,146 @@
+"""The FID through the real path: a weight file of the real format, checked, loaded by pytorch-fid, and used by a study.
+
+The published weights cannot be had everywhere, so the file holds random ones; that changes the features, not the path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytorch_fid.inception import InceptionV3, fid_inception_v3
+
+from ganbench.analysis.collected import Collected
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
+from ganbench.judges import JudgedExamples
+from ganbench.metrics import fid
+from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.results_folder import usable as folder_usable
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder of weights, laid out as the rule `weights` leaves it."""
+    place = tmp_path_factory.mktemp("weights")
+    path = place / "hub" / "checkpoints" / WEIGHTS
+    path.parent.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        # pytorch-fid builds its network and fetches its weights in one function; here it only builds.
+        patch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda *_, **__: None)
+        patch.setattr(torch.nn.Module, "load_state_dict", lambda *_, **__: None)
+        torch.manual_seed(0)
+        network = fid_inception_v3()
+    torch.save(network.state_dict(), path)
+    return place
+
+
+@pytest.fixture
+def inception(folder, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+    fid._inception.cache_clear()
+    yield
+    fid._inception.cache_clear()
+
+
+def look(images: np.ndarray) -> JudgedExamples:
+    n = len(images)
+    return JudgedExamples(images, np.zeros((n, 1)), np.zeros(n, int), np.ones(n, bool), 1)
+
+
+def test_features_are_pytorch_fids_own(inception):
+    images = np.random.default_rng(0).uniform(-1, 1, size=(3, 1, 8, 8)).astype(np.float32)
+    network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
+    with torch.no_grad():
+        expected = network(torch.from_numpy(images + 1).div(2).repeat(1, 3, 1, 1))[0][:, :, 0, 0].numpy()
+    np.testing.assert_allclose(fid._features(images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
+    random = np.random.default_rng(0)
+    images, others = random.uniform(-1, 1, size=(2, 12, 3, 8, 8)).astype(np.float32)
+    metric = fid.FID()
+    reference = metric.reference(look(images))
+    same, other = (metric.score(look(x), reference)["fid"] for x in (images, others**3))
+    assert same == pytest.approx(0, abs=1e-6 * np.trace(reference.covariance) + 1e-9)
+    assert other > 10 * abs(same)
+
+
+def test_fid_is_of_images_that_inception_can_be_shown():
+    assert fid.FID.columns["fid"].lower == 0, "the distance of equal images"
+    for shape, bounded, fits in (
+        ((1, 8, 8), True, True),
+        ((3, 32, 32), True, True),
+        ((2, 8, 8), True, False),
+        ((3, 32, 32), False, False),
+        ((2,), True, False),
+    ):
+        reason = fid.FID().supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
+        assert reason is None if fits else "grey or colour images with values in [-1, 1]" in reason
+
+
+def test_missing_weights_name_the_rule_that_fetches_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    fid._inception.cache_clear()
+    with pytest.raises(GanbenchError, match=r"the Inception weights are not at .*; the rule 'weights' fetches them"):
+        fid._features(np.zeros((1, 1, 8, 8), np.float32))
+
+
+FEW_DIGITS = '''"""Forty zeros and ones."""
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ganbench.data import Dataset, DataSpec, Examples, digits
+
+
+@dataclass(frozen=True)
+class Own(Dataset):
+    judge: ClassVar[str] = "classifier"
+    spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=2)
+
+    def load(self):
+        every = digits.Digits().load()
+        train = np.flatnonzero(every.train_modes < 2)[:40]
+        rest = np.flatnonzero(every.heldout_modes < 2)[:10]
+        return Examples(every.train[train], every.train_modes[train], every.heldout[rest], every.heldout_modes[rest])
+'''
+
+
+@pytest.mark.slow
+def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_path, inception):
+    weights = folder / "hub" / "checkpoints" / WEIGHTS
+    (tmp_path / "few.py").write_text(FEW_DIGITS)
+    with weights.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    evaluate = {"metrics": ["fid"], "samples": 16, "shown": 2, "inception": {"folder": str(folder), "sha256": sha256}}
+    grid = {"dataset": str(tmp_path / "few.py"), "architecture": "fc", "learning_rate": 1e-3, "seed": 0}
+    study = {"study": "fid", "results": str(tmp_path), "grid": [grid], "train": {"steps": 2, "snapshots": {"count": 2}}}
+    plan = Plan(parse(study | {"evaluate": evaluate}, origin="study"))
+    assert plan.weights == weights
+    assert all(weights in job.inputs for job in plan.evaluate.values())
+    assert not any(weights in job.inputs for job in plan.train.values()), "FID concerns no training"
+
+    folder_usable(plan)
+    check(plan)
+    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+        for job in plan.jobs(stage).values():
+            run(stage, job.slice, job.path)
+    found = Collected.read(plan.collect.path.parent)
+    assert np.isfinite(found.snapshots["fid"]).all()
+    assert (found.snapshots["fid"] > 0).all()
+    assert found.references.set_index("quantity").loc["fid", "value"] > 0
+
+    damaged = Plan(
+        parse(study | {"evaluate": evaluate | {"inception": {"folder": str(folder), "sha256": "0" * 8}}}, origin="s")
+    )
+    with pytest.raises(GanbenchError, match="not 00000000"):
+        check(damaged)

@@ -1,0 +1,303 @@
+"""Numbers against closed forms and reference packages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from building import CPU, names, part, toy
+from pytorch_fid.fid_score import calculate_frechet_distance
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.data import Examples
+from ganbench.games import Match, Member
+from ganbench.judges import JudgedExamples
+from ganbench.judges.classifier import ClassifierJudge, _shifted
+from ganbench.judges.mixture import MixtureJudge
+from ganbench.metrics._frechet import Moments, frechet_distance, moments
+from ganbench.metrics._mmd import sums, unbiased_mmd2
+from ganbench.metrics.mode_coverage import ModeCoverage
+from ganbench.nn.sample import Sample
+from ganbench.objectives.minimax import Minimax
+from ganbench.objectives.non_saturating import NonSaturating
+from ganbench.objectives.wasserstein import Wasserstein
+from ganbench.optimizers.adam import Adam
+from ganbench.optimizers.sgd import SGD
+from ganbench.regularizers.r1 import R1
+
+# Fréchet distance -----------------------------------------------------------------------------------------------------
+
+
+def test_frechet_distance_of_commuting_gaussians():
+    """For diagonal covariances: |m1 - m2|^2 + sum (s1 - s2)^2."""
+    random = np.random.default_rng(0)
+    (m1, m2), (s1, s2) = random.normal(size=(2, 6)), random.uniform(0.1, 2, size=(2, 6))
+    expected = np.square(m1 - m2).sum() + np.square(s1 - s2).sum()
+    assert frechet_distance(Moments(m1, np.diag(s1**2)), Moments(m2, np.diag(s2**2))) == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+# pytorch-fid 0.3.0 calls scipy in a way that SciPy 1.18 drops, which is why SciPy is pinned below that.
+@pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated:DeprecationWarning")
+def test_frechet_distance_agrees_with_pytorch_fid():
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(400, 16)), random.normal(size=(300, 16)) @ random.normal(size=(16, 16)) + 0.5
+    theirs = calculate_frechet_distance(*(stat for x in (a, b) for stat in (x.mean(axis=0), np.cov(x, rowvar=False))))
+    ours = frechet_distance(moments(a), moments(b))
+    assert ours == pytest.approx(theirs, rel=1e-8)
+
+
+def test_frechet_distance_is_a_distance_also_between_singular_covariances():
+    random = np.random.default_rng(2)
+    flat, round_ = np.resize([[1.0, 2.0, 3.0]], (50, 3)), random.normal(size=(50, 3))
+    assert frechet_distance(moments(round_), moments(round_)) == pytest.approx(0, abs=1e-9)
+    one, other = frechet_distance(moments(flat), moments(round_)), frechet_distance(moments(round_), moments(flat))
+    assert one == pytest.approx(other, rel=1e-9)
+    known = moments(round_)
+    assert one == pytest.approx(np.square(known.mean - [1, 2, 3]).sum() + np.trace(known.covariance), rel=1e-9)
+
+
+def test_frechet_distance_has_the_known_bias():
+    """Samples of N(0, I_d) against its exact moments: about d/n + d(d+1)/4n (Chong and Forsyth 2020)."""
+    d, n = 64, 5000
+    random = np.random.default_rng(3)
+    exact = Moments(np.zeros(d), np.eye(d))
+    found = np.mean([frechet_distance(moments(random.normal(size=(n, d))), exact) for _ in range(5)])
+    assert found == pytest.approx(d / n + d * (d + 1) / (4 * n), rel=0.03)
+
+
+def test_the_mmd_is_that_of_all_pairs():
+    random = np.random.default_rng(5)
+    a, b = random.normal(size=(700, 5)), random.normal(1.0, 2.0, size=(600, 5))
+
+    def kernel(x, y):
+        return (x @ y.T / 5 + 1) ** 3
+
+    within = sum((kernel(x, x).sum() - kernel(x, x).trace()) / (len(x) * (len(x) - 1)) for x in (a, b))
+    assert unbiased_mmd2(sums(a), sums(b)) == pytest.approx(within - 2 * kernel(a, b).mean(), rel=1e-12)
+
+
+# Modes ----------------------------------------------------------------------------------------------------------------
+
+
+def look(mode: list[int], confident: list[bool], modes: int) -> JudgedExamples:
+    empty = np.zeros((len(mode), 1))
+    return JudgedExamples(empty, empty, np.array(mode), np.array(confident), modes)
+
+
+def test_mode_coverage_by_hand():
+    real = np.array([0.5, 0.3, 0.2])
+    generated = look([0] * 8 + [1] * 2, [True] * 9 + [False], 3)
+    score = ModeCoverage().score(generated, real)
+    assert score["modes"] == 2
+    assert score["modes_fair"] == 2
+    assert score["high_quality"] == 0.9
+    assert score["mode_kl"] == pytest.approx(0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.3))
+
+
+def test_one_lucky_example_reaches_a_mode_but_does_not_cover_it():
+    generated = look([0] * 199 + [1], [True] * 200, 2)
+    score = ModeCoverage().score(generated, np.array([0.5, 0.5]))
+    assert (score["modes"], score["modes_fair"]) == (2, 1)
+
+
+def test_the_bounds_of_mode_coverage_are_reached():
+    """The best and the worst that a generator can do: tables and axes take their ranges from these bounds."""
+    even, everything = np.full(4, 0.25), [0, 1, 2, 3]
+    perfect = ModeCoverage().score(look(everything, [True] * 4, 4), even)
+    one_mode = ModeCoverage().score(look([2] * 4, [False] * 4, 4), even)
+    bounds = {name: (info.lower, info.upper) for name, info in ModeCoverage.columns.items()}
+    assert bounds["high_quality"] == (one_mode["high_quality"], perfect["high_quality"])
+    assert bounds["modes"] == (one_mode["modes"], None)
+    assert bounds["modes_fair"] == (one_mode["modes_fair"], None)
+    assert bounds["mode_kl"] == (perfect["mode_kl"], None)
+    assert bounds["dominant_mode"] == (perfect["dominant_mode"], None)
+    assert bounds["dominant_share"] == (0, one_mode["dominant_share"])  # 1 / modes at least: 0 for ever more of them
+    assert one_mode["mode_kl"] == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("fair_share", [0.1, 0.5])
+def test_a_mode_is_covered_from_its_fair_share_of_good_examples_on(fair_share):
+    """Of 200 examples a mode of half the data must have 100 times the share asked for, all of them good."""
+    least = int(100 * fair_share)
+    for good, covered in ((least, 2), (least - 1, 1)):
+        bad = 5  # of the mode, and not counted
+        rest = 200 - good - bad
+        generated = look([1] * (good + bad) + [0] * rest, [True] * good + [False] * bad + [True] * rest, 2)
+        assert ModeCoverage(fair_share).score(generated, np.array([0.5, 0.5]))["modes_fair"] == covered
+
+
+def test_a_perfect_sampler_has_the_known_high_quality_share():
+    """Within three sigma in the plane: 1 - exp(-9/2) = 98.89%."""
+    random = np.random.default_rng(4)
+    centres = np.array([[0.0, 0.0], [5.0, 0.0]])
+    points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
+    seen = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
+    assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
+
+
+# The judge of images --------------------------------------------------------------------------------------------------
+
+
+def bars(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images with an upright bar, a level bar or none in noise, and which it is."""
+    random = np.random.default_rng(seed)
+    kinds = np.arange(count) % 3
+    images = random.normal(-0.8, 0.1, size=(count, 1, 8, 8)).astype(np.float32)
+    images[kinds == 0, :, :, 3:5] += 1
+    images[kinds == 1, :, 3:5, :] += 1
+    return images, kinds
+
+
+@pytest.fixture(scope="module")
+def judge_of_bars() -> tuple[ClassifierJudge, dict]:
+    judge = ClassifierJudge(features=6, steps=600)
+    return judge, judge.fit(Examples(*bars(120), *bars(60, seed=1)))
+
+
+def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
+    """The features are the last layer's inputs: what it says of an example is their softmax regression."""
+    judge, state = judge_of_bars
+    (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
+    images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
+    seen = judge.judge(state, images)
+    assert seen.features.shape == (90, 6)
+    assert (seen.features >= 0).all()
+    weights, biases = np.split(state["theta"][-3 * (6 + 1) :].astype(float), [3 * 6])
+    odds = np.exp(seen.features @ weights.reshape(3, 6).T + biases)
+    shares = odds / odds.sum(axis=1, keepdims=True)
+    assert (seen.mode == shares.argmax(axis=1)).all()
+    assert seen.mode[[0, -1]].tolist() == [0, 1]
+    for confidence in (0.6, 0.9, 0.99):
+        sure = replace(judge, confidence=confidence).judge(state, images).confident
+        near = np.abs(shares.max(axis=1) - confidence) < 1e-5
+        assert ((sure == (shares.max(axis=1) >= confidence)) | near).all()
+        assert 0 < sure.mean() < 1
+
+
+def test_images_are_shifted_by_a_pixel_each_way_with_their_borders_repeated():
+    image = np.random.default_rng(0).normal(size=(2, 4, 5)).astype(np.float32)
+    wide = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    nine = [wide[:, 1 + dy : 5 + dy, 1 + dx : 6 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    shifted = _shifted(torch.from_numpy(image).expand(900, -1, -1, -1), torch.Generator().manual_seed(0)).numpy()
+    counts = [int((shifted == each).all((1, 2, 3)).sum()) for each in nine]
+    assert sum(counts) == 900, "nothing but these nine"
+    assert all(abs(count - 100) < 5 * 10 for count in counts), "and all of them alike"
+
+
+def test_the_judge_of_images_knows_them_a_pixel_aside(judge_of_bars):
+    judge, state = judge_of_bars
+    images, kinds = bars(90, seed=3)
+    for shift in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1)):
+        assert np.mean(judge.judge(state, np.roll(images, shift, axis=(2, 3))).mode == kinds) > 0.97, shift
+
+
+@pytest.mark.slow
+def test_a_judge_that_errs_too_often_is_refused():
+    """One held-out example of twenty mislabelled: right on 95 %, which is enough for 0.95 and too little for 0.96."""
+    images, kinds = bars(20, seed=4)
+    kinds = np.where(np.arange(20) == 7, (kinds + 1) % 3, kinds)
+    examples = Examples(*bars(120), images, kinds)
+    judge = ClassifierJudge(features=6, steps=300, least_accuracy=0.95)
+    assert judge.fit(examples)["accuracy"] == 0.95
+    with pytest.raises(GanbenchError, match=r"right on 95\.0% .* counting modes needs 96%"):
+        replace(judge, least_accuracy=0.96).fit(examples)
+
+
+# Objectives, regularizers, updates ------------------------------------------------------------------------------------
+
+
+def test_objectives_are_cross_entropies_of_the_logits():
+    real, fake = torch.randn(2, 4, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ones, zeros = torch.ones_like(real), torch.zeros_like(real)
+
+    def bce(logits, labels):
+        return binary_cross_entropy_with_logits(logits, labels, reduction="none")
+
+    for objective in (NonSaturating(), Minimax()):
+        torch.testing.assert_close(objective.real(real), bce(real, ones))
+        torch.testing.assert_close(objective.fake(fake), bce(fake, zeros))
+        torch.testing.assert_close(objective.output(real), 1 / (1 + (-real).exp()))
+    torch.testing.assert_close(NonSaturating().generator(fake), bce(fake, ones))
+    torch.testing.assert_close(Minimax().generator(fake), -bce(fake, zeros))
+
+
+def test_a_critic_is_paid_in_its_scores():
+    """Arjovsky, Chintala and Bottou 2017: it ascends E[real] - E[fake], the generator E[fake]."""
+    scores = torch.randn(4, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    critic = Wasserstein()
+    assert torch.equal(critic.real(scores), -scores)
+    assert torch.equal(critic.fake(scores), scores)
+    assert torch.equal(critic.generator(scores), -scores)
+    assert torch.equal(critic.output(scores), scores)
+
+
+@pytest.mark.parametrize("name", names("objective"))
+def test_outputs_are_called_probabilities_where_they_are(name):
+    """By this a discriminator can be said to have won: a score beyond 0.99 says nothing."""
+    outputs = part("objective", name).output(torch.tensor([-40.0, 0.0, 40.0]))
+    says = registry.find("objective", name).constants.get("probability", True)
+    assert says == bool(((outputs >= 0) & (outputs <= 1)).all())
+
+
+@pytest.mark.parametrize("logit", [-10.0, -40.0, -104.0, 10.0])
+def test_generator_gradients_at_extreme_logits(logit):
+    """d/da: minimax -sigmoid(a), non-saturating -(1 - sigmoid(a)); at a = -10 they are 4.5e-5 and 0.99995 in size."""
+    for objective, toward in ((Minimax(), 1), (NonSaturating(), -1)):
+        a = torch.tensor([logit], dtype=torch.float64, requires_grad=True)
+        (grad,) = torch.autograd.grad(objective.generator(a), a)
+        assert grad.item() == pytest.approx(-1 / (1 + np.exp(-toward * logit)), rel=1e-9)
+
+
+def test_a_gan_s_losses_are_means_of_its_objective_over_the_batch():
+    """What the game makes of an elementwise objective, on logits that are known: D(x) = psi x with data at 0."""
+    match = Match(toy("dirac", examples=5), [Member(0, None, 0.1)], CPU, torch.float64)
+    psi, theta = 1.3, -0.7
+    players = {
+        "discriminator": torch.tensor([[psi]], dtype=torch.float64),
+        "generator": torch.tensor([[theta]], dtype=torch.float64),
+    }
+    batch = match.draw(0, 1)[0]
+    loss, seen = match.loss("discriminator", players, batch)
+    fake = 1 / (1 + np.exp(-psi * theta))
+    assert loss.item() == pytest.approx(-np.log(0.5) - np.log(1 - fake), rel=1e-12)
+    assert {name: value.item() for name, value in seen.items()} == pytest.approx(
+        {"real_output": 0.5, "fake_output": fake}, rel=1e-12
+    )
+    assert match.loss("generator", players, batch)[0].item() == pytest.approx(np.log(1 - fake), rel=1e-12)
+
+
+def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
+    weight = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    real = Sample(torch.randn(2, 7, 2, dtype=torch.float64))
+    penalty = R1(gamma=0.6).penalty(lambda x: (x * weight[:, None]).sum(-1), real, real, {})
+    torch.testing.assert_close(penalty, 0.3 * weight.square().sum(1))
+    (grad,) = torch.autograd.grad(penalty.sum(), weight)
+    torch.testing.assert_close(grad, 0.6 * weight)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Adam(beta1=0.5, beta2=0.9), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.5, 0.9))),
+        (Adam(beta1=0.0), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.0, 0.999))),
+        (SGD(), lambda p: torch.optim.SGD(p, lr=0.01)),
+        (SGD(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+    ],
+)
+def test_updates_agree_with_torch_optim(ours, theirs):
+    random = torch.Generator().manual_seed(0)
+    gradients = torch.randn(20, 1, 6, dtype=torch.float64, generator=random)
+    theta = torch.randn(1, 6, dtype=torch.float64, generator=random)
+    parameter = torch.nn.Parameter(theta.clone())
+    optimiser, state = theirs([parameter]), ours.init(theta)
+    for gradient in gradients:
+        parameter.grad = gradient.clone()
+        optimiser.step()
+        theta, state = ours.step(theta, gradient, state, torch.tensor([[0.01]], dtype=torch.float64))
+        torch.testing.assert_close(theta, parameter.data, rtol=1e-12, atol=1e-12)

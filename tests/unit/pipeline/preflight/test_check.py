@@ -1,0 +1,378 @@
+"""What `check` finds before anything starts, and how jobs share the devices of a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from contextlib import ExitStack
+from copy import deepcopy
+from itertools import pairwise
+
+import pytest
+import torch
+from building import CPU, toy
+from torch import nn
+
+from ganbench.contracts.networks import network_fault
+from ganbench.core.errors import GanbenchError
+from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import inception_weights
+from ganbench.pipeline.execution.devices import device, free
+from ganbench.pipeline.execution.instantiation import build_game
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
+
+
+def check(found: Plan) -> list[Estimate]:
+    """The estimates of a study that passes its trial."""
+    return tried(found)[0]
+
+
+def plan(tmp_path, **changes) -> Plan:
+    study = {
+        "study": "tiny",
+        "results": str(tmp_path),
+        "grid": [{"dataset": "digits", "architecture": "fc", "learning_rate": 1e-3, "seed": [0, 1]}],
+        "train": {"steps": 10},
+    }
+    return Plan(parse(study | changes, origin="study"))
+
+
+def test_an_architecture_that_cannot_do_the_data_is_named_with_those_that_can(tmp_path):
+    grid = [{"dataset": "ring8", "architecture": "dcgan", "learning_rate": 1e-3, "seed": 0}]
+    message = r"'dcgan' cannot do data set 'ring8'.*shape \(2,\).*square images.*Architectures that can: mlp"
+    with pytest.raises(GanbenchError, match=message):
+        check(plan(tmp_path, grid=grid))
+
+
+def test_a_metric_that_fits_no_data_set_is_refused(tmp_path):
+    grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
+    with pytest.raises(GanbenchError, match=r"fid says nothing of any data set of the study \(ring8: FID is for"):
+        check(plan(tmp_path, grid=grid, evaluate={"metrics": ["fid"]}))
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    """A machine on which every step of a pack takes ten milliseconds."""
+    monkeypatch.setattr(timing, "step_seconds", lambda *_: 0.01)
+
+
+@pytest.mark.slow
+def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
+    small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
+    for found in (small, large):
+        results_folder.usable(found)
+    (one,), (other,) = check(small), check(large)
+    assert one.parameters == other.parameters
+    assert one.runs == 2
+    assert other.seconds == pytest.approx(100 * one.seconds)
+
+
+class Remembers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, x):
+        self.count += 1
+        return (x * self.weight).sum(1)
+
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return ((x + torch.randn_like(x)) * self.weight).sum(1)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Noisy(), "draws from PyTorch's global random numbers, which all runs share"),
+        (nn.Sequential(nn.Linear(2, 1), nn.Dropout(), nn.Flatten(0)), "Dropout, which draws from a random stream"),
+        (nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1), nn.Flatten(0)), "give it track_running_stats=False"),
+        (nn.Linear(2, 1), r"outputs of shape \(4, 1\) .* must be \(4,\)"),
+        (Remembers(), "changes its buffer 'count'"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Flatten(0, -1)), r"outputs of shape \(8,\)"),
+        (nn.Flatten(0, -1), "has no parameters"),
+    ],
+)
+def test_networks_that_cannot_be_members_are_told_what_to_change(module, message):
+    fault = network_fault(lambda: deepcopy(module), (4, 2), (4,))
+    assert fault is not None
+    assert re.search(message, fault), fault
+
+
+def test_results_of_another_format_are_refused(tmp_path):
+    found = plan(tmp_path)
+    results_folder.usable(found)
+    mark = found.folder / results_folder.MARK
+    mark.write_text(mark.read_text().replace('"format": 2', '"format": 0'))
+    with pytest.raises(GanbenchError, match=r"holds results of ganbench .*, format 0; this is version .*, format 2"):
+        results_folder.usable(found)
+    mark.write_text("{")
+    with pytest.raises(GanbenchError, match="is damaged"):
+        results_folder.usable(found)
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GanbenchError, match=r"results: cannot write to .*file/tiny"):
+        results_folder.usable(plan(tmp_path / "file"))
+
+
+def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
+    found = plan(tmp_path)
+    results_folder.usable(found)
+    with pytest.raises(GanbenchError, match=r"GB left, and the study needs about 1000000\.0 GB"):
+        results_folder.room(found, 10**15)
+
+
+def aged(slice: dict) -> dict:
+    """The slice of a job whose sources have been edited since it was planned."""
+    old = {"sources": "0" * 64}
+    return slice | {
+        **({"teams": [team | old for team in slice["teams"]]} if "teams" in slice else {}),
+        **({"experiments": {n: e | old for n, e in slice["experiments"].items()}} if "experiments" in slice else {}),
+        **(old if "sources" in slice else {}),
+    }
+
+
+def test_a_job_planned_from_other_sources_is_refused(tmp_path):
+    found = plan(tmp_path, diagnose=["rotation"])
+    for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+        (job,) = found.jobs(stage).values()
+        with pytest.raises(GanbenchError, match="edited after this job was planned"):
+            run(stage, aged(job.slice), job.path)
+        assert not job.path.exists()
+
+
+# Games and instruments ------------------------------------------------------------------------------------------------
+
+TOY = {"learning_rate": 0.1, "seed": [0, 1], "optimizer": "sgd"}
+
+
+def toys(tmp_path, *blocks, **changes) -> Plan:
+    found = plan(tmp_path, grid=[TOY | block for block in blocks], **changes)
+    results_folder.usable(found)
+    return found
+
+
+def test_estimates_of_games_without_networks(tmp_path, steady):
+    (one, other) = check(toys(tmp_path, {"game": ["bilinear", {"name": "quadratic", "curvatures": [1.0, 2.0, 3.0]}]}))
+    assert (one.parameters, other.parameters) == ((1, 1), (2, 1))
+    assert (one.runs, other.runs) == (2, 2)
+    more = check(toys(tmp_path, {"game": "bilinear", "seed": {"count": 10}, "train": {"steps": 1000}}))[0]
+    per_pack = [estimate.runs * estimate.seconds for estimate in (one, more)]
+    assert per_pack[1] == pytest.approx(100 * per_pack[0]), "members of a pack share what their steps take"
+    assert more.bytes > one.bytes
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"game": {"name": "gaussian", "clip": 2.0}}, r"'clip' must be a finite number of at least 0 and below 1"),
+        (
+            {"game": {"name": "bilinear", "start_at": [1.0]}},
+            r"grid: bilinear: a start must have 2 finite values \(x, y",
+        ),
+        (
+            {"game": "dirac", "regularizer": {"name": "weight_clipping", "limit": -1.0}},
+            r"'limit' must be a finite number above 0",
+        ),
+        (
+            {"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}},
+            r"'period' must be an integer from 1 .*, but is 0",
+        ),
+        ({"game": "bilinear", "dynamics": "runge_kutta", "optimizer": "adam"}, r"runge_kutta .* needs an optimizer"),
+        (
+            {"dataset": "ring8", "architecture": "mlp", "dynamics": "runge_kutta", "optimizer": "adam"},
+            r"runge_kutta .* needs an optimizer",
+        ),
+    ],
+)
+def test_a_game_that_cannot_be_played_as_asked_is_refused(tmp_path, block, message):
+    with pytest.raises(GanbenchError, match=message):
+        check(toys(tmp_path, block))
+
+
+def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
+    def claiming(quantity):
+        decide = [{"every": {"quantity": quantity, "above": 0}}]
+        return {"diagnose": ["path"], "claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.step_ratio + 0 * path.final_x")))
+    with pytest.raises(
+        GanbenchError, match=r"claims\.A1: unknown measurement 'path\.step_rato'. Did you mean 'path\.st"
+    ):
+        check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.step_rato")))
+    with pytest.raises(GanbenchError, match=r"unknown measurement 'path\.final_psi'"):
+        check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.final_psi")))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "message"),
+    [
+        ("final.fcdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fcd'"),
+        ("rank_correlation.fid", r"unknown measurement 'rank_correlation\.fid'"),
+        ("outcome.divergd", r"unknown measurement 'outcome\.divergd'\. Did you mean 'outcome\.diverged'"),
+    ],
+)
+def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_path, quantity, message):
+    def claiming(quantity):
+        decide = [{"every": {"quantity": quantity, "above": 0}}]
+        return {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    networks = {"dataset": "ring8", "architecture": "mlp"}
+    for fine in ("final.fcd", "best.modes", "outcome.discriminator_won", "outcome.failed + 0 * learning_rate"):
+        check(toys(tmp_path, networks, **claiming(fine)))
+    with pytest.raises(GanbenchError, match=rf"claims\.A1: {message}"):
+        check(toys(tmp_path, networks, **claiming(quantity)))
+
+
+def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
+    def claiming(quantity, of):
+        decide = [{"every": {"of": of, "quantity": quantity, "below": 1}}]
+        blind = {"evaluate": {"metrics": ["fcd"]}}
+        return blind | {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+
+    blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
+    check(toys(tmp_path, *blocks, **claiming("outcome.failed", {"game": "bilinear"})))
+    check(toys(tmp_path, *blocks, **claiming("outcome.diverged", {"game": "gan"})))
+    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.finished"):
+        with pytest.raises(GanbenchError, match=rf"claims\.A1: {quantity} of .* without the metric mode_coverage"):
+            check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
+
+
+def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):
+    experiment = {"name": "outcome", "diagnostic": "path"}
+    with pytest.raises(
+        GanbenchError, match=r"name: must be a name that claims can say.*outcome, final.*but is 'outcome'"
+    ):
+        check(toys(tmp_path, {"game": "bilinear"}, diagnose=[experiment]))
+
+
+ONLY_GANS = '''"""Looks at networks only."""
+from dataclasses import dataclass
+from ganbench.core.metric_info import MetricInfo
+from ganbench.diagnostics import Diagnostic, DiagnosticResult
+from ganbench.games import gan
+
+
+@dataclass(frozen=True)
+class OnlyGANs(Diagnostic):
+    def supports(self, game):
+        return None if isinstance(game, gan.GAN) else "it has no networks; games that have: gan"
+
+    def columns(self, game):
+        return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}
+
+    def measure(self, trajectories):
+        return DiagnosticResult({"zero": 0 * trajectories.rate[:, 0].numpy()})
+'''
+
+
+def test_an_instrument_is_refused_for_a_game_it_was_told_to_look_at_and_passes_over_others(tmp_path):
+    path = tmp_path / "only_gans.py"
+    path.write_text(ONLY_GANS)
+    told = {"name": "zero", "diagnostic": str(path), "of": {"game": "bilinear"}}
+    with pytest.raises(GanbenchError, match=r"diagnose\.zero: only_gans cannot look at bilinear: it has no networks"):
+        check(toys(tmp_path, {"game": "bilinear"}, diagnose=[told]))
+    check(toys(tmp_path, {"game": "bilinear"}, diagnose=[{"name": "zero", "diagnostic": str(path)}]))
+
+
+# Inception weights ----------------------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_there_are_checked(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"something")
+    sha256 = hashlib.sha256(b"something").hexdigest()
+    inception_weights.fetch(path, sha256[:8])
+    with pytest.raises(GanbenchError, match=rf"has the SHA-256 {sha256}, not 00000000"):
+        inception_weights.fetch(path, "00000000")
+
+
+def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(inception_weights, "URL", "http://127.0.0.1:9/pt_inception-2015-12-05-6726825d.pth")
+    path = tmp_path / "new" / "w.pth"
+    with pytest.raises(GanbenchError, match=rf"Put the file pt_inception-2015-12-05-6726825d\.pth .* at {path}"):
+        inception_weights.fetch(path, "6726825d")
+    assert not list(path.parent.iterdir())
+
+
+# Devices and fusing ---------------------------------------------------------------------------------------------------
+
+
+def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ganbench.pipeline.execution.devices.POLL_SECONDS", 0.01)
+    names = ["a", "b"]
+    got = []
+
+    def third():
+        with free(names, tmp_path) as index:
+            got.append(index)
+
+    with ExitStack() as holding:
+        first = holding.enter_context(free(names, tmp_path))
+        with free(names, tmp_path) as second:
+            assert (first, second) == (0, 1)
+            thread = threading.Thread(target=third)
+            thread.start()
+            thread.join(timeout=0.2)
+            assert thread.is_alive(), "with every device taken, a job waits"
+            holding.close()  # of the two only this one becomes free
+            thread.join(timeout=60)
+            assert got == [0]
+    assert "all 2 GPUs are taken" in capsys.readouterr().err
+
+
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with device("auto") as place:
+        assert place.type == "cpu"
+    with pytest.raises(GanbenchError, match=r"machine\.device: 'cuda' was asked for"), device("cuda"):
+        pass
+
+
+def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
+    slice = next(iter(plan(tmp_path).train.values())).slice
+    game = build_game(slice["teams"][0]["parts"], slice["train"], None, CPU)
+    work, architecture = forward_work(game), game.architecture
+    sizes = [architecture.latent_size, *architecture._widths(game.data), 64]
+    layers = sum(a * b for a, b in pairwise(sizes))
+    back = [64, *reversed(architecture._widths(game.data)), 1]
+    layers += sum(a * b for a, b in pairwise(back))
+    assert work == 2 * layers * game.batch_size, "a multiplication and an addition per weight and example"
+    assert decide("auto", game, 1, CPU)[0] is False
+    assert decide("never", game, 8, CPU) == (False, "the study says fuse: never")
+    assert decide("always", game, 8, CPU)[0] is True
+    size = parameters(game)
+    assert size == layers + sum(sizes[1:]) + sum(back[1:]), "a weight per connection and a bias per unit"
+    for members in (2, 4, 8, 100):
+        assert decide("auto", game, members, CPU)[0] is (size <= LARGEST_PARAMETERS * (1 - FUSING_COST / members))
+    assert decide("auto", game, 2, torch.device("cuda"))[0] is True
+
+
+@pytest.mark.parametrize(("members", "limit"), [(2, 31_500), (10, 174_300)])
+def test_a_pack_is_fused_up_to_the_size_at_which_that_was_measured_to_pay(members, limit):
+    """210,000 (1 - 1.7 / K) parameters, by `make bench`, where no network's work keeps a core busy by itself."""
+    for size, fuse in ((limit // 2, True), (limit // 2 + 1, False)):
+        decided, why = decide("auto", toy("bilinear", singular_values=(1.0,) * size), members, CPU)
+        assert decided is fuse
+        assert f"{2 * size:,} parameters and 0.0 MFLOP forward per run; {members} runs fuse up to {limit:,} " in why
+
+
+def test_games_of_a_few_numbers_fuse():
+    assert forward_work(toy("bilinear")) == 0
+    assert parameters(toy("quadratic", curvatures=(1.0, 2.0, 3.0))) == 3
+    assert decide("auto", toy("bilinear"), 2, CPU)[0] is True

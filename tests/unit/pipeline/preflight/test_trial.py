@@ -1,0 +1,681 @@
+"""The trial of a study: whatever members' files do wrong is found before any job starts, and told in two lines."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganbench.contracts import CONTRACTS
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
+from ganbench.engine.evaluate import Panel
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight import limits, trial, trial_measurements
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
+
+RING = {
+    "dataset": {"name": "ring8", "examples": 64},
+    "architecture": {"name": "mlp", "width": 4, "depth": 1, "latent_size": 2},
+    "learning_rate": 1e-3,
+    "seed": [0, 1],
+}
+
+
+def plan(tmp_path: Path, block: dict | None = None, **changes) -> Plan:
+    study = {"study": "tiny", "results": str(tmp_path / "results"), "grid": [RING | (block or {})]}
+    found = Plan(parse(study | {"train": {"steps": 10, "batch_size": 8}} | changes, origin="study"))
+    results_folder.usable(found)
+    return found
+
+
+def own(tmp_path: Path, family: str, source: str) -> tuple[Path, Plan]:
+    """A member's file with this source, and a study that uses it."""
+    path = tmp_path / f"own_{family}.py"
+    path.write_text(textwrap.dedent(source))
+    if family == "metric":
+        return path, plan(tmp_path, evaluate={"metrics": ["mode_coverage", str(path)]})
+    if family == "diagnostic":
+        return path, plan(tmp_path, diagnose=[{"name": "own", "diagnostic": str(path)}])
+    return path, plan(tmp_path, {family: str(path)})
+
+
+def refused(tmp_path: Path, family: str, source: str) -> str:
+    """What the trial says of a study with a member of this source: two lines, of which the first names the file."""
+    path, found = own(tmp_path, family, source)
+    with pytest.raises(GanbenchError) as told:
+        tried(found)
+    first, second = str(told.value).split("\n")
+    assert str(path) in first, first
+    assert second == CONTRACTS[family]
+    return first
+
+
+def line(source: str, mark: str) -> int:
+    return 1 + next(i for i, text in enumerate(textwrap.dedent(source).splitlines()) if mark in text)
+
+
+# Architectures --------------------------------------------------------------------------------------------------------
+
+ARCHITECTURE = """\
+import os, random, sys, time
+from dataclasses import dataclass
+import numpy as np
+import torch
+from torch import nn
+from ganbench.architectures import Architecture
+CALLS = [0]
+OWN = torch.Generator().manual_seed(0)
+SCALE = 1.0
+
+
+class Net(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+        self.calls = 0
+        self.kept = torch.ones(1)
+        {build}
+
+    def forward(self, x):
+        y = self.layer(x)
+        {forward}
+        return y
+
+
+@dataclass(frozen=True)
+class Own(Architecture):
+    latent_size: int = 2
+
+    def supports(self, data):
+        return None
+
+    def generator(self, data):
+        {generator}
+        return Net(self.latent_size, 2)
+
+    def discriminator(self, data):
+        return nn.Sequential(Net(2, 1), nn.Flatten(0))
+"""
+
+
+def architecture(build: str = "pass", forward: str = "pass", generator: str = "pass") -> str:
+    return ARCHITECTURE.format(build=build, forward=forward, generator=generator)
+
+
+def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
+    _, found = own(tmp_path, "architecture", architecture())
+    assert tried(found)[0][0].runs == 2
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        # What is remembered from call to call.
+        ("self.calls += 1", "changes its attribute 'layer.calls'|changes its attribute 'calls'"),
+        ("self.calls += 1; y = y * (1 + 1e-3 * self.calls)", "changes its attribute 'calls'"),
+        ("self.kept = self.kept + 1", "changes its attribute 'kept'"),
+        ("self.kept.add_(1)", "changes its attribute 'kept'"),
+        ("CALLS[0] += 1", "changes its global value 'CALLS'"),
+        ("y = y * (1 + 1e-3 * next(self.__dict__.setdefault('_i', iter(range(99)))))", "another output"),
+        # What is drawn, and other things that are no arguments.
+        ("y = y + torch.randn_like(y)", "draws from PyTorch's global random numbers"),
+        ("y = y + float(np.random.rand())", "draws from NumPy's global random numbers"),
+        ("y = y + float(np.random.default_rng().random())", "another output for the same input"),
+        ("y = y + random.random()", "draws from Python's global random numbers"),
+        ("y = y + torch.rand(1, generator=OWN)", "changes its global value 'OWN'"),
+        ("y = y * (1 + time.time() * 1e-9)", "another output for the same input"),
+        ("torch.set_default_dtype(torch.float64)", "changes PyTorch's default dtype for the whole process"),
+        ("torch.set_grad_enabled(False)", "changes whether PyTorch takes gradients for the whole process"),
+        ("os.chdir('/')", "changes the working directory for the whole process"),
+        # What cannot be differentiated or fused.
+        ("y = y.detach()", "that no gradient reaches"),
+        ("y = torch.tensor(y.tolist())", "that no gradient reaches"),
+        ("y = self.layer(x.detach())", "passes no gradient to its inputs"),
+        ("y = y * y.sum().item()", "own_architecture.py, line 22: RuntimeError: vmap: .*item"),
+        ("y = y if y.sum() > 0 else -y", "own_architecture.py, line 22: RuntimeError: vmap: .*control flow"),
+        # What is no float32 tensor of the right shape.
+        ("y = y.double()", "gives outputs of torch.float64 for inputs of float32"),
+        ("y = y.to(torch.complex64)", "gives outputs of torch.complex64"),
+        ("y = y.float()", "gives outputs of torch.float32 for inputs of float64"),
+        (
+            "y = y[:, :1].expand(-1, 3)",
+            r"gives outputs of shape \(4, 3\) for inputs of shape \(4, 2\); must be \(4, 2\)",
+        ),
+        ("return None", "gives out NoneType"),
+        # What is raised.
+        ("raise KeyError('width')", "own_architecture.py, line 22: KeyError: 'width'"),
+        ("raise KeyboardInterrupt", "own_architecture.py, line 22: KeyboardInterrupt"),
+        ("sys.exit(0)", "own_architecture.py, line 22: SystemExit: 0"),
+        ("y = self.forward(x)", "own_architecture.py, line 2[12]: RecursionError"),
+        ("y = y @ y", r"own_architecture.py, line 22: RuntimeError: .*mat1 and mat2 .*, on inputs of shape \(4, 2\)"),
+        ("y = torch.ones(10**12)", "line 22: needs more memory than a trial may take"),
+    ],
+)
+def test_a_network_s_forward_pass(tmp_path, forward, message):
+    assert re.search(message, first := refused(tmp_path, "architecture", architecture(forward=forward))), first
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ("self.layer.weight.data.fill_(float(np.random.default_rng().random()))", "other parameters when it is built"),
+        ("self.layer.weight.data.fill_(np.random.rand())", "draws from NumPy's global random numbers"),
+        ("self.layer.weight.data.fill_(time.time())", "other parameters when it is built"),
+        ("CALLS[0] += 1; self.layer.weight.data.mul_(CALLS[0])", "other parameters when it is built"),
+        ("nn.init.zeros_(self.layer.weight); nn.init.zeros_(self.layer.bias)", "whatever the seed"),
+        ("self.layer.weight.requires_grad_(False)", "'layer.weight' that asks for no gradient"),
+        ("self.layer = self.layer.double()", "'layer.weight' of torch.float64; all must be float32"),
+        ("self.more = nn.Linear(2, 2)", "no gradient to its parameter 'more.weight'"),
+        ("self.layer = nn.LazyLinear(outputs)", "that has no shape before the first call"),
+        ("torch.set_default_dtype(torch.float64)", "changes PyTorch's default dtype"),
+    ],
+)
+def test_a_network_s_making(tmp_path, build, message):
+    assert re.search(message, first := refused(tmp_path, "architecture", architecture(build=build))), first
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("latent_size: int = 2", "size: int = 2"), "line 35: AttributeError|it has no latent_size"),
+        (("latent_size: int = 2", "latent_size: int = 0"), "whole number from 1 to 1,000,000, but is 0"),
+        (("latent_size: int = 2", "latent_size: str = 'two'"), "whole number from 1 to 1,000,000, but is 'two'"),
+        (("latent_size: int = 2", "latent_size: int = 1000000000"), "but is 1000000000"),
+        (("@dataclass(frozen=True)\n", ""), "TypeError|must be a frozen dataclass"),
+        (("@dataclass(frozen=True)\n", "@dataclass\n"), "must be a frozen dataclass"),
+        (("import numpy as np", "import numpyy as np"), "line 3: ModuleNotFoundError: No module named 'numpyy'"),
+        (("SCALE = 1.0", "SCALE = 1 / 0"), "line 9: ZeroDivisionError"),
+        (("return Net(self.latent_size, 2)", "return lambda x: x"), "its generator is function, which is no nn.Module"),
+        (("return Net(self.latent_size, 2)", "return None"), "its generator is NoneType"),
+        (("def discriminator", "def critic"), r"must have a method discriminator\(\)"),
+        (("        return None\n", "        return 3\n"), r"supports\(\) must give None or a sentence, but gives 3"),
+    ],
+)
+def test_an_architecture_s_class(tmp_path, change, message):
+    source = architecture()
+    assert change[0] in source
+    first = refused(tmp_path, "architecture", source.replace(*change, 1))
+    assert re.search(message, first), first
+
+
+@pytest.mark.parametrize(
+    ("forever", "seconds", "wall", "after"),
+    [("while True: pass", 1, 1e6, "1 seconds of processor time"), ("time.sleep(1e6)", 1e3, 5e-3, "5 seconds")],
+)
+def test_what_does_not_end_is_ended_where_it_is(tmp_path, monkeypatch, forever, seconds, wall, after):
+    """Only one of the two limits is within reach, so that how busy the machine is does not decide which comes first."""
+    monkeypatch.setattr(trial.Trial.attempt.__wrapped__, "__defaults__", (seconds,))
+    monkeypatch.setattr(limits, "WALL", wall)
+    first = refused(tmp_path, "architecture", architecture(forward=forever))
+    assert first.endswith(f"line 22: not done after {after}."), first
+
+
+# Parts of the game ----------------------------------------------------------------------------------------------------
+
+OBJECTIVE = """\
+import random
+from dataclasses import dataclass
+import torch
+from torch.nn.functional import softplus
+from ganbench.objectives import Objective
+
+@dataclass(frozen=True)
+class Own(Objective):
+    def real(self, logits):
+        return {real}
+
+    def fake(self, logits):
+        return softplus(logits)
+
+    def generator(self, logits):
+        return softplus(-logits)
+
+    def output(self, logits):
+        return logits.sigmoid()
+"""
+REGULARIZER = """\
+from dataclasses import dataclass
+import torch
+from ganbench.regularizers import Regularizer, input_slope
+
+COUNT = [0]
+
+
+@dataclass(frozen=True)
+class Own(Regularizer):
+    def draw(self, generator, count, shape, like):
+        {draw}
+        return {{}}
+
+    def penalty(self, discriminator, real, fake, noise):
+        slope = input_slope(discriminator, real.points).square().sum(-1)
+        {penalty}
+        return real.mean(slope)
+"""
+OPTIMIZER = """\
+from dataclasses import dataclass
+import torch
+from ganbench.optimizers import Optimizer
+
+@dataclass(frozen=True)
+class Own(Optimizer):
+    def init(self, theta):
+        return {{"mean": torch.zeros_like(theta)}}
+
+    def step(self, theta, gradient, state, rate):
+        {step}
+        return theta - rate * mean, {{"mean": mean}}
+"""
+DYNAMICS = """\
+from dataclasses import dataclass
+import torch
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
+
+COUNT = [0]
+
+
+@dataclass(frozen=True)
+class Own(Dynamics):
+    @property
+    def gradients_per_step(self):
+        return 2
+
+    def step(self, match, players, states, batches, optimizer, rate):
+        here = simultaneous_gradient(match, players, batches[0])
+        {step}
+        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "message"),
+    [
+        ("objective", OBJECTIVE.format(real="softplus(-logits)"), None),
+        ("objective", OBJECTIVE.format(real="softplus(-logits).mean()"), r"its real\(\) gives shape \(\); must be"),
+        ("objective", OBJECTIVE.format(real="logits - logits.mean()"), "is not elementwise"),
+        ("objective", OBJECTIVE.format(real="softplus(-logits).detach()"), r"its real\(\) passes no gradient"),
+        ("objective", OBJECTIVE.format(real="logits.float()"), "gives torch.float32 for float64"),
+        ("objective", OBJECTIVE.format(real="logits + random.random()"), "draws from Python's global random numbers"),
+        ("objective", OBJECTIVE.format(real="logits.log()"), "not finite"),
+        ("objective", OBJECTIVE.format(real="{}['x']"), "line 10: KeyError: 'x'"),
+        ("objective", OBJECTIVE.format(real="0").replace("output", "says"), r"must have a method output\(\)"),
+        ("regularizer", REGULARIZER.format(draw="pass", penalty="pass"), None),
+        ("regularizer", REGULARIZER.format(draw="pass", penalty="raise ValueError('no')"), "line 16: ValueError: no"),
+        (
+            "regularizer",
+            REGULARIZER.format(draw="pass", penalty="return slope"),
+            r"gives shape \(3, 8\); must be \(3,\)",
+        ),
+        ("regularizer", REGULARIZER.format(draw="pass", penalty="slope = slope + slope.mean()"), "mixes members"),
+        (
+            "regularizer",
+            REGULARIZER.format(draw="pass", penalty="COUNT[0] += 1; slope = slope * COUNT[0]"),
+            "gives something else when it is called again",
+        ),
+        (
+            "regularizer",
+            REGULARIZER.format(draw="return {'u': torch.rand(count, dtype=like.dtype)}", penalty="pass"),
+            r"its draw\(\) draws from PyTorch's global random numbers, which all runs share; draw from the generator",
+        ),
+        ("regularizer", REGULARIZER.format(draw="return 1", penalty="pass"), r"its draw\(\) gives int; must be"),
+        (
+            "regularizer",
+            REGULARIZER.format(draw="pass", penalty="pass").replace("(Regularizer)", ""),
+            "must derive from ganbench.regularizers.Regularizer",
+        ),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'] + gradient"), None),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].add_(gradient)"), "something else|changes in place"),
+        ("optimizer", OPTIMIZER.format(step="mean = gradient - gradient.mean()"), "mixes members"),
+        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].sum()"), r"remembers 'mean', whose first axis"),
+        ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
+        ("dynamics", DYNAMICS.format(step="pass"), None),
+        ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
+        ("dynamics", DYNAMICS.format(step="rate *= 0.5"), "changes in place|something else"),
+        ("dynamics", DYNAMICS.format(step="return Move(players, memories, {})"), "must measure discriminator's loss"),
+        ("dynamics", DYNAMICS.format(step="return None"), "AttributeError: 'NoneType'"),
+        (
+            "dynamics",
+            DYNAMICS.format(
+                step="here.gradients['generator'] = here.gradients['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+            ),
+            "two runs together differs from that of each run alone",
+        ),
+    ],
+)
+def test_parts_of_the_game(tmp_path, family, source, message):
+    if message is None:
+        _, found = own(tmp_path, family, source)
+        tried(found)
+    else:
+        assert re.search(message, first := refused(tmp_path, family, source)), first
+
+
+# Metrics, instruments, judges and data sets ---------------------------------------------------------------------------
+
+METRIC = """\
+import random
+from dataclasses import dataclass
+from typing import ClassVar
+import numpy as np
+from ganbench.core.metric_info import MetricInfo
+from ganbench.metrics import Metric
+
+@dataclass(frozen=True)
+class Own(Metric):
+    columns: ClassVar = {{{column}: MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
+
+    def supports(self, data):
+        return None
+
+    def reference(self, real):
+        return None
+
+    def score(self, generated, reference):
+        {score}
+"""
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ("return {'own': 0.5}", None),
+        ("return {'own': np.float32(1.0)}", None),
+        ("return {}", "gives no value for its column 'own'"),
+        ("return {'own': 0.5, 'more': 1.0}", "gives a value for 'more', which is none of its columns own"),
+        ("return 0.5", "gives 0.5, which is no mapping of its columns own to numbers"),
+        ("return {'own': 1.5}", "gives 1.5 for its column 'own', above its upper bound 1"),
+        ("return {'own': -1}", "gives -1 for its column 'own', below its lower bound 0"),
+        ("return {'own': float('nan')}", "gives NaN for its column 'own'"),
+        ("return {'own': 1j}", "gives 1j for its column 'own', which is no real number"),
+        ("return {'own': '0.5'}", "gives '0.5' for its column 'own', which is no real number"),
+        ("return {'own': None}", "gives None for its column 'own'"),
+        ("return {'own': True}", "gives True for its column 'own'"),
+        ("return {'own': np.zeros(3)}", "for its column 'own', which is no real number"),
+        ("generated.features[:] = 0; return {'own': 0.5}", "it changes what the judge saw"),
+        ("generated.examples[0] += 1; return {'own': 0.5}", "it changes what the judge saw"),
+        ("return {'own': random.random()}", "draws from Python's global random numbers"),
+        ("return {'own': np.random.default_rng().random()}", "gives something else when it is called again"),
+        ("return {'own': 1 / 0}", "line 19: ZeroDivisionError"),
+    ],
+)
+def test_a_metric_s_numbers(tmp_path, score, message):
+    source = METRIC.format(column="'own'", score=score)
+    if message is None:
+        tried(own(tmp_path, "metric", source)[1])
+    else:
+        assert re.search(message, first := refused(tmp_path, "metric", source)), first
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("'modes'", "column 'modes' is one of metric mode_coverage already; call it something else"),
+        ("'step'", "column 'step' is one of the tables already"),
+        ("'learning_rate'", "column 'learning_rate' is one of the tables already"),
+        ("'judge_accuracy'", "is one of the tables already"),
+        ("3", "column 3: a name has 1 to 64 lower-case letters"),
+        ("'Own one'", "column 'Own one': a name has"),
+    ],
+)
+def test_a_metric_s_columns(tmp_path, column, message):
+    assert re.search(message, first := refused(tmp_path, "metric", METRIC.format(column=column, score="pass"))), first
+
+
+DIAGNOSTIC = """\
+from dataclasses import dataclass
+import numpy as np
+from ganbench.core.metric_info import MetricInfo
+from ganbench.diagnostics import Diagnostic, DiagnosticResult
+
+
+@dataclass(frozen=True)
+class Own(Diagnostic):
+    def columns(self, game):
+        return {{"own": MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
+
+    def measure(self, trajectories):
+        runs = len(trajectories.match.members)
+        {measure}
+"""
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        ("return DiagnosticResult({'own': np.full(runs, np.nan)})", None),
+        ("return DiagnosticResult({'own': np.zeros(runs + 1)})", r"gives shape \(3,\) for 'own'; must be \(2,\)"),
+        ("return DiagnosticResult({'own': np.full(runs, 2.0)})", "above its upper bound 1"),
+        ("return DiagnosticResult({'other': np.zeros(runs)})", "gives no value for its column 'own'"),
+        ("return {'own': 0}", r"its measure\(\) gives dict; must be a DiagnosticResult"),
+        ("raise LookupError('nothing')", "line 14: LookupError: nothing"),
+    ],
+)
+def test_an_instrument_s_reading(tmp_path, measure, message):
+    source = DIAGNOSTIC.format(measure=measure)
+    if message is None:
+        tried(own(tmp_path, "diagnostic", source)[1])
+    else:
+        assert re.search(message, first := refused(tmp_path, "diagnostic", source)), first
+
+
+def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial_measurements, "PATIENCE_SECONDS", 0.3)
+    notes = []
+    _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
+    tried(found, say=lambda told: notes.append(told.get("note", "")))
+    assert any("diagnose.own: " in note and "was not tried to its end" in note for note in notes), notes
+
+
+DATASET = """\
+import os, random
+from dataclasses import dataclass
+from typing import ClassVar
+import numpy as np
+from ganbench.data import Dataset, DataSpec, Examples
+
+CENTRES = np.array([[0.0, 0.5], [0.5, 0.0]])
+
+
+@dataclass(frozen=True)
+class Own(Dataset):
+    judge: ClassVar = "mixture"
+
+    @property
+    def spec(self):
+        return DataSpec(shape=(2,), bounded=True, train=20, modes=2{spec})
+
+    def load(self):
+        modes = np.arange(20) % 2
+        train = (CENTRES[modes] + 0.01 * np.random.default_rng(0).normal(size=(20, 2))).astype(np.float32)
+        heldout, heldout_modes = train[:8].copy(), modes[:8].copy()
+        {load}
+        return Examples(train, modes, heldout, heldout_modes, {{"centres": CENTRES, "sigma": np.array(0.01)}})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        ("pass", None),
+        ("train, modes = train[:10], modes[:10]", "it has 10 training examples, but its spec says 20"),
+        ("heldout, heldout_modes = heldout[:0], heldout_modes[:0]", "it has 0 heldout examples; must be two or more"),
+        ("heldout, heldout_modes = heldout[:1], heldout_modes[:1]", "it has 1 heldout examples; must be two or more"),
+        ("modes = modes + 1", "train modes hold 2; with 2 modes in its spec, valid are 0 to 1"),
+        ("modes = modes - 1", "train modes hold -1"),
+        ("modes = modes * 0", "spec says 2 modes, but no training example is of mode 1"),
+        ("modes = modes.astype(float)", "train modes are float64, not int64"),
+        ("modes = list(modes)", "train modes are list, not a NumPy array"),
+        ("modes = modes[:, None]", r"train has modes of shape \(20, 1\) for 20 examples"),
+        ("train = 3 * train", "but its spec says all values lie in"),
+        ("train[3, 1] = np.nan", "train examples hold values that are not finite"),
+        ("train = train.astype(float)", "train examples are float64, not float32"),
+        ("train = train[:, :1]", r"train examples have shape \(1,\), but its spec says \(2,\)"),
+        ("train[0] += random.random() * 1e-3", r"its load\(\) draws from Python's global random numbers"),
+        ("train[0] += np.random.default_rng().random() * 1e-3", r"its load\(\) gives something else"),
+        ("return train", r"its load\(\) gives ndarray; must be Examples"),
+        ("open('/nowhere/at/all')", "line 22: FileNotFoundError"),
+    ],
+)
+def test_a_data_set_s_examples(tmp_path, load, message):
+    source = DATASET.format(spec="", load=load)
+    if message is None:
+        tried(own(tmp_path, "dataset", source)[1])
+    else:
+        assert re.search(message, first := refused(tmp_path, "dataset", source)), first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (", files=('/nowhere/x.npy',)", "its file '/nowhere/x.npy' is not there"),
+        (") if 1 / 0 else DataSpec((2,), True, 20, 2", "line 16: ZeroDivisionError"),
+        (") and os._exit(0", r"ended the process that asked what it is \(0\)"),
+        (") and DataSpec((2,), True, 1, 2", "its spec says 1 training examples; must be a whole number, two or more"),
+        (") and DataSpec((0,), True, 20, 2", r"its spec says shape \(0,\)"),
+        (") and DataSpec((2,), True, 20, 2.5", "its spec says 2.5 modes"),
+    ],
+)
+def test_what_a_data_set_says_of_itself_is_asked_in_another_process(tmp_path, spec, message):
+    with pytest.raises(GanbenchError, match=message) as told:
+        own(tmp_path, "dataset", DATASET.format(spec=spec, load="pass"))
+    first, second = str(told.value).split("\n")
+    assert "own_dataset.py" in first
+    assert second.startswith("A data set has `judge`")
+
+
+JUDGE = """\
+from dataclasses import dataclass
+import numpy as np
+from ganbench.core.errors import GanbenchError
+from ganbench.judges import Judge, JudgedExamples
+
+
+@dataclass(frozen=True)
+class Own(Judge):
+    def untrained(self, examples):
+        return {{}}
+
+    def fit(self, examples, report):
+        {fit}
+        return {{"accuracy": 1.0}}
+
+    def judge(self, state, examples):
+        mode, features = (examples[:, 0] > 0.25).astype(int), examples.astype(np.float64)
+        {look}
+        return JudgedExamples(examples, features, mode, np.ones(len(mode), dtype=bool), 2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fit", "look", "message"),
+    [
+        ("pass", "pass", None),
+        ("if len(examples.train) < 20: raise GanbenchError('too few to learn from')", "pass", None),
+        ("return {}", "pass", r"must be a dict of arrays and numbers, with 'accuracy'"),
+        ("return {'accuracy': float(np.random.rand())}", "pass", r"its fit\(\) draws from NumPy's global"),
+        ("pass", "mode = mode + 1", "gives modes from 1 to 2; valid are 0 to 1"),
+        ("pass", "features = features.astype(np.float32)", "gives features of float32"),
+        ("pass", "features = features[0]", r"gives features of ndarray \(2,\) for 20 examples"),
+        ("pass", "examples += 1", "something else|changes the examples"),
+        ("pass", "raise IndexError('out')", "line 18: IndexError: out"),
+    ],
+)
+def test_a_judge(tmp_path, fit, look, message):
+    path = tmp_path / "own_judge.py"
+    path.write_text(JUDGE.format(fit=fit, look=look))
+    _, found = own(tmp_path, "dataset", DATASET.format(spec="", load="pass").replace('"mixture"', repr(str(path))))
+    if message is None:
+        tried(found)
+        return
+    with pytest.raises(GanbenchError) as told:
+        tried(found)
+    first, second = str(told.value).split("\n")
+    assert str(path) in first
+    assert second == CONTRACTS["judge"]
+    assert re.search(message, first), first
+
+
+def test_a_judge_that_refuses_the_data_is_told_before_work_starts(tmp_path):
+    path = tmp_path / "own_judge.py"
+    path.write_text(JUDGE.format(fit="raise GanbenchError('the classes are mixed up')", look="pass"))
+    _, found = own(tmp_path, "dataset", DATASET.format(spec="", load="pass").replace('"mixture"', repr(str(path))))
+    with pytest.raises(GanbenchError, match="the classes are mixed up"):
+        tried(found)
+
+
+# The process ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_ends_the_process_is_named_and_what_it_prints_is_kept(tmp_path):
+    path, found = own(tmp_path, "architecture", architecture(forward="print('noise', flush=True); os._exit(0)"))
+    with pytest.raises(GanbenchError) as told:
+        check(found)
+    log = found.folder / "logs" / "check.log"
+    assert str(told.value) == (
+        f"grid: architecture {path}: it ended the process that tried it, with exit status 0; what it printed is in "
+        f"{log}."
+    )
+    assert "noise" in log.read_text()
+
+
+@pytest.mark.slow
+def test_the_process_reports_errors_and_estimates_whatever_is_printed(tmp_path):
+    noise = "print('{\"error\": 1}'); sys.stderr.write('noise')"
+    _, fine = own(tmp_path, "architecture", architecture(forward=noise))
+    assert check(fine)[0].runs == 2
+    path, found = own(tmp_path, "architecture", architecture(generator="raise ValueError('no')"))
+    with pytest.raises(GanbenchError, match=rf"grid: architecture {path}, line 34: ValueError: no\.\nAn architecture"):
+        check(found)
+    assert "Traceback" in (found.folder / "logs" / "check.log").read_text()
+
+
+def test_a_network_of_too_many_parameters_is_refused_before_it_fills_the_memory(tmp_path):
+    _, found = own(tmp_path, "architecture", architecture(build="self.more = nn.Linear(10**6, 10**6)"))
+    with pytest.raises(GanbenchError, match=r"needs at least 88,000\.1 GB of memory.*: 1,000,001,000,006 param"):
+        check(found)
+
+
+def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tmp_path):
+    path, found = own(tmp_path, "architecture", architecture(forward="torch.ones(2**40)"))
+    with pytest.raises(GanbenchError, match=rf"{path}, line \d+: needs more memory than a trial may take"):
+        check(found)
+
+
+# Later stages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ("return {'own': float(np.abs(generated.examples).max())}", r"gives 9 for its column 'own', above its upper"),
+        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes what the judge saw"),
+    ],
+)
+def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, message):
+    path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
+    metric = registry.find("metric", str(path)).build({})
+    data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
+    panel = Panel.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
+        panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
+
+
+def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
+    load = "train[0] += np.random.default_rng().random() * 1e-3"
+    _, found = own(tmp_path, "dataset", DATASET.format(spec="", load=load))
+    (job,) = found.prepare.values()
+    with pytest.raises(GanbenchError, match=r"own_dataset\.py: its load\(\) gives something else when it is called"):
+        run("prepare", job.slice, job.path)
+    assert not job.path.exists()

@@ -1,0 +1,221 @@
+"""What a study is estimated to take, and how that stands beside what it took."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from building import CPU, toy
+
+from ganbench.core.errors import GanbenchError
+from ganbench.dynamics.simultaneous import Simultaneous
+from ganbench.engine.train import Training
+from ganbench.games import Member
+from ganbench.optimizers.sgd import SGD
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.resources import requests, stage_times, timing
+from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.stage_times import Timings, covered, elapsed, job_seconds
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import parse
+
+TICK = 0.06
+
+
+def plan(tmp_path, **changes) -> Plan:
+    study = {
+        "study": "tiny",
+        "results": str(tmp_path),
+        "grid": [{"dataset": "ring8", "architecture": "mlp", "learning_rate": [1e-3, 1e-2], "seed": [0, 1]}],
+        "train": {"steps": 10},
+        "diagnose": ["rotation"],
+        "machine": {"device": "cpu"},
+    }
+    found = Plan(parse(study | changes, origin="study"))
+    results_folder.usable(found)
+    return found
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock that goes on by a tick whenever somebody looks at it."""
+    ticks = itertools.count()
+    monkeypatch.setattr(timing, "clock_of", lambda place: lambda: TICK * next(ticks))
+
+
+# Timing ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_is_timed_from_its_beginning_to_that_of_the_next(ticking):
+    training = Training(Simultaneous(), SGD(), 1000, torch.float64, (0, 1000), 10)
+    taken = []
+    dynamics = replace(training, dynamics=Counting(training.dynamics, taken))
+    seconds = timing.step_seconds(toy(), dynamics, [Member(0, None, 0.1)], CPU)
+    assert seconds == pytest.approx(TICK + TICK / timing.CHUNK), "a step, and its share of a draw"
+    assert 3 <= len(taken) <= 10, "a few steps are enough"
+
+
+class Counting:
+    def __init__(self, dynamics, taken: list) -> None:
+        self._dynamics, self._taken = dynamics, taken
+
+    def __getattr__(self, name):
+        return getattr(self._dynamics, name)
+
+    def step(self, *given):
+        self._taken.append(1)
+        return self._dynamics.step(*given)
+
+
+class Learner:
+    def __init__(self, seconds: float) -> None:
+        self.done, self._seconds = 0, seconds
+
+    def fit(self, examples, report):
+        for step in range(1, 101):
+            self.done = step
+            began = time.process_time()
+            while time.process_time() - began < self._seconds:
+                pass
+            report(step, 100)
+
+
+def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
+    monkeypatch.setattr(timing, "JUDGE_SECONDS", 0.05)
+    slow = Learner(0.02)
+    assert timing.judge_seconds(slow, None) >= 100 * 0.02, "estimated for all steps"
+    assert slow.done < 100, "though not all were taken"
+
+
+@pytest.mark.slow
+def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
+    found = plan(tmp_path)
+    estimates, timings = tried(found)
+    requests.keep(found, estimates)
+    stage_times.keep(found, timings)
+
+    def refuse(*_, **__):
+        raise AssertionError("timed again")
+
+    for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "look_seconds"):
+        monkeypatch.setattr(timing, name, refuse)
+    assert tried(found, again=False) == (estimates, timings)
+    with pytest.raises(GanbenchError, match="timed again"):
+        tried(plan(tmp_path, train={"steps": 20}), again=False)
+    with pytest.raises(GanbenchError, match="timed again"):
+        tried(found)
+
+
+# Estimates of jobs ----------------------------------------------------------------------------------------------------
+
+
+def test_every_job_of_every_stage_is_estimated(tmp_path):
+    found = plan(tmp_path)
+    known = {each.method: each for each in check(found)}
+    timings = stage_times.kept(found.folder)
+    for stage in STAGES:
+        for job in found.jobs(stage).values():
+            assert job_seconds(found, job, known, timings) >= timings.start > 0, stage
+
+
+def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
+    found = plan(tmp_path)
+    (method,) = found.methods
+    known = {method: Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)}
+    looks = {"rotation": {method: 2.0}}
+    timings = Timings(2, 5.0, {"ring8": 1.0}, {"ring8": 9.0}, {"ring8": 3.0}, looks)
+
+    def seconds(stage: str) -> list[float]:
+        return [job_seconds(found, job, known, timings) for job in found.jobs(stage).values()]
+
+    assert seconds("prepare") == [6.0]
+    assert seconds("judge") == [14.0]
+    assert seconds("train") == [5.0 + 4 * 30.0]
+    assert seconds("evaluate") == [5.0 + 3.0 + 4 * 7.0]
+    assert seconds("diagnose") == [5.0 + 4 * 2.0]
+    assert Timings(looks={"path": {"a": 1.0, "b": 3.0}}).look("path", "c") == 2.0, "as others of the experiment"
+
+
+def job(name: str, *inputs: str, stage: str = "train"):
+    return Job(stage, name, "", {}, tuple(map(Path, inputs)), (Path(name),))
+
+
+@pytest.mark.parametrize(
+    ("at_once", "expected"),
+    [(1, 3 + 4 + 2 + 1), (2, 3 + 4 + 1), (9, 3 + 4 + 1)],  # two jobs wait for a first one, a last one for both
+)
+def test_jobs_run_at_the_same_time_when_their_inputs_are_there(at_once, expected):
+    jobs = [
+        job("first", stage="prepare"),
+        job("long", "first", "made.earlier"),
+        job("short", "first"),
+        job("last", "long", "short", stage="collect"),
+    ]
+    seconds = {each.path: taken for each, taken in zip(jobs, (3, 4, 2, 1), strict=True)}
+    assert elapsed(seconds, jobs, at_once) == expected
+    assert elapsed({}, [], at_once) == 0
+
+
+# Beside what happened -------------------------------------------------------------------------------------------------
+
+
+def test_time_in_which_nothing_ran_is_not_counted():
+    assert covered([]) == 0
+    assert covered([(0, 2), (1, 3), (10, 11), (10.5, 10.7)]) == 4
+
+
+def test_the_estimate_stands_beside_what_happened(tmp_path):
+    found = plan(tmp_path)
+    (method,) = found.methods
+    requests.keep(found, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    stage_times.keep(found, Timings(2, 0.0, {"ring8": 1.0}))
+    (train,), (prepare,) = found.train.values(), found.prepare.values()
+    worked(found, prepare, (0.0, 50.0))
+    worked(found, train, (100.0, 160.0), (200.0, 240.0))
+    worked(found, found.collect, (300.0, 301.0), running=True)
+    rows = {row.stage: row for row in stage_times.compared(found, found.folder)}
+    assert list(rows) == ["prepare", "train", "from start to end, 2 jobs at a time"], "what still runs is not known"
+    assert (rows["train"].jobs, rows["train"].estimated, rows["train"].actual) == (1, 120.0, 100.0)
+    assert (rows["prepare"].estimated, rows["prepare"].actual) == (1.0, 50.0)
+    whole = rows["from start to end, 2 jobs at a time"]
+    assert (whole.jobs, whole.estimated, whole.actual) == (2, 121.0, 150.0)
+    assert stage_times.compared(plan(tmp_path / "other"), tmp_path / "other") == []
+
+
+def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = False) -> None:
+    place = journal.place(found.folder, job.stage, job.path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(asdict(journal.Entry(running, "node1", 1, "", "", "", 0.0, worked=spans))))
+
+
+def test_paths_made_up_for_looks_have_all_snapshots(monkeypatch):
+    shown = []
+    monkeypatch.setattr(timing, "diagnose", lambda *given, **_: shown.append(given))
+    training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 5, 10), 10)
+    assert timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU) >= 0
+    ((*_, trees, steps),) = shown
+    assert steps == (0, 5, 10)
+    assert all(np.isfinite(values).all() and len(values) == 3 for values in trees[0].values())
+
+
+def test_a_look_that_takes_long_is_cut_short(monkeypatch):
+    def endless(*_, **__):
+        while True:
+            pass
+
+    monkeypatch.setattr(timing, "diagnose", endless)
+    monkeypatch.setattr(timing, "LOOK_SECONDS", 0.05)
+    training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 10), 10)
+    seconds = timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU)
+    assert seconds == timing.LONGER * 0.05

@@ -1,0 +1,341 @@
+"""Tables, pictures and the page of a study of small games: its measurements, its claims, and their escape from harm."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import laboratory_example
+import numpy as np
+import pandas as pd
+import pytest
+from html_page import HOSTILE, Page
+from stored import tree_of
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.findings import findings
+from ganbench.analysis.settings import settings
+from ganbench.claims.rendering import claims_shown, natural
+from ganbench.core import store
+from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.stages import tables as stage
+from ganbench.report import figures, html, tables
+from ganbench.report.figures import histograms, looks, samples, style
+from ganbench.report.laboratory import ROWS, experiments
+from ganbench.report.naming import method_words, short
+from ganbench.report.outputs import PICTURED, figure_files
+from ganbench.report.outputs import figures as figures_of
+from ganbench.study.claims import Claim
+
+SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
+CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return laboratory_example.build(tmp_path_factory.mktemp("collected"), gans=False)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Collected:
+    return laboratory_example.build(tmp_path_factory.mktemp("mixed"))
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[tuple[str, str | None]]:
+    return figures_of([], laboratory_example.instruments())
+
+
+@pytest.fixture(scope="module")
+def drawn(collected, shown, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    figures.write(collected, folder, shown)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(collected, drawn, shown, tmp_path_factory) -> str:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    html.render(collected, laboratory_example.study(), drawn, shown, out)
+    return out.read_text(encoding="utf-8")
+
+
+def words(page: str) -> str:
+    return " ".join(" ".join(Page(page).words).split())
+
+
+# Tables
+
+
+def test_every_quantity_is_documented(mixed, tmp_path):
+    tables.write(mixed, tmp_path, CLAIMS)
+    notes = (tmp_path / "COLUMNS.md").read_text()
+    section = notes.split("## quantities\n")[1]
+    documented = re.findall(r"^\| `([^`]+)` \| (?=\S)", section, flags=re.MULTILINE)
+    assert set(mixed.measurements["quantity"]) == set(documented) == set(mixed.instruments)
+    assert "Spectral radius: Largest modulus of an eigenvalue. Best is low. At least 0." in section
+    for name, table in (("measurements", mixed.measurements), ("runs", mixed.runs)):
+        read = pd.read_parquet(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read, table[list(read)], check_dtype=False)
+    decided = pd.read_csv(tmp_path / "claims.csv")
+    assert decided["claim"].tolist() == ["A10", "A10", "A2", "B1", "C1"]
+    assert decided["part_verdict"].tolist() == ["confirmed", "confirmed", "refuted", "confirmed", "undecided"]
+
+
+def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
+    odd = dataclasses.replace(collected, instruments={"path.growth": collected.instruments["path.growth"]})
+    with pytest.raises(ValueError, match=r"does not say what .*basins\.converged_share.* mean"):
+        tables.write(odd, tmp_path)
+
+
+def test_the_stage_decides_the_claims_it_is_told(collected, tmp_path):
+    dumped = [claim.model_dump(mode="json", exclude_none=True) for claim in CLAIMS]
+    slice = {"collected": str(collected.folder), "folder": str(tmp_path), "claims": dumped}
+    stage.run(slice, tmp_path / "stamp", Work())
+    assert len(pd.read_parquet(tmp_path / "claims.parquet")) == 5
+    assert len(pd.read_parquet(tmp_path / "settings.parquet")) == 12
+
+
+def test_settings_take_runs_without_data(mixed):
+    table = settings(mixed)
+    assert table["runs"].sum() == len(mixed.runs)
+    assert table.loc[table["dataset"].isna(), "n_train"].isna().all()
+    assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(mixed.runs["method"]))
+
+
+# The part with data
+
+
+def test_judging_networks_leaves_small_games_alone(mixed, collected):
+    assert set(mixed.gans.runs["dataset"]) == {"digits", "ring8"}
+    assert collected.gans.runs.empty
+    alone = dataclasses.replace(mixed, runs=mixed.gans.runs)
+    assert [each.text for each in findings(mixed)] == [each.text for each in findings(alone)]
+    assert findings(collected) == []
+    with style.applied():
+        text = [
+            each.get_text() for each in figures.draw(mixed, "outcomes").findobj(match=lambda a: hasattr(a, "get_text"))
+        ]
+    assert "ring8-mlp" in text
+    assert not any("bilinear" in each for each in text)
+
+
+# Pictures
+
+
+@pytest.mark.slow
+def test_every_promised_picture_is_drawn(collected, drawn, shown):
+    assert {kind for kind, _ in shown} == set(PICTURED)
+    assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(shown))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["path", "vector_field", "basins"])
+def test_pictures_are_the_same_bytes_every_time(collected, drawn, shown, kind, tmp_path):
+    figures.write(collected, tmp_path, [each for each in shown if each[0] == kind])
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (drawn / path.name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def empty(collected, tmp_path_factory) -> Collected:
+    """The same laboratory, in which nothing left a number."""
+    folder = tmp_path_factory.mktemp("empty") / "collected"
+    shutil.copytree(collected.folder, folder)
+    tree = tree_of(folder / "arrays.h5", "arrays")
+    for experiment in tree.values():
+        for run in experiment.values():
+            run |= {
+                name: np.full(values.shape, np.nan)
+                for name, values in run.items()
+                if name not in ("x", "y", "alpha", "steps", "step")
+            }
+    with store.writing(folder / "arrays.h5", "arrays") as file:
+        store.save(file, tree)
+    return dataclasses.replace(collected, folder=folder, measurements=collected.measurements.assign(value=np.nan))
+
+
+@pytest.mark.parametrize("kind", PICTURED)
+@pytest.mark.parametrize("what", ["lost", "none", "unknown"])
+def test_nothing_to_draw_is_said_in_words(collected, empty, kind, what):
+    experiment = {kind: name for name, kind in laboratory_example.instruments().items()}[kind]
+    study = {"lost": empty, "none": dataclasses.replace(empty, measurements=empty.measurements[:0])}.get(
+        what, collected
+    )
+    with style.applied():
+        figure = figures.draw(study, kind, "nobody" if what == "unknown" else experiment)
+    (axes,) = figure.axes
+    assert "no run" in axes.texts[0].get_text()
+
+
+def test_panels_have_room(collected):
+    arrays = {"u": np.zeros((2, 2)), "v": np.zeros((2, 2))}
+    row = collected.runs.iloc[0]
+    many = [looks.Look(row.copy(), {**arrays, "u": np.full((2, 2), place)}) for place in range(300)]
+    for place, look in enumerate(many):
+        look.run["seed"], look.run["game"], look.run["method"] = place % 10, f"g{place // 10}", f"c{place // 10}"
+    titles, note = looks.singles(many, ("u", "v"))
+    assert len(titles) == looks.MOST
+    assert note.startswith("24 of 300 runs are shown")
+    assert {look.run["seed"] for look in titles.values()} == {0}
+    groups, note = looks.few(looks.by_method(many))
+    assert (len(groups), note) == (24, "24 of 30 methods are shown: the first of every game.")
+    titles, note = looks.singles(many[:10], ("u", "v"))
+    assert list(titles) == [f"g0, seed {seed}" for seed in range(10)]
+    assert note == ""
+    assert len(looks.singles([many[0]] * 10, ("u", "v"))[0]) == 1
+    assert len(looks.thinned(many[:300])) == looks.LINES
+
+
+def test_every_kind_of_game_has_its_turn():
+    games = ["a"] * 5 + ["b(x=1)"] * 3 + ["b(x=2)"] * 3 + ["c"]
+    table = pd.DataFrame({"game": games})
+    assert looks.chosen(table, most=6) == [0, 1, 2, 5, 8, 11]
+    assert looks.chosen(table, most=99) == list(range(12))
+
+
+def test_points_on_a_line_are_histograms(tmp_path):
+    generator = np.random.default_rng(0)
+    real = generator.normal(0, 1, (400, 1))
+    made = np.stack([real[:100], real[:100] + 50, np.full((100, 1), np.nan)])
+    shown = [samples.Shown(("The run: diverged",), np.array([0, 10, 20]), made)]
+    with style.applied():
+        figure = histograms.draw("line-mlp", shown, real)
+        style.save(figure, tmp_path, "samples")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "100 of 100 outside", "100 not a number"]
+
+
+# Words
+
+
+def test_labels_lose_what_they_share():
+    known = short(
+        ["gaussian(samples=100, plane='w', start_at=(1.0, 2e-05))", "gaussian(samples=5, plane='w')", "dirac"]
+    )
+    assert list(known.values()) == ["gaussian samples 100, start at (1, 2e-5)", "gaussian samples 5", "dirac"]
+    assert list(short(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == ["momentum -0.5", "momentum 0.9"]
+    assert short(["bilinear"]) == {"bilinear": "bilinear"}
+    assert list(short(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
+
+
+def test_methods_are_told_apart_by_what_differs(mixed):
+    words = method_words(mixed.runs)
+    assert words["digits-fc"] == "digits, fc"
+    assert words["bilinear-simultaneous"] == "bilinear, simultaneous"
+    assert words["gaussian-samples-5-alternating"] == "gaussian samples 5, clip 0.99, alternating"
+    steady = mixed.runs.assign(regularizer=["none", "r1"] * (len(mixed.runs) // 2) + ["none"] * (len(mixed.runs) % 2))
+    games = steady[steady["dataset"].isna()].assign(method=lambda table: table["method"] + table["regularizer"])
+    named = method_words(games, without=("dynamics",))
+    assert named["gaussian-alternatingr1"] == "gaussian, r1, alternating"  # not unique without the dynamics
+    assert named["gaussian-alternatingnone"] == "gaussian, alternating"
+    alone = games[games["dynamics"] == "alternating"]
+    assert method_words(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
+    one = mixed.runs[mixed.runs["method"] == "bilinear-simultaneous"]
+    assert method_words(one) == {"bilinear-simultaneous": "bilinear"}
+    twins = one.assign(method=[f"c{place}" for place in range(len(one))])
+    assert method_words(twins) == {name: name for name in twins["method"]}
+
+
+# Claims
+
+
+def test_claims_are_counted_and_sorted(collected):
+    found = claims_shown(collected, laboratory_example.study())
+    assert (found["total"], found["counts"]) == ("4 claims", [("confirmed", 2), ("refuted", 1), ("undecided", 1)])
+    assert [row["id"] for row in found["rows"]] == ["A2", "A10", "B1", "C1"]
+    assert found["rows"][0]["deciding"] == "4 of 4 runs: share 1, 95% interval 0.51 to 1"
+    assert found["rows"][1]["deciding"].startswith("4 of 4 runs hold; nearest to failing: 1.004988 against 1.004988, ")
+    assert found["rows"][1]["others"] == "1 more test below"
+    assert found["rows"][3]["parts"][0]["limits"] == ""
+    assert claims_shown(collected, {"claims": []}) is claims_shown(collected, {}) is None
+
+
+def test_ids_are_sorted_as_people_do():
+    assert sorted(["H10b", "H2", "B", "H10", "10", "2"], key=natural) == ["2", "10", "B", "H2", "H10", "H10b"]
+
+
+# The page
+
+
+@pytest.mark.slow
+def test_page_of_small_games_alone(page, shown):
+    parsed = Page(page)
+    assert not parsed.open
+    assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
+    assert {address[1:] for address in parsed.addresses if address.startswith("#")} <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
+    assert parsed.tags.count("img") == len(shown)
+    text = words(page)
+    assert "4 claims: 2 confirmed 1 refuted 1 undecided" in text
+    assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "laboratory", "making"]
+    for part in ("What was found", "All methods at a glance", "What perfect would score", "None", "nan"):
+        assert part not in text.replace("nothing", "").split("The whole configuration")[0]
+    assert "It does, by simultaneous steps." in text
+    assert "closed_form" not in text.split("The whole configuration")[0]
+
+
+def test_experiments_show_numbers_by_setting(collected):
+    path, *_, sizes = experiments(collected, laboratory_example.study())
+    assert path["heads"] == ["what", "learning rate"]
+    assert len(path["rows"]) == 12
+    assert path["rows"][0]["name"] == ["bilinear, simultaneous", "0.1"]
+    assert path["rows"][0]["cells"][0]["median"] == "1.005"
+    assert path["options"] == "at end"
+    assert sizes["alone"] == [("Size in example 1", "5", "Side of the output.")]
+    assert sizes["rows"] == []
+
+
+def test_long_tables_are_cut(collected):
+    runs = pd.concat(
+        [collected.runs.assign(run=collected.runs["run"] + str(i), learning_rate=float(i)) for i in range(1, 30)]
+    )
+    measurements = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": 1.0})
+    many = dataclasses.replace(collected, runs=runs, measurements=measurements)
+    study = laboratory_example.study()
+    assert len(experiments(many, study)[0]["rows"]) == 6  # by method
+    runs = runs.assign(method=runs["run"])
+    path = experiments(dataclasses.replace(many, runs=runs), study)[0]
+    assert len(path["rows"]) == ROWS
+    assert path["left"].startswith(f"{ROWS} of {len(runs)} methods")
+
+
+@pytest.mark.slow
+def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
+    names = list(dict.fromkeys(mixed.gans.runs["method"]))
+    pictures = [(kind, of) for kind, of in figures_of(names, laboratory_example.instruments())]
+    for name in figure_files(pictures):
+        source = drawn / name if (drawn / name).exists() else drawn / f"spectrum-spectrum{Path(name).suffix}"
+        shutil.copy(source, tmp_path / name)
+    html.render(mixed, laboratory_example.study(), tmp_path, pictures, tmp_path / "report.html")
+    parsed = Page((tmp_path / "report.html").read_text())
+    assert [name for name in parsed.ids if name in SECTIONS] == SECTIONS
+
+
+@pytest.mark.slow
+def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):
+    study = laboratory_example.study() | {"title": HOSTILE, "description": HOSTILE}
+    study["claims"] = [claim | {"says": HOSTILE, "source": HOSTILE, "note": HOSTILE} for claim in study["claims"]]
+    study["diagnose"] = [each | {"of": {"game": [HOSTILE]}} for each in study["diagnose"]]
+    study["diagnose"][0]["diagnostic"]["at"] = HOSTILE
+    infos = {
+        name: dataclasses.replace(info, title=HOSTILE, what=HOSTILE) for name, info in collected.instruments.items()
+    }
+    runs = collected.runs.assign(run=collected.runs["run"] + HOSTILE, method=collected.runs["method"] + HOSTILE)
+    runs["game"] = runs["game"] + HOSTILE
+    measurements = collected.measurements.assign(
+        run=lambda table: table["run"].where(table["run"] == "", table["run"] + HOSTILE)
+    )
+    few = dataclasses.replace(collected, runs=runs, instruments=infos, measurements=measurements)
+    html.render(few, study, drawn, shown, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    parsed = Page(page)
+    assert not parsed.open
+    assert HOSTILE in " ".join(parsed.words)
+    tables.write(few, tmp_path / "tables", [Claim.model_validate(claim) for claim in study["claims"]])
+    assert "<script" not in (tmp_path / "tables" / "COLUMNS.md").read_text()
+    with style.applied():
+        style.save(figures.draw(few, "lyapunov", "lyapunov"), tmp_path, "lyapunov")

@@ -1,0 +1,529 @@
+"""Tables, figures, findings and the HTML page, on a made-up study."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import collected_example
+import numpy as np
+import pandas as pd
+import pytest
+from html_page import HOSTILE, Page
+from repository import PACKAGE, ROOT
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import RUNS
+from ganbench.analysis.findings import findings
+from ganbench.analysis.forgetting import forgetting
+from ganbench.analysis.methods import as_loss, headline, measured
+from ganbench.analysis.settings import settings
+from ganbench.analysis.statistics import wilson
+from ganbench.core import store
+from ganbench.report import figures, html, tables
+from ganbench.report.figures import samples, style
+from ganbench.report.outputs import CONTENDER_FIGURES, PICTURED, STUDY_FIGURES, figure_files, table_files
+from ganbench.report.outputs import figures as figures_of
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return collected_example.build(tmp_path_factory.mktemp("collected"))
+
+
+def shown_of(collected: Collected) -> list[tuple[str, str | None]]:
+    """Every figure of a study without a laboratory."""
+    return figures_of(list(dict.fromkeys(collected.runs["method"])), {})
+
+
+@pytest.fixture(scope="module")
+def drawn(collected, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    figures.write(collected, folder, shown_of(collected))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(collected, drawn, tmp_path_factory) -> str:
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    html.render(collected, collected_example.study(), drawn, shown_of(collected), out)
+    return out.read_text(encoding="utf-8")
+
+
+# Tables
+
+
+def test_tables_are_the_promised_files_with_every_column_documented(collected, tmp_path):
+    tables.write(collected, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(table_files())
+    notes = (tmp_path / "COLUMNS.md").read_text()
+    for name, columns in tables.documented(collected).items():
+        section = notes.split(f"## {name}\n")[1].split("\n## ")[0]
+        documented = re.findall(r"^\| `([^`]+)` \| (?=\S)", section, flags=re.MULTILINE)
+        read, typed = pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")
+        assert documented == list(read.columns) == list(typed.columns) == list(columns)
+        assert len(read) == len(typed)
+        assert len(read) > 0 or name in ("measurements", "claims")
+        numbers = typed.select_dtypes("number").columns
+        pd.testing.assert_frame_equal(read[numbers], typed[numbers], check_dtype=False, rtol=1e-12)
+
+
+def test_undocumented_columns_are_refused(collected, tmp_path):
+    odd = dataclasses.replace(collected, runs=collected.runs.assign(mood="good"))
+    with pytest.raises(ValueError, match=r"table runs: .*mood"):
+        tables.write(odd, tmp_path)
+
+
+def test_settings_count_every_run_once(collected):
+    table = settings(collected)
+    assert len(table) == 21
+    assert table["runs"].sum() == len(collected.runs)
+    outcomes = table.filter(regex="^outcome_")
+    assert (outcomes.sum(axis=1) == table["runs"]).all()
+    assert (table["failed"] == table["runs"] - table["outcome_finished"]).all()
+    assert table["fcd_values"].sum() == np.isfinite(collected.runs["fcd_final"]).sum() < len(collected.runs)
+
+
+def test_a_settings_row_does_not_depend_on_the_others(collected):
+    few = settings(collected_example.only(collected, collected.runs["method"] == "ring8-mlp"))
+    every = settings(collected)
+    pd.testing.assert_frame_equal(few, every[every["method"] == "ring8-mlp"].reset_index(drop=True))
+
+
+def test_a_setting_is_summed_up_over_its_runs(collected):
+    table = settings(collected)
+    row = table[(table["method"] == "digits-fc") & (table["failed"] > 0)].iloc[0]
+    runs = collected.runs
+    same = runs[(runs["method"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
+    same = same[same["learning_rate"] == row["learning_rate"]]
+    count = int((same["outcome"] != "finished").sum())
+    rate = wilson(count, len(same))
+    assert (row["runs"], row["failed"], row["failure_rate"]) == (len(same), count, count / len(same))
+    assert (row["failure_low"], row["failure_high"]) == (rate.lower, rate.upper)
+    for name in collected.metrics:
+        values = same[f"{name}_final"].dropna().to_numpy()
+        assert row[f"{name}_values"] == len(values)
+        assert [row[f"{name}_{end}"] for end in ("min", "median", "max")] == [
+            values.min(),
+            np.median(values),
+            values.max(),
+        ]
+
+
+def test_settings_come_by_method_and_then_by_rising_axes(collected):
+    table = settings(collected)
+    assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(collected.runs["method"]))
+    for _, mine in table.groupby("method"):
+        axes = list(zip(mine["n_train"], mine["learning_rate"], strict=True))
+        assert axes == sorted(axes)
+        assert len(mine.index) == mine.index.max() - mine.index.min() + 1, "in one piece"
+
+
+def test_unknown_outcomes_are_refused(collected):
+    odd = dataclasses.replace(collected, runs=collected.runs.assign(outcome="bored"))
+    with pytest.raises(ValueError, match=r"bored.*OUTCOMES"):
+        settings(odd)
+
+
+# Findings
+
+
+def tiny(collected: Collected, outcomes: list[str], values: list[float], **columns: object) -> Collected:
+    """Four runs of one method at two learning rates with given outcomes and final values."""
+    keep = (collected.runs["method"] == "ring8-mlp") & (collected.runs["seed"] < 2)
+    few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
+    runs = few.runs.assign(outcome=outcomes, outcome_step=[100, 200, 300, 400], fcd_final=values, **columns)
+    return dataclasses.replace(few, runs=runs)
+
+
+def texts(collected: Collected, kind: str) -> str:
+    return " ".join(each.text for each in findings(collected) if each.kind == kind)
+
+
+def test_findings_carry_the_numbers_of_the_table(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
+    assert (
+        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first seen at step 300)"
+        " and 1 collapsed (first seen at step 400)." in texts(few, "failures")
+    )
+    method = texts(few, "method")
+    assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
+    assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in method
+    axis = texts(few, "axis")
+    assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
+    assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
+    assert "training examples" not in axis
+    assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
+    assert "would score 0.8 in Fréchet classifier distance; the best final value of 4 runs is 2 (" in texts(
+        few, "reference"
+    )
+    assert "2 seeds each" in texts(few, "caution")
+
+
+def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "finished"], [5.0, 6.0, np.nan, 1.0])
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
+
+
+def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
+    few = tiny(collected, ["finished", "finished", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
+    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
+    assert "the best final value of 4 runs is 5 (" in texts(few, "reference")
+
+
+def test_forgetting_is_counted(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, 9.0], 2: [10.0, 5.0, np.nan], 3: [1.0, 2.0, 3.0]}
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        for run, values in zip(few.runs["run"], curves.values(), strict=True)
+        for i, value in enumerate(values)
+    ]
+    text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
+    assert "2 of 3 runs gave back more than 50% of their best improvement" in text
+    assert "2 of these 2 count as finished" in text
+    assert "10 at first, 5 at step 10, no value at the last" in text
+    assert "1 more run never improved" in text
+
+
+def grid(collected: Collected, values: dict[tuple[int, float], list[float]], failed: int = 0) -> Collected:
+    """Runs of one method with these final values by number of examples and learning rate; the last ones failed."""
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
+    rows = [
+        {**few.runs.iloc[0], "run": f"n{n}-r{rate}-s{seed}", "n_train": n, "learning_rate": rate, "seed": seed}
+        | {"fcd_final": value, "outcome": "finished"}
+        for (n, rate), each in values.items()
+        for seed, value in enumerate(each)
+    ]
+    for row in rows[len(rows) - failed :]:
+        row |= {"outcome": "collapsed"}
+    return dataclasses.replace(few, runs=pd.DataFrame(rows), snapshots=few.snapshots[:0])
+
+
+def test_medians_of_settings_are_told_apart_by_both_axes(collected):
+    few = grid(collected, {(100, 0.1): [7.0, 8.0, 90.0], (100, 0.2): [3.0] * 3, (400, 0.1): [1.0, 2.0, 50.0]})
+    method = texts(few, "method")
+    assert "(lower is better): 2 (1 to 50 over 3 seeds), at 400 training examples, learning rate 0.1;" in method
+    assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in method
+    # Seeds reach over 83, 0 and 49; medians from 2 to 8.
+    reach = texts(few, "seeds")
+    assert "over the seeds of one setting differs by 49 in the median over settings and by 83 in the widest" in reach
+    assert "(100 training examples, learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
+    assert "are not in the differences" not in reach
+
+
+def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
+    few = grid(collected, {(100, 0.1): [7.0, 8.0, np.nan], (100, 0.2): [3.0, np.nan, np.nan], (100, 0.4): [4.0, 9.0]})
+    assert "4 of 8 runs are not in the differences over seeds" in texts(few, "seeds")
+    worst = "worst: no median, since 2 of 3 runs diverged or have no value, at learning rate 0.2."
+    assert worst in texts(few, "method")
+    nothing = grid(collected, {(100, 0.1): [7.0, 8.0], (100, 0.2): [np.nan, np.nan]})
+    worst = "worst: no median, since 2 of 2 runs diverged or have no value, at learning rate 0.2."
+    assert worst in texts(nothing, "method")
+    half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
+    assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "method")
+    assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"
+
+
+def test_settings_that_tie_have_no_best_one(collected):
+    one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "method")
+    tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "method")
+    assert "Median Fréchet classifier distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
+    assert "Median Fréchet classifier distance (lower is better): 8 (8 over 2 seeds)." in tied
+    assert "Best" not in one + tied
+
+
+def test_failure_rates_of_an_axis_are_told_apart_where_their_intervals_are(collected):
+    apart = texts(grid(collected, {(100, 0.1): [1.0] * 10, (100, 0.2): [1.0] * 10}, failed=10), "axis")
+    assert "0 of 10 at 0.1 and 10 of 10 at 0.2." in apart
+    assert "at 0.1 (0% to 28%) and at 0.2 (72% to 100%) do not overlap." in apart
+    even = texts(grid(collected, {(100, 0.1): [1.0] * 2, (400, 0.1): [1.0] * 2}), "axis")
+    assert even.startswith("Failures by training examples: 0 of 2 at 100 and 0 of 2 at 400.")
+    assert even.endswith("400. The share is the same at every level.")
+
+
+def test_seeds_that_disagree_are_counted_among_settings_with_several(collected):
+    """The last failed runs are both of one setting, one of two of the next, and the single one of the last."""
+    values = {(100, rate): [1.0] * count for rate, count in ((0.1, 3), (0.2, 2), (0.3, 2), (0.4, 1))}
+    text = texts(grid(collected, values, failed=4), "seeds")
+    assert "Of 3 settings with more than one seed, every seed failed in 1, none failed in 1, and in 1 some" in text
+    assert "seed failed" not in texts(grid(collected, {(100, 0.1): [1.0], (100, 0.2): [1.0]}), "seeds")
+
+
+def test_few_seeds_are_warned_of_below_ten(collected):
+    def caution(*counts: int) -> str:
+        return texts(grid(collected, {(100, rate): [1.0] * count for rate, count in enumerate(counts, 1)}), "caution")
+
+    assert "Settings were run with 9 to 12 seeds each" in caution(9, 12)
+    assert "Settings were run with 1 seed each" in caution(1, 1)
+    assert caution(10, 12) == ""
+
+
+def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    few = dataclasses.replace(few, metrics={"modes": few.metrics["modes"]}, runs=few.runs.assign(modes_final=1.0))
+    curves = {0: [np.nan, 2.0, 8.0, 5.0], 1: [4.0, 4.0, 9.0, 3.0], 2: [np.nan] * 3 + [7.0], 3: [6.0, 5.0, 4.0, 3.0]}
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "modes": value}
+        for run, values in zip(few.runs["run"], curves.values(), strict=True)
+        for i, value in enumerate(values)
+    ]
+    table = forgetting(dataclasses.replace(few, snapshots=pd.DataFrame(rows[::-1]))).set_index("run")
+    runs = few.runs["run"].tolist()
+    assert set(table.index) == {runs[0], runs[1], runs[3]}, "one value is neither first nor last"
+    assert table.loc[runs[0], ["first", "best", "best_step", "last", "given_back"]].tolist() == [2, 8, 20, 5, 0.5]
+    assert table.loc[runs[1], ["first", "best", "best_step", "last", "given_back"]].tolist() == [4, 9, 20, 3, 1.2]
+    assert np.isnan(table.loc[runs[3], "given_back"]), "of more modes the better, the first was the best"
+
+
+def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    rows = [
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        for run in few.runs["run"]
+        for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
+    ]
+    text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
+    assert "0 of 4 runs gave back more than 50%" in text
+    assert "count as finished" not in text
+    assert "The most in" not in text
+    assert "never improved" not in text
+
+
+def test_an_empty_study_says_that_it_is(collected):
+    (only,) = findings(collected_example.only(collected, collected.runs["seed"] < 0))
+    assert (only.text, only.warning) == ("The study has no runs.", True)
+
+
+def test_mixed_machines_and_edited_sources_are_warned_of(collected):
+    different = {
+        "device": ["cpu", "cpu", "gpu", "cpu"],
+        "blas": ["openblas Haswell", "openblas Haswell", "openblas SkylakeX", "openblas Haswell"],
+        "evaluated_on": ["cpu, AVX2", "cpu, AVX2", None, "cpu, AVX512"],  # a game is not scored
+    }
+    few = tiny(collected, ["finished"] * 4, [1.0] * 4, **different, commit="abc+")
+    warnings = [each.text for each in findings(few) if each.warning]
+    assert "The runs mix 2 values of device: cpu (3 runs) and gpu (1 run)." in warnings
+    assert "The runs mix 2 values of blas: openblas Haswell (3 runs) and openblas SkylakeX (1 run)." in warnings
+    assert "The runs mix 2 values of evaluated_on: cpu, AVX2 (2 runs) and cpu, AVX512 (1 run)." in warnings
+    assert "4 of 4 runs were trained from sources that differed from their commit." in warnings
+    assert not any("torch" in text for text in warnings)
+    some = tiny(collected, ["finished"] * 4, [1.0] * 4, commit=["abc+", "abc", "abc+", None])
+    assert "2 of 4 runs were trained from sources that differed" in texts(some, "caution")
+    clean = tiny(collected, ["finished"] * 4, [1.0] * 4, commit="abc")
+    assert "differed" not in texts(clean, "caution")
+
+
+def test_no_value_counts_as_worse_than_any(collected):
+    high, low = collected.metrics["modes"], collected.metrics["fcd"]
+    assert as_loss(np.array([9.0, 1.0, np.nan]), high).tolist() == [-9, -1, np.inf]
+    assert as_loss(np.array([9.0, 1.0, np.inf]), low).tolist() == [9, 1, np.inf]
+    assert headline(collected, "digits-fc") == "fcd"
+    unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fcd": dataclasses.replace(low, best="none")})
+    assert headline(unfit, "digits-fc") == "modes"
+    assert measured(unfit, "digits-fc")[0] == "fcd"
+
+
+# Figures
+
+
+def test_every_promised_figure_is_drawn(collected, drawn):
+    names = ["digits-fc", "digits-dcgan", "ring8-mlp"]
+    assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(figures_of(names, {})))
+    assert "losses-ring8-mlp.svg" in figure_files(figures_of(names, {}))
+    assert set(STUDY_FIGURES + CONTENDER_FIGURES + PICTURED) == set(figures.KINDS) == set(html.FIGURE_TITLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*STUDY_FIGURES, *CONTENDER_FIGURES])
+def test_figures_are_the_same_bytes_every_time(collected, drawn, kind, tmp_path):
+    method = "ring8-mlp" if kind in CONTENDER_FIGURES else None
+    name = kind if method is None else f"{kind}-{method}"
+    with style.applied():
+        style.save(figures.draw(collected, kind, method), tmp_path, name)
+    for format in ("svg", "png"):
+        assert (tmp_path / f"{name}.{format}").read_bytes() == (drawn / f"{name}.{format}").read_bytes()
+
+
+@pytest.mark.parametrize("kind", list(figures.KINDS))
+def test_captions_of_the_workflow_are_those_of_the_figures(kind):
+    words = (ROOT / "workflow" / "report" / f"{kind}.rst").read_text()
+    assert " ".join(words.split()) == figures.CAPTIONS[kind]
+
+
+def test_samples_show_a_good_and_a_failed_run(collected):
+    for method in ("digits-fc", "digits-dcgan", "ring8-mlp"):
+        (role, best), (other, worst) = samples.choose(collected, method)
+        runs = collected.runs[collected.runs["method"] == method]
+        assert (role, other) == ("Best finished run", "A failed run")
+        assert best["fcd_final"] == runs.loc[runs["outcome"] == "finished", "fcd_final"].min()
+        assert worst["outcome"] != "finished"
+
+
+def test_settings_outside_figures_are_left_alone(collected):
+    before = dict(style.mpl.rcParams)
+    with style.applied():
+        figures.draw(collected, "outcomes")
+    assert dict(style.mpl.rcParams) == before
+
+
+# The page
+
+
+def test_page_loads_nothing(page):
+    parsed = Page(page)
+    assert not parsed.open
+    assert parsed.addresses
+    assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
+    assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
+    assert not re.search(r"@import|url\(", page)
+    assert parsed.tags.count("img") == 3 + 3 * 3
+    assert len(page) < 5_000_000
+
+
+def test_page_says_what_the_tables_say(collected, page):
+    words = " ".join(" ".join(Page(page).words).split())
+    for each in findings(collected):
+        assert each.text in words
+    for kind in STUDY_FIGURES + CONTENDER_FIGURES:
+        assert figures.CAPTIONS[kind] in words
+    for digest in collected.runs["digest"]:
+        assert digest in words
+    assert [name for name in Page(page).ids if name in ("findings", "overview", "making")] == [
+        "findings",
+        "overview",
+        "making",
+    ]
+    assert "batch_size: 64" in words
+
+
+def test_links_of_the_page_lead_somewhere(page):
+    parsed = Page(page)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {address[1:] for address in parsed.addresses if address.startswith("#")} <= set(parsed.ids)
+
+
+def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
+    html.render(collected, collected_example.study(), drawn, shown_of(collected), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.slow
+def test_hostile_words_stay_words(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
+    info = dataclasses.replace(few.metrics["fcd"], title=HOSTILE, what=HOSTILE)
+    runs = few.runs.assign(outcome_why=HOSTILE, device=HOSTILE, commit=HOSTILE)
+    references = few.references.assign(how=HOSTILE)
+    few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fcd": info})
+    study = {"study": HOSTILE, "title": HOSTILE, "description": HOSTILE, HOSTILE: [HOSTILE]}
+    page = whole_report(few, study, tmp_path)
+    assert "<script" not in page
+    assert "{{ 7*7 }}" in page
+    parsed = Page(page)
+    assert not parsed.open
+    assert HOSTILE in " ".join(parsed.words)
+    tables.write(few, tmp_path / "tables")
+    assert "<script" not in (tmp_path / "tables" / "COLUMNS.md").read_text()
+
+
+# Studies that are not like the example
+
+
+def whole_report(collected: Collected, study: dict, folder: Path) -> str:
+    shown = shown_of(collected)
+    figures.write(collected, folder / "figures", shown)
+    tables.write(collected, folder / "tables")
+    html.render(collected, study, folder / "figures", shown, folder / "report.html")
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == sorted(figure_files(shown))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not Page(page).open
+    return page
+
+
+def test_a_study_in_which_everything_diverged(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["outcome"] == "diverged")
+    names = list(few.metrics)
+    lost = {f"{name}_final": np.nan for name in names}
+    few = dataclasses.replace(
+        few, runs=few.runs.assign(**lost), snapshots=few.snapshots.assign(**dict.fromkeys(names, np.nan))
+    )
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert f"{len(few.runs)} of {len(few.runs)} runs failed (100%" in page
+    assert "No run has a value of any metric." in page
+
+
+def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["method"] == "digits-fc")
+    few = dataclasses.replace(
+        few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
+    )
+    few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
+    with store.writing(tmp_path / "samples.h5", "samples") as file:
+        none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
+        real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}
+        store.save(file, {"real": real, "runs": dict.fromkeys(few.runs["run"], none)})
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert "Nothing was measured on real data." in page
+
+
+def test_a_study_of_one_seed(collected, tmp_path):
+    few = collected_example.only(collected, (collected.runs["seed"] == 0) & (collected.runs["method"] == "digits-fc"))
+    page = whole_report(few, collected_example.study(), tmp_path)
+    assert "1 seed each" in page
+
+
+def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
+    one = (collected.runs["method"] == "digits-fc") & (collected.runs["n_train"] == 400)
+    one &= collected.runs["learning_rate"] == 2e-4
+    page = whole_report(collected_example.only(collected, one), collected_example.study(), tmp_path / "setting")
+    assert "None" not in page
+    whole_report(
+        collected_example.only(collected, one & (collected.runs["seed"] == 0)),
+        collected_example.study() | {"title": "", "description": ""},
+        tmp_path / "run",
+    )
+
+
+@pytest.mark.slow
+def test_losses_beyond_any_number_are_drawn(collected, tmp_path):
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
+    curves = few.curves.copy()
+    wild = curves.index % 7
+    curves.loc[wild == 0, ["mean", "max"]] = np.inf
+    curves.loc[wild == 1, ["min", "mean"]] = -1e300
+    with style.applied():
+        style.save(figures.draw(dataclasses.replace(few, curves=curves), "losses", "ring8-mlp"), tmp_path, "losses")
+
+
+# Layers
+
+
+def test_names_of_outputs_need_nothing_but_the_standard_library():
+    code = (
+        "import sys; from ganbench.report.outputs import table_files, figure_files; figure_files([('a', 'b')]);"
+        "print(sorted({'numpy', 'pandas', 'matplotlib', 'seaborn', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["analysis", "report"])
+def test_readers_of_files_never_import_torch(package):
+    for path in (PACKAGE / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] in ("torch", "torchvision") for name in names), path
+
+
+def test_the_example_keeps_to_the_contract(collected):
+    assert list(collected.runs.columns) == [
+        *RUNS,
+        *collected_example.SETTINGS,
+        *(f"{name}_final" for name in collected.metrics),
+    ]
+    assert set(collected.runs["outcome"]) == {"finished", "diverged", "collapsed", "discriminator-won"}

@@ -1,0 +1,54 @@
+"""The shipped studies: every file is valid, expands, and asks only for what its runs can show. Nothing trains."""
+
+from __future__ import annotations
+
+import pytest
+from repository import ROOT
+
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.study.schema import load
+
+STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
+
+
+def shipped(*names: str):
+    """The studies of these names."""
+    return [ROOT / f"config/studies/{name}.yaml" for name in names]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "config/config.yaml", *(pytest.param(path, marks=pytest.mark.slow) for path in STUDIES)],
+    ids=lambda path: path.stem,
+)
+def test_a_shipped_study_can_start(path, tmp_path):
+    study = load(path)
+    assert study.title
+    assert study.description
+    plan = Plan(study.model_copy(update={"results": tmp_path}))
+    results_folder.usable(plan)
+    estimates, _ = tried(plan)  # parts fit each other, and instruments measure what claims name
+    assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
+    assert len(plan.packs) >= 2, "one core of two would be idle"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_is_called_after_its_file(path):
+    assert load(path).study == path.stem
+
+
+@pytest.mark.parametrize("path", shipped("ring-methods", "grid-methods"), ids=lambda path: path.stem)
+def test_methods_are_compared_after_equal_gradient_evaluations(path):
+    spent = {
+        run.method: run.train.steps * run.choice("dynamics").build().gradients_per_step for run in Plan(load(path)).runs
+    }
+    assert len(set(spent.values())) == 1, spent
+
+
+@pytest.mark.parametrize("path", shipped("ring-methods", "grid-methods"), ids=lambda path: path.stem)
+def test_compared_methods_have_seeds_enough_to_be_decided(path):
+    """Fewer than ten runs leave a difference of means undecided, whatever they show."""
+    plan = Plan(load(path))
+    assert all(sum(run.method == method for run in plan.runs) >= 10 for method in plan.methods)

@@ -1,0 +1,828 @@
+"""Studies: what is accepted, what is refused and in which words; the grid, the packs, and what a digest covers."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from repository import ROOT
+from study_example import BASE, TOYS, changed, plan, toys
+
+from ganbench.core import source_digests
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.jobs import looks
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import Study, load, parse
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_studies_are_valid_and_complete_ones_are_stable():
+    for path in [ROOT / "config/config.yaml", *(ROOT / "config/studies").glob("*.yaml")]:
+        study = load(path)
+        again = parse(json.loads(json.dumps(study.resolved())), origin="resolved")
+        assert again.resolved() == study.resolved()
+        assert [run.id for run in Plan(again).runs] == [run.id for run in Plan(study).runs]
+
+
+def test_yaml_floats_without_a_dot_are_numbers():
+    study = yaml.safe_load(yaml.safe_dump(changed("grid", 1, "learning_rate", "2e-4")))
+    assert parse(study, origin="s").grid[1].learning_rate == [2e-4]
+
+
+def test_a_block_has_training_options_of_its_own():
+    study = parse(changed("grid", 1, "train", {"steps": 7, "snapshots": {"count": 3}}), origin="s")
+    first, second = (study.block_train(block) for block in study.grid)
+    assert (first.steps, second.steps) == (50, 7)
+    assert (second.snapshots.count, second.snapshots.spacing) == (3, "log")
+
+
+FAULTS = {
+    "unknown key": (("stepz", 3), r"unknown key 'stepz'"),
+    "misspelt key": (("train", "step", 3), r"train: unknown key 'step'\. Did you mean 'steps'\?.*batch_size"),
+    "misspelt key in a block": (("grid", 0, "archtecture", "fc"), r"grid\[0\]: .*Did you mean 'architecture'"),
+    "misspelt architecture": (
+        ("grid", 0, "architecture", "dcgna"),
+        r"grid\[0\]\.architecture\[0\]: unknown architecture 'dcgna'\. Did you mean 'dcgan'\? Valid: dcgan, fc, mlp",
+    ),
+    "misspelt option": (
+        ("grid", 0, "architecture", {"name": "dcgan", "feature": 3}),
+        r"architecture 'dcgan': unknown option 'feature'\. Did you mean 'features'",
+    ),
+    "wrong option type": (
+        ("grid", 0, "architecture", {"name": "dcgan", "features": "many"}),
+        r"option 'features' must be an integer from 1 to 4096, but is 'many'",
+    ),
+    "no name": (("grid", 0, "architecture", {"features": 3}), r"mapping with a 'name'"),
+    "missing file": (("grid", 0, "architecture", "./mine.py"), r"'\./mine\.py': there is no such file"),
+    "empty axis": (("grid", 0, "learning_rate", []), r"grid\[0\]\.learning_rate: is an empty axis"),
+    "duplicate value": (("grid", 0, "seed", [1, 2, 1]), r"grid\[0\]\.seed: has 1 more than once"),
+    "duplicate architecture": (("grid", 0, "architecture", ["fc", "fc"]), r"has fc more than once"),
+    "zero rate": (("grid", 0, "learning_rate", 0), r"learning_rate\[0\]: .*greater than 0.*received 0"),
+    "negative rate": (("grid", 0, "learning_rate", -1e-3), r"greater than 0.*received -0\.001"),
+    "infinite rate": (
+        ("grid", 0, "learning_rate", float("inf")),
+        r"learning_rate\[0\]: .*equal to 1e\+38 .*inf",
+    ),
+    "a word for a number": (("train", "steps", "many"), r"train\.steps: .*integer.*received 'many'"),
+    "a truth value for a number": (("train", "steps", True), r"train\.steps: must be a number, but is .*True"),
+    "no steps": (("train", "steps", 0), r"train\.steps: .*greater than or equal to 1.*received 0"),
+    "negative seed": (("grid", 0, "seed", [-1]), r"seed\[0\]: .*received -1"),
+    "seed mapping": (("grid", 0, "seed", {"from": 3}), r"mapping \{first, count\}"),
+    "n_train beyond the data": (
+        ("grid", 0, "n_train", [100, 5000]),
+        r"grid\[0\]\.n_train: 5000 is more than the 1437 training examples of digits; valid: 1 to 1437",
+    ),
+    "n_train twice": (("grid", 0, "n_train", ["all", 1437]), r"'all' means 1437, which is listed as well"),
+    "unknown device": (("machine", "device", "gpu"), r"machine\.device: .*'auto', 'cpu' or 'cuda'.*received 'gpu'"),
+    "unknown axis": (("pack", "axes", ["seeds"]), r"pack\.axes\[0\]: .*'seed'"),
+    "block training": (("grid", 1, "train", {"stepps": 1}), r"grid\[1\]\.train: unknown key 'stepps'.*'steps'"),
+    "path as name": (("study", "../elsewhere"), r"study: must be 1 to 64 lower-case letters.*'\.\./elsewhere'"),
+    "shell as name": (("study", "a; rm -rf x"), r"study: must be 1 to 64 lower-case letters"),
+    "tracking address": (("track", "uri", "ftp://x"), r"track\.uri: must be sqlite.* but is 'ftp://x'"),
+    "not a mapping": (("train", [1]), r"train: must be a mapping with keys steps"),
+    "huge grid": (("grid", 0, "seed", {"count": 900_000}), r"runs are more than the 1,000,000"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_with_key_value_and_choices(fault):
+    change, message = FAULTS[fault]
+    with pytest.raises(GanbenchError, match=message):
+        plan(changed(*change))
+
+
+def test_all_faults_are_told_at_once():
+    study = changed("train", "steps", 0)
+    study["grid"][0]["learning_rate"] = [-1]
+    with pytest.raises(GanbenchError) as told:
+        parse(study, origin="my.yaml")
+    assert str(told.value).startswith("my.yaml is not a valid study:")
+    assert str(told.value).count("\n  - ") == 2
+
+
+def test_a_point_of_the_grid_belongs_to_one_block():
+    study = copy.deepcopy(BASE)
+    study["grid"].append({"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 6})
+    with pytest.raises(GanbenchError, match=r"grid\[2\]: run ring8-mlp-n20000-lr0\.001-s6 stands in grid\[1\] already"):
+        plan(study)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study: a\nstudy: b\n", "key 'study' stands twice"),
+        ("a: &x [1]\nb: *x\n", r"line 2: aliases \(\*x\) are not accepted"),
+        ("study: [", "not valid YAML"),
+        ("", "must be a mapping"),
+        ("study: !!python/object/apply:os.system ['true']", "not valid YAML"),
+    ],
+)
+def test_yaml_with_traps_is_refused(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(GanbenchError, match=message):
+        load(path)
+
+
+def test_a_missing_study_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(GanbenchError, match=r"nowhere\.yaml: No such file"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_the_schema_file_is_the_code_s():
+    written = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
+    assert written == Study.model_json_schema(), "write it anew: ganbench schema > workflow/schemas/study.schema.json"
+
+
+# The grid -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_grid_is_every_combination():
+    found = plan(BASE)
+    assert len(found.runs) == 2 * 2 * 2 * 3 + 4
+    assert len({run.id for run in found.runs}) == len(found.runs)
+    assert found.methods == ("digits-fc", "digits-dcgan", "ring8-mlp")
+    assert {run.n_train for run in found.runs} == {100, 1437, 20000}
+    assert found.runs[-1].axes["architecture"] == "mlp"
+    assert "dcgan(features=4)" in {run.axes["architecture"] for run in found.runs}
+
+
+def test_methods_are_named_by_what_the_study_varies():
+    names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).methods
+    assert names == ("digits-fc", "digits-dcgan", "ring8-mlp", "ring8-mlp-r1"), "no regularizer is not worth a word"
+    variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).methods
+    assert variants[2:] == ("ring8-mlp", "ring8-mlp-width-8")
+    updates = plan(changed("grid", 1, "optimizer", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).methods
+    assert updates[2:] == ("ring8-mlp-adam", "ring8-mlp-adam-beta1-0.0", "ring8-mlp-sgd")
+
+
+def test_adding_seeds_moves_no_run_to_another_pack():
+    before = {run.id: pack for pack in plan(BASE).packs.values() for run in pack.runs}
+    after = {
+        run.id: pack for pack in plan(changed("grid", 0, "seed", list(range(7)))).packs.values() for run in pack.runs
+    }
+    assert {run: pack.name for run, pack in before.items()} == {run: after[run].name for run in before}
+    assert all(len({run.seed for run in pack.runs}) <= 2 for pack in after.values())
+
+
+def test_two_choices_that_would_be_called_the_same_are_refused(tmp_path):
+    (tmp_path / "ring8.py").write_text((ROOT / "ganbench/data/ring8.py").read_text())
+    study = copy.deepcopy(BASE)
+    block = {"dataset": str(tmp_path / "ring8.py"), "architecture": "mlp", "learning_rate": 1e-3, "seed": 99}
+    study["grid"].append(block)
+    with pytest.raises(GanbenchError, match=r"would both be called 'ring8' .*rename a file"):
+        plan(study)
+
+
+def test_learning_rates_that_print_alike_are_different_runs():
+    found = plan(changed("grid", 1, "learning_rate", [1e-4, 1.0000001e-4]))
+    assert len({run.id for run in found.runs}) == len(found.runs)
+
+
+@pytest.mark.parametrize(("axes", "sizes"), [([], {1}), (["seed"], {1, 2}), (["learning_rate", "n_train"], {1, 4})])
+def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
+    found = plan(changed("pack", "axes", axes))
+    assert {len(pack.runs) for pack in found.packs.values()} == sizes
+    assert sum(len(pack.runs) for pack in found.packs.values()) == len(found.runs)
+
+
+# Games and their parts ------------------------------------------------------------------------------------------------
+
+
+def test_a_game_has_the_axes_of_its_parts_and_no_others():
+    bilinear, dirac, networks = parse(toys(), origin="s").grid
+    assert (bilinear.objective, bilinear.dataset, bilinear.n_train) == (None, None, None)
+    assert [choice.label for choice in dirac.regularizer] == ["none"]
+    assert dirac.architecture is None
+    assert [choice.label for choice in networks.objective] == ["non_saturating"]
+    assert networks.n_train == ["all"]
+    found = plan(toys())
+    by_game = {run.choice("game").label: run for run in found.runs}
+    assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
+    assert by_game["bilinear"].axes["dataset"] is None
+    assert set(by_game["bilinear"].config) == {
+        *("game", "dynamics", "optimizer", "n_train", "learning_rate", "seed", "train"),
+    }
+    assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
+    assert by_game["gan"].n_train == 20000
+    assert by_game["gan"].id == "ring8-mlp-non-saturating-alternating-adam-n20000-lr0.001-s0"
+    assert found.gans == (by_game["gan"].method,)
+
+
+BLOCK = {"learning_rate": 0.1, "seed": 0}
+GAME_FAULTS = {
+    "no data set": (BLOCK, r"grid\[0\]: dataset: is missing; .*'gan': dataset, architecture, objective, regularizer"),
+    "no architecture": ({**BLOCK, "dataset": "ring8"}, r"grid\[0\]: architecture: is missing"),
+    "objective of a game without": (
+        {**BLOCK, "game": "bilinear", "objective": "minimax"},
+        r"objective: the game 'bilinear' has none; its parts: none",
+    ),
+    "examples of a game without": (
+        {**BLOCK, "game": "dirac", "n_train": 100},
+        r"n_train: the game 'dirac' has none; its parts: objective, regularizer",
+    ),
+    "data of a game without": ({**BLOCK, "game": "dirac", "dataset": "ring8"}, r"dataset: the game 'dirac' has none"),
+    "two kinds of games": (
+        {**BLOCK, "game": ["gan", "bilinear"], "dataset": "ring8", "architecture": "mlp"},
+        r"games of a block must be made of the same parts.*gan: dataset.*bilinear: none",
+    ),
+    "games of several parts": ({**BLOCK, "game": ["bilinear", "dirac"]}, r"game: the games of a block must be made"),
+    "no game": ({**BLOCK, "game": []}, r"game: is an empty axis"),
+    "misspelt game": ({**BLOCK, "game": "bilinaer"}, r"game\[0\]: unknown game 'bilinaer'\. Did you mean 'bilinear'"),
+    "misspelt option of a game": (
+        {**BLOCK, "game": {"name": "linear", "matrx": [1.0]}},
+        r"game 'linear': unknown option 'matrx'\. Did you mean 'matrix'",
+    ),
+    "an option that is no choice": (
+        {**BLOCK, "game": {"name": "gaussian", "plane": "c"}},
+        r"option 'plane' must be 'b' or 'w', but is 'c'",
+    ),
+    "misspelt dynamics": (
+        {**BLOCK, "game": "bilinear", "dynamics": "alternatng"},
+        r"dynamics\[0\]: unknown dynamics 'alternatng'\. Did you mean 'alternating'",
+    ),
+    "update of old": (
+        {**BLOCK, "game": "bilinear", "train": {"optimizer": "sgd"}},
+        r"grid\[0\]\.train: unknown key 'optimizer'",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", GAME_FAULTS)
+def test_a_block_that_its_game_cannot_be_made_of_is_refused(fault):
+    block, message = GAME_FAULTS[fault]
+    with pytest.raises(GanbenchError, match=message):
+        plan({"study": "s", "grid": [block]})
+
+
+def test_a_resolved_study_is_the_same_study():
+    study = parse(toys(), origin="s")
+    again = parse(json.loads(json.dumps(study.resolved())), origin="resolved")
+    assert again.resolved() == study.resolved()
+    assert again == study
+    for stage in ("train", "diagnose", "tables", "report"):
+        one, other = (Plan(each).jobs(stage) for each in (study, again))
+        assert {name: job.path for name, job in one.items()} == {name: job.path for name, job in other.items()}
+
+
+def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
+    found = plan(toys())
+    by_first = {pack.runs[0].choice("game").label: pack for pack in found.packs.values()}
+    assert [len(pack.runs) for pack in found.packs.values()] == [16, 2, 1]
+    small = by_first["bilinear"]
+    assert [len(team) for team in small.teams] == [4, 4, 4, 4]
+    for team in small.teams:
+        assert len({run.choices for run in team}) == 1
+        assert len({(run.seed, run.learning_rate) for run in team}) == 4
+    slice = found.train[small.name].slice
+    assert [team["parts"]["game"]["name"] for team in slice["teams"]] == ["bilinear", "bilinear", "linear", "linear"]
+    assert [team["parts"]["dynamics"]["name"] for team in slice["teams"]] == ["simultaneous", "extragradient"] * 2
+    by_id = {run.id: run for run in small.runs}
+    for member in slice["members"]:
+        parts = slice["teams"][member["team"]]["parts"]
+        assert by_id[member["id"]].choice("game").name == parts["game"]["name"]
+        assert member["method"] == by_id[member["id"]].method
+        assert member["n_train"] is None
+    assert slice["prepared"] is None
+    assert found.train[small.name].inputs == ()
+    assert set(found.evaluate) == {by_first["gan"].name}, "only networks on data are evaluated"
+
+
+def test_a_pack_is_named_after_what_its_runs_share():
+    names = list(plan(toys()).packs)
+    assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp-non-saturating"]
+    assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{12}-0", name) for name in names)
+    assert len(set(names)) == 3
+    apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).packs)
+    assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
+
+
+@pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "optimizer", "objective", "regularizer"]])
+def test_what_packs_span_changes_no_run(axes):
+    one, other = plan(toys()), plan(toys(pack={"axes": axes, "seeds_per_pack": 1}))
+    assert one.train_digests == other.train_digests
+    assert sum(len(pack.runs) for pack in other.packs.values()) == len(other.runs)
+    for pack in other.packs.values():
+        assert len({run.train for run in pack.runs}) == 1
+        assert len({run.choice("dataset") for run in pack.runs}) == 1
+
+
+# Instruments and claims -----------------------------------------------------------------------------------------------
+
+CHECK = {"every": {"quantity": "path.growth", "above": 0}}
+CLAIM = {"id": "X", "says": "It grows.", "decide": [CHECK]}
+
+
+def claim(**kind):
+    return [{**CLAIM, "decide": [kind]}]
+
+
+SELECTION_FAULTS = {
+    "an experiment of nothing": (
+        {"diagnose": [{"diagnostic": "path", "of": {"game": "quadratic"}}], "claims": []},
+        r"diagnose\.path\.of: no run of the grid matches game quadratic",
+    ),
+    "a claim about nothing": (
+        {"claims": claim(every={"of": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.decide\[0\]\.every\.of: no run of the grid matches dynamics consensus",
+    ),
+    "a second group of nothing": (
+        {"claims": claim(difference={"of": {"seed": 0}, "minus": {"seed": 9}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.decide\[0\]\.difference\.minus: no run of the grid matches seed 9",
+    ),
+    "no such axis": (
+        {"diagnose": [{"diagnostic": "path", "of": {"gmae": "bilinear"}}]},
+        r"diagnose\[0\]\.of: unknown axis 'gmae'\. Did you mean 'game'",
+    ),
+    "no such instrument": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
+    "no such option": (
+        {"diagnose": [{"diagnostic": {"name": "path", "tolerence": 1.0}}]},
+        r"diagnostic 'path': unknown option 'tolerence'",
+    ),
+    "two experiments of one name": (
+        {"diagnose": ["path", {"diagnostic": "path", "of": {"game": "bilinear"}}], "claims": []},
+        r"diagnose: 'path' is the name of 2 experiments; give each a name of its own",
+    ),
+    "a name with a dot": ({"diagnose": [{"name": "a.b", "diagnostic": "path"}]}, r"diagnose\[0\]\.name: .*'a\.b'"),
+    "two claims of one id": ({"claims": [CLAIM, CLAIM]}, r"claims: has X more than once"),
+    "no such experiment": (
+        {"claims": claim(every={"quantity": "pth.growth", "above": 0})},
+        r"claims\.X: unknown experiment 'pth'\. Did you mean 'path'",
+    ),
+    "no such variable": (
+        {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "within": 1e-3})},
+        r"unknown variable 'learning_rte'\. Did you mean 'learning_rate'",
+    ),
+    "no such test": ({"claims": claim(evry={"quantity": "path.growth", "above": 0})}, r"unknown key 'evry'.*'every'"),
+    "two tests in one": ({"claims": [{**CLAIM, "decide": [{**CHECK, "rate": {**CHECK["every"], "at_least": 1}}]}]},
+        r"claims\[0\]\.decide\[0\]: must have exactly one of the keys",
+    ),
+    "both sides": (
+        {"claims": claim(every={"quantity": "path.growth", "above": 0, "below": 1})},
+        r"must have exactly one of above, below, but has above, below",
+    ),
+    "code": (
+        {"claims": claim(every={"quantity": "__import__('os').system('true')", "above": 0})},
+        r"claims\[0\]\.decide\[0\]\.every\.quantity: .*expression",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SELECTION_FAULTS)
+def test_instruments_and_claims_that_would_look_at_nothing_are_refused(fault):
+    sections, message = SELECTION_FAULTS[fault]
+    with pytest.raises(GanbenchError, match=message):
+        plan(toys(**sections))
+
+
+def looks_of(study) -> dict[str, dict]:
+    """Every look that the study's jobs take, by what it is called."""
+    return {look["id"]: look for job in plan(study).diagnose.values() for look in looks(job.slice)}
+
+
+def test_an_experiment_is_named_after_its_instrument_and_looks_at_what_it_selects():
+    found, taken = plan(toys()), looks_of(toys())
+    assert list(found.experiments) == ["path", "turning", "convolution"]
+    names = [look["experiment"] for look in taken.values()]
+    assert names.count("path") == 16, "the games it selects"
+    assert names.count("turning") == len(found.runs), "all games where it selects none"
+    assert names.count("convolution") == 1
+    assert taken["convolution:"]["run"] == "", "an instrument of the study looks once, at no run"
+    assert set(found.diagnose) == {*found.packs, "study"}
+    for look in taken.values():
+        assert look["run"] == "" or look["trained"] == found.train_digests[look["run"]]
+    assert len({look["digest"] for look in taken.values()}) == len(taken)
+
+
+def digests_of_looks(study) -> dict[str, str]:
+    return {name: look["digest"] for name, look in looks_of(study).items()}
+
+
+def test_adding_an_experiment_keeps_the_looks_of_the_others():
+    before = digests_of_looks(toys())
+    after = digests_of_looks(toys(diagnose=[*TOYS["diagnose"], {"name": "where", "diagnostic": "spectrum"}]))
+    assert before.items() <= after.items()
+    options = digests_of_looks(
+        toys(diagnose=[{"diagnostic": {"name": "path", "tolerance": 0.1}}, *TOYS["diagnose"][1:]])
+    )
+    changed_ones = {name for name in before.keys() & options.keys() if before[name] != options[name]}
+    assert {name.partition(":")[0] for name in changed_ones} == {"path"}
+
+
+def test_a_change_of_training_changes_the_looks_at_it():
+    before, after = digests_of_looks(toys()), digests_of_looks(toys(train={"steps": 21}))
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] == after[name]} == {"convolution:"}
+
+
+@pytest.fixture
+def edited(monkeypatch):
+    """A function: as if this file of the package had been edited."""
+    real = source_digests.source_digest
+
+    def edit(name: str) -> None:
+        monkeypatch.setattr(
+            source_digests,
+            "source_digest",
+            lambda path: "edited" if path == source_digests.PACKAGE / name else real(path),
+        )
+        source_digests._closure_digest.cache_clear()
+
+    yield edit
+    source_digests._closure_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "looked"),
+    [
+        pytest.param("diagnostics/spectrum.py", "", "", id="another-instrument"),
+        pytest.param("metrics/kid.py", "", "", id="a-metric"),
+        pytest.param("games/quadratic.py", "", "", id="another-game"),
+        pytest.param("dynamics/consensus.py", "", "", id="another-dynamics"),
+        pytest.param("architectures/dcgan.py", "", "", id="another-architecture"),
+        pytest.param("engine/evaluate.py", "", "", id="the-engine's-other-half"),
+        pytest.param("diagnostics/rotation.py", "", "turning:", id="an-instrument"),
+        pytest.param("games/dirac.py", "dirac", "dirac", id="a-game"),
+        pytest.param("dynamics/extragradient.py", "extragradient", "extragradient", id="a-dynamics"),
+        pytest.param("optimizers/adam.py", "adam", "adam", id="an-update"),
+        pytest.param("objectives/minimax.py", "dirac", "dirac", id="an-objective"),
+        pytest.param("engine/diagnose.py", "", ":", id="how-instruments-look"),
+        pytest.param("engine/train.py", "-", "-", id="how-runs-train"),
+    ],
+)
+def test_an_edited_file_concerns_those_who_use_it(edited, name, trained, looked):
+    """`trained` and `looked` are what the names of exactly the runs and looks that change have in them."""
+
+    def of_runs():
+        return plan(toys()).train_digests
+
+    before = of_runs(), digests_of_looks(toys())
+    edited(name)
+    after = of_runs(), digests_of_looks(toys())
+    for then, now, has in zip(before, after, (trained, looked), strict=True):
+        assert then.keys() == now.keys()
+        assert {each for each in then if then[each] != now[each]} == {each for each in then if has and has in each}
+
+
+def test_claims_concern_the_tables_and_the_report_alone():
+    one, other = plan(toys()), plan(toys(claims=[]))
+    for stage in STAGES:
+        same = {name: job.path for name, job in one.jobs(stage).items()} == {
+            name: job.path for name, job in other.jobs(stage).items()
+        }
+        assert same == (stage not in ("tables", "report")), stage
+
+
+# Digests --------------------------------------------------------------------------------------------------------------
+
+
+def digests(study, stage):
+    return getattr(plan(study), f"{stage}_digests")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("grid", 0, "seed", [0, 1, 2, 9]),
+        ("pack", "seeds_per_pack", 1),
+        ("pack", "fuse", "never"),
+        ("machine", "checkpoint_seconds", 1),
+        ("title", "another"),
+        ("outcome", "won_share", 0.5),
+        ("grid", 1, "regularizer", ["none", "r1"]),
+        ("grid", 1, "optimizer", ["adam", "sgd"]),
+        ("pack", "axes", ["seed", "dynamics", "optimizer"]),
+        ("diagnose", ["rotation"]),
+        ("claims", [{"id": "A1", "says": "Runs end.", "decide": [{"every": {"quantity": "seed", "above": -1}}]}]),
+    ],
+)
+def test_what_cannot_change_a_number_changes_no_digest(change):
+    for stage in ("train", "evaluate"):
+        before, after = digests(BASE, stage), digests(changed(*change), stage)
+        values = set(after.values())
+        assert set(before.values()) <= values
+
+
+def test_what_can_change_training_changes_its_digest():
+    before = set(digests(BASE, "train").values())
+    for change in [
+        ("train", "steps", 51),
+        ("train", "batch_size", 8),
+        ("train", "dtype", "float64"),
+    ]:
+        assert not before & set(digests(changed(*change), "train").values()), change
+    for axis, value in [("optimizer", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:
+        after = digests(changed("grid", 1, axis, value), "train")
+        kept = {run for run, digest in after.items() if digest in before}
+        assert kept == {run for run in after if run.startswith("digits")}, axis
+
+
+def test_evaluation_is_apart_from_training():
+    study = changed("evaluate", "samples", 99)
+    assert digests(study, "train") == digests(BASE, "train")
+    assert not set(digests(study, "evaluate").values()) & set(digests(BASE, "evaluate").values())
+
+
+def test_other_inception_weights_score_everything_anew():
+    one = changed("evaluate", {"metrics": ["fid"], "inception": {"sha256": "a" * 8}})
+    other = changed("evaluate", {"metrics": ["fid"], "inception": {"sha256": "b" * 8}})
+    assert not set(digests(one, "evaluate").values()) & set(digests(other, "evaluate").values())
+    assert digests(one, "train") == digests(other, "train")
+
+
+def test_the_content_of_files_that_a_data_set_reads_counts(tmp_path):
+    data = tmp_path / "points.npy"
+    source = (ROOT / "ganbench/data/ring8.py").read_text()
+    source = source.replace("modes=MODES)", f"modes=MODES, files=({str(data)!r},))")
+    (tmp_path / "mine.py").write_text(source)
+    found = []
+    for content in (b"one", b"other"):
+        data.write_bytes(content)
+        source_digests.file_digest.cache_clear()
+        study = changed("grid", 1, "dataset", str(tmp_path / "mine.py"))
+        found.append(set(digests(study, "train").values()))
+    assert len(found[0] & found[1]) == 24, "the runs of the other block alone are the same"
+
+
+def test_relative_imports_count_like_others(tmp_path, monkeypatch):
+    package = tmp_path / "ganbench"
+    for name in ("metrics/_frechet.py", "metrics/mine.py", "core/tree.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("")
+    (package / "metrics/mine.py").write_text("from ._frechet import moments\nfrom ..core import tree\n")
+    monkeypatch.setattr(source_digests, "PACKAGE", package)
+    assert {path.name for path in source_digests._imports(package / "metrics/mine.py")} == {"_frechet.py", "tree.py"}
+
+
+def test_a_job_is_named_after_all_that_it_computes():
+    """Snakemake reruns a job whose parameters changed; its file must then have another name too."""
+    jobs = plan(BASE).train
+    for name, job in plan(changed("pack", "fuse", "never")).train.items():
+        assert repr(job.argument) != repr(jobs[name].argument)
+        assert job.path != jobs[name].path
+
+
+PLACES = {
+    "results": ("results", "elsewhere"),
+    "address of an MLflow server": ("track", "uri", "http://server:5000"),
+    "folder of weights": ("evaluate", "inception", "folder", "elsewhere"),
+    "name": ("study", "renamed"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_things_lie_is_in_no_digest(place, monkeypatch):
+    """Nor what the study is called; MLflow alone shows it elsewhere, or under another name."""
+    monkeypatch.setitem(BASE, "evaluate", {"metrics": ["fcd", "fid"]})
+    monkeypatch.setitem(BASE, "diagnose", ["path"])
+    one, other = plan(BASE), plan(changed(*PLACES[place]))
+    assert [str(path) for path in one.files()] != [str(path) for path in other.files()] or place.startswith(("a", "f"))
+    for stage in STAGES:
+        ones, others = (
+            {name: (job.digest, job.path.name, repr(job.argument)) for name, job in each.jobs(stage).items()}
+            for each in (one, other)
+        )
+        shown = {"address of an MLflow server": {"track"}, "name": {"track", "report"}}.get(place, set())
+        assert (ones == others) == (stage not in shown), stage
+
+
+def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_path):
+    """In every family, in experiments too: only the words that a job is told differ, and not what Snakemake knows them
+    by."""
+    folders = {"architecture": "architectures/mlp", "dynamics": "dynamics/simultaneous", "dataset": "data/ring8"}
+    folders |= {"metric": "metrics/fcd", "diagnostic": "diagnostics/path"}
+    found = []
+    for place in (tmp_path / "a", tmp_path / "b" / "c"):
+        place.mkdir(parents=True)
+        own = {family: str(place / f"own_{family}.py") for family in folders}
+        for family, name in folders.items():
+            Path(own[family]).write_text((ROOT / "ganbench" / f"{name}.py").read_text())
+        block = {family: own[family] for family in ("architecture", "dynamics", "dataset")}
+        study = changed("grid", 1, {**block, "learning_rate": 1e-3, "seed": [0, 1]})
+        study |= {"evaluate": {"metrics": [own["metric"]]}, "diagnose": [own["diagnostic"]]}
+        found.append(plan(study))
+    one, other = found
+    for stage in STAGES:
+        for name, job in one.jobs(stage).items():
+            twin = other.jobs(stage)[name]
+            assert (job.digest, job.path, repr(job.argument)) == (twin.digest, twin.path, repr(twin.argument)), stage
+    assert one.collect.argument != other.collect.argument
+
+
+SAMPLE = '''
+"""A module."""
+
+from __future__ import annotations
+
+import numpy as np  # why
+
+
+@decorated(1, key="x")
+class Thing(Base):
+    """A class."""
+
+    size: int = 3
+    """Its size."""
+
+    def method(self, a, /, b=2, *args, c: float = -1e-3, **kwargs) -> list[int]:
+        """A method."""
+        # comment
+        return [x ** 2 for x in (a, b) if x not in {1, None, ...}] + f"{a!r:>{b}} {c=}".split()
+
+
+async def run(x: "Thing" = (u"text" "more")[0:1:2] if False else 2j) -> None:
+    match x:
+        case {"k": [1, *rest], **other} if rest:
+            y = lambda z: (yield z)
+        case Thing(size=3) | None:
+            del x.size, x[...]
+    with open("f") as f, g() as h:
+        try:
+            assert x, "no"
+        except* ValueError as error:
+            raise error from None
+        finally:
+            print(*[], sep="", **{})
+    while (n := n - 1) > 0: await x; continue
+'''
+SAYS_THE_SAME = """
+from __future__ import annotations
+import numpy as np
+@decorated(1, key=("x"))
+class Thing(
+    Base,
+):
+    \'Another docstring.\'
+    size: int = 3
+    def method(self, a, /, b=2, *args, c: float = -0.001, **kwargs) -> list[int]:
+        return [x**2 for x in (a, b) if x not in {1, None, ...}] + f"{a!r:>{b}} {c=}".split()
+async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
+    match x:
+        case {"k": [1, *rest], **other} if (rest):
+            y = lambda z: (yield z)
+        case Thing(size=3) | None:
+            del x.size, x[...]
+    with (open("f") as f, g() as h):
+        try:
+            assert x, "no"
+        except* ValueError as error:
+            raise error from None
+        finally:
+            print(*[], sep="", **{})
+    while (n := n - 1) > 0:
+        await x
+        continue
+"""
+
+
+def meaning(text: str, place: Path) -> str:
+    place.write_text(text)
+    source_digests.source_digest.cache_clear()
+    source_digests._parsed.cache_clear()
+    return source_digests.source_digest(place)
+
+
+def test_sources_count_by_their_meaning(tmp_path):
+    known = meaning(SAMPLE, tmp_path / "a.py")
+    assert meaning(SAYS_THE_SAME, tmp_path / "a.py") == known
+    for part, other in [
+        ("size: int = 3", "size: int = 4"),
+        ("size: int = 3", "size: float = 3"),
+        ("b=2", "b=2.0"),
+        ("-1e-3", "1e-3"),
+        ("not in", "in"),
+        ('"no"', '"yes"'),
+        ("a, /, b=2", "a, b=2, /"),
+        ("except*", "except"),
+        (" ** 2", " * 2"),
+        ("await x; continue", "continue; await x"),
+        ("!r", "!s"),
+        ("if rest:", "if other:"),
+    ]:
+        assert part in SAMPLE
+        assert meaning(SAMPLE.replace(part, other, 1), tmp_path / "a.py") != known, part
+
+
+def test_every_version_of_python_reads_the_same_meaning(tmp_path):
+    """Computed by Python 3.11; a machine with another one must find the same files up to date."""
+    assert meaning(SAMPLE, tmp_path / "a.py") == "5673325fc79f5c144700ba4b8a4e393b0c866668ea615d4966b13bd80d6c023b"
+
+
+def test_a_style_sheet_counts_by_its_bytes(tmp_path):
+    assert meaning("/* a */", tmp_path / "a.css") != meaning("/* b */", tmp_path / "b.css")
+
+
+def test_where_jobs_run_is_not_told_to_them():
+    """A study that moves from a laptop to a cluster goes on with what it has."""
+    for change in [("checkpoint_seconds", 1), ("device", "cuda"), ("longest_minutes", 7), ("most_memory_mb", 1000)]:
+        moved = plan(changed("machine", *change))
+        for stage in ("train", "evaluate", "collect", "report"):
+            here = plan(BASE).jobs(stage)
+            assert {name: job.argument for name, job in moved.jobs(stage).items()} == {
+                name: job.argument for name, job in here.items()
+            }
+
+
+def test_users_files_count_by_content_not_by_place(tmp_path):
+    source = (ROOT / "ganbench/architectures/mlp.py").read_text()
+    places = [tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"]
+    for place in places:
+        place.parent.mkdir()
+        place.write_text(source)
+    found = [set(digests(changed("grid", 1, "architecture", str(p)), "train").values()) for p in places]
+    assert found[0] == found[1]
+    assert len(found[0] & set(digests(BASE, "train").values())) == 24, "the runs of the other block alone are the same"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Other: pass", "must define one public class that derives from Architecture"),
+        ("class Own(Architecture):\n    width: int", "option 'width' needs a default value"),
+        ("class Architecture(", "line 1 is not valid Python"),
+    ],
+)
+def test_a_user_s_file_that_is_no_member_is_refused(tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(GanbenchError, match=message):
+        plan(changed("grid", 1, "architecture", str(path)))
+
+
+def test_a_pack_too_large_for_one_job_is_refused_with_a_remedy():
+    study = changed("grid", 1, "seed", {"count": 5000})
+    study["pack"]["seeds_per_pack"] = 5000
+    with pytest.raises(GanbenchError, match=r"lower pack\.seeds_per_pack"):
+        _ = plan(study).train
+
+
+def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks():
+    """Members of a pack stand team by team, and blocks may scatter a team's runs."""
+    block = {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3}
+    study = {
+        "study": "scattered",
+        "grid": [
+            {**block, "dynamics": ["simultaneous", "alternating"], "seed": [0, 1]},
+            {**block, "dynamics": "simultaneous", "seed": [2, 3]},
+        ],
+        "pack": {"axes": ["seed", "dynamics"]},
+    }
+    found = plan(study)
+    ((name, job),) = found.evaluate.items()
+    assert len(found.packs[name].teams) == 2
+    for member, trained in zip(job.slice["members"], job.slice["train_digests"], strict=True):
+        assert trained == found.train_digests[member["id"]]
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (
+            {"of": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
+            "near does not look at all of dyn",
+        ),
+        ({"of": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
+        ({"quantity": "convolution.example_1", "above": 1}, "convolution looks at the study, not runs"),
+        ({"of": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
+        ({"quantity": "near.growth * game_start", "above": 1}, "unknown option 'game_start'"),
+    ],
+    ids=["other runs", "the study", "runs", "a view of the study", "an option nobody has"],
+)
+def test_a_claim_that_nothing_could_decide_is_refused(test, message):
+    bilinear = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "optimizer": "sgd"}
+    study = {
+        "study": "undecidable",
+        "grid": [{**bilinear, "learning_rate": 0.1, "seed": 0}],
+        "diagnose": [
+            "convolution",
+            {"name": "near", "diagnostic": "path", "of": {"dynamics": "simultaneous"}},
+        ],
+        "claims": [{"id": "C", "says": "something", "decide": [{"every": test}]}],
+    }
+    with pytest.raises(GanbenchError, match=message):
+        plan(study)
+
+
+def test_an_instrument_of_the_study_takes_no_runs():
+    study = toys(diagnose=[{"diagnostic": "convolution", "of": {"game": "bilinear"}}], claims=[])
+    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.of: this instrument looks at no runs"):
+        plan(study)
+
+
+@pytest.mark.parametrize("name", ["my-path", "2x", "lambda", "final", "time"])
+def test_an_experiment_has_a_name_that_claims_can_say(name):
+    with pytest.raises(GanbenchError, match="must be a name that claims can say"):
+        parse(toys(diagnose=[{"name": name, "diagnostic": "path"}], claims=[]), origin="s")
+
+
+def test_batches_enter_the_digests_of_games_with_data_only():
+    small, large = (plan(toys(train={"batch_size": size}, claims=[])) for size in (32, 64))
+    for run in small.runs:
+        same = small.train_digests[run.id] == large.train_digests[run.id]
+        assert same == (run.choice("dataset") is None)

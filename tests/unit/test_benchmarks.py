@@ -1,0 +1,154 @@
+"""The benchmarks run and say what they should; how fast anything is, no test decides."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from benchmarks import bench, dynamics, overhead, planning, rate, throughput
+from benchmarks.cases import CASES, CONTENDERS
+from benchmarks.plain import PlainRun
+from benchmarks.sheets import Sheet, save
+from benchmarks.workers import ROOT, peak_host
+from ganbench.core import registry
+from ganbench.engine.fusing import parameters
+from ganbench.engine.train import Training, train
+
+
+@pytest.fixture(scope="module")
+def measured() -> throughput.Rates:
+    return throughput.measure(CONTENDERS["mlp"], 2, "cpu", rounds=2, seconds=0.02)
+
+
+@pytest.mark.slow
+def test_variants_take_turns(measured):
+    assert set(measured.turns) == set(throughput.VARIANTS)
+    assert all(len(rates) == 2 and min(rates) > 0 for rates in measured.turns.values())
+    assert all(seconds > 0 for seconds in measured.start_seconds.values())
+    assert all(peak.host > 10 for peak in measured.peaks.values())
+    assert 0 < measured.regret <= 1
+
+
+@pytest.mark.slow
+def test_sheets_of_a_measurement(measured):
+    sheets = [
+        throughput.throughput_sheet([measured]),
+        throughput.start_sheet([measured]),
+        throughput.memory_sheet([measured], "cpu"),
+        throughput.fusing_sheet([measured]),
+        rate.sheet([measured], product=1e11),
+    ]
+    for sheet in sheets:
+        assert [len(row) for row in sheet.rows] == [len(sheet.columns)]
+        assert sheet.rows[0][0] == "mlp"
+
+
+@pytest.mark.slow
+def test_the_rule_s_mistakes_are_named(measured):
+    turns = {"fused": [1.0, 1.0], "unfused": [2.0, 2.0], "plain": [1.0, 1.0]}
+    mistaken = throughput.Rates(measured.case, 2, turns, measured.start_seconds, measured.peaks, fuses=True)
+    assert throughput.throughput_sheet([mistaken]).rows[0][-1] == "50% slower than unfused"
+
+
+def test_step_flops_count_forward_and_backward():
+    # One layer's products: 2 * batch * inputs * outputs. Of the discriminator's step: the generator forward; the
+    # discriminator forward twice and backward twice without its first layer's inputs. Of the generator's step: both
+    # forward and both backward, without the discriminator's weights and the generator's first inputs.
+    generator = [16 * 64, 64 * 64, 64 * 2]
+    discriminator = [2 * 64, 64 * 64, 64 * 1]
+    d_step = sum(generator) + 2 * (3 * sum(discriminator) - discriminator[0])
+    g_step = 3 * sum(generator) - generator[0] + 2 * sum(discriminator)
+    assert rate.step_flops(CASES["mlp"]) == 2 * 32 * (d_step + g_step)
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_the_plain_loop_trains(name):
+    run = PlainRun(CONTENDERS[name], 0, torch.device("cpu"))
+    before = [parameter.detach().clone() for parameter in run.generator.parameters()]
+    run.train(2)
+    after = list(run.generator.parameters())
+    assert len(run.log) == 1
+    assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(("name", "members"), [("bilinear", 3), (dynamics.SMALL_RING.name, 1)])
+def test_every_dynamics_is_timed_beside_simultaneous_steps(name, members):
+    speeds = dynamics.measure(name, members, "cpu", rounds=2, seconds=1e-3)
+    assert set(speeds.turns) == set(registry.members("dynamics"))
+    assert all(len(rates) == 2 and min(rates) > 0 for rates in speeds.turns.values())
+    sheet = dynamics.sheet([speeds])
+    assert [row[0] for row in sheet.rows] == ["simultaneous", *sorted(set(speeds.turns) - {"simultaneous"})]
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert sheet.rows[0][2].endswith("(1.00)")
+
+
+def test_what_is_timed_moves_as_in_training():
+    """A runner's steps are the engine's: from the same seeds to the same places."""
+    game = dynamics.game(dynamics.SMALL_RING.name, "cpu")
+    runner = dynamics.Runner(game, 2, "extragradient", "cpu")
+    runner(20)
+    runner(20)
+    shared = Training(runner.dynamics, runner.optimizer, 40, torch.float32, (40,), 1)
+    for place, tree in enumerate(train(game, shared, runner.match.members, device=torch.device("cpu"))):
+        for player, theta in runner.players.items():
+            torch.testing.assert_close(theta[place], torch.from_numpy(tree["snapshots"][player][-1]))
+
+
+def test_the_spectrum_s_cost_is_told_in_steps():
+    sheet = dynamics.spectrum_sheet([("bilinear", 2), (dynamics.SMALL_RING.name, 1)], "cpu", rounds=1, seconds=1e-3)
+    assert [row[3] for row in sheet.rows] == ["all", "all"]
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert dynamics.SPECTRA[-1][0] == dynamics.RING.name
+    assert parameters(dynamics.game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
+
+
+@pytest.mark.slow
+def test_a_job_s_time_is_shared_out_in_full():
+    sheet = overhead.measure([("mlp", 2, 50)], "cpu")
+    (row,) = sheet.rows
+    assert len(row) == len(sheet.columns)
+    whole, parts = float(row[3]), [float(cell) for cell in row[4:-1]]
+    assert len(parts) == len(overhead.PARTS)
+    assert sum(parts) == pytest.approx(whole, abs=0.01 * len(parts))
+
+
+@pytest.mark.slow
+def test_a_finished_study_has_nothing_to_do(tmp_path):
+    file = tmp_path / "study.yaml"
+    text = planning.SWEEP.format(results=tmp_path / "results", rates="0.001", seeds=4)
+    assert yaml.safe_load(text)["study"] == "sweep"
+    file.write_text(text)
+    assert planning.finish(file) == (4, 1)
+    assert planning.dry_run(file, idle=True) > 0
+
+
+def test_results_are_written_as_markdown(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.sheets.RESULTS", tmp_path)
+    sheet = Sheet("A table", ["case", "rate"], "A note.")
+    sheet.add("mlp", 7)
+    text = save([sheet], "cpu").read_text()
+    assert "## A table\n\nA note.\n\n| case | rate |\n| --- | ---: |\n| mlp | 7 |\n" in text
+    assert torch.__version__ in text
+
+
+@pytest.mark.slow
+def test_a_machine_without_the_workflow_s_packages_can_train():
+    code = (
+        "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"
+        "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].game()\n"
+        "benchmarks.dynamics.measure('bilinear', 1, 'cpu', rounds=1, seconds=1e-3)\n"
+        "benchmarks.dynamics.spectrum_sheet([('bilinear', 1)], 'cpu', rounds=1, seconds=1e-3)\n"
+        "print(json.dumps([name for name in ('snakemake', 'pydantic', 'mlflow', 'yaml') if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+def test_sections_can_be_left_out():
+    assert list(bench.sheets("cpu", quick=True, only=[])) == []
+    assert peak_host() > 10

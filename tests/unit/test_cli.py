@@ -1,0 +1,221 @@
+"""The command line, and a whole study run by it without Snakemake."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+from rich.table import Table
+from typer.testing import CliRunner
+
+from ganbench.analysis.collected import Collected
+from ganbench.cli import app
+from ganbench.commands import Output
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.summary import Name
+from ganbench.pipeline.stages import STAGES
+from ganbench.study.schema import load
+
+GROWS = {"quantity": "path.growth", "above": 1}
+
+
+def invoke(*words: str) -> str:
+    """The output of a command that must succeed."""
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*words: str) -> str:
+    """The message of a command that a user's mistake ends."""
+    with pytest.raises(GanbenchError) as told:
+        CliRunner().invoke(app, list(words), catch_exceptions=False)
+    return str(told.value)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / "study.yaml"
+    grid = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "seed": [0, 1]}
+    content = {
+        "study": "small",
+        "results": str(folder / "results"),
+        # Gradient descent at a rate of 1e9 diverges at once; at 1e-3 it does not.
+        "grid": [
+            {**grid, "learning_rate": [1e-3, 1e9]},
+            {
+                "game": "bilinear",
+                "dynamics": "simultaneous",
+                "optimizer": "sgd",
+                "learning_rate": [0.1],
+                "seed": [0, 1],
+            },
+        ],
+        "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
+        "claims": [
+            {"id": "A1", "says": "Descent runs off.", "decide": [{"every": {"of": {"game": "bilinear"}, **GROWS}}]},
+        ],
+        "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
+        "evaluate": {"samples": 100, "shown": 4},
+        "machine": {"device": "cpu", "checkpoint_seconds": 0},
+        "track": {"uri": f"sqlite:///{folder}/mlflow.db"},
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_help_names_every_command():
+    text = invoke("--help")
+    for word in ("list", "check", "schema", "weights", *STAGES):
+        assert re.search(rf"\b{word}\b", text), word
+    assert "try-out" not in text
+
+
+def test_list_shows_every_member_of_every_family_with_its_line():
+    text = " ".join(invoke("list").split())
+    for family in registry.FAMILIES:
+        for name, member in registry.members(family).items():
+            assert name in text
+            assert member.summary.split()[0] in text
+    assert "dcgan" not in invoke("list", "objective")
+    assert "unknown family 'architectur'. Did you mean 'architecture'" in refused("list", "architectur")
+
+
+@pytest.mark.slow
+def test_check_says_what_a_study_will_take(study):
+    text = invoke("check", str(study))
+    assert "small: 6 runs in 2 packs" in text
+    # One prepare and judge, two of train and diagnose each, one evaluate, and five for the whole study.
+    assert "12 jobs" in text
+    assert "ring8-mlp" in text
+    assert "bilinear" in text
+    assert "core-minutes" in text
+    said = " ".join(text.split())  # however long its lines are
+    assert re.search(
+        r"12 jobs, \d+ of them to do; Snakemake counts \d+, .* About .* on this machine, .* at a time", said
+    )
+    for stage in STAGES:
+        assert re.search(rf"^. {stage} +. +\d+ . +\d+ . +\d+\.\d .$", text, re.MULTILINE), stage
+
+
+@pytest.fixture
+def fresh(study, tmp_path) -> Path:
+    """The same study with results of its own."""
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(study.read_text()) | {"results": str(tmp_path / "results")}))
+    return path
+
+
+def done(study: Path) -> dict[str, set[str]]:
+    """By stage, the names of the jobs that are done."""
+    plan = Plan(load(study))
+    return {stage: {name for name, job in plan.jobs(stage).items() if job.done} for stage in STAGES}
+
+
+def test_a_stage_does_what_it_needs_first_and_only_that(fresh):
+    (scored,) = Plan(load(fresh)).evaluate
+    text = invoke("evaluate", str(fresh))
+    stages = [word for line in text.splitlines() if (word := line.partition(" ")[0]) in STAGES]
+    assert stages == ["prepare", "judge", "train", "evaluate"]
+    found = done(fresh)
+    assert found["train"] == found["evaluate"] == {scored}, "no pack that it does not need"
+    assert not found["collect"]
+    assert invoke("evaluate", str(fresh)) == f"evaluate {scored}: up to date\n"
+
+
+def test_one_job_is_named_by_a_run_of_its_pack(fresh):
+    plan = Plan(load(fresh))
+    toys = next(pack for pack in plan.packs.values() if pack.runs[0].choice("game").member.name == "bilinear")
+    assert invoke("train", str(fresh), "--only", toys.runs[-1].id).startswith(f"train {toys.name}: ")
+    assert done(fresh)["train"] == {toys.name}
+    assert f"unknown job of evaluate {toys.name!r}" in refused("evaluate", str(fresh), "--only", toys.runs[0].id)
+
+
+def test_one_is_not_many(tmp_path):
+    path = tmp_path / "study.yaml"
+    game = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
+    path.write_text(yaml.safe_dump({"study": "one", "results": str(tmp_path), "grid": [game], "train": {"steps": 5}}))
+    assert re.search(r"^one: 1 run in 1 pack *$", invoke("check", str(path)), re.MULTILINE)
+
+
+LONG = "line-mlp-latent-size-1-width-16-depth-1-activation-tanh-minimax-simultaneous-sgd"
+
+
+def test_names_break_between_their_words_in_a_terminal():
+    terminal = Console(width=40, file=io.StringIO(), force_terminal=True)
+    table = Table("method", "minutes")
+    table.add_row(Name(LONG), "12.5")
+    terminal.print(table)
+    cells = [line.split("│")[1].strip() for line in terminal.file.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(cells) == LONG
+    assert len(cells) > 1
+    assert all(cell.endswith("-") for cell in cells[:-1]), cells
+
+
+def test_names_stay_whole_where_there_is_no_terminal():
+    table = Table("method", "minutes")
+    table.add_row(Name(LONG), "12.5")
+    console = Output(file=io.StringIO(), _environ={})
+    console.print(table)
+    assert LONG in console.file.getvalue()
+    assert Output(file=io.StringIO(), _environ={"COLUMNS": "80"}).width == 80
+
+
+def test_schema_is_json():
+    assert json.loads(invoke("schema"))["title"] == "Study"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
+def test_a_study_runs_stage_by_stage(study):
+    assert "unknown job of train 'nope'" in refused("train", str(study), "--only", "nope")
+    folder = study.parent / "results" / "small"
+    older = folder / ".done" / "report-0123456789ab"
+    older.parent.mkdir(parents=True, exist_ok=True)
+    older.touch()
+    for stage in STAGES:
+        assert f"{stage}" in invoke(stage, str(study))
+    assert "up to date" in invoke("train", str(study))
+    assert not older.exists(), "an older stamp would vouch for a report that is no longer there"
+    assert (folder / "report.html").stat().st_size > 10_000
+    runs = pd.read_parquet(folder / "tables" / "runs.parquet").set_index(["learning_rate", "seed"])
+    assert list(runs.loc[1e9, "outcome"]) == ["diverged", "diverged"]
+    assert (runs.loc[1e9, "outcome_step"] >= 1).all()
+    assert runs.loc[1e9, "outcome_why"].str.contains("became").all()
+    assert runs.loc[1e9, "fcd_final"].isna().all(), "a run that diverged has no final score"
+    assert (runs.loc[1e-3, "steps_done"] == 60).all()
+    assert (runs.loc[1e9, "steps_done"] < 60).all()
+    assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"
+
+    toys = runs.loc[0.1]
+    assert list(toys["outcome"]) == ["finished", "finished"]
+    assert toys["dataset"].isna().all()
+    assert toys["n_train"].isna().all()
+
+    (collected,) = (folder / "collect").iterdir()
+    found = Collected.read(collected)
+    snapshots = found.snapshots.groupby("learning_rate").size()
+    assert snapshots[1e-3] == 2 * 3
+    assert snapshots[1e9] < 2 * 3
+    steps, samples = found.samples(runs.loc[(1e-3, 0), "run"])
+    assert samples.shape == (3, 64, 2)
+    assert list(steps) == [0, 1, 60]
+    accuracy = found.references.set_index("quantity").loc["judge_accuracy", "value"]
+    assert accuracy > 0.999
+    growth = found.measurements[found.measurements["quantity"] == "path.growth"].set_index("run")["value"]
+    assert set(growth.index) == set(toys["run"])
+    # Every step of simultaneous descent multiplies the radius by sqrt(1 + rate^2), in float32 here.
+    assert growth.to_numpy() == pytest.approx((1 + 0.1**2) ** (60 / 2), rel=1e-4)
+    assert "rotation.rotation_share_end" in set(found.measurements["quantity"])
+    assert found.instruments["path.growth"].title
+    claims = pd.read_parquet(folder / "tables" / "claims.parquet")
+    assert claims.loc[0, ["claim", "verdict"]].tolist() == ["A1", "confirmed"]

@@ -1,0 +1,249 @@
+"""The project as a whole: its layers, its pins, and that what the README says is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from repository import PACKAGE, ROOT
+
+from ganbench.cli import app
+from ganbench.contracts.networks import architecture_fault
+from ganbench.core import registry
+from ganbench.data import DataSpec
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial import tried
+from ganbench.study.schema import parse
+
+README = (ROOT / "README.md").read_text()
+CLUSTER = (ROOT / "workflow/CLUSTER.md").read_text()
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+# Imports point down only: a room may use those on lower floors, and its own.
+FLOOR = {
+    "core": 0,
+    "study": 1,
+    "data": 1,
+    "nn": 1,
+    "optimizers": 1,
+    "analysis": 2,
+    "objectives": 2,
+    "regularizers": 2,
+    "judges": 2,
+    "architectures": 2,
+    "claims": 3,
+    "games": 3,
+    "metrics": 3,
+    "report": 4,
+    "tracking": 4,
+    "dynamics": 4,
+    "numerics": 5,
+    "diagnostics": 6,
+    "engine": 7,
+    "contracts": 8,
+    "lab": 8,
+    "pipeline": 9,
+    "commands": 10,
+    "cli": 11,
+    "__main__": 12,
+}
+NO_TORCH = ("core", "study", "analysis", "claims", "report", "tracking")
+FAMILIES = {family.folder for family in registry.FAMILIES.values()}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a thing lives"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0] if parts[0] != "__init__" else "core"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = room(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "ganbench" or len(parts) == 1 or parts[1].startswith("__"):
+            continue
+        there = parts[1]
+        assert FLOOR[there] < FLOOR[here] or there == here, f"{here} imports {name}, which lives above or beside it"
+        if here == there and here in FAMILIES and len(parts) > 2 and not path.stem.startswith("_"):
+            shared = parts[2].startswith("_") or not (PACKAGE / here / f"{parts[2]}.py").exists()
+            assert shared, f"{path.name} imports {name}: members of a family never import one another"
+    if here in NO_TORCH:
+        heavy = {name.split(".")[0] for name in imported(path)} & {"torch", "torchvision", "snakemake"}
+        assert not heavy, f"{here} does without {heavy}"
+
+
+OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results
+HOMES = {"core/hdf5.py", "core/store.py"}  # of what opens HDF5 files, and checks every value that it reads
+
+
+def test_results_are_opened_where_they_are_checked():
+    """Files of arrays in two modules of `core`, and what is collected in one of `analysis`."""
+    found = set()
+    for path in MODULES:
+        place, tree = path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())
+        if place not in HOMES and "h5py" in {name.split(".")[0] for name in imported(path)}:
+            annotations = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            used = {name for name in annotations if name.startswith("h5py.")}
+            assert used <= {"h5py.Group"}, f"{place} uses {used}; groups are written to there, and read nowhere"
+        found |= {(place, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
+            (place, name) for name in OPENING
+        }
+    assert found == {("analysis/collected.py", "read_parquet")}
+
+
+def test_what_a_workflow_parses_imports_no_torch():
+    code = "import sys, ganbench.pipeline.snakemake as w; assert 'torch' not in sys.modules, 'torch'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_engine_needs_nothing_but_torch_numpy_and_the_standard_library():
+    """A GPU node may have PyTorch and little else; games, training and instruments must run there."""
+    absent = ("pydantic", "snakemake", "mlflow", "pytorch_fid", "pandas", "typer", "seaborn", "h5py", "yaml", "scipy")
+    code = f"""
+import importlib, pathlib, sys
+sys.modules.update(dict.fromkeys({absent!r}))
+import torch
+from ganbench.contracts.networks import architecture_fault
+from ganbench.core import registry
+from ganbench.engine import evaluate, fusing, train
+from ganbench.games import Member
+
+def build(family, name, **parts):
+    member = registry.members(family)[name]
+    return member.build({{name: option.default for name, option in member.options.items()}}, **parts)
+
+for family in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "diagnostic"):
+    for name in registry.members(family):
+        build(family, name)
+from ganbench.engine import diagnose
+for name, member in registry.members("game").items():
+    if "dataset" in member.constants.get("components", ()):
+        importlib.import_module(f"ganbench.games.{{name}}")
+        continue
+    parts = dict(objective=build("objective", "minimax"), regularizer=build("regularizer", "none"))
+    rules = build("game", name, **{{family: parts[family] for family in member.constants.get("components", ())}})
+    how = train.Training(build("dynamics", "simultaneous"), build("optimizer", "sgd"), 2, torch.float64, (0, 1, 2), 2)
+    train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("folder", ["games", "dynamics", "optimizers", "regularizers", "objectives", "diagnostics"])
+def test_members_import_nothing_heavier_than_torch_at_their_top(folder):
+    """So that a package they need for one thing is no need of all the others."""
+    allowed = {"torch", "numpy", "ganbench", "__future__", *sys.stdlib_module_names}
+    for path in sorted((PACKAGE / folder).glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                heavy = {name.split(".")[0] for name in names} - allowed
+                assert not heavy, f"{path.relative_to(ROOT)} imports {heavy} at its top; import it where it is used"
+
+
+def test_unit_tests_lie_in_the_folders_of_what_they_test():
+    unit = ROOT / "tests" / "unit"
+    folders = [path.parent.relative_to(unit) for path in unit.rglob("test_*.py")]
+    assert len(set(folders)) > 10
+    assert all((PACKAGE / folder).is_dir() for folder in folders), folders
+
+
+# Pins -----------------------------------------------------------------------------------------------------------------
+
+
+def pins() -> list[str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_environment_yml_has_the_pins_of_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == pins()
+
+
+def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
+    names = {re.split(r"==", pin)[0].lower().replace("_", "-") for pin in pins()}
+    assert all("==" in pin for pin in pins())
+    assert not [pin for pin in pins() if "://" in pin or "@" in pin]
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    direct = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert {re.match(r"[\w-]+", name)[0].lower() for name in direct} <= names
+    unexplained = [line for line in text.splitlines() if line.startswith('    "') and "#" not in line]
+    assert not unexplained, "say in pyproject why each dependency is there"
+
+
+# README ---------------------------------------------------------------------------------------------------------------
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [README, CLUSTER], ids=["README", "CLUSTER"])
+def test_commands_of_the_pages_exist(page):
+    makefile = (ROOT / "Makefile").read_text()
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    seen = 0
+    for line in "\n".join([*blocks("sh", page), *blocks("text", page)]).splitlines():
+        words = line.split("#")[0].split()
+        assert all((ROOT / word).exists() for word in words if word.startswith(("workflow/", "config/"))), line
+        if words[:1] == ["make"]:
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif words[:1] == ["ganbench"]:
+            assert words[1] in commands, line
+        elif words[:1] == ["snakemake"] and "--workflow-profile" in words:
+            assert (ROOT / words[words.index("--workflow-profile") + 1] / "config.yaml").is_file(), line
+        else:
+            continue
+        seen += 1
+    assert seen >= 5
+    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./-]+)`", page):
+        if "residual" not in named:
+            assert (ROOT / named).exists(), named
+
+
+def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
+    (source,) = [block for block in blocks("python") if "(Architecture)" in block]
+    path = tmp_path / "residual.py"
+    path.write_text(source)
+    member = registry.find("architecture", str(path))
+    assert member.summary.startswith("Residual")
+    for spec in (DataSpec((2,), False, 10, 8), DataSpec((1, 8, 8), True, 10, 10)):
+        assert architecture_fault(member.build(member.complete({})), spec) is None
+    assert len(source.strip().splitlines()) <= 45
+
+
+def test_every_python_block_of_the_readme_is_tested():
+    """Those of the laboratory run in tests/unit/lab/test_lab.py."""
+    for block in blocks("python"):
+        assert "(Architecture)" in block or "from ganbench import lab" in block, block
+
+
+@pytest.mark.parametrize(("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("circles", 2 * 2 * 3)])
+def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
+    texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
+    assert set(texts) == {"regularised-digits", "circles"}
+    plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
+    results_folder.usable(plan)
+    assert sum(estimate.runs for estimate in tried(plan)[0]) == len(plan.runs) == runs

@@ -1,0 +1,32 @@
+"""One whole workflow, for `make test`: a study runs to its report, and afterwards only what an edit affects runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from comparing import changed_but_stamps
+from tiny_studies import SUMMARIES, point_study
+from workflow_project import CORES, Project
+
+
+def test_a_study_runs_to_its_report_and_only_what_an_edit_affects_runs_again(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project", point_study())
+
+    first = project.snakemake(*CORES).succeeded()
+
+    assert first.jobs == {"prepare ring8", "judge ring8", "train ring8-mlp", "evaluate ring8-mlp"} | SUMMARIES
+    assert "A tiny study" in (project.results / "report.html").read_text()
+    before = project.state()
+
+    second = project.snakemake(*CORES).succeeded()
+
+    assert second.jobs == set()
+    assert "Nothing to be done" in second.output
+    assert project.state() == before
+    project.append("ganbench/report/report.html.j2", "\n<!-- edited -->\n")
+
+    third = project.snakemake(*CORES).succeeded()
+
+    assert third.jobs == {"report"}
+    assert "<!-- edited -->" in (project.results / "report.html").read_text()
+    assert changed_but_stamps(before, project.state()) == ["tiny/report.html"]

@@ -1,0 +1,125 @@
+"""Workflows that are killed, and two at once: what was done stays, and the numbers are those of a quiet run."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from comparing import assert_same_runs, clocks_of, runs_of
+from stored import tree_of
+from tiny_studies import POINTS, STUDY, point_study
+from workflow_project import CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
+
+from ganbench.core import store
+
+
+@pytest.mark.parametrize(
+    ("fuse", "done"), [pytest.param("always", 0, id="fused"), pytest.param("never", 1, id="second-of-two-unfused")]
+)
+def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
+    finished: Project, tmp_path: Path, fuse: str, done: int
+) -> None:
+    steps, long_ago = 600, 1e6
+    project = finished.untrained(tmp_path / "project")
+    project.configure(
+        point_study(train=STUDY["train"] | {"steps": steps}, pack={"fuse": fuse}, machine={"checkpoint_seconds": 0})
+    )
+    undisturbed = project.clone(tmp_path / "undisturbed")
+    command = (*PROFILE, "--cores", "1", "--until", "evaluate")
+
+    with undisturbed.running(*command) as reference:
+        with project.running(*command) as process:
+            wait_for(
+                lambda: len(checkpoints(project, "done")) == done and checkpoints(project, "state"),
+                f"a checkpoint, with {done} members done",
+                process,
+            )
+            project.kill(process)
+        [checkpoint] = checkpoints(project, "state")
+        assert 0 < step_of(checkpoint) < steps
+        add_seconds(checkpoint, long_ago)
+        trained_before = [seconds_of(checkpoint) for checkpoint in checkpoints(project, "done")]
+        project.snakemake(*command).succeeded()
+        undisturbed.end(reference).succeeded()
+
+    seconds = [clocks["train_seconds"] for clocks in clocks_of(project.file("train", "ring8-mlp")).values()]
+    assert max(seconds) > long_ago / 2, "training did not go on from the checkpoint, whose seconds would count"
+    assert set(trained_before) <= set(seconds), "a member that was done trained again"
+    assert list((project.results / "train" / ".resume").iterdir()) == [], "checkpoints outlive their pack"
+    for stage in ("train", "evaluate"):
+        assert_same_runs(project, undisturbed, stage, "ring8-mlp")
+
+
+def test_a_job_that_outlives_its_workflow_is_not_repeated_and_what_it_leads_to_is_not_forgotten(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.untrained(tmp_path / "project")
+    project.configure(point_study(train=STUDY["train"] | {"steps": 2000}))
+    trained = project.results / "train"
+    with project.running(*PROFILE) as process:
+        wait_for(lambda: list((trained / ".resume").glob("*")), "training", process)
+        process.kill()  # alone: no note says that its jobs came to an end
+        process.wait()
+        end = time.monotonic() + LIMIT_SECONDS
+        while not list(trained.glob("*.h5")):
+            assert time.monotonic() < end, "the job ended with its workflow"
+            time.sleep(0.1)
+    clocks = clocks_of(project.file("train", "ring8-mlp"))
+    again = project.clone(tmp_path / "again")
+
+    project.snakemake(*PROFILE).succeeded()
+    repeated = again.snakemake(*CORES, "--rerun-incomplete").succeeded()
+
+    assert clocks_of(project.file("train", "ring8-mlp")) == clocks, "it was trained again"
+    assert (project.results / "report.html").exists()
+    assert {"train ring8-mlp", "evaluate ring8-mlp", "report"} <= repeated.jobs
+    assert (again.results / "report.html").exists()
+    assert_same_runs(project, again, "evaluate", "ring8-mlp")
+
+
+def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: Project, tmp_path: Path) -> None:
+    project = finished.untrained(tmp_path / "project")
+    project.configure(point_study())
+    lock = project.results / ".lock"
+
+    with project.running(*PROFILE, "--until", "train") as first:
+        wait_for(lambda: lock.exists() and lock.read_text(), "a lock", first)
+        second = project.snakemake(*PROFILE, "--quiet", "host")
+        first_done = project.end(first)
+
+    owner = f"process {first.pid} of {getpass.getuser()} on {socket.gethostname()}"
+    assert second.status != 0
+    assert f"the results folder results/tiny is in use by {owner}" in second.output
+    assert "Error" in second.output
+    assert "Finished jobid" not in second.output
+    first_done.succeeded()
+    assert len(runs_of(project.file("train", "ring8-mlp"))) == len(POINTS["seed"])
+
+
+def checkpoints(project: Project, holding: str) -> list[Path]:
+    """The checkpoints of packs in training: those holding a `state` to go on from, or those holding members `done`."""
+    found = []
+    for path in (project.results / "train" / ".resume").glob("*/*.h5"):
+        if holding in tree_of(path, "resume")["saved"]:
+            found.append(path)
+    return found
+
+
+def step_of(checkpoint: Path) -> int:
+    """The last step of the state."""
+    return tree_of(checkpoint, "resume")["saved"]["state"]["step"]
+
+
+def seconds_of(checkpoint: Path) -> float:
+    """How long the one member took that is done."""
+    return tree_of(checkpoint, "resume")["saved"]["done"]["0"]["about"]["train_seconds"]
+
+
+def add_seconds(checkpoint: Path, seconds: float) -> None:
+    """Mark a checkpoint by a time that no training takes; it ends up in the results of whoever goes on from there."""
+    saved = tree_of(checkpoint, "resume")
+    with store.writing(checkpoint, "resume") as file:
+        store.save(file, {"saved": {**saved["saved"], "seconds": seconds}})
