@@ -150,7 +150,7 @@ def test_no_module_imports_itself_by_way_of_others():
 
 
 OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results
-HOMES = {"core/hdf5.py", "core/store.py"}  # of what opens HDF5 files, and checks every value that it reads
+HOMES = {"core/hdf5.py", "core/result_files.py"}  # of what opens HDF5 files, and checks every value that it reads
 
 
 def test_results_are_opened_where_they_are_checked():

@@ -29,7 +29,7 @@ from tracking_server import MlflowServer
 
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import Recorder
 from ganbench.pipeline.execution.job_context import Site, Work
@@ -57,7 +57,7 @@ def surroundings():
         patch.setenv("no_proxy", "127.0.0.1")
         for name in ("FIRST_SECONDS", "LIVE_SECONDS", "LEAST"):
             patch.setattr(streaming, name, 0)
-        patch.setattr(streaming, "SHARE", 1.0)
+        patch.setattr(streaming, "MAX_SHARE", 1.0)
         yield
 
 
@@ -108,7 +108,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     tables = {"runs": pd.DataFrame(rows), "curves": pd.DataFrame(curves)}
     for name, columns in (("snapshots", SNAPSHOTS), ("references", REFERENCES), ("measurements", MEASUREMENTS)):
         tables[name] = pd.DataFrame(columns=list(columns))
-    with store.writing(folder / "samples.h5", "samples"):
+    with result_files.create_file(folder / "samples.h5", "samples"):
         pass
     write(folder, tables, {"metrics": {}, "instruments": {}})
     return Collected.read(folder)
@@ -206,7 +206,7 @@ def test_a_short_job_starts_nothing(monkeypatch):
 
 
 def test_sending_takes_a_small_share_of_the_time(monkeypatch):
-    monkeypatch.setattr(streaming, "SHARE", 0.01)
+    monkeypatch.setattr(streaming, "MAX_SHARE", 0.01)
     with Fault(None) as silent, live(silent.uri, "study") as stream:
         began = time.monotonic()
         assert stream.due()
@@ -373,14 +373,14 @@ def test_no_call_waits_for_a_silent_server(study):
         assert silent.asked.wait(ARRIVAL_SECONDS)
         began, process = time.monotonic(), stream._process
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(streaming, "SHARE", 0.01)
+            patch.setattr(streaming, "MAX_SHARE", 0.01)
             stream.close()
         assert time.monotonic() - began < CALL_SECONDS, "a short training does not wait long at its end"
         assert process.returncode is not None
 
 
 def test_the_streaming_process_yields_to_training(study, monkeypatch):
-    monkeypatch.setattr(streaming, "LEAST", 19)
+    monkeypatch.setattr(streaming, "NICENESS", 19)
     with Fault(None) as silent, live(silent.uri, study) as stream:
         stream.send("run", AXES_SHOWN, trained(12).curves())
         assert os.getpriority(os.PRIO_PROCESS, stream._process.pid) == 19

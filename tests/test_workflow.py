@@ -48,7 +48,7 @@ from workflow_example import (
     wait_for,
 )
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.pipeline.snakemake import Shortened
 
 Study = dict[str, Any]
@@ -431,8 +431,8 @@ def seconds_of(checkpoint: Path) -> float:
 def add_seconds(checkpoint: Path, seconds: float) -> None:
     """Mark a checkpoint by a time that no training takes; it ends up in the results of whoever goes on from there."""
     saved = tree_of(checkpoint, "resume")
-    with store.writing(checkpoint, "resume") as file:
-        store.save(file, {"saved": {**saved["saved"], "seconds": seconds}})
+    with result_files.create_file(checkpoint, "resume") as file:
+        result_files.write_tree(file, {"saved": {**saved["saved"], "seconds": seconds}})
 
 
 # What fails ----------------------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
 
 POINTS_PER_BATCH = 1000  # the most metrics MLflow takes in one call, and the most runs it gives out
 PARAMS_PER_BATCH = 100  # the most parameters it takes in one call
-LIVE = "ganbench.live"  # tag of the runs that training streams, for as long as the files do not hold them
-OF_LIVE = f"tags.`{LIVE}` = 'true'"
+LIVE_TAG = "ganbench.live"  # tag of the runs that training streams, for as long as the files do not hold them
+LIVE_FILTER = f"tags.`{LIVE_TAG}` = 'true'"
 
 
-def experiment_of(client: MlflowClient, name: str) -> str:
+def get_or_create_experiment(client: MlflowClient, name: str) -> str:
     """The identifier of the experiment of this name, which is made, or restored, where it has to be."""
     from mlflow.exceptions import MlflowException
 

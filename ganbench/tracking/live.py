@@ -33,9 +33,9 @@ from ganbench.core.tree import Tree
 
 FIRST_SECONDS = 30.0  # a job shorter than this starts no other process, whose start would take too large a share of it
 LIVE_SECONDS = 10.0  # between two times of sending, or longer
-PARTING_SECONDS = 2.0  # at the end, for what is still in the pipe, or shorter
-SHARE = 0.0025  # of a job's time, the most for sending, and again for the end
-LEAST = 19  # the priority of who gets of a core, beside one that wants all of it, a part in seventy
+CLOSE_SECONDS = 2.0  # at the end, for what is still in the pipe, or shorter
+MAX_SHARE = 0.0025  # of a job's time, the most for sending, and again for the end
+NICENESS = 19  # the priority of who gets of a core, beside one that wants all of it, a part in seventy
 PIPE_BYTES = 1 << 18  # hundreds of jobs of one user get as much from Linux
 
 
@@ -96,7 +96,7 @@ class Live:
             self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": said}))
         # Many runs that took long together are not sent so soon again.
         self._spent += time.monotonic() - began
-        self._next = max(self._next, self._began + self._spent / SHARE)
+        self._next = max(self._next, self._began + self._spent / MAX_SHARE)
 
     def close(self) -> None:
         """End the process, which has a moment for what it holds."""
@@ -108,7 +108,7 @@ class Live:
             with contextlib.suppress(OSError):
                 process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(min(PARTING_SECONDS, SHARE * (time.monotonic() - self._began)))
+                process.wait(min(CLOSE_SECONDS, MAX_SHARE * (time.monotonic() - self._began)))
         finally:
             process.kill()
             process.wait()
@@ -126,7 +126,7 @@ class Live:
                 process_group=0,
             )
             os.set_blocking(self._process.stdin.fileno(), False)
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, LEAST)
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
         except OSError:
             self._over = True
             return

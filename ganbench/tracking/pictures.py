@@ -18,7 +18,7 @@ class Frame(Protocol):
         """Draws the points of one snapshot, shape (n, d), and says how many of them cannot be seen."""
 
 
-def frame_of(real: np.ndarray) -> Frame:
+def make_frame(real: np.ndarray) -> Frame:
     """The plot of real points (n, d): of the line a histogram, of more dimensions the first two coordinates."""
     return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
 

@@ -18,20 +18,20 @@ from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from ganbench.tracking.address import public
-from ganbench.tracking.environment import QUIET, STREAMING, environment, silence
-from ganbench.tracking.experiment import LIVE, OF_LIVE, POINTS_PER_BATCH, active_runs, experiment_of
+from ganbench.tracking.address import redact_credentials
+from ganbench.tracking.environment import QUIET_SETTINGS, STREAM_SETTINGS, environment_variables, silence_logs
+from ganbench.tracking.experiment import LIVE_FILTER, LIVE_TAG, POINTS_PER_BATCH, active_runs, get_or_create_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 GRACE_SECONDS = 1.5
 RETRY_SECONDS = 5.0
-LINES = 64  # the most that are held
-REFUSED = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # the answers if a run is gone, or its like not taken
+MAX_LINES = 64  # the most that are held
+REJECTED = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # the answers if a run is gone, or its like not taken
 
 
-class Shown:
+class LiveRuns:
     """What a server shows of runs in training: for each a run of its own, tagged as live."""
 
     def __init__(self, server: str, experiment: str) -> None:
@@ -48,7 +48,7 @@ class Shown:
             try:
                 self._log(message)
             except Exception as error:  # whatever it is, the server is not what it should be, and may be again
-                if getattr(error, "error_code", None) in REFUSED:
+                if getattr(error, "error_code", None) in REJECTED:
                     self._ids[message["run"]] = None
                     return
                 self._say(error)
@@ -74,10 +74,10 @@ class Shown:
         """Make the run, in the place of those of earlier attempts at its job, and at this."""
         from mlflow.entities import Param
 
-        experiment = experiment_of(self._client, self._experiment)
-        for run in active_runs(self._client, experiment, f"{OF_LIVE} and tags.`ganbench.run` = '{message['run']}'"):
+        experiment = get_or_create_experiment(self._client, self._experiment)
+        for run in active_runs(self._client, experiment, f"{LIVE_FILTER} and tags.`ganbench.run` = '{message['run']}'"):
             self._client.delete_run(run.info.run_id)
-        tags = {"ganbench.run": message["run"], LIVE: "true"}
+        tags = {"ganbench.run": message["run"], LIVE_TAG: "true"}
         made = self._client.create_run(experiment, message["at"], tags, message["run"]).info.run_id
         self._client.log_batch(made, params=[Param(name, text) for name, text in message["axes"].items()])
         return made
@@ -87,7 +87,7 @@ class Shown:
         if self._lost == (error is not None):
             return
         self._lost = error is not None
-        address = public(self._server)
+        address = redact_credentials(self._server)
         while error is not None and error.__context__ is not None:  # the last of the chain says it in a few words
             error = error.__context__
         cause = " ".join(str(error).replace(self._server.rstrip("/"), address).split())[:300]
@@ -100,25 +100,25 @@ def _batches(points: list[Metric]) -> list[list[Metric]]:
     return [points[first : first + POINTS_PER_BATCH] for first in range(0, len(points), POINTS_PER_BATCH)]
 
 
-def _read(lines: Queue[bytes | None]) -> None:
+def _read_lines(lines: Queue[bytes | None]) -> None:
     for line in sys.stdin.buffer:
         lines.put(line)
     lines.put(None)
 
 
-def _speak(lines: Queue[bytes | None]) -> None:
+def _send_lines(lines: Queue[bytes | None]) -> None:
     """Show what is read, line by line; half a line is the last of a process that was killed."""
     whole = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
-    with silence():
-        shown = Shown(**next(whole))
+    with silence_logs():
+        shown = LiveRuns(**next(whole))
         for message in whole:
             shown.show(message)
 
 
 def main() -> None:
-    lines: Queue[bytes | None] = Queue(LINES)
-    with environment(QUIET), environment(STREAMING, keep=True):
-        reading, speaking = (Thread(target=work, args=(lines,), daemon=True) for work in (_read, _speak))
+    lines: Queue[bytes | None] = Queue(MAX_LINES)
+    with environment_variables(QUIET_SETTINGS), environment_variables(STREAM_SETTINGS, keep=True):
+        reading, speaking = (Thread(target=work, args=(lines,), daemon=True) for work in (_read_lines, _send_lines))
         reading.start()
         speaking.start()
         hangup = select.poll()

@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
-from ganbench.tracking.address import public
+from ganbench.tracking.address import redact_credentials
 from ganbench.tracking.artifacts import LocalArtifacts
-from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
-from ganbench.tracking.experiment import OF_LIVE, PARAMS_PER_BATCH, POINTS_PER_BATCH, active_runs, experiment_of
+from ganbench.tracking.environment import CONNECT_SETTINGS, WRITE_SETTINGS, environment_variables
+from ganbench.tracking.experiment import (
+    LIVE_FILTER,
+    PARAMS_PER_BATCH,
+    POINTS_PER_BATCH,
+    active_runs,
+    get_or_create_experiment,
+)
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
@@ -26,16 +32,16 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
     from mlflow.entities import Run
 
 
-class Store:
+class MlflowStore:
     """One experiment of one MLflow store. Every method raises GanbenchError when the store fails."""
 
     def __init__(self, uri: str, experiment: str, database: Path | None):
         from mlflow import MlflowClient
 
         self._uri = uri
-        with self._one_error("be opened", patience=FIRST_CONTACT):
+        with self._one_error("be opened", patience=CONNECT_SETTINGS):
             self._client = MlflowClient(tracking_uri=uri)
-            self._experiment = experiment_of(self._client, experiment)
+            self._experiment = get_or_create_experiment(self._client, experiment)
             self._pictures = None if database is None else LocalArtifacts(database, self._experiment, experiment)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
@@ -106,15 +112,15 @@ class Store:
     def delete_live(self) -> None:
         """Deletes what training streamed: the files hold it, or its job was killed and the next one streams anew."""
         with self._one_error("be written"):
-            for run in active_runs(self._client, self._experiment, OF_LIVE):
+            for run in active_runs(self._client, self._experiment, LIVE_FILTER):
                 self._client.delete_run(run.info.run_id)
 
     @contextmanager
-    def _one_error(self, what: str, patience: dict[str, str] = AFTERWARDS) -> Iterator[None]:
+    def _one_error(self, what: str, patience: dict[str, str] = WRITE_SETTINGS) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
 
         try:
-            with environment(patience, keep=True):
+            with environment_variables(patience, keep=True):
                 yield
         except (MlflowException, OSError, sqlite3.Error) as error:
             remedy = (
@@ -122,8 +128,9 @@ class Store:
                 if self._uri.startswith("sqlite:")
                 else "Check the address, and start the server with `mlflow server --host HOST --port PORT`"
             )
-            cause = " ".join(str(error).replace(self._uri.rstrip("/"), public(self._uri)).split())[:400]
+            address = redact_credentials(self._uri)
+            cause = " ".join(str(error).replace(self._uri.rstrip("/"), address).split())[:400]
             raise GanbenchError(
-                f"the MLflow store {public(self._uri)} could not {what}. {remedy}; nothing is lost: tracking again "
-                f"adds what is missing. The cause: {cause}"
+                f"the MLflow store {address} could not {what}. {remedy}; nothing is lost: tracking again adds what is "
+                f"missing. The cause: {cause}"
             ) from error
