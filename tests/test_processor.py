@@ -197,7 +197,7 @@ def test_a_result_says_what_it_was_computed_on():
     told = provenance.computed_on({**known, "processor": "P", "cpu_capability": "AVX2", "blas": "B 1 X", "threads": 1})
     assert told == f"{known['device']}, P, PyTorch AVX2, B 1 X, 1 thread"
     for environment in blas_kernels():
-        program = "from ganbench.pipeline.stages import processor; print(processor.blas())"
+        program = "from ganbench.pipeline.execution import processor; print(processor.blas())"
         done = subprocess.run(
             [sys.executable, "-c", program], env=AS_IT_IS | environment, capture_output=True, text=True, check=True
         )

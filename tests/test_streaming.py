@@ -55,7 +55,7 @@ def surroundings():
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
         patch.setenv("no_proxy", "127.0.0.1")
-        for name in ("FIRST_SECONDS", "LIVE_SECONDS", "LEAST"):
+        for name in ("FIRST_SECONDS", "LIVE_SECONDS", "NICENESS"):
             patch.setattr(streaming, name, 0)
         patch.setattr(streaming, "MAX_SHARE", 1.0)
         yield
@@ -410,7 +410,7 @@ def test_a_streaming_process_that_cannot_start_changes_nothing(study, monkeypatc
 STREAM_AND_HANG = """
 import sys, time
 from ganbench.tracking import live
-live.LEAST = 0
+live.NICENESS = 0
 with live.live(sys.argv[1], "study") as stream:
     stream.send("run", {}, {"series": ["x"], "last_step": [1, 2], "mean": [[0.0], [0.0]]})
     print(stream._process.pid, flush=True)

@@ -1,8 +1,8 @@
-"""The process beside a training job that shows its runs on an MLflow server while they train: see `live`.
+"""The process beside a training job that sends points of its runs to an MLflow server: see `live`.
 
-It reads lines of JSON, first where to go and then points of runs, and tries each until the server has it. It takes no
-line in while it holds many: what waits then waits in the pipe, and before it. When the pipe's other end closes, in
-order or with the death of its process, this one has GRACE_SECONDS left.
+It reads lines of JSON, first the address and then points of runs, and tries each line until the server has it. It does
+not read on while it holds MAX_LINES lines, so that later ones wait in the pipe. When the other end of the pipe closes,
+because training ends or is killed, the process ends within GRACE_SECONDS.
 """
 
 from __future__ import annotations
@@ -27,27 +27,35 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 1.5
 RETRY_SECONDS = 5.0
-MAX_LINES = 64  # the most that are held
-REJECTED = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # the answers if a run is gone, or its like not taken
+MAX_LINES = 64  # in memory
+REJECTED = (
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+)  # answers if a run has been deleted or is not accepted
 
 
 class LiveRuns:
-    """What a server shows of runs in training: for each a run of its own, tagged as live."""
+    """The runs of an MLflow server for runs in training, tagged as live.
+
+    Args:
+        server: http(s) address of the server.
+        experiment: name of the experiment.
+    """
 
     def __init__(self, server: str, experiment: str) -> None:
         from mlflow import MlflowClient
 
         self._server, self._experiment = server, experiment
         self._client = MlflowClient(tracking_uri=server)
-        self._ids: dict[str, str | None] = {}  # by run; None is not to be shown any more
+        self._ids: dict[str, str | None] = {}  # by run; None if the server rejects it
         self._lost = False
 
     def show(self, message: dict[str, Any]) -> None:
-        """Show new points of a run, however long that takes."""
+        """Send new points of a run, with retries until the server has them or rejects the run."""
         while self._ids.get(message["run"], "") is not None:
             try:
                 self._log(message)
-            except Exception as error:  # whatever it is, the server is not what it should be, and may be again
+            except Exception as error:  # any failure may be temporary
                 if getattr(error, "error_code", None) in REJECTED:
                     self._ids[message["run"]] = None
                     return
@@ -62,16 +70,16 @@ class LiveRuns:
 
         if message["run"] not in self._ids:
             self._ids[message["run"]] = self._begin(message)
-        # The same points in the same order with the same times: what the server has already, it does not take twice.
+        # Retries repeat points, times and order exactly, so that the server does not store them twice.
         points = [
-            Metric(series, math.nan if value is None else value, message["at"], step)  # JSON cannot say NaN
+            Metric(series, math.nan if value is None else value, message["at"], step)  # JSON has no NaN
             for series, value, step in message["points"]
         ]
         for batch in _batches(points):
             self._client.log_batch(self._ids[message["run"]], metrics=batch)
 
     def _begin(self, message: dict[str, Any]) -> str:
-        """Make the run, in the place of those of earlier attempts at its job, and at this."""
+        """Create the run, and delete those of earlier attempts."""
         from mlflow.entities import Param
 
         experiment = get_or_create_experiment(self._client, self._experiment)
@@ -83,16 +91,16 @@ class LiveRuns:
         return made
 
     def _say(self, error: Exception | None) -> None:
-        """Say once that the server is lost, and once that it is back."""
+        """Print once that the server is lost, and once that it is back."""
         if self._lost == (error is not None):
             return
         self._lost = error is not None
         address = redact_credentials(self._server)
-        while error is not None and error.__context__ is not None:  # the last of the chain says it in a few words
+        while error is not None and error.__context__ is not None:  # the first cause has the shortest message
             error = error.__context__
         cause = " ".join(str(error).replace(self._server.rstrip("/"), address).split())[:300]
         lost = f"is lost; training goes on, and `track` makes up for what is not shown. The cause: {cause}"
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # standard error is closed
             print(f"the MLflow server {address} {lost if self._lost else 'is back'}", file=sys.stderr, flush=True)
 
 
@@ -107,7 +115,7 @@ def _read_lines(lines: Queue[bytes | None]) -> None:
 
 
 def _send_lines(lines: Queue[bytes | None]) -> None:
-    """Show what is read, line by line; half a line is the last of a process that was killed."""
+    """Send the lines that were read. An incomplete line is the last one of a process that was killed."""
     whole = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
     with silence_logs():
         shown = LiveRuns(**next(whole))
@@ -122,10 +130,10 @@ def main() -> None:
         reading.start()
         speaking.start()
         hangup = select.poll()
-        hangup.register(sys.stdin, 0)  # of no event but the pipe's end, whatever is still in it
+        hangup.register(sys.stdin, 0)  # only for the end of the pipe, whatever it still contains
         hangup.poll()
         speaking.join(GRACE_SECONDS)
-    os._exit(0)  # without waiting for a server that does not answer
+    os._exit(0)  # without waiting for the server
 
 
 if __name__ == "__main__":
