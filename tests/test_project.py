@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganbench"
 README = (ROOT / "README.md").read_text()
 CLUSTER = (ROOT / "workflow/CLUSTER.md").read_text()
+THREATS = (ROOT / "docs/threat-model.md").read_text()
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Imports point down only: a room may use those on lower floors, and its own.
@@ -248,6 +249,21 @@ def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
 
 def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_shows_every_room():
+    """And none that is gone."""
+    tree = README.partition("## Working on ganbench")[2].split("```")[1]
+    shown = {word.strip("/").removeprefix("ganbench/") for word in re.findall(r"[\w./]+/(?=\s)", tree)}
+    rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("__init__.py")} - {"."}
+    assert rooms - {"report/figures"} == shown - {"workflow", "docs", "benchmarks", "results"}
+
+
+def test_the_threat_model_names_files_that_exist_and_is_linked():
+    named = re.findall(r"`((?:workflow|ganbench|tests)/[\w./-]+)`", THREATS)
+    assert len(named) >= 10
+    assert not [name for name in named if not (ROOT / name).exists()]
+    assert "docs/threat-model.md" in README
 
 
 @pytest.mark.parametrize("page", [README, CLUSTER], ids=["README", "CLUSTER"])
