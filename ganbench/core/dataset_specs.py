@@ -72,9 +72,9 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
         )
     except subprocess.TimeoutExpired:
         raise GanbenchError(_message(member, f"does not say what it is within {TIMEOUT_SECONDS} seconds")) from None
-    said = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
+    text = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
     try:
-        answer = json.loads(said)
+        answer = json.loads(text)
     except ValueError:
         raise GanbenchError(_message(member, f"ended the process that asked what it is ({ended.returncode})")) from None
     if "error" in answer:
@@ -85,10 +85,10 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
 def describe_as_json(name: str, options: dict[str, Any]) -> str:
     """The line that the second process prints: the description or the error, as JSON."""
     try:
-        said = asdict(describe_in_process(name, options))
+        content = asdict(describe_in_process(name, options))
     except GanbenchError as error:
-        said = {"error": str(error)}
-    return MARK + strict_json.dumps(said)
+        content = {"error": str(error)}
+    return MARK + strict_json.dumps(content)
 
 
 def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescription:
@@ -111,8 +111,8 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and member.path.is_relative_to(registry.PACKAGE):
             raise
-        place = find_line(error, [member.path])
-        raise GanbenchError(_message(member, describe_exception(error), place and place[1])) from None
+        found = find_line(error, [member.path])
+        raise GanbenchError(_message(member, describe_exception(error), found and found[1])) from None
     if fault := _fault(fields, judge):
         raise GanbenchError(_message(member, fault))
     return DatasetDescription(

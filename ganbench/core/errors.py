@@ -37,11 +37,11 @@ def out_of_memory(error: BaseException) -> str | None:
     An error that was raised while such an error was handled counts too: a library may have taken PyTorch's RuntimeError
     for one of its own.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        text = str(seen)
-        said = isinstance(seen, RuntimeError) and any(words in text for words in NO_MEMORY)
-        if said or isinstance(seen, MemoryError):
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current)
+        is_memory_error = isinstance(current, RuntimeError) and any(part in text for part in NO_MEMORY)
+        if is_memory_error or isinstance(current, MemoryError):
             return text.split("\n")[0] or "no memory"
-        seen = seen.__cause__ or seen.__context__
+        current = current.__cause__ or current.__context__
     return None

@@ -80,8 +80,8 @@ def _normalized(node: Any) -> str:
         return f"JoinedStr({_normalized(parts)})"
     if isinstance(node, ast.AST):
         fields = [(name, getattr(node, name, None)) for name in node._fields if name not in IGNORED_FIELDS]
-        said = [f"{name}={_normalized(value)}" for name, value in fields if value is not None and value != []]
-        return f"{type(node).__name__}({','.join(said)})"
+        texts = [f"{name}={_normalized(value)}" for name, value in fields if value is not None and value != []]
+        return f"{type(node).__name__}({','.join(texts)})"
     if isinstance(node, list):
         return f"[{','.join([_normalized(each) for each in node if not _is_docstring(each)])}]"
     return repr(node)
@@ -104,8 +104,8 @@ def _imports(path: Path) -> tuple[Path, ...]:
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             if node.level and path.is_relative_to(PACKAGE):  # as in `from ._blocks import Block`
-                place = path.relative_to(PACKAGE.parent).parts[: -node.level]
-                module = ".".join([*place, module]).rstrip(".")
+                package = path.relative_to(PACKAGE.parent).parts[: -node.level]
+                module = ".".join([*package, module]).rstrip(".")
             names.add(module)
             names.update(f"{module}.{alias.name}" for alias in node.names)
     return tuple(sorted(_module_files(name for name in names if name.split(".")[0] == PACKAGE.name)))

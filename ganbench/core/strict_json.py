@@ -25,18 +25,18 @@ def dumps(content: Any, **options: Any) -> str:
     try:
         return json.dumps(content, allow_nan=False, **options)
     except ValueError:
-        if place := _find_non_finite(content, ""):
-            raise GanbenchError(f"JSON holds finite numbers only, but {place}.") from None
+        if location := _find_non_finite(content, ""):
+            raise GanbenchError(f"JSON holds finite numbers only, but {location}.") from None
         raise
 
 
-def _find_non_finite(content: Any, place: str) -> str | None:
-    """The first number that is NaN or infinite, with its place: `[2].gamma is nan`."""
+def _find_non_finite(content: Any, location: str) -> str | None:
+    """The first number that is NaN or infinite, with its location: `[2].gamma is nan`."""
     if isinstance(content, float) and not math.isfinite(content):
-        return f"{place.removeprefix('.') or 'the value'} is {content}"
+        return f"{location.removeprefix('.') or 'the value'} is {content}"
     parts = []
     if isinstance(content, dict):
-        parts = [(f"{place}.{key}", value) for key, value in content.items()]
+        parts = [(f"{location}.{key}", value) for key, value in content.items()]
     elif isinstance(content, list | tuple):
-        parts = [(f"{place}[{index}]", value) for index, value in enumerate(content)]
+        parts = [(f"{location}[{index}]", value) for index, value in enumerate(content)]
     return next(filter(None, (_find_non_finite(value, where) for where, value in parts)), None)

@@ -21,16 +21,16 @@ class LocalArtifacts:
     """
 
     def __init__(self, database: Path, experiment: str, name: str) -> None:
-        place = f"{database.stem}-artifacts/{name}"
-        self._folder = database.parent / place
+        location = f"{database.stem}-artifacts/{name}"
+        self._folder = database.parent / location
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (place, int(experiment))
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (location, int(experiment))
             )
             connection.execute(
                 "UPDATE runs SET artifact_uri = ? || '/' || run_uuid || '/artifacts' "
                 "WHERE experiment_id = ? AND artifact_uri LIKE '%/' || ? || '/' || run_uuid || '/artifacts'",
-                (place, int(experiment), place),
+                (location, int(experiment), location),
             )
 
     def folder(self, run: str, path: str) -> Path:

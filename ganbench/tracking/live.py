@@ -94,10 +94,10 @@ class Live:
             return
         points, last = new_points(curves, self._sent.get(run, 0))
         if points:
-            shown = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
+            params = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
             self._sent[run] = last
-            said = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
-            self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": said}))
+            values = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
+            self._write(_line({"run": run, "axes": params, "at": round(time.time() * 1000), "points": values}))
         # If sending many runs took long, the next sending is later.
         self._spent += time.monotonic() - began
         self._next = max(self._next, self._began + self._spent / MAX_SHARE)

@@ -48,8 +48,8 @@ class Record:
     @cached_property
     def content(self) -> str:
         """SHA-256 of everything that is shown, so that new numbers under an old digest are noticed."""
-        told = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
-        sums = hashlib.sha256(told.encode())
+        text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
+        sums = hashlib.sha256(text.encode())
         sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
         sums.update(np.ascontiguousarray(self.samples).tobytes())
         return sums.hexdigest()
@@ -63,10 +63,10 @@ def records(collected: Collected) -> Iterator[Record]:
     settings = setting_columns(collected.runs.columns, collected.metrics)
     for row in collected.runs.to_dict("records"):
         run = row["run"]
-        kept = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
+        own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
         points = [
             *_curve_points(curves.get(run, collected.curves.iloc[:0])),
-            *_metric_points(collected, row, kept),
+            *_metric_points(collected, row, own_snapshots),
             *_measured_points(measured.get(run, collected.measurements.iloc[:0]), row["steps_done"]),
         ]
         finite = [point for point in points if not math.isinf(point[1])]
@@ -78,7 +78,7 @@ def records(collected: Collected) -> Iterator[Record]:
         tags = {"ganbench.run": run} | _texts(row, TAGS)
         if len(finite) < len(points):
             tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
-        steps, samples = collected.samples(run) if len(kept) else (np.empty(0, int), np.empty(0))
+        steps, samples = collected.samples(run) if len(own_snapshots) else (np.empty(0, int), np.empty(0))
         yield Record(
             run=run,
             status="FAILED" if row["outcome"] == "diverged" else "FINISHED",
@@ -97,10 +97,10 @@ def records(collected: Collected) -> Iterator[Record]:
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
     """The named cells of a row as text, without empty ones."""
-    kept = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
-    if "n_train" in kept:  # the column has empty cells, for games without data, and therefore floats
-        kept["n_train"] = int(kept["n_train"])
-    return {name: str(value) for name, value in kept.items()}
+    cells = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
+    if "n_train" in cells:  # the column has empty cells, for games without data, and therefore floats
+        cells["n_train"] = int(cells["n_train"])
+    return {name: str(value) for name, value in cells.items()}
 
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
@@ -112,14 +112,16 @@ def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
                 yield f"{series}{key}", value, step
 
 
-def _metric_points(collected: Collected, row: dict[str, Any], kept: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
+def _metric_points(
+    collected: Collected, row: dict[str, Any], snapshots: pd.DataFrame
+) -> Iterator[tuple[str, float, int]]:
     """Every metric at the run's snapshots, and its final value at the last snapshot."""
     for name in collected.metrics:
-        values = kept[name].dropna() if name in kept else pd.Series(dtype=float)
+        values = snapshots[name].dropna() if name in snapshots else pd.Series(dtype=float)
         for index, value in values.items():
-            yield name, value, kept.at[index, "step"]
-        if len(kept) and not pd.isna(row.get(f"{name}_final", math.nan)):
-            yield f"{name}_final", row[f"{name}_final"], kept["step"].iloc[-1]
+            yield name, value, snapshots.at[index, "step"]
+        if len(snapshots) and not pd.isna(row.get(f"{name}_final", math.nan)):
+            yield f"{name}_final", row[f"{name}_final"], snapshots["step"].iloc[-1]
 
 
 def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:

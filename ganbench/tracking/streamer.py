@@ -116,11 +116,11 @@ def _read_lines(lines: Queue[bytes | None]) -> None:
 
 def _send_lines(lines: Queue[bytes | None]) -> None:
     """Send the lines that were read. An incomplete line is the last one of a process that was killed."""
-    whole = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
+    messages = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
     with silence_logs():
-        shown = LiveRuns(**next(whole))
-        for message in whole:
-            shown.show(message)
+        live_runs = LiveRuns(**next(messages))
+        for message in messages:
+            live_runs.show(message)
 
 
 def main() -> None:
