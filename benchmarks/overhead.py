@@ -21,7 +21,7 @@ import torch
 from benchmarks.cases import CASES, Case, build
 from benchmarks.sheets import Sheet
 from benchmarks.workers import ROOT
-from ganbench.core import registry, store
+from ganbench.core import registry, result_files
 from ganbench.core.source_digests import engine_digest
 from ganbench.engine import train as engine
 from ganbench.engine.train import Training
@@ -86,8 +86,8 @@ def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[s
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         prepared = Path(folder) / "prepared.h5"
         examples = build("dataset", case.dataset).load()
-        with store.writing(prepared, "prepare") as file:
-            store.save(file.create_group("examples"), vars(examples))
+        with result_files.create_file(prepared, "prepare") as file:
+            result_files.write_tree(file.create_group("examples"), vars(examples))
         members = [
             {"id": f"s{seed}", "digest": f"{seed:064x}", "seed": seed, "n_train": member.n_train}
             | {"learning_rate": member.learning_rate, "team": 0, "method": case.name}

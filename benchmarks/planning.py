@@ -106,7 +106,7 @@ def _snakemake(file: Path, *options: str) -> str:
 
 def finish(file: Path) -> tuple[int, int]:
     """Leave a file under every name that the study's plan gives, so that all looks done; returns runs and packs."""
-    from ganbench.core import checksums, store
+    from ganbench.core import checksums, result_files
     from ganbench.pipeline.plan import Plan
     from ganbench.study.schema import load
 
@@ -120,12 +120,12 @@ def finish(file: Path) -> tuple[int, int]:
         kind = path.stem if path.name in ("samples.h5", "arrays.h5") else path.parent.name
         if kind not in tiny:
             tiny[kind] = file.parent / f"{kind}.h5"
-            with store.writing(tiny[kind], kind):
+            with result_files.create_file(tiny[kind], kind):
                 pass
         os.link(tiny[kind], path)
     for stage in ("tables", "figures", "report"):
         job = plan.jobs(stage)[stage]
-        checksums.write(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
-    checksums.write_folder(plan.collect.path.parent)
+        checksums.write_sums(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
+    checksums.write_folder_sums(plan.collect.path.parent)
     _snakemake(file, "--touch", "--forceall", "-q", "--cores", "1000")  # as after a real run, it has its own records
     return len(plan.runs), len(plan.packs)

@@ -19,7 +19,7 @@ from ganbench.commands.clean import clean
 from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.locks import exclusive
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution.shutdown import SIGNALS
 from ganbench.pipeline.jobs import Job
@@ -118,7 +118,7 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study))
     results_folder.usable(plan)
     targets = _chosen(plan, stage, only)
-    with exclusive(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
+    with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         for job in plan.needed(targets):
             if plan.weights in job.inputs:
                 weights(plan.weights, plan.study.evaluate.inception.sha256)
@@ -204,9 +204,9 @@ def try_out(
 @app.command(hidden=True)
 def describe(dataset: str, options: Annotated[str, typer.Option(help="As JSON.")]) -> None:
     """Say what a data set is, without loading it."""
-    from ganbench.core.dataset_specs import answer
+    from ganbench.core.dataset_specs import describe_as_json
 
-    print(answer(dataset, json.loads(options)), flush=True)
+    print(describe_as_json(dataset, json.loads(options)), flush=True)
 
 
 @app.command()

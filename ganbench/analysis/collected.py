@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import TABLES
-from ganbench.core import checksums, store, strict_json
-from ganbench.core.atomic_files import replacing
+from ganbench.core import checksums, result_files, strict_json
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.metric_info import MetricInfo
 
 INFOS = ("metrics", "instruments")
@@ -52,8 +52,8 @@ class Missing:
         """What lies in the folder of a study's collected results; None where they are whole."""
         if not (folder / MISSING_NOTE).exists():
             return None
-        known = checksums.read(folder / checksums.NAME)
-        note = json.loads(checksums.checked(folder / MISSING_NOTE, known))
+        known = checksums.read_sums(folder / checksums.FILE_NAME)
+        note = json.loads(checksums.read_verified(folder / MISSING_NOTE, known))
         note["ended"] = tuple(Job(**each) for each in note["ended"])
         note["looks"] = {experiment: tuple(counts) for experiment, counts in note["looks"].items()}
         return cls(runs=_table(folder / MISSING_TABLE, known), **note)
@@ -64,7 +64,7 @@ class Missing:
         note = {name: value for name, value in vars(self).items() if name != "runs"}
         note["ended"] = [vars(each) for each in self.ended]
         (folder / MISSING_NOTE).write_text(strict_json.dumps(note))
-        checksums.write_folder(folder)
+        checksums.write_folder_sums(folder)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Collected:
         Raises:
             GanbenchError: it is damaged.
         """
-        known = checksums.read(folder / checksums.NAME)
+        known = checksums.read_sums(folder / checksums.FILE_NAME)
         tables = {name: _table(folder / f"{name}.parquet", known) for name in TABLES}
-        infos = {name: json.loads(checksums.checked(folder / f"{name}.json", known)) for name in INFOS}
+        infos = {name: json.loads(checksums.read_verified(folder / f"{name}.json", known)) for name in INFOS}
         infos = {
             name: {column: MetricInfo(**info) for column, info in columns.items()} for name, columns in infos.items()
         }
@@ -111,8 +111,8 @@ class Collected:
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
         """What an experiment's instrument left to draw: by run, arrays by name."""
-        with store.reading(self.folder / "arrays.h5", "arrays") as file:
-            return store.load(store.inside(file, experiment)) if experiment in file else {}
+        with result_files.open_file(self.folder / "arrays.h5", "arrays") as file:
+            return result_files.read_tree(result_files.descend(file, experiment)) if experiment in file else {}
 
     def samples(self, run: str) -> tuple[np.ndarray, np.ndarray]:
         """Generated examples of one run, from the same latent points at every snapshot.
@@ -121,14 +121,14 @@ class Collected:
             steps of shape (S,) and examples of shape (S, n, *shape): images as (channels, height, width) in [-1, 1],
             points of the plane as (2,).
         """
-        with store.reading(self.folder / "samples.h5", "samples") as file:
-            shown = store.load(store.inside(file, "runs", run))
+        with result_files.open_file(self.folder / "samples.h5", "samples") as file:
+            shown = result_files.read_tree(result_files.descend(file, "runs", run))
         return shown["step"], shown["samples"]
 
     def real(self, dataset: str) -> np.ndarray:
         """Real held-out examples of a data set, shape (n, *shape), to lay next to the generated ones."""
-        with store.reading(self.folder / "samples.h5", "samples") as file:
-            return store.inside(file, "real", dataset)[:]
+        with result_files.open_file(self.folder / "samples.h5", "samples") as file:
+            return result_files.descend(file, "real", dataset)[:]
 
 
 def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, Mapping[str, Mapping]]) -> None:
@@ -140,16 +140,16 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, 
         infos: `metrics` and `instruments`: by column, the fields of its `MetricInfo`.
     """
     for name in INFOS:
-        with replacing(folder / f"{name}.json") as new:
+        with atomic_write(folder / f"{name}.json") as new:
             new.write_text(strict_json.dumps(infos[name], indent=1, ensure_ascii=False), encoding="utf-8")
     for name in TABLES:
         if name != LAST:
-            with replacing(folder / f"{name}.parquet") as new:
+            with atomic_write(folder / f"{name}.parquet") as new:
                 tables[name].to_parquet(new, index=False)
-    with replacing(folder / f"{LAST}.parquet") as new:
+    with atomic_write(folder / f"{LAST}.parquet") as new:
         tables[LAST].to_parquet(new, index=False)
-        checksums.write_folder(folder, {f"{LAST}.parquet": new})
+        checksums.write_folder_sums(folder, {f"{LAST}.parquet": new})
 
 
 def _table(path: Path, known: Mapping[str, str]) -> pd.DataFrame:
-    return pd.read_parquet(BytesIO(checksums.checked(path, known)))
+    return pd.read_parquet(BytesIO(checksums.read_verified(path, known)))

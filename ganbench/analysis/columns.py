@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganbench.core.recorder import SERIES
+from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
 
 # The axes of the grid: together with the study's training options they say what a run is.
@@ -102,7 +102,7 @@ SNAPSHOTS = {
 
 CURVES = {
     "run": RUNS["run"],
-    "series": "recorded quantity: " + "; ".join(f"{name}, the {what}" for name, what in SERIES.items()),
+    "series": "recorded quantity: " + "; ".join(f"{name}, the {what}" for name, what in GAN_SERIES.items()),
     "first_step": "first training step of the bin (steps count from 1)",
     "last_step": "last training step of the bin",
     "min": "smallest value in the bin; NaN where any value was NaN",

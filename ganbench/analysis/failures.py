@@ -11,7 +11,14 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.methods import failure_rate
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics import Rate
-from ganbench.core.text import between, interval, listing, number, observed, plural
+from ganbench.core.formatting import (
+    format_interval,
+    format_number,
+    format_proportion,
+    format_range,
+    join_words,
+    plural,
+)
 
 
 def overall(runs: pd.DataFrame, *, when: bool) -> str:
@@ -23,13 +30,13 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
     """
     rate = failure_rate(runs)
     if not rate.unknown:
-        text = observed(rate, "runs failed")
+        text = format_proportion(rate, "runs failed")
     elif rate.unknown == rate.total:
         text = f"None of {plural(rate.total, 'run')} was seen to fail, but whether they failed is not known"
     else:
         text = (
             f"{rate.count} of {rate.total} runs were seen to fail, and of {rate.unknown} it is not known whether they"
-            f" failed (95% interval of the share that failed {interval(rate)}, these counted either way)"
+            f" failed (95% interval of the share that failed {format_interval(rate)}, these counted either way)"
         )
     text += f": {_how(runs, when=when)}." if rate.count else "."
     return " ".join([text, *_not_judged(runs)])
@@ -43,9 +50,9 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
         if mine.empty:
             continue
         steps = mine["outcome_step"].dropna()
-        seen = f" (first seen at step {between(steps.min(), steps.max())})" if when and len(steps) else ""
+        seen = f" (first seen at step {format_range(steps.min(), steps.max())})" if when and len(steps) else ""
         parts.append(f"{len(mine)} {outcome}{seen}")
-    return listing(parts)
+    return join_words(parts)
 
 
 def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
@@ -67,7 +74,7 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
         rates = {level: failure_rate(mine) for level, mine in runs.groupby(axis)}
         if len(rates) < 2:
             continue
-        text = f"Failures by {words}: {listing([_at(level, rate) for level, rate in rates.items()])}."
+        text = f"Failures by {words}: {join_words([_at(level, rate) for level, rate in rates.items()])}."
         low, high = min(rates, key=lambda level: rates[level].value), max(rates, key=lambda level: rates[level].value)
         if any(rate.unknown for rate in rates.values()):
             text += " The levels are not compared, since it is not known of all runs whether they failed."
@@ -80,8 +87,8 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
                 else "do not overlap"
             )
             text += (
-                f" The 95% intervals at {number(low)} ({interval(rates[low])}) and at {number(high)}"
-                f" ({interval(rates[high])}) {verdict}."
+                f" The 95% intervals at {format_number(low)} ({format_interval(rates[low])}) and at"
+                f" {format_number(high)} ({format_interval(rates[high])}) {verdict}."
             )
         yield text
 
@@ -89,8 +96,8 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
 def _at(level: float, rate: Rate) -> str:
     """How many runs failed at a level of an axis."""
     if rate.unknown:
-        return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {number(level)}"
-    return f"{rate.count} of {rate.total} at {number(level)}"
+        return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {format_number(level)}"
+    return f"{rate.count} of {rate.total} at {format_number(level)}"
 
 
 def over_seeds(table: pd.DataFrame) -> Iterator[str]:

@@ -19,7 +19,14 @@ from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.statistics import wilson
-from ganbench.core.text import between, listing, number, observed, percent, plural
+from ganbench.core.formatting import (
+    format_number,
+    format_percent,
+    format_proportion,
+    format_range,
+    join_words,
+    plural,
+)
 
 # With fewer seeds than this the shares and medians of a single setting are read with care.
 FEW_SEEDS = 10
@@ -73,9 +80,9 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
     """A setting by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
     words = []
     if rows["n_train"].nunique() > 1:
-        words.append(f"{number(row['n_train'])} {AXIS_WORDS['n_train']}")
+        words.append(f"{format_number(row['n_train'])} {AXIS_WORDS['n_train']}")
     if rows["learning_rate"].nunique() > 1:
-        words.append(f"{AXIS_WORDS['learning_rate']} {number(row['learning_rate'])}")
+        words.append(f"{AXIS_WORDS['learning_rate']} {format_number(row['learning_rate'])}")
     return ", ".join(words) or "its one setting"
 
 
@@ -109,10 +116,10 @@ def _seeds(row: pd.Series, metric: str) -> str:
     if np.isnan(row[f"{metric}_median"]):
         return f"no median, since {runs - values} of {plural(runs, 'run')} diverged or have no value"
     if runs == 1:
-        return f"{number(row[f'{metric}_median'])} (1 seed)"
+        return f"{format_number(row[f'{metric}_median'])} (1 seed)"
     missing = f", {runs - values} more diverged or without a value" if values < runs else ""
-    reach = between(row[f"{metric}_min"], row[f"{metric}_max"])
-    return f"{number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
+    reach = format_range(row[f"{metric}_min"], row[f"{metric}_max"])
+    return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Finding]:
@@ -127,10 +134,10 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
     medians = repeated[f"{metric}_median"]
     widest = repeated.loc[reach.idxmax()]
     text = (
-        f"{collected.metrics[metric].title} over the seeds of one setting differs by {number(reach.median())} in the"
-        f" median over settings and by {number(reach.max())} in the widest ({setting_words(widest, rows)}), while the"
-        f" medians of {len(repeated)} settings reach over {number(medians.max() - medians.min())}"
-        f" ({between(medians.min(), medians.max())})."
+        f"{collected.metrics[metric].title} over the seeds of one setting differs by {format_number(reach.median())} in"
+        f" the median over settings and by {format_number(reach.max())} in the widest ({setting_words(widest, rows)}),"
+        f" while the medians of {len(repeated)} settings reach over {format_number(medians.max() - medians.min())}"
+        f" ({format_range(medians.min(), medians.max())})."
     )
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())
     if values < runs:
@@ -163,19 +170,20 @@ def _forgotten(
             )
         return
     gone = improved[improved["given_back"] > FORGOTTEN]
-    titles = listing([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
-    verb = f"runs gave back more than {percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
-    text = f"{observed(wilson(len(gone), len(improved)), verb)}."
+    titles = join_words([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
+    share = format_percent(FORGOTTEN)
+    verb = f"runs gave back more than {share} of their best improvement in {titles} by their last snapshot"
+    text = f"{format_proportion(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
         text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
         unknown = int(undetermined(gone).sum())
         text += f" Of {unknown} it is not known whether they failed." if unknown else ""
     if method is not None and len(gone):
         worst = gone.loc[gone["given_back"].idxmax()]
-        last = number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
+        last = format_number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
-            f" The most in {worst['run']}: {number(worst['first'])} at first, {number(worst['best'])} at step"
-            f" {number(worst['best_step'])}, {last} at the last."
+            f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])} at"
+            f" step {format_number(worst['best_step'])}, {last} at the last."
         )
     if len(improved) < len(lost):
         text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
@@ -196,11 +204,11 @@ def _references(collected: Collected) -> Iterator[Finding]:
         runs = collected.runs[collected.runs["dataset"] == dataset]
         text = f"{dataset}: what a perfect generator would score in {info.title} was not measured"
         if ideal is not None:
-            text = f"{dataset}: a perfect generator would score {number(ideal)} in {info.title}"
+            text = f"{dataset}: a perfect generator would score {format_number(ideal)} in {info.title}"
         losses = as_loss(final_values(runs, metric), info)
         if np.isfinite(losses).any():
             best = runs.iloc[int(losses.argmin())]
-            value = number(best[f"{metric}_final"])
+            value = format_number(best[f"{metric}_final"])
             text += f"; the best final value of {plural(len(runs), 'run')} is {value} ({best['run']})"
         yield Finding(f"{text}.", "reference")
 
@@ -209,8 +217,8 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
     fewest, most = int(table["runs"].min()), int(table["runs"].max())
     if fewest < FEW_SEEDS:
         yield Finding(
-            f"Settings were run with {between(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the numbers of a"
-            " single setting are rough, and one more seed can change them visibly.",
+            f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the numbers"
+            " of a single setting are rough, and one more seed can change them visibly.",
             "caution",
             warning=True,
         )
@@ -221,7 +229,7 @@ def _mixtures(runs: pd.DataFrame) -> Iterator[Finding]:
     for column in ORIGINS:
         counts = runs[column].dropna().replace("", "none").value_counts().sort_index()
         if len(counts) > 1:
-            parts = listing([f"{name} ({plural(int(count), 'run')})" for name, count in counts.items()])
+            parts = join_words([f"{name} ({plural(int(count), 'run')})" for name, count in counts.items()])
             yield Finding(f"The runs mix {len(counts)} values of {column}: {parts}.", "caution", warning=True)
     edited = int(runs["commit"].fillna("").str.endswith("+").sum())
     if edited:

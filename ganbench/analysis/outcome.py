@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
-from ganbench.core.text import listing
+from ganbench.core.formatting import join_words
 
 KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
 
@@ -70,7 +70,7 @@ def judge(
     judged = tuple(name for name in FAILURES if name not in not_judged)
     verdict = _seen(thresholds, steps, diverged, initial_norms, curves, snapshots, modes, judged)
     if verdict is None and unmeasured:
-        why = listing([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
+        why = join_words([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
         verdict = Verdict(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
     if verdict is None and modes is None:
         verdict = Verdict(FINISHED, steps, f"played all {steps} steps without running off")

@@ -19,7 +19,7 @@ from ganbench.claims.mean_tests import difference, ordering
 from ganbench.claims.quantities import Numbers
 from ganbench.claims.run_tests import closed_form, every, frequency
 from ganbench.claims.test_results import Found, Group, Verdict, asked
-from ganbench.core.text import listing
+from ganbench.core.formatting import join_words
 from ganbench.study.claims import Claim, ClosedForm, Difference, Every, Frequency, Ordering, Test
 
 
@@ -113,7 +113,7 @@ def _part(numbers: Numbers, kind: str, test: Test) -> Part:
     match test:
         case _ if empty:
             missing = sum(int(np.isnan(group.values).sum()) for group in groups)
-            found = Found("undecided", f"no run is selected by {listing(empty)}", missing)
+            found = Found("undecided", f"no run is selected by {join_words(empty)}", missing)
         case ClosedForm():
             found = closed_form(numbers, test, groups[0])
         case Every():

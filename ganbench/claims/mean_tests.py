@@ -14,7 +14,7 @@ from scipy import stats
 from ganbench.analysis.settings import BOOTSTRAP_SEED
 from ganbench.analysis.statistics import CONFIDENCE, bootstrap_interval
 from ganbench.claims.test_results import Found, Group, Verdict, asked
-from ganbench.core.text import number, plural
+from ganbench.core.formatting import format_number, plural
 from ganbench.study.claims import Difference
 
 # Values below which a group's mean is compared with nothing: a percentile bootstrap of fewer is too narrow, and would
@@ -62,7 +62,7 @@ def _gap(first: Group, second: Group) -> Gap:
         value = float(first.values.mean() - second.values.mean())
         low, high = _two_sample_interval(first.values, second.values, generator)
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
-    text = f"{name}: {number(value)}, 95% interval {number(low)} to {number(high)} ({how})"
+    text = f"{name}: {format_number(value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
     return Gap(text, value, low, high, ids[np.argmin(values)], ids[np.argmax(values)])
 
 

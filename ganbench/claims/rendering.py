@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbench.analysis.collected import Collected
 from ganbench.claims.decisions import Decision, Part, decide
-from ganbench.core.text import between, number, plural
+from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.study.claims import Claim
 
 VERDICTS = ("confirmed", "refuted", "undecided")
@@ -63,7 +63,7 @@ def deciding_part(parts: Sequence[Part], verdict: str) -> Part:
 
 
 def _part(part: Part) -> dict:
-    limits = "" if np.isnan(part.low) else between(part.low, part.high, 5)
+    limits = "" if np.isnan(part.low) else format_range(part.low, part.high, 5)
     statistical = part.kind in ("rate", "difference", "ordering")
     return {
         "verdict": part.verdict,
@@ -72,8 +72,8 @@ def _part(part: Part) -> dict:
         "selection": part.selection,
         "asked": part.expected,
         "found": upper(part.text.split("; asked: ")[0]),
-        "runs": number(part.runs) + (f", {part.missing} without a number" if part.missing else ""),
-        "value": number(part.value, 7),
+        "runs": format_number(part.runs) + (f", {part.missing} without a number" if part.missing else ""),
+        "value": format_number(part.value, 7),
         "limits": limits and (f"95% interval {limits}" if statistical else f"over all runs {limits}"),
     }
 

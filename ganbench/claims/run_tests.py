@@ -9,7 +9,7 @@ import numpy as np
 from ganbench.analysis.statistics import wilson
 from ganbench.claims.quantities import Numbers
 from ganbench.claims.test_results import Found, Group, asked
-from ganbench.core.text import between, number, plural
+from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.study.claims import ClosedForm, Every, Frequency, OneSided, Test
 
 
@@ -61,11 +61,11 @@ def _in_every_run(
     order = np.lexsort((margin, holds))
     worst = next(index for index in order if known[index])
     run, value = group.runs.index[worst], group.values[worst]
-    off = number(abs(value - wanted[worst])) if value != wanted[worst] else "0"
+    off = format_number(abs(value - wanted[worst])) if value != wanted[worst] else "0"
     text = f"{int(holds[known].sum())} of {plural(total, one, many)}"
     text += f", {missing} without a number" if missing else ""
     text += f"; {'farthest off' if broken else 'nearest to failing'}:"
-    text += f" {number(value, 7)} against {number(wanted[worst], 7)}"
+    text += f" {format_number(value, 7)} against {format_number(wanted[worst], 7)}"
     text += f", {off} apart{f', in {run}' if run else ''}; asked: {asked(test)}"
     kept = group.values[known]
     return Found(verdict, text, missing, float(value), float(kept.min()), float(kept.max()), run)
@@ -90,8 +90,8 @@ def frequency(numbers: Numbers, test: Frequency, group: Group) -> Found:
         verdict = "refuted"
     else:
         verdict = "undecided"
-    text = f"{count} of {plural(total, 'run')}: share {between(count / total, (count + missing) / total)}"
-    text += f", 95% interval {number(low)} to {number(high)}"
+    text = f"{count} of {plural(total, 'run')}: share {format_range(count / total, (count + missing) / total)}"
+    text += f", 95% interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
     worst = "" if np.isnan(against).all() else group.runs.index[np.nanargmax(against)]

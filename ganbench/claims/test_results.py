@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.study.claims import ClosedForm, Difference, Frequency, OneSided, Ordering, Test
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
@@ -43,7 +43,11 @@ def asked(test: Test) -> str:
         case ClosedForm():
             return f"{test.equals} within {test.within}{' of its size' if test.relative else ''}"
         case Frequency():
-            share = f"at least {number(test.at_least)}" if test.at_most is None else f"at most {number(test.at_most)}"
+            share = (
+                f"at least {format_number(test.at_least)}"
+                if test.at_most is None
+                else f"at most {format_number(test.at_most)}"
+            )
             return f"{_side(test)} in a share of {share}"
         case Ordering():
             return "rising means"

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from ganbench.commands import DEFAULT, AStudy, out
-from ganbench.core.locks import exclusive
-from ganbench.core.text import plural
+from ganbench.core.formatting import plural
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline import results_folder, superseded
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import cluster_profile as profiles
@@ -32,7 +32,7 @@ def clean(
     if dry_run or not plan.folder.exists():
         _show(plan, superseded.find(plan))
         return
-    with exclusive(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
+    with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         superseded.refuse_running(plan)
         found = superseded.find(plan)
         _show(plan, found)

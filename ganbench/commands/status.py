@@ -17,7 +17,7 @@ from rich.text import Text
 from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.text import duration, number, percent, plural, shortened
+from ganbench.core.formatting import format_duration, format_number, format_percent, plural, truncate
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, Standing, Status, look
 from ganbench.study.schema import load
@@ -101,10 +101,10 @@ def _summary(now: Status) -> Table:
     for state in states:
         table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), no_wrap=True)
     table.add_column("", _bar(everything[DONE], len(now.standings)), width=BAR)
-    table.add_column("", percent(everything[DONE] / max(len(now.standings), 1)), justify="right")
+    table.add_column("", format_percent(everything[DONE] / max(len(now.standings), 1)), justify="right")
     for stage, count in counts.items():
         cells = [Text(f"{count[state]:,}", "" if count[state] else "dim") for state in states]
-        table.add_row(stage, *cells, _bar(count[DONE], count.total()), percent(count[DONE] / count.total()))
+        table.add_row(stage, *cells, _bar(count[DONE], count.total()), format_percent(count[DONE] / count.total()))
     return table
 
 
@@ -116,8 +116,8 @@ def _running(standing: Standing) -> Text:
     """A job that runs: where, how far it is, and how fast."""
     entry = standing.entry
     parts = [f"{entry.done:,.0f}/{entry.total:,.0f} {entry.unit}"] if entry.total else []
-    parts += [f"{number(entry.rate)}/s"] if entry.rate > 0 else []
-    parts += [f"{duration(entry.seconds_left)} left"] if entry.seconds_left is not None else []
+    parts += [f"{format_number(entry.rate)}/s"] if entry.rate > 0 else []
+    parts += [f"{format_duration(entry.seconds_left)} left"] if entry.seconds_left is not None else []
     parts += [f"{entry.memory_mb:,.0f} MB"]
     text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
     text.append(f" runs ({_where(standing)})", COLOURS[RUNNING])
@@ -136,6 +136,6 @@ def _ended(standing: Standing) -> Text:
     silent = f" since {entry.at}" if standing.state == SILENT else ""
     text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
     text.append(f" {THEN[standing.state]}{silent} ({_where(standing)})", COLOURS[standing.state])
-    text.append(f"\n  {shortened(standing.cause)}", "not bold")
+    text.append(f"\n  {truncate(standing.cause)}", "not bold")
     text.append(f"\n  {standing.log or 'no log: it ran outside of the workflow'}", "not bold")
     return text

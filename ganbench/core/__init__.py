@@ -1,1 +1,1 @@
-"""What everything stands on: studies, the grid, digests, files, random streams. No torch here."""
+"""What all other rooms build on: files, locks, digests, options of members, random streams, text. Without PyTorch."""

@@ -1,4 +1,4 @@
-"""Writing files so that whoever looks finds the old one or the new one, and never half of one."""
+"""Atomic writes: a reader finds the old file or the new one, never a part of one."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-LEFT_SECONDS = 86_400.0  # nobody writes to one file for longer, whose process must have been killed
+ABANDONED_SECONDS = 86_400.0  # age of a temporary file whose process must have been killed
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when the block ends without an error.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, renamed to `path` when the block ends without an error.
 
-    Renaming is atomic, on network file systems too; and what is renamed has reached the disk before.
+    Renaming is atomic, on network file systems too. The content has reached the disk before.
+
+    Args:
+        path: the file; its folder is created.
 
     Raises:
-        OSError: the folder cannot be made or written. Nothing at `path` has changed then.
+        OSError: a folder that cannot be created or written. Nothing at `path` has changed then.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(path)
+    _remove_abandoned(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -34,9 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _tidy(path: Path) -> None:
-    """Remove what processes left that were killed while they wrote to `path`."""
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote to `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with suppress(OSError):  # somebody else was faster
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+        with suppress(OSError):  # another process was faster
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 left.unlink()

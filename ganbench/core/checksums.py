@@ -1,4 +1,4 @@
-"""SHA-256 of files that people and their programs open, kept in a file that `sha256sum --check` reads."""
+"""SHA-256 checksums of tables, figures and reports, in lists that `sha256sum --check` reads."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
 
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 
-NAME = "SHA256SUMS"  # of the file, where it stands for a folder
+FILE_NAME = "SHA256SUMS"  # of the list of a whole folder
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 REMEDY = "Remove it, and its stage makes it again."
 
 
-def write(path: Path, files: Mapping[str, Path]) -> None:
-    """Write the checksums of files.
+def write_sums(path: Path, files: Mapping[str, Path]) -> None:
+    """Write a list of checksums.
 
     Args:
-        path: where to.
-        files: by the name that they are listed under, relative to the folder in which they can be checked.
+        path: the list.
+        files: the files by the names that the list gives them, relative to the folder in which it is checked.
     """
-    with replacing(path) as new:
-        new.write_text("".join(f"{_sum(file)}  {name}\n" for name, file in sorted(files.items())))
+    with atomic_write(path) as new:
+        new.write_text("".join(f"{_sha256(file)}  {name}\n" for name, file in sorted(files.items())))
 
 
-def write_folder(folder: Path, instead: Mapping[str, Path] | None = None) -> None:
-    """Write the checksums of all files of a folder.
+def write_folder_sums(folder: Path, instead: Mapping[str, Path] | None = None) -> None:
+    """Write the list of all files of a folder into its SHA256SUMS.
 
     Args:
-        folder: they stand in its SHA256SUMS.
-        instead: by name, files that are about to be given it.
+        folder: the folder.
+        instead: files that are about to be renamed into the folder, by their names there.
     """
-    there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.name != NAME}
-    write(folder / NAME, there | dict(instead or {}))
+    there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.name != FILE_NAME}
+    write_sums(folder / FILE_NAME, there | dict(instead or {}))
 
 
-def read(path: Path) -> dict[str, str]:
-    """By name: the checksums that `path` lists.
+def read_sums(path: Path) -> dict[str, str]:
+    """The checksums of a list, by name.
 
     Raises:
-        GanbenchError: it cannot be read, or holds something else.
+        GanbenchError: a list that cannot be read or holds something else.
     """
     try:
         text = path.read_text()
@@ -54,51 +54,50 @@ def read(path: Path) -> dict[str, str]:
     return {name: value for value, name in LINE.findall(text)}
 
 
-def checked(path: Path, known: Mapping[str, str]) -> bytes:
-    """What a file holds.
+def read_verified(path: Path, known: Mapping[str, str]) -> bytes:
+    """The content of a file, which has been compared with its checksum.
 
     Args:
         path: the file.
-        known: by name, the checksums of the files of its folder.
+        known: the checksums of the files of its folder, by name.
 
     Raises:
-        GanbenchError: it cannot be read, or is not what was written.
+        GanbenchError: a file that cannot be read or has another checksum.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise GanbenchError(f"{path} cannot be read: {error.strerror}. {REMEDY}") from None
     if hashlib.sha256(content).hexdigest() != known.get(path.name):
-        raise GanbenchError(_damaged(path))
+        raise GanbenchError(_damage_message(path))
     return content
 
 
-def faults(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
-    """Which of the files that a list of checksums vouches for are not what was written; those that are not there are
-    passed over.
+def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
+    """One message for every file that differs from its checksum. Files that are missing are skipped.
 
     Args:
-        path: the list.
-        base: folder that the names in it are relative to.
-        files: that it must list.
+        path: the list of checksums.
+        base: folder that the names in the list are relative to.
+        files: files that the list must name.
     """
     try:
-        known = read(path)
+        known = read_sums(path)
     except GanbenchError as error:
         return [str(error)]
     there = [file for file in files if file.exists()]
     with ThreadPoolExecutor(cpu_count()) as pool:
-        found = list(pool.map(_sum, there))
+        found = list(pool.map(_sha256, there))
     wrong = [
         file for file, value in zip(there, found, strict=True) if known.get(file.relative_to(base).as_posix()) != value
     ]
-    return [_damaged(file) for file in wrong] if path.exists() else []  # else somebody is making them anew
+    return [_damage_message(file) for file in wrong] if path.exists() else []  # else another process writes them anew
 
 
-def _sum(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _damaged(path: Path) -> str:
+def _damage_message(path: Path) -> str:
     return f"{path} is damaged: it is not what its stage wrote. {REMEDY}"

@@ -1,7 +1,7 @@
-"""What a data set says of itself, asked without running its file in this process.
+"""Descriptions of data sets, obtained without running a user's file in this process.
 
-The workflow needs it each time it is parsed. Data sets that the package ships are asked here; a user's own is asked in
-a process of its own that can be ended, since its file may do anything.
+The workflow needs them each time it is parsed. Data sets of the package are built in this process. A user's file may
+do anything, so a second process builds it, which is ended after a time limit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.user_errors import described, line_of, two_lines
+from ganbench.core.member_errors import contract_message, describe_exception, find_line
 
-LIMIT_SECONDS = 60  # of a process that may have to import a large library first
-MOST_VALUES = 2**31  # of an example
-MARK = "ganbench describes: "  # before the answer, after whatever the file prints
+TIMEOUT_SECONDS = 60  # for a process that may have to import a large library
+MAX_VALUES = 2**31  # of one example
+MARK = "ganbench describes: "  # precedes the description; anything before it was printed by the file
 CONTRACT = (
     "A data set has `judge`, the name of a judge, and `spec`, a DataSpec known without loading anything: shape (of one "
     "example), bounded, train (examples to train on), modes and files."
@@ -28,8 +28,17 @@ CONTRACT = (
 
 
 @dataclass(frozen=True)
-class Described:
-    """A data set's spec and judge, see `ganbench.data`."""
+class DatasetDescription:
+    """The spec and the judge of a data set, see `ganbench.data`.
+
+    Attributes:
+        shape: shape of one example.
+        bounded: whether all values lie in [-1, 1].
+        train: number of training examples.
+        modes: number of modes.
+        files: paths of the files that it reads.
+        judge: name of its judge.
+    """
 
     shape: tuple[int, ...]
     bounded: bool
@@ -39,51 +48,58 @@ class Described:
     judge: str
 
 
-def data_set(choice: Any) -> Described:
-    """What a data set that a study chose says of itself.
+def describe_dataset(choice: Any) -> DatasetDescription:
+    """The description of a data set.
+
+    Args:
+        choice: name and options of the data set, as a study has them.
 
     Raises:
-        GanbenchError: it does not say it, or a file that it names is missing.
+        GanbenchError: a data set that breaks its contract, or a missing file.
     """
-    return _data_set(choice.name, strict_json.dumps(choice.options))
+    return _describe_cached(choice.name, strict_json.dumps(choice.options))
 
 
 @cache
-def _data_set(name: str, options: str) -> Described:
+def _describe_cached(name: str, options: str) -> DatasetDescription:
     member = registry.find("dataset", name)
     if member.path.is_relative_to(registry.PACKAGE):
-        return asked(name, json.loads(options))
+        return describe_in_process(name, json.loads(options))
     command = [sys.executable, "-m", "ganbench", "describe", name, "--options", options]
     try:
         ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_SECONDS, errors="replace"
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, errors="replace"
         )
     except subprocess.TimeoutExpired:
-        raise GanbenchError(_told(member, f"does not say what it is within {LIMIT_SECONDS} seconds")) from None
-    said = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
+        raise GanbenchError(_message(member, f"does not say what it is within {TIMEOUT_SECONDS} seconds")) from None
+    text = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
     try:
-        answer = json.loads(said)
+        answer = json.loads(text)
     except ValueError:
-        raise GanbenchError(_told(member, f"ended the process that asked what it is ({ended.returncode})")) from None
+        raise GanbenchError(_message(member, f"ended the process that asked what it is ({ended.returncode})")) from None
     if "error" in answer:
         raise GanbenchError(answer["error"])
-    return Described(**answer | {"shape": tuple(answer["shape"]), "files": tuple(answer["files"])})
+    return DatasetDescription(**answer | {"shape": tuple(answer["shape"]), "files": tuple(answer["files"])})
 
 
-def answer(name: str, options: dict[str, Any]) -> str:
-    """What the process that asks a data set prints."""
+def describe_as_json(name: str, options: dict[str, Any]) -> str:
+    """The line that the second process prints: the description or the error, as JSON."""
     try:
-        said = asdict(asked(name, options))
+        content = asdict(describe_in_process(name, options))
     except GanbenchError as error:
-        said = {"error": str(error)}
-    return MARK + strict_json.dumps(said)
+        content = {"error": str(error)}
+    return MARK + strict_json.dumps(content)
 
 
-def asked(name: str, options: dict[str, Any]) -> Described:
-    """Ask a data set what it is, in this process.
+def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescription:
+    """The description of a data set, built in this process.
+
+    Args:
+        name: name of a data set of the package, or path of a user's file.
+        options: options of the data set.
 
     Raises:
-        GanbenchError: it does not say it, or a file that it names is missing.
+        GanbenchError: a data set that breaks its contract, or a missing file.
     """
     member = registry.find("dataset", name)
     try:
@@ -95,27 +111,29 @@ def asked(name: str, options: dict[str, Any]) -> Described:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and member.path.is_relative_to(registry.PACKAGE):
             raise
-        place = line_of(error, [member.path])
-        raise GanbenchError(_told(member, described(error), place and place[1])) from None
+        found = find_line(error, [member.path])
+        raise GanbenchError(_message(member, describe_exception(error), found and found[1])) from None
     if fault := _fault(fields, judge):
-        raise GanbenchError(_told(member, fault))
-    return Described(**fields | {"shape": tuple(spec.shape), "files": tuple(map(str, spec.files))}, judge=judge)
+        raise GanbenchError(_message(member, fault))
+    return DatasetDescription(
+        **fields | {"shape": tuple(spec.shape), "files": tuple(map(str, spec.files))}, judge=judge
+    )
 
 
 def _fault(fields: dict[str, Any], judge: Any) -> str | None:
     shape, files = fields["shape"], fields["files"]
-    if not isinstance(shape, tuple) or not shape or not all(_whole(size, 1) for size in shape):
+    if not isinstance(shape, tuple) or not shape or not all(_is_integer(size, 1) for size in shape):
         return f"its spec says shape {shape!r}, which is no tuple of whole numbers from 1 on"
     size = 1
     for each in shape:
         size *= each
-    if size > MOST_VALUES:
-        return f"its spec says shape {shape!r}, which is more than {MOST_VALUES:,} values an example"
+    if size > MAX_VALUES:
+        return f"its spec says shape {shape!r}, which is more than {MAX_VALUES:,} values an example"
     if not isinstance(fields["bounded"], bool):
         return f"its spec says bounded {fields['bounded']!r}, which is neither True nor False"
-    if not _whole(fields["train"], 2):
+    if not _is_integer(fields["train"], 2):
         return f"its spec says {fields['train']!r} training examples; must be a whole number, two or more"
-    if not _whole(fields["modes"], 1):
+    if not _is_integer(fields["modes"], 1):
         return f"its spec says {fields['modes']!r} modes; must be a whole number, one or more"
     if not isinstance(files, tuple | list) or not all(isinstance(path, str | Path) for path in files):
         return f"its spec says files {files!r}; must be a tuple of paths"
@@ -127,10 +145,10 @@ def _fault(fields: dict[str, Any], judge: Any) -> str | None:
     return None
 
 
-def _whole(value: Any, least: int) -> bool:
+def _is_integer(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _told(member: registry.Member, fault: str, line: int | None = None) -> str:
+def _message(member: registry.Member, fault: str, line: int | None = None) -> str:
     where = f"data set {member.path}" + (f", line {line}" if line else "")
-    return two_lines(where, fault, CONTRACT)
+    return contract_message(where, fault, CONTRACT)

@@ -1,4 +1,4 @@
-"""Errors a user can act on: each names the cause, the value received and what would have been valid."""
+"""Errors for users. Each names the cause, the value received and the valid choices."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from difflib import get_close_matches
 
 
 class GanbenchError(Exception):
-    """Something the user can mend. The command line prints its message without a traceback and exits with status 1."""
+    """An error that a user can fix. The command line prints its message without a traceback and exits with status 1."""
 
 
 def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
-    """The sentence for a name that is none of the valid ones, with the nearest of them suggested.
+    """A sentence about an unknown name, with the nearest valid name as a suggestion.
 
     Args:
-        kind: what the name should have named, as in "unknown architecture".
-        value: the value received.
-        choices: the valid names.
+        kind: kind of the name, as in "unknown architecture".
+        value: value received.
+        choices: valid names.
     """
     names = sorted(choices)
     near = get_close_matches(str(value), names, n=1, cutoff=0.5)
@@ -24,24 +24,24 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
     return f"unknown {kind} {value!r}.{hint} Valid: {', '.join(names) or 'none'}."
 
 
-# How allocators say that memory ran out: PyTorch's on a GPU and on the CPU, those of CUDA's libraries, and C++'s own.
+# Messages of allocators that memory ran out: PyTorch's on GPU and CPU, those of CUDA's libraries, and C++'s.
 NO_MEMORY = (
     *("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc"),
-    *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN's words for no room to work in
+    *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN without memory for its workspace
 )
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """What the allocator said, if the error is that memory ran out; None for any other.
+    """The allocator's message if an error means that memory ran out; None for any other error.
 
-    An error that was raised while such a one was handled counts too: what takes a RuntimeError of PyTorch's for one
-    of its own has been mistaken.
+    An error that was raised while such an error was handled counts too: a library may have taken PyTorch's RuntimeError
+    for one of its own.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        text = str(seen)
-        said = isinstance(seen, RuntimeError) and any(words in text for words in NO_MEMORY)
-        if said or isinstance(seen, MemoryError):
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current)
+        is_memory_error = isinstance(current, RuntimeError) and any(part in text for part in NO_MEMORY)
+        if is_memory_error or isinstance(current, MemoryError):
             return text.split("\n")[0] or "no memory"
-        seen = seen.__cause__ or seen.__context__
+        current = current.__cause__ or current.__context__
     return None

@@ -1,4 +1,4 @@
-"""Ranges of numbers, as members of the families declare them next to the types of their options."""
+"""Ranges of numbers, which members declare beside the types of their options."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """The values that a numeric option may have: `beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5`.
+    """The valid range of a numeric option: `beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5`.
 
     Attributes:
-        gt, ge: lower bound, without it or with it; at most one of the two.
-        lt, le: upper bound, without it or with it; at most one of the two.
+        gt, ge: lower bound, exclusive or inclusive; at most one of the two.
+        lt, le: upper bound, exclusive or inclusive; at most one of the two.
 
     Raises:
-        ValueError: both kinds of one bound, or no value lies between the bounds.
+        ValueError: two lower bounds, two upper bounds, or an empty range.
     """
 
     gt: float | None = None
@@ -31,7 +31,7 @@ class Interval:
             raise ValueError(f"no value lies {self}")
 
     def __contains__(self, value: float) -> bool:
-        """Whether the value lies in the range; NaN lies in none."""
+        """Whether a value lies in the range. NaN lies in no range."""
         return (
             value == value
             and (self.gt is None or value > self.gt)

@@ -1,44 +1,54 @@
-"""Locks between processes, of one machine or of several that share a file system.
+"""Locks between processes of one machine, or of several machines with a shared file system.
 
-A lock is a file that says who holds it. On one machine it is an advisory lock of the kernel's, gone with its holder
-however that ends. Other machines may not see such a lock (not every network file system passes it on), so the file is
-also a lease: its holder renews its time stamp, and a machine that is not the holder's respects it until it has not been
-renewed for `LEASE_SECONDS`. Time stamps are compared with one another only, never with a machine's own clock.
+A lock is a file that names its holder. On one machine it is an advisory lock of the kernel, which ends with the process
+of the holder. Other machines may not see such a lock, since not every network file system passes it on. So the file is
+also a lease: the holder renews its time stamp, and other machines respect it until it is `LEASE_SECONDS` old. Time
+stamps are compared only with one another, never with a machine's clock.
+
+No library meets two measured needs. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead machine only
+after watching it for a whole lease, so that a try fails (tried: 120 s of lease, 1000 s old), and never takes over the
+file of another user's killed process in a sticky folder like /tmp; flufl.lock 10.0.0 needs synchronised clocks and hard
+links, and keeps the lock of a killed process of the same machine until its lifetime ends.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import getpass
 import json
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
-from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
+from ganbench.core.lock_files import (
+    file_system_time,
+    is_same_file,
+    machine_id,
+    open_or_create,
+    read_owner,
+    try_flock,
+    write_owner,
+)
 
-LEASE_SECONDS = 120.0
+LEASE_SECONDS = 120.0  # age of a lease that has ended
 RENEW_SECONDS = 20.0
-SETTLE_SECONDS = 1.0
-POLL_SECONDS = 0.5  # between two tries of who waits
-LENGTH = 1024  # bytes of a lock's file
-EVERYONE = 0o666  # colleagues who share a folder share its locks
-NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # said by file systems that have none: the lease must do
+SETTLE_SECONDS = 1.0  # after signing, until other machines that sign too are visible
+POLL_SECONDS = 0.5  # between two tries while waiting
 
 
 class Lock:
-    """A lock that is held, until it is released or the process ends."""
+    """A held lock, until it is released or the process ends.
+
+    Args:
+        path: the lock file.
+        file: the open lock file, locked and signed.
+        token: the signature of this holder.
+    """
 
     def __init__(self, path: Path, file: TextIO, token: str) -> None:
         self.path = path
@@ -47,23 +57,23 @@ class Lock:
         threading.Thread(target=self._renew, name=f"lease of {path}", daemon=True).start()
 
     def release(self) -> None:
-        """Give it up; the file goes, so that no other machine waits for the lease to end."""
+        """Release the lock and remove its file, so that no other machine waits for the lease to end."""
         if not self._released.is_set():
             self._released.set()
             with suppress(OSError):  # another user's file, in a folder that protects it
-                if _same(self._file, self.path) and self._ours():
+                if is_same_file(self._file, self.path) and self._is_still_held():
                     self.path.unlink()
             self._file.close()
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
-            with suppress(OSError, ValueError):  # a file system that does not answer for a while; or just released
-                if self._ours():
+            with suppress(OSError, ValueError):  # no answer from the file system for a while, or just released
+                if self._is_still_held():
                     os.utime(self._file.fileno())
 
-    def _ours(self) -> bool:
-        """Whether nobody has taken it: another machine does where this process slept for longer than the lease."""
-        return not self._file.writable() or _owner(self._file).get("token") == self._token
+    def _is_still_held(self) -> bool:
+        """Whether no other machine has taken over the lock, as after a suspension for longer than the lease."""
+        return not self._file.writable() or read_owner(self._file).get("token") == self._token
 
     def __enter__(self) -> Lock:
         return self
@@ -73,61 +83,72 @@ class Lock:
 
 
 def try_lock(path: Path) -> Lock | None:
-    """Take the lock at `path` without waiting; None if somebody else holds it."""
+    """Take a lock without waiting.
+
+    Args:
+        path: the lock file; its folder is created.
+
+    Returns:
+        The lock; None if another process holds it.
+
+    Raises:
+        OSError: a lock file that cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid4().hex
     while True:
         try:
-            file = _open(path, token)
+            file = open_or_create(path, token)
         except FileNotFoundError:  # its holder released it just now
             continue
         try:
-            known = _flock(file)
+            kernel_locked = try_flock(file)
         except OSError as error:
             file.close()
             if isinstance(error, BlockingIOError):
                 return None
             raise
-        if not _same(file, path):  # its holder released it between our opening and our locking it
+        if not is_same_file(file, path):  # its holder released it between our opening and our locking it
             file.close()
             continue
-        owner = _owner(file)
-        if owner.get("token") == token:  # it was not there, and appeared with our name in it
+        owner = read_owner(file)
+        if owner.get("token") == token:  # the file is new, and was signed before it appeared
             return Lock(path, file, token)
-        if _leased(owner, file, path, known):
+        if _is_leased(owner, file, path, kernel_locked):
             file.close()
             return None
-        _sign(file, token)
-        # Where kernels do not know of one another's locks, two may have come this far; who signed last has it.
-        if file.writable() and not (known and owner.get("machine") == machine()):
+        write_owner(file, token)
+        # Where kernels do not see one another's locks, several may reach this line: the last to sign has the lock.
+        if file.writable() and not (kernel_locked and owner.get("machine") == machine_id()):
             time.sleep(SETTLE_SECONDS)
-            if _owner(file).get("token") != token:
+            if read_owner(file).get("token") != token:
                 file.close()
                 return None
         return Lock(path, file, token)
 
 
 @contextmanager
-def exclusive(path: Path, what: str, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock at `path` for the block.
+def hold_lock(path: Path, what: str, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a lock for a block.
 
     Args:
         path: the lock file.
-        what: the thing that is locked, for the message.
-        waiting: wait for as long as somebody else holds it, instead of giving up; called once, with who that is.
+        what: what the lock protects, for messages.
+        on_wait: function that is called once, with the holder, if another process has the lock; the call then waits for
+            it. Without this function it fails instead.
 
     Raises:
-        GanbenchError: the file cannot be written, or somebody else holds it; the message says who, where and since
-            when.
+        GanbenchError: a lock file that cannot be written, or a lock that another process holds. The message names the
+            holder, its machine and the time.
     """
-    said = False
+    announced = False
     try:
         while (lock := try_lock(path)) is None:
-            if waiting is None:
-                raise GanbenchError(f"{what} is in use by {holder(path)}. Wait until that ends, or stop it.")
-            if not said:
-                waiting(holder(path))
-                said = True
+            if on_wait is None:
+                raise GanbenchError(f"{what} is in use by {describe_holder(path)}. Wait until that ends, or stop it.")
+            if not announced:
+                on_wait(describe_holder(path))
+                announced = True
             time.sleep(POLL_SECONDS)
     except OSError as error:
         raise GanbenchError(f"{what} needs the lock file {path}, which cannot be written: {error.strerror}.") from error
@@ -135,8 +156,8 @@ def exclusive(path: Path, what: str, *, waiting: Callable[[str], None] | None = 
         yield
 
 
-def holder(path: Path) -> str:
-    """Who holds the lock, in words."""
+def describe_holder(path: Path) -> str:
+    """The holder that a lock file names: process, user, host and time."""
     try:
         owner = json.loads(path.read_text())
         return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
@@ -144,120 +165,35 @@ def holder(path: Path) -> str:
         return "another process"
 
 
-def held(path: Path) -> str | None:
-    """Who holds the lock, in words; None where nobody does. A look that takes nothing and writes nothing.
+def current_holder(path: Path) -> str | None:
+    """The holder of a lock, as `describe_holder` describes it; None if nobody holds the lock.
 
-    So it goes by this machine's clock, and asks the kernel for its holder's process, not for its lock: whoever wants
-    the lock in that instant gets it.
+    Nothing is locked or written, so that a process which wants the lock at this moment gets it. Therefore the age of a
+    lease is measured with this machine's clock, and a holder on this machine by its process.
     """
     try:
         owner, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
-        here = (owner["machine"], owner["host"]) == (machine(), socket.gethostname())  # containers have other hosts
+        here = (owner["machine"], owner["host"]) == (
+            machine_id(),
+            socket.gethostname(),
+        )  # host names differ between containers
         alive = Path(f"/proc/{owner['pid']}").exists() if here else age < LEASE_SECONDS
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return holder(path) if alive else None
+    return describe_holder(path) if alive else None
 
 
-def user() -> str:
-    """The user's name, or number where the machine has no name for it, as in many containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def machine() -> str:
-    """This machine since its start: containers on it share the name, as they share its kernel's locks."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return socket.gethostname()
-
-
-def _open(path: Path, token: str) -> TextIO:
-    """The file, made if need be, with our name in it; only readable where it is another user's, which is enough to
-    lock it."""
-    if not path.exists():
-        new = path.with_name(f".{path.name}.{token}.new")
-        try:
-            with os.fdopen(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE), "r+") as file:
-                with suppress(OSError):
-                    os.fchmod(file.fileno(), EVERYONE)
-                _sign(file, token)
-            _appear(new, path)
-        finally:
-            new.unlink(missing_ok=True)
-    try:
-        # Without O_CREAT: Linux refuses that on files of others in a folder like /tmp.
-        return os.fdopen(os.open(path, os.O_RDWR), "r+")
-    except PermissionError:
-        return path.open()
-
-
-def _appear(new: Path, path: Path) -> None:
-    """Give a file its name if nobody has it, at once and with all that is in it."""
-    with suppress(FileExistsError):
-        try:
-            os.link(new, path)
-        except OSError as error:
-            if isinstance(error, FileExistsError) or error.errno not in NO_LINKS:
-                raise
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, EVERYONE))  # empty, and to be signed
-
-
-def _flock(file: TextIO) -> bool:
-    """Take the kernel's lock; whether the file system has such locks."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        return False
-    return True
-
-
-def _same(file: TextIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except OSError:
-        return False
-
-
-def _owner(file: TextIO) -> dict[str, Any]:
-    """Who signed a lock's file last; nothing where nobody did."""
-    try:
-        owner = json.loads(os.pread(file.fileno(), LENGTH, 0))
-        return owner if isinstance(owner, dict) else {}
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _leased(owner: Mapping[str, Any], file: TextIO, path: Path, known: bool) -> bool:
-    """Whether somebody holds the lock of whom the kernel need not know.
+def _is_leased(owner: Mapping[str, Any], file: TextIO, path: Path, kernel_locked: bool) -> bool:
+    """Whether a holder exists that the kernel's lock does not show.
 
     Args:
-        owner: who signed the file.
-        known: whether the kernel's lock is ours, so that nobody on this machine holds it.
+        owner: record in the lock file.
+        file: the open lock file.
+        path: the lock file.
+        kernel_locked: whether this process has the kernel's lock, so that no other process of this machine holds it.
     """
     if not {"machine", "pid"} <= owner.keys():
         return False
-    if owner["machine"] != machine():
-        return _now(path.parent) - os.fstat(file.fileno()).st_mtime < LEASE_SECONDS
-    return not known and Path(f"/proc/{owner['pid']}").exists()
-
-
-def _now(folder: Path) -> float:
-    """The time of the file system, which stamps the leases too."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".time-") as probe:
-        return os.fstat(probe.fileno()).st_mtime
-
-
-def _sign(file: TextIO, token: str) -> None:
-    if not file.writable():
-        return  # another user's: the kernel's lock holds, and the name in the file is an older one
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    owner = {"user": user(), "host": socket.gethostname(), "machine": machine(), "pid": os.getpid(), "since": now}
-    # In one piece and always of one length, so that nobody reads half of it.
-    os.pwrite(file.fileno(), strict_json.dumps(owner | {"token": token}).ljust(LENGTH).encode(), 0)
-    os.fsync(file.fileno())
+    if owner["machine"] != machine_id():
+        return file_system_time(path.parent) - os.fstat(file.fileno()).st_mtime < LEASE_SECONDS
+    return not kernel_locked and Path(f"/proc/{owner['pid']}").exists()

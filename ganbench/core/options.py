@@ -1,6 +1,6 @@
-"""Options of a member: their types and ranges, read from the text of their annotations, and the values they may have.
+"""Options of members: types and ranges, parsed from the source text of annotations, and validation of values.
 
-Nothing of a member's file is run. Types, ranges and their wording come from the annotation's syntax tree.
+No code of a member's file runs: types, ranges and their descriptions come from the annotation's syntax tree.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from ganbench.core.display import shown
+from ganbench.core.escaping import short_repr
 from ganbench.core.interval import Interval
 
-TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # that options are made of
-WORDS = {  # of one value, and of several
+TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # of which option types are made
+TYPE_NAMES = {  # for one value, for several
     "bool": ("true or false", "truth values"),
     "int": ("an integer", "integers"),
     "float": ("a finite number", "finite numbers"),
@@ -26,7 +26,7 @@ WORDS = {  # of one value, and of several
     "dict": ("a mapping", "mappings"),
 }
 # Training may run in float32, and files hold integers of 64 bits.
-LARGEST = {"float": Interval(ge=-3.4e38, le=3.4e38), "int": Interval(ge=-(2**63), le=2**63 - 1)}
+REPRESENTABLE = {"float": Interval(ge=-3.4e38, le=3.4e38), "int": Interval(ge=-(2**63), le=2**63 - 1)}
 
 
 @dataclass(frozen=True)
@@ -34,41 +34,41 @@ class Option:
     """One option of a member.
 
     Attributes:
-        written: the annotation as it stands in the file.
-        default: the value where a study gives none.
+        source: source text of the annotation.
+        default: value where a study gives none.
 
     Raises:
-        TypeError: the annotation is no type of an option, or has no valid range.
+        TypeError: an annotation that is no option type, or has an invalid range.
     """
 
-    written: str
+    source: str
     default: Any
 
     def __post_init__(self) -> None:
-        _type(_tree(self.written))
+        _resolve_type(_parse_cached(self.source))
 
     @property
     def annotation(self) -> str:
-        """The type without its ranges."""
-        return ast.unparse(_Bare().visit(_parse(self.written)))
+        """Source text of the type without ranges."""
+        return ast.unparse(_StripIntervals().visit(_parse(self.source)))
 
     @property
-    def words(self) -> str:
-        """What values are valid: "a finite number at least 0 and below 1"."""
-        return _words(_tree(self.written))
+    def valid_values(self) -> str:
+        """Description of the valid values: "a finite number at least 0 and below 1"."""
+        return _describe(_parse_cached(self.source))
 
     @property
     def range(self) -> str:
-        """The range of its numbers; empty where the option declares none."""
-        intervals = [_interval(node) for node in ast.walk(_tree(self.written)) if _is_ranged(node)]
+        """The declared range of its numbers as text; empty if there is none."""
+        intervals = [_interval(node) for node in ast.walk(_parse_cached(self.source)) if _is_ranged(node)]
         return str(intervals[0]) if intervals else ""
 
-    def read(self, value: Any) -> Any:
-        """The value, typed.
+    def validate(self, value: Any) -> Any:
+        """The value, converted to the option's type.
 
         Raises:
-            TypeError: the type is none that can be read.
-            ValueError: it is of another type or out of its range; says what would be valid.
+            TypeError: an option type that pydantic does not know.
+            ValueError: a value of another type or out of range. The message says what is valid.
         """
         from pydantic import (  # not needed to build a member, nor there on every machine
             PydanticUserError,
@@ -76,27 +76,27 @@ class Option:
         )
 
         try:
-            typed = _reader(self.written).validate_python(value)
+            typed = _type_adapter(self.source).validate_python(value)
         except PydanticUserError as error:
             raise TypeError(str(error).partition("\n")[0]) from None
         except ValidationError:
-            raise ValueError(f"must be {self.words}, but is {shown(value)}") from None
+            raise ValueError(f"must be {self.valid_values}, but is {short_repr(value)}") from None
         if fault := self.fault(typed):
             raise ValueError(fault)
         return typed
 
     def fault(self, value: Any) -> str | None:
-        """Why a value of the right type is out of the option's range; None if it is not."""
-        if found := _out_of_range(_tree(self.written), value):
+        """Why a value of the right type is out of the option's range, as a clause; None if it is within."""
+        if found := _out_of_range(_parse_cached(self.source), value):
             number, limits = found
-            among = "" if number is value else f", of which one is {shown(number)}"
-            limit = f", {limits}" if math.isfinite(number) and str(limits) not in self.words else ""
-            return f"must be {self.words}{limit}, but is {shown(value)}{among}"
+            among = "" if number is value else f", of which one is {short_repr(number)}"
+            limit = f", {limits}" if math.isfinite(number) and str(limits) not in self.valid_values else ""
+            return f"must be {self.valid_values}{limit}, but is {short_repr(value)}{among}"
         return None
 
 
-class _Bare(ast.NodeTransformer):
-    """Annotations without their ranges."""
+class _StripIntervals(ast.NodeTransformer):
+    """Removes the ranges from annotations."""
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         if _is_ranged(node):
@@ -108,19 +108,21 @@ def _parse(annotation: str) -> ast.expr:
     return ast.parse(annotation, mode="eval").body
 
 
-_tree = cache(_parse)  # never changed
+_parse_cached = cache(_parse)  # for trees that are not changed
 
 
 @cache
-def _reader(annotation: str) -> Any:
-    """What reads values of the type that an annotation means, ranges aside."""
+def _type_adapter(annotation: str) -> Any:
+    """pydantic's validator for the type of an annotation, without its ranges."""
     from pydantic import BeforeValidator, TypeAdapter
 
-    number = BeforeValidator(_no_truth_value)
-    return TypeAdapter(_type(_tree(annotation), int=Annotated[int, number], float=Annotated[float, number]))
+    number = BeforeValidator(_refuse_bool)
+    return TypeAdapter(
+        _resolve_type(_parse_cached(annotation), int=Annotated[int, number], float=Annotated[float, number])
+    )
 
 
-def _no_truth_value(value: Any) -> Any:
+def _refuse_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a truth value is no number")
     return value
@@ -137,7 +139,7 @@ def _interval(node: Any) -> Interval:
     """The range in `Annotated[type, Interval(...)]`.
 
     Raises:
-        TypeError: there is none, or it is none of numbers.
+        TypeError: no range, or a range of something other than numbers.
     """
     found = node.slice.elts[1]
     match found:
@@ -147,18 +149,19 @@ def _interval(node: Any) -> Interval:
                 if all(type(bound) in (int, float) and math.isfinite(bound) for bound in bounds.values()):
                     return Interval(**bounds)
             except (ValueError, TypeError) as error:
-                raise TypeError(f"{shown(ast.unparse(found))} is no range: {error}") from None
-    raise TypeError(f"{shown(ast.unparse(found))} is no range such as Interval(ge=0, lt=1)")
+                raise TypeError(f"{short_repr(ast.unparse(found))} is no range: {error}") from None
+    raise TypeError(f"{short_repr(ast.unparse(found))} is no range such as Interval(ge=0, lt=1)")
 
 
-def _type(node: ast.expr, **types: Any) -> Any:
-    """The type that an annotation means.
+def _resolve_type(node: ast.expr, **types: Any) -> Any:
+    """The Python type of an annotation.
 
     Args:
-        types: what to take for the types of some names.
+        node: syntax tree of the annotation.
+        types: types that replace those of the same names in TYPES.
 
     Raises:
-        TypeError: names the part that is no such type.
+        TypeError: a part that is no option type; the message names it.
     """
     types = TYPES | types
     match node:
@@ -171,33 +174,35 @@ def _type(node: ast.expr, **types: Any) -> Any:
                 return Literal[ast.literal_eval(part)]
         case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[ast.Name(id="int" | "float"), _])):
             _interval(node)
-            return _type(node.slice.elts[0], **types)
+            return _resolve_type(node.slice.elts[0], **types)
         case ast.Subscript(value=ast.Name(id="Annotated")):
-            raise TypeError(f"{shown(ast.unparse(node))} is no number with one range: Annotated[float, Interval(ge=0)]")
+            raise TypeError(
+                f"{short_repr(ast.unparse(node))} is no number with one range: Annotated[float, Interval(ge=0)]"
+            )
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=value)])) if (
             value is ...
         ):
-            return tuple[_type(part, **types), ...]
+            return tuple[_resolve_type(part, **types), ...]
         case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=ast.Tuple(elts=parts)):
-            return TYPES[name][tuple(_type(part, **types) for part in parts)]
+            return TYPES[name][tuple(_resolve_type(part, **types) for part in parts)]
         case ast.Subscript(value=ast.Name(id="list" | "tuple" | "dict" as name), slice=part):
-            return TYPES[name][_type(part, **types)]
+            return TYPES[name][_resolve_type(part, **types)]
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _type(left, **types) | _type(right, **types)
-    raise TypeError(f"{shown(ast.unparse(node))} is no type of an option")
+            return _resolve_type(left, **types) | _resolve_type(right, **types)
+    raise TypeError(f"{short_repr(ast.unparse(node))} is no type of an option")
 
 
-def _words(node: ast.expr, *, several: bool = False) -> str:
+def _describe(node: ast.expr, *, several: bool = False) -> str:
     match node:
-        case ast.Name(id=name) if name in WORDS:
-            return WORDS[name][several]
+        case ast.Name(id=name) if name in TYPE_NAMES:
+            return TYPE_NAMES[name][several]
         case ast.Constant(value=None):
             return "null"
         case ast.Subscript(value=ast.Name(id="Annotated")):
             limits = str(_interval(node))
             limits = f"of {limits}" if limits.startswith("at ") else limits
             each = ", each" if several else ""
-            return f"{_words(node.slice.elts[0], several=several)}{each} {limits}"
+            return f"{_describe(node.slice.elts[0], several=several)}{each} {limits}"
         case ast.Subscript(value=ast.Name(id="Literal"), slice=part):
             choices = [ast.unparse(each) for each in (part.elts if isinstance(part, ast.Tuple) else [part])]
             return " or ".join([", ".join(choices[:-1]), choices[-1]] if choices[1:] else choices)
@@ -206,9 +211,9 @@ def _words(node: ast.expr, *, several: bool = False) -> str:
             kinds = {ast.unparse(each) for each in parts} - {"..."}
             if len(kinds) == 1:
                 count = f"{len(parts)} " if node.value.id == "tuple" and ast.unparse(parts[-1]) != "..." else ""
-                return f"a list of {count}{_words(parts[0], several=True)}"
+                return f"a list of {count}{_describe(parts[0], several=True)}"
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return f"{_words(left)} or {_words(right)}"
+            return f"{_describe(left)} or {_describe(right)}"
     return ast.unparse(node)
 
 
@@ -218,9 +223,9 @@ def _out_of_range(node: ast.expr, value: Any) -> tuple[Any, Interval] | None:
         case ast.Name(id="int" | "float") | ast.Subscript(value=ast.Name(id="Annotated")) if not isinstance(
             value, int | float
         ):
-            return None  # of another type, which whoever reads it finds
+            return None  # of another type, which `validate` finds
         case ast.Name(id="int" | "float" as name):
-            return None if value in LARGEST[name] else (value, LARGEST[name])
+            return None if value in REPRESENTABLE[name] else (value, REPRESENTABLE[name])
         case ast.Subscript(value=ast.Name(id="Annotated")):
             if value not in _interval(node):
                 return value, _interval(node)
@@ -232,19 +237,19 @@ def _out_of_range(node: ast.expr, value: Any) -> tuple[Any, Interval] | None:
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[_, part])) if isinstance(value, dict):
             return next(filter(None, (_out_of_range(part, one) for one in value.values())), None)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            branches = [branch for branch in (left, right) if _is_of(branch, value)]
+            branches = [branch for branch in (left, right) if _matches_type(branch, value)]
             faults = [_out_of_range(branch, value) for branch in branches]
             return faults[0] if faults and all(faults) else None
     return None
 
 
-def _is_of(node: ast.expr, value: Any) -> bool:
-    """Whether a value may be meant by this branch of a union."""
+def _matches_type(node: ast.expr, value: Any) -> bool:
+    """Whether a value has the type of this branch of a union."""
     match node:
         case ast.Subscript(value=ast.Name(id="Annotated")):
-            return _is_of(node.slice.elts[0], value)
+            return _matches_type(node.slice.elts[0], value)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _is_of(left, value) or _is_of(right, value)
+            return _matches_type(left, value) or _matches_type(right, value)
         case ast.Constant(value=None):
             return value is None
         case ast.Name(id="int" | "float" as name):

@@ -1,7 +1,7 @@
-"""Named random streams, each a function of a run's seed, the stream's name and a counter - and of nothing else.
+"""Named random streams, determined by a run's seed, the stream's name and a counter.
 
-Streams keep no state: chunk 17 of the latent points of seed 3 can be drawn without drawing chunks 0 to 16. So a run
-draws the same numbers whatever its neighbours in the pack, and a resumed run needs no generator state.
+Streams are stateless: chunk 17 of the latent points of seed 3 is drawn without drawing chunks 0 to 16. So a run draws
+the same numbers in every pack, and a resumed run needs no state of a generator.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 
 
 def stream_seed(seed: int, name: str, counter: int = 0) -> int:
-    """A 63-bit seed for the stream `name` of the run with this seed, by SHA-256, so that no two streams are related."""
+    """The seed of a stream, an integer of 63 bits. SHA-256 keeps streams unrelated."""
     key = hashlib.sha256(f"ganbench/{seed}/{name}/{counter}".encode()).digest()
     return int.from_bytes(key[:8], "big") >> 1
 
 
 def stream(seed: int, name: str, counter: int = 0) -> np.random.Generator:
-    """A NumPy generator at the start of the stream."""
+    """A NumPy generator at the start of a stream."""
     return np.random.default_rng(stream_seed(seed, name, counter))

@@ -1,4 +1,4 @@
-"""What training records at every step, thinned to bins that keep the extremes."""
+"""What training records at every step, reduced to bins that keep the extremes."""
 
 from __future__ import annotations
 
@@ -8,36 +8,46 @@ import numpy as np
 
 from ganbench.core.tree import Tree
 
-# Of each player of a game, at every training step, for every run.
-OF_PLAYER = {
+# Series of every player of a game, by the ending of their names.
+PLAYER_SERIES = {
     "loss": "{player}'s loss",
     "gradient_norm": "Euclidean norm of the {player}'s gradient",
     "parameter_norm": "Euclidean norm of the {player}'s parameters",
 }
-# And what the losses of some games see on the way.
-OF_GAME = {
+# Series of what the losses of GANs also return.
+AUX_SERIES = {
     "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
     "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
 }
 
 
-def series(players: Iterable[str], seen: Iterable[str]) -> tuple[str, ...]:
-    """Names of all that is recorded of a game with these players whose losses see this."""
-    losses, *norms = ([f"{player}_{what}" for player in players] for what in OF_PLAYER)
-    return (*losses, *seen, *(name for both in norms for name in both))
+def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
+    """Names of all series that are recorded of a game.
+
+    Args:
+        players: names of its players.
+        aux: names of what its losses return besides their values.
+    """
+    losses, *norms = ([f"{player}_{what}" for player in players] for what in PLAYER_SERIES)
+    return (*losses, *aux, *(name for both in norms for name in both))
 
 
-# Of a GAN.
-SERIES = {
-    name: OF_GAME.get(name) or OF_PLAYER[name.split("_", 1)[1]].format(player=name.split("_")[0])
-    for name in series(("discriminator", "generator"), OF_GAME)
+# All series of a GAN, with their meanings.
+GAN_SERIES = {
+    name: AUX_SERIES.get(name) or PLAYER_SERIES[name.split("_", 1)[1]].format(player=name.split("_")[0])
+    for name in series_names(("discriminator", "generator"), AUX_SERIES)
 }
 
 
 class Recorder:
     """Minimum, mean and maximum of every series of one run in bins of steps.
 
-    NaN and infinity are values like any other: a bin that saw one shows it.
+    NaN and infinity are values like any other: they are kept in the statistics of their bin.
+
+    Args:
+        steps: number of training steps.
+        bins: number of bins, at most one per step.
+        series: names of the series.
     """
 
     def __init__(self, steps: int, bins: int, series: tuple[str, ...]) -> None:
@@ -52,7 +62,11 @@ class Recorder:
         self.steps_done = 0
 
     def add(self, values: np.ndarray) -> None:
-        """Append the values of the next steps, shape (steps, series)."""
+        """Append the values of the next steps.
+
+        Args:
+            values: shape (steps, series).
+        """
         steps = np.arange(self.steps_done + 1, self.steps_done + 1 + len(values))
         bins = np.searchsorted(self._last, steps)
         for b in np.unique(bins):
@@ -60,12 +74,12 @@ class Recorder:
             self._min[b] = np.minimum(self._min[b], here.min(axis=0))
             self._max[b] = np.maximum(self._max[b], here.max(axis=0))
             with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what its mean is
-                # One after the other, wherever the values given were cut: another order rounds otherwise.
+                # Step by step, however the steps were divided into calls: another order rounds otherwise.
                 self._sum[b] = np.add.reduce([self._sum[b], *here], axis=0)
         self.steps_done += len(values)
 
     def curves(self) -> Tree:
-        """The bins that saw a step: their first and last recorded step, and (bins, series) of min, mean and max."""
+        """The bins with at least one step: their first and last step (bins,), and min, mean and max (bins, series)."""
         seen = self._first <= self.steps_done
         first, last = self._first[seen], np.minimum(self._last[seen], self.steps_done)
         mean = self._sum[seen] / (last - first + 1)[:, None]
@@ -73,11 +87,11 @@ class Recorder:
         return {"series": list(self.series), "first_step": first, "last_step": last, **bounds}
 
     def state(self) -> Tree:
-        """Everything needed to go on after an interruption; what is added later does not change it."""
+        """The state from which `restore` continues. It is a copy: later steps do not change it."""
         arrays = {"min": self._min.copy(), "sum": self._sum.copy(), "max": self._max.copy()}
         return {**arrays, "steps_done": self.steps_done}
 
     def restore(self, state: Tree) -> None:
-        """Go on where `state` was taken."""
+        """Continue from a state that `state` returned."""
         self._min, self._sum, self._max = (state[name].copy() for name in ("min", "sum", "max"))
         self.steps_done = state["steps_done"]

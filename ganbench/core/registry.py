@@ -21,8 +21,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.escaping import short_repr
 from ganbench.core.options import TYPES, Option
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -95,9 +95,9 @@ class Member:
         values = {}
         for name, option in self.options.items():
             try:
-                values[name] = option.read(given.get(name, option.default))
+                values[name] = option.validate(given.get(name, option.default))
             except TypeError as error:
-                raise _mistyped(self.family.key, self.path, name, option.written, error) from None
+                raise _mistyped(self.family.key, self.path, name, option.source, error) from None
             except ValueError as error:
                 raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
         return values
@@ -135,7 +135,7 @@ def find(key: str, name: str) -> Member:
         with suppress(OSError):  # of a name that no file can have
             if path.is_file():
                 return read(key, path.resolve())
-        raise GanbenchError(f"{key} {shown(name)}: there is no such file (looked in {Path.cwd()}).")
+        raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
     known = members(key)
     if name not in known:
         raise GanbenchError(unknown(key, name, known) + " A file of your own is named by its path, ending in '.py'.")
@@ -227,8 +227,8 @@ def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, 
 
 def _mistyped(key: str, path: Path, option: str, annotation: str, why: TypeError) -> GanbenchError:
     return GanbenchError(
-        f"{key} file {path}: option {option!r} is annotated {shown(annotation)}, and {why}; an option's type is made "
-        f"of {', '.join(TYPES)}, Literal, | and Annotated[..., Interval(...)]."
+        f"{key} file {path}: option {option!r} is annotated {short_repr(annotation)}, and {why}; an option's type is "
+        f"made of {', '.join(TYPES)}, Literal, | and Annotated[..., Interval(...)]."
     )
 
 

@@ -1,4 +1,4 @@
-"""The one shape of everything that is kept: nested dicts of arrays, numbers and strings."""
+"""The type of everything that is stored: nested dicts of arrays, numbers and strings."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.recorder import Recorder, series
+from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, Watch
@@ -101,7 +101,7 @@ def train(
     # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
-    names = series(game.players, game.series)
+    names = series_names(game.players, game.series)
     runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0

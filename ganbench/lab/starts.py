@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.text import plural
+from ganbench.core.formatting import plural
 from ganbench.games import Game, Match, Players
 from ganbench.lab.building import real_array
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
-from ganbench.core.text import plural
+from ganbench.core.formatting import plural
 from ganbench.lab.equilibria import FixedPoint
 from ganbench.lab.trajectory import Trajectory
 
@@ -96,7 +96,7 @@ def write(table: pd.DataFrame, path: Path) -> None:
         GanbenchError: it cannot be written.
     """
     try:
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             if path.suffix == ".csv":
                 table.to_csv(partial, index=False, na_rep="nan")
             else:

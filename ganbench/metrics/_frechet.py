@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ganbench.core.fixed_order import eigh, matmul
+from ganbench.core.deterministic_linalg import eigh, matmul
 
 
 @dataclass(frozen=True)

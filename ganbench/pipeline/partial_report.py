@@ -17,8 +17,8 @@ from ganbench.analysis import collected
 from ganbench.analysis.collected import Missing
 from ganbench.analysis.columns import MISSING
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import exclusive
-from ganbench.core.text import shortened
+from ganbench.core.formatting import truncate
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution.job_context import Site, Work
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.jobs import Job, looks
@@ -84,7 +84,7 @@ def write(plan: Plan) -> Path:
             f"{plan.folder} holds no run yet whose outcome is known, so there is nothing to report. Jobs: {counts}. "
             "Wait for the first pack to be trained and scored; `ganbench status` tells how far it is."
         )
-    with exclusive(plan.folder / f".{FOLDER}.lock", f"the partial report {target}"), _replacing(target):
+    with hold_lock(plan.folder / f".{FOLDER}.lock", f"the partial report {target}"), _replacing(target):
         work, tables_folder = Work(Site(device="cpu")), part.collect.path.parent
         collect.gather(part, tables_folder, work)
         _missing(plan, part, now, standings).write(tables_folder)
@@ -111,7 +111,7 @@ def _missing(plan: Plan, part: Part, now: Status, standings: dict[tuple[str, str
         looks={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
         stages={stage: {state: count[state] for state in STATES} for stage, count in now.counts().items()},
         ended=tuple(
-            collected.Job(each.job.stage, each.job.name, each.state, shortened(each.cause), str(each.log or ""))
+            collected.Job(each.job.stage, each.job.name, each.state, truncate(each.cause), str(each.log or ""))
             for each in now.of(FAILED, SILENT, STOPPED)
         ),
         at=now.at,
@@ -126,7 +126,7 @@ def _lacking(standings: list[Standing]) -> Standing:
 
 def _why(standing: Standing) -> str:
     words = f"{standing.job.stage} {standing.state}"
-    return f"{words}: {shortened(standing.cause)}" if standing.cause else words
+    return f"{words}: {truncate(standing.cause)}" if standing.cause else words
 
 
 def _beside(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import checksums, registry
-from ganbench.core.dataset_specs import data_set
+from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, engine_digest, file_digest, sources_digest
 from ganbench.pipeline.jobs import Job, fitting, placeless
@@ -31,7 +31,7 @@ from ganbench.study.value_types import Choice
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
-    *("metrics.json", "instruments.json", "samples.h5", "arrays.h5", checksums.NAME),
+    *("metrics.json", "instruments.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
@@ -109,7 +109,7 @@ class Plan:
         for name, choice in self._datasets.items():
             slice = {
                 "dataset": _named(choice),
-                "files": [file_digest(Path(path)) for path in data_set(choice).files],
+                "files": [file_digest(Path(path)) for path in describe_dataset(choice).files],
                 "sources": sources_digest(choice.member.path),
             }
             jobs[name] = self._job("prepare", name, slice)
@@ -120,7 +120,7 @@ class Plan:
         """By data set: the judge that tells its modes apart."""
         jobs = {}
         for name, choice in self._datasets.items():
-            judge = registry.find("judge", data_set(choice).judge)
+            judge = registry.find("judge", describe_dataset(choice).judge)
             slice = {
                 "judge": {"name": judge.name, "options": judge.complete({})},
                 "sources": sources_digest(judge.path),

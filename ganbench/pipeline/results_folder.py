@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 
 from ganbench import __version__
-from ganbench.core import checksums, store, strict_json
-from ganbench.core.atomic_files import replacing
+from ganbench.core import checksums, result_files, strict_json
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -38,9 +38,11 @@ def make(plan: Plan) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         if not mark.exists():
-            with replacing(mark) as new:
+            with atomic_write(mark) as new:
                 new.write_text(
-                    strict_json.dumps({"format": store.FORMAT, "version": __version__, "study": plan.study.study})
+                    strict_json.dumps(
+                        {"format": result_files.FORMAT, "version": __version__, "study": plan.study.study}
+                    )
                 )
         probe = place / ".writable"
         probe.touch()
@@ -57,14 +59,14 @@ def sound(plan: Plan) -> None:
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
-        found = json.loads(mark.read_text()) if mark.exists() else {"format": store.FORMAT}
+        found = json.loads(mark.read_text()) if mark.exists() else {"format": result_files.FORMAT}
     except ValueError:
         raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
-    if not isinstance(found, dict) or found.get("format") != store.FORMAT:
+    if not isinstance(found, dict) or found.get("format") != result_files.FORMAT:
         found = found if isinstance(found, dict) else {}
         raise GanbenchError(
             f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
-            f"{__version__}, format {store.FORMAT}. Use that version, or name another 'results' folder."
+            f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
     faults = [fault for stage in STAGES for job in plan.jobs(stage).values() for fault in _faults(plan, job)]
     if faults:
@@ -77,18 +79,18 @@ def _faults(plan: Plan, job: Job) -> Iterator[str]:
     if job.path.suffix == ".h5":
         if job.path.exists():
             try:
-                with store.reading(job.path, job.stage):
+                with result_files.open_file(job.path, job.stage):
                     pass
             except GanbenchError as error:
                 yield str(error)
         return
-    listed = next(path for path in job.outputs if path.name == checksums.NAME or path.parent.name == STAMPS)
-    base = listed.parent if listed.name == checksums.NAME else plan.folder
+    listed = next(path for path in job.outputs if path.name == checksums.FILE_NAME or path.parent.name == STAMPS)
+    base = listed.parent if listed.name == checksums.FILE_NAME else plan.folder
     if listed.exists():
-        yield from checksums.faults(listed, base, [path for path in job.outputs if path != listed])
+        yield from checksums.find_damaged(listed, base, [path for path in job.outputs if path != listed])
 
 
-def room(plan: Plan, needed: int) -> None:
+def check_disk_space(plan: Plan, needed: int) -> None:
     """Refuse to start what cannot fit.
 
     Raises:

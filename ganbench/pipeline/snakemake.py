@@ -14,8 +14,8 @@ from typing import Any
 
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import holder, try_lock
-from ganbench.core.text import shortened
+from ganbench.core.formatting import truncate
+from ganbench.core.locks import describe_holder, try_lock
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution.processor import THREADS
 from ganbench.pipeline.jobs import Job
@@ -37,7 +37,7 @@ class Shortened(logging.Filter):
             return False
         for name in ("reason", "shellcmd"):
             if isinstance(text := getattr(record, name, None), str):
-                setattr(record, name, shortened(text))
+                setattr(record, name, truncate(text))
         for name in ("input", "output"):
             files = getattr(record, name, None)
             if isinstance(files, list) and len(files) > LISTED_FILES:
@@ -108,7 +108,7 @@ def start(plan: Plan, *, here: bool, at_once: int | None = None) -> None:
         path = plan.folder / results_folder.LOCK
         lock = try_lock(path)
         if lock is None:
-            raise GanbenchError(f"the results folder {plan.folder} is in use by {holder(path)}.")
+            raise GanbenchError(f"the results folder {plan.folder} is in use by {describe_holder(path)}.")
         atexit.register(lock.release)
         stages = (
             "train",

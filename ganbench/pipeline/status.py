@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganbench.core.display import visible
-from ganbench.core.locks import held
+from ganbench.core.escaping import escape_control
+from ganbench.core.locks import current_holder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Entry
 from ganbench.pipeline.jobs import Job
@@ -111,7 +111,7 @@ def look(plan: Plan) -> Status:
     there = listing()
     standings = tuple(_standing(plan, job, there) for stage in STAGES for job in plan.jobs(stage).values())
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Status(plan.study.study, plan.folder, at, held(plan.folder / LOCK), standings)
+    return Status(plan.study.study, plan.folder, at, current_holder(plan.folder / LOCK), standings)
 
 
 def listing() -> Callable[[Path], bool]:
@@ -158,4 +158,4 @@ def _plain_entry(entry: Entry) -> Entry:
 
 def plain(text: str) -> str:
     """The text in one line, with nothing in it that a terminal would obey."""
-    return " ".join(visible(text).split())
+    return " ".join(escape_control(text).split())

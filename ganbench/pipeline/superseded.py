@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.result_cache import DIGEST
@@ -89,4 +89,4 @@ def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
         for job in waiting
         for member in (looks(job.slice) if stage == "diagnose" else job.slice.get("members", ()))
     }
-    return set(store.runs_in(folder, stage, wanted).values())
+    return set(result_files.find_runs(folder, stage, wanted).values())

@@ -18,8 +18,8 @@ from ganbench.analysis.methods import measured, methods
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import claims_shown
-from ganbench.core.atomic_files import replacing
-from ganbench.core.text import between, number, percent
+from ganbench.core.atomic_files import atomic_write
+from ganbench.core.formatting import format_number, format_percent, format_range
 from ganbench.report.figures import CAPTIONS
 from ganbench.report.laboratory import experiments
 from ganbench.report.making import config, facts, listed, references, stage_times
@@ -97,7 +97,7 @@ def render(
         spent=stage_times(stages),
         runs=listed(collected.runs),
     )
-    with replacing(out) as new:
+    with atomic_write(out) as new:
         new.write_text(page, encoding="utf-8")
 
 
@@ -145,12 +145,12 @@ def _method(
 
 def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
     counts = [None if pd.isna(row[f"outcome_{name}"]) else int(row[f"outcome_{name}"]) for name in OUTCOMES]
-    bounds = f"{percent(row['failure_low'])} to {percent(row['failure_high'])}"
+    bounds = f"{format_percent(row['failure_low'])} to {format_percent(row['failure_high'])}"
     return {
         "setting": _setting(row, rows),
         "runs": int(row["runs"]),
         "counts": counts,
-        "rate": percent(row["failure_rate"]),
+        "rate": format_percent(row["failure_rate"]),
         "bounds": bounds,
     }
 
@@ -167,8 +167,8 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
     for index, row in rows.iterrows():
         cells = [
             {
-                "median": number(row[f"{metric}_median"]),
-                "range": between(row[f"{metric}_min"], row[f"{metric}_max"])
+                "median": format_number(row[f"{metric}_median"]),
+                "range": format_range(row[f"{metric}_min"], row[f"{metric}_max"])
                 if row[f"{metric}_values"] > 1 or (row[f"{metric}_values"] and np.isnan(row[f"{metric}_median"]))
                 else "",
                 "missing": ""
@@ -188,7 +188,7 @@ def _varying(rows: pd.DataFrame) -> list[str]:
 
 
 def _setting(row: pd.Series, rows: pd.DataFrame) -> list[str]:
-    return [number(row[axis]) for axis in _varying(rows)]
+    return [format_number(row[axis]) for axis in _varying(rows)]
 
 
 def _hint(info: MetricInfo) -> str:
@@ -196,6 +196,6 @@ def _hint(info: MetricInfo) -> str:
 
 
 def _range(info: MetricInfo) -> str:
-    low = "" if info.lower is None else f"from {number(info.lower)}"
-    high = "" if info.upper is None else f"to {number(info.upper)}"
+    low = "" if info.lower is None else f"from {format_number(info.lower)}"
+    high = "" if info.upper is None else f"to {format_number(info.upper)}"
     return ", ".join(part for part in (_hint(info), f"{low} {high}".strip()) if part)

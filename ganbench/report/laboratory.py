@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.core import registry
-from ganbench.core.text import between, number, plural
+from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.report.figures.looks import readings
 from ganbench.report.naming import method_words
 from ganbench.report.tables import describe
@@ -40,7 +40,9 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
         "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
         "of": _selected(given.get("of")),
         "meanings": [(info.title, describe(info)) for info in infos.values()],
-        "alone": [(info.title, number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()]
+        "alone": [
+            (info.title, format_number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()
+        ]
         if "" in table.index
         else [],
         **_rows(collected.runs[collected.runs["run"].isin(ours)], table, infos),
@@ -58,7 +60,7 @@ def _option(value: object) -> str:
         return str(value) or "unset"
     if isinstance(value, Sequence):
         return f"({', '.join(map(_option, value))})" if value else "none"
-    return number(value) if isinstance(value, int | float) else str(value)
+    return format_number(value) if isinstance(value, int | float) else str(value)
 
 
 def _selected(of: object) -> str:
@@ -83,7 +85,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     rows = []
     for _, mine in kept:
         first = mine.iloc[0]
-        name = [words[first["method"]], *(number(first[axis]) for axis in several)]
+        name = [words[first["method"]], *(format_number(first[axis]) for axis in several)]
         rows.append({"name": name, "runs": len(mine), "cells": _cells(table.loc[mine["run"]], infos)})
     what = plural(len(groups), "setting" if keys == SETTING else "method")
     return {
@@ -106,10 +108,10 @@ def _cells(values: pd.DataFrame, infos: dict[str, MetricInfo]) -> list[dict[str,
             continue
         # The middle value of an even number of runs: the mean of two infinities of unlike signs is not a number.
         median = float(np.sort(known)[len(known) // 2]) if np.isinf(known).any() else float(np.median(known))
-        span = between(known.min(), known.max(), DIGITS)
+        span = format_range(known.min(), known.max(), DIGITS)
         cells.append(
             {
-                "median": number(median, DIGITS),
+                "median": format_number(median, DIGITS),
                 "range": span if " to " in span else "",
                 "missing": f"{len(known)} of {len(values)} runs" if len(known) < len(values) else "",
             }

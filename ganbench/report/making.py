@@ -12,7 +12,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
 from ganbench.analysis.stage_time import StageTime
 from ganbench.core import strict_json
-from ganbench.core.text import duration, number, plural
+from ganbench.core.formatting import format_duration, format_number, plural
 
 # Beyond this many runs the page would be heavy with digests that the tables hold as well.
 LISTED_RUNS = 1000
@@ -39,7 +39,7 @@ def references(collected: Collected) -> list[dict[str, str]]:
             "quantity": collected.metrics[row["quantity"]].title
             if row["quantity"] in collected.metrics
             else str(row["quantity"]).replace("_", " "),
-            "value": number(row["value"]),
+            "value": format_number(row["value"]),
             "how": row["how"],
         }
         for _, row in collected.references.iterrows()
@@ -58,12 +58,15 @@ def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         return [("Runs", "none")]
     seconds = runs["train_seconds"].dropna()
     found = [
-        ("Runs", f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused"),
+        (
+            "Runs",
+            f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused",
+        ),
     ]
     if len(seconds):
-        found.append(("Total training time", f"{duration(seconds.sum())} (each run's share of its pack's time)"))
-        spread = f"{duration(seconds.median())} ({duration(seconds.min())} to {duration(seconds.max())})"
-        found.append(("Training time of a run", f"median {spread}"))
+        found.append(("Total training time", f"{format_duration(seconds.sum())} (each run's share of its pack's time)"))
+        median, least, most = map(format_duration, (seconds.median(), seconds.min(), seconds.max()))
+        found.append(("Training time of a run", f"median {median} ({least} to {most})"))
     times = runs["trained_at"].dropna().astype(str)
     if len(times):
         found.append(("Trained", times.min() if times.nunique() == 1 else f"{times.min()} to {times.max()}"))
@@ -99,9 +102,9 @@ def listed(runs: pd.DataFrame) -> dict:
         [
             *(_cell(run[axis]) for axis in axes),
             run["outcome"],
-            number(run["outcome_step"]),
+            format_number(run["outcome_step"]),
             run["outcome_why"],
-            duration(run["train_seconds"]),
+            format_duration(run["train_seconds"]),
             run["digest"],
         ]
         for _, run in runs.head(LISTED_RUNS).iterrows()
@@ -112,4 +115,4 @@ def listed(runs: pd.DataFrame) -> dict:
 def _cell(value: object) -> str:
     if isinstance(value, str):
         return value
-    return "–" if value is None else number(value)
+    return "–" if value is None else format_number(value)

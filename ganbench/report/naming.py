@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ganbench.analysis.columns import AXES
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
@@ -63,7 +63,7 @@ def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
     words = []
     for axis, text in (("n_train", "{} examples"), ("learning_rate", "rate {}"), ("seed", "seed {}")):
         if among[axis].nunique() > 1 and pd.notna(run[axis]):
-            words.append(text.format(number(run[axis])))
+            words.append(text.format(format_number(run[axis])))
     return ", ".join(words)
 
 
@@ -111,4 +111,4 @@ def _value(text: str) -> str:
         return text[1:-1].replace("_", " ")
     if text.isidentifier():
         return text.replace("_", " ")
-    return re.sub(r"(?<![\w.])-?\d+\.?\d*(?:e-?\d+)?(?![\w.])", lambda match: number(float(match[0])), text)
+    return re.sub(r"(?<![\w.])-?\d+\.?\d*(?:e-?\d+)?(?![\w.])", lambda match: format_number(float(match[0])), text)

@@ -6,7 +6,7 @@ from collections import Counter
 
 from ganbench.analysis.collected import Collected, Missing
 from ganbench.analysis.methods import methods
-from ganbench.core.text import listing, plural
+from ganbench.core.formatting import join_words, plural
 from ganbench.report.making import LISTED_RUNS
 
 
@@ -39,7 +39,7 @@ def _lack(missing: Missing) -> str:
     packs = Counter(missing.runs.drop_duplicates("pack")["state"])
     parts = [f"{count:,} {state}" for state, count in packs.most_common()]
     many = f"{plural(len(missing.runs), 'run')} in {plural(packs.total(), 'pack')}"
-    return f"Missing: {many} ({listing(parts)})."
+    return f"Missing: {many} ({join_words(parts)})."
 
 
 def _methods(collected: Collected) -> list[tuple[str, int, int, str]]:

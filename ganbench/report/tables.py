@@ -12,7 +12,7 @@ from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES,
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.claims import decisions as verdicts
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.report.outputs import TABLE_NOTES
 from ganbench.study.claims import Claim
 
@@ -93,11 +93,11 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
     for name, table in tables.items():
         _check(name, table, notes[name])
         ordered = table[list(notes[name])]
-        with replacing(folder / f"{name}.csv") as new:
+        with atomic_write(folder / f"{name}.csv") as new:
             ordered.to_csv(new, index=False, lineterminator="\n")
-        with replacing(folder / f"{name}.parquet") as new:
+        with atomic_write(folder / f"{name}.parquet") as new:
             ordered.to_parquet(new, index=False)
-    with replacing(folder / TABLE_NOTES) as new:
+    with atomic_write(folder / TABLE_NOTES) as new:
         new.write_text(_page(notes, collected.instruments), encoding="utf-8")
 
 

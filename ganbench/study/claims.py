@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, ASelector, Selector, plain
@@ -27,7 +27,7 @@ def _formula(value: Any) -> Expression:
         return value
     finite = isinstance(value, str) or (isinstance(value, int | float) and abs(value) < inf)
     if isinstance(value, bool) or not finite:
-        raise ValueError(f"must be a finite number or an expression, but is {shown(value)}")
+        raise ValueError(f"must be a finite number or an expression, but is {short_repr(value)}")
     try:
         formula = Expression(value if isinstance(value, str) else repr(value))
     except GanbenchError as error:

@@ -10,7 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from ganbench.core.dataset_specs import data_set
+from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
 from ganbench.core.source_digests import digest
@@ -206,7 +206,7 @@ def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int
     if block.n_train is None:
         return [None]
     dataset = next(choice for choice in choices if choice.family == "dataset")
-    available = data_set(dataset).train
+    available = describe_dataset(dataset).train
     sizes = [available if n == "all" else n for n in block.n_train]
     if len(set(sizes)) < len(sizes):  # numbers that are written twice have been refused
         raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")

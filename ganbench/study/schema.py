@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError
+from ganbench.core.escaping import short_repr
 from ganbench.study.blocks import Block, Train
 from ganbench.study.claims import NUMBERS, VIEWS, Claim, unique_ids
 from ganbench.study.expressions import CONSTANTS
@@ -161,7 +161,7 @@ def _public(uri: str) -> str:
     if "@" in urlsplit(uri).netloc:
         raise ValueError(
             "must be without a password, which the report and lists of processes would show; set "
-            f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; but is {shown(uri)}"
+            f"MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; but is {short_repr(uri)}"
         )
     return uri
 

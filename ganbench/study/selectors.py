@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from ganbench.core.display import shown
 from ganbench.core.errors import unknown
+from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 
 NUMERIC = ("n_train", "learning_rate", "seed")
@@ -95,7 +95,7 @@ def _selector(value: Any) -> Selector:
     if value == "study":
         return Selector(study=True)
     if not isinstance(value, dict):
-        raise ValueError(f"must be a mapping of axes to values, or 'study', but is {shown(value)}")
+        raise ValueError(f"must be a mapping of axes to values, or 'study', but is {short_repr(value)}")
     axes = []
     for axis, given in value.items():
         if axis not in AXES:
@@ -105,7 +105,7 @@ def _selector(value: Any) -> Selector:
             raise ValueError(f"{axis} has no values; leave the axis out to select all")
         read = tuple(_axis_value(axis, one) for one in values)
         if len(set(read)) < len(read):
-            raise ValueError(f"{axis} has a value more than once: {shown(values)}")
+            raise ValueError(f"{axis} has a value more than once: {short_repr(values)}")
         axes.append((axis, read))
     return _ordered(axes)
 
@@ -113,7 +113,7 @@ def _selector(value: Any) -> Selector:
 def _axis_value(axis: str, value: Any) -> str | float:
     if axis not in NUMERIC:
         if not isinstance(value, str):
-            raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {shown(value)}")
+            raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {short_repr(value)}")
         return value
     try:
         if isinstance(value, bool):
@@ -122,7 +122,7 @@ def _axis_value(axis: str, value: Any) -> str | float:
         if not math.isfinite(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{axis} must be a finite number, but is {shown(value)}") from None
+        raise ValueError(f"{axis} must be a finite number, but is {short_repr(value)}") from None
     return int(number) if number.is_integer() else number
 
 

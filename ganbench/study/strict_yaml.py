@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from ganbench.core.display import LARGEST_NUMBER, UNSEEN, shown, visible
 from ganbench.core.errors import GanbenchError
+from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
 LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
 MOST_VALUES = 20_000  # that people write in a study, keys among them
@@ -73,13 +73,13 @@ def sentences(error: ValidationError, prefix: str = "") -> Iterator[str]:
             message, received = fault["msg"].removeprefix("Value error, "), ""
         else:
             message = _WORDS.get(fault["type"], "{}").format(fault["msg"], **_limits(fault.get("ctx", {})))
-            received = f" (received {shown(fault['input'])})"
+            received = f" (received {short_repr(fault['input'])})"
         told.setdefault((key or "the file", received), []).append(message)
     for (key, received), messages in told.items():  # a value that is none of several kinds has a fault for each
         message = ", or ".join(messages)
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]} ..."
-        yield visible(f"{key}: {message}{received}")
+        yield escape_control(f"{key}: {message}{received}")
 
 
 def _limits(known: dict[str, Any]) -> dict[str, str]:
@@ -107,16 +107,17 @@ def fault_of(data: Any) -> str | None:
             return f"it nests lists and mappings more than {DEEPEST} levels deep"
         if isinstance(value, dict):
             waiting += [(key, name, depth + 1) for name in value]
-            waiting += [(f"{key}.{shown(name).strip(QUOTES)}", each, depth + 1) for name, each in value.items()]
+            waiting += [(f"{key}.{short_repr(name).strip(QUOTES)}", each, depth + 1) for name, each in value.items()]
         elif isinstance(value, list | tuple):
             waiting += [(f"{key}[{place}]", each, depth + 1) for place, each in enumerate(value)]
         elif isinstance(value, str):
-            if unseen := UNSEEN.search(value):
-                return f"{where} holds the control character U+{ord(unseen.group()):04X} in {shown(value)}; take it out"
-        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-            return f"{where} holds {shown(value)}; the largest is 2**63"
+            if unseen := CONTROL_CHARACTERS.search(value):
+                code = f"U+{ord(unseen.group()):04X}"
+                return f"{where} holds the control character {code} in {short_repr(value)}; take it out"
+        elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+            return f"{where} holds {short_repr(value)}; the largest is 2**63"
         elif not (value is None or isinstance(value, int | float | date)):
-            return f"{where} holds {shown(value)}, which is no text, number, list or mapping"
+            return f"{where} holds {short_repr(value)}, which is no text, number, list or mapping"
     return None
 
 
@@ -135,7 +136,7 @@ def read(path: Path) -> Any:
     except OSError as error:
         raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GanbenchError(f"{path} is not valid YAML: {visible(str(error))}.") from None
+        raise GanbenchError(f"{path} is not valid YAML: {escape_control(str(error))}.") from None
     if fault := fault_of(data):
         raise GanbenchError(f"{path}: {fault}.")
     if isinstance(data, dict) and TEMPLATE in data:
@@ -168,18 +169,18 @@ class Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         plain = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
         if plain and len(node.value) > LONGEST_NUMBER:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {shown(node.value)} is too long for a number")
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {short_repr(node.value)} is too long for a number")
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {shown(node.value)}: {error}") from None
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {short_repr(node.value)}: {error}") from None
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
         line, seen = f"line {node.start_mark.line + 1}", set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
             if not isinstance(name, str):
-                raise yaml.YAMLError(f"{line}: a key must be a word, but is {shown(name)}")
+                raise yaml.YAMLError(f"{line}: a key must be a word, but is {short_repr(name)}")
             if name in seen:
                 raise yaml.YAMLError(f"{line}: key {name!r} stands twice in one mapping")
             seen.add(name)

@@ -23,8 +23,8 @@ from pydantic import (
 )
 
 from ganbench.core import registry
-from ganbench.core.display import shown
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.escaping import short_repr
 
 LARGEST_GRID = 1_000_000
 LARGEST_COUNT = 1_000_000_000
@@ -35,7 +35,7 @@ def spelled(pattern: str, words: str) -> Any:
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(f"must be {words}, but is {shown(text)}")
+            raise ValueError(f"must be {words}, but is {short_repr(text)}")
         return text
 
     return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": f"^{pattern}$"})]
@@ -80,7 +80,7 @@ class Section(BaseModel):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if not isinstance(data, dict):
-            raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {shown(data)}")
+            raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {short_repr(data)}")
         for key in data:
             if key not in cls.model_fields:
                 raise ValueError(unknown("key", key, cls.model_fields))
@@ -125,7 +125,7 @@ def _choice(value: Any, info: ValidationInfo) -> Any:
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise ValueError(
-            f"must be the name of a {family}, or a mapping with a 'name' and options, but is {shown(value)}"
+            f"must be the name of a {family}, or a mapping with a 'name' and options, but is {short_repr(value)}"
         )
     try:
         member = registry.find(family, name)
@@ -155,11 +155,11 @@ def _seeds(value: Any) -> Any:
     """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
-            raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {shown(value)}")
+            raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {short_repr(value)}")
         first, count = value.get("first", 0), value["count"]
         if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a truth value is an int
             raise ValueError(
-                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {shown(value)}"
+                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {short_repr(value)}"
             )
         return list(range(first, first + count))
     return as_list(value)

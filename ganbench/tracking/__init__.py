@@ -1,1 +1,1 @@
-"""The MLflow view of a study's results: what a run shows, the store that shows it, and pictures of samples."""
+"""The MLflow view of a study: records of runs, the store, pictures of samples, and streaming from training."""

@@ -1,4 +1,4 @@
-"""Where the MLflow view goes: an SQLite file that can be written, or a server's address."""
+"""The address of an MLflow store: a writable SQLite file, or an HTTP server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from urllib.parse import urlsplit
 from ganbench.core.errors import GanbenchError
 
 
-def database_of(uri: str) -> Path | None:
-    """The file of an SQLite store that can be written, or None for a server's address."""
-    shown = f"track.uri {public(uri)!r}"
+def sqlite_path(uri: str) -> Path | None:
+    """The file of an SQLite store.
+
+    Args:
+        uri: `sqlite:///path/to/file.db`, or the http(s) address of a server.
+
+    Returns:
+        The file, which can be written; None for a server.
+
+    Raises:
+        GanbenchError: an address of another kind, a missing or read-only folder, or a file that is no SQLite database.
+    """
+    shown = f"track.uri {redact_credentials(uri)!r}"
     if urlsplit(uri).scheme in ("http", "https") and urlsplit(uri).hostname:
         return None
     name = uri.removeprefix("sqlite:///").partition("?")[0]
@@ -25,32 +35,32 @@ def database_of(uri: str) -> Path | None:
     if not os.access(path.parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
         raise GanbenchError(f"{shown} cannot be written: give yourself the rights to {path.parent} and the file in it.")
     # SQLAlchemy would try again for minutes to open what is not a database.
-    if path.is_dir() or (path.exists() and _start(path) not in (b"", b"SQLite format 3\0")):
+    if path.is_dir() or (path.exists() and _first_bytes(path) not in (b"", b"SQLite format 3\0")):
         raise GanbenchError(f"{shown}: {path} exists and is not an SQLite database. Name another file.")
     return path
 
 
-def trackable(uri: str, to_be_made: Path) -> None:
-    """Refuse an address that nothing could be written to.
+def check_tracking_uri(uri: str, to_be_made: Path) -> None:
+    """Refuse an address to which nothing can be written.
 
     Args:
-        uri: of the study.
-        to_be_made: a folder that exists by then, with those above it.
+        uri: address that the study gives.
+        to_be_made: folder that the study will create, with its parents.
 
     Raises:
-        GanbenchError: its folder is missing or cannot be written, or its file is none of SQLite.
+        GanbenchError: an address that `sqlite_path` refuses.
     """
     name = Path(uri.removeprefix("sqlite:///").partition("?")[0])
     if name.parent.exists() or name.parent.absolute() not in (to_be_made.absolute(), *to_be_made.absolute().parents):
-        database_of(uri)
+        sqlite_path(uri)
 
 
-def _start(path: Path) -> bytes:
+def _first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(16)
 
 
-def public(uri: str) -> str:
-    """The URI without a user name and password: messages end up in logs."""
+def redact_credentials(uri: str) -> str:
+    """The address without user name and password, for messages, which are kept in logs."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri

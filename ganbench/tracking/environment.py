@@ -1,4 +1,4 @@
-"""MLflow's surroundings: environment variables, its only way in for some settings, and its logs."""
+"""MLflow's environment variables, the only way to change some of its settings, and its logs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# No usage reports to third parties, no advertisements on standard output.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-# MLflow's own defaults keep a caller of a dead server waiting for many minutes. What the user has set stays.
-FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-AFTERWARDS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-# What streams waits beside training, and has ways of its own to try again.
-STREAMING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+# No usage reports to third parties, and no advertisements on standard output.
+QUIET_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+# By default MLflow waits many minutes for a dead server. Variables that the user has set stay.
+CONNECT_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+WRITE_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+# The process that streams has its own retries.
+STREAM_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 
 
 @contextmanager
-def environment(settings: dict[str, str], *, keep: bool = False) -> Iterator[None]:
-    """Sets environment variables and puts them back; `keep` leaves those the user has set."""
+def environment_variables(settings: dict[str, str], *, keep: bool = False) -> Iterator[None]:
+    """Set environment variables for a block.
+
+    Args:
+        settings: values by name.
+        keep: whether variables that the user has set stay.
+    """
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update({name: value for name, value in settings.items() if not keep or before[name] is None})
     try:
@@ -31,8 +40,8 @@ def environment(settings: dict[str, str], *, keep: bool = False) -> Iterator[Non
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """Keeps MLflow's logs off the terminal: what matters in them reaches the user as one error."""
+def silence_logs() -> Iterator[None]:
+    """Hide MLflow's logs for a block. Its failures reach the user as one error."""
     import mlflow  # noqa: F401 - its first import sets the levels below, so it has to come before them
 
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3.connectionpool")]

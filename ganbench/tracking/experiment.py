@@ -1,4 +1,4 @@
-"""A study's experiment at an MLflow store, and the runs that it shows."""
+"""The experiment of a study at an MLflow store, and its runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-POINTS_PER_BATCH = 1000  # the most metrics MLflow takes in one call, and the most runs it gives out
-PARAMS_PER_BATCH = 100  # the most parameters it takes in one call
-LIVE = "ganbench.live"  # tag of the runs that training streams, for as long as the files do not hold them
-OF_LIVE = f"tags.`{LIVE}` = 'true'"
+POINTS_PER_BATCH = 1000  # MLflow's limit for metrics in one call, and for runs in one answer
+PARAMS_PER_BATCH = 100  # MLflow's limit for parameters in one call
+LIVE_TAG = "ganbench.live"  # tag of the runs that training streams until they are in the files
+LIVE_FILTER = f"tags.`{LIVE_TAG}` = 'true'"
 
 
-def experiment_of(client: MlflowClient, name: str) -> str:
-    """The identifier of the experiment of this name, which is made, or restored, where it has to be."""
+def get_or_create_experiment(client: MlflowClient, name: str) -> str:
+    """The identifier of an experiment, which is created or restored if necessary."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -28,12 +28,18 @@ def experiment_of(client: MlflowClient, name: str) -> str:
         found = client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage == "deleted":
             raise
-        # Another process did it at the same time.
+        # Another process has created or restored it at the same time.
     return found.experiment_id
 
 
 def active_runs(client: MlflowClient, experiment: str, of: str = "") -> list[Run]:
-    """All runs of an experiment that are not deleted, or those of a filter."""
+    """The runs of an experiment that are not deleted.
+
+    Args:
+        client: client of the store.
+        experiment: identifier of the experiment.
+        of: MLflow filter, for some of the runs only.
+    """
     page = client.search_runs([experiment], of, max_results=POINTS_PER_BATCH)
     runs = list(page)
     while page.token:

@@ -1,15 +1,19 @@
-"""Curves of runs in training, streamed to an MLflow server: a view that may lag or fail, and never holds training up.
+"""Curves of runs in training, streamed to an MLflow server. The view may lag or fail; training never waits for it.
 
-Training does no more than this:
+Training uses it like this:
 
     with live(server, study) as stream:  # does nothing where `server` is None
         ...
-        if stream.due():  # at a chunk: true about once in LIVE_SECONDS
+        if stream.due():  # after a chunk of steps: true about once in LIVE_SECONDS
             stream.send(run, axes, recorder.curves())  # of every member still training
 
-The server is spoken to by another process (`ganbench.tracking.streamer`), which takes only time that nobody else wants
-and is fed through a pipe that is never waited for. What does not fit into the pipe stays in the recorder and goes with
-a later call; what never went is made up for by `track`, which replaces these runs by what the files hold.
+Another process of low priority (`ganbench.tracking.streamer`) talks to the server. It reads from a pipe, to which
+training writes without waiting. Points that do not fit into the pipe stay in the recorder for a later call. Points that
+were never sent are added by `track`, which replaces these runs by those of the files.
+
+MLflow's asynchronous logging (`log_batch(synchronous=False)` of MLflow 3.17) cannot do this. Creating a run still waits
+for the server, the queue has no bound, and the process waits for it at its end: measured 64 s with a server that no
+longer answers and a request timeout of 60 s without retries.
 """
 
 from __future__ import annotations
@@ -31,21 +35,21 @@ import ganbench
 from ganbench.core import strict_json
 from ganbench.core.tree import Tree
 
-FIRST_SECONDS = 30.0  # a job shorter than this starts no other process, whose start would take too large a share of it
-LIVE_SECONDS = 10.0  # between two times of sending, or longer
-PARTING_SECONDS = 2.0  # at the end, for what is still in the pipe, or shorter
-SHARE = 0.0025  # of a job's time, the most for sending, and again for the end
-LEAST = 19  # the priority of who gets of a core, beside one that wants all of it, a part in seventy
-PIPE_BYTES = 1 << 18  # hundreds of jobs of one user get as much from Linux
+FIRST_SECONDS = 30.0  # a shorter job starts no second process, whose start would take too large a share of its time
+LIVE_SECONDS = 10.0  # the shortest time between two sendings
+CLOSE_SECONDS = 2.0  # the longest time for the rest of the pipe at the end
+MAX_SHARE = 0.0025  # the largest share of a job's time for sending, and again for the end
+NICENESS = 19  # beside a busy process on the same core, this gets one part in seventy
+PIPE_BYTES = 1 << 18  # Linux grants hundreds of jobs of one user as much
 
 
 @contextlib.contextmanager
 def live(server: str | None, experiment: str) -> Iterator[Live]:
-    """The stream of a job's runs, for a block; its process ends with the block.
+    """The stream of a job's runs for a block. Its process ends with the block.
 
     Args:
-        server: the http(s) address of an MLflow server, if there is one.
-        experiment: the server's experiment that the runs belong to: the study's name.
+        server: http(s) address of an MLflow server, or None.
+        experiment: name of the experiment, which is the study's.
     """
     stream = Live(server, experiment)
     try:
@@ -55,7 +59,7 @@ def live(server: str | None, experiment: str) -> Iterator[Live]:
 
 
 class Live:
-    """A stream of points of runs in training. None of its methods waits for a server, and none raises."""
+    """A stream of points of runs in training. Its methods do not wait for the server and do not raise."""
 
     def __init__(self, server: str | None, experiment: str) -> None:
         self._server, self._experiment = server, experiment
@@ -63,12 +67,12 @@ class Live:
         self._over = server is None
         self._began = time.monotonic()
         self._next = self._began + FIRST_SECONDS
-        self._spent = 0.0  # seconds, in sending
-        self._rest = b""  # what the pipe did not take of the last line
-        self._sent: dict[str, int] = {}  # by run: the last step whose bin went into a line
+        self._spent = 0.0  # seconds of sending
+        self._rest = b""  # the part of the last line that did not fit into the pipe
+        self._sent: dict[str, int] = {}  # the last step sent, by run
 
     def due(self) -> bool:
-        """Whether it is time to send again."""
+        """Whether it is time to send."""
         now = time.monotonic()
         if self._over or now < self._next:
             return False
@@ -76,30 +80,30 @@ class Live:
         return True
 
     def send(self, run: str, axes: Mapping[str, Any], curves: Tree) -> None:
-        """Send what is new of a run.
+        """Send the new points of a run.
 
         Args:
-            run: its name, as the tables have it.
-            axes: its point of the grid, shown as its parameters.
-            curves: all that is recorded of it by now, as `Recorder.curves` gives it.
+            run: name of the run in the tables.
+            axes: its point of the grid, shown as parameters.
+            curves: everything recorded so far, as `Recorder.curves` returns it.
         """
         began = time.monotonic()
         if not self._over and self._process is None:
             self._start()
-        if self._over or not self._write(b""):  # the pipe is full: the same points come again with a later call
+        if self._over or not self._write(b""):  # the pipe is full: a later call sends the same points
             return
         points, last = new_points(curves, self._sent.get(run, 0))
         if points:
-            shown = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
+            params = {name: str(value) for name, value in axes.items() if value is not None and str(value)}
             self._sent[run] = last
-            said = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
-            self._write(_line({"run": run, "axes": shown, "at": round(time.time() * 1000), "points": said}))
-        # Many runs that took long together are not sent so soon again.
+            values = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
+            self._write(_line({"run": run, "axes": params, "at": round(time.time() * 1000), "points": values}))
+        # If sending many runs took long, the next sending is later.
         self._spent += time.monotonic() - began
-        self._next = max(self._next, self._began + self._spent / SHARE)
+        self._next = max(self._next, self._began + self._spent / MAX_SHARE)
 
     def close(self) -> None:
-        """End the process, which has a moment for what it holds."""
+        """End the process after a short time for the rest of its points."""
         self._over = True
         process, self._process = self._process, None
         if process is None:
@@ -108,13 +112,13 @@ class Live:
             with contextlib.suppress(OSError):
                 process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(min(PARTING_SECONDS, SHARE * (time.monotonic() - self._began)))
+                process.wait(min(CLOSE_SECONDS, MAX_SHARE * (time.monotonic() - self._began)))
         finally:
             process.kill()
             process.wait()
 
     def _start(self) -> None:
-        # In a group of its own: the terminal's interrupts are for training, at whose end this process ends too.
+        # A process group of its own: interrupts from the terminal go to training only, with which this process ends.
         path = os.pathsep.join(filter(None, [str(Path(ganbench.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
         try:
             self._process = subprocess.Popen(
@@ -126,17 +130,17 @@ class Live:
                 process_group=0,
             )
             os.set_blocking(self._process.stdin.fileno(), False)
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, LEAST)
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
         except OSError:
             self._over = True
             return
-        with contextlib.suppress(OSError, AttributeError):  # Linux has it, within limits
+        with contextlib.suppress(OSError, AttributeError):  # exists on Linux only, within limits
             fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        # By the pipe: everyone on the machine can read a command line, and an address may hold a password.
+        # Through the pipe: any user can read a command line, and an address may contain a password.
         self._write(_line({"server": self._server, "experiment": self._experiment}))
 
     def _write(self, line: bytes) -> bool:
-        """Give as much to the pipe as it takes at once, and say whether that was all."""
+        """Write as much to the pipe as it takes without waiting; whether that was everything."""
         self._rest += line
         try:
             while self._rest:
@@ -150,9 +154,16 @@ class Live:
 
 
 def new_points(curves: Tree, after: int) -> tuple[list[tuple[str, float, int]], int]:
-    """Means of the bins that ended after a step, as (series, value, step), and the last step of the last of them.
+    """The points of complete bins after a step.
 
-    The last bin may still grow, and waits for the next call. Infinite values are left out, as `records` says.
+    The last bin may still grow, so it waits for the next call. Infinite values are left out, as in `records`.
+
+    Args:
+        curves: everything recorded so far, as `Recorder.curves` returns it.
+        after: the last step that was sent.
+
+    Returns:
+        The means of the bins as (series, value, step), and the last step of the last bin.
     """
     steps, means = np.asarray(curves["last_step"][:-1]), np.asarray(curves["mean"][:-1])
     first = np.searchsorted(steps, after, side="right")

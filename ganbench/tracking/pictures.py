@@ -1,4 +1,4 @@
-"""Pictures of a run's samples, one per snapshot: images in a square, points over the real ones."""
+"""Pictures of the samples of a run, one per snapshot: images in a square grid, points over the real points."""
 
 from __future__ import annotations
 
@@ -12,19 +12,34 @@ from ganbench.tracking.records import Record
 
 
 class Frame(Protocol):
-    """A plot of a data set's real points, over which generated ones are drawn."""
+    """A plot of a data set's real points, over which generated points are drawn."""
 
     def draw(self, points: np.ndarray, step: int, path: Path) -> None:
-        """Draws the points of one snapshot, shape (n, d), and says how many of them cannot be seen."""
+        """Draw the points of one snapshot, and how many of them lie outside the frame.
+
+        Args:
+            points: shape (n, d).
+            step: step of the snapshot.
+            path: the picture.
+        """
 
 
-def frame_of(real: np.ndarray) -> Frame:
-    """The plot of real points (n, d): of the line a histogram, of more dimensions the first two coordinates."""
+def make_frame(real: np.ndarray) -> Frame:
+    """The plot of real points (n, d): a histogram if d is 1, else the first two coordinates."""
     return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
 
 
 def draw_samples(record: Record, frame: Frame | None, folder: Path) -> int:
-    """Draws one picture per snapshot: images in a square, or points in `frame`; returns how many."""
+    """Draw one picture per snapshot.
+
+    Args:
+        record: the run with its samples.
+        frame: the plot for points; None for images.
+        folder: folder of the pictures.
+
+    Returns:
+        The number of pictures.
+    """
     for step, examples in zip(record.sample_steps, record.samples, strict=True):
         path = folder / f"step_{step:08d}.png"
         if examples.ndim == 4:
@@ -35,7 +50,7 @@ def draw_samples(record: Record, frame: Frame | None, folder: Path) -> int:
 
 
 def _draw_images(images: np.ndarray, path: Path) -> None:
-    """Lays images of shape (n, channels, height, width) in [-1, 1] out in a square, row by row."""
+    """Draw images (n, channels, height, width) with values in [-1, 1] in a square grid, row by row."""
     from PIL import Image
 
     n, _, height, width = images.shape
@@ -43,7 +58,7 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
     rows = math.ceil(n / columns)
     pixels = np.moveaxis(images.astype(np.float64), 1, -1)  # (n, height, width, channels)
     pixels = np.broadcast_to(pixels, (n, height, width, 3)) if pixels.shape[-1] == 1 else pixels
-    # What is not a number must not pass for a picture: it is drawn magenta.
+    # Values that are not finite are drawn magenta, so that they are not taken for a picture.
     bad = ~np.isfinite(pixels).all(axis=-1, keepdims=True)
     shades = np.where(bad, (255.0, 0.0, 255.0), (np.clip(pixels, -1, 1) + 1) * 127.5).round().astype(np.uint8)
     page = np.full((rows * columns, height, width, 3), 255, np.uint8)
@@ -54,7 +69,7 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
 
 
 class PlaneFrame:
-    """Points of the plane (n, 2), scattered, always in the same limits."""
+    """A scatter plot of points (n, 2), with the same limits for all snapshots."""
 
     def __init__(self, real: np.ndarray):
         from matplotlib.figure import Figure
@@ -62,7 +77,7 @@ class PlaneFrame:
         low, high = real.min(axis=0), real.max(axis=0)
         margin = 0.5 * max((high - low).max(), 1e-3)
         self._low, self._high = low - margin, high + margin
-        # Built once for all runs and snapshots of the data set: that takes five times as long as drawing it.
+        # Made once for all runs and snapshots of the data set, since that takes five times as long as drawing.
         self._figure = Figure(figsize=(4, 4), dpi=100)
         self._axes = self._figure.add_subplot(aspect="equal")
         self._axes.scatter(*real.T, s=4, color="0.75", label="real")
@@ -79,7 +94,7 @@ class PlaneFrame:
 
 
 class LineFrame:
-    """Points of the line (n,), in a histogram with always the same bins."""
+    """A histogram of points (n,), with the same bins for all snapshots."""
 
     BINS = 80
 

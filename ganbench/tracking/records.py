@@ -1,9 +1,9 @@
-"""What MLflow is to show of every run: parameters, tags, times, points of every series, measurements, and samples.
+"""Records of runs for MLflow: parameters, tags, times, points of every series, measurements and samples.
 
-Numbers are shown as they are. MLflow stores NaN, but its SQL stores turn an infinity into the largest float: infinite
-values are left out and counted in the tag `ganbench.infinite_left_out`. An empty cell of the snapshots table is a
-metric that does not exist for that run, and logs nothing; a measurement that has no value is one that an instrument
-took and found undefined, and is logged as NaN.
+Numbers are unchanged, with one exception. MLflow stores NaN, but its SQL stores replace infinity by the largest float.
+So infinite values are left out and counted in the tag `ganbench.infinite_left_out`. An empty cell in the table of
+snapshots is a metric that does not exist for the run, and is not logged. A measurement without a value is one that a
+diagnostic found undefined, and is logged as NaN.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ganbench.analysis.columns import AXES, RUNS, setting_columns
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
-EXTREMES = "_loss"  # ending of the series whose bins' extremes are shown too: a mean hides spikes, and spikes matter
+EXTREMES = "_loss"  # ending of series whose extremes are shown too, since a mean hides spikes
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as MLflow is to show it."""
+    """One run as MLflow shows it."""
 
     run: str
     status: str
@@ -42,43 +42,43 @@ class Record:
 
     @property
     def axes(self) -> tuple[str | None, ...]:
-        """The run's point of the grid: what stays the same when its digest changes."""
+        """The run's point of the grid, which stays the same when its digest changes."""
         return tuple(self.params.get(axis) for axis in AXES)
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 over everything that is shown: new numbers under an old digest must show too."""
-        told = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
-        sums = hashlib.sha256(told.encode())
+        """SHA-256 of everything that is shown, so that new numbers under an old digest are noticed."""
+        text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
+        sums = hashlib.sha256(text.encode())
         sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
         sums.update(np.ascontiguousarray(self.samples).tobytes())
         return sums.hexdigest()
 
 
 def records(collected: Collected) -> Iterator[Record]:
-    """Yields every run of the study as MLflow is to show it."""
+    """The records of all runs of a study."""
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
     settings = setting_columns(collected.runs.columns, collected.metrics)
     for row in collected.runs.to_dict("records"):
         run = row["run"]
-        kept = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
+        own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
         points = [
             *_curve_points(curves.get(run, collected.curves.iloc[:0])),
-            *_metric_points(collected, row, kept),
+            *_metric_points(collected, row, own_snapshots),
             *_measured_points(measured.get(run, collected.measurements.iloc[:0]), row["steps_done"]),
         ]
         finite = [point for point in points if not math.isinf(point[1])]
         end = pd.Timestamp(row["trained_at"])
         end_ms = round((end.tz_localize("UTC") if end.tzinfo is None else end).timestamp() * 1000)
         start_ms = round(end_ms - 1000 * row["train_seconds"])
-        # Only the total time is recorded, so every step is taken to last equally long.
+        # Only the total time is known, so all steps are assumed to take equally long.
         step_ms = (end_ms - start_ms) / max(row["steps_done"], 1)
         tags = {"ganbench.run": run} | _texts(row, TAGS)
         if len(finite) < len(points):
             tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
-        steps, samples = collected.samples(run) if len(kept) else (np.empty(0, int), np.empty(0))
+        steps, samples = collected.samples(run) if len(own_snapshots) else (np.empty(0, int), np.empty(0))
         yield Record(
             run=run,
             status="FAILED" if row["outcome"] == "diverged" else "FINISHED",
@@ -96,15 +96,15 @@ def records(collected: Collected) -> Iterator[Record]:
 
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """The named cells as MLflow keeps them, without the empty ones."""
-    kept = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
-    if "n_train" in kept:  # a column with empty cells comes as floats, and a game without data has none
-        kept["n_train"] = int(kept["n_train"])
-    return {name: str(value) for name, value in kept.items()}
+    """The named cells of a row as text, without empty ones."""
+    cells = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
+    if "n_train" in cells:  # the column has empty cells, for games without data, and therefore floats
+        cells["n_train"] = int(cells["n_train"])
+    return {name: str(value) for name, value in cells.items()}
 
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """Every bin's mean at its last step and, where a bin of a loss spans several steps, its extremes."""
+    """The mean of every bin at its last step, and the extremes of losses' bins with several steps."""
     for series, bins in curves.groupby("series", sort=False):
         wide = bins[bins["first_step"] < bins["last_step"]] if series.endswith(EXTREMES) else bins.iloc[:0]
         for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
@@ -112,17 +112,19 @@ def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
                 yield f"{series}{key}", value, step
 
 
-def _metric_points(collected: Collected, row: dict[str, Any], kept: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """Every metric at the run's snapshots, and its final value at the last of them."""
+def _metric_points(
+    collected: Collected, row: dict[str, Any], snapshots: pd.DataFrame
+) -> Iterator[tuple[str, float, int]]:
+    """Every metric at the run's snapshots, and its final value at the last snapshot."""
     for name in collected.metrics:
-        values = kept[name].dropna() if name in kept else pd.Series(dtype=float)
+        values = snapshots[name].dropna() if name in snapshots else pd.Series(dtype=float)
         for index, value in values.items():
-            yield name, value, kept.at[index, "step"]
-        if len(kept) and not pd.isna(row.get(f"{name}_final", math.nan)):
-            yield f"{name}_final", row[f"{name}_final"], kept["step"].iloc[-1]
+            yield name, value, snapshots.at[index, "step"]
+        if len(snapshots) and not pd.isna(row.get(f"{name}_final", math.nan)):
+            yield f"{name}_final", row[f"{name}_final"], snapshots["step"].iloc[-1]
 
 
 def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:
-    """Every number that an instrument found of the run, at its last step."""
+    """Every number that a diagnostic measured of the run, at its last step."""
     for quantity, value in zip(measured["quantity"], measured["value"], strict=True):
         yield quantity, value, step

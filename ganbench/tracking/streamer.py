@@ -1,8 +1,8 @@
-"""The process beside a training job that shows its runs on an MLflow server while they train: see `live`.
+"""The process beside a training job that sends points of its runs to an MLflow server: see `live`.
 
-It reads lines of JSON, first where to go and then points of runs, and tries each until the server has it. It takes no
-line in while it holds many: what waits then waits in the pipe, and before it. When the pipe's other end closes, in
-order or with the death of its process, this one has GRACE_SECONDS left.
+It reads lines of JSON, first the address and then points of runs, and tries each line until the server has it. It does
+not read on while it holds MAX_LINES lines, so that later ones wait in the pipe. When the other end of the pipe closes,
+because training ends or is killed, the process ends within GRACE_SECONDS.
 """
 
 from __future__ import annotations
@@ -18,37 +18,45 @@ from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from ganbench.tracking.address import public
-from ganbench.tracking.environment import QUIET, STREAMING, environment, silence
-from ganbench.tracking.experiment import LIVE, OF_LIVE, POINTS_PER_BATCH, active_runs, experiment_of
+from ganbench.tracking.address import redact_credentials
+from ganbench.tracking.environment import QUIET_SETTINGS, STREAM_SETTINGS, environment_variables, silence_logs
+from ganbench.tracking.experiment import LIVE_FILTER, LIVE_TAG, POINTS_PER_BATCH, active_runs, get_or_create_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 GRACE_SECONDS = 1.5
 RETRY_SECONDS = 5.0
-LINES = 64  # the most that are held
-REFUSED = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # the answers if a run is gone, or its like not taken
+MAX_LINES = 64  # in memory
+REJECTED = (
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+)  # answers if a run has been deleted or is not accepted
 
 
-class Shown:
-    """What a server shows of runs in training: for each a run of its own, tagged as live."""
+class LiveRuns:
+    """The runs of an MLflow server for runs in training, tagged as live.
+
+    Args:
+        server: http(s) address of the server.
+        experiment: name of the experiment.
+    """
 
     def __init__(self, server: str, experiment: str) -> None:
         from mlflow import MlflowClient
 
         self._server, self._experiment = server, experiment
         self._client = MlflowClient(tracking_uri=server)
-        self._ids: dict[str, str | None] = {}  # by run; None is not to be shown any more
+        self._ids: dict[str, str | None] = {}  # by run; None if the server rejects it
         self._lost = False
 
     def show(self, message: dict[str, Any]) -> None:
-        """Show new points of a run, however long that takes."""
+        """Send new points of a run, with retries until the server has them or rejects the run."""
         while self._ids.get(message["run"], "") is not None:
             try:
                 self._log(message)
-            except Exception as error:  # whatever it is, the server is not what it should be, and may be again
-                if getattr(error, "error_code", None) in REFUSED:
+            except Exception as error:  # any failure may be temporary
+                if getattr(error, "error_code", None) in REJECTED:
                     self._ids[message["run"]] = None
                     return
                 self._say(error)
@@ -62,37 +70,37 @@ class Shown:
 
         if message["run"] not in self._ids:
             self._ids[message["run"]] = self._begin(message)
-        # The same points in the same order with the same times: what the server has already, it does not take twice.
+        # Retries repeat points, times and order exactly, so that the server does not store them twice.
         points = [
-            Metric(series, math.nan if value is None else value, message["at"], step)  # JSON cannot say NaN
+            Metric(series, math.nan if value is None else value, message["at"], step)  # JSON has no NaN
             for series, value, step in message["points"]
         ]
         for batch in _batches(points):
             self._client.log_batch(self._ids[message["run"]], metrics=batch)
 
     def _begin(self, message: dict[str, Any]) -> str:
-        """Make the run, in the place of those of earlier attempts at its job, and at this."""
+        """Create the run, and delete those of earlier attempts."""
         from mlflow.entities import Param
 
-        experiment = experiment_of(self._client, self._experiment)
-        for run in active_runs(self._client, experiment, f"{OF_LIVE} and tags.`ganbench.run` = '{message['run']}'"):
+        experiment = get_or_create_experiment(self._client, self._experiment)
+        for run in active_runs(self._client, experiment, f"{LIVE_FILTER} and tags.`ganbench.run` = '{message['run']}'"):
             self._client.delete_run(run.info.run_id)
-        tags = {"ganbench.run": message["run"], LIVE: "true"}
+        tags = {"ganbench.run": message["run"], LIVE_TAG: "true"}
         made = self._client.create_run(experiment, message["at"], tags, message["run"]).info.run_id
         self._client.log_batch(made, params=[Param(name, text) for name, text in message["axes"].items()])
         return made
 
     def _say(self, error: Exception | None) -> None:
-        """Say once that the server is lost, and once that it is back."""
+        """Print once that the server is lost, and once that it is back."""
         if self._lost == (error is not None):
             return
         self._lost = error is not None
-        address = public(self._server)
-        while error is not None and error.__context__ is not None:  # the last of the chain says it in a few words
+        address = redact_credentials(self._server)
+        while error is not None and error.__context__ is not None:  # the first cause has the shortest message
             error = error.__context__
         cause = " ".join(str(error).replace(self._server.rstrip("/"), address).split())[:300]
         lost = f"is lost; training goes on, and `track` makes up for what is not shown. The cause: {cause}"
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # standard error is closed
             print(f"the MLflow server {address} {lost if self._lost else 'is back'}", file=sys.stderr, flush=True)
 
 
@@ -100,32 +108,32 @@ def _batches(points: list[Metric]) -> list[list[Metric]]:
     return [points[first : first + POINTS_PER_BATCH] for first in range(0, len(points), POINTS_PER_BATCH)]
 
 
-def _read(lines: Queue[bytes | None]) -> None:
+def _read_lines(lines: Queue[bytes | None]) -> None:
     for line in sys.stdin.buffer:
         lines.put(line)
     lines.put(None)
 
 
-def _speak(lines: Queue[bytes | None]) -> None:
-    """Show what is read, line by line; half a line is the last of a process that was killed."""
-    whole = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
-    with silence():
-        shown = Shown(**next(whole))
-        for message in whole:
-            shown.show(message)
+def _send_lines(lines: Queue[bytes | None]) -> None:
+    """Send the lines that were read. An incomplete line is the last one of a process that was killed."""
+    messages = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
+    with silence_logs():
+        live_runs = LiveRuns(**next(messages))
+        for message in messages:
+            live_runs.show(message)
 
 
 def main() -> None:
-    lines: Queue[bytes | None] = Queue(LINES)
-    with environment(QUIET), environment(STREAMING, keep=True):
-        reading, speaking = (Thread(target=work, args=(lines,), daemon=True) for work in (_read, _speak))
+    lines: Queue[bytes | None] = Queue(MAX_LINES)
+    with environment_variables(QUIET_SETTINGS), environment_variables(STREAM_SETTINGS, keep=True):
+        reading, speaking = (Thread(target=work, args=(lines,), daemon=True) for work in (_read_lines, _send_lines))
         reading.start()
         speaking.start()
         hangup = select.poll()
-        hangup.register(sys.stdin, 0)  # of no event but the pipe's end, whatever is still in it
+        hangup.register(sys.stdin, 0)  # only for the end of the pipe, whatever it still contains
         hangup.poll()
         speaking.join(GRACE_SECONDS)
-    os._exit(0)  # without waiting for a server that does not answer
+    os._exit(0)  # without waiting for the server
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from tracking_server import MlflowServer
 
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import Recorder
 from ganbench.pipeline.execution.job_context import Site, Work
@@ -55,9 +55,9 @@ def surroundings():
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
         patch.setenv("no_proxy", "127.0.0.1")
-        for name in ("FIRST_SECONDS", "LIVE_SECONDS", "LEAST"):
+        for name in ("FIRST_SECONDS", "LIVE_SECONDS", "NICENESS"):
             patch.setattr(streaming, name, 0)
-        patch.setattr(streaming, "SHARE", 1.0)
+        patch.setattr(streaming, "MAX_SHARE", 1.0)
         yield
 
 
@@ -108,7 +108,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     tables = {"runs": pd.DataFrame(rows), "curves": pd.DataFrame(curves)}
     for name, columns in (("snapshots", SNAPSHOTS), ("references", REFERENCES), ("measurements", MEASUREMENTS)):
         tables[name] = pd.DataFrame(columns=list(columns))
-    with store.writing(folder / "samples.h5", "samples"):
+    with result_files.create_file(folder / "samples.h5", "samples"):
         pass
     write(folder, tables, {"metrics": {}, "instruments": {}})
     return Collected.read(folder)
@@ -206,7 +206,7 @@ def test_a_short_job_starts_nothing(monkeypatch):
 
 
 def test_sending_takes_a_small_share_of_the_time(monkeypatch):
-    monkeypatch.setattr(streaming, "SHARE", 0.01)
+    monkeypatch.setattr(streaming, "MAX_SHARE", 0.01)
     with Fault(None) as silent, live(silent.uri, "study") as stream:
         began = time.monotonic()
         assert stream.due()
@@ -373,7 +373,7 @@ def test_no_call_waits_for_a_silent_server(study):
         assert silent.asked.wait(ARRIVAL_SECONDS)
         process, waits = stream._process, []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(streaming, "SHARE", 0.01)
+            patch.setattr(streaming, "MAX_SHARE", 0.01)
             patch.setattr(
                 process, "wait", lambda seconds=None, wait=process.wait: waits.append(seconds) or wait(seconds)
             )
@@ -385,7 +385,7 @@ def test_no_call_waits_for_a_silent_server(study):
 
 
 def test_the_streaming_process_yields_to_training(study, monkeypatch):
-    monkeypatch.setattr(streaming, "LEAST", 19)
+    monkeypatch.setattr(streaming, "NICENESS", 19)
     with Fault(None) as silent, live(silent.uri, study) as stream:
         stream.send("run", AXES_SHOWN, trained(12).curves())
         assert os.getpriority(os.PRIO_PROCESS, stream._process.pid) == 19
@@ -417,7 +417,7 @@ def test_a_streaming_process_that_cannot_start_changes_nothing(study, monkeypatc
 STREAM_AND_HANG = """
 import sys, time
 from ganbench.tracking import live
-live.LEAST = 0
+live.NICENESS = 0
 with live.live(sys.argv[1], "study") as stream:
     stream.send("run", {}, {"series": ["x"], "last_step": [1, 2], "mean": [[0.0], [0.0]]})
     print(stream._process.pid, flush=True)

@@ -35,7 +35,7 @@ from tracking_server import MlflowServer
 
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.stages.track import Tracked, track
-from ganbench.tracking.pictures import draw_samples, frame_of
+from ganbench.tracking.pictures import draw_samples, make_frame
 from ganbench.tracking.records import Record
 
 LIMIT_SECONDS = 300  # for any process; reached only when something hangs
@@ -408,7 +408,7 @@ def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
     samples = np.zeros((1, 4, *shape))
     samples[0, 1] = math.nan
     record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples)
-    assert draw_samples(record, frame_of(np.ones((3, *shape))), tmp_path) == 1
+    assert draw_samples(record, make_frame(np.ones((3, *shape))), tmp_path) == 1
     with Image.open(tmp_path / "step_00000005.png") as picture:
         if len(shape) == 3:
             assert picture.getpixel((picture.width - 1, 0)) == (255, 0, 255)
@@ -418,7 +418,7 @@ def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
 @pytest.mark.parametrize("size", [1, 2])
 def test_points_are_drawn_over_the_real_ones_in_limits_that_stay(tmp_path, size):
     rng = np.random.default_rng(0)
-    frame = frame_of(rng.normal(size=(500, size)))
+    frame = make_frame(rng.normal(size=(500, size)))
     limits = frame._axes.get_xlim()
     pictures = []
     for step, points in enumerate((rng.normal(size=(200, size)), np.full((200, size), 0.5), np.full((2, size), 1e9))):

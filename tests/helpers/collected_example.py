@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
-from ganbench.core import store
+from ganbench.core import result_files
 
 METRICS = {
     "fcd": ("Fréchet classifier distance", "Distance of generated from real examples in classifier features", "low"),
@@ -54,9 +54,9 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
     ]
     runs, snapshots, curves = [], [], []
     real = {"digits": _digits(), "ring8": _ring(generator, 400)}
-    with store.writing(folder / "samples.h5", "samples") as file:
+    with result_files.create_file(folder / "samples.h5", "samples") as file:
         for dataset, examples in real.items():
-            store.save(file.require_group("real"), {dataset: examples})
+            result_files.write_tree(file.require_group("real"), {dataset: examples})
         for point in points:
             run = _run(point, generator)
             values = _metrics(run, generator)
@@ -68,7 +68,9 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
             ]
             curves.append(_curves(run, generator))
             samples = _samples(run, steps, real[run["dataset"]], generator)
-            store.save(file.create_group(f"runs/{run['run']}"), {"step": np.array(steps), "samples": samples})
+            result_files.write_tree(
+                file.create_group(f"runs/{run['run']}"), {"step": np.array(steps), "samples": samples}
+            )
     tables = {
         "runs": pd.DataFrame(runs)[[*RUNS, *SETTINGS, *(f"{name}_final" for name in metrics)]],
         "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
@@ -76,7 +78,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "references": _references(),
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
     }
-    with store.writing(folder / "arrays.h5", "arrays"):
+    with result_files.create_file(folder / "arrays.h5", "arrays"):
         pass
     write(folder, tables, {"metrics": metrics, "instruments": {}})
     return Collected.read(folder)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
 
@@ -125,12 +125,12 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
     games = pd.DataFrame([row | finals for row in rows])[list(known.runs.columns)]
     runs = pd.concat([known.runs, games], ignore_index=True) if gans else games
     measurements = []
-    with store.writing(folder / "arrays.h5", "arrays") as file:
+    with result_files.create_file(folder / "arrays.h5", "arrays") as file:
         for row in rows:
             for experiment, (values, arrays) in _looks(row, generator).items():
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
                 if arrays:
-                    store.save(file.require_group(experiment).create_group(row["run"]), arrays)
+                    result_files.write_tree(file.require_group(experiment).create_group(row["run"]), arrays)
     measurements.append(("", "sizes.example_1", 5.0))
     infos = {
         f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))

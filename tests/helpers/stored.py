@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.tree import Tree
 
 
 def tree_of(path: Path, kind: str | None = None) -> Tree:
     """All of a result file; its kind is its folder's name, unless given."""
-    with store.reading(path, kind or path.parent.name) as file:
-        return store.load(file)
+    with result_files.open_file(path, kind or path.parent.name) as file:
+        return result_files.read_tree(file)
 
 
 def flat(tree: Tree, place: str = "") -> dict[str, Any]:

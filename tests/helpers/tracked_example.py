@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SERIES, SNAPSHOTS
-from ganbench.core import store
-from ganbench.core.recorder import series as series_of
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.core import result_files
+from ganbench.core.recorder import GAN_SERIES, series_names
 
 RUN_NAMES = ("points", "grey", "colour", "toy")
 OUTCOMES = ("finished", "diverged", "collapsed", "finished")
 SHAPES = ((2,), (1, 6, 5), (3, 4, 4), None)
-TOY = series_of(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
+TOY = series_names(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
 # What instruments found: numbers, one that is not defined and one that is infinite, and some of no run.
 MEASURED = {
     "points": {"path.final_radius": 2.5, "rotation.mean": 0.25},
@@ -34,7 +34,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     runs, snapshots, curves = [], [], []
-    with store.writing(folder / "samples.h5", "samples") as file:
+    with result_files.create_file(folder / "samples.h5", "samples") as file:
         for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
             if shape is None:
@@ -54,7 +54,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             for step in (10, 20, 30) if shape else ():
                 cells = {"run": row["run"], **axes, "method": row["method"], "step": step}
                 snapshots.append(cells | {"distance": rng.random(), "modes": step / 10 if index == 0 else math.nan})
-            for series in SERIES if shape else TOY:
+            for series in GAN_SERIES if shape else TOY:
                 for first, last in ((1, 1), (2, 2), (3, 10), (11, 20), (21, 30)):
                     low, mean, high = np.sort(rng.normal(size=3))
                     if outcome == "diverged" and last == 20:
@@ -66,8 +66,10 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 continue
             samples = rng.uniform(-1, 1, size=(3, 5, *shape)).astype(np.float32)
             real = rng.uniform(-1, 1, size=(20, *shape)).astype(np.float32)
-            store.save(file.create_group(f"runs/{row['run']}"), {"step": np.array([10, 20, 30]), "samples": samples})
-            store.save(file.require_group("real"), {run: real})
+            result_files.write_tree(
+                file.create_group(f"runs/{row['run']}"), {"step": np.array([10, 20, 30]), "samples": samples}
+            )
+            result_files.write_tree(file.require_group("real"), {run: real})
     measured = [
         (run and f"{run}-{digest}", quantity, value) for run, row in MEASURED.items() for quantity, value in row.items()
     ]

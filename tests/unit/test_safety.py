@@ -27,9 +27,9 @@ from workflow_project import CORES, Project
 
 from ganbench.analysis.columns import ORIGINS
 from ganbench.cli import app
-from ganbench.core import registry, store
-from ganbench.core.display import shown, visible
+from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.core.escaping import escape_control, short_repr
 from ganbench.core.hdf5 import SCALARS
 from ganbench.metrics import fid
 from ganbench.pipeline.plan import WEIGHTS, Plan
@@ -205,7 +205,7 @@ def test_a_hostile_study_is_refused_before_any_work(name, tmp_path, monkeypatch)
         CliRunner().invoke(app, ["check", "study.yaml"], catch_exceptions=False)
     message = str(told.value)
     assert re.search(expected, message), message
-    assert visible(message) == message
+    assert escape_control(message) == message
     assert len(message) < CHARACTERS
     assert "secret" not in message.replace("@", "")
     assert not [each for each in tmp_path.iterdir() if each not in (path, tmp_path / "results")]
@@ -302,7 +302,7 @@ FAULTS = {
 def test_faults_of_values_are_told_in_plain_words(given, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(
-        f"study: a\ngrid: [{{game: bilinear, update: sgd, learning_rate: 0.1, seed: 0}}]\ntrain: {{{given}}}\n"
+        f"study: a\ngrid: [{{game: bilinear, optimizer: sgd, learning_rate: 0.1, seed: 0}}]\ntrain: {{{given}}}\n"
     )
     with pytest.raises(GanbenchError) as told:
         CliRunner().invoke(app, ["check", str(path)], catch_exceptions=False)
@@ -317,11 +317,11 @@ def test_a_value_that_is_none_of_several_kinds_has_one_fault():
 
 
 def test_values_are_shown_short_and_without_passwords():
-    assert len(shown(["x" * 1000] * 1000)) < 1000
-    assert len(shown(10**5000)) < 100
-    assert shown("https://me:se@cret@host/path") == "'https://...@host/path'"
-    assert shown(f"https://me:{'s' * 500}@host") == "'https://...@host'"
-    assert visible("a\x1b[1m\u202eé\n\t漢") == "a\\x1b[1m\\u202eé\n\t漢"
+    assert len(short_repr(["x" * 1000] * 1000)) < 1000
+    assert len(short_repr(10**5000)) < 100
+    assert short_repr("https://me:se@cret@host/path") == "'https://...@host/path'"
+    assert short_repr(f"https://me:{'s' * 500}@host") == "'https://...@host'"
+    assert escape_control("a\x1b[1m\u202eé\n\t漢") == "a\\x1b[1m\\u202eé\n\t漢"
 
 
 # Files that a study names ---------------------------------------------------------------------------------------------
@@ -397,8 +397,8 @@ def test_words_reach_jobs_as_they_are(tmp_path):
 def test_results_may_lie_in_folders_of_any_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(study("""results: "a $(touch ran); 'b' [/c] [red] :smile:" """))
-    shown = CliRunner().invoke(app, ["check", "study.yaml"], catch_exceptions=False, env={"COLUMNS": "300"})
-    assert "Results: a $(touch ran); 'b' [/c] [red] :smile:/hostile" in shown.output
+    result = CliRunner().invoke(app, ["check", "study.yaml"], catch_exceptions=False, env={"COLUMNS": "300"})
+    assert "Results: a $(touch ran); 'b' [/c] [red] :smile:/hostile" in result.output
     assert not list(tmp_path.rglob("ran"))
 
 
@@ -417,7 +417,7 @@ def array(*given: object, **options: object) -> Callable[[h5py.Group], object]:
 
 
 def scalars(values: np.ndarray) -> Callable[[h5py.Group], None]:
-    return lambda group: store.save(group, {SCALARS: values})
+    return lambda group: result_files.write_tree(group, {SCALARS: values})
 
 
 def text(content: str) -> np.ndarray:
@@ -475,7 +475,7 @@ RESULTS = {
 
 
 def result(path: Path, make: Callable[[h5py.Group], object]) -> Path:
-    with store.writing(path, "train") as file:
+    with result_files.create_file(path, "train") as file:
         make(file.create_group("runs/d"))
     return path
 
@@ -486,8 +486,8 @@ def test_a_hostile_result_is_refused_by_the_name_of_what_is_wrong(name, tmp_path
     with h5py.File(tmp_path / "other.h5", "w") as other:
         other["x"] = np.arange(3)
     path = result(tmp_path / "a.h5", make)
-    with cheap(), store.reading(path, "train") as file, pytest.raises(GanbenchError) as told:
-        store.load(store.inside(file, "runs", "d"))
+    with cheap(), result_files.open_file(path, "train") as file, pytest.raises(GanbenchError) as told:
+        result_files.read_tree(result_files.descend(file, "runs", "d"))
     assert str(told.value).startswith(f"{path}: ")
     assert re.search(expected, str(told.value)), told.value
     assert "Remove the file" in str(told.value)
@@ -508,7 +508,7 @@ def test_hostile_marks_of_a_result_are_refused(attributes, message, tmp_path):
     with h5py.File(path, "a") as file:
         for name, value in attributes.items():
             file.attrs[name] = value
-    with pytest.raises(GanbenchError, match=message), store.reading(path, "train"):
+    with pytest.raises(GanbenchError, match=message), result_files.open_file(path, "train"):
         pass
 
 
@@ -518,18 +518,23 @@ def test_what_a_link_at_the_top_leads_to_is_not_read(tmp_path):
     with h5py.File(path, "a") as file:
         del file["runs"]
         file["runs"] = h5py.ExternalLink("other.h5", "/runs")
-    with store.reading(path, "train") as file, pytest.raises(GanbenchError, match="'/runs' is a link to elsewhere"):
-        store.inside(file, "runs", "d")
-    assert store.runs_in(tmp_path, "train", ["d"]) == {"d": tmp_path / "other.h5"}, "damaged files are passed over"
+    with (
+        result_files.open_file(path, "train") as file,
+        pytest.raises(GanbenchError, match="'/runs' is a link to elsewhere"),
+    ):
+        result_files.descend(file, "runs", "d")
+    assert result_files.find_runs(tmp_path, "train", ["d"]) == {"d": tmp_path / "other.h5"}, (
+        "damaged files are passed over"
+    )
 
 
 def test_a_result_names_no_program(tmp_path, monkeypatch):
     """Which judge there is, the study says, and no file of results."""
     monkeypatch.chdir(tmp_path)
     Path("judge.py").write_text(f'"""A judge."""\nclass Judge:\n    pass\n{MARK}\n')
-    with store.writing(Path("judge.h5"), "judge") as file:
-        store.save(file.create_group("judge"), {"name": "judge.py", "options": {}})
-        store.save(file.create_group("memory"), {})
+    with result_files.create_file(Path("judge.h5"), "judge") as file:
+        result_files.write_tree(file.create_group("judge"), {"name": "judge.py", "options": {}})
+        result_files.write_tree(file.create_group("memory"), {})
     slice = {"weights": None, "judge": "judge.h5", "metrics": [], "prepared": "none.h5"}
     with suppress(Exception):
         panel_of(slice | {"parts": {"dataset": {"name": "ring8", "options": {}}}})

@@ -13,7 +13,7 @@ from stored import tree_of
 from tiny_studies import POINTS, STUDY, point_study
 from workflow_project import CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
 
-from ganbench.core import store
+from ganbench.core import result_files
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def seconds_of(checkpoint: Path) -> float:
 def add_seconds(checkpoint: Path, seconds: float) -> None:
     """Mark a checkpoint by a time that no training takes; it ends up in the results of whoever goes on from there."""
     saved = tree_of(checkpoint, "resume")
-    with store.writing(checkpoint, "resume") as file:
-        store.save(file, {"saved": {**saved["saved"], "seconds": seconds}})
+    with result_files.create_file(checkpoint, "resume") as file:
+        result_files.write_tree(file, {"saved": {**saved["saved"], "seconds": seconds}})

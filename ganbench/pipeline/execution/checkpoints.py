@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.core.tree import Tree
@@ -51,8 +51,8 @@ class Checkpoint:
         if not self.path.exists():
             return {}
         try:
-            with store.reading(self.path, KIND) as file:
-                return store.load(store.inside(file, "saved"))
+            with result_files.open_file(self.path, KIND) as file:
+                return result_files.read_tree(result_files.descend(file, "saved"))
         except GanbenchError as error:
             print(f"the checkpoint {error} It is passed over.", file=sys.stderr, flush=True)
             self.path.unlink()
@@ -60,8 +60,8 @@ class Checkpoint:
 
     def keep(self, **what: Any) -> None:
         """Replace what it holds."""
-        with store.writing(self.path, KIND) as file:
-            store.save(file.create_group("saved"), {**what, "at": now()})
+        with result_files.create_file(self.path, KIND) as file:
+            result_files.write_tree(file.create_group("saved"), {**what, "at": now()})
 
     def parts(self, sizes: Sequence[int]) -> list[Checkpoint]:
         """Those of waves of these sizes that its members are split into."""

@@ -1,4 +1,8 @@
-"""weights: the Inception network's weights for the FID, fetched once, on a machine that has a network."""
+"""weights: the Inception network's weights for the FID, fetched once, on a machine that has a network.
+
+`torch.hub.download_url_to_file` is not used: it has no time limit (measured: it still waits after 90 s for a server
+that accepts the connection and never answers), and its progress bar is not a line for a job's log.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution.progress import progress
 
@@ -25,7 +29,7 @@ def fetch(path: Path, sha256: str) -> None:
     """
     if not path.exists():
         try:
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
                     _copy(answer, file, int(answer.headers.get("Content-Length") or 0))
                 verify(temporary, sha256, path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.core import registry, store
+from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
@@ -56,8 +56,8 @@ def build_game(parts: dict[str, Any], train: dict[str, Any], images: np.ndarray 
 
 def examples(path: Path) -> Examples:
     """A prepared data set."""
-    with store.reading(path, "prepare") as file:
-        return Examples(**store.load(store.inside(file, "examples")))
+    with result_files.open_file(path, "prepare") as file:
+        return Examples(**result_files.read_tree(result_files.descend(file, "examples")))
 
 
 def verify(expected: str, named: Iterable[tuple[str, dict[str, Any]]], engine: str | None = None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.core.locks import exclusive
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Journal
 from ganbench.pipeline.execution.progress import Report, progress
@@ -82,7 +82,7 @@ def at_work(
     lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
     stopping, begun = Stopping(end_of_job()), False
     try:
-        with stopping.listening(), exclusive(lock, f"{stage} {path.stem}", waiting=waiting):
+        with stopping.listening(), hold_lock(lock, f"{stage} {path.stem}", on_wait=waiting):
             begun = True
             if waited and path.exists():
                 yield None

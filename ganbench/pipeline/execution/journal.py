@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ganbench.core import strict_json
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 
 FOLDER = ".jobs"
 LOOK_SECONDS = 1.0  # between two looks at the memory that is used
@@ -166,7 +166,7 @@ class Journal:
         worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], now))
         self._entry = replace(self._entry, at=_now(), beat=now, memory_mb=memory_mb(), worked=worked)
         # A full disk stops the work where it writes results, not here.
-        with suppress(OSError), replacing(self._path) as temporary:
+        with suppress(OSError), atomic_write(self._path) as temporary:
             temporary.write_text(strict_json.dumps(asdict(self._entry)))
 
 

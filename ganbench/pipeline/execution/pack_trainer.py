@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ganbench.core.text import plural
+from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganbench.core.text import duration, number
+from ganbench.core.formatting import format_duration, format_number
 
 LINE_SECONDS = 10.0  # between two lines of a log
 
@@ -54,8 +54,8 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         if amount == last or (now - said < LINE_SECONDS and amount < total):
             return rate
         said, last = now, amount
-        left = f"{duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
-        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
+        left = f"{format_duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
+        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {format_number(rate)} {unit}/s, {left}")
         return rate
 
     _print(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution.job_context import Work
@@ -40,8 +40,8 @@ def finish(
         wanted.setdefault(member["digest"], member)  # two experiments may ask the same of a run
 
     def there(digests: Set[str]) -> dict[str, Path]:
-        found = store.runs_in(resume, kind, digests)
-        return found | store.runs_in(path.parent, kind, digests - found.keys())
+        found = result_files.find_runs(resume, kind, digests)
+        return found | result_files.find_runs(path.parent, kind, digests - found.keys())
 
     kept = there(wanted.keys())
     new = [member for digest, member in wanted.items() if digest not in kept]
@@ -60,44 +60,44 @@ def finish(
 def write(path: Path, kind: str, members: list[Member], kept: dict[str, Path], made: list[Made]) -> None:
     """Write a pack's file: runs that are kept in others, and those just made."""
     called = {member["digest"]: member for member in members}  # may have changed since the run was computed
-    with store.writing(path, kind) as file:
+    with result_files.create_file(path, kind) as file:
         runs = file.create_group("runs")
         for digest, source in sorted(kept.items()):  # found as members of a set, whose order is chance
-            with store.reading(source, kind) as older:
-                tree = store.load(group_of(older, digest))
-            store.save(runs.create_group(digest), {**tree, "member": called[digest]})
+            with result_files.open_file(source, kind) as older:
+                tree = result_files.read_tree(group_of(older, digest))
+            result_files.write_tree(runs.create_group(digest), {**tree, "member": called[digest]})
         _save(runs, [(member, {**tree, "member": called[member["digest"]]}) for member, tree in made])
 
 
 def keep(folder: Path, kind: str, made: list[Made]) -> None:
     """Leave runs' results in a file of their own."""
-    with store.writing(folder / f"{made[0][0]['digest'][:12]}.h5", kind) as file:
+    with result_files.create_file(folder / f"{made[0][0]['digest'][:12]}.h5", kind) as file:
         _save(file.create_group("runs"), made)
 
 
 def _save(runs: h5py.Group, made: Iterable[Made]) -> None:
     for member, tree in made:
-        store.save(runs.create_group(member["digest"]), tree)
+        result_files.write_tree(runs.create_group(member["digest"]), tree)
 
 
 def _prune(files: Iterable[Path], kind: str, held: Set[str]) -> None:
     """Remove files that hold none but these runs."""
     for path in files:
         try:
-            with store.reading(path, kind) as file:
-                superseded = held >= set(store.inside(file, "runs"))
+            with result_files.open_file(path, kind) as file:
+                superseded = held >= set(result_files.descend(file, "runs"))
         except GanbenchError:
             continue  # not for us to judge
         if superseded:
             path.unlink(missing_ok=True)
 
 
-def group_of(file: store.Group, digest: str) -> store.Group:
+def group_of(file: result_files.Group, digest: str) -> result_files.Group:
     """The group of a run in a file of a stage."""
-    runs = store.inside(file, "runs")
+    runs = result_files.descend(file, "runs")
     if digest not in runs:
         raise GanbenchError(
             f"{file.filename} lacks the run {digest[:12]}; it was made from other sources or another configuration. "
             "Were files edited while the workflow ran? Start it again."
         )
-    return store.inside(runs, digest)
+    return result_files.descend(runs, digest)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from ganbench.core import strict_json
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
@@ -26,7 +26,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests, stage_times
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
-from ganbench.tracking.address import trackable
+from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
 # Stages whose jobs a trial speaks for.
@@ -60,7 +60,7 @@ def check(
             missing, or the disk has too little room.
     """
     if here:
-        trackable(plan.study.tracking_uri, to_be_made=plan.folder)
+        check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
     state, before = _state(plan, here), stage_times.kept(plan.folder)
     estimates = list(requests.kept(plan.folder).values())
     if again or before is None or not estimates or _passed(plan) != state:
@@ -69,11 +69,11 @@ def check(
         timings = before
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
-    results_folder.room(plan, _bytes_to_write(plan, estimates))
+    results_folder.check_disk_space(plan, _bytes_to_write(plan, estimates))
     requests.keep(plan, estimates)
     jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
     stage_times.keep(plan, replace(timings, at_once=jobs))
-    with replacing(plan.folder / PASSED) as new:
+    with atomic_write(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates
 

@@ -23,8 +23,8 @@ from ganbench.contracts.repeating import world
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, out_of_memory
+from ganbench.core.member_errors import contract_message, describe_exception, find_line
 from ganbench.core.registry import PACKAGE
-from ganbench.core.user_errors import described, line_of, two_lines
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
@@ -242,7 +242,7 @@ class Trial:
     def refuse(self, where: str, choice: Choice, fault: str | None) -> None:
         """Raise the error of a member's fault, if it has one."""
         if fault:
-            raise GanbenchError(two_lines(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
+            raise GanbenchError(contract_message(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
 
     def supported(self, where: str, choice: Choice, made: Any, asked: Any) -> str | None:
         """A member's answer whether it supports something."""
@@ -278,15 +278,15 @@ class Trial:
 def _error(where: str, choices: Sequence[Choice], error: BaseException) -> GanbenchError:
     """The two lines of an exception that members raised."""
     files = {choice.member.path.resolve(): choice for choice in choices}
-    place = line_of(error, files)
+    place = find_line(error, files)
     choice = files[place[0]] if place else _suspects(choices)[0]
     line = f", line {place[1]}" if place else ""
-    said = described(error)
+    said = describe_exception(error)
     if lacking := out_of_memory(error):
         said = f"needs more memory than a trial may take ({lacking})"
     elif isinstance(error, TooLong):
         said = str(error)
-    return GanbenchError(two_lines(f"{where}: {_named(choice)}{line}", said, CONTRACTS[choice.family]))
+    return GanbenchError(contract_message(f"{where}: {_named(choice)}{line}", said, CONTRACTS[choice.family]))
 
 
 def _named(choice: Choice) -> str:

@@ -17,9 +17,9 @@ from ganbench.contracts.repeating import repeated
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.formatting import join_words
 from ganbench.core.metric_info import columns_fault
 from ganbench.core.registry import PACKAGE
-from ganbench.core.text import listing
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import played
@@ -284,8 +284,8 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
         unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(names(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selections() for point in trained):
             raise GanbenchError(
-                f"claims.{claim.id}: {listing(unseen)} of runs that train networks on data cannot be known without the "
-                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
+                "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
                 "outcome.diverged."
             )
 

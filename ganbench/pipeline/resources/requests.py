@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import strict_json
-from ganbench.core.atomic_files import replacing
+from ganbench.core.atomic_files import atomic_write
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import KILLED, OUT_OF_MEMORY, OUT_OF_TIME, End
 from ganbench.pipeline.jobs import Job
@@ -65,7 +65,7 @@ class Ask:
 
 def keep(plan: Plan, estimates: list[Estimate]) -> None:
     """Leave the estimates where the workflow, its jobs and `ganbench check` find them."""
-    with replacing(plan.folder / ESTIMATES) as temporary:
+    with atomic_write(plan.folder / ESTIMATES) as temporary:
         temporary.write_text(strict_json.dumps([asdict(estimate) for estimate in estimates], indent=1))
 
 

@@ -11,8 +11,8 @@ from statistics import fmean
 
 from ganbench.analysis.stage_time import StageTime
 from ganbench.core import strict_json
-from ganbench.core.atomic_files import replacing
-from ganbench.core.text import plural
+from ganbench.core.atomic_files import atomic_write
+from ganbench.core.formatting import plural
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job, looks
 from ganbench.pipeline.plan import Plan
@@ -52,7 +52,7 @@ class Timings:
 
 def keep(plan: Plan, timings: Timings) -> None:
     """Leave the timings where the report and `ganbench check` find them."""
-    with replacing(plan.folder / TIMINGS) as temporary:
+    with atomic_write(plan.folder / TIMINGS) as temporary:
         temporary.write_text(strict_json.dumps(asdict(timings), indent=1))
 
 

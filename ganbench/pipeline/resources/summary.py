@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ganbench.core.text import duration, plural
+from ganbench.core.formatting import format_duration, plural
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.cluster_profile import Profile
@@ -83,7 +83,7 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     whole = elapsed(seconds, waiting, timings.at_once) + WORKFLOW_SECONDS
     yield (
         f"{plural(len(jobs), 'job')}, {len(waiting):,} of them to do; Snakemake counts {len(waiting) + 1:,}, its rule "
-        f"`all` among them. About {duration(whole)} {where}, {plural(timings.at_once, 'job')} at a time "
+        f"`all` among them. About {format_duration(whole)} {where}, {plural(timings.at_once, 'job')} at a time "
         f"({sum(seconds.values()) / 60:,.0f} core-minutes)."
     )
 

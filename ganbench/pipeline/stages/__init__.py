@@ -42,4 +42,4 @@ def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None)
     for older in path.parent.glob(f"{stage}-*"):
         older.unlink()
     written = function(slice, path, work)
-    checksums.write(path, {file.relative_to(path.parent.parent).as_posix(): file for file in written})
+    checksums.write_sums(path, {file.relative_to(path.parent.parent).as_posix(): file for file in written})

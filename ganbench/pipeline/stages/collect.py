@@ -17,8 +17,8 @@ from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
 from ganbench.analysis.outcome import Thresholds, judge
 from ganbench.analysis.run_settings import settings_of, typed
-from ganbench.core import store
-from ganbench.core.fixed_order import norm
+from ganbench.core import result_files
+from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
@@ -55,7 +55,7 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     metrics = {name: info for metric in plan.study.evaluate.metrics for name, info in metric.build().columns.items()}
     runs, snapshots, curves = [], [], []
-    with store.writing(folder / "samples.h5", "samples") as samples:
+    with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         with work.progress(f"collect {plan.study.study}", len(plan.runs), "runs") as report:
             for count, (point, trained, judged) in enumerate(_results(plan), start=1):
@@ -64,7 +64,9 @@ def gather(plan: Plan, folder: Path, work: Work) -> None:
                 snapshots.append(snapshot)
                 runs.append(_run(plan, point, trained, curve, snapshot, metrics) | {"evaluated_on": _origin(judged)})
                 if judged is not None:
-                    store.save(shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]})
+                    result_files.write_tree(
+                        shown.create_group(point.id), {"step": judged["step"], "samples": judged["samples"]}
+                    )
                 report(count)
         with work.progress(f"collect {plan.study.study}", 2, "of references and measurements") as report:
             with device(work.site.device) as place:
@@ -97,20 +99,23 @@ def _results(plan: Plan) -> Iterator[tuple[Run, Tree, Tree | None]]:
         train, evaluate = plan.train[name], plan.evaluate.get(name)
         scored = {} if evaluate is None else {member["id"]: member["digest"] for member in evaluate.slice["members"]}
         with ExitStack() as files:
-            trained = files.enter_context(store.reading(train.path, "train"))
-            judged = evaluate and files.enter_context(store.reading(evaluate.path, "evaluate"))
+            trained = files.enter_context(result_files.open_file(train.path, "train"))
+            judged = evaluate and files.enter_context(result_files.open_file(evaluate.path, "evaluate"))
             for member in train.slice["members"]:
                 group = result_cache.group_of(trained, member["digest"])
-                kept = {key: store.load(store.inside(group, key)) for key in ("curves", "about")}
+                kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
                 kept |= {key: group.scalars()[key] for key in ("diverged", "steps_done")}
-                kept |= {"initial_norms": _initial_norms(store.inside(group, "snapshots")), "digest": member["digest"]}
-                seen = judged and store.load(result_cache.group_of(judged, scored[member["id"]]))
+                kept |= {
+                    "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
+                    "digest": member["digest"],
+                }
+                seen = judged and result_files.read_tree(result_cache.group_of(judged, scored[member["id"]]))
                 yield points[member["id"]], kept, seen
 
 
-def _initial_norms(snapshots: store.Group) -> dict[str, float]:
+def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
     """By player, the norm that its parameters' growth is measured against: their initial one."""
-    return {player: norm(store.inside(snapshots, player)[0]) for player in snapshots if player != "step"}
+    return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
 
 
 def _labels(point: Run) -> dict[str, Any]:
@@ -198,11 +203,15 @@ def _references(
         how = f"{len(heldout):,} held-out against {known:,} training examples"
         scores = panel_of(slice).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
-        with store.reading(Path(slice["judge"]), "judge") as file:
-            kept = {name: store.load(store.inside(file, name)) for name in ("memory", "about") if name in file}
+        with result_files.open_file(Path(slice["judge"]), "judge") as file:
+            kept = {
+                name: result_files.read_tree(result_files.descend(file, name))
+                for name in ("memory", "about")
+                if name in file
+            }
         accuracy, judges[dataset] = kept["memory"]["accuracy"], _origin(kept)
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
-        store.save(real, {dataset: heldout[:512]})
+        result_files.write_tree(real, {dataset: heldout[:512]})
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
 
 
@@ -210,18 +219,20 @@ def _measurements(plan: Plan, arrays: Path) -> tuple[pd.DataFrame, dict[str, Met
     """What the instruments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest; and,
     by run, what that was computed on."""
     rows, infos, origins = [], {}, {}
-    with store.writing(arrays, "arrays") as file:
+    with result_files.create_file(arrays, "arrays") as file:
         for job in plan.diagnose.values():
-            with store.reading(job.path, "diagnose") as kept:
+            with result_files.open_file(job.path, "diagnose") as kept:
                 for look in looks(job.slice):
-                    tree = store.load(result_cache.group_of(kept, look["digest"]))
+                    tree = result_files.read_tree(result_cache.group_of(kept, look["digest"]))
                     experiment, run = look["experiment"], look["run"]
                     numbers = zip(tree["columns"], tree["values"], strict=True)
                     rows += [(run, f"{experiment}.{name}", value) for name, value in numbers]
                     if origin := _origin(tree):
                         origins.setdefault(run, set()).add(origin)
                     if tree["arrays"]:
-                        store.save(file.require_group(experiment).create_group(run or "study"), tree["arrays"])
+                        result_files.write_tree(
+                            file.require_group(experiment).create_group(run or "study"), tree["arrays"]
+                        )
             infos |= _meanings(job)
     table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
     return table, infos, origins

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.core import store
-from ganbench.core.text import plural
+from ganbench.core import result_files
+from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine import subpacks
@@ -66,7 +66,7 @@ def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) 
     images = images_of(slice["prepared"])
     with (
         device(work.site.device) as place,
-        store.reading(Path(slice["trained"]), "train") as file,
+        result_files.open_file(Path(slice["trained"]), "train") as file,
         work.progress(f"diagnose {slice['pack']}", len(new), "looks") as report,
     ):
         done, about = 0, versions(place)
@@ -85,7 +85,7 @@ def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) 
 
 
 def _seen(
-    file: store.Group,
+    file: result_files.Group,
     instrument: Diagnostic,
     game: Game,
     training: Training,
@@ -99,7 +99,10 @@ def _seen(
         training.dynamics,
         training.optimizer,
         runs_of(group),
-        [store.load(store.inside(result_cache.group_of(file, look["trained"]), "snapshots")) for look in group],
+        [
+            result_files.read_tree(result_files.descend(result_cache.group_of(file, look["trained"]), "snapshots"))
+            for look in group
+        ],
         training.snapshots,
         device=place,
         dtype=training.dtype,

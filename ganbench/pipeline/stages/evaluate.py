@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import registry, store
+from ganbench.core import registry, result_files
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.pipeline.execution import inception_weights, result_cache
 from ganbench.pipeline.execution.checkpoints import lasting
@@ -36,8 +36,8 @@ def panel_of(slice: dict[str, Any]) -> Panel:
         inception_weights.verify(Path(slice["weights"]["path"]), slice["weights"]["sha256"])
         # Laid out as torch.hub keeps downloads, which is where pytorch-fid looks
         os.environ["TORCH_HOME"] = str(Path(slice["weights"]["path"]).parents[2])
-    with store.reading(Path(slice["judge"]), "judge") as file:
-        state = store.load(store.inside(file, "memory"))
+    with result_files.open_file(Path(slice["judge"]), "judge") as file:
+        state = result_files.read_tree(result_files.descend(file, "memory"))
     metrics = [make("metric", named) for named in slice["metrics"]]
     dataset = make("dataset", slice["parts"]["dataset"])
     judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results
@@ -53,13 +53,13 @@ def _scored(slice: dict[str, Any], new: list[result_cache.Member], work: Work) -
     shown = slice["shown"] if len(data.shape) == 3 else min(slice["samples"], POINTS_PER_IMAGE * slice["shown"])
     with (
         device(work.site.device) as place,
-        store.reading(Path(slice["trained"]), "train") as file,
+        result_files.open_file(Path(slice["trained"]), "train") as file,
         work.progress(f"evaluate {slice['pack']}", len(new), "runs") as report,
     ):
         about = versions(place)
         for count, member in enumerate(new, start=1):
-            snapshots = store.inside(result_cache.group_of(file, trained[member["digest"]]), "snapshots")
-            generators = store.inside(snapshots, "generator")[:]
+            snapshots = result_files.descend(result_cache.group_of(file, trained[member["digest"]]), "snapshots")
+            generators = result_files.descend(snapshots, "generator")[:]
             tree = evaluate(panel, architecture, data, member["seed"], generators, slice["samples"], shown, place)
-            yield [(member, {**tree, "step": store.inside(snapshots, "step")[:], "about": about})]
+            yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

@@ -7,9 +7,9 @@ from typing import Any
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import judge_fault
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
-from ganbench.core.user_errors import two_lines
+from ganbench.core.member_errors import contract_message
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import CPU, examples, make, verify
 from ganbench.pipeline.execution.job_context import Work
@@ -24,7 +24,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
         report(100)
     fault = judge_fault(judge, state, known.heldout, int(known.train_modes.max()) + 1)
     if fault:
-        raise GanbenchError(two_lines(f"judge {slice['judge']['name']}", fault, CONTRACTS["judge"]))
-    with store.writing(path, "judge") as file:
-        store.save(file.create_group("memory"), state)
-        store.save(file.create_group("about"), versions(CPU))
+        raise GanbenchError(contract_message(f"judge {slice['judge']['name']}", fault, CONTRACTS["judge"]))
+    with result_files.create_file(path, "judge") as file:
+        result_files.write_tree(file.create_group("memory"), state)
+        result_files.write_tree(file.create_group("about"), versions(CPU))

@@ -8,9 +8,9 @@ from typing import Any
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import loaded
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
-from ganbench.core.user_errors import two_lines
+from ganbench.core.member_errors import contract_message
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import make, verify
 from ganbench.pipeline.execution.job_context import Work
@@ -24,7 +24,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     ) as report:
         examples, fault = loaded(dataset)
         if fault:
-            raise GanbenchError(two_lines(f"data set {slice['dataset']['name']}", fault, CONTRACTS["dataset"]))
-        with store.writing(path, "prepare") as file:
-            store.save(file.create_group("examples"), asdict(examples))
+            raise GanbenchError(contract_message(f"data set {slice['dataset']['name']}", fault, CONTRACTS["dataset"]))
+        with result_files.create_file(path, "prepare") as file:
+            result_files.write_tree(file.create_group("examples"), asdict(examples))
         report(len(examples.train))

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.locks import exclusive
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution.job_context import Work
-from ganbench.tracking.address import database_of, public
-from ganbench.tracking.environment import QUIET, environment, silence
-from ganbench.tracking.pictures import Frame, frame_of
+from ganbench.tracking.address import redact_credentials, sqlite_path
+from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
+from ganbench.tracking.mlflow_store import MlflowStore
+from ganbench.tracking.pictures import Frame, make_frame
 from ganbench.tracking.records import records
-from ganbench.tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,18 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
     Raises:
         GanbenchError: the store cannot be reached or written; the message names it and the remedy.
     """
-    database = database_of(uri)
+    database = sqlite_path(uri)
     # One writer at a time: processes that open a new SQLite store at once break it, and two that meet at a server
     # would both find a run missing and write it twice.
     beside = database if database is not None else collected.folder.resolve()
     lock = beside.with_name(f".{beside.name}.track.lock")
-    what = f"the MLflow store {public(uri)}"
-    with exclusive(lock, what, waiting=partial(_say_waiting, what)), environment(QUIET), silence():
-        store = Store(uri, study, database)
+    what = f"the MLflow store {redact_credentials(uri)}"
+    with (
+        hold_lock(lock, what, on_wait=partial(_say_waiting, what)),
+        environment_variables(QUIET_SETTINGS),
+        silence_logs(),
+    ):
+        store = MlflowStore(uri, study, database)
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = 0
@@ -75,7 +79,7 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
             if record.content not in complete:
                 dataset = record.params.get("dataset", "")
                 if record.samples.ndim == 3 and dataset not in frames:
-                    frames[dataset] = frame_of(collected.real(dataset))
+                    frames[dataset] = make_frame(collected.real(dataset))
                 artifacts += store.write(record, frames.get(dataset))
                 metrics += len(record.points)
                 created += 1

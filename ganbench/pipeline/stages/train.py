@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.core.text import plural
+from ganbench.core.formatting import plural
 from ganbench.engine import fusing
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.pipeline.execution import result_cache

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import percent
+from ganbench.core.formatting import format_percent
 from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
 from ganbench.report.figures.phase import fixed_points, frame_plane, kind_handles
 from ganbench.report.figures.style import nothing, title
@@ -35,7 +35,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     heads = []
     for name, look in titles.items():
         share = float(settled.get(look.run["run"], np.nan))
-        heads.append(f"{name}\n{percent(share)} settle" if np.isfinite(share) else name)
+        heads.append(f"{name}\n{format_percent(share)} settle" if np.isfinite(share) else name)
     figure, blocks = panels(heads, width=2.5, height=2.25)
     kinds, labels = set(), set()
     for (axes,), look in zip(blocks, titles.values(), strict=True):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failure_rate, methods
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
 from ganbench.report.figures.style import FAINT, INK, title
 
@@ -58,8 +58,8 @@ def draw(collected: Collected) -> Figure:
             cbar=False,
             linewidths=1.5,
             linecolor="white",
-            xticklabels=[number(rate) for rate in levels[name].learning_rate],
-            yticklabels=[number(count) for count in levels[name].n_train],
+            xticklabels=[format_number(rate) for rate in levels[name].learning_rate],
+            yticklabels=[format_number(count) for count in levels[name].n_train],
         )
         axes.set_facecolor(FAINT)
         for row, column in np.argwhere(np.isnan(rates)):  # cells without a colour, which seaborn does not annotate

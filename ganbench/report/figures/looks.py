@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.style import PLAYER_COLOURS, QUIET, plain_ticks
 from ganbench.report.naming import method_words, numbers_words
 
@@ -154,7 +154,7 @@ def rate_handles(colours: dict[float, str], most: int = 7) -> list[Line2D]:
         return []
     chosen = np.unique(np.linspace(0, len(rates) - 1, min(len(rates), most)).round().astype(int))
     return [
-        Line2D([], [], color=colours[rates[i]], linewidth=1.8, label=f"learning rate {number(rates[i])}")
+        Line2D([], [], color=colours[rates[i]], linewidth=1.8, label=f"learning rate {format_number(rates[i])}")
         for i in chosen
     ]
 

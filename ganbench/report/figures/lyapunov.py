@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.looks import legend, readings
 from ganbench.report.figures.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks, title
 from ganbench.report.naming import method_words
@@ -44,7 +44,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     found, labels = set(), []
     for row, ((method, _, rate), mine) in enumerate(shown):
         text = textwrap.shorten(words[method], 60, placeholder=" ...")
-        labels.append(f"{text}, rate {number(rate)}" if several else text)
+        labels.append(f"{text}, rate {format_number(rate)}" if several else text)
         found |= _row(axes, row, table.loc[mine["run"][:SEEDS]])
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)

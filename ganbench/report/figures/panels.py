@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import MetricInfo
 from ganbench.analysis.methods import failure_rate
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.style import QUIET
 
 
@@ -40,9 +40,9 @@ def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.D
         for column, rate in enumerate(levels.learning_rate):
             words = []
             if len(levels.n_train) > 1:
-                words.append(f"{number(n_train)} examples")
+                words.append(f"{format_number(n_train)} examples")
             if len(levels.learning_rate) > 1:
-                words.append(f"rate {number(rate)}")
+                words.append(f"rate {format_number(rate)}")
             mine = runs[(runs["n_train"] == n_train) & (runs["learning_rate"] == rate)]
             yield (row, column), ", ".join(words), mine
 

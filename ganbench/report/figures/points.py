@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.style import FAINT, PLAYER_COLOURS, QUIET, heading, title
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
                 axes.set_axis_off()
                 continue
             _panel(axes, run.samples[kept[place]], real, centre, reach)
-            axes.set_title(f"step {number(run.steps[kept[place]])}", fontsize=8)
+            axes.set_title(f"step {format_number(run.steps[kept[place]])}", fontsize=8)
     title(figure, f"{method}: samples over training")
     return figure
 

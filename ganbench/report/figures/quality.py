@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.methods import dataset_of, measured, median_value, methods, reference
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
 from ganbench.report.figures.style import (
     INK,
@@ -78,7 +78,7 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
         x = row * (len(levels.learning_rate) + GAP) + place
         ticks.append(x)
         _setting(axes, x, mine, metric, info)
-    axes.set_xticks(ticks, [number(rate) for rate in levels.learning_rate] * len(levels.n_train))
+    axes.set_xticks(ticks, [format_number(rate) for rate in levels.learning_rate] * len(levels.n_train))
     axes.set_xlim(-0.6, max(ticks) + 0.6)
     axes.set_xlabel("learning rate")
     plain_ticks(axes, "y")
@@ -86,7 +86,9 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
         for row, count in enumerate(levels.n_train):
             middle = row * (len(levels.learning_rate) + GAP) + (len(levels.learning_rate) - 1) / 2
             place = {"xy": (middle, 0), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            axes.annotate(f"{number(count)} examples", xytext=(0, -19), ha="center", va="top", fontsize=8, **place)
+            axes.annotate(
+                f"{format_number(count)} examples", xytext=(0, -19), ha="center", va="top", fontsize=8, **place
+            )
         axes.xaxis.labelpad = 14
 
 

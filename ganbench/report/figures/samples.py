@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FINISHED
 from ganbench.analysis.methods import as_loss, dataset_of, failed, final_values, headline
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures import histograms, points, strips
 from ganbench.report.figures.style import nothing
 
@@ -75,12 +75,12 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
 
 def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> Shown:
     steps, samples = collected.samples(run["run"])
-    words = [f"learning rate {number(run['learning_rate'])}", f"seed {number(run['seed'])}"]
+    words = [f"learning rate {format_number(run['learning_rate'])}", f"seed {format_number(run['seed'])}"]
     if collected.runs.loc[collected.runs["method"] == method, "n_train"].nunique() > 1:
-        words.insert(0, f"{number(run['n_train'])} examples")
+        words.insert(0, f"{format_number(run['n_train'])} examples")
     lines = [f"{role}: {run['outcome']}", ", ".join(words)]
     metric = headline(collected, method)
     if metric is not None:
         value = run[f"{metric}_final"]
-        lines.append(f"{collected.metrics[metric].title}: {number(value) if np.isfinite(value) else 'no value'}")
+        lines.append(f"{collected.metrics[metric].title}: {format_number(value) if np.isfinite(value) else 'no value'}")
     return Shown(tuple(lines), steps, samples)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.looks import Look, legend, looks, outer, panels, readings, singles
 from ganbench.report.figures.phase import colour_bar, frame_plane, streams
 from ganbench.report.figures.style import nothing, title
@@ -51,5 +51,5 @@ def _seen(table: pd.DataFrame, look: Look) -> str:
     row = table.loc[look.run["run"]] if look.run["run"] in table.index else pd.Series(dtype=float)
     topology, share = row.get(TOPOLOGY, np.nan), row.get(SHARE, np.nan)
     words = [TOPOLOGIES.get(int(topology), "")] if np.isfinite(topology) else []
-    words += [f"{number(100 * share)}% in plane"] if np.isfinite(share) else []
+    words += [f"{format_number(100 * share)}% in plane"] if np.isfinite(share) else []
     return ", ".join(words)

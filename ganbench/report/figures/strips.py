@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.style import QUIET, title
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _strip(axes: Axes, run: Shown, real: np.ndarray, rows: int) -> None:
     bottom = len(kept) + 0.3  # a little apart: these were not generated
     _row(axes, real, top=bottom)
     centres = [row + 0.5 for row in range(len(kept))] + [bottom + 0.5]
-    axes.set_yticks(centres, [f"step {number(run.steps[index])}" for index in kept] + ["real"])
+    axes.set_yticks(centres, [f"step {format_number(run.steps[index])}" for index in kept] + ["real"])
     # Strips of different length start at the same height and show images of the same size.
     axes.set(xlim=(0, IMAGES), ylim=(rows + 0.3, 0), aspect="equal", anchor="N")
     axes.set_xticks([])

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from ganbench.analysis.columns import UNDETERMINED
-from ganbench.core.atomic_files import replacing
-from ganbench.core.text import number
+from ganbench.core.atomic_files import atomic_write
+from ganbench.core.formatting import format_number
 from ganbench.report.outputs import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
@@ -84,7 +84,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure in every format. The same data give the same bytes: no date goes into the file."""
     for format in FIGURE_FORMATS:
         metadata = {"Date": None} if format == "svg" else None
-        with replacing(folder / f"{name}.{format}") as new:
+        with atomic_write(folder / f"{name}.{format}") as new:
             figure.savefig(new, format=format, metadata=metadata)
 
 
@@ -124,7 +124,7 @@ def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
         low, high = axis.get_view_interval()
         # Less than two decades show at most one power of ten: then 2 and 5 help.
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 100 else (1.0,), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value)))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 

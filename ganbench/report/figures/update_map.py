@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import number
+from ganbench.core.formatting import format_number
 from ganbench.report.figures.looks import Look, few, frame, legend, panels, readings
 from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
 from ganbench.report.naming import NETWORKS, method_words, short
@@ -125,7 +125,7 @@ def _around_one(axes: Axes, radii: np.ndarray) -> None:
     axes.yaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{1 + value:.4g}" if value < 10 else number(1 + value))
+        FuncFormatter(lambda value, _: f"{1 + value:.4g}" if value < 10 else format_number(1 + value))
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.text import percent
+from ganbench.core.formatting import format_percent
 from ganbench.report.figures.looks import Look, legend, looks, panels, readings, singles
 from ganbench.report.figures.phase import colour_bar, fixed_points, frame_plane, kind_handles, streams, unit
 from ganbench.report.figures.style import QUIET, nothing, title
@@ -37,7 +37,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     rough = dict(table["rough"]) if "rough" in table else {}
     share = {name: float(rough.get(look.run["run"], np.nan)) for name, look in titles.items()}
     noisy = any(each > 0 for each in share.values())
-    heads = [f"{name}\n{percent(share[name])} rough" if noisy and share[name] >= 0 else name for name in titles]
+    heads = [f"{name}\n{format_percent(share[name])} rough" if noisy and share[name] >= 0 else name for name in titles]
     figure, blocks = panels(heads, width=2.6, height=2.3)
     exact = {_game(look): look for look in shown if "samples" not in str(look.run["game"])}
     scale, kinds, drawn = Normalize(0, 180), set(), None

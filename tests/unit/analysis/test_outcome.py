@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ganbench.analysis.outcome import Thresholds, judge
-from ganbench.core.recorder import SERIES, series
+from ganbench.core.recorder import GAN_SERIES, series_names
 from ganbench.study.schema import Outcome
 
 RULES = Thresholds(**Outcome().model_dump())
@@ -19,7 +19,7 @@ LAST = np.arange(1, BINS + 1) * STEPS // BINS
 
 def curves(**changed: np.ndarray) -> pd.DataFrame:
     """Ten bins of a healthy run, with some series replaced."""
-    calm = {name: np.full(BINS, 0.5) for name in SERIES} | changed
+    calm = {name: np.full(BINS, 0.5) for name in GAN_SERIES} | changed
     last = LAST
     rows = [
         pd.DataFrame({"series": name, "first_step": last - 99, "last_step": last, "min": v, "mean": v, "max": v})
@@ -200,7 +200,7 @@ def test_the_first_rule_that_holds_decides():
 
 def toy_outcome(*, x=1.0, y=1.0, start=(1.0, 1.0), diverged=None):
     """The verdict on a game of two numbers whose norms went this way."""
-    names = series(("x", "y"), ())
+    names = series_names(("x", "y"), ())
     norms = {"x_parameter_norm": np.broadcast_to(x, BINS), "y_parameter_norm": np.broadcast_to(y, BINS)}
     curve = pd.concat(
         [

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processors import AS_IT_IS, blas_kernels
 
-from ganbench.core.fixed_order import FEW, eigh, matmul, norm, orthonormal
+from ganbench.core.deterministic_linalg import MAX_FEATURES, eigh, matmul, norm, orthonormal
 
 ROUNDING = np.finfo(float).eps
 
@@ -36,7 +36,7 @@ def symmetric(n: int, kind: str, seed: int) -> np.ndarray:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.integers(1, FEW + 2),
+    st.integers(1, MAX_FEATURES + 2),
     st.sampled_from(["covariance", "of lower rank", "with equal eigenvalues", "partly zero"]),
     st.integers(0, 2**32),
 )
@@ -58,7 +58,7 @@ def test_eigenvalues_of_any_size_of_numbers():
     assert np.abs(vectors).sum(axis=0).tolist() == [1.0] * 4
 
 
-@pytest.mark.parametrize("n", [3, FEW + 1])
+@pytest.mark.parametrize("n", [3, MAX_FEATURES + 1])
 def test_eigenvalues_of_what_is_not_finite_are_nan(n):
     matrix = np.eye(n)
     matrix[0, 1] = matrix[1, 0] = np.inf
@@ -69,7 +69,7 @@ def test_eigenvalues_of_what_is_not_finite_are_nan(n):
 
 def test_products_and_norms_are_numpy_s():
     random = np.random.default_rng(0)
-    for m, n, k in ((3, 500, 3), (1, 7, 1), (FEW, 40, FEW), (FEW + 1, 40, 2)):
+    for m, n, k in ((3, 500, 3), (1, 7, 1), (MAX_FEATURES, 40, MAX_FEATURES), (MAX_FEATURES + 1, 40, 2)):
         a, b = random.normal(size=(m, n)), random.normal(size=(n, k))
         np.testing.assert_allclose(matmul(a, b), a @ b, rtol=1e-12, atol=1e-12)
     vector = random.normal(size=1000).astype(np.float32)
@@ -90,7 +90,7 @@ def test_two_vectors_are_made_orthonormal_though_nearly_parallel():
 BITS = """
 import hashlib
 import numpy as np
-from ganbench.core.fixed_order import eigh, matmul, norm, orthonormal
+from ganbench.core.deterministic_linalg import eigh, matmul, norm, orthonormal
 from ganbench.metrics._frechet import frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 

@@ -16,7 +16,8 @@ import pytest
 
 from ganbench.core import locks
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import exclusive, held, holder, machine, try_lock
+from ganbench.core.lock_files import machine_id
+from ganbench.core.locks import current_holder, describe_holder, hold_lock, try_lock
 
 HOLD = """
 import sys, time
@@ -42,10 +43,10 @@ def aged(path, seconds: float) -> None:
 def test_a_released_lock_leaves_no_file_and_can_be_taken_again(tmp_path):
     path = tmp_path / ".lock"
     for _ in range(2):
-        with exclusive(path, "the folder"):
-            assert held(path) == holder(path)
+        with hold_lock(path, "the folder"):
+            assert current_holder(path) == describe_holder(path)
         assert not path.exists()
-        assert held(path) is None
+        assert current_holder(path) is None
 
 
 def test_a_killed_holder_holds_no_longer(tmp_path):
@@ -55,8 +56,8 @@ def test_a_killed_holder_holds_no_longer(tmp_path):
         assert try_lock(path) is None
         process.send_signal(signal.SIGKILL)
     assert path.exists(), "it could not remove its file"
-    with exclusive(path, "the folder"):
-        assert str(os.getpid()) in holder(path)
+    with hold_lock(path, "the folder"):
+        assert str(os.getpid()) in describe_holder(path)
 
 
 def test_one_of_many_gets_it(tmp_path):
@@ -80,13 +81,13 @@ def test_another_machine_s_lease_is_respected_until_it_has_run_out(tmp_path):
     signed(path)
     assert try_lock(path) is None
     message = "the folder is in use by process 42 of ada on node7, since 2026-01-01"
-    with pytest.raises(GanbenchError, match=message), exclusive(path, "the folder"):
+    with pytest.raises(GanbenchError, match=message), hold_lock(path, "the folder"):
         pass
     aged(path, locks.LEASE_SECONDS - 30)
     assert try_lock(path) is None
     aged(path, 60)
-    with exclusive(path, "the folder"):
-        assert json.loads(path.read_text())["machine"] == machine()
+    with hold_lock(path, "the folder"):
+        assert json.loads(path.read_text())["machine"] == machine_id()
 
 
 def test_a_lock_that_another_machine_took_is_left_to_it(tmp_path, monkeypatch):
@@ -104,14 +105,14 @@ def test_of_two_machines_that_find_a_lease_over_one_gets_it(tmp_path, monkeypatc
     aged(path, 2 * locks.LEASE_SECONDS)
     monkeypatch.setattr(time, "sleep", lambda _: signed(path, host="node8"))  # while we wait to see whether it is ours
     assert try_lock(path) is None
-    assert "node8" in holder(path)
+    assert "node8" in describe_holder(path)
 
 
 def test_a_lock_appears_with_its_holder_in_it(tmp_path, monkeypatch):
     path = tmp_path / ".lock"
     seen = []
     monkeypatch.setattr(fcntl, "flock", lambda *_: seen.append(json.loads(path.read_text())["pid"]))
-    with exclusive(path, "the folder"):
+    with hold_lock(path, "the folder"):
         assert seen == [os.getpid()]
     assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +123,7 @@ def test_a_file_system_without_links_will_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", link)
     monkeypatch.setattr(locks, "SETTLE_SECONDS", 0.01)
-    with exclusive(tmp_path / ".lock", "the folder"):
+    with hold_lock(tmp_path / ".lock", "the folder"):
         assert try_lock(tmp_path / ".lock") is None
     assert list(tmp_path.iterdir()) == []
 
@@ -130,7 +131,7 @@ def test_a_file_system_without_links_will_do(tmp_path, monkeypatch):
 def test_a_lease_is_renewed(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "RENEW_SECONDS", 0.01)
     path = tmp_path / ".lock"
-    with exclusive(path, "the folder"):
+    with hold_lock(path, "the folder"):
         aged(path, 1000)
         old = path.stat().st_mtime
         deadline = time.monotonic() + 60
@@ -146,10 +147,10 @@ def test_a_file_system_without_locks_is_served_by_the_lease(tmp_path, monkeypatc
     monkeypatch.setattr(fcntl, "flock", flock)
     monkeypatch.setattr(locks, "SETTLE_SECONDS", 0.01)
     path = tmp_path / ".lock"
-    with exclusive(path, "the folder"):
+    with hold_lock(path, "the folder"):
         assert try_lock(path) is None, "a living process of this machine holds it"
-    signed(path, machine=machine(), pid=2**22 + 1)  # above the largest number that Linux gives a process
-    with exclusive(path, "the folder"):
+    signed(path, machine=machine_id(), pid=2**22 + 1)  # above the largest number that Linux gives a process
+    with hold_lock(path, "the folder"):
         pass
 
 
@@ -158,8 +159,8 @@ def test_waiting_says_once_for_whom_and_goes_on_when_that_ends(tmp_path, monkeyp
     path, said = tmp_path / ".lock", []
     first = try_lock(path)
     threading.Timer(0.2, first.release).start()
-    with exclusive(path, "the job", waiting=said.append):
-        assert held(path)
+    with hold_lock(path, "the job", on_wait=said.append):
+        assert current_holder(path)
     assert len(said) == 1
     assert f"process {os.getpid()}" in said[0]
 
@@ -168,6 +169,6 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(GanbenchError, match=r"the job needs the lock file .* which cannot be written"),
-        exclusive(tmp_path / "file" / ".lock", "the job"),
+        hold_lock(tmp_path / "file" / ".lock", "the job"),
     ):
         pass

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ganbench.core import store
-from ganbench.core.atomic_files import LEFT_SECONDS, replacing
+from ganbench.core import result_files
+from ganbench.core.atomic_files import ABANDONED_SECONDS, atomic_write
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import exclusive, holder, try_lock
+from ganbench.core.locks import describe_holder, hold_lock, try_lock
 
 TREE = {
     "array": np.arange(6.0).reshape(2, 3),
@@ -27,9 +27,9 @@ TREE = {
 
 
 def write(path, tree=TREE, kind="train"):
-    with store.writing(path, kind) as file:
+    with result_files.create_file(path, kind) as file:
         runs = file.create_group("runs")
-        store.save(runs.create_group("d1"), tree)
+        result_files.write_tree(runs.create_group("d1"), tree)
 
 
 def assert_equal(one, other):
@@ -43,8 +43,8 @@ def assert_equal(one, other):
 
 def test_a_tree_comes_back_as_it_went(tmp_path):
     write(tmp_path / "a.h5")
-    with store.reading(tmp_path / "a.h5", "train") as file:
-        assert_equal(TREE, store.load(file["runs"]["d1"]))
+    with result_files.open_file(tmp_path / "a.h5", "train") as file:
+        assert_equal(TREE, result_files.read_tree(file["runs"]["d1"]))
 
 
 def test_a_failure_while_writing_leaves_what_was_there(tmp_path):
@@ -53,7 +53,7 @@ def test_a_failure_while_writing_leaves_what_was_there(tmp_path):
     before = path.read_bytes()
 
     def fail():
-        with store.writing(path, "train") as file:
+        with result_files.create_file(path, "train") as file:
             file.create_dataset("x", data=np.zeros(1000))
             raise RuntimeError
 
@@ -66,21 +66,27 @@ def test_a_failure_while_writing_leaves_what_was_there(tmp_path):
 def test_a_full_disk_is_one_clear_error_and_costs_nothing(tmp_path):
     path = tmp_path / "a.h5"
     write(path)
-    with pytest.raises(GanbenchError, match=r"no space is left .* a\.h5 was not written"), store.writing(path, "train"):
+    with (
+        pytest.raises(GanbenchError, match=r"no space is left .* a\.h5 was not written"),
+        result_files.create_file(path, "train"),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
-    with store.reading(path, "train"):
+    with result_files.open_file(path, "train"):
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(GanbenchError, match="cannot write"), store.writing(tmp_path / "file" / "a.h5", "train"):
+    with (
+        pytest.raises(GanbenchError, match="cannot write"),
+        result_files.create_file(tmp_path / "file" / "a.h5", "train"),
+    ):
         pass
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "a.txt"
-    with replacing(path) as one, replacing(path) as other:
+    with atomic_write(path) as one, atomic_write(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"
@@ -89,10 +95,10 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_what_a_killed_writer_left_goes_after_a_day(tmp_path):
     left, recent = tmp_path / ".a.txt.123.tmp", tmp_path / ".a.txt.456.tmp"
-    for path, age in ((left, 2 * LEFT_SECONDS), (recent, 60)):
+    for path, age in ((left, 2 * ABANDONED_SECONDS), (recent, 60)):
         path.touch()
         os.utime(path, (time.time() - age,) * 2)
-    with replacing(tmp_path / "a.txt") as new:
+    with atomic_write(tmp_path / "a.txt") as new:
         new.touch()
     assert not left.exists()
     assert recent.exists()
@@ -101,26 +107,26 @@ def test_what_a_killed_writer_left_goes_after_a_day(tmp_path):
 def test_damage_within_a_file_is_told(tmp_path):
     """A hole in one of the file's blocks, as a bad disk leaves one, is never read as something else."""
     path = tmp_path / "a.h5"
-    with store.writing(path, "train") as file:
-        store.save(file.create_group("saved"), {"x": np.arange(1.0, 1001.0)})
+    with result_files.create_file(path, "train") as file:
+        result_files.write_tree(file.create_group("saved"), {"x": np.arange(1.0, 1001.0)})
     whole = path.read_bytes()
     place = whole.index(np.arange(1.0, 9.0).tobytes())
     path.write_bytes(whole[:place] + bytes(64) + whole[place + 64 :])
     with (
-        store.reading(path, "train") as file,
+        result_files.open_file(path, "train") as file,
         pytest.raises(GanbenchError, match="'/saved/x' holds other values than were written"),
     ):
-        store.load(store.inside(file, "saved"))
+        result_files.read_tree(result_files.descend(file, "saved"))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
 def test_a_truncated_file_is_told_from_its_first_bytes(tmp_path, kept):
     path = tmp_path / "a.h5"
     write(path)
-    assert store.fault_of(path) is None
+    assert result_files.header_fault(path) is None
     path.write_bytes(path.read_bytes()[:kept])
-    assert "Remove it" in store.fault_of(path)
-    with pytest.raises(GanbenchError, match=r"a\.h5"), store.reading(path, "train"):
+    assert "Remove it" in result_files.header_fault(path)
+    with pytest.raises(GanbenchError, match=r"a\.h5"), result_files.open_file(path, "train"):
         pass
 
 
@@ -139,27 +145,27 @@ def test_foreign_files_other_kinds_and_other_formats_are_refused(tmp_path):
         "old": "has format 0",
         "missing": "cannot be read",
     }.items():
-        with pytest.raises(GanbenchError, match=message), store.reading(tmp_path / f"{name}.h5", "train"):
+        with pytest.raises(GanbenchError, match=message), result_files.open_file(tmp_path / f"{name}.h5", "train"):
             pass
 
 
 def test_runs_are_found_under_any_name_and_damaged_files_passed_over(tmp_path):
     write(tmp_path / "one.h5")
     (tmp_path / "broken.h5").write_bytes(b"\x89HDF")
-    assert store.runs_in(tmp_path, "train", ["d1", "d2"]) == {"d1": tmp_path / "one.h5"}
-    assert store.runs_in(tmp_path / "nowhere", "train", ["d1"]) == {}
+    assert result_files.find_runs(tmp_path, "train", ["d1", "d2"]) == {"d1": tmp_path / "one.h5"}
+    assert result_files.find_runs(tmp_path / "nowhere", "train", ["d1"]) == {}
 
 
 def test_a_lock_is_held_once_names_its_holder_and_goes_with_it(tmp_path):
     path = tmp_path / "folder" / ".lock"
-    with exclusive(path, "the folder"):
+    with hold_lock(path, "the folder"):
         assert try_lock(path) is None
         taken = r"the folder is in use by process \d+ of .* on .*, since "
-        with pytest.raises(GanbenchError, match=taken), exclusive(path, "the folder"):
+        with pytest.raises(GanbenchError, match=taken), hold_lock(path, "the folder"):
             pass
     lock = try_lock(path)
     assert lock is not None
-    assert "process" in holder(path)
+    assert "process" in describe_holder(path)
     lock.release()
     path.write_text("")
-    assert holder(path) == "another process"
+    assert describe_holder(path) == "another process"

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
-from ganbench.core.recorder import SERIES, Recorder
-from ganbench.core.recorder import series as series_of
+from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
@@ -91,10 +90,10 @@ def resumed(game, shared, members, stop, folder):
         at_chunk=lambda now: states.setdefault(now.step, now.state()),
     )
     path = folder / "checkpoint.h5"
-    with store.writing(path, "resume") as file:
-        store.save(file.create_group("saved"), states[stop])
-    with store.reading(path, "resume") as file:
-        state = store.load(file["saved"])
+    with result_files.create_file(path, "resume") as file:
+        result_files.write_tree(file.create_group("saved"), states[stop])
+    with result_files.open_file(path, "resume") as file:
+        state = result_files.read_tree(file["saved"])
     return whole, train(game, shared, members, device=CPU, resume=state)
 
 
@@ -271,7 +270,7 @@ def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form(
         np.testing.assert_allclose(x - 1j * y, where, rtol=1e-12, atol=1e-12 * np.abs(where).max())
         radii = np.hypot(x, y)
         np.testing.assert_allclose(radii[1:] / radii[:-1], np.sqrt(1 + rate**2), rtol=1e-12)
-    assert results[0]["curves"]["series"] == list(series_of(("x", "y"), ()))
+    assert results[0]["curves"]["series"] == list(series_names(("x", "y"), ()))
 
 
 def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
@@ -404,8 +403,8 @@ def test_snapshots_lie_evenly_or_in_equal_ratios_from_a_hundredth_of_the_trainin
 
 def test_every_series_is_recorded_and_finite():
     result = train(networks(), training(30), [Member(0, 100, 1e-3)], device=CPU)[0]
-    assert result["curves"]["series"] == list(SERIES)
-    assert result["curves"]["mean"].shape == (20, len(SERIES))
+    assert result["curves"]["series"] == list(GAN_SERIES)
+    assert result["curves"]["mean"].shape == (20, len(GAN_SERIES))
     assert np.isfinite(result["curves"]["mean"]).all()
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from repository import ROOT
 from stored import tree_of
 
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.diagnostics.path import TrainingPath
 from ganbench.dynamics import explain_autograd_error
@@ -667,10 +667,10 @@ def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, 
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
     assert "memory ran out for 8 runs ([enforce fail" in (log := capsys.readouterr().err)
     assert "they are looked at as 4 + 4" in log
-    with store.reading(whole, "diagnose") as one, store.reading(path, "diagnose") as other:
+    with result_files.open_file(whole, "diagnose") as one, result_files.open_file(path, "diagnose") as other:
         assert list(one["runs"]) == list(other["runs"])
         for digest in one["runs"]:
-            ours, others = (store.load(file["runs"][digest]) for file in (one, other))
+            ours, others = (result_files.read_tree(file["runs"][digest]) for file in (one, other))
             assert ours["member"] == others["member"]
             assert ours["values"] == pytest.approx(others["values"], rel=1e-12, nan_ok=True)
             for name, values in ours["arrays"].items():

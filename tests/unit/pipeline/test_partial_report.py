@@ -21,7 +21,7 @@ from ganbench.analysis.columns import AXES, MISSING
 from ganbench.claims.decisions import decide
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import exclusive
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline import partial_report, results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import End, Entry
@@ -130,7 +130,7 @@ def contents(place: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(study, plan) -> Path:
     """The folder of the partial report, made while a workflow holds the results."""
-    with exclusive(plan.folder / results_folder.LOCK, "the results folder"):
+    with hold_lock(plan.folder / results_folder.LOCK, "the results folder"):
         before = contents(plan.folder)
         assert invoke("report", str(study), "--partial").splitlines()[-1] == str(plan.folder / "partial/report.html")
         assert contents(plan.folder) == before, "nothing of the whole study is touched"
@@ -212,7 +212,7 @@ def test_a_partial_report_that_cannot_be_made_leaves_the_older_one(study, plan, 
     assert (made / "report.html").read_bytes() == before
     assert sorted(path.name for path in plan.folder.iterdir()) == others
     with (
-        exclusive(plan.folder / ".partial.lock", "it"),
+        hold_lock(plan.folder / ".partial.lock", "it"),
         pytest.raises(GanbenchError, match=r"partial report .* in use by"),
     ):
         invoke("report", str(study), "--partial")

@@ -268,7 +268,7 @@ def test_plain_text_is_one_line_that_commands_nothing():
 
 def test_a_look_takes_no_lock_writes_nothing_and_says_who_holds_the_folder(study, plan):
     plan.folder.mkdir(parents=True)
-    with locks.exclusive(plan.folder / results_folder.LOCK, "the results folder"):
+    with locks.hold_lock(plan.folder / results_folder.LOCK, "the results folder"):
         before = {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")}
         now = look(plan)
         assert {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")} == before
@@ -283,17 +283,17 @@ def test_a_lock_is_held_while_its_holder_lives_or_renews_it(tmp_path):
     def left(machine: str, host: str, pid: int, seconds: float) -> str | None:
         path.write_text(json.dumps({"user": "u", "host": host, "machine": machine, "pid": pid, "since": NOW}))
         os.utime(path, (time.time() - seconds,) * 2)
-        return locks.held(path)
+        return locks.current_holder(path)
 
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    here, away = (locks.machine(), socket.gethostname()), ("another", "node7")
+    here, away = (locks.machine_id(), socket.gethostname()), ("another", "node7")
     assert left(*here, os.getpid(), 1e6), "a process that sleeps renews nothing and holds its lock"
     assert left(*here, gone.pid, 1) is None
     assert left(*away, gone.pid, 1) == f"process {gone.pid} of u on node7, since {NOW}"
     assert left(*away, os.getpid(), locks.LEASE_SECONDS + 60) is None
     path.write_text("damaged")
-    assert locks.held(path) is None
+    assert locks.current_holder(path) is None
 
 
 def test_every_folder_is_read_once(plan, monkeypatch):

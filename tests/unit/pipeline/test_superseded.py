@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import exclusive
+from ganbench.core.locks import hold_lock
 from ganbench.pipeline import results_folder, superseded
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.plan import Plan
@@ -122,7 +122,7 @@ def test_nothing_is_removed_while_a_workflow_holds_the_folder_or_a_job_runs(edit
     plan = Plan(load(edited))
     before = files(plan.folder)
     with (
-        exclusive(plan.folder / results_folder.LOCK, "the folder"),
+        hold_lock(plan.folder / results_folder.LOCK, "the folder"),
         pytest.raises(GanbenchError, match=r"results folder .* is in use by process"),
     ):
         CliRunner().invoke(app, ["clean", str(edited), "--yes"], catch_exceptions=False)

@@ -18,7 +18,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
 from ganbench.claims.rendering import claims_shown, natural
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.stages import tables as stage
 from ganbench.report import figures, html, tables
@@ -152,8 +152,8 @@ def empty(collected, tmp_path_factory) -> Collected:
                 for name, values in run.items()
                 if name not in ("x", "y", "alpha", "steps", "step")
             }
-    with store.writing(folder / "arrays.h5", "arrays") as file:
-        store.save(file, tree)
+    with result_files.create_file(folder / "arrays.h5", "arrays") as file:
+        result_files.write_tree(file, tree)
     return dataclasses.replace(collected, folder=folder, measurements=collected.measurements.assign(value=np.nan))
 
 

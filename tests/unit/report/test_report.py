@@ -23,7 +23,7 @@ from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured
 from ganbench.analysis.settings import settings
 from ganbench.analysis.statistics import wilson
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.report import figures, html, tables
 from ganbench.report.figures import samples, style
 from ganbench.report.outputs import CONTENDER_FIGURES, PICTURED, STUDY_FIGURES, figure_files, table_files
@@ -462,10 +462,10 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
         few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
     )
     few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
-    with store.writing(tmp_path / "samples.h5", "samples") as file:
+    with result_files.create_file(tmp_path / "samples.h5", "samples") as file:
         none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
         real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}
-        store.save(file, {"real": real, "runs": dict.fromkeys(few.runs["run"], none)})
+        result_files.write_tree(file, {"real": real, "runs": dict.fromkeys(few.runs["run"], none)})
     page = whole_report(few, collected_example.study(), tmp_path)
     assert "Nothing was measured on real data." in page
 

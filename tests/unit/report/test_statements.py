@@ -20,8 +20,8 @@ from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTC
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings as settings_table
 from ganbench.claims.decisions import decide
+from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
-from ganbench.core.text import number
 from ganbench.report import tables
 from ganbench.report.figures import draw, style
 from ganbench.report.html import _value_rows as value_rows
@@ -98,14 +98,14 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     elif medians.isna().all():
         assert "In every setting half of the runs or more diverged or have no value" in text
     elif best.all():
-        assert f" Median {TITLE} ({info.best}er is better): {number(medians.iloc[0])} (" in text
+        assert f" Median {TITLE} ({info.best}er is better): {format_number(medians.iloc[0])} (" in text
     else:
         found = re.search(r"Best median .*?: (\S+) \(.*?\), at (.+); worst: (no median|\S+)[ ,].*, at (.+)\.$", text)
         words = table.apply(lambda row: setting_words(row, table), axis=1)
-        assert found[1] == number(medians[best].iloc[0])
+        assert found[1] == format_number(medians[best].iloc[0])
         assert found[2] in set(words[best])
         lowest = medians[worst].iloc[0]
-        assert found[3] == ("no median" if np.isnan(lowest) else number(lowest))
+        assert found[3] == ("no median" if np.isnan(lowest) else format_number(lowest))
         assert found[4] in set(words[worst])
     marked = pd.Series([row["cells"][0]["best"] for row in value_rows(table, ["d"], collected.metrics)])
     assert list(marked) == list(best & (not best.all())), "what the report prints in bold"

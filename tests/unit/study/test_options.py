@@ -13,7 +13,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.pipeline.preflight.sizes import memory_fault
 from ganbench.study.schema import parse
-from ganbench.tracking.address import trackable
+from ganbench.tracking.address import check_tracking_uri
 
 NUMERIC = [
     (family, name, option)
@@ -174,6 +174,6 @@ def test_json_names_the_place_of_a_number_that_it_cannot_say():
 
 
 def test_an_address_in_a_missing_folder_is_refused_unless_the_study_makes_it(tmp_path):
-    trackable(f"sqlite:///{tmp_path}/results/mlflow.db", to_be_made=tmp_path / "results" / "tiny")
+    check_tracking_uri(f"sqlite:///{tmp_path}/results/mlflow.db", to_be_made=tmp_path / "results" / "tiny")
     with pytest.raises(GanbenchError, match=r"there is no folder .*elsewhere"):
-        trackable(f"sqlite:///{tmp_path}/elsewhere/mlflow.db", to_be_made=tmp_path / "results" / "tiny")
+        check_tracking_uri(f"sqlite:///{tmp_path}/elsewhere/mlflow.db", to_be_made=tmp_path / "results" / "tiny")

@@ -684,7 +684,7 @@ async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
 def meaning(text: str, place: Path) -> str:
     place.write_text(text)
     source_digests.source_digest.cache_clear()
-    source_digests._parsed.cache_clear()
+    source_digests._parse.cache_clear()
     return source_digests.source_digest(place)
 
 

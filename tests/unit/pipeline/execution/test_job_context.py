@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.locks import held, try_lock
+from ganbench.core.locks import current_holder, try_lock
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.job_context import Site, at_work
@@ -120,10 +120,10 @@ def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):
     stamps = tmp_path / ".done"
     with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-aaaaaaaaaaaa"):
         lock = tmp_path / ".jobs" / "report" / ".lock"
-        assert held(lock)
+        assert current_holder(lock)
         assert try_lock(lock) is None
     with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-bbbbbbbbbbbb"):
-        assert held(lock)
+        assert current_holder(lock)
 
 
 def test_a_job_that_says_nothing_for_long_is_silent(tmp_path):

@@ -22,7 +22,7 @@ from repeated import again, begun
 from stored import flat, tree_of
 
 from ganbench.analysis.columns import ORIGINS, RUNS
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.pipeline.execution import processor, provenance, result_cache
 
 # Of a score, or of the spread of features where that is larger: scores that are small are differences of large numbers.
@@ -57,11 +57,11 @@ def arrays(folder: Path, stage: str) -> dict[str, np.ndarray]:
 def about(folder: Path, stage: str) -> dict[str, object]:
     """What the first result of a stage was computed with."""
     path = result(folder, f"{stage}/*.h5")[0]
-    with store.reading(path, stage) as file:
+    with result_files.open_file(path, stage) as file:
         if stage == "judge":
-            return store.load(store.inside(file, "about"))
-        runs = store.inside(file, "runs")
-        return store.load(store.inside(runs, min(runs), "about"))
+            return result_files.read_tree(result_files.descend(file, "about"))
+        runs = result_files.descend(file, "runs")
+        return result_files.read_tree(result_files.descend(runs, min(runs), "about"))
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
@@ -189,8 +189,8 @@ def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(t
     ours, theirs = (table(folder, "references").set_index("quantity")["value"] for folder in folders)
     np.testing.assert_allclose(theirs[["fcd", "kid"]], ours[["fcd", "kid"]], **CLOSE)
     for folder in folders:  # of a judge that is fitted anew, nothing is promised but what it must be able to do
-        with store.reading(result(folder, "judge/*.h5")[0], "judge") as file:
-            assert store.load(store.inside(file, "memory"))["accuracy"] >= 0.97
+        with result_files.open_file(result(folder, "judge/*.h5")[0], "judge") as file:
+            assert result_files.read_tree(result_files.descend(file, "memory"))["accuracy"] >= 0.97
 
 
 def test_a_result_says_what_it_was_computed_on():
@@ -201,7 +201,7 @@ def test_a_result_says_what_it_was_computed_on():
     told = provenance.computed_on({**known, "processor": "P", "cpu_capability": "AVX2", "blas": "B 1 X", "threads": 1})
     assert told == f"{known['device']}, P, PyTorch AVX2, B 1 X, 1 thread"
     for environment in blas_kernels():
-        program = "from ganbench.pipeline.stages import processor; print(processor.blas())"
+        program = "from ganbench.pipeline.execution import processor; print(processor.blas())"
         done = subprocess.run(
             [sys.executable, "-c", program], env=AS_IT_IS | environment, capture_output=True, text=True, check=True
         )

@@ -16,7 +16,7 @@ import pytest
 from stored import flat, tree_of
 
 from benchmarks import checkpoints as bench
-from ganbench.core import store
+from ganbench.core import result_files
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import checkpoints, result_cache
@@ -199,7 +199,7 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
 
         def trace(frame, event, _):
             nonlocal lines
-            watched = ("core/store.py", "core/hdf5.py", "contextlib.py", "h5py")
+            watched = ("core/result_files.py", "core/hdf5.py", "contextlib.py", "h5py")
             if not any(part in frame.f_code.co_filename for part in watched):
                 return None
             lines += event == "line"
@@ -210,8 +210,8 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            with store.writing(path, "resume") as file:
-                store.save(file.create_group("saved"), {"state": {"a": np.full(5, value)}, "b": value})
+            with result_files.create_file(path, "resume") as file:
+                result_files.write_tree(file.create_group("saved"), {"state": {"a": np.full(5, value)}, "b": value})
         finally:
             sys.settrace(before)
         return lines
@@ -221,8 +221,8 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
         stopping = Stopping()
         with stopping.listening(), suppress(Stopped):
             write(float(line), line)
-        with store.reading(path, "resume") as file:
-            saved = store.load(file["saved"])
+        with result_files.open_file(path, "resume") as file:
+            saved = result_files.read_tree(file["saved"])
         assert (saved["state"]["a"] == saved["b"]).all()
         assert saved["b"] in (held, float(line)), f"line {line} of {count}"
         outcomes.add(saved["b"] == float(line))
@@ -410,11 +410,11 @@ def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, co
         with pytest.raises(Stopped, match="what is finished is kept"):
             run("diagnose", job.slice, job.path, work)
         (kept,) = resumed(job.path)
-        with store.reading(kept, "diagnose") as file:
+        with result_files.open_file(kept, "diagnose") as file:
             assert len(file["runs"]) == 4
         run("diagnose", job.slice, job.path)
         assert taken == [1, 2]
-    with store.reading(job.path, "diagnose") as file:
+    with result_files.open_file(job.path, "diagnose") as file:
         assert len(file["runs"]) == 4 * count
 
 
@@ -441,7 +441,7 @@ def test_finished_runs_of_another_job_of_the_pack_stay(tmp_path, ready, at_run, 
     other = path.parent / ".resume" / path.stem[: -result_cache.DIGEST] / "other.h5"
 
     def appear():
-        with store.writing(other, stage) as file:
+        with result_files.create_file(other, stage) as file:
             file.create_group("runs/of_another_study")
 
     at_run(stage, 3, appear)

@@ -134,7 +134,7 @@ def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
     found = plan(tmp_path)
     results_folder.usable(found)
     with pytest.raises(GanbenchError, match=r"GB left, and the study needs about 1000000\.0 GB"):
-        results_folder.room(found, 10**15)
+        results_folder.check_disk_space(found, 10**15)
 
 
 def aged(slice: dict) -> dict:

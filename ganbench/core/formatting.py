@@ -1,4 +1,4 @@
-"""Numbers as words: one way to write a value, a share and an interval, for sentences, tables and axes alike."""
+"""Text of numbers, proportions and intervals, the same in sentences, tables and axes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Proportion(Protocol):
-    """A share of a number of things, with its interval."""
+    """A proportion: count of total, with the bounds of its interval."""
 
     count: int
     total: int
@@ -17,8 +17,8 @@ class Proportion(Protocol):
     upper: float
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number to a few digits, in plain notation where that stays short; "–" where there is none."""
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with a few significant digits, in plain notation where that is short; "–" for NaN."""
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -35,8 +35,8 @@ def number(value: float, digits: int = 3) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
-def percent(share: float) -> str:
-    """A share in [0, 1] as a whole percentage; never 0% or 100% unless it is exactly that."""
+def format_percent(share: float) -> str:
+    """A share in [0, 1] as a whole percentage. Only exact values become 0% and 100%."""
     if math.isnan(share):
         return "–"
     if 0 < share < 0.005:
@@ -46,20 +46,21 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
-def between(low: float, high: float, digits: int = 3) -> str:
-    """A range, or the one value it consists of."""
-    first, last = number(low, digits), number(high, digits)
+def format_range(low: float, high: float, digits: int = 3) -> str:
+    """A range of numbers, or a single number where both ends read the same."""
+    first, last = format_number(low, digits), format_number(high, digits)
     return first if first == last else f"{first} to {last}"
 
 
-def interval(proportion: Proportion) -> str:
+def format_interval(proportion: Proportion) -> str:
     """The bounds of a proportion's interval."""
-    return f"{percent(proportion.lower)} to {percent(proportion.upper)}"
+    return f"{format_percent(proportion.lower)} to {format_percent(proportion.upper)}"
 
 
-def observed(proportion: Proportion, what: str) -> str:
-    """A proportion with everything needed to judge it: "4 of 9 runs failed (44%, 95% interval 19% to 73%)"."""
-    return f"{proportion.count} of {proportion.total} {what} ({percent(proportion.value)}, 95% interval {interval(proportion)})"
+def format_proportion(proportion: Proportion, what: str) -> str:
+    """A proportion with its counts and its interval: "4 of 9 runs failed (44%, 95% interval 19% to 73%)"."""
+    share, bounds = format_percent(proportion.value), format_interval(proportion)
+    return f"{proportion.count} of {proportion.total} {what} ({share}, 95% interval {bounds})"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -67,13 +68,13 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def listing(parts: Sequence[str]) -> str:
-    """Parts of a sentence: "a", "a and b", "a, b and c"."""
+def join_words(parts: Sequence[str]) -> str:
+    """Words in a row: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """A time span in the unit a person would use."""
+def format_duration(seconds: float) -> str:
+    """A time span in seconds, minutes, hours or days, whichever suits its length."""
     if math.isnan(seconds):
         return "–"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -82,6 +83,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def shortened(text: str, most: int = 200) -> str:
-    """The text's beginning, where it is longer than so many characters."""
+def truncate(text: str, most: int = 200) -> str:
+    """The text, cut to a number of characters."""
     return text if len(text) <= most else f"{text[: most - 4].rstrip()} ..."

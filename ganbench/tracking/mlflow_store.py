@@ -1,7 +1,7 @@
-"""One MLflow store, with every failure of it as one error that names the remedy.
+"""An MLflow store whose failures are one error that names the remedy.
 
-Every MLflow run carries a fingerprint of what was written to it (`ganbench.content`, which covers the run's digest)
-and, last of all, the tag `ganbench.complete`.
+Every MLflow run has a checksum of what was written to it as the tag `ganbench.content`, which covers the digest of the
+run, and at the end the tag `ganbench.complete`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
-from ganbench.tracking.address import public
+from ganbench.tracking.address import redact_credentials
 from ganbench.tracking.artifacts import LocalArtifacts
-from ganbench.tracking.environment import AFTERWARDS, FIRST_CONTACT, environment
-from ganbench.tracking.experiment import OF_LIVE, PARAMS_PER_BATCH, POINTS_PER_BATCH, active_runs, experiment_of
+from ganbench.tracking.environment import CONNECT_SETTINGS, WRITE_SETTINGS, environment_variables
+from ganbench.tracking.experiment import (
+    LIVE_FILTER,
+    PARAMS_PER_BATCH,
+    POINTS_PER_BATCH,
+    active_runs,
+    get_or_create_experiment,
+)
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
@@ -26,23 +32,32 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
     from mlflow.entities import Run
 
 
-class Store:
-    """One experiment of one MLflow store. Every method raises GanbenchError when the store fails."""
+class MlflowStore:
+    """One experiment of an MLflow store.
+
+    Args:
+        uri: address of the store.
+        experiment: name of the experiment.
+        database: file of an SQLite store; None for a server.
+
+    Raises:
+        GanbenchError: a failure of the store, from every method too.
+    """
 
     def __init__(self, uri: str, experiment: str, database: Path | None):
         from mlflow import MlflowClient
 
         self._uri = uri
-        with self._one_error("be opened", patience=FIRST_CONTACT):
+        with self._one_error("be opened", patience=CONNECT_SETTINGS):
             self._client = MlflowClient(tracking_uri=uri)
-            self._experiment = experiment_of(self._client, experiment)
+            self._experiment = get_or_create_experiment(self._client, experiment)
             self._pictures = None if database is None else LocalArtifacts(database, self._experiment, experiment)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
-        """The complete runs by their content. Deletes what an interrupted or a simultaneous writer left over.
+        """The complete runs, by content. Incomplete runs of interrupted or simultaneous writers are deleted.
 
         Args:
-            writing: the names of the runs about to be written; only halves of these are deleted.
+            writing: names of the runs that are about to be written; only incomplete runs of these are deleted.
         """
         complete: dict[str, Run] = {}
         with self._one_error("be read"):
@@ -55,7 +70,15 @@ class Store:
         return complete
 
     def write(self, record: Record, frame: Frame | None) -> int:
-        """Writes one run, its completeness last, and returns how many pictures were logged."""
+        """Write one run, and mark it as complete at the end.
+
+        Args:
+            record: the run.
+            frame: the plot for samples that are points.
+
+        Returns:
+            The number of pictures.
+        """
         from mlflow.entities import Metric, Param
 
         with self._one_error("be written"):
@@ -73,7 +96,7 @@ class Store:
         return drawn
 
     def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
-        """Draws a run's samples where its artifacts belong, and returns how many pictures."""
+        """Draw the samples of a run among its artifacts; the number of pictures."""
         if not len(record.sample_steps):
             return 0
         if self._pictures is not None:
@@ -84,11 +107,14 @@ class Store:
         return drawn
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
-        """Tags the runs whose point of the grid is now shown with other numbers; returns how many are new to the tag.
+        """Tag the runs whose point of the grid is now shown with other numbers.
 
         Args:
-            complete: the runs that were complete before this call of the stage, by content.
-            shown: the points of the grid that the study has now, by content.
+            complete: runs that were complete before this call of the stage, by content.
+            shown: points of the grid that the study has now, by content.
+
+        Returns:
+            The number of runs that did not have the tag.
         """
         newly = 0
         points = set(shown.values())
@@ -99,22 +125,22 @@ class Store:
                 if stale and not tagged:
                     self._client.set_tag(run.info.run_id, "ganbench.superseded", "true")
                     newly += 1
-                elif tagged and content in shown:  # the study went back to what it was
+                elif tagged and content in shown:  # the study has its earlier numbers again
                     self._client.delete_tag(run.info.run_id, "ganbench.superseded")
         return newly
 
     def delete_live(self) -> None:
-        """Deletes what training streamed: the files hold it, or its job was killed and the next one streams anew."""
+        """Delete the runs that training streamed: they are in the files, or a killed job will stream them again."""
         with self._one_error("be written"):
-            for run in active_runs(self._client, self._experiment, OF_LIVE):
+            for run in active_runs(self._client, self._experiment, LIVE_FILTER):
                 self._client.delete_run(run.info.run_id)
 
     @contextmanager
-    def _one_error(self, what: str, patience: dict[str, str] = AFTERWARDS) -> Iterator[None]:
+    def _one_error(self, what: str, patience: dict[str, str] = WRITE_SETTINGS) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
 
         try:
-            with environment(patience, keep=True):
+            with environment_variables(patience, keep=True):
                 yield
         except (MlflowException, OSError, sqlite3.Error) as error:
             remedy = (
@@ -122,8 +148,9 @@ class Store:
                 if self._uri.startswith("sqlite:")
                 else "Check the address, and start the server with `mlflow server --host HOST --port PORT`"
             )
-            cause = " ".join(str(error).replace(self._uri.rstrip("/"), public(self._uri)).split())[:400]
+            address = redact_credentials(self._uri)
+            cause = " ".join(str(error).replace(self._uri.rstrip("/"), address).split())[:400]
             raise GanbenchError(
-                f"the MLflow store {public(self._uri)} could not {what}. {remedy}; nothing is lost: tracking again "
-                f"adds what is missing. The cause: {cause}"
+                f"the MLflow store {address} could not {what}. {remedy}; nothing is lost: tracking again adds what is "
+                f"missing. The cause: {cause}"
             ) from error

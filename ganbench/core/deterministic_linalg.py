@@ -1,24 +1,24 @@
-"""Linear algebra of few features that comes out the same, to the last bit, on every processor.
+"""Linear algebra of few features with bitwise equal results on all processors.
 
-BLAS and LAPACK choose their kernels by the processor; these differ in the order in which they add, and in whether they
-round between a product and a sum. Metrics would then depend on the node that computed them. Here all is made of NumPy's
-elementwise operations + - * / and square roots, each of which IEEE 754 defines to the last bit, and of sums over the
-outermost axis, which NumPy adds row by row. It costs milliseconds up to `FEW` features; beyond, BLAS and LAPACK do it,
-and bits hold on one kind of processor only.
+BLAS and LAPACK choose kernels by the processor. Kernels differ in the order of their sums and in the rounding between
+product and sum, so metrics would depend on the node that computes them. This module uses NumPy's elementwise + - * /
+and square root, which IEEE 754 defines to the last bit, and sums over the outermost axis, which NumPy adds row by row.
+It takes milliseconds for up to `MAX_FEATURES` features. Above that, BLAS and LAPACK are used, and results are bitwise
+equal on one kind of processor only.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-FEW = 64  # features
-SWEEPS = 40  # at most; about ten for 64 features, more where eigenvalues coincide
-ROUNDING = np.finfo(np.float64).eps
+MAX_FEATURES = 64
+MAX_SWEEPS = 40  # at most; about ten for 64 features, more where eigenvalues coincide
+EPSILON = np.finfo(np.float64).eps
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The product of matrices (m, n) and (n, k) in float64, summed over n in its order."""
-    if max(len(a), b.shape[1]) > FEW:
+    """The product of matrices (m, n) and (n, k) in float64, summed over n in ascending order."""
+    if max(len(a), b.shape[1]) > MAX_FEATURES:
         return a @ b
     return np.stack([(row[:, None] * b).sum(axis=0) for row in a])
 
@@ -29,7 +29,7 @@ def norm(vector: np.ndarray) -> float:
 
 
 def orthonormal(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal vectors that span the plane of two others: the first one's direction, and what the other adds."""
+    """Two orthonormal vectors that span the plane of two others, by the method of Gram and Schmidt."""
     one = one / norm(one)
     for _ in range(2):  # once loses orthogonality to rounding where the two are nearly parallel
         other = other - (one * other).sum() * one
@@ -38,12 +38,11 @@ def orthonormal(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
+    """Eigenvalues and eigenvectors of a symmetric matrix, by the parallel Jacobi method.
 
-    A rotation of two coordinates makes the entry that couples them 0. Those of n/2 disjoint pairs are one step, and in
-    the n - 1 steps of a sweep every pair has its turn, as in a round-robin tournament (Brent and Luk 1985): the
-    coordinates at the places i and i + n/2 are a pair, and after each step they change places. Convergence is quadratic
-    in the end.
+    A rotation of two coordinates makes the entry that couples them 0. One step rotates n/2 disjoint pairs. In the n - 1
+    steps of a sweep every pair is rotated once, as in a round-robin tournament (Brent and Luk 1985): coordinates i and
+    i + n/2 are a pair, and the coordinates are permuted after each step. Convergence is quadratic in the end.
 
     Args:
         matrix: shape (n, n).
@@ -55,23 +54,23 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = len(matrix)
     if not np.isfinite(matrix).all():
         return np.full(n, np.nan), np.full((n, n), np.nan)
-    if n > FEW:
+    if n > MAX_FEATURES:
         return np.linalg.eigh(matrix)
     size = max(4, n + n % 2)  # an even number, by coordinates of zeros, which no rotation turns
     half, pairs = size // 2, np.arange(size // 2)
     places = np.array([0, half, *range(1, half - 1), *range(half + 1, size), half - 1])
     table = np.zeros((size, size + n))  # the matrix, and to its right the eigenvectors as rows
     table[:n, :n], table[:n, size:] = matrix, np.eye(n)
-    for _ in range(SWEEPS):
+    for _ in range(MAX_SWEEPS):
         square = np.abs(table[:, :size])
         largest = square.max()
         np.fill_diagonal(square, 0)
-        if square.max() <= ROUNDING * largest:
+        if square.max() <= EPSILON * largest:
             break
         for _ in range(size - 1):
-            cosine, sine = _rotations(table[:, :size])
-            table = np.concatenate(_rotated(table[:half], table[half:], cosine[:, None], sine[:, None]))
-            columns = _rotated(table[:, :half], table[:, half:size], cosine, sine)
+            cosine, sine = _jacobi_rotations(table[:, :size])
+            table = np.concatenate(_rotate(table[:half], table[half:], cosine[:, None], sine[:, None]))
+            columns = _rotate(table[:, :half], table[:, half:size], cosine, sine)
             table = np.concatenate([*columns, table[:, size:]], axis=1)
             table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # instead of rounding, which would turn on
             table[:, :size] = table[:, places]
@@ -82,8 +81,8 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[order], vectors[order].T
 
 
-def _rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines, (n/2,), of the smaller angles by which pairs turn, so that their coupling becomes 0."""
+def _jacobi_rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines, (n/2,), of the smaller rotation angles that make the coupling of each pair 0."""
     half = len(square) // 2
     own, coupling = square.diagonal(), square[:half, half:].diagonal()
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of pairs that are not coupled, or hardly
@@ -94,5 +93,5 @@ def _rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cosine, tangent * cosine
 
 
-def _rotated(one: np.ndarray, other: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rotate(one: np.ndarray, other: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cosine * one - sine * other, sine * one + cosine * other

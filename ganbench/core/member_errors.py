@@ -1,0 +1,51 @@
+"""Exceptions raised by the files of members, as messages of two lines: file, line and error; the family's contract."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.escaping import escape_control
+
+MAX_MESSAGE = 300  # characters of an exception's message
+
+
+def describe_exception(error: BaseException) -> str:
+    """The type of an exception and the first line of its message: "ValueError: too wide"."""
+    try:
+        text = str(error).strip().split("\n")[0]
+    except Exception:  # raised by a member's own __str__
+        text = ""
+    text = escape_control(text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]} ...").rstrip(".")
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
+    return text if isinstance(error, GanbenchError) else f"{type(error).__name__}{text and ': ' + text}{notes}"
+
+
+def find_line(error: BaseException, files: Iterable[Path]) -> tuple[Path, int] | None:
+    """The innermost frame of an exception's traceback that lies in one of these files.
+
+    Args:
+        error: the exception.
+        files: resolved paths.
+
+    Returns:
+        The file and the line number; None if no frame lies in the files.
+    """
+    known = {str(path): path for path in files}
+    if isinstance(error, SyntaxError) and error.filename in known:
+        return known[error.filename], error.lineno or 1
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return next(((known[name], line) for name, line in reversed(places) if name in known), None)
+
+
+def contract_message(what: str, fault: str, contract: str) -> str:
+    """A message about a member that breaks the contract of its family.
+
+    Args:
+        what: the member with its file, as in "metric /here/my.py, line 12".
+        fault: what is wrong, as a clause.
+        contract: what the family requires, as a sentence.
+    """
+    return f"{what}: {fault}.\n{contract}"
