@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ganbench.core.errors import GanbenchError
 from ganbench.lab.equilibria import KINDS, FixedPoint
 from ganbench.lab.plane import PICTURES, Field
-from ganbench.report.figures import phase, style
+from ganbench.report.plotting import planes, style
 
 
 def drawn(field: Field) -> Figure:
@@ -21,12 +21,12 @@ def drawn(field: Field) -> Figure:
         axes = figure.add_subplot()
         speed = np.hypot(field.u, field.v)
         if (np.isfinite(speed) & (speed > 0)).any():
-            lines = phase.streams(axes, field.x, field.y, field.u, field.v)
-            phase.colour_bar(figure, lines, np.array([axes]), "speed: square root of its share of the largest")
+            lines = planes.streams(axes, field.x, field.y, field.u, field.v)
+            planes.colour_bar(figure, lines, np.array([axes]), "speed: square root of its share of the largest")
         else:
             axes.text(0.5, 0.5, "nothing moves here", ha="center", color=style.QUIET, transform=axes.transAxes)
         points = field.fixed_points()
-        handles = phase.kind_handles(_marked(axes, points))
+        handles = planes.kind_handles(_marked(axes, points))
         if handles:
             figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
         axes.set(xlabel=field.parameters[0], ylabel=field.parameters[1])
@@ -55,4 +55,4 @@ def _marked(axes: Axes, points: list[FixedPoint]) -> set[int]:
     if not points:
         return set()
     x, y = np.array([list(point.at.values()) for point in points]).T
-    return phase.fixed_points(axes, x, y, np.array([KINDS.index(point.kind) for point in points]))
+    return planes.fixed_points(axes, x, y, np.array([KINDS.index(point.kind) for point in points]))

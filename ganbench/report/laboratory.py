@@ -11,8 +11,8 @@ import pandas as pd
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.core import registry
 from ganbench.core.text import between, number, plural
-from ganbench.report.figures.looks import readings
-from ganbench.report.naming import method_words
+from ganbench.report.diagnostic_results import values_by_run
+from ganbench.report.method_names import method_names
 from ganbench.report.tables import describe
 from ganbench.study.selectors import Selector
 
@@ -30,12 +30,12 @@ def experiments(collected: Collected, study: dict) -> list[dict]:
 def _experiment(collected: Collected, name: str, given: dict) -> dict:
     instrument = dict(given["diagnostic"])
     kind = instrument.pop("name")
-    table = readings(collected, name)
+    table = values_by_run(collected, name)
     infos = {column: collected.instruments[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
     ours = [run for run in table.index if run]
     return {
         "name": name,
-        "kind": kind,
+        "diagnostic": kind,
         "summary": _summary(kind),
         "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
         "of": _selected(given.get("of")),
@@ -73,7 +73,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     """Cells of median and range, one row per setting; per method, where there are too many settings."""
     if runs.empty or not infos:
         return {"heads": [], "titles": [], "rows": [], "left": "", "by": ""}
-    words = method_words(runs)
+    words = method_names(runs)
     keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["method"]
     groups = list(runs.groupby(keys, sort=False, dropna=False))
     several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]

@@ -7,7 +7,7 @@ from collections import Counter
 from ganbench.analysis.collected import Collected, Missing
 from ganbench.analysis.methods import methods
 from ganbench.core.text import listing, plural
-from ganbench.report.making import LISTED_RUNS
+from ganbench.report.provenance import LISTED_RUNS
 
 
 def partial_shown(collected: Collected) -> dict | None:

@@ -13,7 +13,7 @@ from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.claims import decisions as verdicts
 from ganbench.core.atomic_files import replacing
-from ganbench.report.outputs import TABLE_NOTES
+from ganbench.report.file_names import TABLE_NOTES
 from ganbench.study.claims import Claim
 
 ROWS = {
@@ -63,7 +63,7 @@ def describe(info: MetricInfo) -> str:
 
 
 def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
-    """Write the files of `ganbench.report.outputs.table_files` into `folder`; of a study that is not done, also the
+    """Write the files of `ganbench.report.file_names.table_files` into `folder`; of a study that is not done, also the
     table of what is missing.
 
     Args:

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from ganbench.analysis.columns import UNDETERMINED
 from ganbench.core.atomic_files import replacing
 from ganbench.core.text import number
-from ganbench.report.outputs import FIGURE_FORMATS
+from ganbench.report.file_names import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
 # its strong colours; what went well stays in the background.

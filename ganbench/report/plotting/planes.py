@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.report.figures.style import BAD, FAINT, GOOD, INK, ODD, QUIET, plain_ticks
+from ganbench.report.plotting.style import BAD, FAINT, GOOD, INK, ODD, QUIET, plain_ticks
 
 # From pale to dark, so that it reads in grey as well.
 SPEED = sns.color_palette("ch:s=2.4,r=.4,dark=.2,light=.78", as_cmap=True)

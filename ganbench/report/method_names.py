@@ -17,7 +17,7 @@ NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
 
 
-def method_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
+def method_names(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
     """Every method among these runs in words: "gaussian samples 100, extragradient"; unique among them.
 
     What is played is always said, anything else where methods that play the same kind of game differ in it; but for
@@ -33,7 +33,7 @@ def method_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str
 def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
     rows = runs.drop_duplicates("method").set_index("method")
     pieces: dict[str, list[str]] = {method: [] for method in rows.index}
-    played = short(dict.fromkeys(_label(game) for game in rows["game"]))
+    played = shorten_labels(dict.fromkeys(_label(game) for game in rows["game"]))
     for method, game in rows["game"].items():
         if _label(game) != NETWORKS:
             pieces[method].append(played[_label(game)])
@@ -41,7 +41,7 @@ def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
         for axis in (axis for axis in PARTS[1:] if axis not in without):
             labels = alike[axis].map(_label)
             if labels.nunique() > 1 or (axis in NAMING and len(rows) == 1):
-                known = short(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
+                known = shorten_labels(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
                 for method, label in labels.items():
                     pieces[method].append(known[label])
     return {method: ", ".join(filter(None, parts)) or method for method, parts in pieces.items()}
@@ -58,7 +58,7 @@ def _label(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
+def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
     """A run's learning rate, number of examples and seed in words, those of them that differ `among` these runs."""
     words = []
     for axis, text in (("n_train", "{} examples"), ("learning_rate", "rate {}"), ("seed", "seed {}")):
@@ -67,7 +67,7 @@ def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
     return ", ".join(words)
 
 
-def short(labels: Iterable[str]) -> dict[str, str]:
+def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
     """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same member share.
 
     Where all are of one member and every one has options of its own, the options alone remain.
