@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ganbench.analysis.columns import AXES
+from ganbench.core.labels import split_label
 from ganbench.core.text import number
 
 NUMERIC = ("n_train", "learning_rate", "seed")
@@ -72,13 +73,13 @@ def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
 
     Where all are of one member and every one has options of its own, the options alone remain.
     """
-    parsed = {label: _parsed(label) for label in labels}
+    parsed = {label: (name, dict(options)) for label in labels for name, options in [split_label(label)]}
     alike: dict[str, list[dict[str, str]]] = defaultdict(list)
     for name, options in parsed.values():
         alike[name].append(options)
     own = {
         label: [
-            f"{key.replace('_', ' ')} {_value(value)}"
+            f"{key.replace('_', ' ')} {_value(value)}".strip()
             for key, value in options.items()
             if any(other.get(key) != value for other in alike[name])
         ]
@@ -89,21 +90,6 @@ def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
         label: " ".join(([] if bare else [name.replace("_", " ")]) + [", ".join(own[label])]).strip()
         for label, (name, _) in parsed.items()
     }
-
-
-def _parsed(label: str) -> tuple[str, dict[str, str]]:
-    """A label's member and its options; commas inside of brackets and quotes part nothing."""
-    name, bracket, rest = label.partition("(")
-    if not (bracket and rest.endswith(")")):
-        return label, {}
-    options, depth, start, text = {}, 0, 0, rest[:-1]
-    for place, sign in enumerate(text + ","):
-        depth += (sign in "([{") - (sign in ")]}")
-        if (sign == "," and depth == 0) or place == len(text):
-            key, _, value = text[start:place].strip().partition("=")
-            options[key] = value
-            start = place + 1
-    return name, options
 
 
 def _value(text: str) -> str:
