@@ -292,7 +292,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"game": {"plane": "w"}}, ["game: must be a name, a label"]),
         ({"game": "gaussian(planes=w)"}, ["unknown option 'planes'", "'plane'"]),
         ({"game": "gaussian(plane=q)"}, ["option 'plane' must be 'b' or 'w'"]),
-        ({"game": "gaussian(plane=1+x)"}, ["plane is '1 + x'"]),
+        ({"game": "gaussian(plane=1+x)"}, ["plane is '1+x'"]),
         ({"game": "gaussian(w)"}, ["is not a label", "every option needs its name"]),
         ({"game": "{name: gaussian, plane"}, ["is not a mapping"]),
         ({"dynamics": "extragradint"}, ["unknown dynamics", "Did you mean 'extragradient'"]),
@@ -433,6 +433,10 @@ def test_texts_in_yaml_are_mappings():
     )
     assert parse_component_spec("game", " bilinear ") == ("bilinear", {})
     assert parse_component_spec("game", "gaussian(plane=w)") == ("gaussian", {"plane": "w"})
+    flags = {"x": True, "y": None, "z": "in", "text": "a, b=(c"}
+    assert parse_component_spec("game", "mine(x=True, y=None, z=in, text='a, b=(c',)") == ("mine", flags)
+    with pytest.raises(GanbenchError, match="option 'x' stands there twice"):
+        parse_component_spec("game", "mine(x=1, x=2)")
 
 
 # Command line ---------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def field(
     from ganbench.pipeline.execution.processor import one_thread
 
     one_thread()
-    terminal.target(out_file, PICTURES, force)
+    terminal.target(out_file, PICTURE_SUFFIXES, force)
     components = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
     drawn = lab.field(
         lab.game(game, **components, seeds=[seed]),

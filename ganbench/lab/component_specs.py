@@ -65,9 +65,11 @@ def _options(family: str, text: str, given: Sequence[tuple[str, str]]) -> dict[s
         if name in options:
             raise GanbenchError(f"{fault}: option {name!r} stands there twice.")
         try:
-            options[name] = value if value.isidentifier() else ast.literal_eval(value)
+            options[name] = ast.literal_eval(value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            raise GanbenchError(f"{fault}: {name} is {value!r}, which is no number or word.") from None
+            if not value.isidentifier():
+                raise GanbenchError(f"{fault}: {name} is {value!r}, which is no number or word.") from None
+            options[name] = value
     return options
 
 
