@@ -96,6 +96,7 @@ def field(
     """Draw the vector field of a game in a plane of two parameters, and find its fixed points."""
     from ganbench import lab
     from ganbench.lab import terminal
+    from ganbench.lab.arguments import PICTURE_SUFFIXES
     from ganbench.pipeline.execution.processor import one_thread
 
     one_thread()
