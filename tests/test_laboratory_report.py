@@ -32,6 +32,7 @@ from ganbench.report.plotting import histograms, style
 from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
 
+GAN_HEADINGS = ["Findings", "Overview of the GAN methods", "Scores of real data"]  # of studies that train networks
 SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
 PICTURED = {info.diagnostic: name for name, info in figure_infos().items() if info.scope == "experiment"}
 CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]
@@ -277,10 +278,10 @@ def test_page_of_small_games_alone(page, shown):
     text = words(page)
     assert "4 claims: 2 confirmed 1 refuted 1 undecided" in text
     assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "laboratory", "making"]
-    for part in ("What was found", "All methods at a glance", "What perfect would score", "None", "nan"):
-        assert part not in text.replace("nothing", "").split("The whole configuration")[0]
+    for part in (*GAN_HEADINGS, "None", "nan"):
+        assert part not in text.replace("nothing", "").split("Complete configuration")[0]
     assert "It does, by simultaneous steps." in text
-    assert "closed_form" not in text.split("The whole configuration")[0]
+    assert "closed_form" not in text.split("Complete configuration")[0]
 
 
 def test_experiments_show_numbers_by_setting(collected):
@@ -317,6 +318,7 @@ def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     html.render(mixed, laboratory_example.study(), tmp_path, pictures, tmp_path / "report.html")
     parsed = Page((tmp_path / "report.html").read_text())
     assert [name for name in parsed.ids if name in SECTIONS] == SECTIONS
+    assert all(heading in " ".join(parsed.words) for heading in GAN_HEADINGS)
 
 
 def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):

@@ -144,7 +144,7 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
 def _forgotten(
     collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, method: str | None = None
 ) -> Iterator[Finding]:
-    """How many runs gave back what they had gained.
+    """How many runs lost their improvement.
 
     Args:
         collected: the study.
@@ -157,8 +157,8 @@ def _forgotten(
     if improved.empty:
         if method is None and untold == len(runs):
             yield Finding(
-                "Whether runs gave back what they had gained was not measured: no run has a value of any metric with a"
-                " better end at two snapshots.",
+                "Forgetting was not measured: no run has values of a metric with a better end at two snapshots"
+                " or more.",
                 "forgetting",
             )
         return

@@ -13,7 +13,7 @@ from ganbench.analysis.collected import Collected
 
 @dataclass(frozen=True)
 class DiagnosticArrays:
-    """What an instrument saw of one run."""
+    """The arrays of one run in the results of an experiment."""
 
     run: pd.Series  # its row in the table of runs
     arrays: dict[str, np.ndarray]

@@ -23,7 +23,7 @@ from ganbench.core.text import between, number, percent
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
 from ganbench.report.laboratory import experiments
-from ganbench.report.partial import partial_shown
+from ganbench.report.partial import missing_results
 from ganbench.report.provenance import config, facts, listed, references, stage_times
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def render(
         name=study["study"],
         description=study.get("description") or "",
         style=(HERE / "report.css").read_text(encoding="utf-8"),
-        partial=partial_shown(collected),
+        partial=missing_results(collected),
         claims=claims_shown(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],

@@ -1,4 +1,4 @@
-"""The laboratory: what each instrument showed, as a compact table with the meaning of its columns."""
+"""The section on diagnostics: a compact table per experiment, with the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def experiments(collected: Collected, study: dict) -> list[dict]:
 
 
 def _experiment(collected: Collected, name: str, given: dict) -> dict:
-    instrument = dict(given["diagnostic"])
-    kind = instrument.pop("name")
+    options = dict(given["diagnostic"])
+    kind = options.pop("name")
     table = values_by_run(collected, name)
     infos = {column: collected.instruments[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
     ours = [run for run in table.index if run]
@@ -37,7 +37,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
         "name": name,
         "diagnostic": kind,
         "summary": _summary(kind),
-        "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
+        "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in options.items()),
         "of": _selected(given.get("of")),
         "meanings": [(info.title, describe(info)) for info in infos.values()],
         "alone": [(info.title, number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()]
@@ -48,7 +48,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
 
 
 def _summary(kind: str) -> str:
-    """What an instrument's file says it is; of a user's own file that is not here any more, its name."""
+    """First line of a diagnostic's docstring; the name of a file of the user's own that no longer exists."""
     name = kind if not kind.endswith(".py") or Path(kind).is_file() else None
     return registry.find("diagnostic", name).summary if name else kind
 
@@ -63,7 +63,7 @@ def _option(value: object) -> str:
 
 def _selected(of: object) -> str:
     if not of:
-        return "all runs that it can look at"
+        return "all runs that the diagnostic supports"
     if of == "study":
         return str(Selector(study=True))
     return "runs of " + "; ".join(f"{axis} {' or '.join(map(_option, values))}" for axis, values in of.items())
@@ -89,7 +89,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     return {
         "heads": ["what", *(axis.replace("_", " ") for axis in several)],
         "rows": rows,
-        "left": f"{len(kept)} of {what}, evenly chosen; all numbers stand in tables/measurements.csv."
+        "left": f"{len(kept)} of {what}, evenly spaced; tables/measurements.csv has all numbers."
         if len(kept) < len(groups)
         else "",
         "by": "setting" if keys == SETTING else "method, over all its learning rates and seeds",

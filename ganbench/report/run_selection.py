@@ -18,7 +18,7 @@ SETTING = ["method", "n_train", "learning_rate"]
 
 
 def by_method(shown: Sequence[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]:
-    """Runs by what was compared, each method in words."""
+    """Runs by method, each method by its readable name."""
     words = method_names(runs_table(shown))
     groups: dict[str, list[DiagnosticArrays]] = {}
     for result in shown:
@@ -32,7 +32,7 @@ def run_panels(
     """Runs that have a panel each, by its title, and a note on those left out.
 
     Of runs that look the same in these arrays, playing the same game, one is enough; of the others, a few seeds of
-    every setting, and of those what `chosen` has room for.
+    every setting, and of those what `spread_over_games` selects.
 
     Args:
         shown: the runs.
@@ -48,7 +48,7 @@ def run_panels(
         peers = runs_table([other for other in kept if other.run["method"] == result.run["method"]])
         parts = [words[result.run["method"]], varying_numbers(result.run, peers)]
         titles[", ".join(filter(None, parts))] = result
-    note = f"{len(kept)} of {len(shown)} runs are shown, where others look the same, differ in their seed or lack room."
+    note = f"{len(kept)} of {len(shown)} runs are shown; the others look the same, differ only in their seed, or exceed the space."
     return titles, note if len(kept) < len(shown) else ""
 
 

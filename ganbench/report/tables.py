@@ -22,9 +22,9 @@ ROWS = {
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
-    "measurements": "One row per run and number that an instrument measured; what each means stands below.",
+    "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "claims": "One row per test of every claim.",
-    "missing": "One row per run that the study does not have yet; no other table knows it.",
+    "missing": "One row per missing run; these runs are in no other table.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Which starting points of a plane settle where."""
+"""Basins of attraction: the fixed point that each starting point of a plane converges to."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-RAN_OFF, MOVING = -1, -2
+DIVERGED, MOVING = -1, -2
 AWAY, STILL = "#f3c6a8", "#dfe3e6"
 PALETTE = ["#4c9f92", "#5f8fc0", "#c9a441", "#9a7fb8", "#6fae5f", "#b5748f"]
 
@@ -44,7 +44,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     heads = []
     for name, result in titles.items():
         share = float(settled.get(result.run["run"], np.nan))
-        heads.append(f"{name}\n{percent(share)} settle" if np.isfinite(share) else name)
+        heads.append(f"{name}\n{percent(share)} converge" if np.isfinite(share) else name)
     figure, blocks = panel_blocks(heads, width=2.5, height=2.25)
     kinds, labels = set(), set()
     for (axes,), result in zip(blocks, titles.values(), strict=True):
@@ -53,9 +53,9 @@ def draw(collected: Collected, experiment: str) -> Figure:
         kinds |= fixed_points(axes, *fixed)
         axes.set_xlabel("first player", labelpad=1)
         axes.set_ylabel("second player", labelpad=1)
-    handles = [Patch(color=PALETTE[0], label="settles at a fixed point")] if max(labels) >= 0 else []
-    handles += [Patch(color=STILL, label="still moving")] if MOVING in labels else []
-    handles += [Patch(color=AWAY, label="ran off")] if RAN_OFF in labels else []
+    handles = [Patch(color=PALETTE[0], label="converges to a fixed point")] if max(labels) >= 0 else []
+    handles += [Patch(color=STILL, label="not converged")] if MOVING in labels else []
+    handles += [Patch(color=AWAY, label="diverges")] if DIVERGED in labels else []
     legend_below(figure, [*handles, *kind_handles(kinds)], left)
     return figure
 
@@ -65,7 +65,7 @@ def _picture(axes: Axes, result: DiagnosticArrays) -> set[int]:
     labels = np.where(np.isfinite(labels), labels, MOVING).astype(int)
     found = sorted(set(labels[labels >= 0].tolist()))
     # Fixed points that draw nothing in take no colour from those that do.
-    order = {RAN_OFF: 0, MOVING: 1} | {label: 2 + place % len(PALETTE) for place, label in enumerate(found)}
+    order = {DIVERGED: 0, MOVING: 1} | {label: 2 + place % len(PALETTE) for place, label in enumerate(found)}
     picture = np.vectorize(order.__getitem__, otypes=[int])(labels)
     half = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5
     axes.imshow(

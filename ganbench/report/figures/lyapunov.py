@@ -1,4 +1,4 @@
-"""Lyapunov exponents of training: whether nearby networks part or meet."""
+"""Lyapunov exponents of training: whether nearby trajectories separate or converge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-REGIMES = {0: ("fixed point", GOOD), 1: ("cycle", "#86a3ba"), 2: ("chaos", ODD), 3: ("run-off", BAD)}
+REGIMES = {0: ("fixed point", GOOD), 1: ("cycle", "#86a3ba"), 2: ("chaos", ODD), 3: ("divergence", BAD)}
 UNKNOWN = ("no regime", QUIET)
 ROWS = 44  # settings
 SEEDS = 5  # runs of each

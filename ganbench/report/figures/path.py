@@ -1,4 +1,4 @@
-"""Where training went in the plane of the players' parameters, and how far out."""
+"""Trajectories of training in a plane of the players' parameters, and their distance from the origin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NARROW = 100.0  # times the usual reach of the others, beyond which a run may no
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Orbits and radii: one block of two panels per method."""
+    """Trajectories and radii: one block of two panels per method."""
     shown = [
         result
         for result in arrays_of_runs(collected, experiment, ("trajectory",))
@@ -45,7 +45,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     ]
     shown = [result for result in shown if result.arrays["trajectory"].shape[1] >= 2]
     if not shown:
-        return nothing(f"{experiment}: no run left a path of two parameters or more.")
+        return nothing(f"{experiment}: no run has a trajectory of two parameters or more.")
     groups, left = limit_methods(by_method(shown))
     colours = learning_rate_colours(groups)
     figure, blocks = panel_blocks(list(groups), rows=(1.0, 0.55))

@@ -1,4 +1,4 @@
-"""The angle between the field and the way that training went, along that way and beyond."""
+"""Angle between the simultaneous gradient and the straight path from start to end of training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     """Cosine and norm over alpha: one block of two panels per method."""
     shown = arrays_of_runs(collected, experiment, ("alpha", "cosine"))
     if not shown:
-        return nothing(f"{experiment}: no run has a path to look along; it diverged, or ended where it began.")
+        return nothing(f"{experiment}: no run has a path from start to end; it diverged, or ended where it began.")
     groups, left = limit_methods(by_method(shown))
     colours = learning_rate_colours(groups)
     figure, blocks = panel_blocks(list(groups), width=2.6, height=1.7, rows=(1.0, 0.7))
@@ -47,12 +47,12 @@ def draw(collected: Collected, experiment: str) -> Figure:
         block[0].set_yticks([-1, 0, 1], ["-1", "0", "1"])
         block[0].tick_params(labelbottom=False)
         _lines(block[1], limit_curves(mine), "norm", colours)
-        block[1].set_xlabel("place from start to end", labelpad=1)
+        block[1].set_xlabel("position from start (0) to end (1)", labelpad=1)
         if block[1].lines:
             log_length_scale(block[1])
     for block in leftmost(blocks):
         block[0].set_ylabel("cosine")
-        block[1].set_ylabel("length of field")
+        block[1].set_ylabel("gradient norm")
     legend_below(figure, learning_rate_handles(colours), left)
     return figure
 

@@ -1,4 +1,4 @@
-"""How much of the field turns rather than descends, along the path of training."""
+"""Share of rotation in the vector field along the trajectory of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the generators of a method make, over training."""
+"""Samples of the generators of a method over training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random flat cuts through the parameters of a larger game."""
+"""Vector fields in random planes through the parameters of a larger game."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ FIGURE = FigureInfo(
 
 ARRAYS = ("x", "y", "u", "v")
 SHARE, TOPOLOGY = "in_plane_share", "topology"
-TOPOLOGIES = {0: "runs off", 1: "rests", 2: "cycles"}
+TOPOLOGIES = {0: "diverges", 1: "fixed point", 2: "cycle"}
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
     """Streamlines, one panel per run."""
     shown = arrays_of_runs(collected, experiment, ARRAYS)
     if not shown:
-        return nothing(f"{experiment}: no run left a slice that is a number anywhere.")
+        return nothing(f"{experiment}: no run has a slice with finite values.")
     titles, left = run_panels(shown, ("u", "v"))
     table = values_by_run(collected, experiment)
-    heads = ["\n".join([name, _seen(table, result)]) for name, result in titles.items()]
+    heads = ["\n".join([name, _describe(table, result)]) for name, result in titles.items()]
     figure, blocks = panel_blocks(heads, width=2.4, height=2.15)
     drawn = None
     for (axes,), result in zip(blocks, titles.values(), strict=True):
@@ -48,13 +48,15 @@ def draw(collected: Collected, experiment: str) -> Figure:
         axes.set_xlabel("first direction", labelpad=1)
     for (axes,) in leftmost(blocks):
         axes.set_ylabel("second direction")
-    colour_bar(figure, drawn, blocks, "speed, of the panel's largest").set_ticks([0, 1], labels=["slow", "fast"])
+    colour_bar(figure, drawn, blocks, "norm, relative to the panel's largest").set_ticks(
+        [0, 1], labels=["slow", "fast"]
+    )
     legend_below(figure, [], left)
     return figure
 
 
-def _seen(table: pd.DataFrame, result: DiagnosticArrays) -> str:
-    """What a slice looks like, and how much it shows."""
+def _describe(table: pd.DataFrame, result: DiagnosticArrays) -> str:
+    """Qualitative behaviour of a slice, and the share of the squared field within its plane."""
     row = table.loc[result.run["run"]] if result.run["run"] in table.index else pd.Series(dtype=float)
     topology, share = row.get(TOPOLOGY, np.nan), row.get(SHARE, np.nan)
     words = [TOPOLOGIES.get(int(topology), "")] if np.isfinite(topology) else []

@@ -1,4 +1,4 @@
-"""Eigenvalues of the flow: whether it settles, turns or leaves."""
+"""Eigenvalues of the flow at a point: whether its modes contract, rotate or grow."""
 
 from __future__ import annotations
 

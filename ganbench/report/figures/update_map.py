@@ -1,4 +1,4 @@
-"""Whether a step brings nearby players together, over the learning rate."""
+"""Spectral radius of the Jacobian of a training step over the learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phase portraits: where the players are pushed, everywhere in a plane of their parameters."""
+"""Phase portraits: the vector field of a game in a plane of its parameters."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     """One panel per run: arrows where the field is noisy, streamlines where it is exact."""
     shown = arrays_of_runs(collected, experiment, ARRAYS)
     if not shown:
-        return nothing(f"{experiment}: no run left a field that is a number anywhere.")
+        return nothing(f"{experiment}: no run has a vector field with finite values.")
     titles, left = run_panels(shown, ("u", "v"), without=("dynamics", "optimizer"))
     table = values_by_run(collected, experiment)
     rough = dict(table["rough"]) if "rough" in table else {}
@@ -65,7 +65,9 @@ def draw(collected: Collected, experiment: str) -> Figure:
         bar = colour_bar(figure, drawn, blocks, "angle to the exact field")
         bar.set_ticks([0, 90, 180], labels=["0°", "90°", "180°"])
     elif not noisy:
-        colour_bar(figure, drawn, blocks, "speed, of the panel's largest").set_ticks([0, 1], labels=["slow", "fast"])
+        colour_bar(figure, drawn, blocks, "norm, relative to the panel's largest").set_ticks(
+            [0, 1], labels=["slow", "fast"]
+        )
     legend_below(figure, kind_handles(kinds), left)
     return figure
 
