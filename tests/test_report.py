@@ -220,7 +220,7 @@ def test_forgetting_is_counted(collected):
         for i, value in enumerate(values)
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "2 of 3 runs gave back more than 50% of their best improvement" in text
+    assert "2 of 3 runs lost more than 50% of their best improvement" in text
     assert "2 of these 2 count as finished" in text
     assert "10 at first, 5 at step 10, no value at the last" in text
     assert "1 more run never improved" in text
@@ -324,7 +324,7 @@ def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
         for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "0 of 4 runs gave back more than 50%" in text
+    assert "0 of 4 runs lost more than 50%" in text
     assert "count as finished" not in text
     assert "The most in" not in text
     assert "never improved" not in text

@@ -164,7 +164,7 @@ def _forgotten(
         return
     gone = improved[improved["given_back"] > FORGOTTEN]
     titles = listing([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
-    verb = f"runs gave back more than {percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
+    verb = f"runs lost more than {percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
     text = f"{observed(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
         text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."

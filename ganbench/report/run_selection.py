@@ -48,7 +48,8 @@ def run_panels(
         peers = runs_table([other for other in kept if other.run["method"] == result.run["method"]])
         parts = [words[result.run["method"]], varying_numbers(result.run, peers)]
         titles[", ".join(filter(None, parts))] = result
-    note = f"{len(kept)} of {len(shown)} runs are shown; the others look the same, differ only in their seed, or exceed the space."
+    why = "the others look the same, differ only in their seed, or exceed the space"
+    note = f"{len(kept)} of {len(shown)} runs are shown; {why}."
     return titles, note if len(kept) < len(shown) else ""
 
 
