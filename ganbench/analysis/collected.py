@@ -41,7 +41,7 @@ class Missing:
     """What a study that is not done lacks."""
 
     runs: pd.DataFrame  # columns: MISSING
-    looks: dict[str, tuple[int, int]]  # by experiment: looks that are missing, of how many
+    looks: dict[str, tuple[int, int]]  # by experiment: numbers of missing results and of all results
     stages: dict[str, dict[str, int]]  # by stage: how many of its jobs stand how
     ended: tuple[Job, ...]
     at: str  # when that was so, UTC
@@ -110,7 +110,7 @@ class Collected:
         return replace(self, runs=runs, snapshots=snapshots, curves=curves)
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
-        """What an experiment's instrument left to draw: by run, arrays by name."""
+        """Arrays that the diagnostic of an experiment wrote: by run, arrays by name."""
         with result_files.open_file(self.folder / "arrays.h5", "arrays") as file:
             return result_files.read_tree(result_files.descend(file, experiment)) if experiment in file else {}
 

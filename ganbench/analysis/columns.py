@@ -1,10 +1,10 @@
 """The tables that `collect` writes, column by column: the contract between the stages and everything that reads them.
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
-steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that an
-instrument showed. Every setting that is no axis is a column of `runs` as well (see `setting_columns`). Metric columns
+steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that a
+diagnostic measured. Every setting that is no axis is a column of `runs` as well (see `setting_columns`). Metric columns
 are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`, the value of the last networks;
-empty where the run diverged before); what a metric means stands in `metrics.json`, and what an instrument's numbers
+empty where the run diverged before); what a metric means stands in `metrics.json`, and what a diagnostic's numbers
 mean in `instruments.json`, written next to the tables.
 """
 
@@ -21,8 +21,8 @@ AXES = {
     "dataset": "data set the run was trained on; empty for games without one",
     "architecture": "pair of networks",
     "objective": "losses of the two players",
-    "regularizer": "what steadies the game: a penalty, noise, clipping or decay",
-    "dynamics": "how the players move",
+    "regularizer": "how the game is regularized: a penalty, noise, clipping or decay",
+    "dynamics": "how the players are updated together",
     "optimizer": "how a gradient becomes a step",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",
@@ -64,7 +64,7 @@ RUNS = {
     "threads": "most threads that a library computed with",
     "judged_on": "device, processor, kernels and threads with which the judge of the run's data set was fitted",
     "evaluated_on": "the same, with which the run's snapshots were scored",
-    "diagnosed_on": "the same, with which instruments looked at the run; of several, all",
+    "diagnosed_on": "the same, with which diagnostics measured the run; of several, all",
     "collected_on": "the same, with which this table was made",
     "python": "Python version",
     "numpy": "NumPy version",
@@ -118,7 +118,7 @@ REFERENCES = {
 }
 
 MEASUREMENTS = {
-    "run": RUNS["run"] + "; empty where an instrument looks at no run",
+    "run": RUNS["run"] + "; empty where a diagnostic measures no run",
     "quantity": "what was measured: <experiment>.<column>",
     "value": "its value; empty where there is none",
 }

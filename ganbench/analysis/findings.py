@@ -19,14 +19,7 @@ from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.statistics import wilson
-from ganbench.core.formatting import (
-    format_number,
-    format_percent,
-    format_proportion,
-    format_range,
-    join_words,
-    plural,
-)
+from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
 # With fewer seeds than this the shares and medians of a single setting are read with care.
 FEW_SEEDS = 10
@@ -134,9 +127,9 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
     medians = repeated[f"{metric}_median"]
     widest = repeated.loc[reach.idxmax()]
     text = (
-        f"{collected.metrics[metric].title} over the seeds of one setting differs by {format_number(reach.median())} in"
-        f" the median over settings and by {format_number(reach.max())} in the widest ({setting_words(widest, rows)}),"
-        f" while the medians of {len(repeated)} settings reach over {format_number(medians.max() - medians.min())}"
+        f"{collected.metrics[metric].title} over the seeds of one setting differs by {format_number(reach.median())} in the"
+        f" median over settings and by {format_number(reach.max())} in the widest ({setting_words(widest, rows)}), while the"
+        f" medians of {len(repeated)} settings reach over {format_number(medians.max() - medians.min())}"
         f" ({format_range(medians.min(), medians.max())})."
     )
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())
@@ -151,7 +144,7 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
 def _forgotten(
     collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, method: str | None = None
 ) -> Iterator[Finding]:
-    """How many runs gave back what they had gained.
+    """How many runs lost their improvement.
 
     Args:
         collected: the study.
@@ -164,15 +157,16 @@ def _forgotten(
     if improved.empty:
         if method is None and untold == len(runs):
             yield Finding(
-                "Whether runs gave back what they had gained was not measured: no run has a value of any metric with a"
-                " better end at two snapshots.",
+                "Forgetting was not measured: no run has values of a metric with a better end at two snapshots"
+                " or more.",
                 "forgetting",
             )
         return
     gone = improved[improved["given_back"] > FORGOTTEN]
     titles = join_words([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
-    share = format_percent(FORGOTTEN)
-    verb = f"runs gave back more than {share} of their best improvement in {titles} by their last snapshot"
+    verb = (
+        f"runs lost more than {format_percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
+    )
     text = f"{format_proportion(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
         text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
@@ -182,8 +176,8 @@ def _forgotten(
         worst = gone.loc[gone["given_back"].idxmax()]
         last = format_number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
-            f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])} at"
-            f" step {format_number(worst['best_step'])}, {last} at the last."
+            f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])} at step"
+            f" {format_number(worst['best_step'])}, {last} at the last."
         )
     if len(improved) < len(lost):
         text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
@@ -217,8 +211,8 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
     fewest, most = int(table["runs"].min()), int(table["runs"].max())
     if fewest < FEW_SEEDS:
         yield Finding(
-            f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the numbers"
-            " of a single setting are rough, and one more seed can change them visibly.",
+            f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the numbers of a"
+            " single setting are rough, and one more seed can change them visibly.",
             "caution",
             warning=True,
         )

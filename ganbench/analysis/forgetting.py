@@ -1,4 +1,4 @@
-"""Runs that were better once: how much of what they had gained they gave back by their last snapshot."""
+"""Forgetting: the share of its best improvement that a run has lost by its last snapshot."""
 
 from __future__ import annotations
 

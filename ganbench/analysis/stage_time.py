@@ -1,4 +1,4 @@
-"""What the jobs of a stage took, beside what they were estimated to take."""
+"""Actual and estimated time of the jobs of a stage."""
 
 from __future__ import annotations
 

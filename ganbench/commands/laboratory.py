@@ -10,26 +10,28 @@ import typer
 from ganbench.commands import out
 
 GAME = "Its name, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
-AGame = Annotated[str, typer.Option(help=GAME)]
-APart = Annotated[str | None, typer.Option(help="Of games that have one; with options as in 'r1(gamma=1)'.")]
+GameOption = Annotated[str, typer.Option(help=GAME)]
+OptionalComponent = Annotated[
+    str | None, typer.Option(help="Of games that have one; with options as in 'r1(gamma=1)'.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
 
 
 def play(
-    game: AGame = "bilinear",
-    dynamics: Annotated[str, typer.Option(help="How the players move: 'consensus(gamma=0.5)'.")] = "simultaneous",
-    optimizer: Annotated[str, typer.Option(help="How a gradient becomes a step: 'sgd(momentum=-0.5)'.")] = "sgd",
-    learning_rate: Annotated[str, typer.Option(help="Of both players; several make several members: 0.1,0.5.")] = "0.1",
+    game: GameOption = "bilinear",
+    dynamics: Annotated[str, typer.Option(help="The dynamics, such as 'consensus(gamma=0.5)'.")] = "simultaneous",
+    optimizer: Annotated[str, typer.Option(help="The optimizer, such as 'sgd(momentum=-0.5)'.")] = "sgd",
+    learning_rate: Annotated[str, typer.Option(help="Of both players; one member per value: 0.1,0.5.")] = "0.1",
     start: Annotated[
         list[str] | None, typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be repeated.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="How many members differ in their seeds, or which: 3,7.")] = "1",
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them: 3,7.")] = "1",
     steps: Annotated[int, typer.Option(help="Training steps.")] = 100,
-    keep: Annotated[int, typer.Option(help="Look at every so many steps.")] = 1,
-    objective: APart = None,
-    regularizer: APart = None,
-    dataset: APart = None,
-    architecture: APart = None,
+    keep: Annotated[int, typer.Option(help="Steps from one kept snapshot to the next.")] = 1,
+    objective: OptionalComponent = None,
+    regularizer: OptionalComponent = None,
+    dataset: OptionalComponent = None,
+    architecture: OptionalComponent = None,
     n_train: Annotated[str | None, typer.Option(help="Training examples; 'all' unless given.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of games with a data set.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -75,33 +77,33 @@ def play(
 
 
 def field(
-    game: AGame = "bilinear",
+    game: GameOption = "bilinear",
     plane: Annotated[
         str | None, typer.Option(help="The two parameters, b_d,b_g; the first of each player unless given.")
     ] = None,
-    x: Annotated[str, typer.Option(help="From where to where the first one goes.")] = "-5,5",
-    y: Annotated[str, typer.Option(help="From where to where the second one goes.")] = "-5,5",
-    points: Annotated[int, typer.Option(help="Of the grid along each axis.")] = 41,
-    at: Annotated[str | None, typer.Option(help="Where all parameters stand, as --start of play.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the samples, and of where other parameters stand.")] = 0,
-    objective: APart = None,
-    regularizer: APart = None,
-    dataset: APart = None,
-    architecture: APart = None,
+    x: Annotated[str, typer.Option(help="Range of the first parameter.")] = "-5,5",
+    y: Annotated[str, typer.Option(help="Range of the second parameter.")] = "-5,5",
+    points: Annotated[int, typer.Option(help="Points of the grid along each axis.")] = 41,
+    at: Annotated[str | None, typer.Option(help="Values of all parameters, in the form of --start of play.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples and of the other parameters.")] = 0,
+    objective: OptionalComponent = None,
+    regularizer: OptionalComponent = None,
+    dataset: OptionalComponent = None,
+    architecture: OptionalComponent = None,
     out_file: Annotated[Path | None, typer.Option("--out", help="Picture to write: .png or .svg.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw the motion of a game in a plane of two parameters, and find its fixed points."""
+    """Draw the vector field of a game in a plane of two parameters, and find its fixed points."""
     from ganbench import lab
     from ganbench.lab import terminal
-    from ganbench.lab.plane import PICTURES
+    from ganbench.lab.arguments import PICTURE_SUFFIXES
     from ganbench.pipeline.execution.processor import one_thread
 
     one_thread()
-    terminal.target(out_file, PICTURES, force)
-    parts = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
+    terminal.target(out_file, PICTURE_SUFFIXES, force)
+    components = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
     drawn = lab.field(
-        lab.game(game, **parts, seeds=[seed]),
+        lab.game(game, **components, seeds=[seed]),
         x=terminal.numbers("--x", x),
         y=terminal.numbers("--y", y),
         points=points,

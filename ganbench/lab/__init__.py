@@ -14,11 +14,12 @@ optimizer may have one value for each member.
 Mistakes raise `ganbench.core.errors.GanbenchError`, which names the cause, the value received and what would be valid.
 """
 
-from ganbench.lab.building import game
-from ganbench.lab.equilibria import FixedPoint, fixed_points, spectral_radius, spectrum
-from ganbench.lab.plane import Field, draw_field, field
-from ganbench.lab.playing import play
+from ganbench.lab.equilibria import FixedPoint
+from ganbench.lab.games import game
+from ganbench.lab.simulation import play
+from ganbench.lab.spectra import spectral_radius, spectrum
 from ganbench.lab.trajectory import Trajectory
+from ganbench.lab.vector_field import Field, draw_field, field, fixed_points
 
 __all__ = [
     "Field",

@@ -1,4 +1,4 @@
-"""Paths through a game, and what instruments show of them."""
+"""Trajectories through a game, and what diagnostics measure of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.games import Match
-from ganbench.lab import building, starts
-from ganbench.lab.building import Part
+from ganbench.lab.component_specs import ComponentSpec, build_from_spec
+from ganbench.lab.points import points_to_players
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
-    """Paths of K members through a game of P parameters, looked at after S of the steps.
+    """Trajectories of K members through a game of P parameters, with S snapshots.
 
-    A member that runs off has inf and NaN from there on, as they came.
+    A member that diverges has inf and NaN from there on, as they were computed.
 
     Attributes:
         trajectory: the parameters that the dynamics hands out (its average, if it averages), (K, S, P) float64.
         losses: of each player at these parameters, on the batch that the next step begins with: {player: (K, S)}.
-        steps: after which it was looked, (S,), 0 first.
+        steps: numbers of steps taken before each snapshot, (S,), 0 first.
         parameters: names, in the order of the last axis of `trajectory`.
         learning_rate, seed: of the members, (K,).
-        evaluations: gradients of one player's loss that one step costs, by which dynamics are compared fairly.
+        gradients_per_step: gradients of one player's loss that one step costs, by which dynamics are compared fairly.
         match, dynamics, optimizer: the objects that played.
     """
 
@@ -46,8 +46,8 @@ class Trajectory:
     optimizer: Any
 
     def __repr__(self) -> str:
-        members, looks, size = self.trajectory.shape
-        return f"Trajectory({members} members, {self.steps[-1]} steps looked at {looks} times, {size} parameters)"
+        members, snapshots, size = self.trajectory.shape
+        return f"Trajectory({members} members, {self.steps[-1]} steps, {snapshots} snapshots, {size} parameters)"
 
     @property
     def radius(self) -> np.ndarray:
@@ -61,8 +61,8 @@ class Trajectory:
 
     @property
     def growth(self) -> np.ndarray:
-        """Factor by which the radius changes in a step, (K,): the geometric mean, up to where the radius is 0 or no
-        number any more. Above 1 a member runs off, below 1 it draws in. NaN where it never moved from the origin."""
+        """Factor by which the radius changes in a step, (K,): the geometric mean up to the last snapshot before
+        the radius is 0 or not finite. NaN if the radius is 0 at the first step."""
         radius = self.radius
         with np.errstate(all="ignore"):
             sound = np.isfinite(radius) & (radius > 0)
@@ -72,7 +72,7 @@ class Trajectory:
 
     @property
     def diverged(self) -> np.ndarray:
-        """The first step looked at with a parameter that is no finite number, (K,); -1 if there is none."""
+        """The first kept step with a parameter that is not finite, (K,); -1 if there is none."""
         bad = ~np.isfinite(self.trajectory).all(-1)
         return np.where(bad.any(1), self.steps[bad.argmax(1)], -1)
 
@@ -90,20 +90,20 @@ class Trajectory:
         table.insert(1, "step", np.tile(self.steps, members))
         return table
 
-    def measure(self, instrument: Part | Any) -> DiagnosticResult:
-        """What an instrument of `ganbench/diagnostics` shows of these paths.
+    def measure(self, diagnostic: ComponentSpec | Any) -> DiagnosticResult:
+        """What a diagnostic of `ganbench/diagnostics` measures of these paths.
 
         Args:
-            instrument: its name, label, mapping or object: `path`, `{"name": "spectrum", "at": "start"}`.
+            diagnostic: its name, label, mapping or object: `path`, `{"name": "spectrum", "at": "start"}`.
 
         Raises:
-            GanbenchError: there is no such instrument, or it cannot look at this game.
+            GanbenchError: an unknown diagnostic, or one that does not support this game.
         """
-        looking = building.part("diagnostic", instrument)
-        if why := looking.supports(self.match.game):
-            raise GanbenchError(f"{instrument!r} cannot look at this game: {why}.")
+        chosen = build_from_spec("diagnostic", diagnostic)
+        if why := chosen.supports(self.match.game):
+            raise GanbenchError(f"diagnostic {diagnostic!r} does not support this game: {why}.")
         path = np.where(np.isfinite(self.trajectory).all(-1, keepdims=True), self.trajectory, np.nan)
-        players = starts.players(self.match, path.reshape(-1, path.shape[2]))
+        players = points_to_players(self.match, path.reshape(-1, path.shape[2]))
         paths = {player: theta.reshape(*path.shape[:2], -1) for player, theta in players.items()}
         rate = torch.as_tensor(self.learning_rate, dtype=self.match.dtype, device=self.match.device)[:, None]
-        return looking.measure(Trajectories(self.match, self.dynamics, self.optimizer, rate, self.steps, paths))
+        return chosen.measure(Trajectories(self.match, self.dynamics, self.optimizer, rate, self.steps, paths))

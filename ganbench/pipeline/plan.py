@@ -20,7 +20,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, engine_digest, file_digest, sources_digest
 from ganbench.pipeline.jobs import Job, fitting, placeless
 from ganbench.pipeline.stages import STAGES, STAMPS
-from ganbench.report.outputs import figure_files, figures, table_files
+from ganbench.report.file_names import figure_files, figures, table_files
 from ganbench.study.grid import Pack, Run, expand, packs, slug
 from ganbench.study.schema import Experiment, Study
 from ganbench.study.selectors import matches

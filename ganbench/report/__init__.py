@@ -1,1 +1,1 @@
-"""From collected results to what people read: tables, figures and one HTML page. Never touches torch."""
+"""Tables, figures and the HTML report of a study, made from collected results without torch."""

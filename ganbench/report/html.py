@@ -20,34 +20,16 @@ from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import claims_shown
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_percent, format_range
-from ganbench.report.figures import CAPTIONS
+from ganbench.report.figure_info import figure_infos
+from ganbench.report.file_names import figure_name
 from ganbench.report.laboratory import experiments
-from ganbench.report.making import config, facts, listed, references, stage_times
-from ganbench.report.outputs import CONTENDER_FIGURES, figure_name
-from ganbench.report.partial import partial_shown
+from ganbench.report.partial import missing_results
+from ganbench.report.provenance import config, facts, listed, references, stage_times
 
 HERE = Path(__file__).parent
 
 # A vector drawing is sharper than pixels, but one of thousands of curves weighs more than its picture.
 LARGEST_SVG = 600_000
-
-FIGURE_TITLES = {
-    "outcomes": "How the runs ended",
-    "failure-rate": "Where runs fail",
-    "quality": "What the generators score at the end",
-    "losses": "Losses",
-    "progress": "Progress",
-    "samples": "Samples",
-    "path": "The paths of training",
-    "vector_field": "The vector field",
-    "spectrum": "Eigenvalues of the flow",
-    "update_map": "What one step does to small distances",
-    "basins": "Basins of attraction",
-    "slices": "Cuts through parameter space",
-    "path_angle": "Does the field point along the path?",
-    "lyapunov": "Do neighbours part?",
-    "rotation": "How much the field turns",
-}
 
 
 def render(
@@ -64,7 +46,7 @@ def render(
         collected: the study's results.
         study: its resolved configuration, with its name as `study`, and `title` and `description`, which may be empty.
         figures: folder that holds the files `ganbench.report.figures.write` left there.
-        shown: the figures, as `ganbench.report.outputs.figures` lists them.
+        shown: the figures, as `ganbench.report.file_names.figures` lists them.
         out: HTML file to write.
         stages: what its stages took, beside what they were estimated to take.
     """
@@ -83,7 +65,7 @@ def render(
         name=study["study"],
         description=study.get("description") or "",
         style=(HERE / "report.css").read_text(encoding="utf-8"),
-        partial=partial_shown(collected),
+        partial=missing_results(collected),
         claims=claims_shown(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
@@ -102,9 +84,10 @@ def render(
 
 
 def _experiment(experiment: dict, folder: Path, shown: Sequence[tuple[str, str | None]]) -> dict:
-    """An experiment with its picture, if its instrument has one."""
-    kind = next((kind for kind, of in shown if of == experiment["name"] and kind == experiment["kind"]), None)
-    return experiment | {"figure": _figure(folder, kind, experiment["name"]) if kind else None}
+    """An experiment with the figures of its diagnostic."""
+    name, infos = experiment["name"], figure_infos()
+    kinds = [kind for kind, of in shown if of == name and infos[kind].diagnostic == experiment["diagnostic"]]
+    return experiment | {"figures": [_figure(folder, kind, name) for kind in kinds]}
 
 
 def _finding(finding: Finding) -> dict[str, object]:
@@ -118,7 +101,8 @@ def _figure(folder: Path, kind: str, of: str | None = None) -> dict[str, str]:
         path = path.with_suffix(".png")
     media = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     source = f"data:{media};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
-    return {"title": FIGURE_TITLES[kind], "caption": CAPTIONS[kind], "source": source}
+    info = figure_infos()[kind]
+    return {"title": info.title, "caption": info.caption, "source": source}
 
 
 def _method(
@@ -139,7 +123,9 @@ def _method(
         "not_judged": [(failure, why) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected.metrics),
-        "figures": [_figure(figures, kind, name) for kind, of in shown if of == name and kind in CONTENDER_FIGURES],
+        "figures": [
+            _figure(figures, kind, name) for kind, of in shown if of == name and figure_infos()[kind].scope == "method"
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""The laboratory: what each instrument showed, as a compact table with the meaning of its columns."""
+"""The section on diagnostics: a compact table per experiment, with the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.core import registry
 from ganbench.core.formatting import format_number, format_range, plural
-from ganbench.report.figures.looks import readings
-from ganbench.report.naming import method_words
+from ganbench.report.diagnostic_results import values_by_run
+from ganbench.report.method_names import method_names
 from ganbench.report.tables import describe
 from ganbench.study.selectors import Selector
 
@@ -28,16 +28,16 @@ def experiments(collected: Collected, study: dict) -> list[dict]:
 
 
 def _experiment(collected: Collected, name: str, given: dict) -> dict:
-    instrument = dict(given["diagnostic"])
-    kind = instrument.pop("name")
-    table = readings(collected, name)
+    options = dict(given["diagnostic"])
+    kind = options.pop("name")
+    table = values_by_run(collected, name)
     infos = {column: collected.instruments[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
     ours = [run for run in table.index if run]
     return {
         "name": name,
-        "kind": kind,
+        "diagnostic": kind,
         "summary": _summary(kind),
-        "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
+        "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in options.items()),
         "of": _selected(given.get("of")),
         "meanings": [(info.title, describe(info)) for info in infos.values()],
         "alone": [
@@ -50,7 +50,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
 
 
 def _summary(kind: str) -> str:
-    """What an instrument's file says it is; of a user's own file that is not here any more, its name."""
+    """First line of a diagnostic's docstring; the name of a file of the user's own that no longer exists."""
     name = kind if not kind.endswith(".py") or Path(kind).is_file() else None
     return registry.find("diagnostic", name).summary if name else kind
 
@@ -65,7 +65,7 @@ def _option(value: object) -> str:
 
 def _selected(of: object) -> str:
     if not of:
-        return "all runs that it can look at"
+        return "all runs that the diagnostic supports"
     if of == "study":
         return str(Selector(study=True))
     return "runs of " + "; ".join(f"{axis} {' or '.join(map(_option, values))}" for axis, values in of.items())
@@ -75,7 +75,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     """Cells of median and range, one row per setting; per method, where there are too many settings."""
     if runs.empty or not infos:
         return {"heads": [], "titles": [], "rows": [], "left": "", "by": ""}
-    words = method_words(runs)
+    words = method_names(runs)
     keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["method"]
     groups = list(runs.groupby(keys, sort=False, dropna=False))
     several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]
@@ -91,7 +91,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     return {
         "heads": ["what", *(axis.replace("_", " ") for axis in several)],
         "rows": rows,
-        "left": f"{len(kept)} of {what}, evenly chosen; all numbers stand in tables/measurements.csv."
+        "left": f"{len(kept)} of {what}, evenly spaced; tables/measurements.csv has all numbers."
         if len(kept) < len(groups)
         else "",
         "by": "setting" if keys == SETTING else "method, over all its learning rates and seeds",

@@ -1,4 +1,4 @@
-"""What the report of a study that is not done says first: what it lacks, and why."""
+"""The first section of the report of an unfinished study: what is missing, and why."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 from ganbench.analysis.collected import Collected, Missing
 from ganbench.analysis.methods import methods
 from ganbench.core.formatting import join_words, plural
-from ganbench.report.making import LISTED_RUNS
+from ganbench.report.provenance import LISTED_RUNS
 
 
-def partial_shown(collected: Collected) -> dict | None:
-    """Everything that the report says about what is missing; None where the study is done."""
+def missing_results(collected: Collected) -> dict | None:
+    """What the report says about missing results; None if the study is complete."""
     missing = collected.missing
     if missing is None:
         return None
@@ -21,21 +21,21 @@ def partial_shown(collected: Collected) -> dict | None:
         "share": collected.share,
         "at": missing.at.replace("T", " ").replace("+00:00", " UTC"),
         "held": missing.held,
-        "lack": _lack(missing),
+        "missing_runs": _missing_runs(missing),
         "states": states,
         "stages": [(stage, [counts[state] for state in states]) for stage, counts in missing.stages.items()],
         "methods": _methods(collected),
-        "looks": [(name, lacking, total) for name, (lacking, total) in missing.looks.items() if lacking],
+        "diagnostics": [(name, lacking, total) for name, (lacking, total) in missing.looks.items() if lacking],
         "ended": missing.ended,
         "runs": list(runs[["run", "pack", "why"]].head(LISTED_RUNS).itertuples(index=False, name=None)),
         "left": max(0, len(runs) - LISTED_RUNS),
     }
 
 
-def _lack(missing: Missing) -> str:
-    """What the missing runs wait for, in a sentence's end; and if none are missing, that."""
+def _missing_runs(missing: Missing) -> str:
+    """One sentence on the number and the states of the missing runs."""
     if missing.runs.empty:
-        return "No run is missing; what is, is what comes after them."
+        return "All runs are included; results of later stages are missing."
     packs = Counter(missing.runs.drop_duplicates("pack")["state"])
     parts = [f"{count:,} {state}" for state, count in packs.most_common()]
     many = f"{plural(len(missing.runs), 'run')} in {plural(packs.total(), 'pack')}"

@@ -13,7 +13,7 @@ from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings
 from ganbench.claims import decisions as verdicts
 from ganbench.core.atomic_files import atomic_write
-from ganbench.report.outputs import TABLE_NOTES
+from ganbench.report.file_names import TABLE_NOTES
 from ganbench.study.claims import Claim
 
 ROWS = {
@@ -22,9 +22,9 @@ ROWS = {
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
-    "measurements": "One row per run and number that an instrument measured; what each means stands below.",
+    "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "claims": "One row per test of every claim.",
-    "missing": "One row per run that the study does not have yet; no other table knows it.",
+    "missing": "One row per missing run; these runs are in no other table.",
 }
 
 
@@ -63,7 +63,7 @@ def describe(info: MetricInfo) -> str:
 
 
 def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
-    """Write the files of `ganbench.report.outputs.table_files` into `folder`; of a study that is not done, also the
+    """Write the files of `ganbench.report.file_names.table_files` into `folder`; of a study that is not done, also the
     table of what is missing.
 
     Args:

@@ -10,6 +10,7 @@ import torch
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.engine.components import build_component, build_game, game_components
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Match, Member
 from ganbench.games.gan import GAN
@@ -19,8 +20,7 @@ CPU = torch.device("cpu")
 
 def part(family: str, name: str, **options: Any) -> Any:
     """A member of a family with these options, the others at their defaults."""
-    member = registry.find(family, name)
-    return member.build(member.complete(options))
+    return build_component(family, name, options)
 
 
 def names(family: str) -> list[str]:
@@ -28,8 +28,8 @@ def names(family: str) -> list[str]:
 
 
 def components(name: str) -> tuple[str, ...]:
-    """The families of parts that a game is made of."""
-    return registry.find("game", name).constants.get("components", ())
+    """The families of components that a game is made of."""
+    return game_components(name)
 
 
 def toys() -> list[str]:
@@ -41,9 +41,7 @@ def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = Non
     """A game without data; of minimax losses and no regularizer where it has any, unless others are given."""
     given = {"objective": objective or part("objective", "minimax")}
     given["regularizer"] = regularizer or part("regularizer", "none")
-    return registry.find("game", name).build(
-        registry.find("game", name).complete(options), **{family: given[family] for family in components(name)}
-    )
+    return build_game(name, options, given)
 
 
 def gan(

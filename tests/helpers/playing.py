@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.core import registry
 from ganbench.diagnostics import DiagnosticResult, Trajectories
+from ganbench.engine.components import build_component, build_game
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
@@ -16,30 +16,25 @@ CPU = torch.device("cpu")
 
 def part(family: str, name: str, **options: Any) -> Any:
     """A member of a family with these options, the others at their defaults."""
-    member = registry.find(family, name)
-    return member.build(member.complete(options))
+    return build_component(family, name, options)
 
 
 def make_game(name: str, *, objective: str = "minimax", regularizer: Any = None, **options: Any) -> Game:
     """A game without data."""
-    member = registry.find("game", name)
-    parts = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
-    components = registry.find("game", name).constants.get("components", ())
-    return member.build(member.complete(options), **{family: parts[family] for family in components})
+    components = {"objective": part("objective", objective), "regularizer": regularizer or part("regularizer", "none")}
+    return build_game(name, options, components)
 
 
 def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
     """A GAN of two networks with one hidden layer, on the line."""
     data = part("dataset", "line", examples=200)
-    return registry.find("game", "gan").build(
-        {},
-        architecture=part("architecture", "mlp", latent_size=1, width=width, depth=1, activation="tanh"),
-        data=data.spec,
-        examples=torch.from_numpy(data.load().train).to(dtype),
-        batch_size=16,
-        objective=part("objective", "non_saturating"),
-        regularizer=part("regularizer", "none"),
-    )
+    components = {
+        "dataset": data,
+        "architecture": part("architecture", "mlp", latent_size=1, width=width, depth=1, activation="tanh"),
+        "objective": part("objective", "non_saturating"),
+        "regularizer": part("regularizer", "none"),
+    }
+    return build_game("gan", {}, components, examples=torch.from_numpy(data.load().train).to(dtype), batch_size=16)
 
 
 def play(

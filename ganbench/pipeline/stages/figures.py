@@ -8,7 +8,7 @@ from typing import Any
 from ganbench.analysis.collected import Collected
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.report.figures import write
-from ganbench.report.outputs import figure_files
+from ganbench.report.file_names import figure_files
 
 
 def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.pipeline.execution.job_context import Work
-from ganbench.report.outputs import table_files
+from ganbench.report.file_names import table_files
 from ganbench.report.tables import write
 from ganbench.study.claims import Claim
 

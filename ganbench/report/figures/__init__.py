@@ -1,52 +1,17 @@
-"""The figures of a study: one module per kind, each with a CAPTION (how to read it) and a function `draw`."""
+"""The figures of a study: one file per figure, with a record FIGURE that says what it shows, and a function `draw`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.report.figures import (
-    basins,
-    failure_rate,
-    losses,
-    lyapunov,
-    outcomes,
-    path,
-    path_angle,
-    progress,
-    quality,
-    rotation,
-    samples,
-    slices,
-    spectrum,
-    style,
-    update_map,
-    vector_field,
-)
-from ganbench.report.outputs import FIGURE_FORMATS, PICTURED, figure_files, figure_name
-
-KINDS = {
-    "outcomes": outcomes,
-    "failure-rate": failure_rate,
-    "quality": quality,
-    "losses": losses,
-    "progress": progress,
-    "samples": samples,
-    "path": path,
-    "vector_field": vector_field,
-    "spectrum": spectrum,
-    "update_map": update_map,
-    "basins": basins,
-    "slices": slices,
-    "path_angle": path_angle,
-    "lyapunov": lyapunov,
-    "rotation": rotation,
-}
-
-CAPTIONS = {kind: module.CAPTION for kind, module in KINDS.items()}
+from ganbench.report.figure_info import figure_infos
+from ganbench.report.file_names import FIGURE_FORMATS, figure_files, figure_name
+from ganbench.report.plotting import style
 
 
 def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
@@ -54,13 +19,17 @@ def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
 
     Args:
         collected: the study.
-        kind: a member of `KINDS`.
-        of: slug of the method or name of the experiment that the figure is of, if it is of one.
+        kind: name of the figure, a key of `figure_infos()`.
+        of: slug of the method or name of the experiment that is drawn; None for a figure of the study.
     """
-    shown = collected if kind in PICTURED else collected.gans
+    info = figure_infos()[kind]
+    shown = collected if info.scope == "experiment" else collected.gans
     if shown.runs.empty:
         return style.nothing("The study has no runs of this kind.")
-    return KINDS[kind].draw(shown) if of is None else KINDS[kind].draw(shown, of)
+    module = import_module(f"{__name__}.{kind}")
+    figure = module.draw(shown) if of is None else module.draw(shown, of)
+    style.title(figure, info.title_of(of))
+    return figure
 
 
 def write(
@@ -69,14 +38,14 @@ def write(
     shown: Iterable[tuple[str, str | None]],
     report: Callable[[int], object] | None = None,
 ) -> None:
-    """Draw figures and write the files of `ganbench.report.outputs.figure_files` into `folder`, and remove figures of
-    former ones: what is no longer measured must not lie beside what is.
+    """Draw figures into the files of `ganbench.report.file_names.figure_files`, and remove all other figures from the
+    folder: a figure of an earlier configuration must not lie beside those of this one.
 
     Args:
         collected: the study.
-        folder: where to; made if it is not there.
-        shown: the figures, as `ganbench.report.outputs.figures` lists them.
-        report: told after every figure how many are drawn.
+        folder: folder for the files; created if missing.
+        shown: the figures, as `ganbench.report.file_names.figures` lists them.
+        report: called after every figure with the number of figures drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shown = list(shown)
@@ -87,7 +56,7 @@ def write(
     for count, (kind, of) in enumerate(shown, start=1):
         with style.applied():
             figure = draw(collected, kind, of)
-            if collected.missing is not None:  # pictures travel without their folder
+            if collected.missing is not None:  # a figure may be passed on without its folder
                 style.title(figure, f"{figure.get_suptitle()} (partial: {collected.share})".strip())
             style.save(figure, folder, figure_name(kind, of))
         if report is not None:

@@ -9,12 +9,19 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failure_rate, methods
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.panels import Levels, panel_title, rows_of, settings_of
-from ganbench.report.figures.style import FAINT, INK, title
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.setting_panels import Levels, panel_title, rows_of, settings_of
+from ganbench.report.plotting.style import FAINT, INK
 
-CAPTION = (
-    "Each cell says how many of the runs with this learning rate and number of training examples failed, in any way;"
-    " darker is more. A blank cell was not run; ≥ and ? stand where it is not known of all runs whether they failed."
+FIGURE = FigureInfo(
+    title="Where runs fail",
+    scope="study",
+    order=1,
+    caption=(
+        "Each cell gives the number of failed runs, whatever the failure, out of all runs with this learning rate and"
+        " number of training examples; the darker, the more failed. An empty cell was not run. The signs ≥ and ? mark"
+        " cells in which it is not known of every run whether it failed."
+    ),
 )
 
 # From nearly white to the dark end of one hue: reads the same in grey and with any colour vision.
@@ -72,5 +79,4 @@ def draw(collected: Collected) -> Figure:
     bar.set_ticks([0, 0.5, 1], labels=["0%", "50%", "100%"])
     bar.set_label("failed")
     bar.outline.set_visible(False)
-    title(figure, "Where runs fail")
     return figure

@@ -10,20 +10,25 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
-from ganbench.report.figures.panels import count_failed, grid, settings_of, size
-from ganbench.report.figures.style import (
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.setting_panels import count_failed, grid, settings_of, size
+from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     PLAYER_COLOURS,
     PLAYER_NAMES,
     nothing,
     plain_ticks,
     present,
-    title,
 )
 
-CAPTION = (
-    "Every seed is one line per player: the mean loss over a few steps, with a band from the smallest to the largest"
-    " loss among them. A triangle at the top marks the step at which a run was seen to fail; its colour says how."
+FIGURE = FigureInfo(
+    title="Losses",
+    scope="method",
+    caption=(
+        "One line per seed and player: the mean loss over a bin of steps, with a band from the smallest to the"
+        " largest loss in the bin. A triangle at the top marks the step at which a failure was detected; its colour"
+        " gives the kind of failure."
+    ),
 )
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
@@ -63,7 +68,6 @@ def draw(collected: Collected, method: str) -> Figure:
         if name in FAILURES
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
-    title(figure, f"{method}: losses")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of training: whether nearby networks part or meet."""
+"""Lyapunov exponents of training: whether nearby trajectories separate or converge."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.looks import legend, readings
-from ganbench.report.figures.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks, title
-from ganbench.report.naming import method_words
+from ganbench.report.diagnostic_results import values_by_run
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.method_names import method_names
+from ganbench.report.plotting.diagnostic_panels import legend_below
+from ganbench.report.plotting.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks
 
-CAPTION = (
-    "The largest Lyapunov exponent of every run with its 95% interval, coloured by the regime that it was found to be"
-    " in; right of the line neighbours part, left of it they meet. Runs of one setting stand below one another."
+FIGURE = FigureInfo(
+    title="Largest Lyapunov exponents",
+    scope="experiment",
+    diagnostic="lyapunov",
+    caption=(
+        "The largest Lyapunov exponent of every run with its 95% interval, coloured by regime. If it is positive,"
+        " nearby trajectories separate exponentially; if it is negative, they converge. The runs of a setting are"
+        " drawn below one another."
+    ),
 )
 
-REGIMES = {0: ("fixed point", GOOD), 1: ("cycle", "#86a3ba"), 2: ("chaos", ODD), 3: ("run-off", BAD)}
+REGIMES = {0: ("fixed point", GOOD), 1: ("cycle", "#86a3ba"), 2: ("chaos", ODD), 3: ("divergence", BAD)}
 UNKNOWN = ("no regime", QUIET)
 ROWS = 44  # settings
 SEEDS = 5  # runs of each
@@ -29,7 +37,7 @@ SEEDS = 5  # runs of each
 
 def draw(collected: Collected, experiment: str) -> Figure:
     """Exponents with intervals: one row per method and learning rate."""
-    table = readings(collected, experiment)
+    table = values_by_run(collected, experiment)
     if "largest" not in table or not np.isfinite(table["largest"]).any():
         return nothing(f"{experiment}: no run has a Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
@@ -38,7 +46,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     if len(settings) > ROWS:
         places = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))
         shown = [settings[place] for place in places]
-    words, several = method_words(runs), runs["learning_rate"].nunique() > 1
+    words, several = method_names(runs), runs["learning_rate"].nunique() > 1
     figure = Figure(figsize=(9.2, 0.34 * len(shown) + 1.6), layout="constrained")
     axes = figure.add_subplot()
     found, labels = set(), []
@@ -57,13 +65,12 @@ def draw(collected: Collected, experiment: str) -> Figure:
     named = [REGIMES.get(regime, UNKNOWN) for regime in sorted(found)]
     handles = [Line2D([], [], color=colour, marker="o", markersize=4, label=name) for name, colour in named]
     fewer = f"At most {SEEDS} runs of a setting are shown." if max(len(mine) for _, mine in shown) > SEEDS else ""
-    legend(
+    legend_below(
         figure,
         handles,
         f"{len(shown)} of {len(settings)} settings are shown." if len(shown) < len(settings) else "",
         fewer,
     )
-    title(figure, f"{experiment}: do neighbours part?")
     return figure
 
 

@@ -10,12 +10,18 @@ from matplotlib.patches import Patch
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
-from ganbench.report.figures.panels import panel_title, rows_of, settings_of
-from ganbench.report.figures.style import INK, OUTCOME_COLOURS, present, title, told
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.setting_panels import panel_title, rows_of, settings_of
+from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, present, told
 
-CAPTION = (
-    "Each bar is one setting, cut into the shares of its runs that ended in each way; the numbers count runs, one per"
-    " seed. A steady method shows long bars of finished runs. Of undetermined runs it is not known whether they failed."
+FIGURE = FigureInfo(
+    title="How the runs ended",
+    scope="study",
+    caption=(
+        "One bar per setting, divided into the shares of its runs with each outcome; the numbers count runs, one per"
+        " seed. A stable method has long bars of finished runs. An undetermined run is one of which it is not known"
+        " whether it failed."
+    ),
 )
 
 
@@ -63,7 +69,6 @@ def draw(collected: Collected) -> Figure:
         axes.spines["left"].set_visible(False)
     handles = [Patch(color=OUTCOME_COLOURS[outcome], label=told(outcome)) for outcome in shown]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
-    title(figure, "How the runs ended")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Where training went in the plane of the players' parameters, and how far out."""
+"""Trajectories of training in a plane of the players' parameters, and their distance from the origin."""
 
 from __future__ import annotations
 
@@ -8,51 +8,58 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.report.figures.looks import (
-    Look,
-    by_method,
-    few,
-    legend,
-    log_scale,
-    looks,
-    outer,
-    panels,
-    rate_handles,
-    thinned,
-    tones,
+from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.diagnostic_panels import (
+    learning_rate_colours,
+    learning_rate_handles,
+    leftmost,
+    legend_below,
+    log_length_scale,
+    panel_blocks,
 )
-from ganbench.report.figures.style import FAINT, QUIET, nothing, plain_ticks, title
+from ganbench.report.plotting.style import FAINT, QUIET, nothing, plain_ticks
+from ganbench.report.run_selection import by_method, limit_curves, limit_methods
 
-CAPTION = (
-    "Above, the path of every run from its start (ring) to its end (dot), one parameter of either player along each"
-    " axis; below, its distance from the origin over the steps, on a logarithmic scale. A spiral inwards falls below, a"
-    " cycle stays level, a run that leaves climbs; paths that run far off leave the panel."
+FIGURE = FigureInfo(
+    title="Trajectories of training",
+    scope="experiment",
+    diagnostic="path",
+    caption=(
+        "Top: the trajectory of every run from its start (ring) to its end (dot), in the plane of one parameter of"
+        " each player. Bottom: the distance from the origin over the steps, on a logarithmic scale. The distance"
+        " decreases on a spiral inwards, is constant on a cycle, and increases if the run diverges. Trajectories that"
+        " diverge leave the panel."
+    ),
 )
 
 NARROW = 100.0  # times the usual reach of the others, beyond which a run may not set the scale
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
-    """Orbits and radii: one block of two panels per method."""
-    shown = [look for look in looks(collected, experiment, ("trajectory",)) if look.arrays["trajectory"].ndim == 2]
-    shown = [look for look in shown if look.arrays["trajectory"].shape[1] >= 2]
+    """Trajectories and radii: one block of two panels per method."""
+    shown = [
+        result
+        for result in arrays_of_runs(collected, experiment, ("trajectory",))
+        if result.arrays["trajectory"].ndim == 2
+    ]
+    shown = [result for result in shown if result.arrays["trajectory"].shape[1] >= 2]
     if not shown:
-        return nothing(f"{experiment}: no run left a path of two parameters or more.")
-    groups, left = few(by_method(shown))
-    colours = tones(groups)
-    figure, blocks = panels(list(groups), rows=(1.0, 0.55))
+        return nothing(f"{experiment}: no run has a trajectory of two parameters or more.")
+    groups, left = limit_methods(by_method(shown))
+    colours = learning_rate_colours(groups)
+    figure, blocks = panel_blocks(list(groups), rows=(1.0, 0.55))
     for block, mine in zip(blocks, groups.values(), strict=True):
-        _orbits(block[0], thinned(mine), colours)
+        _orbits(block[0], limit_curves(mine), colours)
         _labels(block[0], collected, experiment, mine[0])
-        _radii(block[1], thinned(mine), colours)
-    for block in outer(blocks):
+        _radii(block[1], limit_curves(mine), colours)
+    for block in leftmost(blocks):
         block[1].set_ylabel("distance")
     ring = Line2D([], [], color=QUIET, marker="o", markerfacecolor="white", linestyle="", markersize=5, label="start")
     end = Line2D([], [], color=QUIET, marker="o", linestyle="", markersize=4, label="end")
-    crowded = any(len(thinned(mine)) < len(mine) for mine in groups.values())
+    crowded = any(len(limit_curves(mine)) < len(mine) for mine in groups.values())
     small = "Panels with many runs show the first seeds." if crowded else ""
-    legend(figure, [*rate_handles(colours), ring, end], left, small)
-    title(figure, f"{experiment}: the paths of training")
+    legend_below(figure, [*learning_rate_handles(colours), ring, end], left, small)
     return figure
 
 
@@ -70,13 +77,13 @@ def reach(paths: list[np.ndarray]) -> float:
     return 1.08 * float(kept.max() if len(kept) else NARROW / 5 * usual)
 
 
-def _orbits(axes: Axes, shown: list[Look], colours: dict[float, str]) -> None:
-    paths = [plane(look.arrays["trajectory"].astype(np.float64)) for look in shown]
+def _orbits(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str]) -> None:
+    paths = [plane(result.arrays["trajectory"].astype(np.float64)) for result in shown]
     far = reach(paths)
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=1)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
-    for look, path in zip(shown, paths, strict=True):
-        colour = colours[float(look.run["learning_rate"])]
+    for result, path in zip(shown, paths, strict=True):
+        colour = colours[float(result.run["learning_rate"])]
         path = path[np.isfinite(path).all(axis=1)]
         if not len(path):
             continue
@@ -93,8 +100,8 @@ def _orbits(axes: Axes, shown: list[Look], colours: dict[float, str]) -> None:
         plain_ticks(axes, which, count=4)
 
 
-def _labels(axes: Axes, collected: Collected, experiment: str, look: Look) -> None:
-    names = parameter_names(collected, experiment, look.run["run"], look.arrays["trajectory"].shape[1])
+def _labels(axes: Axes, collected: Collected, experiment: str, result: DiagnosticArrays) -> None:
+    names = parameter_names(collected, experiment, result.run["run"], result.arrays["trajectory"].shape[1])
     axes.set_xlabel(names[0], labelpad=1)
     axes.set_ylabel(names[1], labelpad=1)
 
@@ -110,11 +117,11 @@ def parameter_names(collected: Collected, experiment: str, run: str, count: int)
     return names[0], names[count // 2]
 
 
-def _radii(axes: Axes, shown: list[Look], colours: dict[float, str]) -> None:
+def _radii(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str]) -> None:
     last = 0.0
-    for look in shown:
-        trajectory = look.arrays["trajectory"].astype(np.float64)
-        step = np.asarray(look.arrays.get("step", np.arange(len(trajectory))), dtype=np.float64)
+    for result in shown:
+        trajectory = result.arrays["trajectory"].astype(np.float64)
+        step = np.asarray(result.arrays.get("step", np.arange(len(trajectory))), dtype=np.float64)
         with np.errstate(all="ignore"):
             radius = np.sqrt(np.square(trajectory).sum(axis=1))
         good = np.isfinite(radius) & (radius > 0)
@@ -122,12 +129,12 @@ def _radii(axes: Axes, shown: list[Look], colours: dict[float, str]) -> None:
         axes.plot(
             step[good],
             radius[good],
-            color=colours[float(look.run["learning_rate"])],
+            color=colours[float(result.run["learning_rate"])],
             linewidth=0.9,
             alpha=0.85,
             rasterized=len(step) > 400,
         )
-    log_scale(axes)
+    log_length_scale(axes)
     axes.set_xlim(0, last or 1)
     axes.set_xlabel("training step", labelpad=1)
     plain_ticks(axes, "x", count=4)

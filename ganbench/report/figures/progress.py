@@ -10,8 +10,10 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import dataset_of, measured, reference
-from ganbench.report.figures.panels import better, count_failed, grid, metric_scale, settings_of, size
-from ganbench.report.figures.style import (
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
+from ganbench.report.plotting.step_axis import step_axis
+from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     REFERENCE,
     heading,
@@ -19,12 +21,16 @@ from ganbench.report.figures.style import (
     outcome_legend,
     plain_ticks,
     present,
-    title,
 )
 
-CAPTION = (
-    "Every line is one seed, in the colour of how its run ended; dots are measurements, a cross is the last one before"
-    " the values ended. A line that turns away from the dashed line (real data) is a run that forgets."
+FIGURE = FigureInfo(
+    title="Progress",
+    scope="method",
+    caption=(
+        "One line per seed, in the colour of the run's outcome. Dots are measurements; a cross marks the last finite"
+        " value of a run that has none at the end. The dashed line is the value of real data. A line that moves away"
+        " from it again shows forgetting."
+    ),
 )
 
 METRICS = 2
@@ -42,7 +48,7 @@ def draw(collected: Collected, method: str) -> Figure:
     width, height = size(runs, width=3.3, height=1.6)
     figure = Figure(figsize=(width, (height + 0.35) * len(metrics) + 0.9), layout="constrained")
     panels = grid(figure, runs, blocks=len(metrics))
-    _step_axis(panels[0, 0, 0], snapshots["step"].to_numpy(), runs["steps"].max())
+    step_axis(panels[0, 0, 0], snapshots["step"].to_numpy(), runs["steps"].max())
     for block, metric in zip(panels, metrics, strict=True):
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
@@ -50,17 +56,7 @@ def draw(collected: Collected, method: str) -> Figure:
     ideals = [reference(collected, dataset_of(collected, method), metric) for metric in metrics]
     extra = [Line2D([], [], label="real data", **REFERENCE)] if any(each is not None for each in ideals) else []
     outcome_legend(figure, present(runs["outcome"]), extra=extra, lines=True)
-    title(figure, f"{method}: progress")
     return figure
-
-
-def log_spaced(steps: np.ndarray) -> bool:
-    """Whether snapshots lie more evenly on a logarithmic axis than on a linear one."""
-    steps = np.unique(steps[steps > 0])
-    if len(steps) < 4:
-        return False
-    gaps, ratios = np.diff(steps), np.diff(np.log(steps))
-    return float(np.std(ratios) / np.mean(ratios)) < float(np.std(gaps) / np.mean(gaps))
 
 
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
@@ -89,13 +85,3 @@ def _line(axes: Axes, snapshots: pd.DataFrame, metric: str, outcome: str, steps:
     axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=2 if outcome == "finished" else 3)
     if len(x) and x[-1] < steps:
         axes.plot(x[-1], y[-1], color=colour, marker="X", markersize=6, markeredgecolor="white", zorder=4)
-
-
-def _step_axis(axes: Axes, steps: np.ndarray, last: int) -> None:
-    if log_spaced(steps):
-        first = steps[steps > 0].min()
-        # Linear up to the first positive step, so that the snapshot at step 0 has a place.
-        axes.set_xscale("symlog", linthresh=first, linscale=0.5)
-        axes.set_xlim(-0.3 * first if (steps == 0).any() else first / 1.2, last * 1.2)
-    else:
-        axes.set_xlim(-0.02 * last, 1.02 * last)

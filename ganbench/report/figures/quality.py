@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.methods import dataset_of, measured, median_value, methods, reference
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.panels import Levels, better, metric_scale, settings_of
-from ganbench.report.figures.style import (
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
+from ganbench.report.plotting.style import (
     INK,
     OUTCOME_COLOURS,
     OUTCOME_MARKERS,
@@ -23,13 +24,18 @@ from ganbench.report.figures.style import (
     outcome_legend,
     plain_ticks,
     present,
-    title,
 )
 
-CAPTION = (
-    "Each mark is one run's last measured value, its shape and colour say how the run ended. The bar is the median of"
-    " its setting, in which runs that diverged or have no value count as worse than any; it is missing where these are"
-    " half or more. The dashed line is what real data score; runs without a value are counted above the panel (n/a)."
+FIGURE = FigureInfo(
+    title="What the generators score at the end",
+    scope="study",
+    order=2,
+    caption=(
+        "One mark per run at its last measured value; shape and colour give the outcome. The bar is the median of the"
+        " setting, in which a run that diverged or has no value counts as worse than any other; there is no bar if at"
+        " least half of the runs are such. The dashed line is the value of real data. Runs without a value are counted"
+        " above the panel (n/a)."
+    ),
 )
 
 METRICS = 2  # as many of the most telling metrics as fit side by side
@@ -61,7 +67,6 @@ def draw(collected: Collected) -> Figure:
     ):
         extra.append(Line2D([], [], label="real data", **REFERENCE))
     outcome_legend(figure, present(collected.runs["outcome"]), extra=extra, lines=False)
-    title(figure, "What the generators score at the end")
     return figure
 
 

@@ -1,8 +1,6 @@
-"""What the generators of a method make, over training."""
+"""Samples of the generators of a method over training."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,23 +10,20 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FINISHED
 from ganbench.analysis.methods import as_loss, dataset_of, failed, final_values, headline
 from ganbench.core.formatting import format_number
-from ganbench.report.figures import histograms, points, strips
-from ganbench.report.figures.style import nothing
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting import histograms, image_strips, point_clouds
+from ganbench.report.plotting.run_samples import RunSamples
+from ganbench.report.plotting.style import nothing
 
-CAPTION = (
-    "The best of the method's finished runs and, where there is one, a failed run; each shows the same latent"
-    " points at every snapshot, so that one can follow what becomes of one example. Real examples are shown for"
-    " comparison."
+FIGURE = FigureInfo(
+    title="Samples over training",
+    scope="method",
+    caption=(
+        "Samples of the best finished run of the method and, if there is one, of a failed run. The latent points are"
+        " the same at every snapshot, so that one example can be followed over training. Real examples are shown for"
+        " comparison."
+    ),
 )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One run's samples, ready to draw."""
-
-    lines: tuple[str, ...]  # what it is: role and outcome, setting, score
-    steps: np.ndarray  # shape (S,)
-    samples: np.ndarray  # shape (S, n, *shape)
 
 
 def draw(collected: Collected, method: str) -> Figure:
@@ -39,11 +34,11 @@ def draw(collected: Collected, method: str) -> Figure:
         return nothing(f"{method}: no run reached a snapshot with samples.")
     real = collected.real(dataset_of(collected, method))
     if real.ndim == 4:
-        return strips.draw(method, shown, real)
+        return image_strips.draw(shown, real)
     if real.ndim == 2 and real.shape[1] == 2:
-        return points.draw(method, shown, real)
+        return point_clouds.draw(shown, real)
     if real.ndim == 2 and real.shape[1] == 1:
-        return histograms.draw(method, shown, real)
+        return histograms.draw(shown, real)
     return nothing(f"{method}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane.")
 
 
@@ -73,7 +68,7 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> Shown:
+def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> RunSamples:
     steps, samples = collected.samples(run["run"])
     words = [f"learning rate {format_number(run['learning_rate'])}", f"seed {format_number(run['seed'])}"]
     if collected.runs.loc[collected.runs["method"] == method, "n_train"].nunique() > 1:
@@ -83,4 +78,4 @@ def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> Show
     if metric is not None:
         value = run[f"{metric}_final"]
         lines.append(f"{collected.metrics[metric].title}: {format_number(value) if np.isfinite(value) else 'no value'}")
-    return Shown(tuple(lines), steps, samples)
+    return RunSamples(tuple(lines), steps, samples)

@@ -1,4 +1,4 @@
-"""Eigenvalues of the flow: whether it settles, turns or leaves."""
+"""Eigenvalues of the flow at a point: whether its modes contract, rotate or grow."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.report.figures.looks import (
-    Look,
-    by_method,
-    distinct,
-    few,
-    legend,
-    looks,
-    outer,
-    panels,
-    rate_handles,
-    tones,
+from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.diagnostic_panels import (
+    learning_rate_colours,
+    learning_rate_handles,
+    leftmost,
+    legend_below,
+    panel_blocks,
 )
-from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
+from ganbench.report.plotting.style import BAD, FAINT, QUIET, nothing, plain_ticks
+from ganbench.report.run_selection import by_method, distinct_runs, limit_methods
 
-CAPTION = (
-    "Eigenvalues of -J, the Jacobian of the motion, one dot each. Left of the line their modes shrink, in the shaded"
-    " half they grow; the further from the horizontal axis, the faster they turn. A pure rotation lies on the line."
-    " Runs with the same eigenvalues are shown once."
+FIGURE = FigureInfo(
+    title="Eigenvalues of the flow",
+    scope="experiment",
+    diagnostic="spectrum",
+    caption=(
+        "Eigenvalues of -J, where J is the Jacobian of the simultaneous gradient; one dot per eigenvalue. Modes left"
+        " of the vertical line contract, modes in the shaded half-plane grow; the imaginary part is the angular"
+        " frequency. The eigenvalues of a pure rotation lie on the line. Runs with identical eigenvalues are shown"
+        " once."
+    ),
 )
 
 ARRAYS = ("eigenvalues_real", "eigenvalues_imag")
@@ -32,33 +36,32 @@ ARRAYS = ("eigenvalues_real", "eigenvalues_imag")
 
 def draw(collected: Collected, experiment: str) -> Figure:
     """The complex plane, one panel per method."""
-    shown = looks(collected, experiment, ARRAYS)
+    shown = arrays_of_runs(collected, experiment, ARRAYS)
     if not shown:
         return nothing(f"{experiment}: no run has eigenvalues.")
-    groups, left = few(by_method(distinct(shown, ARRAYS)))
-    colours = tones(groups)
-    figure, blocks = panels(list(groups), width=2.5, height=2.1)
+    groups, left = limit_methods(by_method(distinct_runs(shown, ARRAYS)))
+    colours = learning_rate_colours(groups)
+    figure, blocks = panel_blocks(list(groups), width=2.5, height=2.1)
     for (axes,), mine in zip(blocks, groups.values(), strict=True):
         _plane(axes, mine, colours)
         axes.set_xlabel("real part", labelpad=1)
-    for (axes,) in outer(blocks):
+    for (axes,) in leftmost(blocks):
         axes.set_ylabel("imaginary part")
-    legend(figure, rate_handles(colours), left)
-    title(figure, f"{experiment}: eigenvalues of the flow")
+    legend_below(figure, learning_rate_handles(colours), left)
     return figure
 
 
-def _plane(axes: Axes, shown: list[Look], colours: dict[float, str]) -> None:
+def _plane(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str]) -> None:
     reals, imags = [], []
-    for look in shown:
-        real, imag = (look.arrays[name].astype(np.float64) for name in ARRAYS)
+    for result in shown:
+        real, imag = (result.arrays[name].astype(np.float64) for name in ARRAYS)
         good = np.isfinite(real) & np.isfinite(imag)
         reals.append(real[good])
         imags.append(imag[good])
         axes.plot(
             real[good],
             imag[good],
-            color=colours[float(look.run["learning_rate"])],
+            color=colours[float(result.run["learning_rate"])],
             marker="o",
             linestyle="",
             markersize=6 if good.sum() < 10 else 3.5,

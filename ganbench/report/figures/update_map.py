@@ -1,4 +1,4 @@
-"""Whether a step brings nearby players together, over the learning rate."""
+"""Spectral radius of the Jacobian of a training step over the learning rate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.looks import Look, few, frame, legend, panels, readings
-from ganbench.report.figures.style import BAD, FAINT, QUIET, nothing, plain_ticks, title
-from ganbench.report.naming import NETWORKS, method_words, short
+from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table, values_by_run
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.method_names import NETWORKS, method_names, shorten_labels
+from ganbench.report.plotting.diagnostic_panels import legend_below, panel_blocks
+from ganbench.report.plotting.style import BAD, FAINT, QUIET, nothing, plain_ticks
+from ganbench.report.run_selection import limit_methods
 
-CAPTION = (
-    "Above, the spectral radius of one training step over the learning rate, a line per method: below the line at 1"
-    " the method settles, above it leaves; the scale is stretched around 1. Below, the same eigenvalues at the learning"
-    " rates that were trained, next to the unit circle."
+FIGURE = FigureInfo(
+    title="Spectral radius of a training step",
+    scope="experiment",
+    diagnostic="update_map",
+    caption=(
+        "Top: the spectral radius of one training step against the learning rate, one line per method. Below 1 the"
+        " method converges locally, above 1 it diverges; the scale is stretched around 1. Bottom: the eigenvalues at"
+        " the learning rates of the runs, with the unit circle."
+    ),
 )
 
 NEAR = 1e-4  # distance from 1 up to which the scale is linear
@@ -29,22 +37,22 @@ DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 def draw(collected: Collected, experiment: str) -> Figure:
     """Spectral radii and eigenvalues: one block of two panels per game, one line per method."""
-    table = readings(collected, experiment)
+    table = values_by_run(collected, experiment)
     arrays = collected.arrays(experiment)
     runs = collected.runs[collected.runs["run"].isin(table.index)]
-    shown = [Look(run, arrays.get(run["run"], {})) for _, run in runs.iterrows()]
-    radius = {look.run["run"]: float(table["spectral_radius"].get(look.run["run"], np.nan)) for look in shown}
-    shown = [look for look in shown if np.isfinite(radius[look.run["run"]]) or _swept(look) is not None]
+    shown = [DiagnosticArrays(run, arrays.get(run["run"], {})) for _, run in runs.iterrows()]
+    radius = {result.run["run"]: float(table["spectral_radius"].get(result.run["run"], np.nan)) for result in shown}
+    shown = [result for result in shown if np.isfinite(radius[result.run["run"]]) or _swept(result) is not None]
     if not shown:
         return nothing(f"{experiment}: no run has a spectral radius.")
-    games = short(dict.fromkeys(str(look.run["game"]) for look in shown))
-    groups = {words: [look for look in shown if str(look.run["game"]) == game] for game, words in games.items()}
-    groups, left = few(groups)
+    games = shorten_labels(dict.fromkeys(str(result.run["game"]) for result in shown))
+    groups = {words: [result for result in shown if str(result.run["game"]) == game] for game, words in games.items()}
+    groups, left = limit_methods(groups)
     methods = {words: _methods(mine) for words, mine in groups.items()}
     # The legend has a panel of its own, since every game has methods of its own.
     columns = 1 if max(len(name) for mine in methods.values() for name in mine) > 28 else 2
     lines = max(-(-len(mine) // columns) for mine in methods.values())
-    figure, blocks = panels(list(groups), width=4.6, height=2.6, rows=(1.0, 1.0, 0.06 + 0.065 * lines), most=2)
+    figure, blocks = panel_blocks(list(groups), width=4.6, height=2.6, rows=(1.0, 1.0, 0.06 + 0.065 * lines), most=2)
     for block, words in zip(blocks, groups, strict=True):
         styles = _styles(methods[words])
         _radii(block[0], methods[words], radius, styles)
@@ -53,17 +61,16 @@ def draw(collected: Collected, experiment: str) -> Figure:
         handles = [Line2D([], [], label=name, linewidth=1.6, **styles[name]) for name in methods[words]]
         names = block[2].legend(handles=handles, loc="upper left", ncols=columns, fontsize=7.5, borderaxespad=0)
         names.set_in_layout(False)  # its panel is as large as it needs to be
-    legend(figure, [], left)
-    title(figure, f"{experiment}: what one step does to small distances")
+    legend_below(figure, [], left)
     return figure
 
 
-def _methods(shown: list[Look]) -> dict[str, list[Look]]:
+def _methods(shown: list[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]:
     """Runs of one game by everything else that was compared."""
-    words = method_words(frame(shown).assign(game=NETWORKS))
-    found: dict[str, list[Look]] = {}
-    for look in shown:
-        found.setdefault(words[look.run["method"]], []).append(look)
+    words = method_names(runs_table(shown).assign(game=NETWORKS))
+    found: dict[str, list[DiagnosticArrays]] = {}
+    for result in shown:
+        found.setdefault(words[result.run["method"]], []).append(result)
     if len(found) == 1:
         ((_, only),) = found.items()
         return {str(only[0].run["dynamics"]): only}
@@ -79,22 +86,22 @@ def _styles(names: Iterable[str]) -> dict[str, dict[str, object]]:
     }
 
 
-def _swept(look: Look) -> tuple[np.ndarray, np.ndarray] | None:
+def _swept(result: DiagnosticArrays) -> tuple[np.ndarray, np.ndarray] | None:
     """Learning rates and radii that were computed beyond the one that was trained."""
-    rates, radii = (np.asarray(look.arrays.get(name, np.zeros(0))) for name in ("rate", "radius_by_rate"))
+    rates, radii = (np.asarray(result.arrays.get(name, np.zeros(0))) for name in ("rate", "radius_by_rate"))
     good = np.isfinite(rates) & np.isfinite(radii) if len(rates) == len(radii) else np.zeros(0, dtype=bool)
     return (rates[good], radii[good]) if good.any() else None
 
 
-def _radii(axes: Axes, methods: dict[str, list[Look]], radius: dict[str, float], styles: dict) -> None:
+def _radii(axes: Axes, methods: dict[str, list[DiagnosticArrays]], radius: dict[str, float], styles: dict) -> None:
     every, rates = [], []
     for name, mine in methods.items():
         trained: dict[float, list[float]] = {}
-        for look in mine:
-            trained.setdefault(float(look.run["learning_rate"]), []).append(radius[look.run["run"]])
+        for result in mine:
+            trained.setdefault(float(result.run["learning_rate"]), []).append(radius[result.run["run"]])
         known = {rate: np.nanmedian(found) for rate, found in trained.items() if np.isfinite(found).any()}
         points = np.array(sorted(known.items())).reshape(-1, 2)
-        line = next((swept for look in mine if (swept := _swept(look)) is not None), None)
+        line = next((swept for result in mine if (swept := _swept(result)) is not None), None)
         both = dict(points.tolist()) | (dict(zip(*line, strict=True)) if line else {})
         x, y = np.array(sorted(both.items())).T
         axes.plot(x, y - 1, linewidth=1.4, zorder=3, **styles[name])
@@ -129,18 +136,18 @@ def _around_one(axes: Axes, radii: np.ndarray) -> None:
     )
 
 
-def _circle(axes: Axes, methods: dict[str, list[Look]], styles: dict) -> None:
+def _circle(axes: Axes, methods: dict[str, list[DiagnosticArrays]], styles: dict) -> None:
     angle = np.linspace(0, 2 * np.pi, 361)
     axes.plot(np.cos(angle), np.sin(angle), color=QUIET, linewidth=1.0, zorder=1)
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     for name, mine in methods.items():
         seen = set()
-        for look in mine:
-            rate = float(look.run["learning_rate"])
-            if rate in seen or "eigenvalues_real" not in look.arrays:
+        for result in mine:
+            rate = float(result.run["learning_rate"])
+            if rate in seen or "eigenvalues_real" not in result.arrays:
                 continue
-            real, imag = look.arrays["eigenvalues_real"], look.arrays["eigenvalues_imag"]
+            real, imag = result.arrays["eigenvalues_real"], result.arrays["eigenvalues_imag"]
             good = np.isfinite(real) & np.isfinite(imag)
             if good.any():
                 seen.add(rate)

@@ -24,7 +24,7 @@ from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics.extragradient import Extragradient
 from ganbench.lab import terminal
-from ganbench.lab.naming import named
+from ganbench.lab.component_specs import parse_component_spec
 from ganbench.optimizers.sgd import SGD
 
 README = (ROOT / "README.md").read_text()
@@ -195,7 +195,7 @@ def test_values_of_each_member_are_those_of_separate_plays(dynamics, optimizer, 
     assert together.trajectory.shape == (3, 41, 2)
 
     def of(family, part, k):
-        name, options = named(family, part)
+        name, options = parse_component_spec(family, part)
         return {"name": name} | {key: v[k] if isinstance(v, list) else v for key, v in options.items()}
 
     for k in range(3):
@@ -291,7 +291,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"game": {"plane": "w"}}, ["game: must be a name, a label"]),
         ({"game": "gaussian(planes=w)"}, ["unknown option 'planes'", "'plane'"]),
         ({"game": "gaussian(plane=q)"}, ["option 'plane' must be 'b' or 'w'"]),
-        ({"game": "gaussian(plane=1+x)"}, ["plane is '1 + x'"]),
+        ({"game": "gaussian(plane=1+x)"}, ["plane is '1+x'"]),
         ({"game": "gaussian(w)"}, ["is not a label", "every option needs its name"]),
         ({"game": "{name: gaussian, plane"}, ["is not a mapping"]),
         ({"dynamics": "extragradint"}, ["unknown dynamics", "Did you mean 'extragradient'"]),
@@ -418,13 +418,24 @@ def test_labels_say_what_mappings_say(name, options):
 
     options = {key: value for key, value in options.items() if not keyword.iskeyword(key)}
     label = f"{name}({', '.join(f'{key}={value!r}' for key, value in options.items())})"
-    assert named("dynamics", label) == (name, options) == named("dynamics", {"name": name, **options})
+    assert (
+        parse_component_spec("dynamics", label)
+        == (name, options)
+        == parse_component_spec("dynamics", {"name": name, **options})
+    )
 
 
 def test_texts_in_yaml_are_mappings():
-    assert named("game", "{name: gaussian, plane: w, samples: 5}") == ("gaussian", {"plane": "w", "samples": 5})
-    assert named("game", " bilinear ") == ("bilinear", {})
-    assert named("game", "gaussian(plane=w)") == ("gaussian", {"plane": "w"})
+    assert parse_component_spec("game", "{name: gaussian, plane: w, samples: 5}") == (
+        "gaussian",
+        {"plane": "w", "samples": 5},
+    )
+    assert parse_component_spec("game", " bilinear ") == ("bilinear", {})
+    assert parse_component_spec("game", "gaussian(plane=w)") == ("gaussian", {"plane": "w"})
+    flags = {"x": True, "y": None, "z": "in", "text": "a, b=(c"}
+    assert parse_component_spec("game", "mine(x=True, y=None, z=in, text='a, b=(c',)") == ("mine", flags)
+    with pytest.raises(GanbenchError, match="option 'x' stands there twice"):
+        parse_component_spec("game", "mine(x=1, x=2)")
 
 
 # Command line ---------------------------------------------------------------------------------------------------------
@@ -560,7 +571,7 @@ def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
 )
 def test_any_plane_can_be_drawn(game, tmp_path):
     figure = lab.field(game if "gauss" not in game else lab.game(game, objective="minimax"), points=15).figure()
-    from ganbench.lab.picture import save
+    from ganbench.lab.field_figure import save
 
     assert save(figure, tmp_path / "field.png").stat().st_size > 5_000
 

@@ -166,7 +166,7 @@ def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     assert f'<th scope="row">{middle}</th><td>silent</td>' in banner
     counts = '<td class="n">0</td><td class="n">1</td><td>prepare waiting (1)</td>'
     assert f'<th scope="row">{method(plan, "digits")}</th>{counts}' in banner
-    assert "Of experiment rotation, 5 of 9 looks are missing." in banner
+    assert "Of experiment rotation, 5 of 9 results are missing." in banner
     assert "Of experiment path" not in banner
     there = set(pd.read_parquet(made / "tables" / "runs.parquet")["run"])
     for run in plan.runs:
@@ -232,7 +232,7 @@ def test_a_later_one_takes_the_place_of_an_older_one(study, plan, made):
         page = (made / "report.html").read_text()
         assert "Partial report: 6 of 9 runs are in it" in page
         assert "while no workflow ran" in page
-        assert "Of experiment path, 2 of 2 looks are missing." in page
+        assert "Of experiment path, 2 of 2 results are missing." in page
         claims = pd.read_parquet(made / "tables" / "claims.parquet").set_index("claim")
         assert claims.loc["A1", ["verdict", "runs", "missing"]].tolist() == ["undecided", 2, 2]
     finally:  # the other tests are about the study as it was

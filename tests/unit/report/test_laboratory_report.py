@@ -21,15 +21,20 @@ from ganbench.claims.rendering import claims_shown, natural
 from ganbench.core import result_files
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.stages import tables as stage
-from ganbench.report import figures, html, tables
-from ganbench.report.figures import histograms, looks, samples, style
+from ganbench.report import figures, html, run_selection, tables
+from ganbench.report.diagnostic_results import DiagnosticArrays
+from ganbench.report.figure_info import figure_infos
+from ganbench.report.file_names import figure_files
+from ganbench.report.file_names import figures as figures_of
 from ganbench.report.laboratory import ROWS, experiments
-from ganbench.report.naming import method_words, short
-from ganbench.report.outputs import PICTURED, figure_files
-from ganbench.report.outputs import figures as figures_of
+from ganbench.report.method_names import method_names, shorten_labels
+from ganbench.report.plotting import histograms, style
+from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
 
+GAN_HEADINGS = ["Findings", "Overview of the GAN methods", "Scores of real data"]  # of studies that train networks
 SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
+PICTURED = {info.diagnostic: name for name, info in figure_infos().items() if info.scope == "experiment"}
 CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]
 
 
@@ -127,7 +132,7 @@ def test_judging_networks_leaves_small_games_alone(mixed, collected):
 
 @pytest.mark.slow
 def test_every_promised_picture_is_drawn(collected, drawn, shown):
-    assert {kind for kind, _ in shown} == set(PICTURED)
+    assert {kind for kind, _ in shown} == set(PICTURED.values())
     assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(shown))
 
 
@@ -157,10 +162,12 @@ def empty(collected, tmp_path_factory) -> Collected:
     return dataclasses.replace(collected, folder=folder, measurements=collected.measurements.assign(value=np.nan))
 
 
-@pytest.mark.parametrize("kind", PICTURED)
+@pytest.mark.parametrize("kind", PICTURED.values())
 @pytest.mark.parametrize("what", ["lost", "none", "unknown"])
 def test_nothing_to_draw_is_said_in_words(collected, empty, kind, what):
-    experiment = {kind: name for name, kind in laboratory_example.instruments().items()}[kind]
+    experiment = {each: name for name, each in laboratory_example.instruments().items()}[
+        figure_infos()[kind].diagnostic
+    ]
     study = {"lost": empty, "none": dataclasses.replace(empty, measurements=empty.measurements[:0])}.get(
         what, collected
     )
@@ -173,36 +180,36 @@ def test_nothing_to_draw_is_said_in_words(collected, empty, kind, what):
 def test_panels_have_room(collected):
     arrays = {"u": np.zeros((2, 2)), "v": np.zeros((2, 2))}
     row = collected.runs.iloc[0]
-    many = [looks.Look(row.copy(), {**arrays, "u": np.full((2, 2), place)}) for place in range(300)]
-    for place, look in enumerate(many):
-        look.run["seed"], look.run["game"], look.run["method"] = place % 10, f"g{place // 10}", f"c{place // 10}"
-    titles, note = looks.singles(many, ("u", "v"))
-    assert len(titles) == looks.MOST
+    many = [DiagnosticArrays(row.copy(), {**arrays, "u": np.full((2, 2), place)}) for place in range(300)]
+    for place, result in enumerate(many):
+        result.run["seed"], result.run["game"], result.run["method"] = place % 10, f"g{place // 10}", f"c{place // 10}"
+    titles, note = run_selection.run_panels(many, ("u", "v"))
+    assert len(titles) == run_selection.MAX_PANELS
     assert note.startswith("24 of 300 runs are shown")
-    assert {look.run["seed"] for look in titles.values()} == {0}
-    groups, note = looks.few(looks.by_method(many))
+    assert {result.run["seed"] for result in titles.values()} == {0}
+    groups, note = run_selection.limit_methods(run_selection.by_method(many))
     assert (len(groups), note) == (24, "24 of 30 methods are shown: the first of every game.")
-    titles, note = looks.singles(many[:10], ("u", "v"))
+    titles, note = run_selection.run_panels(many[:10], ("u", "v"))
     assert list(titles) == [f"g0, seed {seed}" for seed in range(10)]
     assert note == ""
-    assert len(looks.singles([many[0]] * 10, ("u", "v"))[0]) == 1
-    assert len(looks.thinned(many[:300])) == looks.LINES
+    assert len(run_selection.run_panels([many[0]] * 10, ("u", "v"))[0]) == 1
+    assert len(run_selection.limit_curves(many[:300])) == run_selection.MAX_CURVES
 
 
 def test_every_kind_of_game_has_its_turn():
     games = ["a"] * 5 + ["b(x=1)"] * 3 + ["b(x=2)"] * 3 + ["c"]
     table = pd.DataFrame({"game": games})
-    assert looks.chosen(table, most=6) == [0, 1, 2, 5, 8, 11]
-    assert looks.chosen(table, most=99) == list(range(12))
+    assert run_selection.spread_over_games(table, most=6) == [0, 1, 2, 5, 8, 11]
+    assert run_selection.spread_over_games(table, most=99) == list(range(12))
 
 
 def test_points_on_a_line_are_histograms(tmp_path):
     generator = np.random.default_rng(0)
     real = generator.normal(0, 1, (400, 1))
     made = np.stack([real[:100], real[:100] + 50, np.full((100, 1), np.nan)])
-    shown = [samples.Shown(("The run: diverged",), np.array([0, 10, 20]), made)]
+    shown = [RunSamples(("The run: diverged",), np.array([0, 10, 20]), made)]
     with style.applied():
-        figure = histograms.draw("line-mlp", shown, real)
+        figure = histograms.draw(shown, real)
         style.save(figure, tmp_path, "samples")
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "100 of 100 outside", "100 not a number"]
 
@@ -211,31 +218,34 @@ def test_points_on_a_line_are_histograms(tmp_path):
 
 
 def test_labels_lose_what_they_share():
-    known = short(
+    known = shorten_labels(
         ["gaussian(samples=100, plane='w', start_at=(1.0, 2e-05))", "gaussian(samples=5, plane='w')", "dirac"]
     )
     assert list(known.values()) == ["gaussian samples 100, start at (1, 2e-5)", "gaussian samples 5", "dirac"]
-    assert list(short(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == ["momentum -0.5", "momentum 0.9"]
-    assert short(["bilinear"]) == {"bilinear": "bilinear"}
-    assert list(short(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
+    assert list(shorten_labels(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == [
+        "momentum -0.5",
+        "momentum 0.9",
+    ]
+    assert shorten_labels(["bilinear"]) == {"bilinear": "bilinear"}
+    assert list(shorten_labels(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
 
 
 def test_methods_are_told_apart_by_what_differs(mixed):
-    words = method_words(mixed.runs)
+    words = method_names(mixed.runs)
     assert words["digits-fc"] == "digits, fc"
     assert words["bilinear-simultaneous"] == "bilinear, simultaneous"
     assert words["gaussian-samples-5-alternating"] == "gaussian samples 5, clip 0.99, alternating"
     steady = mixed.runs.assign(regularizer=["none", "r1"] * (len(mixed.runs) // 2) + ["none"] * (len(mixed.runs) % 2))
     games = steady[steady["dataset"].isna()].assign(method=lambda table: table["method"] + table["regularizer"])
-    named = method_words(games, without=("dynamics",))
+    named = method_names(games, without=("dynamics",))
     assert named["gaussian-alternatingr1"] == "gaussian, r1, alternating"  # not unique without the dynamics
     assert named["gaussian-alternatingnone"] == "gaussian, alternating"
     alone = games[games["dynamics"] == "alternating"]
-    assert method_words(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
+    assert method_names(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
     one = mixed.runs[mixed.runs["method"] == "bilinear-simultaneous"]
-    assert method_words(one) == {"bilinear-simultaneous": "bilinear"}
+    assert method_names(one) == {"bilinear-simultaneous": "bilinear"}
     twins = one.assign(method=[f"c{place}" for place in range(len(one))])
-    assert method_words(twins) == {name: name for name in twins["method"]}
+    assert method_names(twins) == {name: name for name in twins["method"]}
 
 
 # Claims
@@ -271,10 +281,10 @@ def test_page_of_small_games_alone(page, shown):
     text = words(page)
     assert "4 claims: 2 confirmed 1 refuted 1 undecided" in text
     assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "laboratory", "making"]
-    for part in ("What was found", "All methods at a glance", "What perfect would score", "None", "nan"):
-        assert part not in text.replace("nothing", "").split("The whole configuration")[0]
+    for part in (*GAN_HEADINGS, "None", "nan"):
+        assert part not in text.replace("nothing", "").split("Complete configuration")[0]
     assert "It does, by simultaneous steps." in text
-    assert "closed_form" not in text.split("The whole configuration")[0]
+    assert "closed_form" not in text.split("Complete configuration")[0]
 
 
 def test_experiments_show_numbers_by_setting(collected):
@@ -312,6 +322,7 @@ def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     html.render(mixed, laboratory_example.study(), tmp_path, pictures, tmp_path / "report.html")
     parsed = Page((tmp_path / "report.html").read_text())
     assert [name for name in parsed.ids if name in SECTIONS] == SECTIONS
+    assert all(heading in " ".join(parsed.words) for heading in GAN_HEADINGS)
 
 
 @pytest.mark.slow

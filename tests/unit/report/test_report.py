@@ -7,7 +7,9 @@ import dataclasses
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import collected_example
 import numpy as np
@@ -23,11 +25,17 @@ from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured
 from ganbench.analysis.settings import settings
 from ganbench.analysis.statistics import wilson
-from ganbench.core import result_files
+from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
-from ganbench.report.figures import samples, style
-from ganbench.report.outputs import CONTENDER_FIGURES, PICTURED, STUDY_FIGURES, figure_files, table_files
-from ganbench.report.outputs import figures as figures_of
+from ganbench.report.captions import captions
+from ganbench.report.figure_info import FigureInfo, Scope, figure_infos, read
+from ganbench.report.figures import samples
+from ganbench.report.file_names import figure_files, figure_name, table_files
+from ganbench.report.file_names import figures as figures_of
+from ganbench.report.plotting import style
+
+STUDY_FIGURES = ["outcomes", "failure_rate", "quality"]
+METHOD_FIGURES = ["losses", "progress", "samples"]
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +192,7 @@ def test_forgetting_is_counted(collected):
         for i, value in enumerate(values)
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "2 of 3 runs gave back more than 50% of their best improvement" in text
+    assert "2 of 3 runs lost more than 50% of their best improvement" in text
     assert "2 of these 2 count as finished" in text
     assert "10 at first, 5 at step 10, no value at the last" in text
     assert "1 more run never improved" in text
@@ -288,7 +296,7 @@ def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
         for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "0 of 4 runs gave back more than 50%" in text
+    assert "0 of 4 runs lost more than 50%" in text
     assert "count as finished" not in text
     assert "The most in" not in text
     assert "never improved" not in text
@@ -335,24 +343,72 @@ def test_every_promised_figure_is_drawn(collected, drawn):
     names = ["digits-fc", "digits-dcgan", "ring8-mlp"]
     assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(figures_of(names, {})))
     assert "losses-ring8-mlp.svg" in figure_files(figures_of(names, {}))
-    assert set(STUDY_FIGURES + CONTENDER_FIGURES + PICTURED) == set(figures.KINDS) == set(html.FIGURE_TITLES)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [*STUDY_FIGURES, *CONTENDER_FIGURES])
+@pytest.mark.parametrize("kind", [*STUDY_FIGURES, *METHOD_FIGURES])
 def test_figures_are_the_same_bytes_every_time(collected, drawn, kind, tmp_path):
-    method = "ring8-mlp" if kind in CONTENDER_FIGURES else None
-    name = kind if method is None else f"{kind}-{method}"
+    method = "ring8-mlp" if kind in METHOD_FIGURES else None
+    name = figure_name(kind, method)
     with style.applied():
         style.save(figures.draw(collected, kind, method), tmp_path, name)
     for format in ("svg", "png"):
         assert (tmp_path / f"{name}.{format}").read_bytes() == (drawn / f"{name}.{format}").read_bytes()
 
 
-@pytest.mark.parametrize("kind", list(figures.KINDS))
-def test_captions_of_the_workflow_are_those_of_the_figures(kind):
-    words = (ROOT / "workflow" / "report" / f"{kind}.rst").read_text()
-    assert " ".join(words.split()) == figures.CAPTIONS[kind]
+def test_every_figure_has_a_record_that_is_read_without_importing_its_file():
+    scopes = {
+        scope: [name for name, info in figure_infos().items() if info.scope == scope] for scope in get_args(Scope)
+    }
+    assert scopes["study"] == STUDY_FIGURES
+    assert scopes["method"] == METHOD_FIGURES
+    assert len(scopes["experiment"]) == 9
+    for name, info in figure_infos().items():
+        module = import_module(f"ganbench.report.figures.{name}")
+        assert info == module.FIGURE
+        assert callable(module.draw)
+        assert len(info.caption) > 80
+    for info in figure_infos().values():
+        assert info.diagnostic is None or info.diagnostic in registry.members("diagnostic")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("draw = None", "must assign FigureInfo"),
+        ("FIGURE = 3", "must be FigureInfo"),
+        ("FIGURE = FigureInfo(title='A', caption='b', scope=NAME)", "literal values"),
+        (
+            "FIGURE = FigureInfo(title='A', caption='b', scope='page')",
+            "one of study, method, experiment, but is 'page'",
+        ),
+        ("FIGURE = FigureInfo(title='A', caption='b', scope='experiment')", "if and only if"),
+        ("FIGURE = FigureInfo(title='A', caption='b', scope='study', diagnostic='path')", "if and only if"),
+    ],
+)
+def test_a_figure_without_a_valid_record_is_refused(tmp_path, text, told):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=told):
+        read(tmp_path / "mine.py")
+
+
+def test_titles_of_methods_and_experiments_carry_their_names():
+    info = FigureInfo(title="Where runs fail", caption="", scope="study")
+    assert info.title_of(None) == "Where runs fail"
+    assert info.title_of("digits-fc") == "digits-fc: where runs fail"
+
+
+@pytest.mark.parametrize("name", figure_infos())
+def test_captions_of_the_workflow_are_those_of_the_figures(name):
+    written = (ROOT / "workflow/report" / f"{name}.rst").read_text()
+    hint = "write them anew: python -m ganbench.report.captions workflow/report"
+    assert written == captions()[f"{name}.rst"], hint
+    assert " ".join(written.split()) == figure_infos()[name].caption, hint
+
+
+def test_the_workflow_has_no_captions_of_other_figures():
+    others = {"report.rst", "settings.rst"}
+    assert {path.name for path in (ROOT / "workflow/report").iterdir()} == set(captions()) | others
 
 
 def test_samples_show_a_good_and_a_failed_run(collected):
@@ -389,8 +445,8 @@ def test_page_says_what_the_tables_say(collected, page):
     words = " ".join(" ".join(Page(page).words).split())
     for each in findings(collected):
         assert each.text in words
-    for kind in STUDY_FIGURES + CONTENDER_FIGURES:
-        assert figures.CAPTIONS[kind] in words
+    for kind in STUDY_FIGURES + METHOD_FIGURES:
+        assert figure_infos()[kind].caption in words
     for digest in collected.runs["digest"]:
         assert digest in words
     assert [name for name in Page(page).ids if name in ("findings", "overview", "making")] == [
@@ -504,7 +560,8 @@ def test_losses_beyond_any_number_are_drawn(collected, tmp_path):
 
 def test_names_of_outputs_need_nothing_but_the_standard_library():
     code = (
-        "import sys; from ganbench.report.outputs import table_files, figure_files; figure_files([('a', 'b')]);"
+        "import sys; from ganbench.report.file_names import figure_files, figures, table_files;"
+        "figure_files(figures(['a'], {'b': 'path'}));"
         "print(sorted({'numpy', 'pandas', 'matplotlib', 'seaborn', 'torch', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -23,10 +23,11 @@ from ganbench.claims.decisions import decide
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import tables
-from ganbench.report.figures import draw, style
+from ganbench.report.figures import draw
 from ganbench.report.html import _value_rows as value_rows
 from ganbench.report.html import render
-from ganbench.report.making import facts
+from ganbench.report.plotting import style
+from ganbench.report.provenance import facts
 from ganbench.study.claims import Claim
 from ganbench.tracking.records import records
 
@@ -137,7 +138,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
 def test_figures_show_the_numbers_of_the_table(collected):
     table = settings_table(collected)
     with style.applied():
-        quality, rates, bars = (draw(collected, kind) for kind in ("quality", "failure-rate", "outcomes"))
+        quality, rates, bars = (draw(collected, kind) for kind in ("quality", "failure_rate", "outcomes"))
     if np.isfinite(collected.runs["d_final"]).any():
         lines = [each for each in quality.axes[0].collections if isinstance(each, LineCollection)]
         drawn = sorted((segment[:, 0].mean(), segment[0, 1]) for line in lines for segment in line.get_segments())
@@ -240,7 +241,7 @@ def test_forgetting_is_not_known_where_no_metric_was_measured(unmeasured):
         snapshots=unmeasured.snapshots.iloc[:0],
         runs=unmeasured.runs.assign(**dict.fromkeys((f"{name}_final" for name in unmeasured.metrics), np.nan)),
     )
-    assert "Whether runs gave back what they had gained was not measured" in said(bare, "forgetting")
+    assert "Forgetting was not measured" in said(bare, "forgetting")
 
 
 def test_a_critic_is_not_said_to_have_won_or_not():

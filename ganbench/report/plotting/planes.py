@@ -1,4 +1,4 @@
-"""What the pictures of planes share: fixed points by their kind, and arrows."""
+"""Vector fields and fixed points in a plane of parameters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.report.figures.style import BAD, FAINT, GOOD, INK, ODD, QUIET, plain_ticks
+from ganbench.report.plotting.style import BAD, FAINT, GOOD, INK, ODD, QUIET, plain_ticks
 
 # From pale to dark, so that it reads in grey as well.
 SPEED = sns.color_palette("ch:s=2.4,r=.4,dark=.2,light=.78", as_cmap=True)
 
-# By number, as instruments write it: name, marker, colour, whether filled.
+# By number in the results of diagnostics: name, marker, colour, whether filled.
 KINDS = {
     0: ("stable node", "s", GOOD, True),
     1: ("stable focus", "o", GOOD, True),

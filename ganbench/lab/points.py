@@ -1,4 +1,4 @@
-"""Where members start: points in the order of a game's parameters, or by their names."""
+"""Points of a game: parameters in their order or by name, and the players that stand there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import plural
 from ganbench.games import Game, Match, Players
-from ganbench.lab.building import real_array
+from ganbench.lab.arguments import real_array
 
-SHOWN = 12  # parameter names that an error lists
+NAMES_SHOWN = 12  # parameter names that an error lists
 
 
 def parameter_names(game: Game) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def parameter_names(game: Game) -> tuple[str, ...]:
     return tuple(name for player in game.players for name in game.parameters[player])
 
 
-def points(game: Game, given: Any, what: str = "start") -> np.ndarray:
+def parse_points(game: Game, given: Any, what: str = "start") -> np.ndarray:
     """Points of a game as (count, P) float64.
 
     Args:
@@ -45,7 +45,7 @@ def points(game: Game, given: Any, what: str = "start") -> np.ndarray:
     return values
 
 
-def players(match: Match, values: np.ndarray) -> Players:
+def points_to_players(match: Match, values: np.ndarray) -> Players:
     """Points (K, P) as players."""
     game = match.game
     theta = torch.tensor(values, dtype=match.dtype, device=match.device)
@@ -53,7 +53,7 @@ def players(match: Match, values: np.ndarray) -> Players:
     return {name: part.clone() for name, part in zip(game.players, theta.split(sizes, dim=1), strict=True)}
 
 
-def first(match: Match) -> Players:
+def initial_players(match: Match) -> Players:
     """Where the game's own rules have every member start; members of one seed are drawn once."""
     distinct = {member: place for place, member in enumerate(dict.fromkeys(match.members))}
     drawn = Match(match.game, list(distinct), match.device, match.dtype).init()
@@ -61,28 +61,28 @@ def first(match: Match) -> Players:
     return {player: theta[which] for player, theta in drawn.items()}
 
 
-def at(match: Match, given: Any | None, what: str = "start") -> Players:
+def players_at(match: Match, given: Any | None, what: str = "start") -> Players:
     """Every member at the points given, one for all or one for each; without any, at its own start.
 
     Raises:
         GanbenchError: they are no points of the game, or another number of them than there are members.
     """
     if given is None:
-        return first(match)
-    values = points(match.game, given, what)
+        return initial_players(match)
+    values = parse_points(match.game, given, what)
     count = len(match.members)
     if len(values) not in (1, count):
         raise GanbenchError(
             f"{what} has {plural(len(values), 'point')}, but the game has {plural(count, 'member')}; give one, or "
             f"{count}."
         )
-    return players(match, np.broadcast_to(values, (count, values.shape[1])))
+    return points_to_players(match, np.broadcast_to(values, (count, values.shape[1])))
 
 
 def _columns(names: tuple[str, ...], given: Mapping[str, Any], what: str) -> np.ndarray:
     for name in given:
         if name not in names:
-            raise GanbenchError(f"{what}: " + unknown("parameter", name, names[:SHOWN]))
+            raise GanbenchError(f"{what}: " + unknown("parameter", name, names[:NAMES_SHOWN]))
     missing = [name for name in names if name not in given]
     if missing:
         raise GanbenchError(f"{what}: {_listed(tuple(missing))} is missing; every parameter needs a value.")
@@ -95,4 +95,6 @@ def _columns(names: tuple[str, ...], given: Mapping[str, Any], what: str) -> np.
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" ... {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(names[:NAMES_SHOWN]) + (
+        f" ... {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    )

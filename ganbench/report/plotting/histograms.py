@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.points import REAL, SNAPSHOTS, away_note
-from ganbench.report.figures.style import FAINT, PLAYER_COLOURS, heading, plain_ticks, title
-
-if TYPE_CHECKING:
-    from ganbench.report.figures.samples import Shown
+from ganbench.report.plotting.run_samples import MAX_SNAPSHOTS, REAL_COLOUR, RunSamples, note_omitted
+from ganbench.report.plotting.style import FAINT, PLAYER_COLOURS, heading, plain_ticks
 
 BINS = 40
 
 
-def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
     """One row of panels per run.
 
     Args:
-        method: slug of the method.
         shown: runs with samples of shape (S, n, 1).
         real: real points, shape (n, 1).
     """
-    columns = min(SNAPSHOTS, max(len(run.steps) for run in shown))
+    columns = min(MAX_SNAPSHOTS, max(len(run.steps) for run in shown))
     figure = Figure(figsize=(max(5.5, 1.7 * columns), 1.9 * len(shown) + 0.35), layout="constrained")
     panels = figure.subplots(len(shown), columns, squeeze=False)
     room = 0.35 * max(float(np.ptp(real)), 1e-12)
@@ -40,7 +34,6 @@ def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
                 continue
             _panel(axes, run.samples[kept[place]][:, 0], real[:, 0], edges)
             axes.set_title(f"step {format_number(run.steps[kept[place]])}", fontsize=8)
-    title(figure, f"{method}: samples over training")
     return figure
 
 
@@ -49,7 +42,7 @@ def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, edges: np.ndarray)
     inside = (known >= edges[0]) & (known <= edges[-1])
     width, middle = edges[1] - edges[0], (edges[:-1] + edges[1:]) / 2
     density = np.histogram(real, edges)[0] / (len(real) * width)
-    axes.fill_between(middle, density, step="mid", color=REAL, linewidth=0)
+    axes.fill_between(middle, density, step="mid", color=REAL_COLOUR, linewidth=0)
     made = np.histogram(known[inside], edges)[0] / (max(len(samples), 1) * width)
     axes.step(middle, made, where="mid", color=PLAYER_COLOURS["generator_loss"], linewidth=1.3)
     # A collapsed generator is a needle; the panel is as tall as the real examples need.
@@ -58,4 +51,4 @@ def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, edges: np.ndarray)
     plain_ticks(axes, "x", count=3)
     axes.grid(visible=False)
     axes.spines["left"].set_color(FAINT)
-    away_note(axes, int((~inside).sum()), len(samples), len(samples) - len(known))
+    note_omitted(axes, int((~inside).sum()), len(samples), len(samples) - len(known))

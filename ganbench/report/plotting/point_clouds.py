@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.style import FAINT, PLAYER_COLOURS, QUIET, heading, title
-
-if TYPE_CHECKING:
-    from ganbench.report.figures.samples import Shown
-
-SNAPSHOTS = 6  # panels per run, at most
-REAL = "#c9ced3"
+from ganbench.report.plotting.run_samples import MAX_SNAPSHOTS, REAL_COLOUR, RunSamples, note_omitted
+from ganbench.report.plotting.style import FAINT, PLAYER_COLOURS, heading
 
 
-def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
     """One row of panels per run.
 
     Args:
-        method: slug of the method.
         shown: runs with samples of shape (S, n, 2).
         real: real points, shape (n, 2).
     """
-    columns = min(SNAPSHOTS, max(len(run.steps) for run in shown))
+    columns = min(MAX_SNAPSHOTS, max(len(run.steps) for run in shown))
     figure = Figure(figsize=(max(5.5, 1.6 * columns), 2.05 * len(shown) + 0.35), layout="constrained")
     panels = figure.subplots(len(shown), columns, squeeze=False)
     centre = (real.min(axis=0) + real.max(axis=0)) / 2
@@ -40,7 +32,6 @@ def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
                 continue
             _panel(axes, run.samples[kept[place]], real, centre, reach)
             axes.set_title(f"step {format_number(run.steps[kept[place]])}", fontsize=8)
-    title(figure, f"{method}: samples over training")
     return figure
 
 
@@ -49,7 +40,7 @@ def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, centre: np.ndarray
     known = samples[np.isfinite(samples).all(axis=1)]
     inside = ((known >= low) & (known <= high)).all(axis=1)
     # Thousands of points as shapes would make the file large: they are drawn as pixels, text and frame are not.
-    axes.scatter(*real.T, s=5, color=REAL, linewidths=0, rasterized=True)
+    axes.scatter(*real.T, s=5, color=REAL_COLOUR, linewidths=0, rasterized=True)
     axes.scatter(
         *known[inside].T, s=5, color=PLAYER_COLOURS["generator_loss"], alpha=0.6, linewidths=0, rasterized=True
     )
@@ -58,12 +49,4 @@ def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, centre: np.ndarray
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color=FAINT)
-    away_note(axes, int((~inside).sum()), len(samples), len(samples) - len(known))
-
-
-def away_note(axes: Axes, away: int, total: int, lost: int) -> None:
-    """Say below a panel how many of its points it does not show: beyond its edges, or not a number."""
-    notes = [f"{away} of {total} outside"] if away else []
-    notes += [f"{lost} not a number"] if lost else []
-    if notes:
-        axes.set_xlabel("\n".join(notes), fontsize=7, color=QUIET, labelpad=2)
+    note_omitted(axes, int((~inside).sum()), len(samples), len(samples) - len(known))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.formatting import format_number
+from ganbench.core.labels import split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
@@ -17,7 +18,7 @@ NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
 
 
-def method_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
+def method_names(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str, str]:
     """Every method among these runs in words: "gaussian samples 100, extragradient"; unique among them.
 
     What is played is always said, anything else where methods that play the same kind of game differ in it; but for
@@ -33,7 +34,7 @@ def method_words(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str
 def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
     rows = runs.drop_duplicates("method").set_index("method")
     pieces: dict[str, list[str]] = {method: [] for method in rows.index}
-    played = short(dict.fromkeys(_label(game) for game in rows["game"]))
+    played = shorten_labels(dict.fromkeys(_label(game) for game in rows["game"]))
     for method, game in rows["game"].items():
         if _label(game) != NETWORKS:
             pieces[method].append(played[_label(game)])
@@ -41,7 +42,7 @@ def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
         for axis in (axis for axis in PARTS[1:] if axis not in without):
             labels = alike[axis].map(_label)
             if labels.nunique() > 1 or (axis in NAMING and len(rows) == 1):
-                known = short(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
+                known = shorten_labels(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
                 for method, label in labels.items():
                     pieces[method].append(known[label])
     return {method: ", ".join(filter(None, parts)) or method for method, parts in pieces.items()}
@@ -58,7 +59,7 @@ def _label(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
+def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
     """A run's learning rate, number of examples and seed in words, those of them that differ `among` these runs."""
     words = []
     for axis, text in (("n_train", "{} examples"), ("learning_rate", "rate {}"), ("seed", "seed {}")):
@@ -67,18 +68,18 @@ def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:
     return ", ".join(words)
 
 
-def short(labels: Iterable[str]) -> dict[str, str]:
+def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
     """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same member share.
 
     Where all are of one member and every one has options of its own, the options alone remain.
     """
-    parsed = {label: _parsed(label) for label in labels}
+    parsed = {label: (name, dict(options)) for label in labels for name, options in [split_label(label)]}
     alike: dict[str, list[dict[str, str]]] = defaultdict(list)
     for name, options in parsed.values():
         alike[name].append(options)
     own = {
         label: [
-            f"{key.replace('_', ' ')} {_value(value)}"
+            f"{key.replace('_', ' ')} {_value(value)}".strip()
             for key, value in options.items()
             if any(other.get(key) != value for other in alike[name])
         ]
@@ -89,21 +90,6 @@ def short(labels: Iterable[str]) -> dict[str, str]:
         label: " ".join(([] if bare else [name.replace("_", " ")]) + [", ".join(own[label])]).strip()
         for label, (name, _) in parsed.items()
     }
-
-
-def _parsed(label: str) -> tuple[str, dict[str, str]]:
-    """A label's member and its options; commas inside of brackets and quotes part nothing."""
-    name, bracket, rest = label.partition("(")
-    if not (bracket and rest.endswith(")")):
-        return label, {}
-    options, depth, start, text = {}, 0, 0, rest[:-1]
-    for place, sign in enumerate(text + ","):
-        depth += (sign in "([{") - (sign in ")]}")
-        if (sign == "," and depth == 0) or place == len(text):
-            key, _, value = text[start:place].strip().partition("=")
-            options[key] = value
-            start = place + 1
-    return name, options
 
 
 def _value(text: str) -> str:

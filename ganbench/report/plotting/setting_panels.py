@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import MetricInfo
 from ganbench.analysis.methods import failure_rate
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.style import QUIET
+from ganbench.report.plotting.style import QUIET
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Playing a game: the path that both players take, of all members at once."""
+"""Simulation of a game: the trajectories of all members at once."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import Dynamics
 from ganbench.games import CHUNK, Match, Players
-from ganbench.lab import building, starts
-from ganbench.lab.building import Part
+from ganbench.lab.arguments import numbers
+from ganbench.lab.component_specs import ComponentSpec, build_with_member_options, with_member_options
+from ganbench.lab.games import game as make_game
+from ganbench.lab.points import parameter_names, parse_points, players_at
 from ganbench.lab.trajectory import Trajectory
 
-LARGEST = 2**30  # numbers that a trajectory may have: 8 GB
+MAX_VALUES = 2**30  # numbers that a trajectory may have: 8 GB
 
 
 def play(
-    game: Part | Match,
-    dynamics: Part | Dynamics = "simultaneous",
+    game: ComponentSpec | Match,
+    dynamics: ComponentSpec | Dynamics = "simultaneous",
     *,
-    optimizer: Part | Any = "sgd",
+    optimizer: ComponentSpec | Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,
     steps: int = 100,
     start: Any = None,
@@ -45,19 +47,19 @@ def play(
         start: the parameters (P,), or (members, P); or by name: `{"x": 2.0, "y": [0.5, 1.0]}`. Without one, members
             start as the game has it, by their seeds.
         seeds: how many, from 0 on, or which; of a game given by name. 1 unless given.
-        keep: look at every so many steps; at the first and the last in any case.
+        keep: number of steps from one kept snapshot to the next; the first and the last step are always kept.
         progress: called every few steps with the number of steps taken.
 
     Raises:
         GanbenchError: a name or option that there is not, values that make no sense, or counts that do not agree.
     """
     match = _match(game, seeds)
-    dynamics, own = building.mover("dynamics", dynamics, ("init", "step", "snapshot"))
-    optimizer, optimizer_own = building.mover("optimizer", optimizer, ("init", "step"))
-    rates = building.numbers("learning_rate", learning_rate)
+    dynamics, dynamics_options = build_with_member_options("dynamics", dynamics, ("init", "step", "snapshot"))
+    optimizer, optimizer_options = build_with_member_options("optimizer", optimizer, ("init", "step"))
+    rates = numbers("learning_rate", learning_rate)
     if (rates <= 0).any():
         raise GanbenchError(f"learning_rate must be positive, but is {rates[rates <= 0][0]:g}.")
-    points = None if start is None else starts.points(match.game, start)
+    points = None if start is None else parse_points(match.game, start)
     _whole("steps", steps, 0)
     _whole("keep", keep, 1)
 
@@ -66,49 +68,49 @@ def play(
             "seeds": len(match.members),
             "starts": 1 if points is None else len(points),
             "learning rates": len(rates),
-            **{f"values of the dynamics' {name}": len(values) for name, values in own.items()},
-            **{f"values of the optimizer's {name}": len(values) for name, values in optimizer_own.items()},
+            **{f"values of the dynamics' {name}": len(values) for name, values in dynamics_options.items()},
+            **{f"values of the optimizer's {name}": len(values) for name, values in optimizer_options.items()},
         }
     )
-    names = starts.parameter_names(match.game)
-    looks = -(-steps // keep) + 1
-    if count * looks * len(names) > LARGEST:
+    names = parameter_names(match.game)
+    snapshots = -(-steps // keep) + 1
+    if count * snapshots * len(names) > MAX_VALUES:
         raise GanbenchError(
-            f"{count:,} members x {looks:,} looks x {len(names):,} parameters are more numbers than the "
-            f"{LARGEST:,} that are kept; look less often (keep={keep}) or play fewer members at a time."
+            f"{count:,} members x {snapshots:,} snapshots x {len(names):,} parameters are more numbers than the "
+            f"{MAX_VALUES:,} that are kept; keep fewer snapshots (keep={keep}) or play fewer members at a time."
         )
-    looked = np.append(np.arange(0, steps, keep), steps)
+    kept_steps = np.append(np.arange(0, steps, keep), steps)
     match = match.select([0] * count) if len(match.members) == 1 else match
-    dynamics = building.with_options(dynamics, own, count, match)
-    optimizer = building.with_options(optimizer, optimizer_own, count, match)
+    dynamics = with_member_options(dynamics, dynamics_options, count, match)
+    optimizer = with_member_options(optimizer, optimizer_options, count, match)
     rates = np.broadcast_to(rates, count).copy()
-    players = starts.at(match, points)
+    players = players_at(match, points)
     rate = torch.as_tensor(rates, dtype=match.dtype, device=match.device)[:, None]
-    trajectory, losses = _walk(match, dynamics, optimizer, players, rate, looked, progress)
+    trajectory, losses = _simulate(match, dynamics, optimizer, players, rate, kept_steps, progress)
     seeds_of = np.array([member.seed for member in match.members])
     return Trajectory(
-        trajectory, losses, looked, names, rates, seeds_of, dynamics.gradients_per_step, match, dynamics, optimizer
+        trajectory, losses, kept_steps, names, rates, seeds_of, dynamics.gradients_per_step, match, dynamics, optimizer
     )
 
 
-def _walk(
+def _simulate(
     match: Match,
     dynamics: Any,
     optimizer: Any,
     players: Players,
     rate: torch.Tensor,
-    looked: np.ndarray,
+    kept_steps: np.ndarray,
     progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The steps, as training takes them; parameters and losses at those looked at."""
+    """The steps of training; parameters and losses before the steps `kept_steps`."""
     size = sum(len(names) for names in match.parameters.values())
-    trajectory = np.empty((len(match.members), len(looked), size))
+    trajectory = np.empty((len(match.members), len(kept_steps), size))
     losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
     states = dynamics.init(match, players, optimizer)
-    last, place = int(looked[-1]), 0
+    last, place = int(kept_steps[-1]), 0
     for step in range(last + 1):
         batches = match.draw(step, dynamics.batches_per_step)
-        if step == looked[place]:
+        if step == kept_steps[place]:
             here = {player: theta.detach() for player, theta in dynamics.snapshot(players, states).items()}
             trajectory[:, place] = torch.cat([here[player] for player in match.players], dim=1).cpu().numpy()
             for player, values in losses.items():
@@ -122,9 +124,9 @@ def _walk(
     return trajectory, losses
 
 
-def _match(game: Part | Match, seeds: Any) -> Match:
+def _match(game: ComponentSpec | Match, seeds: Any) -> Match:
     if not isinstance(game, Match):
-        return building.game(game, seeds=1 if seeds is None else seeds)
+        return make_game(game, seeds=1 if seeds is None else seeds)
     if seeds is not None:
         raise GanbenchError(f"seeds: this game has its own; make it with lab.game(..., seeds={seeds!r}).")
     return game

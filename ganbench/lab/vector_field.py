@@ -12,8 +12,10 @@ import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.games import Match
-from ganbench.lab import building, starts
-from ganbench.lab.building import Part
+from ganbench.lab.component_specs import ComponentSpec
+from ganbench.lab.equilibria import FixedPoint, find_fixed_points
+from ganbench.lab.games import game as make_game
+from ganbench.lab.points import parameter_names, players_at
 from ganbench.numerics.jacobians import join
 from ganbench.numerics.plane_fields import Plane, plane_names
 
@@ -21,11 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ganbench.lab.equilibria import FixedPoint
-
 Range = tuple[float, float]
-LARGEST = 1001  # points along an axis
-PICTURES = (".png", ".svg")
+MAX_POINTS = 1001  # points along an axis
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,9 +50,7 @@ class Field:
 
     def fixed_points(self) -> list[FixedPoint]:
         """Where the motion in the plane is zero; see `lab.fixed_points`."""
-        from ganbench.lab.equilibria import in_field
-
-        return in_field(self)
+        return find_fixed_points(self.plane, self.x, self.y, self.parameters)
 
     def frame(self) -> pd.DataFrame:
         """A table with a row for every point: both parameters by their names, and `u` and `v`."""
@@ -65,13 +62,13 @@ class Field:
 
     def figure(self) -> Figure:
         """A picture: streamlines, and the fixed points by their kinds."""
-        from ganbench.lab.picture import drawn
+        from ganbench.lab.field_figure import draw
 
-        return drawn(self)
+        return draw(self.x, self.y, self.u, self.v, self.parameters, self.fixed_points())
 
 
 def field(
-    game: Part | Match,
+    game: ComponentSpec | Match,
     *,
     x: Range = (-5.0, 5.0),
     y: Range = (-5.0, 5.0),
@@ -91,14 +88,14 @@ def field(
     Raises:
         GanbenchError: a parameter that there is not, or an empty range.
     """
-    match = game if isinstance(game, Match) else building.game(game)
+    match = game if isinstance(game, Match) else make_game(game)
     if len(match.members) != 1:
         raise GanbenchError(
             f"a field is that of one member, but the game has {len(match.members)}; take game.select([0])."
         )
     low, high = _range("x", x), _range("y", y)
-    if isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= LARGEST:
-        raise GanbenchError(f"points must be a whole number from 2 to {LARGEST}, but is {points!r}.")
+    if isinstance(points, bool) or not isinstance(points, int) or not 2 <= points <= MAX_POINTS:
+        raise GanbenchError(f"points must be a whole number from 2 to {MAX_POINTS}, but is {points!r}.")
     names = _names(match, parameters)
     plane = _plane(match, names, at)
     xs, ys = (np.linspace(*ends, points) for ends in (low, high))
@@ -107,21 +104,42 @@ def field(
     return Field(xs, ys, u, v, names, plane)
 
 
+def fixed_points(
+    game: ComponentSpec | Match,
+    *,
+    x: Range = (-5.0, 5.0),
+    y: Range = (-5.0, 5.0),
+    points: int = 41,
+    parameters: Sequence[str] | None = None,
+    at: Any = None,
+) -> list[FixedPoint]:
+    """The fixed points in a plane of two parameters, by x and then by y: by Newton's method from every cell of the grid
+    in which both components of the motion change sign. Two in one cell are found as one.
+
+    Args:
+        game, x, y, points, parameters, at: as of `lab.field`.
+
+    Raises:
+        GanbenchError: a parameter that there is not, or an empty range.
+    """
+    return field(game, x=x, y=y, points=points, parameters=parameters, at=at).fixed_points()
+
+
 def draw_field(field: Field, path: str | Path) -> Path:
     """Save a field's picture; the suffix says how, .png or .svg.
 
     Raises:
         GanbenchError: another suffix, or a folder that there is not.
     """
-    from ganbench.lab.picture import save
+    from ganbench.lab.field_figure import save
 
     return save(field.figure(), Path(path))
 
 
 def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
-    every = starts.parameter_names(match.game)
+    every = parameter_names(match.game)
     places = [every.index(name) for name in names]
-    base = join(starts.at(match, at, "at")).clone()
+    base = join(players_at(match, at, "at")).clone()
     base[:, places] = 0
     axes = base.new_zeros(1, 2, len(every))
     axes[:, [0, 1], places] = 1

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.core.formatting import format_number
-from ganbench.report.figures.style import QUIET, title
-
-if TYPE_CHECKING:
-    from ganbench.report.figures.samples import Shown
+from ganbench.report.plotting.run_samples import RunSamples
+from ganbench.report.plotting.style import QUIET
 
 IMAGES = 8  # per row
 SNAPSHOTS = 10  # rows per strip, at most
@@ -20,11 +16,10 @@ NOT_A_NUMBER = (0.84, 0.37, 0.0)  # the colour of diverged runs: such pixels hav
 GAP = 0.1  # between images, as a share of their size
 
 
-def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
+def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
     """One strip per run, side by side.
 
     Args:
-        method: slug of the method.
         shown: runs with samples of shape (S, n, channels, height, width) in [-1, 1].
         real: real examples, shape (n, channels, height, width).
     """
@@ -33,11 +28,10 @@ def draw(method: str, shown: list[Shown], real: np.ndarray) -> Figure:
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, run in zip(panels, shown, strict=True):
         _strip(axes, run, real, rows)
-    title(figure, f"{method}: samples over training")
     return figure
 
 
-def _strip(axes: Axes, run: Shown, real: np.ndarray, rows: int) -> None:
+def _strip(axes: Axes, run: RunSamples, real: np.ndarray, rows: int) -> None:
     kept = thin(run.steps)
     for row, index in enumerate(kept):
         _row(axes, run.samples[index], top=float(row))

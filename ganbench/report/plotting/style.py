@@ -1,4 +1,4 @@
-"""One look for every figure, and one way to save it: calm, safe for colour-blind eyes, the same bytes every time."""
+"""The style of every figure, distinguishable with any colour vision, and reproducible files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from ganbench.analysis.columns import UNDETERMINED
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number
-from ganbench.report.outputs import FIGURE_FORMATS
+from ganbench.report.file_names import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
 # its strong colours; what went well stays in the background.
@@ -75,7 +75,7 @@ _RC = {
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Draw and save inside this block to get the look; settings outside it stay as they are."""
+    """A block in which figures are drawn and saved in this style; settings outside it are unchanged."""
     with mpl.rc_context({**sns.axes_style("whitegrid"), **_RC}):
         yield
 

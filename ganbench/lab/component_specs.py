@@ -1,0 +1,146 @@
+"""Components as people write them: a name, a label, a mapping, or an object."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.labels import split_label
+from ganbench.engine.components import build_component
+from ganbench.games import Match
+from ganbench.lab.arguments import numbers
+from ganbench.study.strict_yaml import Loader
+
+ComponentSpec = str | Mapping[str, Any]  # a name, a label or a mapping
+FORMS = "a name, a label such as 'name(option=1)', or a mapping such as {name: ..., option: 1}"
+
+
+def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[str, Any]]:
+    """The name of a component and the options given with it.
+
+    Args:
+        family: family of the component, for messages.
+        given: `dcgan`, `consensus(gamma=0.5)`, `{name: consensus, gamma: 0.5}` as text, or such a mapping.
+
+    Raises:
+        GanbenchError: none of these.
+    """
+    if isinstance(given, str):
+        text = given.strip()
+        if text.startswith("{"):
+            return parse_component_spec(family, _mapping(family, text))
+        name, options = split_label(text)
+        return name, _options(family, text, options)
+    options = dict(given) if isinstance(given, Mapping) else {}
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        raise GanbenchError(f"{family}: must be {FORMS}, but is {given!r}.")
+    return name, options
+
+
+def _mapping(family: str, text: str) -> Any:
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        why = " ".join(str(error).split())
+        raise GanbenchError(f"{family}: {text!r} is not a mapping like {{name: ..., option: 1}}: {why}.") from None
+
+
+def _options(family: str, text: str, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The options of a label. Nothing is evaluated: values are literals, and bare words are strings."""
+    fault = f"{family}: {text!r} is not a label like 'name(option=1, other=word)'"
+    options: dict[str, Any] = {}
+    for name, value in given:
+        if not name.isidentifier():
+            raise GanbenchError(f"{fault}: every option needs its name.")
+        if name in options:
+            raise GanbenchError(f"{fault}: option {name!r} stands there twice.")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            if not value.isidentifier():
+                raise GanbenchError(f"{fault}: {name} is {value!r}, which is no number or word.") from None
+            options[name] = value
+    return options
+
+
+def build_from_spec(family: str, given: Any) -> Any:
+    """A member of a family with one value of every option; an object is returned as it is.
+
+    Raises:
+        GanbenchError: an unknown member or option, or a value out of its range.
+    """
+    if not isinstance(given, str | Mapping):
+        return given
+    return build_component(family, *parse_component_spec(family, given))
+
+
+def build_with_member_options(family: str, given: Any, methods: Sequence[str]) -> tuple[Any, dict[str, np.ndarray]]:
+    """Dynamics or an optimizer, some of whose options may have a value for each member.
+
+    Args:
+        family: "dynamics" or "optimizer".
+        given: its name, label, mapping or object.
+        methods: methods that an object must have.
+
+    Returns:
+        The object with the first value of every such option, and all values of these options, {option: (count,)}.
+
+    Raises:
+        GanbenchError: not a member of the family, an unknown option, or a value out of its range.
+    """
+    if not isinstance(given, str | Mapping):
+        if isinstance(given, type) or not all(callable(getattr(given, method, None)) for method in methods):
+            raise GanbenchError(f"{family}: must be {FORMS}, or an object of that family, but is {given!r}.")
+        if not dataclasses.is_dataclass(given):
+            return given, {}
+        fields = {each.name: getattr(given, each.name) for each in dataclasses.fields(given)}
+        each = {name: value for name, value in fields.items() if isinstance(value, Tensor) and value.dim()}
+        return given, {name: value.detach().cpu().numpy().ravel() for name, value in each.items()}
+    name, options = parse_component_spec(family, given)
+    member = registry.find(family, name)
+    lists = {key: value for key, value in options.items() if isinstance(value, list | tuple | np.ndarray | Tensor)}
+    each = {}
+    for key, value in lists.items():
+        about = member.options.get(key)
+        if about is None:
+            raise GanbenchError(f"{family} {member.name!r}: " + unknown("option", key, member.options))
+        if about.annotation == "float":
+            each[key] = numbers(f"{family} {member.name!r}: option {key!r}", value)
+        elif about.annotation in ("int", "bool", "str") or about.annotation.startswith("Literal"):
+            raise GanbenchError(
+                f"{family} {member.name!r}: option {key!r} is {about.annotation} and has one value for all members, "
+                f"but is {value!r}; only real-valued options may have one for each."
+            )
+    one = member.complete({**options, **{key: float(values[0]) for key, values in each.items()}})
+    # Every value must be one that the member takes alone.
+    for key, values in each.items():
+        for value in np.unique(values):
+            member.build(member.complete({**one, key: float(value)}))
+    return member.build(one), each
+
+
+def with_member_options(component: Any, each: Mapping[str, np.ndarray], count: int, match: Match) -> Any:
+    """The dynamics or optimizer with these options as tensors (count, 1), one value for each of `count` members."""
+    if not each:
+        return component
+    tensors = {
+        name: torch.as_tensor(np.broadcast_to(values, count).copy(), dtype=match.dtype, device=match.device)[:, None]
+        for name, values in each.items()
+    }
+    try:
+        return dataclasses.replace(component, **tensors)
+    except RuntimeError as error:  # a file of the user's own whose checks take single numbers only
+        which = ", ".join(each)
+        raise GanbenchError(
+            f"{component!r} takes no {which} of each member's own: {error}; play one at a time."
+        ) from None

@@ -1,0 +1,1 @@
+"""What figures share: the style, panels of settings and of diagnostics, planes, and pictures of samples."""
