@@ -62,29 +62,31 @@ def play(
     players = match.init()
     states, kept = dynamics.init(match, players, optimizer), {0: players}
     for step in range(steps):
-        move = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
+        result = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
         if (step + 1) % every == 0:
             kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
     path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
     return Trajectories(match, dynamics, optimizer, rate, np.array(list(kept)), path)
 
 
-def diverged(played: Trajectories, member: int, snapshot: int) -> Trajectories:
+def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajectories:
     """The same, had a member diverged before this snapshot."""
-    path = {name: theta.clone() for name, theta in played.path.items()}
+    path = {name: theta.clone() for name, theta in trajectories.path.items()}
     for theta in path.values():
         theta[member, snapshot:] = torch.nan
-    return Trajectories(played.match, played.dynamics, played.optimizer, played.rate, played.steps, path)
+    return Trajectories(
+        trajectories.match, trajectories.dynamics, trajectories.optimizer, trajectories.rate, trajectories.steps, path
+    )
 
 
-def look(played: Trajectories, name: str, **options: Any) -> DiagnosticResult:
+def look(trajectories: Trajectories, name: str, **options: Any) -> DiagnosticResult:
     """What an instrument reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
-    instrument, members = part("diagnostic", name, **options), len(played.match.members)
+    instrument, members = part("diagnostic", name, **options), len(trajectories.match.members)
     before = torch.get_rng_state()
-    reading = instrument.measure(played)
+    reading = instrument.measure(trajectories)
     assert torch.equal(before, torch.get_rng_state()), "an instrument must not draw from the global stream"
-    columns = instrument.columns(played.match.game)
+    columns = instrument.columns(trajectories.match.game)
     assert list(reading.values) == list(columns)
     for column, info in columns.items():
         values = np.asarray(reading.values[column])

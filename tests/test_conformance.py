@@ -18,7 +18,7 @@ from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic
 from ganbench.dynamics import Dynamics
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Panel
+from ganbench.engine.evaluate import Scorer
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
@@ -574,11 +574,11 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
     metric = part("metric", name)
     if metric.supports(spec) is not None:
         return
-    panel = Panel.of(judge, state, [metric], spec, examples.train)
+    scorer = Scorer.of(judge, state, [metric], spec, examples.train)
     count = len(examples.heldout)
     one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
-    scores = {"real": panel.score(examples.heldout), "collapsed": panel.score(collapsed)}
+    scores = {"real": scorer.score(examples.heldout), "collapsed": scorer.score(collapsed)}
     for column, info in metric.columns.items():
         assert isinstance(info, MetricInfo)
         real, worse = (scores[kind][column] for kind in ("real", "collapsed"))
@@ -594,7 +594,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
     spec, examples, judge, state = judged["ring8"]
-    panel = Panel.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
+    scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
     broken = examples.heldout.copy()
     broken[3] = np.inf
-    assert all(np.isnan(value) for value in panel.score(broken).values())
+    assert all(np.isnan(value) for value in scorer.score(broken).values())

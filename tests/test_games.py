@@ -123,8 +123,8 @@ def trained(playing: Match, steps: int = 10) -> torch.Tensor:
     states = dynamics.init(playing, players, optimizer)
     rate = torch.tensor([[0.01]], dtype=torch.float64)
     for step in range(steps):
-        move = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
+        result = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
     return flat(players)
 
 
@@ -486,8 +486,8 @@ def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
     dynamics, optimizer, players = part("dynamics", "simultaneous"), part("optimizer", "sgd"), playing.init()
     states, ends = dynamics.init(playing, players, optimizer), []
     for _ in range(150):
-        move = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
-        players = move.players
+        result = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
+        players = result.players
         ends.append(flat(players)[0])
     assert ends[-1][1] == 2
     b_d = ends[-1][0].item()

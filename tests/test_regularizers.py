@@ -59,8 +59,10 @@ def play(playing: Match, dynamics, steps: int, rate: float = 0.2):
     states = dynamics.init(playing, players, optimizer)
     for step in range(steps):
         batches = playing.draw(step, dynamics.batches_per_step)
-        move = dynamics.step(playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64))
-        players, states = move.players, move.states
+        result = dynamics.step(
+            playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64)
+        )
+        players, states = result.players, result.states
     return players
 
 

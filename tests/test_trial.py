@@ -13,7 +13,7 @@ from ganbench.contracts import CONTRACTS
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.engine.evaluate import Panel
+from ganbench.engine.evaluate import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import limits, trial, trial_measurements
@@ -342,7 +342,8 @@ class Own(Dynamics):
         (
             "dynamics",
             DYNAMICS.format(
-                step="here.gradients['generator'] = here.gradients['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+                step="mine = here.gradients; "
+                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
             ),
             "two runs together differs from that of each run alone",
         ),
@@ -660,7 +661,7 @@ def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, mes
     path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Panel.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    panel = Scorer.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 

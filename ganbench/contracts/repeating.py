@@ -128,10 +128,10 @@ def known(value: Any) -> Any:
 def attributes_of(module: nn.Module) -> dict[str, Any]:
     """What a network may keep from call to call: every attribute, buffer and parameter of its parts, by name."""
     kept = {}
-    for place, part in module.named_modules():
+    for prefix, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
         for name, value in {**own, **part._parameters, **part._buffers}.items():
-            kept[f"{place}.{name}" if place else name] = known(value)
+            kept[f"{prefix}.{name}" if prefix else name] = known(value)
     return kept
 
 

@@ -66,21 +66,21 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
     rate = torch.full((len(members), 1), RATE, dtype=training.dtype)
     batches = match.draw(0, dynamics.batches_per_step)
     given = known([players, states, batches, rate])
-    move, fault = repeated(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
+    result, fault = repeated(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
     if fault:
         return f"its step() {fault}"
     if known([players, states, batches, rate]) != given:
         return "its step() changes in place what it is given"
     for player, theta in players.items():
-        moved = move.players.get(player)
+        moved = result.players.get(player)
         if not isinstance(moved, Tensor) or moved.shape != theta.shape or moved.dtype != theta.dtype:
             return f"its step() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
         if moved.requires_grad:
             return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
-        if f"{player}_gradient_norm" not in move.aux or f"{player}_loss" not in move.aux:
+        if f"{player}_gradient_norm" not in result.aux or f"{player}_loss" not in result.aux:
             return f"its step() must measure {player}'s loss and gradient, see `gradient_record` in ganbench.dynamics"
     return next(
-        (f"its step() {why}" for each in move.states.values() if (why := state_fault(each, len(members)))), None
+        (f"its step() {why}" for each in result.states.values() if (why := state_fault(each, len(members)))), None
     )
 
 

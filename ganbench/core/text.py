@@ -59,7 +59,8 @@ def interval(proportion: Proportion) -> str:
 
 def observed(proportion: Proportion, what: str) -> str:
     """A proportion with everything needed to judge it: "4 of 9 runs failed (44%, 95% interval 19% to 73%)"."""
-    return f"{proportion.count} of {proportion.total} {what} ({percent(proportion.value)}, 95% interval {interval(proportion)})"
+    share = f"{percent(proportion.value)}, 95% interval {interval(proportion)}"
+    return f"{proportion.count} of {proportion.total} {what} ({share})"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

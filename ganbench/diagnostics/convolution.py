@@ -153,7 +153,7 @@ class Convolution(Diagnostic):
             ),
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         values = {f"example_{i}": _torch_size(*example) for i, example in enumerate(EXAMPLES, 1)}
         values["example_3_printed"] = _torch_size(False, 6, 2, 2, 2)
         wrong = 0

@@ -70,20 +70,20 @@ class TrainingPath(Diagnostic):
             },
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        path = played.trajectory.detach().cpu().double().numpy()
-        steps = np.asarray(played.steps)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        path = trajectories.theta.detach().cpu().double().numpy()
+        steps = np.asarray(trajectories.steps)
         every = len(steps) > 1 and bool((np.diff(steps) == 1).all())
         runs = [_geometry(run, steps, every) for run in path]
         values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
 
-        first, last = (_field_norm(played, played.at(place)) for place in (0, -1))
+        first, last = (_field_norm(trajectories, trajectories.at(index)) for index in (0, -1))
         with np.errstate(all="ignore"):
             values["field_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
         arrived = np.isfinite(last) & (last <= self.tolerance * first)
         values["converged"] = np.where(np.isfinite(first), arrived.astype(float), np.nan)
-        for place, name in enumerate(_named(played.match.game)):
-            values[f"final_{name}"] = _finite(path[:, -1, place])
+        for index, name in enumerate(_named(trajectories.match.game)):
+            values[f"final_{name}"] = _finite(path[:, -1, index])
         # Of a few parameters: the whole of it, to be drawn.
         if path.shape[2] > FEW:
             return DiagnosticResult(values)
@@ -97,10 +97,12 @@ def _named(game: Game) -> list[str]:
     return [name for player in game.players for name in game.parameters[player]]
 
 
-def _field_norm(played: Trajectories, players: Players) -> np.ndarray:
+def _field_norm(trajectories: Trajectories, players: Players) -> np.ndarray:
     """|F|, (K,)."""
-    gradients = simultaneous_gradient(played.match, players, played.batch()).gradients
-    return _lengths(torch.cat([gradients[player] for player in played.match.players], dim=1).cpu().double().numpy())
+    gradients = simultaneous_gradient(trajectories.match, players, trajectories.batch()).gradients
+    return _lengths(
+        torch.cat([gradients[player] for player in trajectories.match.players], dim=1).cpu().double().numpy()
+    )
 
 
 def _geometry(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, float]:

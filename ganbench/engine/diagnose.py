@@ -42,7 +42,7 @@ def diagnose(
     Raises:
         GanbenchError: the instrument does not show its columns.
     """
-    shown = played(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
+    shown = trajectories(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
     reading, columns = instrument.measure(shown), instrument.columns(game)
     trees = [
         {
@@ -57,7 +57,7 @@ def diagnose(
     return trees
 
 
-def played(
+def trajectories(
     game: Game,
     dynamics: Any,
     optimizer: Any,

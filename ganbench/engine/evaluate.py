@@ -23,7 +23,7 @@ BATCH = 500  # generated together; architectures that normalise by batch see bat
 
 
 @dataclass(frozen=True)
-class Panel:
+class Scorer:
     """A judge with its memory, and the metrics with what they need of the real training examples."""
 
     judge: Any
@@ -31,7 +31,7 @@ class Panel:
     metrics: tuple[tuple[Any, Any], ...]  # (metric, its reference)
 
     @classmethod
-    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Panel:
+    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Scorer:
         """The metrics that support the data, ready to score."""
         real = judge.judge(state, train)
         ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(data) is None)
@@ -44,15 +44,15 @@ class Panel:
         Raises:
             GanbenchError: a metric does not give its columns, or changes what the next one looks at.
         """
-        seen: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
-        if seen is None or not np.isfinite(seen.features).all():
+        judged: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
+        if judged is None or not np.isfinite(judged.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
-        scores, content = {}, _checksum(seen)
+        scores, content = {}, _checksum(judged)
         for metric, known in self.metrics:
-            given = metric.score(seen, known)
+            given = metric.score(judged, known)
             if fault := values_fault(metric.columns, given):
                 raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
-            if _checksum(seen) != content:
+            if _checksum(judged) != content:
                 raise GanbenchError(
                     f"metric {inspect.getfile(type(metric))}: its score() changes what the judge saw, which other "
                     "metrics look at after it; work on copies."
@@ -61,13 +61,13 @@ class Panel:
         return scores
 
 
-def _checksum(seen: JudgedExamples) -> list[int]:
-    arrays = (seen.examples, seen.features, seen.mode, seen.confident)
+def _checksum(judged: JudgedExamples) -> list[int]:
+    arrays = (judged.examples, judged.features, judged.mode, judged.confident)
     return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays]
 
 
 def evaluate(
-    panel: Panel,
+    scorer: Scorer,
     architecture: Any,
     data: DataSpec,
     seed: int,
@@ -97,7 +97,7 @@ def evaluate(
         with torch.no_grad():
             parts = [network(theta[None], part[None])[0].cpu() for part in latent.split(BATCH)]
         examples = torch.cat(parts).numpy()
-        scores.append(panel.score(examples))
+        scores.append(scorer.score(examples))
         kept.append(examples[:shown])
     return {
         "metrics": {name: np.array([score[name] for score in scores]) for name in scores[0]},

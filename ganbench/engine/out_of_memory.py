@@ -21,18 +21,18 @@ class OutOfMemory(Exception):
         self.cause, self.state = cause, state
 
 
-class Watch:
-    """A block that ends, without an error, where memory runs out; `lacking` is then what the allocator said.
+class OutOfMemoryGuard:
+    """A block that ends, without an error, where memory runs out; `cause` is then what the allocator said.
 
     When the block has ended, so have the functions called in it: what they had allocated is free again.
     """
 
     def __init__(self) -> None:
-        self.lacking: str | None = None
+        self.cause: str | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> OutOfMemoryGuard:
         return self
 
     def __exit__(self, _: type | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        self.lacking = error and out_of_memory(error)
-        return self.lacking is not None
+        self.cause = error and out_of_memory(error)
+        return self.cause is not None

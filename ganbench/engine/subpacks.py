@@ -31,7 +31,7 @@ class DoesNotFit(GanbenchError, MemoryError):
     """A single run needs more main memory than the job has."""
 
 
-class Memory(Protocol):
+class DeviceMemory(Protocol):
     """What waves ask of a device's memory, in bytes."""
 
     total: int
@@ -43,7 +43,7 @@ class Memory(Protocol):
         """The most that some work has allocated at a time."""
 
 
-class Gpu:
+class GpuMemory:
     """The memory of a GPU, as PyTorch knows it."""
 
     def __init__(self, device: torch.device) -> None:
@@ -61,9 +61,9 @@ class Gpu:
         return torch.cuda.max_memory_allocated(self._device) - before
 
 
-def memory_of(device: torch.device) -> Memory | None:
+def device_memory(device: torch.device) -> DeviceMemory | None:
     """The device's memory; None for main memory, of which nobody knows how much is a job's."""
-    return Gpu(device) if device.type == "cuda" else None
+    return GpuMemory(device) if device.type == "cuda" else None
 
 
 def release(device: torch.device) -> None:
@@ -75,8 +75,8 @@ def release(device: torch.device) -> None:
         trim(0)
 
 
-def fitting(
-    game: Game, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
+def largest_subpack(
+    game: Game, training: Training, members: Sequence[Member], device: torch.device, memory: DeviceMemory | None
 ) -> tuple[int, str]:
     """How many of the members fit into memory together, at least one, and why, in words; none where it is plain.
 
@@ -87,7 +87,7 @@ def fitting(
     if memory is None or len(members) == 1:
         return len(members), ""
     free = memory.free()
-    if len(members) * bound(game, training, members[0]) <= SMALL * free:
+    if len(members) * memory_bound(game, training, members[0]) <= SMALL * free:
         return len(members), ""
     few = members[:MEASURED]
     try:
@@ -97,11 +97,11 @@ def fitting(
     release(device)
     if each is None:
         return 1, f"{len(few)} runs do not fit into the {gib(free)} that are free"
-    most = max(1, min(len(members), int(SHARE * free / max(each, 1))))
-    return most, f"a run needs {gib(each)} of the {gib(free)} that are free"
+    largest = max(1, min(len(members), int(SHARE * free / max(each, 1))))
+    return largest, f"a run needs {gib(each)} of the {gib(free)} that are free"
 
 
-def bound(game: Game, training: Training, member: Member) -> float:
+def memory_bound(game: Game, training: Training, member: Member) -> float:
     """More bytes than a member can need: for all that is kept of its parameters, and a number for every floating-point
     operation of its networks, of which each gives at most one that a gradient needs again."""
     parameters = sum(theta.numel() for theta in game.start(member).values())
@@ -114,13 +114,13 @@ def _try_out(game: Game, training: Training, members: Sequence[Member], device: 
     train(game, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
 
 
-def even(count: int, most: int) -> list[int]:
+def even_sizes(count: int, largest: int) -> list[int]:
     """Sizes of the fewest waves of at most so many members, as equal as can be."""
-    waves = -(-count // most)
-    return [count // waves + (place < count % waves) for place in range(waves)]
+    count_of_subpacks = -(-count // largest)
+    return [count // count_of_subpacks + (index < count % count_of_subpacks) for index in range(count_of_subpacks)]
 
 
-def halves(count: int, state: Tree | None) -> list[int]:
+def halved_sizes(count: int, state: Tree | None) -> list[int]:
     """Sizes of the two parts of a wave that did not fit; of one, if only one member is left in training.
 
     Members that have diverged take no memory, so it is the others that are halved.
@@ -141,7 +141,7 @@ def does_not_fit(name: str, where: str, cause: str, device: torch.device, smalle
         cause: what the allocator said.
         smaller: what would need less.
     """
-    memory = memory_of(device)
+    memory = device_memory(device)
     if memory is None:
         return DoesNotFit(
             f"{name} alone does not fit into main memory: {where} ({cause}). Give its job more, or {smaller}."

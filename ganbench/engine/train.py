@@ -14,7 +14,7 @@ from torch import Tensor
 from ganbench.core.recorder import Recorder, series
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
-from ganbench.engine.out_of_memory import OutOfMemory, Watch
+from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.games import CHUNK, Game, Match, Member, Players
 
 
@@ -65,11 +65,11 @@ def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
     """When to keep the networks: `count` steps from 0 to the last, evenly or logarithmically spaced (or fewer, where
     rounding makes two the same)."""
     if spacing == "even":
-        places = np.linspace(0, steps, count)
+        indices = np.linspace(0, steps, count)
     else:
         # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        places = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
-    return tuple(sorted({round(place) for place in places}))
+        indices = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
+    return tuple(sorted({round(index) for index in indices}))
 
 
 def train(
@@ -105,7 +105,7 @@ def train(
     runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
-    with Watch() as memory:
+    with OutOfMemoryGuard() as guard:
         rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
@@ -115,37 +115,37 @@ def train(
             start, alive, players, states = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
         rate = rates[alive]
-    if memory.lacking:
-        raise OutOfMemory(memory.lacking, resume)
+    if guard.cause:
+        raise OutOfMemory(guard.cause, resume)
 
     while start < training.steps and alive:
         # Steps, with no look at the results: on a GPU nothing waits for them. One that does not fit into memory is the
         # end of its chunk; the next chunk ends where it would have ended.
         rows = []
         end = min(start - start % CHUNK + CHUNK, training.steps)
-        with Watch() as memory:
+        with OutOfMemoryGuard() as guard:
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                move = dynamics.step(match, players, states, batches, optimizer, rate)
-                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in move.players.items()}
-                row = torch.stack([(move.aux | norms)[name] for name in names], dim=1)
+                result = dynamics.step(match, players, states, batches, optimizer, rate)
+                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
+                row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.snapshot(move.players, move.states), step + 1)
+                    _keep(runs, alive, dynamics.snapshot(result.players, result.states), step + 1)
                 rows.append(row)
-                players, states = move.players, move.states
+                players, states = result.players, result.states
 
         # What they recorded; a member with a number that is none has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
-        for place, k in enumerate(alive):
-            _record(runs[k], record[:, place])
-        staying = [place for place, k in enumerate(alive) if runs[k].diverged is None]
+        for index, k in enumerate(alive):
+            _record(runs[k], record[:, index])
+        staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
-            alive = [alive[place] for place in staying]
+            alive = [alive[index] for index in staying]
             players, states, rate = _select(players, states, rate, staying)
             match = everyone.select(alive) if alive else everyone
         start += len(rows)
-        if memory.lacking and alive:
-            raise OutOfMemory(memory.lacking, _state(runs, start, alive, players, states))
+        if guard.cause and alive:
+            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states))
         if at_chunk is not None:
             state = partial(_state, runs, start, alive, players, states)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
@@ -155,24 +155,24 @@ def train(
 
 def part_of(state: Tree, members: range) -> Tree:
     """What some neighbours in a pack need to go on without the others, of a state of the pack."""
-    places = [place for place, k in enumerate(state["alive"]) if k in members]
+    indices = [index for index, k in enumerate(state["alive"]) if k in members]
 
     def taken(tree: Tree) -> Tree:
-        return {name: taken(item) if isinstance(item, dict) else item[places] for name, item in tree.items()}
+        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
 
     return {
         "step": state["step"],
-        "alive": [state["alive"][place] - members.start for place in places],
+        "alive": [state["alive"][index] - members.start for index in indices],
         "players": taken(state["players"]),
         "states": taken(state["states"]),
-        "runs": {str(place): state["runs"][str(k)] for place, k in enumerate(members)},
+        "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
 def _keep(runs: list[_Run], alive: list[int], players: Players, step: int) -> None:
     kept = {player: theta.detach().cpu().numpy() for player, theta in players.items()}
-    for place, k in enumerate(alive):
-        runs[k].snapshots[step] = {player: theta[place].copy() for player, theta in kept.items()}
+    for index, k in enumerate(alive):
+        runs[k].snapshots[step] = {player: theta[index].copy() for player, theta in kept.items()}
 
 
 def _record(run: _Run, values: np.ndarray) -> None:
@@ -188,10 +188,10 @@ def _record(run: _Run, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, rate: Tensor, places: list[int]) -> tuple[Players, States, Tensor]:
-    kept = {player: theta[places] for player, theta in players.items()}
-    remembered = {player: {name: value[places] for name, value in memory.items()} for player, memory in states.items()}
-    return kept, remembered, rate[places]
+def _select(players: Players, states: States, rate: Tensor, indices: list[int]) -> tuple[Players, States, Tensor]:
+    kept = {player: theta[indices] for player, theta in players.items()}
+    remembered = {player: {name: value[indices] for name, value in guard.items()} for player, guard in states.items()}
+    return kept, remembered, rate[indices]
 
 
 def _state(runs: list[_Run], step: int, alive: list[int], players: Players, states: States) -> Tree:
@@ -201,7 +201,7 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, stat
         "alive": list(alive),
         "players": {player: theta.cpu().numpy() for player, theta in players.items()},
         "states": {
-            player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in states.items()
+            player: {name: value.cpu().numpy() for name, value in guard.items()} for player, guard in states.items()
         },
         "runs": {
             str(k): {

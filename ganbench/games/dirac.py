@@ -14,7 +14,7 @@ from ganbench.games import Adversarial, Batch, Member, drawn_or_given
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DiracGAN(Adversarial):
-    """With a differentiable objective whose real and fake terms have slopes -+f'(0) at logit 0, J at the equilibrium
+    """With a differentiable objective whose real and fake terms have derivatives -+f'(0) at logit 0, J at the equilibrium
     (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
 
     Without a `start_at` (psi, theta), a run starts at a point drawn from a standard normal distribution. One example of

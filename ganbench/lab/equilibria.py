@@ -14,11 +14,9 @@ from ganbench.lab.building import Part
 from ganbench.lab.plane import Field, Range
 from ganbench.lab.plane import field as field_of
 from ganbench.lab.playing import play
-from ganbench.numerics import jacobians as linear
+from ganbench.numerics.eigenvalues import eigenvalues
+from ganbench.numerics.fixed_points import KINDS
 from ganbench.numerics.fixed_points import fixed_points as search
-
-# By number, as instruments write it.
-KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def in_field(field: Field) -> list[FixedPoint]:
     if not len(at):
         return []
     places = torch.zeros(len(at), dtype=torch.long, device=field.plane.base.device)
-    growth = linear.eigenvalues(field.plane.jacobian(places, torch.as_tensor(at)).double()).cpu().numpy()
+    growth = eigenvalues(field.plane.jacobian(places, torch.as_tensor(at)).double()).cpu().numpy()
     return [
         FixedPoint(
             dict(zip(field.parameters, (float(each) + 0.0 for each in point), strict=True)),

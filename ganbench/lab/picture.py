@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.core.errors import GanbenchError
-from ganbench.lab.equilibria import KINDS, FixedPoint
+from ganbench.lab.equilibria import FixedPoint
 from ganbench.lab.plane import PICTURES, Field
+from ganbench.numerics.fixed_points import KINDS
 from ganbench.report.figures import phase, style
 
 

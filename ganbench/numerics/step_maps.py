@@ -28,14 +28,14 @@ Key = tuple[str, str]  # a memory's owner and its name
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingState:
     """All that a step starts from."""
 
     players: Players
     states: States
 
 
-class Steps:
+class StepMap:
     """The training step of some members of a pack, each `copies` times side by side: rows k copies ... (k + 1) copies
     - 1 of every tensor are member k's.
 
@@ -45,14 +45,16 @@ class Steps:
         rate: learning rates, (members, 1), in place of those of training.
     """
 
-    def __init__(self, played: Trajectories, places: Any, copies: int = 1, rate: Tensor | None = None) -> None:
-        places = [int(place) for place in places]
-        seats = [place for place in places for _ in range(copies)]
+    def __init__(self, trajectories: Trajectories, indices: Any, copies: int = 1, rate: Tensor | None = None) -> None:
+        indices = [int(index) for index in indices]
+        rows = [index for index in indices for _ in range(copies)]
         self.copies = copies
-        self._few = precise(played.match.select(places))
-        self.match = precise(played.match.select(seats))
-        self._dynamics, self._update = (_options_of(part, seats) for part in (played.dynamics, played.optimizer))
-        self._rate = (played.rate[places] if rate is None else rate).double().repeat_interleave(copies, dim=0)
+        self._few = in_double_precision(trajectories.match.select(indices))
+        self.match = in_double_precision(trajectories.match.select(rows))
+        self._dynamics, self._optimizer = (
+            _select_options(part, rows) for part in (trajectories.dynamics, trajectories.optimizer)
+        )
+        self._rate = (trajectories.rate[indices] if rate is None else rate).double().repeat_interleave(copies, dim=0)
 
     def batches(self, step: int) -> list[Batch]:
         """The batches of a training step, every copy of a member seeing the same."""
@@ -61,26 +63,26 @@ class Steps:
             {name: values.repeat_interleave(self.copies, dim=0) for name, values in batch.items()} for batch in drawn
         ]
 
-    def begin(self, theta: Tensor | None = None) -> State:
+    def begin(self, theta: Tensor | None = None) -> TrainingState:
         """The state before the first step of training, or with these parameters (members copies, P) in its place."""
         players = self.match.init() if theta is None else split(self.match, theta)
-        return State(players, self._dynamics.init(self.match, players, self._update))
+        return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
 
-    def __call__(self, state: State, batches: list[Batch]) -> State:
-        move = self._dynamics.step(self.match, state.players, state.states, batches, self._update, self._rate)
-        return State(
-            {name: move.players[name].detach() for name in self.match.players},
-            {owner: {name: value.detach() for name, value in of.items()} for owner, of in move.states.items()},
+    def __call__(self, state: TrainingState, batches: list[Batch]) -> TrainingState:
+        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rate)
+        return TrainingState(
+            {name: result.players[name].detach() for name in self.match.players},
+            {owner: {name: value.detach() for name, value in of.items()} for owner, of in result.states.items()},
         )
 
 
-def vector(state: State, keys: list[Key]) -> Tensor:
+def state_vector(state: TrainingState, keys: list[Key]) -> Tensor:
     """A state as vectors (K, n): the players, and then the memories with these keys."""
     parts = list(state.players.values()) + [state.states[owner][name] for owner, name in keys]
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
-def placed(state: State, values: Tensor, keys: list[Key]) -> State:
+def with_vector(state: TrainingState, values: Tensor, keys: list[Key]) -> TrainingState:
     """The state with these vectors in place of its players and of the memories with these keys."""
     players, states, at = {}, {owner: dict(state) for owner, state in state.states.items()}, 0
     for name, theta in state.players.items():
@@ -91,11 +93,11 @@ def placed(state: State, values: Tensor, keys: list[Key]) -> State:
         width = old[0].numel()
         states[owner][name] = values[:, at : at + width].reshape(old.shape)
         at += width
-    return State(players, states)
+    return TrainingState(players, states)
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class StateRoles:
     """What the memories of a method are to the map. What never reaches the players (an average that is only handed out)
     is nothing to it.
 
@@ -109,18 +111,18 @@ class Anatomy:
     clocks: list[Key]
 
 
-def anatomy(played: Trajectories, place: int) -> Anatomy:
+def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
     """Which memories of a member are which, found by trying: from a state in general position each memory in turn is
     changed, and so are the players; what differs within `HORIZON` steps depends on what was changed."""
-    begun, shift = _in_general(played, place)
+    begun, shift = _generic_state(trajectories, index)
     keys = [(owner, name) for owner, state in begun.states.items() for name in state]
     if not keys:
-        return Anatomy([], [])
-    steps = Steps(played, [place], 2 + len(keys))  # as it is, with other players, and with another memory each
-    state = repeated(begun, steps.copies)
-    theta = vector(state, [])
+        return StateRoles([], [])
+    steps = StepMap(trajectories, [index], 2 + len(keys))  # as it is, with other players, and with another memory each
+    state = repeat_members(begun, steps.copies)
+    theta = state_vector(state, [])
     theta[1] += shift
-    state = placed(state, theta, [])
+    state = with_vector(state, theta, [])
     for row, (owner, name) in enumerate(keys, start=2):
         value = state.states[owner][name]
         value[row] = (
@@ -129,7 +131,7 @@ def anatomy(played: Trajectories, place: int) -> Anatomy:
     steers, follows = torch.zeros(2, len(keys), dtype=torch.bool)
     for step in range(1, HORIZON + 1):
         state = steps(state, steps.batches(step))
-        steers |= _differs(vector(state, []))[2:]
+        steers |= _differs(state_vector(state, []))[2:]
         for i, (owner, name) in enumerate(keys):
             differs = _differs(state.states[owner][name].reshape(steps.copies, -1))
             differs[2 + i] = False
@@ -137,20 +139,20 @@ def anatomy(played: Trajectories, place: int) -> Anatomy:
         if (steers & follows).all():
             break
     follows &= torch.tensor([begun.states[owner][name].is_floating_point() for owner, name in keys])
-    return Anatomy(
+    return StateRoles(
         [key for key, both in zip(keys, (steers & follows).tolist(), strict=True) if both],
         [key for key, both in zip(keys, (steers & ~follows).tolist(), strict=True) if both],
     )
 
 
-def round_of(played: Trajectories, place: int, clocks: list[Key]) -> int:
+def clock_period(trajectories: Trajectories, index: int, clocks: list[Key]) -> int:
     """The number of steps by which clocks can be set forward without any change to where the players go: 1 if there are
     none, 0 if it is not within `HORIZON`."""
     if not clocks:
         return 1
-    begun, _ = _in_general(played, place)
-    alone, steps = Steps(played, [place]), Steps(played, [place], 1 + HORIZON)
-    state, later = repeated(begun, steps.copies), begun
+    begun, _ = _generic_state(trajectories, index)
+    alone, steps = StepMap(trajectories, [index]), StepMap(trajectories, [index], 1 + HORIZON)
+    state, later = repeat_members(begun, steps.copies), begun
     for row in range(1, steps.copies):
         later = alone(later, alone.batches(row))
         for owner, name in clocks:
@@ -158,19 +160,19 @@ def round_of(played: Trajectories, place: int, clocks: list[Key]) -> int:
     differs = torch.zeros(steps.copies, dtype=torch.bool)
     for step in range(1, HORIZON + 1):
         state = steps(state, steps.batches(step))
-        differs |= _differs(vector(state, []))
+        differs |= _differs(state_vector(state, []))
     same = (~differs[1:]).nonzero()
     return int(same[0]) + 1 if len(same) else 0
 
 
-def _in_general(played: Trajectories, place: int) -> tuple[State, Tensor]:
+def _generic_state(trajectories: Trajectories, index: int) -> tuple[TrainingState, Tensor]:
     """A state of one member where nothing is zero by chance, and a shift of its players, (P,)."""
-    alone = Steps(played, [place])
+    alone = StepMap(trajectories, [index])
     begun = alone.begin()
     generator = torch.Generator().manual_seed(stream_seed(0, "diagnostic-anatomy"))
-    shifts = SMALL * torch.rand(2, vector(begun, []).shape[1], generator=generator, dtype=torch.float64)
-    shifts = shifts.to(played.rate.device)
-    return alone(placed(begun, vector(begun, []) + shifts[0], []), alone.batches(0)), shifts[1]
+    shifts = SMALL * torch.rand(2, state_vector(begun, []).shape[1], generator=generator, dtype=torch.float64)
+    shifts = shifts.to(trajectories.rate.device)
+    return alone(with_vector(begun, state_vector(begun, []) + shifts[0], []), alone.batches(0)), shifts[1]
 
 
 def _differs(rows: Tensor) -> Tensor:
@@ -180,9 +182,9 @@ def _differs(rows: Tensor) -> Tensor:
     return (~(gap <= ROUNDING * scale)).cpu()
 
 
-def repeated(state: State, copies: int) -> State:
+def repeat_members(state: TrainingState, copies: int) -> TrainingState:
     """The state with every member there `copies` times in a row."""
-    return State(
+    return TrainingState(
         {name: theta.repeat_interleave(copies, dim=0) for name, theta in state.players.items()},
         {
             owner: {name: value.repeat_interleave(copies, dim=0) for name, value in state.items()}
@@ -191,12 +193,12 @@ def repeated(state: State, copies: int) -> State:
     )
 
 
-def precise(match: Match) -> Match:
+def in_double_precision(match: Match) -> Match:
     """The match in double precision, with the numbers that it drew for training."""
-    return match if match.dtype == torch.float64 else _Precise(match)
+    return match if match.dtype == torch.float64 else _DoublePrecisionMatch(match)
 
 
-class _Precise(Match):
+class _DoublePrecisionMatch(Match):
     def __init__(self, match: Match) -> None:
         super().__init__(_double(match.game), match.members, match.device, torch.float64)
         self._trained = match
@@ -209,8 +211,8 @@ class _Precise(Match):
         drawn = self._trained.draw(step, batches_per_step)
         return [{name: v.double() if v.is_floating_point() else v for name, v in batch.items()} for batch in drawn]
 
-    def select(self, places: Any) -> Match:
-        return _Precise(self._trained.select(places))
+    def select(self, indices: Any) -> Match:
+        return _DoublePrecisionMatch(self._trained.select(indices))
 
 
 def _double(game: Any) -> Any:
@@ -222,10 +224,10 @@ def _double(game: Any) -> Any:
     return dataclasses.replace(game, **wide) if wide else game
 
 
-def _options_of(part: Any, seats: list[int]) -> Any:
+def _select_options(part: Any, rows: list[int]) -> Any:
     """Dynamics or an optimizer for these members: options may be tensors with a value for each."""
     if not dataclasses.is_dataclass(part):
         return part
     own = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.init}
-    each = {name: value[seats] for name, value in own.items() if isinstance(value, Tensor) and value.dim()}
+    each = {name: value[rows] for name, value in own.items() if isinstance(value, Tensor) and value.dim()}
     return dataclasses.replace(part, **each) if each else part

@@ -40,7 +40,7 @@ class Trajectories:
         return self.match.draw(0, self.dynamics.batches_per_step)[0]
 
     @property
-    def trajectory(self) -> Tensor:
+    def theta(self) -> Tensor:
         """Both players' parameters as one vector, (K, S, P)."""
         return torch.cat([self.path[player] for player in self.match.players], dim=2)
 

@@ -23,7 +23,7 @@ from ganbench.core.text import listing
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import played
-from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.judges import JudgedExamples, silent
@@ -69,7 +69,7 @@ class Measuring:
         self.plan, self.trial = plan, trial
         self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
         self._metrics: dict[Choice, Any] = {}
-        self._panels: dict[Choice, Panel] = {}
+        self._panels: dict[Choice, Scorer] = {}
         self._instruments: dict[str, Any] = {}
         self._measured: set[str] = set()  # names that claims may ask for
 
@@ -181,7 +181,7 @@ class Measuring:
                     f"evaluate.metrics: {choice.label} says nothing of any data set of the study ({why})."
                 )
 
-    def _panel(self, dataset: Choice) -> Panel:
+    def _panel(self, dataset: Choice) -> Scorer:
         """What scores examples of a data set, its metrics held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
@@ -201,7 +201,7 @@ class Measuring:
                 )
                 ready.append((choice, made))
             with self.trial.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
-                self._panels[dataset] = Panel.of(judge, {}, [made for _, made in ready], spec, images)
+                self._panels[dataset] = Scorer.of(judge, {}, [made for _, made in ready], spec, images)
         return self._panels[dataset]
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
