@@ -33,8 +33,8 @@ class Unrolled(Dynamics):
     longer than the rate times the gradient where that is small; `scale` makes up for it. Recorded are the loss that the
     second player descends and its gradient, and the loss and gradient of the first player at phi.
 
-    An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the first
-    player's own.
+    An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the
+    first player's own.
 
     Raises:
         GanbenchError: the game lacks a derivative.
@@ -59,7 +59,8 @@ class Unrolled(Dynamics):
             with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
                 (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
             if self.steps and not grad.requires_grad:
-                # PyTorch says nothing of its own here: the response would just be missing from the generator's gradient.
+                # PyTorch says nothing of its own here: the response would just be missing from the generator's
+                # gradient.
                 raise GanbenchError(
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
                     f"of {first}'s loss depends on nobody's parameters."

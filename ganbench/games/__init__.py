@@ -28,7 +28,8 @@ Batch = dict[str, Tensor]
 Empty for a game without random numbers."""
 
 Aux = dict[str, Tensor]
-"""Auxiliary quantities that are recorded beside a loss, {quantity: (K,)}: a discriminator's mean output, for example."""
+"""Auxiliary quantities that are recorded beside a loss, {quantity: (K,)}: a discriminator's mean output, for
+example."""
 
 Component = Any  # marks a field of a game that is a member of another family, not an option
 
@@ -51,8 +52,8 @@ class Member:
 
 
 class Game(ABC):
-    """A game derives from Game: start() and sample() are functions of the run's seed, and loss() of parameters (K, P) and
-    a batch returns one finite number for each of K members, with a gradient in the player's parameters.
+    """A game derives from Game: start() and sample() are functions of the run's seed, and loss() of parameters (K, P)
+    and a batch returns one finite number for each of K members, with a gradient in the player's parameters.
 
     A subclass is a frozen dataclass whose fields are its options. It derives from this class, or from `Adversarial` if
     one player is a discriminator and the other a generator.

@@ -30,8 +30,8 @@ class ClassifierJudge(Judge):
     """The features are the penultimate layer's activations; an example is of high quality when the largest class
     probability is at least `confidence`.
 
-    Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It takes
-    as many steps for a small data set as for a large one.
+    Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
+    takes as many steps for a small data set as for a large one.
     """
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32

@@ -73,7 +73,8 @@ class ParameterPoint:
         return size(self.match)
 
     def groups(self, each: int) -> Iterator[ParameterPoint]:
-        """The same by as many members at a time as `KRYLOV_BYTES` allows, for work that takes `each` numbers a member."""
+        """The same by as many members at a time as `KRYLOV_BYTES` allows, for work that takes `each` numbers a
+        member."""
         together = max(1, KRYLOV_BYTES // (8 * each))
         for at in range(0, len(self.indices), together):
             few = range(at, min(at + together, len(self.indices)))

@@ -52,8 +52,9 @@ class OrbitStatistics:
 
     @property
     def endless(self) -> bool:
-        """Whether the orbit is a drift that never stops: one whose speed grows, or falls no faster than steps^-`ENDLESS`,
-        and does so ever more slowly, as powers do, rather than at a constant rate, as on the way to a node."""
+        """Whether the orbit is a drift that never stops: one whose speed grows, or falls no faster than
+        steps^-`ENDLESS`, and does so ever more slowly, as powers do, rather than at a constant rate, as on the way to a
+        node."""
         if not self.drifts:
             return False
         # Middles of the quarters on the axis on which powers are straight lines.

@@ -71,8 +71,8 @@ class Plane:
         return found.reshape(self.members, *grid.shape[:-1], *found.shape[1:])
 
     def evaluate(self, function: PointFunction, indices: Tensor, at: Tensor) -> Tensor:
-        """What `function` sees, (M, ...), mean over the shifts; it is given a match among M members, their parameters (M,
-        P), their batch and their axes."""
+        """What `function` sees, (M, ...), mean over the shifts; it is given a match among M members, their parameters
+        (M, P), their batch and their axes."""
         at = at.to(self.base)
         if self.shifts is None:
             return self._fused(function, indices, at)
