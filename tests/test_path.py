@@ -224,7 +224,7 @@ def test_a_run_that_diverged_has_no_last_gap():
 
 
 @pytest.mark.parametrize(
-    ("rules", "why"),
+    ("game", "why"),
     [
         (lambda: make_game("linear"), "bilinear, dirac, quadratic"),
         (lambda: make_game("quadratic", curvatures=(1.0, -1.0)), "no minimum"),

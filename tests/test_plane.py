@@ -385,7 +385,7 @@ def test_the_share_of_the_boundary_that_motion_leaves_across():
 
 
 @pytest.mark.parametrize(
-    ("rules", "kind", "outflow"),
+    ("game", "kind", "outflow"),
     [
         (lambda: make_game("quadratic", curvatures=(1.0, 2.0, 3.0)), RESTS, 0),
         (lambda: make_game("quadratic", curvatures=(-1.0, -2.0, -3.0)), RUNS_OFF, 1),

@@ -332,7 +332,11 @@ class Own(Dynamics):
         ("optimizer", OPTIMIZER.format(step="mean = state['mean'] + gradient"), None),
         ("optimizer", OPTIMIZER.format(step="mean = state['mean'].add_(gradient)"), "something else|changes in place"),
         ("optimizer", OPTIMIZER.format(step="mean = gradient - gradient.mean()"), "mixes members"),
-        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].sum()"), r"remembers 'mean', whose first axis"),
+        (
+            "optimizer",
+            OPTIMIZER.format(step="mean = state['mean'].sum()"),
+            r"has 'mean' in its state, whose first axis",
+        ),
         ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
         ("dynamics", DYNAMICS.format(step="pass"), None),
         ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
@@ -398,8 +402,8 @@ class Own(Metric):
         ("return {'own': None}", "gives None for its column 'own'"),
         ("return {'own': True}", "gives True for its column 'own'"),
         ("return {'own': np.zeros(3)}", "for its column 'own', which is no real number"),
-        ("generated.features[:] = 0; return {'own': 0.5}", "it changes what the judge saw"),
-        ("generated.examples[0] += 1; return {'own': 0.5}", "it changes what the judge saw"),
+        ("generated.features[:] = 0; return {'own': 0.5}", "it changes the judged examples"),
+        ("generated.examples[0] += 1; return {'own': 0.5}", "it changes the judged examples"),
         ("return {'own': random.random()}", "draws from Python's global random numbers"),
         ("return {'own': np.random.default_rng().random()}", "gives something else when it is called again"),
         ("return {'own': 1 / 0}", "line 19: ZeroDivisionError"),
@@ -654,7 +658,7 @@ def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tm
     ("score", "message"),
     [
         ("return {'own': float(np.abs(generated.examples).max())}", r"gives 9 for its column 'own', above its upper"),
-        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes what the judge saw"),
+        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes the judged examples"),
     ],
 )
 def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, message):

@@ -1,4 +1,4 @@
-"""Basins of attraction: where the run's own dynamics leads from thousands of starting points."""
+"""Basins of attraction: where the run's dynamics leads from thousands of starting points."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ganbench.numerics.jacobians import join, split
 from ganbench.numerics.plane_fields import Plane
 
 RAN_OFF, MOVING = -1, -2
-SEEN = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
+ATTRACTOR_SHARE = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
 
 
 @dataclass(frozen=True)
 class Basins(Diagnostic):
-    """`points` by `points` starting points in the plane of `vector_field`, each played for `steps` steps with the
+    """`points` by `points` starting points in the plane of `vector_field`, each trained for `steps` steps with the
     dynamics, optimizer and learning rate of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
     the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
     merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the point is
-    not played on. It ran off if it ends more than `far` half-widths of the plane from its middle.
+    not trained on. It ran off if it ends more than `far` half-widths of the plane from its middle.
 
     Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 ran off, -2 still moving;
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
@@ -62,7 +62,7 @@ class Basins(Diagnostic):
             "moving_share": share("Still moving", "that do neither: they circle, or are on their way.", "low"),
             "attractors": MetricInfo(
                 "Attractors",
-                f"Fixed points that at least {SEEN:.0%} of the starting points settle at.",
+                f"Fixed points that at least {ATTRACTOR_SHARE:.0%} of the starting points settle at.",
                 "none",
                 0,
                 None,
@@ -71,9 +71,13 @@ class Basins(Diagnostic):
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         alone = sum(map(len, trajectories.match.parameters.values())) == 2
-        return plane_fields.measure_once(trajectories, self._look, by_rate=True) if alone else self._look(trajectories)
+        return (
+            plane_fields.measure_once(trajectories, self._measure, by_rate=True)
+            if alone
+            else self._measure(trajectories)
+        )
 
-    def _look(self, trajectories: Trajectories) -> DiagnosticResult:
+    def _measure(self, trajectories: Trajectories) -> DiagnosticResult:
         plane = plane_fields.coordinate_plane(trajectories, self.x, self.y, self.at)
         line, grid = plane_fields.square_grid(self.low, self.high, self.points, plane.base)
         fixed = fixed_points(plane, grid, plane.over(grid, plane.inside))
@@ -85,7 +89,7 @@ class Basins(Diagnostic):
         def destinations(indices: Tensor, start: Tensor) -> Tensor:
             size = plane_fields.piece_size(trajectories.match, plane.batch)
             pieces = zip(indices.split(size), start.split(size), strict=True)
-            return torch.cat([self._play(trajectories, plane, known, stable, *each) for each in pieces])
+            return torch.cat([self._labels(trajectories, plane, known, stable, *each) for each in pieces])
 
         labels = plane.over(grid, destinations).cpu().numpy()
         flat = labels.reshape(plane.members, -1)
@@ -99,16 +103,16 @@ class Basins(Diagnostic):
             "converged_share": share(flat >= 0),
             "escaped_share": share(flat == RAN_OFF),
             "moving_share": share(flat == MOVING),
-            "attractors": np.where(exists, (drawn_in >= SEEN).sum(1), np.nan),
+            "attractors": np.where(exists, (drawn_in >= ATTRACTOR_SHARE).sum(1), np.nan),
         }
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
         arrays = {"labels": labels, "x": lines, "y": lines}
         return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
-    def _play(
+    def _labels(
         self, trajectories: Trajectories, plane: Plane, known: Tensor, stable: Tensor, indices: Tensor, start: Tensor
     ) -> Tensor:
-        """The labels (M,) of starting points (M, 2) of the members at these places."""
+        """The labels (M,) of starting points (M, 2) of the members with these indices."""
         dynamics, optimizer, tenth = trajectories.dynamics, trajectories.optimizer, -(-self.steps // 10)
         labels, active = torch.full_like(indices, MOVING), torch.arange(len(indices), device=indices.device)
         match, base, axes = trajectories.match.select(indices.tolist()), plane.base[indices], plane.axes[indices]
@@ -139,16 +143,16 @@ class Basins(Diagnostic):
             active, indices, base, axes, first, here = kept
             match, farthest = trajectories.match.select(indices.tolist()), torch.zeros_like(first)
             players = {name: theta[goes_on] for name, theta in players.items()}
-            states = {owner: {name: each[goes_on] for name, each in memory.items()} for owner, memory in states.items()}
+            states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        away = ~((here - middle).abs().amax(1) <= self.far * half)  # numbers that are none are far away as well
+        away = ~((here - middle).abs().amax(1) <= self.far * half)  # values that are not finite are far away as well
         labels[active[away]] = RAN_OFF
         return labels
 
     @staticmethod
     def _batches(trajectories: Trajectories, step: int, indices: Tensor) -> list[Batch]:
-        """A step's batches. They are drawn once a member; starting points look at views of them, not at copies, if they
-        are all one member's."""
+        """The batches of a step, drawn once per member; for starting points of a single member they are views, not
+        copies."""
         drawn = trajectories.match.draw(step, trajectories.dynamics.batches_per_step)
         first = int(indices[0])
         if bool((indices == first).all()):

@@ -28,15 +28,15 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
 @dataclass(frozen=True)
 class Lyapunov(Diagnostic):
-    """Training is run again from its start, in double precision, on the same batches and with the optimizer's memory,
-    for `steps` steps (0 for all), and shadows of each run go along. Exponents are means of the logarithm of the growth
-    of distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; of
-    players and memories together, where memories steer the players.
+    """Training is repeated from its start, in double precision, on the same batches, for `steps` steps (0 for all),
+    together with perturbed copies (shadows) of each run. Exponents are means of the logarithm of the growth of
+    distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; distances
+    are those of parameters and optimizer states together, where the states affect the parameters.
 
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
     differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
     (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance every `every`
-    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose memory of squares must not become
+    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
     negative, take `cluster`.
 
     The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
@@ -120,7 +120,7 @@ class Lyapunov(Diagnostic):
         return DiagnosticResult(values, {"growth": blocks})
 
     def _replay(self, trajectories: Trajectories, count: int) -> OrbitRecorder:
-        """Train again, each run with its shadows in the pack: first the run, then the shadows."""
+        """Repeat training, with every run's shadows after it in the pack."""
         keys, members, tangent = (
             state_roles(trajectories, 0).state,
             len(trajectories.match.members),
@@ -130,7 +130,7 @@ class Lyapunov(Diagnostic):
         theta, start = state_vector(begun, []), state_vector(begun, keys)
         shadows = min(self.exponents, theta.shape[1]) if tangent else self.copies
         steps = StepMap(trajectories, range(members), 1 + (2 * shadows if tangent else shadows))
-        # Shadows differ from the run in the players only; how their memories differ follows from that.
+        # Shadows differ from the run in the parameters only; how their states differ follows from that.
         v = torch.zeros(members, shadows, start.shape[1], dtype=start.dtype, device=start.device)
         v[:, :, : theta.shape[1]] = _random(shadows, theta)
         v = _orthogonal(v, v)[0] if tangent else v / v.norm(dim=2, keepdim=True)
@@ -157,7 +157,7 @@ class Lyapunov(Diagnostic):
             alive = recorder.add(values[:, : theta.shape[1]], rates)
             if step % 25 == 0 and not alive.any():
                 break
-            # A run that left begins again, unrecorded, so that no game meets numbers that are none.
+            # A run that diverged begins again, unrecorded, so that no loss is computed of values that are not finite.
             values = torch.where(alive[:, None], values, start)
             near = self._near(values[:, : theta.shape[1]])
             if tangent or (step + 1) % self.every == 0:
@@ -179,7 +179,7 @@ def _random(count: int, theta: Tensor) -> Tensor:
 
 
 def _unit(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit vectors (..., n) along v, those of `before` where v is 0 or no number, and lengths (...)."""
+    """Unit vectors (..., n) along v, those of `before` where v is 0 or not finite, and lengths (...)."""
     length = v.norm(dim=-1)
     good = (length > 0) & length.isfinite()
     # Shadows that fell onto their run grew by a factor of 0, whose logarithm no mean would survive.

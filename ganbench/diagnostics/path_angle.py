@@ -1,4 +1,4 @@
-"""The angle between the game's field and the way that training went (Berard et al. 2020)."""
+"""The angle between the simultaneous gradient and the direction of training (Berard et al. 2020)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game
 from ganbench.numerics import jacobians
 
-TOGETHER = 2**24  # numbers of parameters to look at in one pack
+TOGETHER = 2**24  # parameters, of all members of a pack, for which gradients are computed together
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PathAngle(Diagnostic):
 
     F points uphill: a run that descends to a minimum has c = -1 before its end and +1 beyond it, the sign switch. Under
     a pure rotation about a point near theta*, F is square to the chord (c = 0) but close to theta*, where it turns to
-    either side and back: the bump. The chord is not the path, and what is seen of a network in training is its field on
+    either side and back: the bump. The chord is not the path, and F of a network is that on
     a batch. NaN where the run diverged or ended where it began.
 
     After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".

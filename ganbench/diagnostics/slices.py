@@ -82,19 +82,21 @@ class Slices(Diagnostic):
         plane = Plane(match, trajectories.batch(), base, _directions(match, within, base))
         line, grid = plane_fields.square_grid(-self.extent, self.extent, self.points, base)
 
-        def look(there: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
-            moves = plane_fields.motion(there, theta, batch)
-            inside = torch.einsum("mip,mp->mi", axes, moves)
-            sums = [moves[:, within].square().sum(1), moves.square().sum(1)]
+        def motions(there: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
+            motion = plane_fields.motion(there, theta, batch)
+            inside = torch.einsum("mip,mp->mi", axes, motion)
+            sums = [motion[:, within].square().sum(1), motion.square().sum(1)]
             return torch.cat([inside, torch.stack(sums, dim=1)], dim=1)
 
         everything = torch.cat([grid.reshape(-1, 2), grid.new_zeros(1, 2)])  # the centre is on the grid or is not
-        seen = plane.over(everything, lambda *points: plane.evaluate(look, *points)).double().cpu().numpy()  # (K, N, 4)
-        inside, of_space, of_all = seen[..., :2], seen[..., 2], seen[..., 3]
+        measured = (
+            plane.over(everything, lambda *points: plane.evaluate(motions, *points)).double().cpu().numpy()
+        )  # (K, N, 4)
+        inside, of_space, of_all = measured[..., :2], measured[..., 2], measured[..., 3]
         planar = np.square(inside).sum(-1)
         with np.errstate(all="ignore"):
             shares, all_shares = planar / of_space, planar / of_all
-        exists = np.isfinite(seen).all((1, 2))
+        exists = np.isfinite(measured).all((1, 2))
         values = {
             "in_plane_share": np.where(exists, shares[:, -1], np.nan),
             "in_plane_share_mean": _mean(shares[:, :-1], exists),

@@ -29,28 +29,29 @@ from ganbench.numerics.step_maps import (
 SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
 SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have
 MARGIN = 1e-9  # beyond a radius of 1 that is rounding
-REST = 100  # steps in which memories must come to rest
+REST = 100  # steps within which states must become stationary
 TOGETHER = 2**22  # numbers of state in one pack
-HIGHEST = 4.0  # learning rate up to which a limit is looked for
-SMALL = 16  # entries of the state up to which it is looked for
+HIGHEST = 4.0  # learning rate up to which a limit is searched
+SMALL = 16  # entries of the state up to which it is searched
 GRID = np.concatenate([[1e-3], np.linspace(0.05, HIGHEST, 80)])
 FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
 
 
 @dataclass(frozen=True)
 class UpdateMap(Diagnostic):
-    """The Jacobian of the step theta -> theta', players and memories together, at the first or last snapshot or at the
+    """The Jacobian of the step theta -> theta', parameters and states together, at the first or last snapshot or at the
     `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
     In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
     state all eigenvalues are computed, beyond the outer ones, Arnoldi's after that many `products`.
 
-    Memories are as they come to rest while the players stand still. Those that only count are held; if they come round
-    (a method that acts every k steps), the map is that of a whole round, and radius and eigenvalues are per step.
-    `period` says how many steps a round has; 0 finds out. Those that never reach the players are no part of the state.
+    States are those that become stationary while the parameters are held fixed. Counters are held; if the method is
+    periodic in them (it acts every k steps), the map is that of a whole period, and radius and eigenvalues are per
+    step. `period` is the number of steps of a period; 0 finds it. Tensors that never affect the parameters are left
+    out.
 
-    There is no such Jacobian, and all is NaN, for a run that diverged, for a method whose count never comes round, and
-    where the step is not smooth: an update that divides by a memory of the gradient's size (Adam, RMSProp) jumps where
-    the gradient is 0.
+    There is no such Jacobian, and all is NaN, for a run that diverged, for a method that is not periodic in its
+    counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam, RMSProp)
+    jumps where the gradient is 0.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
@@ -170,7 +171,7 @@ def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class _StepMapAtPoint:
-    """A step, or a round of them, about a point: from differences of states to differences of states, (k, m, n).
+    """A step, or a period of steps, about a point: from differences of states to differences of states, (k, m, n).
 
     It is not `autonomous` if what it does depends on how many steps there were, without end.
     """
@@ -199,7 +200,7 @@ class _StepMapAtPoint:
         )
 
     def _at_rest(self) -> TrainingState:
-        """The state with the memories that steps leave behind if the players are put back after each."""
+        """The state that steps converge to if the parameters are reset after each of them."""
         steps = StepMap(self._trajectories, self._indices, rate=self._rate)
         batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
         for owner, name in self._parts.clocks:

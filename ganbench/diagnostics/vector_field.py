@@ -98,9 +98,13 @@ class VectorField(Diagnostic):
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         alone = not self.averaged and sum(map(len, trajectories.match.parameters.values())) == 2
-        return plane_fields.measure_once(trajectories, self._look, by_rate=False) if alone else self._look(trajectories)
+        return (
+            plane_fields.measure_once(trajectories, self._measure, by_rate=False)
+            if alone
+            else self._measure(trajectories)
+        )
 
-    def _look(self, trajectories: Trajectories) -> DiagnosticResult:
+    def _measure(self, trajectories: Trajectories) -> DiagnosticResult:
         plane = plane_fields.coordinate_plane(trajectories, self.x, self.y, self.at, self._shifts(trajectories))
         line, grid = plane_fields.square_grid(self.low, self.high, self.points, plane.base)
         motion = plane.over(grid, plane.inside)  # (K, y, x, 2)

@@ -1,4 +1,4 @@
-"""Judging a run: its generator, at every snapshot, against real examples."""
+"""Scores of a run: its generator at every snapshot, compared with real examples."""
 
 from __future__ import annotations
 
@@ -24,25 +24,44 @@ BATCH = 500  # generated together; architectures that normalise by batch see bat
 
 @dataclass(frozen=True)
 class Scorer:
-    """A judge with its memory, and the metrics with what they need of the real training examples."""
+    """A trained judge, and metrics with their references for the real training examples.
+
+    Attributes:
+        judge: the judge.
+        state: the judge's state.
+        metrics: (metric, its reference) of each metric that supports the data.
+    """
 
     judge: Any
     state: Tree
-    metrics: tuple[tuple[Any, Any], ...]  # (metric, its reference)
+    metrics: tuple[tuple[Any, Any], ...]
 
     @classmethod
     def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Scorer:
-        """The metrics that support the data, ready to score."""
+        """A scorer with the metrics that support the data.
+
+        Args:
+            judge, state: the judge and its state.
+            metrics: the metrics.
+            data: the data set.
+            train: the real training examples, (n, *shape).
+        """
         real = judge.judge(state, train)
         ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(data) is None)
         return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
-        """Every metric of the examples; all NaN where the generator gave out numbers that are none, or so large ones
-        that the judge's features overflow.
+        """The metrics of generated examples.
+
+        Args:
+            examples: the examples, (n, *shape).
+
+        Returns:
+            A value for each column; all NaN if an example is not finite, or so large that the judge's features
+            overflow.
 
         Raises:
-            GanbenchError: a metric does not give its columns, or changes what the next one looks at.
+            GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
         """
         judged: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
         if judged is None or not np.isfinite(judged.features).all():
@@ -54,8 +73,8 @@ class Scorer:
                 raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
             if _checksum(judged) != content:
                 raise GanbenchError(
-                    f"metric {inspect.getfile(type(metric))}: its score() changes what the judge saw, which other "
-                    "metrics look at after it; work on copies."
+                    f"metric {inspect.getfile(type(metric))}: its score() changes the judged examples, which other "
+                    "metrics use too; work on copies."
                 )
             scores |= {name: float(value) for name, value in given.items()}
         return scores

@@ -1,4 +1,4 @@
-"""Running out of memory, a GPU's or the machine's: noticed where it happens, so that nothing computed is lost."""
+"""Running out of memory, a GPU's or the machine's, without losing what has been computed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class OutOfMemory(Exception):
     """The next step of training does not fit into memory.
 
     Args:
-        cause: what the allocator said.
-        state: where training stands, to go on from there, with fewer members; None if it had not begun.
+        cause: the allocator's message.
+        state: the state of training, to go on from with fewer members; None if it had not begun.
     """
 
     def __init__(self, cause: str, state: Tree | None) -> None:
@@ -22,9 +22,12 @@ class OutOfMemory(Exception):
 
 
 class OutOfMemoryGuard:
-    """A block that ends, without an error, where memory runs out; `cause` is then what the allocator said.
+    """A block that ends without an error where memory runs out.
 
     When the block has ended, so have the functions called in it: what they had allocated is free again.
+
+    Attributes:
+        cause: the allocator's message; None if memory did not run out.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ Product = Callable[[Tensor], Tensor]
 
 
 def eigenvalues(matrix: Tensor) -> Tensor:
-    """Eigenvalues of matrices (K, P, P), complex (K, P); NaN of a matrix that is not all numbers."""
+    """Eigenvalues of matrices (K, P, P), complex (K, P); NaN for a matrix that is not finite."""
     exact = matrix.detach().to("cpu", torch.complex128 if matrix.is_complex() else torch.float64)
     values = torch.full(exact.shape[:2], complex(np.nan, np.nan), dtype=torch.complex128)
     sound = exact.isfinite().all(2).all(1)
@@ -25,16 +25,19 @@ def eigenvalues(matrix: Tensor) -> Tensor:
 
 
 def arnoldi(apply: Product, start: Tensor, count: int) -> Tensor:
-    """Ritz values of a matrix that is known by its products, complex (K, count), every member in a Krylov space of its
-    own (Arnoldi 1951), orthogonalised twice. They find the outer eigenvalues first.
+    """Ritz values of matrices that are known by products only, in a Krylov space per member (Arnoldi 1951),
+    orthogonalised twice. The outer eigenvalues converge first.
 
-    A space that closes early, as it must after P products, holds eigenvalues exactly: the rest of the row is NaN, as is
-    the whole row of a member whose products are not numbers.
+    A space that closes early, as it must after P products, contains exact eigenvalues.
 
     Args:
         apply: v -> M v, (K, P) both.
-        start: (K, P), not zero.
-        count: products to spend.
+        start: start vectors, (K, P), not zero.
+        count: number of products.
+
+    Returns:
+        Complex values, (K, count). What lies beyond the size of a closed space is NaN, and so is the whole row of a
+        member whose products are not finite.
     """
     members, width = start.shape
     basis = start.new_zeros(members, count + 1, width)
@@ -60,8 +63,17 @@ def arnoldi(apply: Product, start: Tensor, count: int) -> Tensor:
 
 
 def random_signs(name: str, count: int, width: int, like: Tensor) -> Tensor:
-    """Fixed directions (count, 1, width) of random signs, the same for every member and at every call: for Hutchinson's
-    estimates, and to start from."""
+    """Fixed vectors of random signs, for Hutchinson's estimates and as start vectors.
+
+    Args:
+        name: name of their random stream.
+        count: number of vectors.
+        width: number of entries of a vector.
+        like: a tensor of their device and precision.
+
+    Returns:
+        Vectors (count, 1, width), the same at every call.
+    """
     generator = torch.Generator().manual_seed(stream_seed(0, f"diagnostic-{name}"))
     signs = torch.randint(0, 2, (count, 1, width), generator=generator) * 2 - 1
     return signs.to(like.device, like.dtype)

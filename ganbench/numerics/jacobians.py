@@ -1,8 +1,8 @@
-"""What the instruments share: the field's Jacobian as a matrix and as products, and the eigenvalues of both.
+"""Jacobians of the simultaneous gradient: as matrices, and as products with vectors.
 
 A point of a game is one vector per member, (K, P): both players' parameters, stacked in the order of `match.players`.
-J = dF/dtheta there, with F the field of `ganbench.dynamics`: row i is the derivative of F_i, descent follows -F, and a
-point where F = 0 attracts the flow if all eigenvalues of J have positive real parts.
+J = dF/dtheta there, with F the simultaneous gradient of `ganbench.dynamics`: row i is the derivative of F_i, descent
+follows -F, and a point where F = 0 attracts the flow if all eigenvalues of J have positive real parts.
 """
 
 from __future__ import annotations
@@ -26,28 +26,45 @@ KRYLOV_BYTES = 2**31  # bytes that Krylov spaces may take at a time
 
 
 def join(players: Players) -> Tensor:
-    """Both players' parameters as one vector, (K, P), in the order in which they are given."""
+    """Both players' parameters as one vector, (K, P), in the order of the dict."""
     return torch.cat(list(players.values()), dim=1)
 
 
 def split(match: Match, vector: Tensor) -> Players:
-    """The players that make up a vector (K, P)."""
+    """The parameters of each player from one vector (K, P); the inverse of `join`."""
     sizes = [len(match.parameters[player]) for player in match.players]
     return dict(zip(match.players, vector.split(sizes, dim=1), strict=True))
 
 
 def size(match: Match) -> int:
-    """How many parameters both players have, P."""
+    """The number of parameters of both players, P."""
     return sum(len(match.parameters[player]) for player in match.players)
 
 
 def select_members(tensors: dict[str, Tensor], indices: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
-    """The members at these places of players or of a batch."""
+    """The rows of some members in every tensor of a dict.
+
+    Args:
+        tensors: parameters of players or a batch, (K, ...) each.
+        indices: indices of the members, (k,).
+
+    Returns:
+        Tensors (k, ...) by name.
+    """
     return {name: values[torch.as_tensor(indices, device=values.device)] for name, values in tensors.items()}
 
 
 def scatter_members(count: int, indices: np.ndarray, values: np.ndarray | Tensor) -> np.ndarray:
-    """Values of the members at these places, (k, ...), among `count` members, of which the others have NaN."""
+    """Values of some members, placed among those of all.
+
+    Args:
+        count: number of all members, K.
+        indices: indices of the members that have values, (k,).
+        values: their values, (k, ...).
+
+    Returns:
+        Values (K, ...) in double precision; NaN for the other members.
+    """
     values = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     among = np.full((count, *values.shape[1:]), np.nan, dtype=np.float64)
     among[indices] = values
@@ -56,25 +73,39 @@ def scatter_members(count: int, indices: np.ndarray, values: np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class ParameterPoint:
-    """A point of a game, of those members that have one: a run that diverged has none left."""
+    """A point in the parameter space of each of k members: those that have not diverged there.
+
+    Attributes:
+        match: the game with these members.
+        players: their parameters, (k, P) of each player.
+        batches: batches over which F and J are averaged, whose tensors are (k, ...).
+        indices: indices of these members among all, (k,).
+    """
 
     match: Match
     players: Players
     batches: list[Batch]
-    indices: np.ndarray  # of these members among all, (k,)
+    indices: np.ndarray
 
     @property
     def theta(self) -> Tensor:
-        """(k, P)."""
+        """Both players' parameters as one vector, (k, P)."""
         return join(self.players)
 
     @property
     def width(self) -> int:
+        """The number of parameters of both players, P."""
         return size(self.match)
 
     def groups(self, each: int) -> Iterator[ParameterPoint]:
-        """The same by as many members at a time as `KRYLOV_BYTES` allows, for work that takes `each` numbers a
-        member."""
+        """The point in groups of members that fit into `KRYLOV_BYTES`.
+
+        Args:
+            each: numbers in double precision that a member needs.
+
+        Yields:
+            Points of some members each, in their order.
+        """
         together = max(1, KRYLOV_BYTES // (8 * each))
         for at in range(0, len(self.indices), together):
             few = range(at, min(at + together, len(self.indices)))
@@ -102,8 +133,16 @@ class ParameterPoint:
 def snapshot_point(
     trajectories: Trajectories, at: int | Literal["start", "end", "origin"], batches: int = 1
 ) -> ParameterPoint | None:
-    """Where the runs are at a snapshot, with the first batches of training to look with; at `origin`, all parameters
-    are 0. None if no member has numbers there."""
+    """The point at which the runs are at a snapshot.
+
+    Args:
+        trajectories: the runs.
+        at: index of the snapshot, or the first, the last, or the origin, where all parameters are 0.
+        batches: number of batches, the first ones of training.
+
+    Returns:
+        The point of those members whose parameters are finite there; None if there are none.
+    """
     index = {"start": 0, "origin": 0, "end": -1}.get(at, at)
     players = {player: trajectories.path[player][:, index] for player in trajectories.match.players}
     if at == "origin":
@@ -129,7 +168,15 @@ def first_batches(match: Match, batches_per_step: int, count: int) -> list[Batch
 
 
 def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
-    """J at a point, written out: (K, P, P), row i the derivative of F_i, in P passes for all members at once.
+    """J as a matrix, in P backward passes for all members at once.
+
+    Args:
+        match: the game with its K members.
+        players: the point, (K, P) of each player.
+        batch: the random numbers of the losses.
+
+    Returns:
+        J, (K, P, P); row i is the derivative of F_i.
 
     Raises:
         GanbenchError: more parameters than `LARGEST`, or a game without second derivatives.
@@ -138,11 +185,11 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
     if count > LARGEST:
         raise GanbenchError(
             f"the game has {count} parameters: its Jacobian is written out up to {LARGEST} of them; "
-            "beyond, use products with it (set the instrument's option 'exact' lower)."
+            "beyond, use products with it (set the diagnostic's option 'exact' lower)."
         )
     here = simultaneous_gradient(match, players, batch, differentiable=True)
     theta = join(here.gradients)
-    if not theta.requires_grad:  # a field that is the same everywhere
+    if not theta.requires_grad:  # F is constant
         return theta.new_zeros(*theta.shape, count)
     rows = []
     for i in range(count):
@@ -153,7 +200,14 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
 
 
 def products(match: Match, players: Players, batch: Batch) -> tuple[Product, Product]:
-    """J and its transpose at a point as functions v -> J v and v -> J^T v of directions (K, P)."""
+    """J as products with vectors.
+
+    Args:
+        match, players, batch: as of `jacobian`.
+
+    Returns:
+        The functions v -> J v and v -> J^T v of vectors (K, P).
+    """
     here = simultaneous_gradient(match, players, batch, differentiable=True)
     still = not any(grad.requires_grad for grad in here.gradients.values())
 
@@ -169,7 +223,7 @@ def products(match: Match, players: Players, batch: Batch) -> tuple[Product, Pro
 
 
 def mean_products(match: Match, players: Players, batches: Sequence[Batch]) -> tuple[Product, Product]:
-    """The same for J averaged over batches."""
+    """`products` of J averaged over batches."""
     each = [products(match, players, batch) for batch in batches]
 
     def mean(index: int) -> Product:

@@ -1,4 +1,4 @@
-"""Fixed points of a sampled field with poles, counted one by one where a grid would miss most."""
+"""Zeros of a sampled vector field between its poles, counted one by one where a grid would miss most."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ POLAR = ("gaussian", "gaussian_half")  # discriminators of the game 'gaussian' t
 
 
 def options_of(game: Game) -> dict[str, Any]:
-    """A game's options and parts by name."""
+    """A game's options and components by name."""
     return {each.name: getattr(game, each.name) for each in dataclasses.fields(game)}
 
 
 def zeros_between_poles(trajectories: Trajectories) -> np.ndarray:
-    """Zeros, saddles and stable fixed points of a sampled field between its poles, (K, 3); NaN for other games.
+    """Numbers of zeros, saddles and stable fixed points of a sampled vector field between its poles.
+
+    Args:
+        trajectories: the K runs.
+
+    Returns:
+        The three numbers, (K, 3); NaN for games without such poles.
 
     The generator's motion in the plane b depends on m = w_d b_g + b_d alone, and with a discriminator that reaches 1 it
     has a pole wherever m = -w_d w_g z_i for a latent point z_i. Between each two it changes sign once, which is found

@@ -1,8 +1,8 @@
-"""What the instruments share: the training step as a map from one vector to the next, players and memories together.
+"""The training step as a map from one state of training to the next: parameters and states together.
 
-Where a step leads depends on the players and on whatever the optimizer and the dynamics remember: the state of the
-map is all of it. Instruments differentiate the map by finite differences, so it is evaluated in double precision
-whatever the precision of training, many nearby states at once as members of one pack.
+The result of a step depends on the parameters and on the states of the optimizer and the dynamics. Diagnostics
+differentiate the map by finite differences, so it is evaluated in double precision whatever the precision of training,
+at many nearby states at once, as members of one pack.
 """
 
 from __future__ import annotations
@@ -24,24 +24,30 @@ HORIZON = 64  # steps within which a change must show
 SMALL = 1e-3  # how large a change is
 ROUNDING = 1e-12
 
-Key = tuple[str, str]  # a memory's owner and its name
+Key = tuple[str, str]  # owner and name of a tensor of the states
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that a step starts from."""
+    """What a step starts from.
+
+    Attributes:
+        players: the parameters, (K, P) of each player.
+        states: the states of the optimizer and the dynamics.
+    """
 
     players: Players
     states: States
 
 
 class StepMap:
-    """The training step of some members of a pack, each `copies` times side by side: rows k copies ... (k + 1) copies
-    - 1 of every tensor are member k's.
+    """The training step of some members of a pack, each repeated `copies` times: rows k copies ... (k + 1) copies - 1
+    of every tensor are member k's.
 
     Args:
-        played: whose step.
-        places: of the members.
+        trajectories: the runs.
+        indices: indices of the members.
+        copies: number of copies of each member.
         rate: learning rates, (members, 1), in place of those of training.
     """
 
@@ -57,18 +63,19 @@ class StepMap:
         self._rate = (trajectories.rate[indices] if rate is None else rate).double().repeat_interleave(copies, dim=0)
 
     def batches(self, step: int) -> list[Batch]:
-        """The batches of a training step, every copy of a member seeing the same."""
+        """The batches of a training step, the same for every copy of a member."""
         drawn = self._few.draw(step, self._dynamics.batches_per_step)
         return [
             {name: values.repeat_interleave(self.copies, dim=0) for name, values in batch.items()} for batch in drawn
         ]
 
     def begin(self, theta: Tensor | None = None) -> TrainingState:
-        """The state before the first step of training, or with these parameters (members copies, P) in its place."""
+        """The state before the first step of training, or that of training from the parameters (members copies, P)."""
         players = self.match.init() if theta is None else split(self.match, theta)
         return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
 
     def __call__(self, state: TrainingState, batches: list[Batch]) -> TrainingState:
+        """The state after a step on these batches."""
         result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rate)
         return TrainingState(
             {name: result.players[name].detach() for name in self.match.players},
@@ -77,13 +84,13 @@ class StepMap:
 
 
 def state_vector(state: TrainingState, keys: list[Key]) -> Tensor:
-    """A state as vectors (K, n): the players, and then the memories with these keys."""
+    """A state as vectors (K, n): the parameters, and then the tensors of the states with these keys."""
     parts = list(state.players.values()) + [state.states[owner][name] for owner, name in keys]
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
 def with_vector(state: TrainingState, values: Tensor, keys: list[Key]) -> TrainingState:
-    """The state with these vectors in place of its players and of the memories with these keys."""
+    """The state with the parameters and the tensors with these keys from vectors (K, n); see `state_vector`."""
     players, states, at = {}, {owner: dict(state) for owner, state in state.states.items()}, 0
     for name, theta in state.players.items():
         players[name] = values[:, at : at + theta.shape[1]]
@@ -98,13 +105,14 @@ def with_vector(state: TrainingState, values: Tensor, keys: list[Key]) -> Traini
 
 @dataclass(frozen=True)
 class StateRoles:
-    """What the memories of a method are to the map. What never reaches the players (an average that is only handed out)
-    is nothing to it.
+    """The roles of the tensors of a method's states. Those that never affect the parameters (an average that is only
+    kept in snapshots) have none.
 
-    Args:
-        state: what steers the players and follows them (a velocity, a past gradient): part of the state.
-        clocks: what steers the players and follows nothing but its own past (a count of steps, a constant): the same in
-            all states of a step, so it is no direction to leave a trajectory in.
+    Attributes:
+        state: tensors that affect the parameters and depend on them (a velocity, a past gradient): part of the map's
+            state.
+        clocks: tensors that affect the parameters and depend on their own past alone (a count of steps, a constant):
+            equal in all states at a step, so that trajectories cannot differ in them.
     """
 
     state: list[Key]
@@ -112,13 +120,15 @@ class StateRoles:
 
 
 def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
-    """Which memories of a member are which, found by trying: from a state in general position each memory in turn is
-    changed, and so are the players; what differs within `HORIZON` steps depends on what was changed."""
+    """The roles of the tensors of a member's states, found by experiment: from a generic state each tensor in turn is
+    perturbed, and so are the parameters; what differs within `HORIZON` steps depends on what was perturbed."""
     begun, shift = _generic_state(trajectories, index)
     keys = [(owner, name) for owner, state in begun.states.items() for name in state]
     if not keys:
         return StateRoles([], [])
-    steps = StepMap(trajectories, [index], 2 + len(keys))  # as it is, with other players, and with another memory each
+    steps = StepMap(
+        trajectories, [index], 2 + len(keys)
+    )  # unperturbed, with other parameters, and with one other tensor each
     state = repeat_members(begun, steps.copies)
     theta = state_vector(state, [])
     theta[1] += shift
@@ -146,8 +156,8 @@ def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
 
 
 def clock_period(trajectories: Trajectories, index: int, clocks: list[Key]) -> int:
-    """The number of steps by which clocks can be set forward without any change to where the players go: 1 if there are
-    none, 0 if it is not within `HORIZON`."""
+    """The number of steps by which clocks can be advanced without any effect on the parameters: 1 if there are no
+    clocks, 0 if it is not within `HORIZON`."""
     if not clocks:
         return 1
     begun, _ = _generic_state(trajectories, index)
@@ -166,7 +176,7 @@ def clock_period(trajectories: Trajectories, index: int, clocks: list[Key]) -> i
 
 
 def _generic_state(trajectories: Trajectories, index: int) -> tuple[TrainingState, Tensor]:
-    """A state of one member where nothing is zero by chance, and a shift of its players, (P,)."""
+    """A state of one member in which nothing is zero by chance, and a perturbation of its parameters, (P,)."""
     alone = StepMap(trajectories, [index])
     begun = alone.begin()
     generator = torch.Generator().manual_seed(stream_seed(0, "diagnostic-anatomy"))
@@ -176,14 +186,14 @@ def _generic_state(trajectories: Trajectories, index: int) -> tuple[TrainingStat
 
 
 def _differs(rows: Tensor) -> Tensor:
-    """Which rows (r, n) are not the first one, by more than a different order of summation could make them; (r,)."""
+    """Which rows (r, n) differ from the first one by more than rounding; (r,)."""
     rows = rows.double()
     gap, scale = (rows - rows[:1]).abs().amax(1), rows.abs().amax()
     return (~(gap <= ROUNDING * scale)).cpu()
 
 
 def repeat_members(state: TrainingState, copies: int) -> TrainingState:
-    """The state with every member there `copies` times in a row."""
+    """The state with every member repeated `copies` times in a row."""
     return TrainingState(
         {name: theta.repeat_interleave(copies, dim=0) for name, theta in state.players.items()},
         {
@@ -194,7 +204,7 @@ def repeat_members(state: TrainingState, copies: int) -> TrainingState:
 
 
 def in_double_precision(match: Match) -> Match:
-    """The match in double precision, with the numbers that it drew for training."""
+    """The match in double precision, with the random numbers of training."""
     return match if match.dtype == torch.float64 else _DoublePrecisionMatch(match)
 
 
@@ -216,7 +226,7 @@ class _DoublePrecisionMatch(Match):
 
 
 def _double(game: Any) -> Any:
-    """Game whose own tensors, a game's examples, are in double precision."""
+    """The game with its own tensors, such as examples, in double precision."""
     if not dataclasses.is_dataclass(game):
         return game
     own = {field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init}
@@ -225,7 +235,7 @@ def _double(game: Any) -> Any:
 
 
 def _select_options(part: Any, rows: list[int]) -> Any:
-    """Dynamics or an optimizer for these members: options may be tensors with a value for each."""
+    """Dynamics or an optimizer for some members: options may be tensors with a value per member."""
     if not dataclasses.is_dataclass(part):
         return part
     own = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.init}

@@ -12,8 +12,8 @@ import numpy as np
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import KL
 from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
-from ganbench.contracts.measuring import metric_fault, reading_fault
-from ganbench.contracts.repeating import repeated
+from ganbench.contracts.measuring import diagnostic_fault, metric_fault
+from ganbench.contracts.repeating import call_twice
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
@@ -22,7 +22,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.text import listing
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
-from ganbench.engine.diagnose import played
+from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
@@ -107,7 +107,7 @@ class Measuring:
         judge = self.trial.build("grid", choice)
 
         def fitted() -> str | None:
-            memory, fault = repeated(lambda: judge.fit(examples, silent))
+            memory, fault = call_twice(lambda: judge.fit(examples, silent))
             if fault:
                 return f"its fit() {fault}"
             return judge_fault(judge, memory, examples.train, made.spec.modes)
@@ -229,9 +229,11 @@ class Measuring:
             def fault(made: Any = made) -> str | None:
                 kept = [tree["snapshots"] for tree in trees]
                 how = {"device": CPU, "dtype": training.dtype}
-                shown = played(game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how)
+                shown = trajectories_of(
+                    game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how
+                )
                 columns, reading = made.columns(game), made.measure(shown)
-                return reading_fault(columns, reading, len(members))
+                return diagnostic_fault(columns, reading, len(members))
 
             key = (name, run.choices[0].member.name)  # once a kind of game
             self.trial.once(key, lambda fault=fault: self.patiently(where, choice, fault))  # noqa: B023
@@ -244,7 +246,7 @@ class Measuring:
                 self._know(name, made, choice, None)
                 if not choice.member.path.is_relative_to(PACKAGE):
                     self.patiently(
-                        where, choice, lambda made=made: reading_fault(made.columns(None), made.measure(None), None)
+                        where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
                     )
                 continue
             looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}
