@@ -1,4 +1,4 @@
-"""Runs of small games as an instrument is shown them, without the engine: for the tests of diagnostics."""
+"""Runs of small games as a diagnostic is shown them, without the engine: for the tests of diagnostics."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajecto
 
 
 def look(trajectories: Trajectories, name: str, **options: Any) -> DiagnosticResult:
-    """What an instrument reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
-    instrument, members = part("diagnostic", name, **options), len(trajectories.match.members)
+    """What a diagnostic reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
+    diagnostic, members = part("diagnostic", name, **options), len(trajectories.match.members)
     before = torch.get_rng_state()
-    reading = instrument.measure(trajectories)
-    assert torch.equal(before, torch.get_rng_state()), "an instrument must not draw from the global stream"
-    columns = instrument.columns(trajectories.match.game)
-    assert list(reading.values) == list(columns)
+    result = diagnostic.measure(trajectories)
+    assert torch.equal(before, torch.get_rng_state()), "a diagnostic must not draw from the global stream"
+    columns = diagnostic.columns(trajectories.match.game)
+    assert list(result.values) == list(columns)
     for column, info in columns.items():
-        values = np.asarray(reading.values[column])
+        values = np.asarray(result.values[column])
         assert values.shape == (members,), column
         known = values[~np.isnan(values)]
         assert info.lower is None or (known >= info.lower - 1e-9).all(), column
         assert info.upper is None or (known <= info.upper + 1e-9).all(), column
-    assert all(len(values) == members for values in reading.arrays.values())
-    return reading
+    assert all(len(values) == members for values in result.arrays.values())
+    return result

@@ -80,7 +80,7 @@ def column(*values: float) -> Tensor:
 
 
 def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=SGD, players=None):
-    """Where `steps` steps lead, what is remembered then, and all points on the way, (K, steps + 1, P)."""
+    """Where `steps` steps lead, the states then, and all points on the way, (K, steps + 1, P)."""
     game = game if isinstance(game, Match) else match(game)
     players = game.init() if players is None else players
     rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
@@ -93,7 +93,7 @@ def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=S
 
 
 def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, state: bool = True) -> np.ndarray:
-    """The matrix of steps that are linear in the players and, with `memory`, in what is remembered: exact, from its
+    """The matrix of steps that are linear in the players and, with `state`, in the states: exact, from its
     images of the unit vectors, a member each."""
     one = match(game)
     players = one.init()
@@ -440,10 +440,10 @@ def test_runge_kutta_errs_in_radius_by_h6_and_in_phase_by_h5():
         assert (h - np.angle(factor)) / h**5 == pytest.approx(1 / 120, rel=0.02)
 
 
-def test_runge_kutta_refuses_a_base_update_with_a_memory():
+def test_runge_kutta_refuses_an_optimizer_with_a_state():
     for optimizer in (ADAM, part("optimizer", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
         game = match(BILINEAR)
-        with pytest.raises(GanbenchError, match=r"runge_kutta .* keeps \w+.* Valid: 'sgd' without"):
+        with pytest.raises(GanbenchError, match=r"runge_kutta .* has the state \w+.* Valid: 'sgd' without"):
             dynamics("runge_kutta").init(game, game.init(), optimizer)
 
 
@@ -638,8 +638,8 @@ class Counted(Match):
         self.tally = [] if tally is None else tally
 
     def loss(self, player, players, batch):
-        loss, seen = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
-        return _Loss.apply(loss, self.tally), seen
+        loss, aux = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
+        return _Loss.apply(loss, self.tally), aux
 
     def select(self, places):
         return Counted(self.game, [self.members[k] for k in places], self.device, self.dtype, self.tally)

@@ -109,7 +109,7 @@ def test_resume_is_bit_exact(stop, optimizer, tmp_path):
 @pytest.mark.parametrize(
     ("dynamics", "optimizer"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
 )
-def test_resume_is_bit_exact_whatever_the_dynamics_remember_and_whoever_has_left(dynamics, optimizer, tmp_path):
+def test_resume_is_bit_exact_whatever_the_dynamics_keep_and_whoever_has_diverged(dynamics, optimizer, tmp_path):
     # A focus, so that every method moves; at the wild rate gradient descent of any kind diverges, before the stop.
     game, wild = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)), 1e60
     shared = every_step(60, dynamics=part("dynamics", dynamics), optimizer=part("optimizer", optimizer))

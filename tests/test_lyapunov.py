@@ -232,7 +232,7 @@ def test_regimes_that_the_exponent_alone_would_get_wrong():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_tangent_and_cluster_agree_on_networks(optimizer):
-    """In single precision too, of which both make double; the optimizer's memory is part of what moves."""
+    """In single precision too, of which both make double; the optimizer's state is part of the map."""
     trajectories = play(
         networks(torch.float32), "alternating", optimizer, rates=(0.02, 0.01), steps=80, every=80, dtype=torch.float32
     )

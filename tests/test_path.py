@@ -1,4 +1,4 @@
-"""The instruments of a run's path and of what its players could still gain."""
+"""The diagnostics of a run's path and of what its players could still gain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The instruments that draw planes: vector fields with their fixed points, basins of attraction, random slices."""
+"""The diagnostics that draw planes: vector fields with their fixed points, basins of attraction, random slices."""
 
 from __future__ import annotations
 

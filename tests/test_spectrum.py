@@ -1,4 +1,4 @@
-"""Instruments of the linear picture: the Jacobian, its eigenvalues, one step as a map, rotation, the path's angle."""
+"""Diagnostics of the linear picture: the Jacobian, its eigenvalues, one step as a map, rotation, the path's angle."""
 
 from __future__ import annotations
 
@@ -418,15 +418,15 @@ def test_the_bounds_of_the_path_angle_are_reached():
 
 # What all of them promise --------------------------------------------------------------------------------------------
 
-INSTRUMENTS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
+DIAGNOSTICS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
 
 
-@pytest.mark.parametrize("name", INSTRUMENTS)
+@pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
     whole = play(make_game("gaussian"), rates=(0.1, 0.05, 0.2), steps=6)
     one_lost, all_lost = diverged(whole, 1, 3), diverged(diverged(diverged(whole, 0, 3), 1, 3), 2, 3)
     expected, seen, none = (
-        look(trajectories, name, **INSTRUMENTS[name]) for trajectories in (whole, one_lost, all_lost)
+        look(trajectories, name, **DIAGNOSTICS[name]) for trajectories in (whole, one_lost, all_lost)
     )
     for column, values in seen.values.items():
         np.testing.assert_array_equal(values[[0, 2]], expected.values[column][[0, 2]])
@@ -437,12 +437,12 @@ def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
             assert np.isnan(none.values[column]).all(), column
 
 
-@pytest.mark.parametrize("name", INSTRUMENTS)
+@pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_a_run_reads_the_same_whatever_its_neighbours(name):
     rates = (0.05, 0.1, 0.2)
-    fused = look(play(networks(), "alternating", rates=rates, steps=5), name, **INSTRUMENTS[name])
+    fused = look(play(networks(), "alternating", rates=rates, steps=5), name, **DIAGNOSTICS[name])
     for k, rate in enumerate(rates):
-        alone = look(play(networks(), "alternating", rates=(rate,), seeds=(k,), steps=5), name, **INSTRUMENTS[name])
+        alone = look(play(networks(), "alternating", rates=(rate,), seeds=(k,), steps=5), name, **DIAGNOSTICS[name])
         for column, values in alone.values.items():
             np.testing.assert_allclose(values[0], fused.values[column][k], rtol=1e-7, atol=1e-9, err_msg=column)
 

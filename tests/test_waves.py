@@ -1,4 +1,4 @@
-"""Packs and memory: what does not fit trains in waves, nothing computed is lost, and the numbers stay the same."""
+"""Packs and memory: what does not fit trains in subpacks, nothing computed is lost, and the numbers stay the same."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ class Narrow(Simultaneous):
         if len(match.members) > self.most and int(count[0]) >= self.since:
             raise RuntimeError(NO_ROOM)
         result = super().step(match, players, states, batches, optimizer, rate)
-        counted = {player: {**memory, "count": count + 1} for player, memory in result.states.items()}
+        counted = {player: {**state, "count": count + 1} for player, state in result.states.items()}
         return replace(result, states=counted)
 
     def init(self, match, players, optimizer):
         kept = super().init(match, players, optimizer)
         nothing = torch.zeros(len(match.members), 1)
-        return {player: {**memory, "count": nothing} for player, memory in kept.items()}
+        return {player: {**state, "count": nothing} for player, state in kept.items()}
 
 
 FOCUS = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0))
@@ -201,12 +201,12 @@ def test_what_a_step_allocated_before_it_failed_is_free_when_the_error_arrives()
 
 
 @given(count=st.integers(1, 200), most=st.integers(1, 200))
-def test_waves_are_few_and_even(count, most):
+def test_subpacks_are_few_and_even(count, most):
     sizes = subpacks.even_sizes(count, most)
     assert sum(sizes) == count
     assert max(sizes) <= most
     assert max(sizes) - min(sizes) <= 1
-    assert (len(sizes) - 1) * most < count, "one wave fewer would not do"
+    assert (len(sizes) - 1) * most < count, "one subpack fewer would not do"
 
 
 @given(alive=st.lists(st.booleans(), min_size=1, max_size=30))
@@ -252,7 +252,7 @@ def ringed(count: int) -> list[Member]:
 
 
 @pytest.mark.parametrize(("free", "most"), [(100, 8), (90, 7), (24, 2), (12, 1), (5, 1)])
-def test_waves_are_sized_by_what_a_member_takes(free, most):
+def test_subpacks_are_sized_by_what_a_member_takes(free, most):
     tank = Tank(each=10, left=free)
     fit, why = subpacks.largest_subpack(networks(), training(), ringed(8), CPU, tank)
     assert fit == max(1, min(8, int(subpacks.SHARE * free // 10))) == most
@@ -444,7 +444,8 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
 ):
     job = job_of(tmp_path)
     narrowed(4, 30)
-    # Asked before a wave and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it ends.
+    # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it
+    # ends.
     with pytest.raises(Stopped, match=r"stopped: enough; checkpoint at step 50; the next attempt goes on"):
         run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
     assert sizes == [(8, 0), (4, 30), (4, 30)]
@@ -457,7 +458,7 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
     compare(job.path, undisturbed, 1e-12)
 
 
-def test_what_a_wave_held_is_free_before_its_halves_begin(tmp_path, monkeypatch):
+def test_what_a_subpack_held_is_free_before_its_halves_begin(tmp_path, monkeypatch):
     """On a GPU the halves would not fit beside it."""
     job, step, release, held, free = job_of(tmp_path), Simultaneous.step, subpacks.release, [], []
 
@@ -536,7 +537,7 @@ def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
     assert "larger GPU" in str(caught.value)
 
 
-def test_waves_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, undisturbed, monkeypatch, sizes, capsys):
+def test_subpacks_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, undisturbed, monkeypatch, sizes, capsys):
     job = job_of(tmp_path)
     tank = Tank(each=10.0, left=40.0)
     monkeypatch.setattr(subpacks, "device_memory", lambda _: tank)
