@@ -127,9 +127,9 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
     medians = repeated[f"{metric}_median"]
     widest = repeated.loc[reach.idxmax()]
     text = (
-        f"{collected.metrics[metric].title} over the seeds of one setting differs by {format_number(reach.median())} in the"
-        f" median over settings and by {format_number(reach.max())} in the widest ({setting_words(widest, rows)}), while the"
-        f" medians of {len(repeated)} settings reach over {format_number(medians.max() - medians.min())}"
+        f"{collected.metrics[metric].title} over the seeds of one setting differs by"
+        f" {format_number(reach.median())} in the median over settings and by {format_number(reach.max())} in the widest"
+        f" ({setting_words(widest, rows)}), while the medians of {len(repeated)} settings reach over {format_number(medians.max() - medians.min())}"
         f" ({format_range(medians.min(), medians.max())})."
     )
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())
@@ -176,8 +176,8 @@ def _forgotten(
         worst = gone.loc[gone["given_back"].idxmax()]
         last = format_number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
-            f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])} at step"
-            f" {format_number(worst['best_step'])}, {last} at the last."
+            f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])}"
+            f" at step {format_number(worst['best_step'])}, {last} at the last."
         )
     if len(improved) < len(lost):
         text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
@@ -211,8 +211,8 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
     fewest, most = int(table["runs"].min()), int(table["runs"].max())
     if fewest < FEW_SEEDS:
         yield Finding(
-            f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the numbers of a"
-            " single setting are rough, and one more seed can change them visibly.",
+            f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the"
+            " numbers of a single setting are rough, and one more seed can change them visibly.",
             "caution",
             warning=True,
         )

@@ -1,10 +1,10 @@
 """Architectures, one file each: pairs of networks.
 
-The modules are ordinary ones, for one run; `ganbench check` tries what is said here. They may normalise by the
+The modules are ordinary ones, for one run; `ganbench check` tests what is said here. They may normalise by the
 statistics of the batch, but are functions of their inputs: they keep no state from one call to the next, in buffers
 (`BatchNorm2d(..., track_running_stats=False)`), attributes or global values, and draw no random numbers (no dropout).
 A run draws all of its numbers from its own streams; initial parameters come from PyTorch's global one, which is seeded
-for them. Every parameter is float32, asks for a gradient and gets one. Outputs have the inputs' precision, float32 or
+for them. Every parameter is float32, requires a gradient and gets one. Outputs have the inputs' precision, float32 or
 float64. So that members can be computed together, nothing branches on values: no `.item()`, `torch.where` for `if`.
 """
 
@@ -18,19 +18,47 @@ from ganbench.data import DataSpec
 
 
 class Architecture(ABC):
-    """A generator and a discriminator. A member is a frozen dataclass whose fields are its options, `latent_size` among
-    them or a property."""
+    """An architecture has `latent_size`, an integer, and generator(data) and discriminator(data), which return an
+    nn.Module for one run: without state between calls, random numbers, or branches on values (tensors' item(), if,
+    while), in the precision of its inputs.
 
-    latent_size: int  # the generator's input is a batch of that many standard normal numbers, (batch, latent_size)
+    A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property.
+
+    Attributes:
+        latent_size: number of standard normal values that the generator takes for one example.
+    """
+
+    latent_size: int
 
     def supports(self, data: DataSpec) -> str | None:
-        """None, or why the networks cannot be built for such examples, and for which they could."""
+        """Whether the networks can be built for a data set.
+
+        Args:
+            data: the data set.
+
+        Returns:
+            None if they can; otherwise a sentence that names the data sets they can be built for.
+        """
         return None
 
     @abstractmethod
     def generator(self, data: DataSpec) -> nn.Module:
-        """A network from latent points (batch, latent_size) to examples (batch, *data.shape)."""
+        """The generator, with initial parameters from PyTorch's global random generator.
+
+        Args:
+            data: the data set.
+
+        Returns:
+            A module from latent points (batch, latent_size) to examples (batch, *data.shape).
+        """
 
     @abstractmethod
     def discriminator(self, data: DataSpec) -> nn.Module:
-        """A network from examples (batch, *data.shape) to logits (batch,)."""
+        """The discriminator, with initial parameters from PyTorch's global random generator.
+
+        Args:
+            data: the data set.
+
+        Returns:
+            A module from examples (batch, *data.shape) to logits (batch,).
+        """

@@ -1,4 +1,4 @@
-"""Data sets, and the judges that tell their modes apart."""
+"""Contracts of data sets and judges."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.contracts.repeating import repeated
+from ganbench.contracts.repeating import call_twice
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
@@ -16,7 +16,7 @@ MOST_EXAMPLES = 64  # that a judge is tried on
 
 def loaded(dataset: Any) -> tuple[Any, str | None]:
     """A data set's examples, and why they are not what it says of itself; loads them twice."""
-    examples, fault = repeated(dataset.load)
+    examples, fault = call_twice(dataset.load)
     return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
 
 
@@ -71,7 +71,7 @@ def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
 
 
 def state_fault(state: Any) -> str | None:
-    """Why this is nothing that a judge can remember."""
+    """Why this is not a judge's state; None if it is."""
     if not isinstance(state, Mapping) or "accuracy" not in state:
         return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
     accuracy = state["accuracy"]
@@ -80,34 +80,40 @@ def state_fault(state: Any) -> str | None:
     return None
 
 
-def look_fault(look: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why this is not what a judge sees in examples of a data set with so many modes."""
-    if not isinstance(look, JudgedExamples):
-        return f"its look() gives {type(look).__name__}; must be a Look"
+def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
+    """Why these are not the judged examples of a data set; None if they are.
+
+    Args:
+        judged: what the judge returned.
+        examples: the examples that it was given.
+        modes: number of modes of the data set.
+    """
+    if not isinstance(judged, JudgedExamples):
+        return f"its judge() gives {type(judged).__name__}; must be JudgedExamples"
     count = len(examples)
     kinds = {"features": ("f", np.float64, 2), "mode": ("iu", None, 1), "confident": ("b", None, 1)}
     for name, (kind, exact, axes) in kinds.items():
-        values = getattr(look, name)
+        values = getattr(judged, name)
         if not isinstance(values, np.ndarray) or values.ndim != axes or len(values) != count:
             shape = getattr(values, "shape", None)
-            return f"its look() gives {name} of {type(values).__name__} {shape} for {count} examples"
+            return f"its judge() gives {name} of {type(values).__name__} {shape} for {count} examples"
         if values.dtype.kind not in kind or (exact is not None and values.dtype != exact):
-            return f"its look() gives {name} of {values.dtype}"
-    if look.examples is None or np.shape(look.examples) != examples.shape:
-        return "its look() must hand on the examples"
-    if look.modes != modes:
-        return f"its look() says {look.modes} modes, but the data set has {modes}"
-    if count and (look.mode.min() < 0 or look.mode.max() >= modes):
-        return f"its look() gives modes from {look.mode.min()} to {look.mode.max()}; valid are 0 to {modes - 1}"
-    return None if np.isfinite(look.features).all() else "its look() gives features that are not finite"
+            return f"its judge() gives {name} of {values.dtype}"
+    if judged.examples is None or np.shape(judged.examples) != examples.shape:
+        return "its judge() must return the examples"
+    if judged.modes != modes:
+        return f"its judge() says {judged.modes} modes, but the data set has {modes}"
+    if count and (judged.mode.min() < 0 or judged.mode.max() >= modes):
+        return f"its judge() gives modes from {judged.mode.min()} to {judged.mode.max()}; valid are 0 to {modes - 1}"
+    return None if np.isfinite(judged.features).all() else "its judge() gives features that are not finite"
 
 
 def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why a judge with this memory does not look at examples as it should."""
+    """Why a judge with this state does not judge examples as it should; None if it does."""
     if fault := state_fault(state):
         return fault
     before = examples.tobytes()
-    look, fault = repeated(lambda: judge.judge(state, examples))
-    if fault := look_fault(look, examples, modes) or (f"its look() {fault}" if fault else None):
+    judged, fault = call_twice(lambda: judge.judge(state, examples))
+    if fault := judged_fault(judged, examples, modes) or (f"its judge() {fault}" if fault else None):
         return fault
-    return "its look() changes the examples" if examples.tobytes() != before else None
+    return "its judge() changes the examples" if examples.tobytes() != before else None

@@ -1,4 +1,4 @@
-"""Metrics and instruments: the numbers that they say, of what they are given, and again."""
+"""Contracts of metrics and diagnostics: repeatable numbers that are those of their columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.contracts import supports_fault
-from ganbench.contracts.repeating import known, repeated
+from ganbench.contracts.repeating import call_twice, fingerprint
 from ganbench.core.metric_info import columns_fault, values_fault
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
@@ -17,45 +17,45 @@ Columns = Callable[[], Any]
 
 
 def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
-    """Why a metric does not give its columns of real and generated examples.
+    """Why a metric does not return its columns; None if it does.
 
     Args:
         metric: the metric.
         data: what the examples are.
-        real, generated: what a judge saw in them; real examples both, so that every number there is exists.
+        real, generated: judged examples; both are real ones, so that every number exists.
     """
     answer = metric.supports(data)
     if fault := supports_fault(answer) or columns_fault(metric.columns):
         return fault
     if answer is not None:
         return None
-    given = known([real, generated])
-    reference, fault = repeated(lambda: metric.reference(real))
+    given = fingerprint([real, generated])
+    reference, fault = call_twice(lambda: metric.reference(real))
     if fault and not fault.startswith("gives"):  # two references may be objects that cannot be compared
         return f"its reference() {fault}"
-    scores, fault = repeated(lambda: metric.score(generated, reference))
+    scores, fault = call_twice(lambda: metric.score(generated, reference))
     if wrong := values_fault(metric.columns, scores):
         return f"its score() {wrong}"
     if fault:
         return f"its score() {fault}"
-    if known([real, generated]) != given:
-        return "it changes what the judge saw, which other metrics look at after it"
+    if fingerprint([real, generated]) != given:
+        return "it changes the judged examples, which other metrics use too"
     return None
 
 
-def reading_fault(columns: Any, reading: Any, runs: int | None) -> str | None:
-    """Why an instrument does not show its columns.
+def diagnostic_fault(columns: Any, result: Any, runs: int | None) -> str | None:
+    """Why a diagnostic does not return its columns; None if it does.
 
     Args:
-        columns: what it says that it shows.
-        reading: what it shows.
-        runs: of how many runs; None of the study.
+        columns: its columns.
+        result: what its measure() returned.
+        runs: number of runs; None for a diagnostic of the study.
     """
     if fault := columns_fault(columns):
         return fault
-    values, arrays = getattr(reading, "values", None), getattr(reading, "arrays", None)
+    values, arrays = getattr(result, "values", None), getattr(result, "arrays", None)
     if not isinstance(values, Mapping) or not isinstance(arrays, Mapping):
-        return f"its measure() gives {type(reading).__name__}; must be a Reading"
+        return f"its measure() gives {type(result).__name__}; must be a DiagnosticResult"
     shape = () if runs is None else (runs,)
     for name, value in values.items():
         if np.shape(value) != shape:

@@ -1,4 +1,4 @@
-"""Networks as members of a pack: functions of parameters and inputs, the same alone and fused."""
+"""The contract of architectures: networks that are functions of parameters and inputs, the same alone and fused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.contracts import supports_fault
-from ganbench.contracts.repeating import attributes_of, globals_of, known, same, world
+from ganbench.contracts.repeating import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network
@@ -56,7 +56,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         if torch.equal(*starts[player]):
             return f"its {player} starts from the same parameters whatever the seed; draw them from PyTorch's generator"
     for player in reversed(shapes):
-        if not same(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
+        if not identical(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
             return f"its {player} starts from other parameters when the networks are built in another order"
     return None
 
@@ -71,40 +71,40 @@ def network_fault(
         inputs, outputs: shapes of a batch.
         fused: whether members are computed together.
     """
-    with world(1) as seen:
+    with world(1) as observed:
         module = build()
-    if seen.fault or (fault := _module_fault(module)):
-        return seen.fault or fault
+    if observed.fault or (fault := _module_fault(module)):
+        return observed.fault or fault
     one, other = (_normal(inputs, seed) for seed in (0, 1))
-    with world(1) as seen:
+    with world(1) as observed:
         try:
             first = module(one)
         except Exception as error:
             error.add_note(f"on inputs of shape {inputs}")
             raise
-    if fault := seen.fault or _outputs_fault(first, inputs, outputs):
+    if fault := observed.fault or _outputs_fault(first, inputs, outputs):
         return fault
 
     # What it keeps: the second call may find what the first has left, but must not leave anything itself.
     before, globals_before = attributes_of(module), _globals(module)
-    with world(2) as seen:
+    with world(2) as observed:
         changed = module(other)
-    if seen.fault:
-        return seen.fault
+    if observed.fault:
+        return observed.fault
     for where, kept, now in (("", before, attributes_of(module)), ("global value ", globals_before, _globals(module))):
         moved = [name for name in now if now[name] != kept.get(name)]
         if moved:
             called = where or ("buffer " if moved[0] in dict(module.named_buffers()) else "attribute ")
             return f"changes its {called}{moved[0]!r} in a forward pass; a network must keep no state between calls"
-    if not same(module(one), first):
+    if not identical(module(one), first):
         return "gives another output for the same input at its next call; a network must be a function of its input"
 
-    with world(2) as seen:
+    with world(2) as observed:
         again = build()
-    parameters = [[(name, known(value)) for name, value in each.named_parameters()] for each in (module, again)]
-    if seen.fault or parameters[0] != parameters[1]:
-        return seen.fault or "starts from other parameters when it is built again from the same seed"
-    if not same(again(other), changed):
+    parameters = [[(name, fingerprint(value)) for name, value in each.named_parameters()] for each in (module, again)]
+    if observed.fault or parameters[0] != parameters[1]:
+        return observed.fault or "starts from other parameters when it is built again from the same seed"
+    if not identical(again(other), changed):
         return "gives another output for an input that comes first than for the same one that comes second"
     return _gradient_fault(module, one) or _precision_fault(build, one, fused)
 

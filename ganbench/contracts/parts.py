@@ -1,4 +1,4 @@
-"""What a game is made of beside its networks: objectives, regularizers and optimizers."""
+"""Contracts of objectives, regularizers and optimizers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganbench.contracts.repeating import known, repeated, same
+from ganbench.contracts.repeating import call_twice, fingerprint, identical
 from ganbench.nn.sample import Sample
 
 MEMBERS, BATCH = 3, 8
@@ -20,8 +20,10 @@ def objective_fault(objective: Any) -> str | None:
     logits = _normal((MEMBERS, BATCH), 0)
     for name in ("real", "fake", "generator", "output"):
         function, given = getattr(objective, name), logits.clone().requires_grad_()
-        values, fault = repeated(lambda function=function, given=given: function(given))
-        fault = fault or _numbers_fault(values, given.shape) or (None if same(given, logits) else "changes its logits")
+        values, fault = call_twice(lambda function=function, given=given: function(given))
+        fault = (
+            fault or _numbers_fault(values, given.shape) or (None if identical(given, logits) else "changes its logits")
+        )
         if fault:
             return f"its {name}() {fault}"
         if not _close(function(logits[1, :3]), values.detach()[1, :3]):
@@ -32,7 +34,7 @@ def objective_fault(objective: Any) -> str | None:
 
 
 def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:
-    """Why a regularizer's hooks do not what they should.
+    """Why a regularizer's methods do not what they should; None if they do.
 
     Args:
         regularizer: the regularizer.
@@ -43,7 +45,7 @@ def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | 
     def draw(seed: int) -> dict[str, Tensor]:
         return regularizer.draw(torch.Generator().manual_seed(seed), 4, (BATCH, *shape), like)
 
-    drawn, fault = repeated(lambda: draw(0))
+    drawn, fault = call_twice(lambda: draw(0))
     if fault:
         return f"its draw() {fault}; draw from the generator given"
     if not isinstance(drawn, dict):
@@ -55,25 +57,25 @@ def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | 
     points = _normal((2, MEMBERS, BATCH, *shape), 0)
     theta = _normal((MEMBERS, points[0, 0, 0].numel()), 1).requires_grad_()
 
-    def judge(examples: Tensor) -> Tensor:
+    def discriminator(examples: Tensor) -> Tensor:
         return (examples.flatten(2) * theta[: len(examples), None]).sum(-1).tanh()
 
     for kind, examples in zip(("real", "fake"), points, strict=True):
-        shown, fault = repeated(lambda kind=kind, examples=examples: regularizer.perturb(examples, kind, noise))
+        shown, fault = call_twice(lambda kind=kind, examples=examples: regularizer.perturb(examples, kind, noise))
         if fault := fault or _numbers_fault(shown, examples.shape):
             return f"its perturb() {fault}"
     real, fake = (Sample(each) for each in points)
     penalties: dict[str, Callable[[], Any]] = {
-        "penalty()": lambda: regularizer.penalty(judge, real, fake, noise),
+        "penalty()": lambda: regularizer.penalty(discriminator, real, fake, noise),
         "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta),
         "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta),
     }
     for name, penalty in penalties.items():
-        value, fault = repeated(penalty)
+        value, fault = call_twice(penalty)
         if fault := fault or (None if value is None else _penalty_fault(value, theta)):
             return f"its {name} {fault}"
     for player in ("discriminator", "generator"):
-        back, fault = repeated(lambda player=player: regularizer.project(player, theta.detach()))
+        back, fault = call_twice(lambda player=player: regularizer.project(player, theta.detach()))
         if fault := fault or _numbers_fault(back, theta.shape):
             return f"its project() of the {player} {fault}"
     return None
@@ -94,16 +96,16 @@ def optimizer_fault(optimizer: Any) -> str | None:
     """Why an optimizer is no pair of pure functions."""
     theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
     rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
-    state, fault = repeated(lambda: optimizer.init(theta))
+    state, fault = call_twice(lambda: optimizer.init(theta))
     if fault := fault or state_fault(state, MEMBERS):
         return f"its init() {fault}"
-    kept, given = known(state), known([theta, gradient, rate])
-    stepped, fault = repeated(lambda: optimizer.step(theta, gradient, state, rate))
+    kept, given = fingerprint(state), fingerprint([theta, gradient, rate])
+    stepped, fault = call_twice(lambda: optimizer.step(theta, gradient, state, rate))
     if not fault and not (isinstance(stepped, tuple) and len(stepped) == 2):
-        fault = f"gives {type(stepped).__name__}; must give the parameters and the memory"
+        fault = f"gives {type(stepped).__name__}; must give the parameters and the state"
     if fault := fault or _numbers_fault(stepped[0], theta.shape) or state_fault(stepped[1], MEMBERS):
         return f"its step() {fault}"
-    if known(state) != kept or known([theta, gradient, rate]) != given:
+    if fingerprint(state) != kept or fingerprint([theta, gradient, rate]) != given:
         return "its step() changes in place what it is given"
     if stepped[1].keys() != state.keys():
         return f"its step() has the state {sorted(stepped[1])}, but its init() {sorted(state)}"
@@ -114,17 +116,17 @@ def optimizer_fault(optimizer: Any) -> str | None:
 
 
 def state_fault(state: Any, members: int) -> str | None:
-    """Why this is no memory of as many members."""
+    """Why this is not a state of so many members; None if it is."""
     if not isinstance(state, dict):
         return f"gives {type(state).__name__} for a state; must be a dict of tensors"
     for name, value in state.items():
         if not isinstance(value, Tensor) or value.shape[:1] != (members,):
-            return f"remembers {name!r}, whose first axis is not the {members} members'"
+            return f"has {name!r} in its state, whose first axis is not the {members} members'"
     return None
 
 
 def _numbers_fault(values: Any, shape: tuple[int, ...]) -> str | None:
-    """Why these are no finite numbers of this shape in double precision, which is that of the arguments."""
+    """Why these are not finite numbers of this shape in double precision, which is that of the arguments."""
     if not isinstance(values, Tensor):
         return f"gives {type(values).__name__}; must be a tensor"
     if tuple(values.shape) != tuple(shape):

@@ -38,7 +38,7 @@ def world(number: int) -> Iterator[World]:
     Args:
         number: of the world: its random generators' seed, and how far its clocks are put forward.
     """
-    seen, randoms, settings = World(), _randoms(), _settings()
+    observed, randoms, settings = World(), _randoms(), _settings()
     clocks = {name: getattr(time, name) for name in CLOCKS}
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002 - the generator that members' code may use
@@ -48,16 +48,16 @@ def world(number: int) -> Iterator[World]:
         shift = number * SHIFT * (1e9 if name.endswith("_ns") else 1)
         setattr(time, name, _shifted(clock, type(clock())(shift)))
     try:
-        yield seen
+        yield observed
     finally:
         for name, clock in clocks.items():
             setattr(time, name, clock)
-        moved = [name for name, state in _randoms().items() if not same(state, started[name])]
+        moved = [name for name, state in _randoms().items() if not identical(state, started[name])]
         changed = [name for name, value in _settings().items() if value != settings[name]]
         if moved:
-            seen.fault = f"draws from {moved[0]}'s global random numbers, which all runs share"
+            observed.fault = f"draws from {moved[0]}'s global random numbers, which all runs share"
         elif changed:
-            seen.fault = f"changes {changed[0]} for the whole process"
+            observed.fault = f"changes {changed[0]} for the whole process"
         random.setstate(randoms["Python"])
         np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that members' code may use
         torch.set_rng_state(randoms["PyTorch"])
@@ -85,9 +85,9 @@ def _settings() -> dict[str, Any]:
     }
 
 
-def same(a: Any, b: Any) -> bool:
+def identical(a: Any, b: Any) -> bool:
     """Whether two results are equal to the last bit, NaN to NaN: tensors, arrays, and what is made of them."""
-    return known(a) == known(b)
+    return fingerprint(a) == fingerprint(b)
 
 
 def _digest(values: np.ndarray) -> bytes:
@@ -95,7 +95,7 @@ def _digest(values: np.ndarray) -> bytes:
     return hashlib.sha256(values.reshape(-1).view(np.uint8).data if values.size else b"").digest()
 
 
-def known(value: Any) -> Any:
+def fingerprint(value: Any) -> Any:
     """What there is to know of a value, comparable: content of arrays, identity of what cannot be looked into."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
@@ -105,22 +105,22 @@ def known(value: Any) -> Any:
             return ("tensor", str(value.dtype), tuple(value.shape), _digest(content))
         case np.ndarray() | np.generic():
             if value.dtype.hasobject:
-                return ("array", str(value.dtype), value.shape, *map(known, value.ravel().tolist()))
+                return ("array", str(value.dtype), value.shape, *map(fingerprint, value.ravel().tolist()))
             return ("array", str(value.dtype), value.shape, _digest(np.ascontiguousarray(value)))
         case list() | tuple():
-            return (type(value).__name__, *map(known, value))
+            return (type(value).__name__, *map(fingerprint, value))
         case set() | frozenset():
-            return ("set", frozenset(map(known, value)))
+            return ("set", frozenset(map(fingerprint, value)))
         case Mapping():
-            return ("mapping", *((known(key), known(each)) for key, each in value.items()))
+            return ("mapping", *((fingerprint(key), fingerprint(each)) for key, each in value.items()))
         case random.Random():
             return ("random", value.getstate())
         case np.random.Generator():
-            return ("generator", known(value.bit_generator.state))
+            return ("generator", fingerprint(value.bit_generator.state))
         case torch.Generator():
-            return ("generator", known(value.get_state()))
+            return ("generator", fingerprint(value.get_state()))
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return (type(value).__name__, known(vars(value)))
+            return (type(value).__name__, fingerprint(vars(value)))
         case _:
             return ("object", id(value))
 
@@ -128,10 +128,10 @@ def known(value: Any) -> Any:
 def attributes_of(module: nn.Module) -> dict[str, Any]:
     """What a network may keep from call to call: every attribute, buffer and parameter of its parts, by name."""
     kept = {}
-    for place, part in module.named_modules():
+    for prefix, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
         for name, value in {**own, **part._parameters, **part._buffers}.items():
-            kept[f"{place}.{name}" if place else name] = known(value)
+            kept[f"{prefix}.{name}" if prefix else name] = fingerprint(value)
     return kept
 
 
@@ -142,19 +142,23 @@ def globals_of(module: ModuleType) -> dict[str, Any]:
         if name.startswith("__") or isinstance(value, ModuleType):
             continue
         if isinstance(value, type) and value.__module__ == module.__name__:
-            kept |= {f"{name}.{each}": known(what) for each, what in vars(value).items() if not each.startswith("__")}
+            kept |= {
+                f"{name}.{each}": fingerprint(what) for each, what in vars(value).items() if not each.startswith("__")
+            }
         elif not callable(value):
-            kept[name] = known(value)
+            kept[name] = fingerprint(value)
     return kept
 
 
-def repeated(call: Callable[[], Any]) -> tuple[Any, str | None]:
+def call_twice(call: Callable[[], Any]) -> tuple[Any, str | None]:
     """What a call gives in one world, and as a clause, why it is no function of its arguments: it changes the world, or
     gives something else in another one."""
     with world(1):  # what is imported at a first call may draw, as modules with temporary files do
         first = call()
-    with world(2) as seen:
+    with world(2) as observed:
         again = call()
-    if seen.fault:
-        return first, seen.fault
-    return first, None if same(first, again) else "gives something else when it is called again with the same arguments"
+    if observed.fault:
+        return first, observed.fault
+    return first, None if identical(
+        first, again
+    ) else "gives something else when it is called again with the same arguments"

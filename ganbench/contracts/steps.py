@@ -1,4 +1,4 @@
-"""Games and dynamics at work: training steps that repeat themselves, alone and together."""
+"""Contracts of games and dynamics: training steps that are repeatable, alone and together."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ import torch
 from torch import Tensor
 
 from ganbench.contracts.parts import state_fault
-from ganbench.contracts.repeating import known, repeated
+from ganbench.contracts.repeating import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
-STEPS = 2  # the second begins where memories are no longer empty
+STEPS = 2  # the second begins with a state that is no longer the initial one
 ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
 RATE = 1e-3  # at which no step runs off
 
 
 def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
-    """Why a game is no function of its parameters and of each member's own random numbers."""
+    """Why a game is not a function of its parameters and of each member's own random numbers; None if it is."""
     for member in members:
-        start, fault = repeated(lambda member=member: game.start(member))
+        start, fault = call_twice(lambda member=member: game.start(member))
         if fault:
             return f"its start() {fault}"
         for player in game.players:
             size = len(game.parameters[player])
             if not isinstance(start.get(player), Tensor) or start[player].shape != (size,):
                 return f"its start() must give {player!r} as many parameters as it has, ({size},)"
-        _, fault = repeated(lambda member=member: game.sample(member, 0, 2, dtype))
+        _, fault = call_twice(lambda member=member: game.sample(member, 0, 2, dtype))
         if fault:
             return f"its sample() {fault}"
     match = Match(game, members, CPU, dtype)
     players, batch = match.init(), match.draw(0, 1)[0]
     for player in game.players:
-        given = known([players, batch])
-        (loss, _), fault = repeated(lambda player=player: match.loss(player, players, batch))
+        given = fingerprint([players, batch])
+        (loss, _), fault = call_twice(lambda player=player: match.loss(player, players, batch))
         if fault:
             return f"its loss() of {player} {fault}"
         if not isinstance(loss, Tensor) or loss.shape != (len(members),) or loss.dtype != dtype:
             what = f"{tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
             return f"its loss() of {player} must be ({len(members)},) of {dtype}, one number a member, but is {what}"
-        if known([players, batch]) != given:
+        if fingerprint([players, batch]) != given:
             return f"its loss() of {player} changes what it is given"
     return None
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
-    """Why a step of the dynamics is not a pure function."""
+    """Why a step of the dynamics is not a pure function; None if it is."""
     dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
     for name in ("batches_per_step", "gradients_per_step"):
         value = getattr(dynamics, name)
         if not isinstance(value, int | float) or value < 1:
             return f"its {name} must be a number from 1 on, but is {value!r}"
     players = match.init()
-    states, fault = repeated(lambda: dynamics.init(match, players, training.optimizer))
+    states, fault = call_twice(lambda: dynamics.init(match, players, training.optimizer))
     if not fault and not (isinstance(states, dict) and set(game.players) <= set(states)):
         fault = f"must give a state under the name of each player, {' and '.join(game.players)}"
     fault = fault or next((why for each in states.values() if (why := state_fault(each, len(members)))), None)
@@ -65,22 +65,22 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
         return f"its init() {fault}"
     rate = torch.full((len(members), 1), RATE, dtype=training.dtype)
     batches = match.draw(0, dynamics.batches_per_step)
-    given = known([players, states, batches, rate])
-    move, fault = repeated(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
+    given = fingerprint([players, states, batches, rate])
+    result, fault = call_twice(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
     if fault:
         return f"its step() {fault}"
-    if known([players, states, batches, rate]) != given:
+    if fingerprint([players, states, batches, rate]) != given:
         return "its step() changes in place what it is given"
     for player, theta in players.items():
-        moved = move.players.get(player)
+        moved = result.players.get(player)
         if not isinstance(moved, Tensor) or moved.shape != theta.shape or moved.dtype != theta.dtype:
             return f"its step() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
         if moved.requires_grad:
             return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
-        if f"{player}_gradient_norm" not in move.aux or f"{player}_loss" not in move.aux:
+        if f"{player}_gradient_norm" not in result.aux or f"{player}_loss" not in result.aux:
             return f"its step() must measure {player}'s loss and gradient, see `gradient_record` in ganbench.dynamics"
     return next(
-        (f"its step() {why}" for each in move.states.values() if (why := state_fault(each, len(members)))), None
+        (f"its step() {why}" for each in result.states.values() if (why := state_fault(each, len(members)))), None
     )
 
 
@@ -88,8 +88,8 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
     """Why two steps of training do not repeat themselves, or not with each member alone.
 
     Args:
-        game, training: what is played and how, in double precision.
-        members: who trains; at a rate at which no rounding grows.
+        game, training: the game and how it is trained, in double precision.
+        members: the runs; they train at a rate at which no rounding grows.
         fused: whether members are computed together.
     """
     how = replace(training, steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS)
@@ -99,7 +99,7 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
         return train(game, how, who, device=CPU)
 
     groups = [calm] if fused else [[member] for member in calm]
-    trees, fault = repeated(lambda: [tree for group in groups for tree in trained(*group)])
+    trees, fault = call_twice(lambda: [tree for group in groups for tree in trained(*group)])
     if fault:
         return f"a training step {fault}"
     for tree, member in zip(trees, calm, strict=True) if fused else ():

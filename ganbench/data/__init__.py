@@ -1,6 +1,6 @@
 """Data sets, one file each.
 
-A member's module imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are
+A data set's file imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are
 parsed; what `load` needs is imported inside it.
 """
 
@@ -36,17 +36,27 @@ class Examples:
 
 
 class Dataset(ABC):
-    """Examples to learn from, and examples held out. A member is a frozen dataclass whose fields are its options."""
+    """A data set has `spec`, a DataSpec, `judge`, the name of a judge, and load(), which returns the same Examples at
+    every call: float32 examples and int64 modes 0 to modes - 1, as the spec says.
 
-    judge: ClassVar[str]  # name of the judge (`ganbench/judges`) that tells its modes apart
+    A subclass is a frozen dataclass whose fields are its options.
+
+    Attributes:
+        judge: name of the judge (`ganbench/judges`) that tells the data set's modes apart.
+    """
+
+    judge: ClassVar[str]
 
     @property
     @abstractmethod
     def spec(self) -> DataSpec:
-        """What is known without loading anything: a study is checked against it before any work starts. A user's own
-        file is asked for it in a process of its own."""
+        """What is known without loading the examples. A study is validated against it before any work starts; the spec
+        of a user's own file is read in a separate process."""
 
     @abstractmethod
     def load(self) -> Examples:
-        """The examples, the same at every call: two or more to train on and two or more held out, as the spec says, and
-        of every mode at least one to train on."""
+        """The examples, the same at every call.
+
+        Returns:
+            At least two training examples, with at least one of every mode, and at least two held-out examples.
+        """

@@ -13,23 +13,50 @@ __all__ = ["Diagnostic", "DiagnosticResult", "Trajectories"]
 
 
 class Diagnostic(ABC):
-    """An instrument that looks at runs of one game as training left them, all members of a pack at once: at the game
-    itself, at the path that training took, and at the dynamics that took it.
+    """A diagnostic derives from Diagnostic: measure() returns a number per run, within its bounds or NaN, for each of
+    its columns(), the same at every call.
 
-    Shapes begin with the member axis K. A member is a frozen dataclass whose fields are its options. What looks at no
-    runs at all (a calculator) sets `of` to "study" and is asked once.
+    It measures trained runs of one game, all members of a pack at once: the game, the trajectory of its parameters, and
+    the dynamics that produced it. A subclass is a frozen dataclass whose fields are its options.
+
+    Attributes:
+        of: "runs", or "study" for a diagnostic that measures no runs (a calculator) and is computed once per study.
     """
 
     of: ClassVar[Literal["runs", "study"]] = "runs"
 
     def supports(self, game: Game) -> str | None:
-        """None, or why the instrument cannot look at this game, and what it could look at."""
+        """Whether the diagnostic is defined for a game.
+
+        Args:
+            game: the game.
+
+        Returns:
+            None if it is; otherwise a sentence that names the games it is defined for.
+        """
         return None
 
     @abstractmethod
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
-        """What each of its numbers means, by name."""
+        """The numbers that `measure` returns.
+
+        Args:
+            game: the game of the runs; None for a diagnostic of the study.
+
+        Returns:
+            What each number means, by name.
+        """
 
     @abstractmethod
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        """Look; at None if it looks at the study."""
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        """Measure the runs.
+
+        Args:
+            trajectories: K runs; None for a diagnostic of the study.
+
+        Returns:
+            A number (K,) for each column and arrays (K, ...) to draw; of the study, without the axis of runs.
+
+        Raises:
+            GanbenchError: the game lacks what the diagnostic needs, such as a second derivative.
+        """

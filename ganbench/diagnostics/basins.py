@@ -1,4 +1,4 @@
-"""Basins of attraction: where the run's own dynamics leads from thousands of starting points."""
+"""Basins of attraction: where the run's dynamics leads from thousands of starting points."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Batch, Game
-from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics import jacobians, plane_fields
 from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
 from ganbench.numerics.jacobians import join, split
 from ganbench.numerics.plane_fields import Plane
 
 RAN_OFF, MOVING = -1, -2
-SEEN = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
+ATTRACTOR_SHARE = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
 
 
 @dataclass(frozen=True)
 class Basins(Diagnostic):
-    """`points` by `points` starting points in the plane of `vector_field`, each played for `steps` steps with the
+    """`points` by `points` starting points in the plane of `vector_field`, each trained for `steps` steps with the
     dynamics, optimizer and learning rate of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
     the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
     merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the point is
-    not played on. It ran off if it ends more than `far` half-widths of the plane from its middle.
+    not trained on. It ran off if it ends more than `far` half-widths of the plane from its middle.
 
     Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 ran off, -2 still moving;
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
@@ -50,7 +50,7 @@ class Basins(Diagnostic):
     far: Annotated[float, Interval(gt=1)] = 3.0
 
     def __post_init__(self) -> None:
-        plane_tools.check_square("basins", self.low, self.high)
+        plane_fields.check_square("basins", self.low, self.high)
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def share(title: str, what: str, best: str) -> MetricInfo:
@@ -62,30 +62,34 @@ class Basins(Diagnostic):
             "moving_share": share("Still moving", "that do neither: they circle, or are on their way.", "low"),
             "attractors": MetricInfo(
                 "Attractors",
-                f"Fixed points that at least {SEEN:.0%} of the starting points settle at.",
+                f"Fixed points that at least {ATTRACTOR_SHARE:.0%} of the starting points settle at.",
                 "none",
                 0,
                 None,
             ),
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        alone = sum(map(len, played.match.parameters.values())) == 2
-        return plane_tools.look_once(played, self._look, by_rate=True) if alone else self._look(played)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        alone = sum(map(len, trajectories.match.parameters.values())) == 2
+        return (
+            plane_fields.measure_once(trajectories, self._measure, by_rate=True)
+            if alone
+            else self._measure(trajectories)
+        )
 
-    def _look(self, played: Trajectories) -> DiagnosticResult:
-        plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at)
-        line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
+    def _measure(self, trajectories: Trajectories) -> DiagnosticResult:
+        plane = plane_fields.coordinate_plane(trajectories, self.x, self.y, self.at)
+        line, grid = plane_fields.square_grid(self.low, self.high, self.points, plane.base)
         fixed = fixed_points(plane, grid, plane.over(grid, plane.inside))
         at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
         listed = max(1, *(min(len(each.at), at.shape[1]) for each in fixed))
         known = torch.as_tensor(at[:, :listed]).to(plane.base)  # (K, n, 2)
         stable = torch.as_tensor(np.isin(kinds[:, :listed], (STABLE_NODE, STABLE_FOCUS)), device=known.device)
 
-        def destinations(places: Tensor, start: Tensor) -> Tensor:
-            size = plane_tools.piece(played.match, plane.batch)
-            pieces = zip(places.split(size), start.split(size), strict=True)
-            return torch.cat([self._play(played, plane, known, stable, *each) for each in pieces])
+        def destinations(indices: Tensor, start: Tensor) -> Tensor:
+            size = plane_fields.piece_size(trajectories.match, plane.batch)
+            pieces = zip(indices.split(size), start.split(size), strict=True)
+            return torch.cat([self._labels(trajectories, plane, known, stable, *each) for each in pieces])
 
         labels = plane.over(grid, destinations).cpu().numpy()
         flat = labels.reshape(plane.members, -1)
@@ -99,64 +103,64 @@ class Basins(Diagnostic):
             "converged_share": share(flat >= 0),
             "escaped_share": share(flat == RAN_OFF),
             "moving_share": share(flat == MOVING),
-            "attractors": np.where(exists, (drawn_in >= SEEN).sum(1), np.nan),
+            "attractors": np.where(exists, (drawn_in >= ATTRACTOR_SHARE).sum(1), np.nan),
         }
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
         arrays = {"labels": labels, "x": lines, "y": lines}
         return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
-    def _play(
-        self, played: Trajectories, plane: Plane, known: Tensor, stable: Tensor, places: Tensor, start: Tensor
+    def _labels(
+        self, trajectories: Trajectories, plane: Plane, known: Tensor, stable: Tensor, indices: Tensor, start: Tensor
     ) -> Tensor:
-        """The labels (M,) of starting points (M, 2) of the members at these places."""
-        dynamics, optimizer, tenth = played.dynamics, played.optimizer, -(-self.steps // 10)
-        labels, active = torch.full_like(places, MOVING), torch.arange(len(places), device=places.device)
-        match, base, axes = played.match.select(places.tolist()), plane.base[places], plane.axes[places]
+        """The labels (M,) of starting points (M, 2) of the members with these indices."""
+        dynamics, optimizer, tenth = trajectories.dynamics, trajectories.optimizer, -(-self.steps // 10)
+        labels, active = torch.full_like(indices, MOVING), torch.arange(len(indices), device=indices.device)
+        match, base, axes = trajectories.match.select(indices.tolist()), plane.base[indices], plane.axes[indices]
         players = split(match, base + torch.einsum("mi,mip->mp", start, axes))
         states = dynamics.init(match, players, optimizer)
-        first, farthest = None, torch.zeros_like(known[places, :, 0])  # from each fixed point in a tenth, (M, n)
+        first, farthest = None, torch.zeros_like(known[indices, :, 0])  # from each fixed point in a tenth, (M, n)
         for step in range(self.steps):
-            batches, rate = self._batches(played, step, places), played.rate[places]
-            move = dynamics.step(match, players, states, batches, optimizer, rate)
-            players, states = move.players, move.states
+            batches, rate = self._batches(trajectories, step, indices), trajectories.rate[indices]
+            result = dynamics.step(match, players, states, batches, optimizer, rate)
+            players, states = result.players, result.states
             answer = dynamics.snapshot(players, states)
             here = torch.einsum("mip,mp->mi", axes, join({each: answer[each] for each in match.players}) - base)
-            distances = (here[:, None] - known[places]).norm(dim=-1)
+            distances = (here[:, None] - known[indices]).norm(dim=-1)
             farthest = torch.maximum(farthest, distances)
             last = step == self.steps - 1
             if (step + 1) % tenth and not last:
                 continue
             first = farthest if first is None else first
             closer = (farthest <= first / 2) | (farthest <= 1e-6 * self.reach)  # a start may be the fixed point itself
-            settled = (farthest <= self.reach) & closer & (last | stable[places])
+            settled = (farthest <= self.reach) & closer & (last | stable[indices])
             nearest = torch.where(settled, distances, torch.inf).min(dim=1)
             labels[active] = torch.where(nearest.values.isfinite(), nearest.indices, MOVING)
             goes_on = ~nearest.values.isfinite()
             if not goes_on.any():
                 return labels
             # What has settled at a point that attracts costs nothing from here on.
-            kept = [each[goes_on] for each in (active, places, base, axes, first, here)]
-            active, places, base, axes, first, here = kept
-            match, farthest = played.match.select(places.tolist()), torch.zeros_like(first)
+            kept = [each[goes_on] for each in (active, indices, base, axes, first, here)]
+            active, indices, base, axes, first, here = kept
+            match, farthest = trajectories.match.select(indices.tolist()), torch.zeros_like(first)
             players = {name: theta[goes_on] for name, theta in players.items()}
-            states = {owner: {name: each[goes_on] for name, each in memory.items()} for owner, memory in states.items()}
+            states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        away = ~((here - middle).abs().amax(1) <= self.far * half)  # numbers that are none are far away as well
+        away = ~((here - middle).abs().amax(1) <= self.far * half)  # values that are not finite are far away as well
         labels[active[away]] = RAN_OFF
         return labels
 
     @staticmethod
-    def _batches(played: Trajectories, step: int, places: Tensor) -> list[Batch]:
-        """A step's batches. They are drawn once a member; starting points look at views of them, not at copies, if they
-        are all one member's."""
-        drawn = played.match.draw(step, played.dynamics.batches_per_step)
-        first = int(places[0])
-        if bool((places == first).all()):
+    def _batches(trajectories: Trajectories, step: int, indices: Tensor) -> list[Batch]:
+        """The batches of a step, drawn once per member; for starting points of a single member they are views, not
+        copies."""
+        drawn = trajectories.match.draw(step, trajectories.dynamics.batches_per_step)
+        first = int(indices[0])
+        if bool((indices == first).all()):
             return [
                 {
-                    name: values[first : first + 1].expand(len(places), *values.shape[1:])
+                    name: values[first : first + 1].expand(len(indices), *values.shape[1:])
                     for name, values in each.items()
                 }
                 for each in drawn
             ]
-        return [plane_tools.seats(each, places) for each in drawn]
+        return [jacobians.select_members(each, indices) for each in drawn]

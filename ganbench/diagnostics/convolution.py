@@ -97,7 +97,7 @@ def uncovered_edge(n: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 @dataclass(frozen=True)
 class Convolution(Diagnostic):
     """Every setting with an input of up to `largest` pixels, kernels of 1 to 7, strides of 1 to 4 and paddings of 0 to
-    3 is put to torch: its sizes, and by the gradient in the input which pixels a convolution looks at.
+    3 is computed by torch: its sizes, and by the gradient in the input which pixels a convolution covers.
     """
 
     largest: Annotated[int, Interval(ge=1, le=1024)] = 64
@@ -153,7 +153,7 @@ class Convolution(Diagnostic):
             ),
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         values = {f"example_{i}": _torch_size(*example) for i, example in enumerate(EXAMPLES, 1)}
         values["example_3_printed"] = _torch_size(False, 6, 2, 2, 2)
         wrong = 0
@@ -168,11 +168,11 @@ class Convolution(Diagnostic):
             remainders.append(remainder)
             back.append(_torch_size(True, size, k, s, p) == n)
             padded.append(_torch_size(True, size, k, s, p, output_padding=remainder) == n)
-            seen = _seen(n, k, s, p)
+            covered = _covered_pixels(n, k, s, p)
             if s > k:
-                gaps.append(1 - seen.double().mean().item())
+                gaps.append(1 - covered.double().mean().item())
             else:
-                edges.append((n, n - 1 - int(seen.nonzero().max()), remainder, uncovered_edge(n, k, s, p)))
+                edges.append((n, n - 1 - int(covered.nonzero().max()), remainder, uncovered_edge(n, k, s, p)))
         sides, measured, claimed, corrected = np.array(edges).T
         share, exact = measured / sides, np.array(remainders) == 0
         values |= {
@@ -211,8 +211,8 @@ def _torch_size(
     return out.shape[-1]
 
 
-def _seen(n: int, kernel: int, stride: int, padding: int) -> Tensor:
-    """Which pixels of an axis a convolution looks at, (n,): those in which its output has a gradient."""
+def _covered_pixels(n: int, kernel: int, stride: int, padding: int) -> Tensor:
+    """Which pixels of an axis a convolution covers, (n,): those in which its output has a gradient."""
     image = torch.zeros(1, 1, n, requires_grad=True)
     out = F.conv1d(image, torch.ones(1, 1, kernel), stride=stride, padding=padding)
     (grad,) = torch.autograd.grad(out.sum(), image)

@@ -15,9 +15,10 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream_seed
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.numerics import jacobians as linear
-from ganbench.numerics.regimes import Track, regime
-from ganbench.numerics.step_maps import State, Steps, anatomy, placed, repeated, vector
+from ganbench.numerics import jacobians
+from ganbench.numerics.orbits import OrbitRecorder
+from ganbench.numerics.regimes import regime
+from ganbench.numerics.step_maps import StepMap, TrainingState, repeat_members, state_roles, state_vector, with_vector
 
 TINY = 2.0**-20  # distance of the shadows that tangent vectors are differences of
 FEWEST = 40  # steps after the burn-in from which on there are exponents
@@ -27,15 +28,15 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
 @dataclass(frozen=True)
 class Lyapunov(Diagnostic):
-    """Training is run again from its start, in double precision, on the same batches and with the optimizer's memory,
-    for `steps` steps (0 for all), and shadows of each run go along. Exponents are means of the logarithm of the growth
-    of distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; of
-    players and memories together, where memories steer the players.
+    """Training is repeated from its start, in double precision, on the same batches, for `steps` steps (0 for all),
+    together with perturbed copies (shadows) of each run. Exponents are means of the logarithm of the growth of
+    distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; distances
+    are those of parameters and optimizer states together, where the states affect the parameters.
 
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
     differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
     (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance every `every`
-    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose memory of squares must not become
+    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
     negative, take `cluster`.
 
     The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
@@ -87,20 +88,20 @@ class Lyapunov(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        everyone, count = len(played.match.members), self.steps or int(played.steps[-1])
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone, count = len(trajectories.match.members), self.steps or int(trajectories.steps[-1])
+        values = {name: np.full(everyone, np.nan) for name in self.columns(trajectories.match.game)}
         blocks = np.full((everyone, BLOCKS, self.exponents if self.method == "tangent" else 1), np.nan)
         if count < 1:
             return DiagnosticResult(values, {"growth": blocks})
-        track = self._replay(played, count)
-        noisy = _batches_differ(played)
+        recorder = self._replay(trajectories, count)
+        noisy = _batches_differ(trajectories)
         for k in range(everyone):
-            orbit = track.orbit(k, noisy)
+            orbit = recorder.orbit(k, noisy)
             values["directness"][k], values["speeding"][k] = orbit.directness, orbit.speeding
-            if orbit.left:
+            if orbit.diverged:
                 values["regime"][k] = regime(orbit, 0.0, 0.0, 0.0)
-            grown = track.known(k)
+            grown = recorder.growth(k)
             first = int(self.burn_in * len(grown))
             if len(grown) - first < FEWEST:
                 continue
@@ -114,34 +115,38 @@ class Lyapunov(Diagnostic):
             if self.method == "tangent":
                 values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
                 values["sum"][k] = exponents.sum()
-        values["largest_per_time"] = values["largest"] / played.rate[:, 0].double().cpu().numpy()
-        values["jacobian_gap"], values["hessian_gap"] = _gaps(played)
+        values["largest_per_time"] = values["largest"] / trajectories.rate[:, 0].double().cpu().numpy()
+        values["jacobian_gap"], values["hessian_gap"] = _gaps(trajectories)
         return DiagnosticResult(values, {"growth": blocks})
 
-    def _replay(self, played: Trajectories, count: int) -> Track:
-        """Train again, each run with its shadows in the pack: first the run, then the shadows."""
-        keys, members, tangent = anatomy(played, 0).state, len(played.match.members), self.method == "tangent"
-        begun = Steps(played, range(members)).begin()
-        theta, start = vector(begun, []), vector(begun, keys)
+    def _replay(self, trajectories: Trajectories, count: int) -> OrbitRecorder:
+        """Repeat training, with every run's shadows after it in the pack."""
+        keys, members, tangent = (
+            state_roles(trajectories, 0).state,
+            len(trajectories.match.members),
+            self.method == "tangent",
+        )
+        begun = StepMap(trajectories, range(members)).begin()
+        theta, start = state_vector(begun, []), state_vector(begun, keys)
         shadows = min(self.exponents, theta.shape[1]) if tangent else self.copies
-        steps = Steps(played, range(members), 1 + (2 * shadows if tangent else shadows))
-        # Shadows differ from the run in the players only; how their memories differ follows from that.
+        steps = StepMap(trajectories, range(members), 1 + (2 * shadows if tangent else shadows))
+        # Shadows differ from the run in the parameters only; how their states differ follows from that.
         v = torch.zeros(members, shadows, start.shape[1], dtype=start.dtype, device=start.device)
         v[:, :, : theta.shape[1]] = _random(shadows, theta)
         v = _orthogonal(v, v)[0] if tangent else v / v.norm(dim=2, keepdim=True)
 
-        def beside(state: State, values: Tensor, v: Tensor, near: Tensor) -> State:
+        def beside(state: TrainingState, values: Tensor, v: Tensor, near: Tensor) -> TrainingState:
             shifts = v * near[:, None, None]
             all_shifts = [torch.zeros_like(shifts[:, :1]), shifts] + ([-shifts] if tangent else [])
-            return placed(state, (values[:, None] + torch.cat(all_shifts, dim=1)).flatten(0, 1), keys)
+            return with_vector(state, (values[:, None] + torch.cat(all_shifts, dim=1)).flatten(0, 1), keys)
 
         near = self._near(theta)
         apart = near[:, None].expand(-1, shadows)  # of every shadow from its run, (members, shadows)
-        state = beside(repeated(begun, steps.copies), start, v, near)
-        track = Track(count, int(self.burn_in * count), theta)
+        state = beside(repeat_members(begun, steps.copies), start, v, near)
+        recorder = OrbitRecorder(count, int(self.burn_in * count), theta)
         for step in range(count):
             after = steps(state, steps.batches(step))
-            found = vector(after, keys).view(members, steps.copies, -1)
+            found = state_vector(after, keys).view(members, steps.copies, -1)
             values = found[:, 0]
             if tangent:
                 v, grown = _orthogonal((found[:, 1 : 1 + shadows] - found[:, 1 + shadows :]) / 2, v)
@@ -149,17 +154,17 @@ class Lyapunov(Diagnostic):
             else:
                 v, grown = _unit(found[:, 1:] - values[:, None], v)
                 rates = (grown.log() - apart.log()).mean(1, keepdim=True)
-            alive = track.add(values[:, : theta.shape[1]], rates)
+            alive = recorder.add(values[:, : theta.shape[1]], rates)
             if step % 25 == 0 and not alive.any():
                 break
-            # A run that left begins again, unrecorded, so that no game meets numbers that are none.
+            # A run that diverged begins again, unrecorded, so that no loss is computed of values that are not finite.
             values = torch.where(alive[:, None], values, start)
             near = self._near(values[:, : theta.shape[1]])
             if tangent or (step + 1) % self.every == 0:
                 apart, state = near[:, None].expand(-1, shadows), beside(after, values, v, near)
             else:
                 apart, state = grown, after
-        return track
+        return recorder
 
     def _near(self, theta: Tensor) -> Tensor:
         """Distances (members,) at which shadows are kept."""
@@ -174,7 +179,7 @@ def _random(count: int, theta: Tensor) -> Tensor:
 
 
 def _unit(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit vectors (..., n) along v, those of `before` where v is 0 or no number, and lengths (...)."""
+    """Unit vectors (..., n) along v, those of `before` where v is 0 or not finite, and lengths (...)."""
     length = v.norm(dim=-1)
     good = (length > 0) & length.isfinite()
     # Shadows that fell onto their run grew by a factor of 0, whose logarithm no mean would survive.
@@ -196,27 +201,27 @@ def _orthogonal(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(done, dim=1), torch.stack(lengths, dim=1)
 
 
-def _batches_differ(played: Trajectories) -> bool:
-    first, second = (played.match.draw(step, played.dynamics.batches_per_step)[0] for step in (0, 1))
+def _batches_differ(trajectories: Trajectories) -> bool:
+    first, second = (trajectories.match.draw(step, trajectories.dynamics.batches_per_step)[0] for step in (0, 1))
     return any(not torch.equal(first[name], second[name]) for name in first)
 
 
-def _gaps(played: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
     """How far the first step's growth of a difference is from that by J and by its symmetric part, (K,) each."""
-    members = len(played.match.members)
-    steps = Steps(played, range(members), 2)
-    theta = vector(Steps(played, range(members)).begin(), [])
+    members = len(trajectories.match.members)
+    steps = StepMap(trajectories, range(members), 2)
+    theta = state_vector(StepMap(trajectories, range(members)).begin(), [])
     v = _random(1, theta)[0]
     v = v / v.norm()
     pairs = torch.stack([theta + TINY * v, theta - TINY * v], dim=1).flatten(0, 1)
-    ahead, behind = vector(steps(steps.begin(pairs), steps.batches(0)), []).view(members, 2, -1).unbind(1)
+    ahead, behind = state_vector(steps(steps.begin(pairs), steps.batches(0)), []).view(members, 2, -1).unbind(1)
     change = (ahead - behind) / (2 * TINY) - v
-    alone = Steps(played, range(members))
+    alone = StepMap(trajectories, range(members))
     try:
-        forward, back = linear.products(alone.match, alone.begin().players, alone.batches(0)[0])
+        forward, back = jacobians.products(alone.match, alone.begin().players, alone.batches(0)[0])
     except GanbenchError:  # no second derivatives to compare with
         return np.full(members, np.nan), np.full(members, np.nan)
-    rate = played.rate.double()
+    rate = trajectories.rate.double()
     along, across = forward(v.expand_as(theta)), back(v.expand_as(theta))
     whole = (rate * along).norm(dim=1)
     gaps = [(change + rate * part).norm(dim=1) / whole for part in (along, (along + across) / 2)]

@@ -22,7 +22,7 @@ class TrainingPath(Diagnostic):
     """Of the distance r = |theta| from the origin, and in games of two parameters of the angle of (theta_1, theta_2),
     at the snapshots.
 
-    A run converged if its field |F| ended at most `tolerance` times as large as it began.
+    A run converged if the norm of its gradient |F| ended at most `tolerance` times as large as it began.
 
     What does not exist is NaN. Rates (`step_ratio`, `decay_rate`, `angular_speed`, `turns`) are taken over the part of
     the path with finite positive r, so a run that overflowed still has them; what speaks of the end or of the whole
@@ -70,20 +70,20 @@ class TrainingPath(Diagnostic):
             },
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        path = played.trajectory.detach().cpu().double().numpy()
-        steps = np.asarray(played.steps)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        path = trajectories.theta.detach().cpu().double().numpy()
+        steps = np.asarray(trajectories.steps)
         every = len(steps) > 1 and bool((np.diff(steps) == 1).all())
         runs = [_geometry(run, steps, every) for run in path]
         values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
 
-        first, last = (_field_norm(played, played.at(place)) for place in (0, -1))
+        first, last = (_field_norm(trajectories, trajectories.at(index)) for index in (0, -1))
         with np.errstate(all="ignore"):
             values["field_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
         arrived = np.isfinite(last) & (last <= self.tolerance * first)
         values["converged"] = np.where(np.isfinite(first), arrived.astype(float), np.nan)
-        for place, name in enumerate(_named(played.match.game)):
-            values[f"final_{name}"] = _finite(path[:, -1, place])
+        for index, name in enumerate(_named(trajectories.match.game)):
+            values[f"final_{name}"] = _finite(path[:, -1, index])
         # Of a few parameters: the whole of it, to be drawn.
         if path.shape[2] > FEW:
             return DiagnosticResult(values)
@@ -97,10 +97,12 @@ def _named(game: Game) -> list[str]:
     return [name for player in game.players for name in game.parameters[player]]
 
 
-def _field_norm(played: Trajectories, players: Players) -> np.ndarray:
+def _field_norm(trajectories: Trajectories, players: Players) -> np.ndarray:
     """|F|, (K,)."""
-    gradients = simultaneous_gradient(played.match, players, played.batch()).gradients
-    return _lengths(torch.cat([gradients[player] for player in played.match.players], dim=1).cpu().double().numpy())
+    gradients = simultaneous_gradient(trajectories.match, players, trajectories.batch()).gradients
+    return _lengths(
+        torch.cat([gradients[player] for player in trajectories.match.players], dim=1).cpu().double().numpy()
+    )
 
 
 def _geometry(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, float]:
@@ -119,14 +121,14 @@ def _columns(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, floa
 
     ratios = radius[1:good] / radius[: good - 1] if every and good > 1 else np.array([nan])
     turned = np.abs(np.subtract(*_angles(path[:good])[[-1, 0]])) if every and good > 1 and path.shape[1] == 2 else nan
-    grad, error = _slope(when[good // 2 :], log[good // 2 :])
+    slope, error = _linear_fit(when[good // 2 :], log[good // 2 :])
     # A run that overflowed was ten times as far out before that; it counts from where it began.
     far = np.flatnonzero(radius >= 10 * radius[0]) if every and good else np.array([], dtype=int)
     return {
         "step_ratio": float(np.exp((log[-1] - log[0]) / span)) if good > 1 else nan,
         "step_ratio_spread": float(ratios.max() - ratios.min()),
         "growth": float(radius[-1] / radius[0]) if whole and good else nan,
-        "decay_rate": grad,
+        "decay_rate": slope,
         "decay_error": error,
         "angular_speed": float(turned / span),
         "turns": float(turned / (2 * np.pi)),
@@ -153,15 +155,15 @@ def _angles(path: np.ndarray) -> np.ndarray:
     return np.unwrap(np.arctan2(path[:, 1], path[:, 0]))
 
 
-def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def _linear_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope of the least-squares line and its standard error, s^2 / sum (x - mean)^2 with s^2 of n - 2 residuals. The
     residuals of an oscillating path are no independent errors, so the error is a measure of fit only."""
     if len(x) < 3:
         return np.nan, np.nan
     x, y = x - x.mean(), y - y.mean()
     spread = np.square(x).sum()
-    grad = (x * y).sum() / spread
-    return float(grad), float(np.sqrt(np.square(y - grad * x).sum() / (len(x) - 2) / spread))
+    slope = (x * y).sum() / spread
+    return float(slope), float(np.sqrt(np.square(y - slope * x).sum() / (len(x) - 2) / spread))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The angle between the game's field and the way that training went (Berard et al. 2020)."""
+"""The angle between the simultaneous gradient and the direction of training (Berard et al. 2020)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game
-from ganbench.numerics import jacobians as linear
+from ganbench.numerics import jacobians
 
-TOGETHER = 2**24  # numbers of parameters to look at in one pack
+TOGETHER = 2**24  # parameters, of all members of a pack, for which gradients are computed together
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PathAngle(Diagnostic):
 
     F points uphill: a run that descends to a minimum has c = -1 before its end and +1 beyond it, the sign switch. Under
     a pure rotation about a point near theta*, F is square to the chord (c = 0) but close to theta*, where it turns to
-    either side and back: the bump. The chord is not the path, and what is seen of a network in training is its field on
+    either side and back: the bump. The chord is not the path, and F of a network is that on
     a batch. NaN where the run diverged or ended where it began.
 
     After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".
@@ -58,36 +58,36 @@ class PathAngle(Diagnostic):
             "chord": MetricInfo("Chord", "Distance from the first to the last parameters.", "none", 0, None),
         }  # fmt: skip
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        everyone = len(played.match.members)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone = len(trajectories.match.members)
         alpha = np.linspace(-0.1, 1.1, self.points)
         arrays = {"alpha": np.tile(alpha, (everyone, 1))}
         arrays |= {name: np.full((everyone, self.points), np.nan) for name in ("cosine", "norm")}
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
-        end = linear.point(played, -1, self.batches)
+        values = {name: np.full(everyone, np.nan) for name in self.columns(trajectories.match.game)}
+        end = jacobians.snapshot_point(trajectories, -1, self.batches)
         if end is None:
             return DiagnosticResult(values, arrays)
-        start = played.trajectory[:, 0][torch.as_tensor(end.places, device=end.theta.device)]
+        start = trajectories.theta[:, 0][torch.as_tensor(end.indices, device=end.theta.device)]
         chord = end.theta - start
         for column, a in enumerate(self._fields(end, start, chord, alpha)):
             norm = a.norm(dim=1)
             cosine = (a * chord).sum(1) / (norm * chord.norm(dim=1))
-            arrays["norm"][end.places, column] = norm.double().cpu().numpy()
-            arrays["cosine"][end.places, column] = cosine.clamp(-1, 1).double().cpu().numpy()
-        values["chord"][end.places] = chord.norm(dim=1).double().cpu().numpy()
+            arrays["norm"][end.indices, column] = norm.double().cpu().numpy()
+            arrays["cosine"][end.indices, column] = cosine.clamp(-1, 1).double().cpu().numpy()
+        values["chord"][end.indices] = chord.norm(dim=1).double().cpu().numpy()
         return DiagnosticResult(values | _shape(alpha, arrays["cosine"]), arrays)
 
-    def _fields(self, end: linear.Point, start: Tensor, chord: Tensor, alpha: np.ndarray) -> list[Tensor]:
+    def _fields(self, end: jacobians.ParameterPoint, start: Tensor, chord: Tensor, alpha: np.ndarray) -> list[Tensor]:
         """F at every alpha, (k, P) each; many of them at a time, as copies of the members in one pack."""
         members, fields = len(chord), []
         together = max(1, TOGETHER // chord.numel())
         for part in np.array_split(alpha, -(-len(alpha) // together)):
-            seats = [k for _ in part for k in range(members)]
-            match = end.match.select(seats)
+            rows = [k for _ in part for k in range(members)]
+            match = end.match.select(rows)
             where = torch.cat([start + float(a) * chord for a in part])
-            players = linear.split(match, where)
-            batches = [linear.chosen(batch, seats) for batch in end.batches]
-            gradients = [linear.join(simultaneous_gradient(match, players, batch).gradients) for batch in batches]
+            players = jacobians.split(match, where)
+            batches = [jacobians.select_members(batch, rows) for batch in end.batches]
+            gradients = [jacobians.join(simultaneous_gradient(match, players, batch).gradients) for batch in batches]
             fields += torch.stack(gradients).mean(0).split(members)
         return fields
 

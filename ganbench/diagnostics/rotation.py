@@ -12,7 +12,7 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.numerics import jacobians as linear
+from ganbench.numerics import jacobians
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Rotation(Diagnostic):
             for when, words in (("start", "at the start"), ("end", "at the end"), ("mean", "mean over the path"))
         }
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        everyone, snapshots = len(played.match.members), len(played.steps)
-        places = np.unique(np.linspace(0, snapshots - 1, min(self.points, snapshots)).round().astype(int))
-        shares = {name: np.full((everyone, len(places)), np.nan) for name in ("rotation", "turning")}
-        for column, place in enumerate(places):
-            where = linear.point(played, int(place), self.batches)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone, snapshots = len(trajectories.match.members), len(trajectories.steps)
+        indices = np.unique(np.linspace(0, snapshots - 1, min(self.points, snapshots)).round().astype(int))
+        shares = {name: np.full((everyone, len(indices)), np.nan) for name in ("rotation", "turning")}
+        for column, index in enumerate(indices):
+            where = jacobians.snapshot_point(trajectories, int(index), self.batches)
             if where is None:
                 continue
             for name, values in zip(shares, self._shares(where), strict=True):
-                shares[name][where.places, column] = values.double().cpu().numpy()
+                shares[name][where.indices, column] = values.double().cpu().numpy()
         values = {}
         for name, along in shares.items():
             known = np.isfinite(along)
@@ -70,14 +70,14 @@ class Rotation(Diagnostic):
                 f"{name}_share_end": along[:, -1],
                 f"{name}_share_mean": mean,
             }
-        steps = np.tile(np.asarray(played.steps)[places].astype(float), (everyone, 1))
+        steps = np.tile(np.asarray(trajectories.steps)[indices].astype(float), (everyone, 1))
         return DiagnosticResult(values, {"steps": steps} | {f"{name}_share": along for name, along in shares.items()})
 
-    def _shares(self, where: linear.Point) -> tuple[torch.Tensor, torch.Tensor]:
-        ahead, back = linear.mean_products(where.match, where.players, where.batches)
+    def _shares(self, where: jacobians.ParameterPoint) -> tuple[torch.Tensor, torch.Tensor]:
+        ahead, back = jacobians.mean_products(where.match, where.players, where.batches)
         # Along the unit vector, whose square neither overflows far out nor vanishes near a fixed point.
         grad = where.field()
         grad = grad / grad.norm(dim=1, keepdim=True)
         forward, backward = ahead(grad).double(), back(grad).double()
         turned, pulled = ((forward - backward) / 2).square().sum(1), ((forward + backward) / 2).square().sum(1)
-        return linear.rotation_share(where, self.exact, self.probes), turned / (turned + pulled)
+        return jacobians.rotation_share(where, self.exact, self.probes), turned / (turned + pulled)

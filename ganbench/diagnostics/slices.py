@@ -15,7 +15,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Batch, Game, Match
-from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics import plane_fields
 from ganbench.numerics.plane_fields import Plane
 
 RUNS_OFF, RESTS, CYCLES = 0, 1, 2
@@ -46,7 +46,7 @@ class Slices(Diagnostic):
             return (
                 "it has no biases to cut through; cut through all parameters (space: all), or take a game of networks"
             )
-        if len(plane_tools.parameter_names(game)) < 3:
+        if len(plane_fields.parameter_names(game)) < 3:
             return "it has two parameters, so there is nothing to cut; take the diagnostic 'vector_field'"
         return None
 
@@ -75,26 +75,28 @@ class Slices(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        match = played.match
-        base = played.trajectory[:, 0 if self.at == "start" else -1].detach()
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        match = trajectories.match
+        base = trajectories.theta[:, 0 if self.at == "start" else -1].detach()
         within = torch.as_tensor(self._within(match.game), device=base.device)  # (P,)
-        plane = Plane(match, played.batch(), base, _directions(match, within, base))
-        line, grid = plane_tools.square(-self.extent, self.extent, self.points, base)
+        plane = Plane(match, trajectories.batch(), base, _directions(match, within, base))
+        line, grid = plane_fields.square_grid(-self.extent, self.extent, self.points, base)
 
-        def look(there: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
-            moves = plane_tools.motion(there, theta, batch)
-            inside = torch.einsum("mip,mp->mi", axes, moves)
-            sums = [moves[:, within].square().sum(1), moves.square().sum(1)]
+        def motions(there: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
+            motion = plane_fields.motion(there, theta, batch)
+            inside = torch.einsum("mip,mp->mi", axes, motion)
+            sums = [motion[:, within].square().sum(1), motion.square().sum(1)]
             return torch.cat([inside, torch.stack(sums, dim=1)], dim=1)
 
         everything = torch.cat([grid.reshape(-1, 2), grid.new_zeros(1, 2)])  # the centre is on the grid or is not
-        seen = plane.over(everything, lambda *points: plane.evaluate(look, *points)).double().cpu().numpy()  # (K, N, 4)
-        inside, of_space, of_all = seen[..., :2], seen[..., 2], seen[..., 3]
+        measured = (
+            plane.over(everything, lambda *points: plane.evaluate(motions, *points)).double().cpu().numpy()
+        )  # (K, N, 4)
+        inside, of_space, of_all = measured[..., :2], measured[..., 2], measured[..., 3]
         planar = np.square(inside).sum(-1)
         with np.errstate(all="ignore"):
             shares, all_shares = planar / of_space, planar / of_all
-        exists = np.isfinite(seen).all((1, 2))
+        exists = np.isfinite(measured).all((1, 2))
         values = {
             "in_plane_share": np.where(exists, shares[:, -1], np.nan),
             "in_plane_share_mean": _mean(shares[:, :-1], exists),
@@ -104,15 +106,15 @@ class Slices(Diagnostic):
         }
         field = inside[:, :-1].reshape(-1, self.points, self.points, 2)
         read = [topology(each) if known else [np.nan] * 4 for each, known in zip(field, exists, strict=True)]
-        for place, name in enumerate(("topology", "zeros", "boundary_turns", "outflow_share")):
-            values[name] = np.array([each[place] for each in read], dtype=float)
+        for index, name in enumerate(("topology", "zeros", "boundary_turns", "outflow_share")):
+            values[name] = np.array([each[index] for each in read], dtype=float)
         lines = np.tile(line.double().cpu().numpy(), (len(base), 1))
         return DiagnosticResult(values, {"x": lines, "y": lines, "u": field[..., 0], "v": field[..., 1]})
 
     def _within(self, game: Game) -> np.ndarray:
         """Which parameters the directions are drawn in, (P,)."""
         if self.space == "all":
-            return np.ones(len(plane_tools.parameter_names(game)), dtype=bool)
+            return np.ones(len(plane_fields.parameter_names(game)), dtype=bool)
         sizes = [int(np.prod(shape)) for _, shape in _layers(game).items()]
         return np.repeat(["bias" in name for name in _layers(game)], sizes)
 
@@ -127,9 +129,9 @@ def _directions(match: Match, within: Tensor, like: Tensor) -> Tensor:
     """Two orthonormal directions of every member, isotropic among the parameters within, (K, 2, P)."""
     count = int(within.sum())
     axes = like.new_zeros(len(match.members), 2, len(within))
-    for place, member in enumerate(match.members):
+    for index, member in enumerate(match.members):
         both = stream(member.seed, "slice").normal(size=(2, count))
-        axes[place][:, within] = torch.as_tensor(np.stack(orthonormal(*both))).to(like)
+        axes[index][:, within] = torch.as_tensor(np.stack(orthonormal(*both))).to(like)
     return axes
 
 

@@ -13,7 +13,8 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.numerics import jacobians as linear
+from ganbench.numerics import jacobians
+from ganbench.numerics.eigenvalues import arnoldi, eigenvalues, random_signs
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,18 @@ class Spectrum(Diagnostic):
                 f"Largest curvature, {player}", f"Largest eigenvalue of the Hessian of the loss of {player}."
             )
         if _parameters(game) == 2:
-            for place in (1, 2):
-                columns[f"real_{place}"] = info(f"Re λ{place}", "Real part, the smaller one first, of -J.")
-                columns[f"imag_{place}"] = info(
-                    f"Im λ{place}", "Imaginary part; of equal real parts, the smaller first."
+            for index in (1, 2):
+                columns[f"real_{index}"] = info(f"Re λ{index}", "Real part, the smaller one first, of -J.")
+                columns[f"imag_{index}"] = info(
+                    f"Im λ{index}", "Imaginary part; of equal real parts, the smaller first."
                 )
         return columns
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        everyone, names = len(played.match.members), list(self.columns(played.match.game))
-        width = linear.size(played.match)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone, names = len(trajectories.match.members), list(self.columns(trajectories.match.game))
+        width = jacobians.size(trajectories.match)
         shown = width if width <= self.exact else min(self.products, width)
-        where = linear.point(played, self.at, self.batches)
+        where = jacobians.snapshot_point(trajectories, self.at, self.batches)
         if where is None:
             none = np.full((everyone, shown), np.nan)
             return DiagnosticResult(
@@ -90,36 +91,36 @@ class Spectrum(Diagnostic):
         columns |= _summary(found, torch.finfo(where.theta.dtype).eps) | {"residual": where.field().norm(dim=1)}
         if width == 2:
             ordered = np.stack([row[np.lexsort((row.imag, row.real))] for row in found])
-            for place in (1, 2):
-                columns |= {f"real_{place}": ordered[:, place - 1].real, f"imag_{place}": ordered[:, place - 1].imag}
+            for index in (1, 2):
+                columns |= {f"real_{index}": ordered[:, index - 1].real, f"imag_{index}": ordered[:, index - 1].imag}
 
         def seated(values: np.ndarray | Tensor) -> np.ndarray:
-            return linear.seated(everyone, where.places, values)
+            return jacobians.scatter_members(everyone, where.indices, values)
 
         arrays = {"eigenvalues_real": seated(found.real), "eigenvalues_imag": seated(found.imag)}
         return DiagnosticResult({name: seated(columns[name]) for name in names}, arrays)
 
-    def _exact(self, where: linear.Point) -> tuple[Tensor, dict[str, Tensor]]:
+    def _exact(self, where: jacobians.ParameterPoint) -> tuple[Tensor, dict[str, Tensor]]:
         matrix = where.jacobian()
-        columns, at = {"rotation_share": linear.share(matrix)}, 0
+        columns, at = {"rotation_share": jacobians.share(matrix)}, 0
         for player in where.match.players:
             block = slice(at, at := at + len(where.match.parameters[player]))
             hessian = matrix[:, block, block]
-            curvatures = linear.eigenvalues((hessian + hessian.transpose(1, 2)) / 2).real
+            curvatures = eigenvalues((hessian + hessian.transpose(1, 2)) / 2).real
             columns |= {f"{player}_hessian_min": curvatures.amin(1), f"{player}_hessian_max": curvatures.amax(1)}
-        return linear.eigenvalues(matrix), columns
+        return eigenvalues(matrix), columns
 
-    def _krylov(self, where: linear.Point) -> tuple[Tensor, dict[str, Tensor]]:
+    def _krylov(self, where: jacobians.ParameterPoint) -> tuple[Tensor, dict[str, Tensor]]:
         """The same by products alone."""
         count, parts = min(self.products, where.width), []
         for few in where.groups(where.width * (count + 1)):
-            ahead, _ = linear.mean_products(few.match, few.players, few.batches)
-            start = linear.directions("krylov", 1, few.width, few.theta)[0].expand(len(few.places), -1)
-            found, at = [linear.arnoldi(ahead, start, count)], 0
+            ahead, _ = jacobians.mean_products(few.match, few.players, few.batches)
+            start = random_signs("krylov", 1, few.width, few.theta)[0].expand(len(few.indices), -1)
+            found, at = [arnoldi(ahead, start, count)], 0
             for player in few.match.players:
                 own = torch.zeros_like(start)
                 own[:, at : (at := at + len(few.match.parameters[player]))] = 1
-                ritz = linear.arnoldi(lambda v, own=own, ahead=ahead: own * ahead(own * v), own * start, count).real
+                ritz = arnoldi(lambda v, own=own, ahead=ahead: own * ahead(own * v), own * start, count).real
                 # Where the Krylov space is exhausted there are fewer values, and NaN in place of the others.
                 none = ritz.isnan()
                 found += [ritz.masked_fill(none, torch.inf).amin(1), ritz.masked_fill(none, -torch.inf).amax(1)]
@@ -127,7 +128,7 @@ class Spectrum(Diagnostic):
         found, *extremes = (torch.cat(each) for each in zip(*parts, strict=True))
         names = [f"{player}_hessian_{end}" for player in where.match.players for end in ("min", "max")]
         columns = {name: torch.where(e.isfinite(), e, torch.nan) for name, e in zip(names, extremes, strict=True)}
-        return found, columns | {"rotation_share": linear.rotation_share(where, 0, self.probes)}
+        return found, columns | {"rotation_share": jacobians.rotation_share(where, 0, self.probes)}
 
 
 def _sorted(row: np.ndarray) -> np.ndarray:

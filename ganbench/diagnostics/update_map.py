@@ -13,34 +13,45 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.numerics import jacobians as linear
-from ganbench.numerics.step_maps import Anatomy, State, Steps, anatomy, placed, repeated, round_of, vector
+from ganbench.numerics import jacobians
+from ganbench.numerics.eigenvalues import arnoldi, eigenvalues, random_signs
+from ganbench.numerics.step_maps import (
+    StateRoles,
+    StepMap,
+    TrainingState,
+    clock_period,
+    repeat_members,
+    state_roles,
+    state_vector,
+    with_vector,
+)
 
 SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
 SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have
 MARGIN = 1e-9  # beyond a radius of 1 that is rounding
-REST = 100  # steps in which memories must come to rest
+REST = 100  # steps within which states must become stationary
 TOGETHER = 2**22  # numbers of state in one pack
-HIGHEST = 4.0  # learning rate up to which a limit is looked for
-SMALL = 16  # entries of the state up to which it is looked for
+HIGHEST = 4.0  # learning rate up to which a limit is searched
+SMALL = 16  # entries of the state up to which it is searched
 GRID = np.concatenate([[1e-3], np.linspace(0.05, HIGHEST, 80)])
 FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
 
 
 @dataclass(frozen=True)
 class UpdateMap(Diagnostic):
-    """The Jacobian of the step theta -> theta', players and memories together, at the first or last snapshot or at the
+    """The Jacobian of the step theta -> theta', parameters and states together, at the first or last snapshot or at the
     `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
     In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
     state all eigenvalues are computed, beyond the outer ones, Arnoldi's after that many `products`.
 
-    Memories are as they come to rest while the players stand still. Those that only count are held; if they come round
-    (a method that acts every k steps), the map is that of a whole round, and radius and eigenvalues are per step.
-    `period` says how many steps a round has; 0 finds out. Those that never reach the players are no part of the state.
+    States are those that become stationary while the parameters are held fixed. Counters are held; if the method is
+    periodic in them (it acts every k steps), the map is that of a whole period, and radius and eigenvalues are per
+    step. `period` is the number of steps of a period; 0 finds it. Tensors that never affect the parameters are left
+    out.
 
-    There is no such Jacobian, and all is NaN, for a run that diverged, for a method whose count never comes round, and
-    where the step is not smooth: an update that divides by a memory of the gradient's size (Adam, RMSProp) jumps where
-    the gradient is 0.
+    There is no such Jacobian, and all is NaN, for a run that diverged, for a method that is not periodic in its
+    counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam, RMSProp)
+    jumps where the gradient is 0.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
@@ -72,40 +83,42 @@ class UpdateMap(Diagnostic):
             ),
         }  # fmt: skip
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        everyone = len(played.match.members)
-        values = {name: np.full(everyone, np.nan) for name in self.columns(played.match.game)}
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone = len(trajectories.match.members)
+        values = {name: np.full(everyone, np.nan) for name in self.columns(trajectories.match.game)}
         rates = np.tile(np.array(self.rates, dtype=float), (everyone, 1))
         arrays = {"rate": rates, "radius_by_rate": np.full(rates.shape, np.nan)}
         found = np.full((everyone, 1), np.nan, complex)
-        where = linear.point(played, self.at)
+        where = jacobians.snapshot_point(trajectories, self.at)
         if where is not None:
-            parts = anatomy(played, int(where.places[0]))
-            period = self.period or round_of(played, int(where.places[0]), parts.clocks)
+            parts = state_roles(trajectories, int(where.indices[0]))
+            period = self.period or clock_period(trajectories, int(where.indices[0]), parts.clocks)
             for few in where.groups(where.width * (self.products + 1)):
-                here = _Map(played, few.places, few.theta, parts, played.rate[few.places].double(), period)
+                here = _StepMapAtPoint(
+                    trajectories, few.indices, few.theta, parts, trajectories.rate[few.indices].double(), period
+                )
                 own, smooth = self._eigenvalues(here)
                 found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found
-                values["displacement"][few.places] = here.displacement()
-                places = few.places[smooth]
-                found[places] = own[smooth]
-                if self.rates and len(places):
-                    arrays["radius_by_rate"][places] = self._radii(here, rates[few.places])[smooth]
-                if here.width <= SMALL and len(places):
-                    values["stability_limit"][places] = self._limit(here)[smooth]
+                values["displacement"][few.indices] = here.displacement()
+                indices = few.indices[smooth]
+                found[indices] = own[smooth]
+                if self.rates and len(indices):
+                    arrays["radius_by_rate"][indices] = self._radii(here, rates[few.indices])[smooth]
+                if here.width <= SMALL and len(indices):
+                    values["stability_limit"][indices] = self._limit(here)[smooth]
         arrays |= {"eigenvalues_real": found.real, "eigenvalues_imag": found.imag}
         return DiagnosticResult(values | _summary(found[:, 0]), arrays)
 
-    def _eigenvalues(self, here: _Map) -> tuple[np.ndarray, np.ndarray]:
+    def _eigenvalues(self, here: _StepMapAtPoint) -> tuple[np.ndarray, np.ndarray]:
         """(k, n), per step and by falling modulus, and whether they are those of a derivative, (k,)."""
         wide = here.wide(SHIFT)
         if here.width <= self.exact:
             near, far = (here.matrix(width) for width in (wide, 4 * wide))
-            found = linear.eigenvalues(near)
+            found = eigenvalues(near)
         else:
-            start = linear.directions("krylov", 1, here.width, wide)[0].expand(len(wide), -1) / here.width**0.5
+            start = random_signs("krylov", 1, here.width, wide)[0].expand(len(wide), -1) / here.width**0.5
             near, far = (here.along(start[:, None], width) for width in (wide, 4 * wide))
-            found = linear.arnoldi(lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.products, here.width))
+            found = arnoldi(lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.products, here.width))
         gap = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
         found = found.cpu().numpy()
         falling = np.argsort(-np.abs(found), axis=1, kind="stable")  # which puts NaN last
@@ -114,7 +127,7 @@ class UpdateMap(Diagnostic):
             found = np.abs(found) ** (1 / here.period) * np.exp(1j * np.angle(found) / here.period)
         return found, gap.cpu().numpy() & here.autonomous
 
-    def _radii(self, here: _Map, rates: np.ndarray) -> np.ndarray:
+    def _radii(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
         """Spectral radii (k, r) at other learning rates (k, r): as many at once as there is room for."""
         together = max(1, TOGETHER // (len(rates) * here.width**2))
         return np.concatenate(
@@ -122,16 +135,16 @@ class UpdateMap(Diagnostic):
             axis=1,
         )
 
-    def _radii_at_once(self, here: _Map, rates: np.ndarray) -> np.ndarray:
+    def _radii_at_once(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
         there = here.at_rates(rates)
         if there.width > self.exact:
             radii = np.abs(self._eigenvalues(there)[0][:, 0])
         else:
-            moduli = linear.eigenvalues(there.matrix(there.wide(SHIFT))).abs().amax(1)
+            moduli = eigenvalues(there.matrix(there.wide(SHIFT))).abs().amax(1)
             radii = (moduli ** (1 / there.period)).cpu().numpy()
         return radii.reshape(rates.shape)
 
-    def _limit(self, here: _Map) -> np.ndarray:
+    def _limit(self, here: _StepMapAtPoint) -> np.ndarray:
         """The learning rate (k,) at which the radius first exceeds 1: the first interval of a grid, ever finer."""
         grid = np.tile(GRID, (len(here.theta), 1))
         never = zero = None
@@ -141,7 +154,7 @@ class UpdateMap(Diagnostic):
                 never, zero = ~unstable.any(1), unstable[:, 0]
             # The end of an interval is as unstable as it was found before, whatever rounding says now.
             first = np.where(unstable.any(1), unstable.argmax(1), grid.shape[1] - 1).clip(1)
-            low, high = (np.take_along_axis(grid, place[:, None], axis=1) for place in (first - 1, first))
+            low, high = (np.take_along_axis(grid, index[:, None], axis=1) for index in (first - 1, first))
             grid = low + (high - low) * np.linspace(0, 1, len(GRID))
         return np.where(never, np.inf, np.where(zero, 0.0, low[:, 0]))
 
@@ -157,40 +170,48 @@ def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-class _Map:
-    """A step, or a round of them, about a point: from differences of states to differences of states, (k, m, n).
+class _StepMapAtPoint:
+    """A step, or a period of steps, about a point: from differences of states to differences of states, (k, m, n).
 
     It is not `autonomous` if what it does depends on how many steps there were, without end.
     """
 
     def __init__(
-        self, played: Trajectories, places: np.ndarray, theta: Tensor, parts: Anatomy, rate: Tensor, period: int
+        self,
+        trajectories: Trajectories,
+        indices: np.ndarray,
+        theta: Tensor,
+        parts: StateRoles,
+        rate: Tensor,
+        period: int,
     ) -> None:
-        self._played, self._places, self._parts, self._rate = played, places, parts, rate
+        self._trajectories, self._indices, self._parts, self._rate = trajectories, indices, parts, rate
         self.theta = theta.double()
         self._rest = self._at_rest()
         self._given, self.period, self.autonomous = period, period or 1, period > 0
-        self.width = vector(self._rest, parts.state).shape[1]
+        self.width = state_vector(self._rest, parts.state).shape[1]
 
-    def at_rates(self, rates: np.ndarray) -> _Map:
+    def at_rates(self, rates: np.ndarray) -> _StepMapAtPoint:
         """The same of every member at each of its learning rates (k, r): k r members."""
         many = rates.shape[1]
         theta, rate = self.theta.repeat_interleave(many, dim=0), torch.as_tensor(rates, device=self.theta.device)
-        return _Map(self._played, np.repeat(self._places, many), theta, self._parts, rate.reshape(-1, 1), self._given)
+        return _StepMapAtPoint(
+            self._trajectories, np.repeat(self._indices, many), theta, self._parts, rate.reshape(-1, 1), self._given
+        )
 
-    def _at_rest(self) -> State:
-        """The state with the memories that steps leave behind if the players are put back after each."""
-        steps = Steps(self._played, self._places, rate=self._rate)
+    def _at_rest(self) -> TrainingState:
+        """The state that steps converge to if the parameters are reset after each of them."""
+        steps = StepMap(self._trajectories, self._indices, rate=self._rate)
         batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
         for owner, name in self._parts.clocks:
             state.states[owner][name] = trained.states[owner][name]
         players = state.players
         for _ in range(REST):
             after, before = steps(state, batches), state
-            state = State(players, after.states)
-            if torch.equal(vector(state, self._parts.state), vector(before, self._parts.state)):
+            state = TrainingState(players, after.states)
+            if torch.equal(state_vector(state, self._parts.state), state_vector(before, self._parts.state)):
                 break
-        self._moved = (vector(steps(state, batches), []) - self.theta).norm(dim=1) / self._rate[:, 0]
+        self._moved = (state_vector(steps(state, batches), []) - self.theta).norm(dim=1) / self._rate[:, 0]
         return state
 
     def displacement(self) -> np.ndarray:
@@ -213,11 +234,11 @@ class _Map:
 
     def _differences(self, v: Tensor, width: Tensor) -> Tensor:
         members, m, n = v.shape
-        steps, keys = Steps(self._played, self._places, 2 * m, self._rate), self._parts.state
+        steps, keys = StepMap(self._trajectories, self._indices, 2 * m, self._rate), self._parts.state
         shifts = torch.cat([v, -v], dim=1) * width[:, None, None]
-        values = (vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
-        state = placed(repeated(self._rest, 2 * m), values, keys)
+        values = (state_vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
+        state = with_vector(repeat_members(self._rest, 2 * m), values, keys)
         for step in range(self.period):
             state = steps(state, steps.batches(step))
-        ahead, behind = vector(state, keys).view(members, 2, m, n).unbind(1)
+        ahead, behind = state_vector(state, keys).view(members, 2, m, n).unbind(1)
         return (ahead - behind) / (2 * width[:, None, None])

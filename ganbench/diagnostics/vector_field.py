@@ -16,7 +16,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game, Match
-from ganbench.numerics import plane_fields as plane_tools
+from ganbench.numerics import jacobians, plane_fields
 from ganbench.numerics.fixed_points import (
     CENTRE,
     SADDLE,
@@ -27,7 +27,7 @@ from ganbench.numerics.fixed_points import (
     fixed_points,
 )
 from ganbench.numerics.plane_fields import Plane
-from ganbench.numerics.poles import COUNTED, options_of, zeros_between_poles
+from ganbench.numerics.sampled_zeros import COUNTED, options_of, zeros_between_poles
 
 EXACTLY = {"samples": 0, "fresh": False}  # options of a sampled game whose expectations are exact
 ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as wrong
@@ -59,7 +59,7 @@ class VectorField(Diagnostic):
     sigma: Annotated[float, Interval(ge=0)] = 0.2
 
     def __post_init__(self) -> None:
-        plane_tools.check_square("vector_field", self.low, self.high)
+        plane_fields.check_square("vector_field", self.low, self.high)
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def count(title: str, what: str) -> MetricInfo:
@@ -70,7 +70,7 @@ class VectorField(Diagnostic):
                 f"Least motion of {name}", f"Smallest motion of {name} in the plane; above 0 it never rests.", "none",
                 None, None
             )
-            for name in plane_tools.plane_names(game, self.x, self.y)
+            for name in plane_fields.plane_names(game, self.x, self.y)
         }  # fmt: skip
         return {
             "fixed_points": count("Fixed points", "Points of the plane where the motion in it is zero, of any kind."),
@@ -96,13 +96,17 @@ class VectorField(Diagnostic):
             "sampled_stable": count("Stable zeros between samples", "Stable ones among them."),
         }  # fmt: skip
 
-    def measure(self, played: Trajectories | None) -> DiagnosticResult:
-        alone = not self.averaged and sum(map(len, played.match.parameters.values())) == 2
-        return plane_tools.look_once(played, self._look, by_rate=False) if alone else self._look(played)
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        alone = not self.averaged and sum(map(len, trajectories.match.parameters.values())) == 2
+        return (
+            plane_fields.measure_once(trajectories, self._measure, by_rate=False)
+            if alone
+            else self._measure(trajectories)
+        )
 
-    def _look(self, played: Trajectories) -> DiagnosticResult:
-        plane = plane_tools.coordinate_plane(played, self.x, self.y, self.at, self._shifts(played))
-        line, grid = plane_tools.square(self.low, self.high, self.points, plane.base)
+    def _measure(self, trajectories: Trajectories) -> DiagnosticResult:
+        plane = plane_fields.coordinate_plane(trajectories, self.x, self.y, self.at, self._shifts(trajectories))
+        line, grid = plane_fields.square_grid(self.low, self.high, self.points, plane.base)
         motion = plane.over(grid, plane.inside)  # (K, y, x, 2)
         fixed = fixed_points(plane, grid, motion)
 
@@ -122,11 +126,11 @@ class VectorField(Diagnostic):
             [np.hypot(*each.at.T).min() if len(each.at) else np.nan for each in fixed], dtype=float
         )
         least = torch.where(motion.isfinite(), motion, torch.inf).flatten(1, 2).amin(1).double().cpu().numpy()
-        for place, name in enumerate(plane_tools.plane_names(played.match.game, self.x, self.y)):
-            values[f"smallest_{name}"] = np.where(np.isfinite(least[:, place]), least[:, place], np.nan)
-        values["rough"] = self._rough(played, plane, grid, motion)
-        zeros = zeros_between_poles(played)
-        values |= {f"sampled_{name}": zeros[:, place] for place, name in enumerate(("zeros", "saddles", "stable"))}
+        for index, name in enumerate(plane_fields.plane_names(trajectories.match.game, self.x, self.y)):
+            values[f"smallest_{name}"] = np.where(np.isfinite(least[:, index]), least[:, index], np.nan)
+        values["rough"] = self._rough(trajectories, plane, grid, motion)
+        zeros = zeros_between_poles(trajectories)
+        values |= {f"sampled_{name}": zeros[:, index] for index, name in enumerate(("zeros", "saddles", "stable"))}
 
         at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
@@ -134,16 +138,20 @@ class VectorField(Diagnostic):
         arrays = {"x": lines, "y": lines, "u": u, "v": v}
         return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
-    def _shifts(self, played: Trajectories) -> Tensor | None:
+    def _shifts(self, trajectories: Trajectories) -> Tensor | None:
         """(K, averaged, 2)."""
         if not self.averaged:
             return None
-        drawn = [stream(member.seed, "vector_field").normal(size=(self.averaged, 2)) for member in played.match.members]
-        return torch.as_tensor(self.sigma * np.stack(drawn), dtype=played.match.dtype, device=played.match.device)
+        drawn = [
+            stream(member.seed, "vector_field").normal(size=(self.averaged, 2)) for member in trajectories.match.members
+        ]
+        return torch.as_tensor(
+            self.sigma * np.stack(drawn), dtype=trajectories.match.dtype, device=trajectories.match.device
+        )
 
-    def _rough(self, played: Trajectories, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
+    def _rough(self, trajectories: Trajectories, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
         """Of the arrows that both fields have, the share that points elsewhere in the sampled one."""
-        match = played.match
+        match = trajectories.match
         exactly = {name: value for name, value in EXACTLY.items() if name in options_of(match.game)}
         if "samples" not in exactly:
             return np.full(plane.members, np.nan)
@@ -155,7 +163,9 @@ class VectorField(Diagnostic):
         # The exact field of a plane that holds all parameters is the same for every member.
         distinct = 1 if plane.base.shape[1] == 2 else plane.members
         base, axes = plane.base[:distinct], plane.axes[:distinct]
-        batch = plane_tools.seats(exact.draw(0, played.dynamics.batches_per_step)[0], torch.arange(distinct))
+        batch = jacobians.select_members(
+            exact.draw(0, trajectories.dynamics.batches_per_step)[0], torch.arange(distinct)
+        )
         true = Plane(exact.select(range(distinct)), batch, base, axes)
         true = true.over(grid, true.inside)
         cosine = (motion * true).sum(-1) / (motion.norm(dim=-1) * true.norm(dim=-1))

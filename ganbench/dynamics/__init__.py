@@ -1,10 +1,12 @@
 """Dynamics, one file each: how the two players move in one training step.
 
-Whatever the game, the code is the same: a game of two numbers and a pair of convolutional networks are both vectors of parameters and a
-loss. Real-valued options may be tensors (K, 1), one value for each member of a pack, so they enter by plain arithmetic.
+The code is the same for every game: a game of two numbers and a pair of convolutional networks are both vectors of
+parameters and losses. Real-valued options may be tensors (K, 1), one value per member of a pack, so dynamics use them
+in plain arithmetic only.
 
-The field of a game is F = (grad_1 L_1, grad_2 L_2), each player's gradient of its own loss in its own parameters; J is
-its Jacobian. Gradient descent of both follows -F. Second-order terms are products with J, never J itself.
+The simultaneous gradient of a game is F = (grad_1 L_1, grad_2 L_2), each player's gradient of its own loss in its own
+parameters; J is its Jacobian. Gradient descent of both players follows -F. Second-order terms are products with J,
+never J itself.
 """
 
 from __future__ import annotations
@@ -22,13 +24,21 @@ from ganbench.games import Aux, Batch, Match, Players
 from ganbench.optimizers import Optimizer, State
 
 States = dict[str, State]
+"""What a method keeps from step to step, {owner: {name: (K, ...)}}: the optimizer's state under each player's name, and
+the dynamics' own under other names."""
 
 PRODUCT = 2  # gradients that a product with J or its transpose counts as: it differentiates both players' gradients
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Where a step led, and what was measured at its start: {quantity: (K,)}."""
+    """The result of a training step.
+
+    Attributes:
+        players: the new parameters, (K, P) of each player, detached from any graph.
+        states: the new states.
+        aux: loss and norm of the gradient of each player and the game's `series`, (K,) each, measured in this step.
+    """
 
     players: Players
     states: States
@@ -36,46 +46,99 @@ class StepResult:
 
 
 class Dynamics(ABC):
-    """How the players move. A member is a frozen dataclass whose fields are its options."""
+    """Dynamics derive from Dynamics: step() changes nothing in place, is a function of its arguments, and returns a
+    StepResult with parameters (K, P), states whose first axis is the member's, and everything that the game's series
+    need.
+
+    A subclass is a frozen dataclass whose fields are its options.
+    """
 
     @property
     def batches_per_step(self) -> int:
-        """How many batches one step uses."""
+        """Number of batches that a step uses."""
         return 1
 
     @property
     @abstractmethod
     def gradients_per_step(self) -> int:
-        """What a step costs: gradients of one player's loss, a product with J counting as `PRODUCT` of them. Dynamics
-        are fairly compared after equal sums of these, not after equal steps."""
+        """Cost of a step, in gradients of one player's loss; a product with J counts as `PRODUCT` of them. A fair
+        comparison of dynamics is one at equal numbers of gradients, not at equal numbers of steps."""
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
-        """The states before the first step: the optimizer's under each player's name, and whatever else the dynamics
-        keeps under names of its own. Tensors begin with the member axis."""
+        """The states before the first step.
+
+        Args:
+            match: the game with its K members.
+            players: the initial parameters, (K, P) of each player.
+            optimizer: the optimizer that moves the players.
+
+        Returns:
+            The optimizer's state under each player's name, and the dynamics' own under other names; all tensors are
+            (K, ...).
+
+        Raises:
+            GanbenchError: the dynamics cannot be combined with this optimizer.
+        """
         return {player: optimizer.init(theta) for player, theta in players.items()}
 
     @abstractmethod
     def step(
         self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
     ) -> StepResult:
-        """One step of every member, with learning rates (K, 1); changes nothing in place."""
+        """One training step of every member.
+
+        Args:
+            match: the game with its K members.
+            players: the parameters, (K, P) of each player.
+            states: the states before the step.
+            batches: `batches_per_step` batches, whose tensors are (K, ...).
+            optimizer: the optimizer that moves the players.
+            rate: learning rates, (K, 1).
+
+        Returns:
+            The new parameters and states, and the quantities measured in this step.
+
+        Raises:
+            GanbenchError: the game lacks a derivative that the dynamics needs.
+        """
 
     def snapshot(self, players: Players, states: States) -> Players:
-        """The players that training hands out: where it stands, unless the dynamics says otherwise (an average)."""
+        """The parameters that a snapshot keeps.
+
+        Args:
+            players: the current parameters, (K, P) of each player.
+            states: the current states.
+
+        Returns:
+            Parameters, (K, P) of each player: the current ones, unless the dynamics averages them.
+        """
         return players
 
 
 @dataclass(frozen=True)
 class SimultaneousGradient:
-    """The field F of a game at a point, with what is needed to differentiate it once more."""
+    """The simultaneous gradient F of a game at a point, with its graph if it is differentiable.
 
-    losses: dict[str, Tensor]  # (K,)
-    gradients: Players  # F, (K, P) of each player
+    Attributes:
+        losses: loss of each player, (K,), detached.
+        gradients: F, (K, P) of each player.
+        aux: the auxiliary quantities of both losses, (K,) each.
+    """
+
+    losses: dict[str, Tensor]
+    gradients: Players
     aux: Aux
     _at: Players  # the point
 
     def products(self, along: Players, *, transposed: bool = False) -> Players:
-        """J v, or J^T v, for directions v of each player, (K, P).
+        """A product with the Jacobian J of F.
+
+        Args:
+            along: the vector v, (K, P) of each player.
+            transposed: whether to multiply with J^T instead of J.
+
+        Returns:
+            J v, or J^T v, (K, P) of each player.
 
         Raises:
             GanbenchError: the game has no second derivative.
@@ -105,10 +168,16 @@ class SimultaneousGradient:
 def simultaneous_gradient(
     match: Match, players: Players, batch: Batch, *, differentiable: bool = False
 ) -> SimultaneousGradient:
-    """F at a point, every player's gradient taken at the same one.
+    """F at a point: both players' gradients at the same parameters.
 
     Args:
-        differentiable: whether products with J will be asked for.
+        match: the game with its K members.
+        players: the point, (K, P) of each player.
+        batch: the random numbers of both losses.
+        differentiable: whether products with J are needed.
+
+    Returns:
+        F with both losses and their auxiliary quantities.
 
     Raises:
         GanbenchError: a loss has no derivative in its player's parameters.
@@ -117,7 +186,7 @@ def simultaneous_gradient(
     still = {name: theta.detach() for name, theta in players.items()}
     losses, gradients, aux = {}, {}, {}
     for name in match.players:
-        # Only products look at how one player's gradient changes with the other's parameters.
+        # Only products with J need the derivative of one player's gradient in the other's parameters.
         loss, extra = match.loss(name, at if differentiable else {**still, name: at[name]}, batch)
         with explain_autograd_error(f"derivative of {name}'s loss that every method needs"):
             (gradients[name],) = torch.autograd.grad(loss.sum(), at[name], create_graph=differentiable)
@@ -127,7 +196,20 @@ def simultaneous_gradient(
 
 
 def gradient(match: Match, player: str, players: Players, batch: Batch) -> tuple[Tensor, Tensor, Aux]:
-    """One player's loss (K,) and its gradient in that player's own parameters (K, P), and what the game saw."""
+    """The gradient of one player's loss in its own parameters.
+
+    Args:
+        match: the game with its K members.
+        player: the player.
+        players: the point, (K, P) of each player.
+        batch: the random numbers of the loss.
+
+    Returns:
+        The loss, (K,), its gradient, (K, P), and its auxiliary quantities, (K,) each.
+
+    Raises:
+        GanbenchError: the loss has no derivative in the player's parameters.
+    """
     theta = players[player].detach().requires_grad_()
     loss, aux = match.loss(player, {**players, player: theta}, batch)
     with explain_autograd_error(f"derivative of {player}'s loss that every method needs"):
@@ -136,12 +218,12 @@ def gradient(match: Match, player: str, players: Players, batch: Batch) -> tuple
 
 
 def gradient_record(player: str, loss: Tensor, grad: Tensor) -> Aux:
-    """What is recorded of a gradient, under the names the recorder keeps."""
+    """The recorded quantities of a player's loss (K,) and gradient (K, P), under the recorder's names."""
     return {f"{player}_loss": loss, f"{player}_gradient_norm": grad.detach().norm(dim=1)}
 
 
 def record(at: SimultaneousGradient) -> Aux:
-    """What is recorded of a field."""
+    """The recorded quantities of a simultaneous gradient, (K,) each."""
     both = [gradient_record(name, at.losses[name], grad) for name, grad in at.gradients.items()]
     return {key: value for each in (*both, at.aux) for key, value in each.items()}
 
@@ -149,20 +231,35 @@ def record(at: SimultaneousGradient) -> Aux:
 def apply_gradients(
     match: Match, players: Players, states: States, gradients: Players, optimizer: Optimizer, rate: Tensor
 ) -> tuple[Players, States]:
-    """Both players after a step of the optimizer along these gradients, projected; states of others are kept."""
-    after, remembered = {}, dict(states)
+    """A step of the optimizer along given gradients.
+
+    Args:
+        match: the game with its K members.
+        players: the parameters, (K, P) of each player.
+        states: the states before the step.
+        gradients: the gradients, (K, P) of each player.
+        optimizer: the optimizer.
+        rate: learning rates, (K, 1).
+
+    Returns:
+        The new, projected parameters, and the states with the optimizer's new ones; other states are unchanged.
+    """
+    after, new_states = {}, dict(states)
     for name, grad in gradients.items():
-        theta, remembered[name] = optimizer.step(players[name], grad.detach(), states[name], rate)
+        theta, new_states[name] = optimizer.step(players[name], grad.detach(), states[name], rate)
         after[name] = match.project(name, theta)
-    return after, remembered
+    return after, new_states
 
 
 @contextmanager
 def explain_autograd_error(derivative: str) -> Iterator[None]:
-    """Says in words that a game has no such derivative, where PyTorch refuses to take it.
+    """Translate PyTorch's refusal to differentiate in this block into an error that names the derivative.
+
+    Args:
+        derivative: the missing derivative, for the message.
 
     Raises:
-        GanbenchError: it refuses. Running out of memory is no refusal, and stays what it is.
+        GanbenchError: PyTorch refused. Errors of lacking memory pass unchanged.
     """
     try:
         yield

@@ -24,7 +24,7 @@ from ganbench.games import Batch, Match, Players
 def simultaneous(
     match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rate: Tensor
 ) -> StepResult:
-    """Both players step from the same point, on the same batch."""
+    """One step of both players from the same point, on the same batch; arguments as of `Dynamics.step`."""
     here = simultaneous_gradient(match, players, batch)
     return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
 
@@ -37,7 +37,12 @@ def in_turns(
     optimizer: Optimizer,
     rate: Tensor,
 ) -> StepResult:
-    """One player after the other, as the turns say, each on the turn's batch and from where the last one led."""
+    """Steps of one player at a time, each from the point that the one before it led to.
+
+    Args:
+        turns: (player, batch) of each step, in order.
+        match, players, states, optimizer, rate: as of `Dynamics.step`.
+    """
     players, states, aux = dict(players), dict(states), {}
     for player, batch in turns:
         loss, grad, extra = gradient(match, player, players, batch)
@@ -50,21 +55,25 @@ def in_turns(
 def inner_step(
     kind: str, match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rate: Tensor
 ) -> StepResult:
-    """A step of the dynamics that another one is built around: `simultaneous`, or `alternating` with one move each,
-    the first player's first. Either costs two gradients and one batch."""
+    """A step of the dynamics that others are built around. It costs two gradients and uses one batch.
+
+    Args:
+        kind: "simultaneous", or "alternating" with one step of each player, the first player's first.
+        match, players, states, batch, optimizer, rate: as of `Dynamics.step`.
+    """
     if kind == "simultaneous":
         return simultaneous(match, players, states, batch, optimizer, rate)
     return in_turns(match, players, states, [(player, batch) for player in match.players], optimizer, rate)
 
 
 def copies(match: Match, batch: Batch, count: int) -> tuple[Match, Batch]:
-    """The match and its batch with every member there `count` times in a row: points (K, count, P), flattened to
-    (K count, P), are then looked at in one go."""
-    places = [place for place in range(len(match.members)) for _ in range(count)]
-    return match.select(places), {name: values.repeat_interleave(count, dim=0) for name, values in batch.items()}
+    """The match and its batch with every member repeated `count` times in a row, so that losses at points (K, count,
+    P), flattened to (K count, P), are computed together."""
+    indices = [index for index in range(len(match.members)) for _ in range(count)]
+    return match.select(indices), {name: values.repeat_interleave(count, dim=0) for name, values in batch.items()}
 
 
 def clock(players: Players) -> State:
-    """A memory that counts steps, (K, 1), before the first. Counters are tensors: no step waits for a look at them."""
+    """The state of a step counter before the first step, (K, 1). A tensor, so that no step waits for a device."""
     theta = next(iter(players.values()))
     return {"steps": torch.zeros(theta.shape[0], 1, dtype=torch.int64, device=theta.device)}

@@ -1,4 +1,4 @@
-"""Alternating descent: one player moves, and the other answers to where it went."""
+"""Alternating descent: one player steps, then the other, from the new parameters of the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbench.games import Batch, Match, Players
 @dataclass(frozen=True)
 class Alternating(Dynamics):
     """`discriminator_steps` steps of the first player, each on a batch of its own, then one of the second; with
-    `generator_first`, the second player moves before them. With `sgd` of momentum -1/2 this is negative momentum
+    `generator_first`, the second player steps before them. With `sgd` of momentum -1/2 this is negative momentum
     (Gidel et al. 2019b).
     """
 

@@ -1,4 +1,4 @@
-"""Iterate averaging: the players move as ever, and the mean of where they have been is handed out."""
+"""Iterate averaging: snapshots keep the mean of the iterates of other dynamics."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Averaging(Dynamics):
     def step(
         self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
     ) -> StepResult:
-        move = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
         steps = states["clock"]["steps"] + 1
         share = 1 / steps.to(rate.dtype) if self.kind == "uniform" else 1 - self.decay
-        average = {name: mean + share * (move.players[name] - mean) for name, mean in states["average"].items()}
-        return StepResult(move.players, move.states | {"average": average, "clock": {"steps": steps}}, move.aux)
+        average = {name: mean + share * (result.players[name] - mean) for name, mean in states["average"].items()}
+        return StepResult(result.players, result.states | {"average": average, "clock": {"steps": steps}}, result.aux)
 
     def snapshot(self, players: Players, states: States) -> Players:
         return states["average"]

@@ -1,4 +1,4 @@
-"""Extragradient (Korpelevich 1976): step with the field of where a trial step leads."""
+"""Extragradient (Korpelevich 1976): step along the gradient at the end of a trial step."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Extragradient(Dynamics):
     """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer. Zero
     extrapolation is simultaneous descent.
 
-    The trial step leaves no memory: the optimizer sees one gradient a step. In the ExtraAdam of Gidel et al. (2019,
-    algorithm 4) the moments also take in the trial step's gradient; without memory the two are the same.
+    The trial step does not change the optimizer's state, which is updated once a step. In the ExtraAdam of Gidel et al.
+    (2019, algorithm 4) the trial step's gradient also enters the moments; for an optimizer without state both agree.
     """
 
     extrapolation: Annotated[float, Interval(ge=0)] = 1.0

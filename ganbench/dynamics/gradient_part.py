@@ -1,4 +1,4 @@
-"""Only the gradient part of the field: what is left of a game when its rotation is taken out of it."""
+"""Only the gradient part of a game: what remains of the simultaneous gradient without its rotation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganbench.games import Batch, Match, Players
 @dataclass(frozen=True)
 class GradientPart(Dynamics):
     """theta <- theta - rate grad phi, where phi(theta) = int_0^1 (theta - c) . F(c + t (theta - c)) dt is the work done
-    against the field on the straight way from the centre c: all zeros (`origin`) or where training began (`start`).
+    against the field along the straight line from the centre c: all zeros (`origin`) or where training began (`start`).
 
     The rest, F - grad phi, is at right angles to theta - c everywhere, so the split depends on c; a field that is a
     gradient has no rest. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c): nothing, in a bilinear

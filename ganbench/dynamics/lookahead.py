@@ -1,4 +1,4 @@
-"""Lookahead-minimax (Chavdarova et al. 2021): every few steps both players go part of the way back."""
+"""Lookahead-minimax (Chavdarova et al. 2021): every few steps both players go part of the way back to slow weights."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ganbench.games import Batch, Match, Players
 class Lookahead(Dynamics):
     """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
-    Going back costs no gradient, so a step costs what the inner one does; it leaves the optimizer's memory as it is.
-    An alpha of 1 is the inner dynamics. The fast weights are what training hands out; after a multiple of `period`
+    Going back costs no gradient, so a step costs what the inner one does; it does not change the optimizer's state.
+    An alpha of 1 is the inner dynamics. Snapshots keep the fast weights; after a multiple of `period`
     steps they are the slow ones.
     """
 
@@ -35,13 +35,13 @@ class Lookahead(Dynamics):
     def step(
         self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
     ) -> StepResult:
-        move = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
         steps = states["clock"]["steps"] + 1
         due = steps % self.period == 0
         after, slow = {}, {}
-        for name, theta in move.players.items():
+        for name, theta in result.players.items():
             # Written so that an alpha of 1 changes nothing, to the last bit.
             back = theta - (1 - self.alpha) * (theta - states["slow"][name])
             after[name] = torch.where(due, match.project(name, back), theta)
             slow[name] = torch.where(due, after[name], states["slow"][name])
-        return StepResult(after, move.states | {"slow": slow, "clock": {"steps": steps}}, move.aux)
+        return StepResult(after, result.states | {"slow": slow, "clock": {"steps": steps}}, result.aux)

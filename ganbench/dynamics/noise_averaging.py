@@ -1,4 +1,4 @@
-"""Parameter-noise averaging: the field is averaged over a cloud of displaced parameters, which smooths it."""
+"""Parameter-noise averaging: the gradient is averaged over a cloud of displaced parameters, which smooths it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganbench.games import Batch, Match, Players
 class NoiseAveraging(Dynamics):
     """theta <- theta - rate mean_j F(theta + sigma e_j), with `perturbations` displacements e_j of all parameters of
     both players, standard normal, drawn once for a run in its own stream and then kept: a smooth field, the same at
-    every step. Losses and what the game sees are recorded as their means over the displacements, the gradient as it is
+    every step. Losses and auxiliary quantities are recorded as means over the displacements, the gradient as it is
     followed.
     """
 

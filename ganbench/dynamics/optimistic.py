@@ -1,4 +1,4 @@
-"""Optimistic descent (Daskalakis et al. 2018): twice the present field less the past one."""
+"""Optimistic descent (Daskalakis et al. 2018): twice the current gradient minus the previous one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbench.games import Batch, Match, Players
 class Optimistic(Dynamics):
     """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0.
 
-    `optimism` says where the past comes in. In the `gradient`, the optimizer is given 2 F_t - F_(t-1). In the `step`,
+    `optimism` says where the previous one enters. With `gradient`, the optimizer is given 2 F_t - F_(t-1). With `step`,
     theta <- theta + 2 s_t - s_(t-1), with s_t the step that the optimizer would take along F_t: with Adam that is
     Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With plain gradient steps they are the same.
     """
@@ -35,11 +35,11 @@ class Optimistic(Dynamics):
         here, past = simultaneous_gradient(match, players, batches[0]), states["past"]
         if self.optimism == "gradient":
             gradients = {name: 2 * grad - past[name] for name, grad in here.gradients.items()}
-            after, remembered = apply_gradients(match, players, states, gradients, optimizer, rate)
-            return StepResult(after, remembered | {"past": here.gradients}, record(here))
-        after, remembered, steps = {}, dict(states), {}
+            after, new_states = apply_gradients(match, players, states, gradients, optimizer, rate)
+            return StepResult(after, new_states | {"past": here.gradients}, record(here))
+        after, new_states, steps = {}, dict(states), {}
         for name, grad in here.gradients.items():
-            ahead, remembered[name] = optimizer.step(players[name], grad, states[name], rate)
+            ahead, new_states[name] = optimizer.step(players[name], grad, states[name], rate)
             steps[name] = ahead - players[name]
             after[name] = match.project(name, ahead + (steps[name] - past[name]))
-        return StepResult(after, remembered | {"past": steps}, record(here))
+        return StepResult(after, new_states | {"past": steps}, record(here))

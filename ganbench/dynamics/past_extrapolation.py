@@ -1,4 +1,4 @@
-"""Extrapolation from the past (Popov 1980; Gidel et al. 2019): extragradient at the price of one field a step."""
+"""Extrapolation from the past (Popov 1980; Gidel et al. 2019): extragradient at the cost of one gradient a step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ganbench.games import Batch, Match, Players
 
 @dataclass(frozen=True)
 class PastExtrapolation(Dynamics):
-    """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the optimizer, the trial step
-    leaving no memory.
+    """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the optimizer, whose state
+    the trial step does not change.
 
-    Before the first step the past field is 0. With plain gradient steps the trial points theta' are then, step for
+    Before the first step the past gradient is 0. With plain gradient steps the trial points theta' are then, step for
     step, the iterates of optimistic descent: both have mu^2 - (1 - 2 rate lambda) mu - rate lambda = 0 for eigenvalues
-    lambda of J. Losses and gradients are recorded at theta', the only point that is looked at.
+    lambda of J. Losses and gradients are recorded at theta', the only point at which they are computed.
     """
 
     gradients_per_step: ClassVar[int] = 2
@@ -33,5 +33,5 @@ class PastExtrapolation(Dynamics):
     ) -> StepResult:
         ahead, _ = apply_gradients(match, players, states, states["past"], optimizer, rate)
         there = simultaneous_gradient(match, ahead, batches[0])
-        after, remembered = apply_gradients(match, players, states, there.gradients, optimizer, rate)
-        return StepResult(after, remembered | {"past": there.gradients}, record(there))
+        after, new_states = apply_gradients(match, players, states, there.gradients, optimizer, rate)
+        return StepResult(after, new_states | {"past": there.gradients}, record(there))

@@ -22,18 +22,18 @@ class RungeKutta(Dynamics):
     gradients_per_step: ClassVar[int] = 8
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
-        """No memories.
+        """No states.
 
         Raises:
-            GanbenchError: the optimizer keeps a memory, so it does not follow the flow.
+            GanbenchError: the optimizer has a state, so it does not follow the flow.
         """
         states = super().init(match, players, optimizer)
         kept = sorted({name for state in states.values() for name in state})
         if kept:
             name = type(optimizer).__module__.split(".")[-1]
             raise GanbenchError(
-                "runge_kutta takes its step itself and needs an optimizer that keeps no memory, but "
-                f"{name!r} ({optimizer!r}) keeps {', '.join(kept)}. Valid: 'sgd' without momentum and decay."
+                "runge_kutta takes its step itself and needs an optimizer without state, but "
+                f"{name!r} ({optimizer!r}) has the state {', '.join(kept)}. Valid: 'sgd' without momentum and decay."
             )
         return states
 

@@ -1,4 +1,4 @@
-"""Unrolled GANs (Metz et al. 2017): the generator sees how the discriminator will answer."""
+"""Unrolled GANs (Metz et al. 2017): the generator descends the loss after several steps of the discriminator."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ganbench.games import Batch, Match, Players
 class Unrolled(Dynamics):
     """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) = phi_i - scale rate
     grad L_1(phi_i, theta): k = `steps` steps of the first player's descent on the same batch, through all of which its
-    gradient goes. The first player steps along its own gradient at phi. Both move at once; no steps is simultaneous
+    gradient goes. The first player steps along its own gradient at phi. Both step at once; no steps is simultaneous
     descent.
 
-    The unrolled steps are plain gradient steps, whatever the optimizer: its memory is not unrolled. Adam's steps are
-    longer than the rate times the gradient where that is small; `scale` makes up for it. What is recorded of the second
-    player is the loss that it descends, with its gradient; of the first, what it meets at phi.
+    The unrolled steps are plain gradient steps, whatever the optimizer: its state is not unrolled. Adam's steps are
+    longer than the rate times the gradient where that is small; `scale` makes up for it. Recorded are the loss that the
+    second player descends and its gradient, and the loss and gradient of the first player at phi.
 
-    An unrolled gradient counts twice in `evaluations`, as it is differentiated again; the first is also the first
-    player's own.
+    An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the
+    first player's own.
 
     Raises:
         GanbenchError: the game lacks a derivative.
@@ -52,19 +52,20 @@ class Unrolled(Dynamics):
     ) -> StepResult:
         first, second = match.players
         own = players[second].detach().requires_grad_()
-        # Where the opponent is (phi_i), and what it meets at each of these places.
-        ahead, met = players[first].detach().requires_grad_(), []
+        # The opponent's parameters phi_i, and its loss and gradient at each of these points.
+        ahead, of_first = players[first].detach().requires_grad_(), []
         for i in range(max(self.steps, 1)):
             loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
             with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
                 (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
             if self.steps and not grad.requires_grad:
-                # PyTorch says nothing of its own here: the answer would just be missing from the generator's gradient.
+                # PyTorch says nothing of its own here: the response would just be missing from the generator's
+                # gradient.
                 raise GanbenchError(
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
                     f"of {first}'s loss depends on nobody's parameters."
                 )
-            met.append((loss.detach(), grad.detach(), aux))
+            of_first.append((loss.detach(), grad.detach(), aux))
             if i < self.steps:
                 ahead = match.project(first, ahead - self.scale * rate * grad)
         loss, extra = match.loss(second, {first: ahead, second: own}, batches[0])
@@ -73,12 +74,14 @@ class Unrolled(Dynamics):
         ):
             (grad,) = torch.autograd.grad(loss.sum(), own)
 
-        first_loss, first_slope, first_seen = met[0]
-        after, remembered = apply_gradients(match, players, states, {first: first_slope, second: grad}, optimizer, rate)
+        first_loss, first_gradient, first_aux = of_first[0]
+        after, new_states = apply_gradients(
+            match, players, states, {first: first_gradient, second: grad}, optimizer, rate
+        )
         aux = (
-            gradient_record(first, first_loss, first_slope)
+            gradient_record(first, first_loss, first_gradient)
             | gradient_record(second, loss.detach(), grad)
-            | first_seen
+            | first_aux
             | extra
         )
-        return StepResult(after, remembered, aux)
+        return StepResult(after, new_states, aux)

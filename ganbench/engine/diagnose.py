@@ -1,4 +1,4 @@
-"""Instruments on runs: what training left of them, put before an instrument, all members of a pack at once."""
+"""Diagnostics of trained runs, all members of a pack at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganbench.games import Game, Match, Member
 
 
 def diagnose(
-    instrument: Diagnostic,
+    diagnostic: Diagnostic,
     game: Game,
     dynamics: Any,
     optimizer: Any,
@@ -28,36 +28,39 @@ def diagnose(
     device: torch.device,
     dtype: torch.dtype,
 ) -> list[Tree]:
-    """What an instrument shows of some runs.
+    """The results of a diagnostic for some runs.
 
     Args:
-        instrument: what looks.
-        game, dynamics, optimizer: what the runs played, and how.
-        members, snapshots: the runs, and of each its `step` (S,) and its players' parameters {player: (S, P)}.
-        steps: of the snapshots that training was to keep; a run that diverged lacks the last of them.
+        diagnostic: the diagnostic.
+        game, dynamics, optimizer: the game of the runs and how they were trained.
+        members: the K runs.
+        snapshots: of each run the `step` of its snapshots, (S,), and both players' parameters, {player: (S, P)}.
+        steps: steps of the snapshots that training was to keep; a run that diverged lacks the last of them.
+        device: device to compute on.
+        dtype: precision of the parameters.
 
     Returns:
-        for every run `values` {column: number} and `arrays` {name: array}.
+        Of every run `values`, {column: number}, and `arrays`, {name: array}.
 
     Raises:
-        GanbenchError: the instrument does not show its columns.
+        GanbenchError: the results are not those that the diagnostic's columns describe.
     """
-    shown = played(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
-    reading, columns = instrument.measure(shown), instrument.columns(game)
+    trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
+    result, columns = diagnostic.measure(trajectories), diagnostic.columns(game)
     trees = [
         {
-            "values": {name: float(values[k]) for name, values in reading.values.items()},
-            "arrays": {name: np.asarray(values[k]) for name, values in reading.arrays.items()},
+            "values": {name: float(values[k]) for name, values in result.values.items()},
+            "arrays": {name: np.asarray(values[k]) for name, values in result.arrays.items()},
         }
         for k in range(len(members))
     ]
     for tree in trees:
         if fault := values_fault(columns, tree["values"], absent=True):
-            raise GanbenchError(f"diagnostic {inspect.getfile(type(instrument))}: its measure() {fault}.")
+            raise GanbenchError(f"diagnostic {inspect.getfile(type(diagnostic))}: its measure() {fault}.")
     return trees
 
 
-def played(
+def trajectories_of(
     game: Game,
     dynamics: Any,
     optimizer: Any,
@@ -68,7 +71,7 @@ def played(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Trajectories:
-    """Runs as an instrument is shown them; arguments as of `diagnose`."""
+    """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
     path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in game.players}
     return Trajectories(

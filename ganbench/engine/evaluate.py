@@ -1,4 +1,4 @@
-"""Judging a run: its generator, at every snapshot, against real examples."""
+"""Scores of a run: its generator at every snapshot, compared with real examples."""
 
 from __future__ import annotations
 
@@ -23,51 +23,70 @@ BATCH = 500  # generated together; architectures that normalise by batch see bat
 
 
 @dataclass(frozen=True)
-class Panel:
-    """A judge with its memory, and the metrics with what they need of the real training examples."""
+class Scorer:
+    """A trained judge, and metrics with their references for the real training examples.
+
+    Attributes:
+        judge: the judge.
+        state: the judge's state.
+        metrics: (metric, its reference) of each metric that supports the data.
+    """
 
     judge: Any
     state: Tree
-    metrics: tuple[tuple[Any, Any], ...]  # (metric, its reference)
+    metrics: tuple[tuple[Any, Any], ...]
 
     @classmethod
-    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Panel:
-        """The metrics that support the data, ready to score."""
+    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Scorer:
+        """A scorer with the metrics that support the data.
+
+        Args:
+            judge, state: the judge and its state.
+            metrics: the metrics.
+            data: the data set.
+            train: the real training examples, (n, *shape).
+        """
         real = judge.judge(state, train)
         ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(data) is None)
         return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
-        """Every metric of the examples; all NaN where the generator gave out numbers that are none, or so large ones
-        that the judge's features overflow.
+        """The metrics of generated examples.
+
+        Args:
+            examples: the examples, (n, *shape).
+
+        Returns:
+            A value for each column; all NaN if an example is not finite, or so large that the judge's features
+            overflow.
 
         Raises:
-            GanbenchError: a metric does not give its columns, or changes what the next one looks at.
+            GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
         """
-        seen: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
-        if seen is None or not np.isfinite(seen.features).all():
+        judged: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
+        if judged is None or not np.isfinite(judged.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
-        scores, content = {}, _checksum(seen)
+        scores, content = {}, _checksum(judged)
         for metric, known in self.metrics:
-            given = metric.score(seen, known)
+            given = metric.score(judged, known)
             if fault := values_fault(metric.columns, given):
                 raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
-            if _checksum(seen) != content:
+            if _checksum(judged) != content:
                 raise GanbenchError(
-                    f"metric {inspect.getfile(type(metric))}: its score() changes what the judge saw, which other "
-                    "metrics look at after it; work on copies."
+                    f"metric {inspect.getfile(type(metric))}: its score() changes the judged examples, which other "
+                    "metrics use too; work on copies."
                 )
             scores |= {name: float(value) for name, value in given.items()}
         return scores
 
 
-def _checksum(seen: JudgedExamples) -> list[int]:
-    arrays = (seen.examples, seen.features, seen.mode, seen.confident)
+def _checksum(judged: JudgedExamples) -> list[int]:
+    arrays = (judged.examples, judged.features, judged.mode, judged.confident)
     return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays]
 
 
 def evaluate(
-    panel: Panel,
+    scorer: Scorer,
     architecture: Any,
     data: DataSpec,
     seed: int,
@@ -97,7 +116,7 @@ def evaluate(
         with torch.no_grad():
             parts = [network(theta[None], part[None])[0].cpu() for part in latent.split(BATCH)]
         examples = torch.cat(parts).numpy()
-        scores.append(panel.score(examples))
+        scores.append(scorer.score(examples))
         kept.append(examples[:shown])
     return {
         "metrics": {name: np.array([score[name] for score in scores]) for name in scores[0]},

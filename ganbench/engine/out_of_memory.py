@@ -1,4 +1,4 @@
-"""Running out of memory, a GPU's or the machine's: noticed where it happens, so that nothing computed is lost."""
+"""Running out of memory, a GPU's or the machine's, without losing what has been computed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class OutOfMemory(Exception):
     """The next step of training does not fit into memory.
 
     Args:
-        cause: what the allocator said.
-        state: where training stands, to go on from there, with fewer members; None if it had not begun.
+        cause: the allocator's message.
+        state: the state of training, to go on from with fewer members; None if it had not begun.
     """
 
     def __init__(self, cause: str, state: Tree | None) -> None:
@@ -21,18 +21,21 @@ class OutOfMemory(Exception):
         self.cause, self.state = cause, state
 
 
-class Watch:
-    """A block that ends, without an error, where memory runs out; `lacking` is then what the allocator said.
+class OutOfMemoryGuard:
+    """A block that ends without an error where memory runs out.
 
     When the block has ended, so have the functions called in it: what they had allocated is free again.
+
+    Attributes:
+        cause: the allocator's message; None if memory did not run out.
     """
 
     def __init__(self) -> None:
-        self.lacking: str | None = None
+        self.cause: str | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> OutOfMemoryGuard:
         return self
 
     def __exit__(self, _: type | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        self.lacking = error and out_of_memory(error)
-        return self.lacking is not None
+        self.cause = error and out_of_memory(error)
+        return self.cause is not None

@@ -1,7 +1,7 @@
-"""How many members of a pack train together: all, or on a GPU that has no room for them, as many as it has room for.
+"""Subpacks: the parts of a pack that train together, as large as a GPU has memory for.
 
-What a member needs is measured on the GPU itself before the first step. Main memory is the scheduler's to share out:
-there, and where a measurement was too small, training says so when it runs out, and goes on in halves.
+What a member needs is measured on the GPU before the first step. Main memory is allotted by the scheduler: there, and
+where a measurement was too small, training notices when it runs out and goes on in halves.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class DoesNotFit(GanbenchError, MemoryError):
     """A single run needs more main memory than the job has."""
 
 
-class Memory(Protocol):
-    """What waves ask of a device's memory, in bytes."""
+class DeviceMemory(Protocol):
+    """The memory of a device, in bytes."""
 
     total: int
 
@@ -43,7 +43,7 @@ class Memory(Protocol):
         """The most that some work has allocated at a time."""
 
 
-class Gpu:
+class GpuMemory:
     """The memory of a GPU, as PyTorch knows it."""
 
     def __init__(self, device: torch.device) -> None:
@@ -61,9 +61,9 @@ class Gpu:
         return torch.cuda.max_memory_allocated(self._device) - before
 
 
-def memory_of(device: torch.device) -> Memory | None:
+def device_memory(device: torch.device) -> DeviceMemory | None:
     """The device's memory; None for main memory, of which nobody knows how much is a job's."""
-    return Gpu(device) if device.type == "cuda" else None
+    return GpuMemory(device) if device.type == "cuda" else None
 
 
 def release(device: torch.device) -> None:
@@ -75,19 +75,22 @@ def release(device: torch.device) -> None:
         trim(0)
 
 
-def fitting(
-    game: Game, training: Training, members: Sequence[Member], device: torch.device, memory: Memory | None
+def largest_subpack(
+    game: Game, training: Training, members: Sequence[Member], device: torch.device, memory: DeviceMemory | None
 ) -> tuple[int, str]:
-    """How many of the members fit into memory together, at least one, and why, in words; none where it is plain.
+    """The largest number of members that fit into memory together.
 
     Args:
-        rules, training, members, device: as for training.
-        memory: the device's; without any, all fit.
+        game, training, members, device: as of `train`.
+        memory: the device's memory; None if its size is unknown, in which case all members are taken to fit.
+
+    Returns:
+        The number, at least 1, and its reason in words; an empty reason where nothing had to be measured.
     """
     if memory is None or len(members) == 1:
         return len(members), ""
     free = memory.free()
-    if len(members) * bound(game, training, members[0]) <= SMALL * free:
+    if len(members) * memory_bound(game, training, members[0]) <= SMALL * free:
         return len(members), ""
     few = members[:MEASURED]
     try:
@@ -97,13 +100,13 @@ def fitting(
     release(device)
     if each is None:
         return 1, f"{len(few)} runs do not fit into the {gib(free)} that are free"
-    most = max(1, min(len(members), int(SHARE * free / max(each, 1))))
-    return most, f"a run needs {gib(each)} of the {gib(free)} that are free"
+    largest = max(1, min(len(members), int(SHARE * free / max(each, 1))))
+    return largest, f"a run needs {gib(each)} of the {gib(free)} that are free"
 
 
-def bound(game: Game, training: Training, member: Member) -> float:
-    """More bytes than a member can need: for all that is kept of its parameters, and a number for every floating-point
-    operation of its networks, of which each gives at most one that a gradient needs again."""
+def memory_bound(game: Game, training: Training, member: Member) -> float:
+    """An upper bound of the memory that a member needs, in bytes: for all copies of its parameters, and a number for
+    every floating-point operation of its networks, of which each has at most one result that a gradient needs."""
     parameters = sum(theta.numel() for theta in game.start(member).values())
     numbers = COPIES * parameters + fusing.forward_work(game)
     return training.dynamics.gradients_per_step * numbers * training.dtype.itemsize
@@ -114,16 +117,28 @@ def _try_out(game: Game, training: Training, members: Sequence[Member], device: 
     train(game, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
 
 
-def even(count: int, most: int) -> list[int]:
-    """Sizes of the fewest waves of at most so many members, as equal as can be."""
-    waves = -(-count // most)
-    return [count // waves + (place < count % waves) for place in range(waves)]
+def even_sizes(count: int, largest: int) -> list[int]:
+    """Sizes of the fewest subpacks, as equal as possible.
+
+    Args:
+        count: number of members.
+        largest: largest size of a subpack.
+    """
+    subpacks = -(-count // largest)
+    return [count // subpacks + (index < count % subpacks) for index in range(subpacks)]
 
 
-def halves(count: int, state: Tree | None) -> list[int]:
-    """Sizes of the two parts of a wave that did not fit; of one, if only one member is left in training.
+def halved_sizes(count: int, state: Tree | None) -> list[int]:
+    """Sizes of the two halves of a subpack that did not fit.
 
     Members that have diverged take no memory, so it is the others that are halved.
+
+    Args:
+        count: number of members.
+        state: the state of training when memory ran out; None if it had not begun.
+
+    Returns:
+        Two sizes; one, `count`, if a single member is left in training.
     """
     alive = list(range(count)) if state is None else state["alive"]
     if len(alive) < 2:
@@ -133,15 +148,17 @@ def halves(count: int, state: Tree | None) -> list[int]:
 
 
 def does_not_fit(name: str, where: str, cause: str, device: torch.device, smaller: str) -> GanbenchError:
-    """The error that a single run does not fit into a device's memory; of main memory more would do.
+    """The error that a single run does not fit into a device's memory; `DoesNotFit` for main memory, of which a job can
+    be given more.
 
     Args:
-        name: of the run.
-        where: memory ran out.
-        cause: what the allocator said.
-        smaller: what would need less.
+        name: name of the run.
+        where: when memory ran out, in words.
+        cause: the allocator's message.
+        device: the device.
+        smaller: what would need less memory, in words.
     """
-    memory = memory_of(device)
+    memory = device_memory(device)
     if memory is None:
         return DoesNotFit(
             f"{name} alone does not fit into main memory: {where} ({cause}). Give its job more, or {smaller}."
@@ -153,5 +170,5 @@ def does_not_fit(name: str, where: str, cause: str, device: torch.device, smalle
 
 
 def gib(size: float) -> str:
-    """Bytes in words."""
+    """A number of bytes in words."""
     return f"{size / 2**30:.3g} GiB"

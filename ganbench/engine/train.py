@@ -1,4 +1,4 @@
-"""Training a pack: every member of it at once, each with its own numbers."""
+"""Training a pack: all members at once, each with its own random numbers."""
 
 from __future__ import annotations
 
@@ -14,35 +14,50 @@ from torch import Tensor
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
-from ganbench.engine.out_of_memory import OutOfMemory, Watch
+from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.games import CHUNK, Game, Match, Member, Players
 
 
 @dataclass(frozen=True)
 class Training:
-    """How all members of a pack train, whatever they play."""
+    """How all members of a pack are trained.
+
+    Attributes:
+        dynamics, optimizer: the method.
+        steps: number of training steps.
+        dtype: precision of the parameters.
+        snapshots: steps after which the parameters are kept; 0 is before the first step.
+        curve_bins: number of bins of the recorded curves.
+    """
 
     dynamics: Any
     optimizer: Any
     steps: int
     dtype: torch.dtype
-    snapshots: tuple[int, ...]  # steps after which the networks are kept; 0 is before the first
+    snapshots: tuple[int, ...]
     curve_bins: int
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a pack stands between two chunks of steps."""
+    """The progress of a pack between two chunks of steps.
+
+    Attributes:
+        step: number of steps done.
+        alive: indices of the members that have not diverged.
+        state: returns the state from which training can be resumed.
+        curves: returns the curves so far of the member with an index.
+    """
 
     step: int
-    alive: tuple[int, ...]  # the members still training, by their places
-    state: Callable[[], Tree]  # all that is needed to go on from here
-    curves: Callable[[int], Tree]  # of the member at a place, so far
+    alive: tuple[int, ...]
+    state: Callable[[], Tree]
+    curves: Callable[[int], Tree]
 
 
 @dataclass
-class _Run:
-    """What is kept of one member: its curves, its snapshots, and how it ended if it ended early."""
+class RunRecord:
+    """What is recorded of one member: its curves, its snapshots, and the step and cause of a divergence."""
 
     recorder: Recorder
     snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -62,14 +77,22 @@ class _Run:
 
 
 def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
-    """When to keep the networks: `count` steps from 0 to the last, evenly or logarithmically spaced (or fewer, where
-    rounding makes two the same)."""
+    """The steps of the snapshots.
+
+    Args:
+        steps: number of training steps.
+        count: number of snapshots; there are fewer where rounding makes two the same.
+        spacing: "even" or "log".
+
+    Returns:
+        Steps from 0 to the last.
+    """
     if spacing == "even":
-        places = np.linspace(0, steps, count)
+        spaced = np.linspace(0, steps, count)
     else:
         # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        places = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
-    return tuple(sorted({round(place) for place in places}))
+        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
+    return tuple(sorted({round(step) for step in spaced}))
 
 
 def train(
@@ -84,28 +107,28 @@ def train(
     """Train the members, fused.
 
     Args:
-        rules: of the game that they play.
-        training: how they train.
-        members: who plays.
-        device: where to train.
-        resume: what an interrupted call last gave out; it goes on there, with the same results bit for bit.
+        game: the game.
+        training: how the members are trained.
+        members: the runs.
+        device: device to train on.
+        resume: the state of an interrupted call; training goes on from there, with the same results bit for bit.
         at_chunk: called every `CHUNK` steps.
 
     Returns:
-        for every member its curves (bins of every recorded series, and their names), its snapshots ((S, P) parameters
-        of both players and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
+        Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
+        both players and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
 
     Raises:
-        OutOfMemory: a step does not fit; all steps before it are in the error's state.
+        OutOfMemory: a step does not fit into memory; its state contains all steps before.
     """
-    # The game, and everything that changes from step to step: players, memories, who still trains, what is kept.
+    # The game, and everything that changes from step to step: players, states, who still trains, what is kept.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [_Run(Recorder(training.steps, training.curve_bins, names)) for _ in members]
+    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
-    with Watch() as memory:
+    with OutOfMemoryGuard() as guard:
         rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
@@ -115,37 +138,37 @@ def train(
             start, alive, players, states = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
         rate = rates[alive]
-    if memory.lacking:
-        raise OutOfMemory(memory.lacking, resume)
+    if guard.cause:
+        raise OutOfMemory(guard.cause, resume)
 
     while start < training.steps and alive:
-        # Steps, with no look at the results: on a GPU nothing waits for them. One that does not fit into memory is the
+        # Steps, without reading the results: on a GPU nothing waits for them. One that does not fit into memory is the
         # end of its chunk; the next chunk ends where it would have ended.
         rows = []
         end = min(start - start % CHUNK + CHUNK, training.steps)
-        with Watch() as memory:
+        with OutOfMemoryGuard() as guard:
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                move = dynamics.step(match, players, states, batches, optimizer, rate)
-                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in move.players.items()}
-                row = torch.stack([(move.aux | norms)[name] for name in names], dim=1)
+                result = dynamics.step(match, players, states, batches, optimizer, rate)
+                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
+                row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.snapshot(move.players, move.states), step + 1)
+                    _keep(runs, alive, dynamics.snapshot(result.players, result.states), step + 1)
                 rows.append(row)
-                players, states = move.players, move.states
+                players, states = result.players, result.states
 
-        # What they recorded; a member with a number that is none has diverged and leaves the pack.
+        # What they recorded; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
-        for place, k in enumerate(alive):
-            _record(runs[k], record[:, place])
-        staying = [place for place, k in enumerate(alive) if runs[k].diverged is None]
+        for index, k in enumerate(alive):
+            _record(runs[k], record[:, index])
+        staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
-            alive = [alive[place] for place in staying]
+            alive = [alive[index] for index in staying]
             players, states, rate = _select(players, states, rate, staying)
             match = everyone.select(alive) if alive else everyone
         start += len(rows)
-        if memory.lacking and alive:
-            raise OutOfMemory(memory.lacking, _state(runs, start, alive, players, states))
+        if guard.cause and alive:
+            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states))
         if at_chunk is not None:
             state = partial(_state, runs, start, alive, players, states)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
@@ -154,28 +177,33 @@ def train(
 
 
 def part_of(state: Tree, members: range) -> Tree:
-    """What some neighbours in a pack need to go on without the others, of a state of the pack."""
-    places = [place for place, k in enumerate(state["alive"]) if k in members]
+    """The state of adjacent members of a pack, without the others.
+
+    Args:
+        state: the state of the pack.
+        members: indices of the members.
+    """
+    indices = [index for index, k in enumerate(state["alive"]) if k in members]
 
     def taken(tree: Tree) -> Tree:
-        return {name: taken(item) if isinstance(item, dict) else item[places] for name, item in tree.items()}
+        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
 
     return {
         "step": state["step"],
-        "alive": [state["alive"][place] - members.start for place in places],
+        "alive": [state["alive"][index] - members.start for index in indices],
         "players": taken(state["players"]),
         "states": taken(state["states"]),
-        "runs": {str(place): state["runs"][str(k)] for place, k in enumerate(members)},
+        "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _keep(runs: list[_Run], alive: list[int], players: Players, step: int) -> None:
+def _keep(runs: list[RunRecord], alive: list[int], players: Players, step: int) -> None:
     kept = {player: theta.detach().cpu().numpy() for player, theta in players.items()}
-    for place, k in enumerate(alive):
-        runs[k].snapshots[step] = {player: theta[place].copy() for player, theta in kept.items()}
+    for index, k in enumerate(alive):
+        runs[k].snapshots[step] = {player: theta[index].copy() for player, theta in kept.items()}
 
 
-def _record(run: _Run, values: np.ndarray) -> None:
+def _record(run: RunRecord, values: np.ndarray) -> None:
     """Record a chunk of one member's steps, (steps, series), up to and with the step at which it diverged."""
     bad = ~np.isfinite(values)
     if bad.any():
@@ -188,20 +216,20 @@ def _record(run: _Run, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, rate: Tensor, places: list[int]) -> tuple[Players, States, Tensor]:
-    kept = {player: theta[places] for player, theta in players.items()}
-    remembered = {player: {name: value[places] for name, value in memory.items()} for player, memory in states.items()}
-    return kept, remembered, rate[places]
+def _select(players: Players, states: States, rate: Tensor, indices: list[int]) -> tuple[Players, States, Tensor]:
+    kept = {player: theta[indices] for player, theta in players.items()}
+    selected = {owner: {name: value[indices] for name, value in state.items()} for owner, state in states.items()}
+    return kept, selected, rate[indices]
 
 
-def _state(runs: list[_Run], step: int, alive: list[int], players: Players, states: States) -> Tree:
+def _state(runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States) -> Tree:
     """All that is needed to go on, as arrays."""
     return {
         "step": step,
         "alive": list(alive),
         "players": {player: theta.cpu().numpy() for player, theta in players.items()},
         "states": {
-            player: {name: value.cpu().numpy() for name, value in memory.items()} for player, memory in states.items()
+            owner: {name: value.cpu().numpy() for name, value in state.items()} for owner, state in states.items()
         },
         "runs": {
             str(k): {
@@ -214,8 +242,8 @@ def _state(runs: list[_Run], step: int, alive: list[int], players: Players, stat
     }
 
 
-def _restore(runs: list[_Run], state: Tree, device: torch.device) -> tuple[int, list[int], Players, States]:
-    """Undo `_state`: fills the runs, and returns the step, who still trains, the players and the memories."""
+def _restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], Players, States]:
+    """Undo `_state`: fills the runs, and returns the step, who still trains, the players and the states."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])

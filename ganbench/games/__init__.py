@@ -1,8 +1,8 @@
 """Games, one file each: two players' parameters and losses, for all members of a pack at once.
 
-A `Game` knows no members: `Match` is a game being played by some, and what dynamics and diagnostics work with.
+A `Game` has no members; a `Match` is a game with the members of a pack, and what dynamics and diagnostics work with.
 
-Parameters of a player are one vector per member, (K, P), be they two numbers or a convolutional network. Losses of
+The parameters of a player are one vector per member, (K, P), be they two numbers or a convolutional network. Losses of
 different members never mix, so the gradient of their sum is every member's own.
 """
 
@@ -20,17 +20,31 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream_seed
 from ganbench.nn.sample import Sample
 
-Players = dict[str, Tensor]  # {player: (K, P)}
-Batch = dict[str, Tensor]  # the random numbers that one gradient may look at: {name: (K, ...)}
-Aux = dict[str, Tensor]  # {quantity: (K,)}
-Component = Any  # marks a field of a game that is another family's member, not an option
+Players = dict[str, Tensor]
+"""The parameters of both players, {player: (K, P)}; P differs from player to player."""
+
+Batch = dict[str, Tensor]
+"""All random numbers that a loss may use, {name: (K, ...)}: indices of examples, latent points, a regularizer's noise.
+Empty for a game without random numbers."""
+
+Aux = dict[str, Tensor]
+"""Auxiliary quantities that are recorded beside a loss, {quantity: (K,)}: a discriminator's mean output, for
+example."""
+
+Component = Any  # marks a field of a game that is a member of another family, not an option
 
 CHUNK = 25  # steps whose random numbers are drawn together
 
 
 @dataclass(frozen=True)
 class Member:
-    """What sets a run of a pack apart from its neighbours. Games without data have no `n_train`."""
+    """A run of a pack: what distinguishes it from the others.
+
+    Attributes:
+        seed: seed of the run's random streams.
+        n_train: number of training examples; None for a game without data.
+        learning_rate: learning rate of both players.
+    """
 
     seed: int
     n_train: int | None
@@ -38,48 +52,95 @@ class Member:
 
 
 class Game(ABC):
-    """Two players' parameters and losses. A member of the family is a frozen dataclass whose fields are its options; it
-    derives from this class, or from `Adversarial` if one player is a discriminator and the other a generator."""
+    """A game derives from Game: start() and sample() are functions of the run's seed, and loss() of parameters (K, P)
+    and a batch returns one finite number for each of K members, with a gradient in the player's parameters.
 
-    players: ClassVar[tuple[str, str]]  # their names; the discriminator, or the ascending player, first
-    components: ClassVar[
-        tuple[str, ...]
-    ] = ()  # families of parts that it is made of; read from the source, so a literal
-    series: ClassVar[tuple[str, ...]] = ()  # what its losses see beside their value
+    A subclass is a frozen dataclass whose fields are its options. It derives from this class, or from `Adversarial` if
+    one player is a discriminator and the other a generator.
+
+    Attributes:
+        players: the players' names; the discriminator, or the ascending player, is the first.
+        components: families whose members the game is made of; a literal, since it is read from the source.
+        series: names of the auxiliary quantities that the losses return.
+    """
+
+    players: ClassVar[tuple[str, str]]
+    components: ClassVar[tuple[str, ...]] = ()
+    series: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
     def parameters(self) -> dict[str, tuple[str, ...]]:
-        """The names of each player's parameters, in their order."""
+        """The names of each player's P parameters, in their order, by player in the order of `players`."""
 
     @abstractmethod
     def start(self, member: Member) -> dict[str, Tensor]:
-        """A member's first parameters, (P,) of each player, on the CPU."""
+        """The initial parameters of a run.
+
+        Args:
+            member: the run; the parameters depend on its seed alone.
+
+        Returns:
+            The parameters of each player, (P,), on the CPU.
+
+        Raises:
+            GanbenchError: a start that an option sets does not fit the game's parameters.
+        """
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        """A member's random numbers for the `count` batches of a chunk of steps: {name: (count, ...)}.
+        """The random numbers of a run for a chunk of steps.
 
         A function of its arguments alone, so that any chunk can be drawn at any time. Drawn on the CPU, so that a run
-        meets the same numbers on every device.
+        has the same random numbers on every device.
+
+        Args:
+            member: the run.
+            chunk: index of the chunk, from 0.
+            count: number of batches in the chunk.
+            dtype: precision of the numbers.
+
+        Returns:
+            Tensors (count, ...) by name.
         """
         return {}
 
     @abstractmethod
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        """Every member's loss of one player, (K,), and what is named in `series` if this player's loss sees it."""
+        """The loss of one player.
+
+        Args:
+            player: the player whose loss it is.
+            players: both players' parameters, (K, P) each.
+            batch: the random numbers, (K, ...) each.
+
+        Returns:
+            Every member's loss, (K,), and those quantities of `series` that this player's loss computes, (K,) each.
+        """
 
     def project(self, player: str, theta: Tensor) -> Tensor:
-        """Where a player's parameters (K, P) are put back to after each of its moves."""
+        """The projection of a player's parameters onto the set they are confined to, applied after each of its steps.
+
+        Args:
+            player: the player.
+            theta: its parameters, (K, P).
+
+        Returns:
+            Parameters, (K, P).
+        """
         return theta
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Adversarial(Game):
-    """A discriminator of examples against a generator of them, on an objective and with a regularizer.
+    """A game of a discriminator and a generator, with an objective and a regularizer.
 
-    A game says how the two compute; what they are paid is the same for all. `sample` must give `real` examples (count,
-    batch, *example) and `latent.discriminator` and `latent.generator`, the latent points that each player's fake
-    examples are made from; `noise` adds what the regularizer draws.
+    A subclass defines what the two compute; their losses follow from the objective. `sample` must return `real`
+    examples (count, batch, *example) and the latent points `latent.discriminator` and `latent.generator` of each
+    player's generated examples; `noise` adds the regularizer's random numbers.
+
+    Attributes:
+        objective: a member of `ganbench.objectives`.
+        regularizer: a member of `ganbench.regularizers`.
     """
 
     players: ClassVar[tuple[str, str]] = ("discriminator", "generator")
@@ -90,22 +151,63 @@ class Adversarial(Game):
 
     @abstractmethod
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
-        """Logits (K, batch) of points (K, batch, *example), by discriminators (K, P)."""
+        """The discriminators' logits.
+
+        Args:
+            theta: the discriminators' parameters, (K, P).
+            points: examples, (K, batch, *example).
+
+        Returns:
+            Logits, (K, batch).
+        """
 
     @abstractmethod
     def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
-        """Examples (K, batch, *example) from latent points (K, batch, ...), by generators (K, P)."""
+        """The generators' examples.
+
+        Args:
+            theta: the generators' parameters, (K, P).
+            latent: latent points, (K, batch, ...).
+
+        Returns:
+            Examples, (K, batch, *example).
+        """
 
     def real(self, players: Players, batch: Batch) -> Sample:
-        """What stands for the data."""
+        """The sample that represents the data.
+
+        Args:
+            players: both players' parameters, (K, P) each.
+            batch: the random numbers, (K, ...) each.
+
+        Returns:
+            Examples (K, batch, *example), with weights if expectations are by quadrature.
+        """
         return Sample(batch["real"])
 
     def fake(self, player: str, players: Players, batch: Batch) -> Sample:
-        """What stands for the generator in a player's loss."""
+        """The sample that represents the generator's distribution in a player's loss.
+
+        Args:
+            player: the player whose loss it is.
+            players: both players' parameters, (K, P) each.
+            batch: the random numbers, (K, ...) each.
+
+        Returns:
+            Examples (K, batch, *example), with weights if expectations are by quadrature.
+        """
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
     def noise(self, member: Member, chunk: int, count: int, shape: tuple[int, ...], dtype: torch.dtype) -> Batch:
-        """The regularizer's random numbers for batches of examples of this shape, to be added to `sample`."""
+        """The regularizer's random numbers, which a subclass adds to those of its `sample`.
+
+        Args:
+            member, chunk, count, dtype: as of `sample`.
+            shape: shape of a batch of examples, (batch, *example).
+
+        Returns:
+            Tensors (count, ...) by name.
+        """
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "regularizer", chunk))
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
         return {f"noise.{name}": values for name, values in drawn.items()}
@@ -114,11 +216,11 @@ class Adversarial(Game):
         theta = players["discriminator"]
         noise = {name.removeprefix("noise."): values for name, values in batch.items() if name.startswith("noise.")}
 
-        def judge(points: Tensor) -> Tensor:
+        def discriminator(points: Tensor) -> Tensor:
             return self.discriminate(theta, points)
 
         def logits(sample: Sample, kind: str) -> Tensor:
-            return judge(self.regularizer.perturb(sample.points, kind, noise))
+            return discriminator(self.regularizer.perturb(sample.points, kind, noise))
 
         fake = self.fake(player, players, batch)
         fake_logits = logits(fake, "fake")
@@ -128,7 +230,7 @@ class Adversarial(Game):
             real = self.real(players, batch)
             real_logits = logits(real, "real")
             loss = real.mean(self.objective.real(real_logits)) + fake.mean(self.objective.fake(fake_logits))
-            penalty = self.regularizer.penalty(judge, real, fake, noise)
+            penalty = self.regularizer.penalty(discriminator, real, fake, noise)
             loss = loss if penalty is None else loss + penalty
             with torch.no_grad():
                 aux = {
@@ -143,7 +245,15 @@ class Adversarial(Game):
 
 
 def drawn_or_given(given: tuple[float, ...], member: Member, parameters: dict[str, tuple[str, ...]]) -> Players:
-    """A start (P,) of each player: the one given, or drawn from a standard normal distribution in the run's stream.
+    """The initial parameters of a game with few of them.
+
+    Args:
+        given: the values of all parameters; empty to draw them from a standard normal distribution.
+        member: the run in whose random stream they are drawn.
+        parameters: the names of each player's parameters.
+
+    Returns:
+        The parameters of each player, (P,), in double precision.
 
     Raises:
         GanbenchError: the start given has another number of values than the game has parameters, or one is not finite.
@@ -161,11 +271,13 @@ def drawn_or_given(given: tuple[float, ...], member: Member, parameters: dict[st
 
 
 class Match:
-    """A game as the members of a pack play it, on one device and in one precision.
+    """A game with the members of a pack, on one device and in one precision.
 
     Args:
-        rules: of the game.
-        members: who plays.
+        game: the game.
+        members: the K runs.
+        device: the device of all tensors.
+        dtype: the precision of parameters and random numbers.
     """
 
     def __init__(self, game: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
@@ -179,7 +291,7 @@ class Match:
         return self.game.parameters
 
     def init(self) -> Players:
-        """Every member's first parameters, {player: (K, P)}."""
+        """Every member's initial parameters, {player: (K, P)}."""
         starts = [self.game.start(member) for member in self.members]
         return {
             player: torch.stack([start[player] for start in starts]).to(self.device, self.dtype)
@@ -187,35 +299,43 @@ class Match:
         }
 
     def draw(self, step: int, batches_per_step: int) -> list[Batch]:
-        """The batches of a step, as many as the dynamics asks for. They are drawn a chunk of steps at a time."""
+        """The batches of a training step; they are drawn a chunk of steps at a time.
+
+        Args:
+            step: index of the step, from 0.
+            batches_per_step: number of batches that the dynamics uses in a step.
+
+        Returns:
+            `batches_per_step` batches, whose tensors are (K, ...).
+        """
         chunk, offset = divmod(step, CHUNK)
         if self._chunk is None or self._chunk[0] != (chunk, batches_per_step):
             self._chunk = ((chunk, batches_per_step), self._sample(chunk, CHUNK * batches_per_step))
         drawn = self._chunk[1]
-        here = range(offset * batches_per_step, (offset + 1) * batches_per_step)
-        return [{name: values[:, i] for name, values in drawn.items()} for i in here]
+        of_step = range(offset * batches_per_step, (offset + 1) * batches_per_step)
+        return [{name: values[:, i] for name, values in drawn.items()} for i in of_step]
 
     def _sample(self, chunk: int, count: int) -> Batch:
-        """{name: (K, count, ...)}; a member that stands here more than once is drawn once."""
+        """The random numbers of a chunk, {name: (K, count, ...)}; a repeated member's are drawn once."""
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in self.members}
-        places = {key: place for place, key in enumerate(first)}
+        row_of = {key: row for row, key in enumerate(first)}
         drawn = [self.game.sample(member, chunk, count, self.dtype) for member in first.values()]
         stacked = {name: torch.stack([each[name] for each in drawn]).to(self.device) for name in drawn[0]}
         if len(first) == 1:
             return {name: values.expand(len(self.members), *values.shape[1:]) for name, values in stacked.items()}
-        here = [places[member.seed, member.n_train] for member in self.members]
-        whole = here == list(range(len(here)))
-        return stacked if whole else {name: values[here] for name, values in stacked.items()}
+        rows = [row_of[member.seed, member.n_train] for member in self.members]
+        distinct = rows == list(range(len(rows)))
+        return stacked if distinct else {name: values[rows] for name, values in stacked.items()}
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        """Every member's loss of one player, (K,), and what else was seen on the way."""
+        """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`."""
         return self.game.loss(player, players, batch)
 
     def project(self, player: str, theta: Tensor) -> Tensor:
-        """Where a player's parameters are put back to after each of its moves."""
+        """The projection of a player's parameters, (K, P); see `Game.project`."""
         return self.game.project(player, theta)
 
-    def select(self, places: Sequence[int]) -> Match:
-        """The same game among the members at these places; one may stand there more than once."""
-        return Match(self.game, [self.members[k] for k in places], self.device, self.dtype)
+    def select(self, indices: Sequence[int]) -> Match:
+        """The same game with the members at these indices; an index may be repeated."""
+        return Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)

@@ -22,8 +22,8 @@ def logit(name: str, v: Tensor, floor: float) -> Tensor:
     if name == "sigmoid":
         return v
     if name in TOUCHING:
-        # The floor is one of -ln D, not a ceiling of the logit: that is infinite at v = 0, and its slope would become
-        # 0 times infinity.
+        # The floor is one of -ln D, not a ceiling of the logit: that is infinite at v = 0, and its derivative would
+        # become 0 times infinity.
         a = (TOUCHING[name] * v.square()).clamp(min=floor)
         return -a - (-torch.expm1(-a)).log()  # ln S - ln(1 - S) without the cancellation in 1 - S
     if name == "gaussian_pdf":

@@ -14,8 +14,8 @@ from ganbench.games import Adversarial, Batch, Member, drawn_or_given
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DiracGAN(Adversarial):
-    """With a differentiable objective whose real and fake terms have slopes -+f'(0) at logit 0, J at the equilibrium
-    (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
+    """With a differentiable objective whose real and fake terms have derivatives -+f'(0) at logit 0, J at the
+    equilibrium (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
 
     Without a `start_at` (psi, theta), a run starts at a point drawn from a standard normal distribution. One example of
     each kind stands for its distribution; `examples` is how many noisy copies of it instance noise is averaged over.

@@ -24,7 +24,7 @@ class GAN(Adversarial):
     Args:
         architecture, objective, regularizer: members of their families.
         data: what the examples are.
-        examples: all training examples, (n, *shape), on the device and in the precision to train in. A run sees the
+        examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
             first `n_train` of them in the order of its own stream, so its smaller subsets lie in its larger ones.
         batch_size: of real and of generated examples.
     """
@@ -68,7 +68,7 @@ class GAN(Adversarial):
         order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
         return {
             "order": torch.from_numpy(order.reshape(count, size)),
-            **{f"latent.{player}": latent[:, place] for place, player in enumerate(self.players)},
+            **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
         }
 

@@ -127,8 +127,8 @@ class GaussianGAN(Adversarial):
         x = points[..., 0]
         if self.samples:
             return logit(self.discriminator, w * x + b, self._floor)
-        # Quadrature stays at its nodes v whatever the parameters; only the slope in x, w_d dS/dv, looks at them. Nodes
-        # nearest to 0 may be rounded to it on the way through x.
+        # Quadrature stays at its nodes v whatever the parameters; only the derivative in x, w_d dS/dv, depends on them.
+        # Nodes nearest to 0 may be rounded to it on the way through x.
         v = (w * x + b).detach() + w * (x - x.detach())
         return logit(self.discriminator, v, self._floor or torch.finfo(v.dtype).tiny)
 

@@ -1,4 +1,4 @@
-"""The game with any linear field of two numbers: every kind of fixed point that a plane can have."""
+"""The game with any linear vector field of two numbers: every kind of fixed point of a plane."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Quadratic(Game):
     0 < rate < 2 / max a. A negative curvature makes 0 a saddle.
 
     The first half of the coordinates (the larger one, if they are odd in number) is x, the rest is y; who owns a
-    coordinate matters to alternating descent only in the order of its moves.
+    coordinate matters to alternating descent only in the order of its steps.
 
     Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
 

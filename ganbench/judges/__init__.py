@@ -1,6 +1,6 @@
-"""Judges, one file each: what tells which mode of a data set an example shows.
+"""Judges, one file each: classifiers that assign examples to the modes of a data set.
 
-Metrics compare generated examples with real ones as a judge sees them.
+Metrics compare generated examples with real ones in a judge's features and modes.
 """
 
 from __future__ import annotations
@@ -14,51 +14,75 @@ import numpy as np
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 
-Report = Callable[[int, int], None]  # told the steps done and all steps
+Report = Callable[[int, int], None]  # called with the number of steps done and the number of all steps
 
 
 def silent(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class JudgedExamples:
-    """Examples with what a judge says of them."""
+    """Examples with a judge's features and modes of them.
 
-    examples: np.ndarray  # (n, *shape)
-    features: np.ndarray  # (n, F), float64
-    mode: np.ndarray  # (n,), the mode each example is nearest to
-    confident: np.ndarray  # (n,), bool: whether it belongs to that mode beyond doubt: a high-quality example
-    modes: int  # number of modes there are
+    Attributes:
+        examples: the examples, (n, *shape).
+        features: features of each example, (n, F), float64.
+        mode: index of the mode that each example is nearest to, (n,).
+        confident: whether the judge is certain of that mode, (n,), bool: a high-quality example.
+        modes: number of modes of the data set.
+    """
+
+    examples: np.ndarray
+    features: np.ndarray
+    mode: np.ndarray
+    confident: np.ndarray
+    modes: int
 
 
 class Judge(ABC):
-    """A classifier of a data set's modes. Its methods give the same at every call, and change nothing that they are
-    given. A member is a frozen dataclass whose fields are its options."""
+    """A judge has untrained(examples) and fit(examples, report), which return a state of arrays and numbers, that of
+    fit() with `accuracy` in it, and judge(state, examples), which returns JudgedExamples: features (n, F) in float64,
+    and of each example its mode and whether it is confident; the same at every call.
+
+    Its methods do not change their arguments. A subclass is a frozen dataclass whose fields are its options.
+    """
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:
-        """The state before any training, so that a study's time can be estimated: judging with it takes as long as with
-        what `fit` returns."""
-
-    @abstractmethod
-    def fit(self, examples: Examples, report: Report = silent) -> Tree:
-        """The state that judging needs, as arrays and numbers, `accuracy` on held-out examples among them.
+        """The state before any training. Judging with it takes as long as with a trained one, so that a study's time
+        can be estimated.
 
         Args:
             examples: the data set.
-            report: told how many steps of how many are done, by a judge that trains; it gives up as soon as it cannot
-                become good enough.
+
+        Returns:
+            Arrays and numbers, as of `fit` but without `accuracy`.
+        """
+
+    @abstractmethod
+    def fit(self, examples: Examples, report: Report = silent) -> Tree:
+        """Train the judge.
+
+        Args:
+            examples: the data set.
+            report: called after every training step, by a judge that trains.
+
+        Returns:
+            The state that judging needs, as arrays and numbers, with the `accuracy` on held-out examples, 0 to 1.
 
         Raises:
-            GanbenchError: the judge cannot learn from these examples.
+            GanbenchError: the accuracy that counting modes needs is out of reach; raised as soon as that is known.
         """
 
     @abstractmethod
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
-        """Judge examples (n, *shape).
+        """Judge examples.
 
         Args:
-            state: what `fit` or `untrained` gave.
-            examples: of the data set's shape.
+            state: the state that `fit` or `untrained` returned.
+            examples: examples of the data set's shape, (n, *shape).
+
+        Returns:
+            The examples with their features and modes.
         """

@@ -20,7 +20,7 @@ from ganbench.judges import Judge, JudgedExamples, Report, silent
 from ganbench.nn.network import Network
 
 BATCH = 64
-LOOKS = 10  # at the held-out examples while it trains
+EVALUATIONS = 10  # on the held-out examples during training
 HALFWAY = 0.5  # of the steps, after which training is given up ...
 MENDED = 5.0  # ... where more than so many times the errors allowed are left
 
@@ -30,8 +30,8 @@ class ClassifierJudge(Judge):
     """The features are the penultimate layer's activations; an example is of high quality when the largest class
     probability is at least `confidence`.
 
-    Training shifts every image by up to one pixel each way, so that the features do not hang on exact places. It takes
-    as many steps for a small data set as for a large one.
+    Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
+    takes as many steps for a small data set as for a large one.
     """
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
@@ -55,7 +55,7 @@ class ClassifierJudge(Judge):
         images, labels = torch.from_numpy(examples.train), torch.from_numpy(examples.train_modes)
         optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-        accuracies: list[float] = []  # on held-out examples, after every LOOKS-th part of the steps
+        accuracies: list[float] = []  # on held-out examples, after each of EVALUATIONS equal parts of the steps
         for step in range(1, self.steps + 1):
             chosen = torch.randint(len(images), (BATCH,), generator=random)
             loss = F.cross_entropy(module(_shifted(images[chosen], random)), labels[chosen])
@@ -64,7 +64,7 @@ class ClassifierJudge(Judge):
             optimizer.step()
             schedule.step()
             report(step, self.steps)
-            if step * LOOKS // self.steps > (step - 1) * LOOKS // self.steps:
+            if step * EVALUATIONS // self.steps > (step - 1) * EVALUATIONS // self.steps:
                 state["theta"] = Network.vector(module).numpy()
                 accuracies.append(self._accuracy(state, examples))
                 self._refuse_hopeless(accuracies, len(images))
@@ -82,7 +82,7 @@ class ClassifierJudge(Judge):
         Raises:
             GanbenchError: the accuracy that counting modes needs is, or will be, missed.
         """
-        done, least = len(accuracies) / LOOKS, self.least_accuracy
+        done, least = len(accuracies) / EVALUATIONS, self.least_accuracy
         allowed = (1 - least) * (1 if done >= 1 else MENDED if done >= HALFWAY else math.inf)
         if 1 - accuracies[-1] > allowed:
             history = ", ".join(f"{accuracy:.1%}" for accuracy in accuracies)
@@ -103,16 +103,16 @@ class ClassifierJudge(Judge):
         weights = theta[body.size :]
         split = head.weight.numel()
         with torch.no_grad():
-            # In slices, so that a large sample needs no large memory.
-            seen = [body(theta[None, : body.size], part[None])[0] for part in torch.from_numpy(examples).split(1000)]
-            features = torch.cat(seen)
+            # In parts, so that a large sample needs no large memory.
+            parts = [body(theta[None, : body.size], part[None])[0] for part in torch.from_numpy(examples).split(1000)]
+            features = torch.cat(parts)
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])
             probability, mode = logits.softmax(dim=1).max(dim=1)
         confident = (probability >= self.confidence).numpy()
         return JudgedExamples(examples, features.double().numpy(), mode.numpy(), confident, state["classes"])
 
     def _restored(self, state: Tree) -> nn.Sequential:
-        """The classifier with the parameters that are remembered."""
+        """The classifier with the parameters of a state."""
         module = self._module(tuple(state["shape"]), state["classes"])
         nn.utils.vector_to_parameters(torch.from_numpy(state["theta"].copy()), module.parameters())
         return module

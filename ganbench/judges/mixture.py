@@ -25,8 +25,8 @@ class MixtureJudge(Judge):
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
         state = self.untrained(examples)
-        seen = self.judge(state, examples.heldout)
-        return state | {"accuracy": float(np.mean(seen.mode == examples.heldout_modes))}
+        judged = self.judge(state, examples.heldout)
+        return state | {"accuracy": float(np.mean(judged.mode == examples.heldout_modes))}
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         centres = state["centres"]

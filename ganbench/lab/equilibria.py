@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ganbench.numerics.fixed_points import fixed_points
-from ganbench.numerics.jacobians import eigenvalues
+from ganbench.numerics.eigenvalues import eigenvalues
+from ganbench.numerics.fixed_points import KINDS, fixed_points
 from ganbench.numerics.plane_fields import Plane
-
-# In the order of their numbers in the results of diagnostics.
-KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")
 
 
 @dataclass(frozen=True)

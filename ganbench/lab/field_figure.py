@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from ganbench.core.errors import GanbenchError
 from ganbench.lab.arguments import PICTURE_SUFFIXES
-from ganbench.lab.equilibria import KINDS, FixedPoint
+from ganbench.lab.equilibria import FixedPoint
+from ganbench.numerics.fixed_points import KINDS
 from ganbench.report.plotting import planes, style
 
 

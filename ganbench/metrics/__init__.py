@@ -14,25 +14,48 @@ from ganbench.judges import JudgedExamples
 
 
 class Metric(ABC):
-    """A comparison of judged examples. Its methods give the same at every call and change nothing that they are given:
-    other metrics look at it after them. A member is a frozen dataclass whose fields are its options."""
+    """A metric has `columns`, {name: MetricInfo}, and score(), which returns a finite real number within its bounds for
+    each of them, the same at every call, and changes none of its arguments.
 
-    columns: ClassVar[dict[str, MetricInfo]]  # the numbers it gives, by names that no other metric and no table has
+    Other metrics read the same arguments. A subclass is a frozen dataclass whose fields are its options.
+
+    Attributes:
+        columns: the numbers that `score` returns, by names that no other metric and no table has.
+    """
+
+    columns: ClassVar[dict[str, MetricInfo]]
 
     def supports(self, data: DataSpec) -> str | None:
-        """None, or why the metric says nothing of such examples; it is left out there."""
+        """Whether the metric is defined for a data set; where it is not, it is left out.
+
+        Args:
+            data: the data set.
+
+        Returns:
+            None if it is; otherwise a sentence that names the data sets it is defined for.
+        """
         return None
 
     @abstractmethod
     def reference(self, real: JudgedExamples) -> Any:
-        """What the metric needs of the real examples, computed once."""
+        """What the metric needs to know of the real examples, computed once for a data set.
+
+        Args:
+            real: the judged real examples.
+
+        Returns:
+            Any object; it is passed to `score`.
+        """
 
     @abstractmethod
     def score(self, generated: JudgedExamples, reference: Any) -> dict[str, float]:
-        """All of its columns and no others, each a finite number within its bounds, whatever finite examples it is
-        given; where there is none, a value that says so (-1 for no mode).
+        """The metric of generated examples.
 
         Args:
-            generated: examples of a generator, judged.
-            reference: what `reference` gave of the real ones.
+            generated: the judged examples of a generator, all finite.
+            reference: what `reference` returned of the real examples.
+
+        Returns:
+            A value for each of `columns`, finite and within its bounds. A quantity that does not exist has a value of
+            its own, such as -1 for no dominant mode.
         """

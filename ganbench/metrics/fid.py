@@ -54,12 +54,12 @@ def _features(images: np.ndarray) -> np.ndarray:
     """Inception features (n, 2048) of images (n, channels, height, width) in [-1, 1]."""
     network = _inception()
     device = next(network.parameters()).device
-    seen = []
+    features = []
     with torch.no_grad():
         for part in torch.from_numpy(images).float().split(BATCH):
             colour = ((part + 1) / 2).expand(-1, 3, -1, -1).to(device)
-            seen.append(network(colour)[0].flatten(1).cpu())
-    return torch.cat(seen).numpy()
+            features.append(network(colour)[0].flatten(1).cpu())
+    return torch.cat(features).numpy()
 
 
 @cache

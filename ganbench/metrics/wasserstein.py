@@ -15,7 +15,7 @@ from ganbench.metrics import Metric
 
 
 @dataclass(frozen=True)
-class Wasserstein(Metric):
+class WassersteinDistance(Metric):
     """Area between the two empirical distribution functions, which on the line is the cost of the best transport
     (Vallender 1974). Two samples of one distribution lie apart by the order of sigma / sqrt(n): compare only values of
     equal sample size."""

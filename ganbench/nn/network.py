@@ -24,7 +24,7 @@ class Network:
         # Where each parameter stands in the module's parts: `functional_call` looks it up at every call, which takes
         # a fifth of a small network's training step. One that several parts share stands in several places.
         order = {id(parameter): index for index, parameter in enumerate(parameters)}
-        self._places = [
+        self._slots = [
             (part._parameters, name, order[id(parameter)])
             for part in module.modules()
             for name, parameter in part._parameters.items()
@@ -62,11 +62,11 @@ class Network:
 
     def _apply(self, parameters: list[Tensor], x: Tensor) -> Tensor:
         """The module's output with these tensors in place of its parameters, which are put back."""
-        own = [part[name] for part, name, _ in self._places]
-        for part, name, index in self._places:
+        own = [part[name] for part, name, _ in self._slots]
+        for part, name, index in self._slots:
             part[name] = parameters[index]
         try:
             return self._module(x)
         finally:
-            for (part, name, _), parameter in zip(self._places, own, strict=True):
+            for (part, name, _), parameter in zip(self._slots, own, strict=True):
                 part[name] = parameter

@@ -12,18 +12,28 @@ from ganbench.numerics.plane_fields import Plane
 
 ITERATIONS = 16  # of Newton's method, which starts within a cell of where it should arrive
 LISTED = 64  # fixed points that arrays have room for; counts have no such limit
-STABLE_NODE, STABLE_FOCUS, CENTRE, UNSTABLE_FOCUS, UNSTABLE_NODE, SADDLE, DEGENERATE = range(7)
+
+KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")
+"""The kinds of fixed points; arrays hold their indices in this tuple."""
+
+STABLE_NODE, STABLE_FOCUS, CENTRE, UNSTABLE_FOCUS, UNSTABLE_NODE, SADDLE, DEGENERATE = range(len(KINDS))
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A member's fixed points in a plane: coordinates (n, 2), and what kind each is, (n,), as the motion's flow has it.
-    A stable one attracts the flow; whether it also attracts finite steps depends on these."""
+class FixedPoints:
+    """A member's fixed points in a plane.
+
+    Attributes:
+        at: coordinates, (n, 2).
+        kinds: indices in `KINDS`, (n,), for the flow along the motion. A stable one attracts the flow; whether it also
+            attracts finite steps depends on these.
+    """
 
     at: np.ndarray
     kinds: np.ndarray
 
     def count(self, *kinds: int) -> int:
+        """The number of fixed points of these kinds."""
         return int(np.isin(self.kinds, kinds).sum())
 
     @property
@@ -35,39 +45,43 @@ class Fixed:
         return at, kinds
 
 
-def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[Fixed]:
+def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[FixedPoints]:
     """Every member's fixed points: Newton's method with the exact Jacobian from each cell in which both components
     change sign, as long as it stays near. Two in one cell are found as one. Signs also change where the motion has a
     pole or a jump; no fixed point is there, and none is found.
 
     Args:
-        grid: (ny, nx, 2), evenly spaced.
-        motion: in the plane at its points, (K, ny, nx, 2).
+        plane: the plane of each of K members.
+        grid: coordinates, (ny, nx, 2), evenly spaced.
+        motion: the motion in the plane at the points of the grid, (K, ny, nx, 2).
+
+    Returns:
+        The fixed points of each member, sorted by x and then by y.
     """
     cell = float(grid[0, 1, 0] - grid[0, 0, 0])
     corners = torch.stack([motion[:, :-1, :-1], motion[:, 1:, :-1], motion[:, :-1, 1:], motion[:, 1:, 1:]])
     turns = ((corners.amin(0) <= 0) & (corners.amax(0) >= 0)).all(-1)
-    places, row, column = turns.nonzero(as_tuple=True)
-    at, value, grad, found = _newton(plane, places, (grid[:-1, :-1] + cell / 2)[row, column], cell)
+    indices, row, column = turns.nonzero(as_tuple=True)
+    at, value, grad, found = _newton(plane, indices, (grid[:-1, :-1] + cell / 2)[row, column], cell)
     speeds = motion.norm(dim=-1).flatten(1)
     # A residual is small or not against the motion elsewhere in the plane, where there is one.
     usual = torch.where(speeds.isfinite(), speeds, torch.nan).nanmedian(1).values
-    small = value.norm(dim=1) <= 1e-6 * usual[places]
+    small = value.norm(dim=1) <= 1e-6 * usual[indices]
     flat = (grad == 0).all(2).all(1)  # the inside of a region at rest, which is no point
     keep = found & small & ~flat
-    kept = [array[keep].cpu().double().numpy() for array in (places, at, grad)]
+    kept = [array[keep].cpu().double().numpy() for array in (indices, at, grad)]
     return [_distinct(*(array[kept[0] == k] for array in kept[1:]), cell) for k in range(plane.members)]
 
 
-def _newton(plane: Plane, places: Tensor, start: Tensor, cell: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _newton(plane: Plane, indices: Tensor, start: Tensor, cell: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Newton's method for `inside` = 0 from (M, 2), with steps of at most a cell: where it led, the motion and the
     Jacobian there, and whether it came to rest within a cell of its start, (M,)."""
     at, value, grad = start.clone(), torch.zeros_like(start), start.new_zeros(len(start), 2, 2)
-    found = torch.zeros_like(places, dtype=torch.bool)
-    active = torch.arange(len(places), device=places.device)
+    found = torch.zeros_like(indices, dtype=torch.bool)
+    active = torch.arange(len(indices), device=indices.device)
     for _ in range(ITERATIONS):
-        value[active] = plane.inside(places[active], at[active])
-        grad[active] = plane.jacobian(places[active], at[active])
+        value[active] = plane.inside(indices[active], at[active])
+        grad[active] = plane.jacobian(indices[active], at[active])
         step = _least_squares(grad[active], -value[active])
         length = step.norm(dim=1)
         rests = length <= cell * torch.finfo(at.dtype).eps ** 0.5
@@ -92,7 +106,7 @@ def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:
     return torch.stack([d * r[:, 0] - b * r[:, 1], a * r[:, 1] - b * r[:, 0]], dim=1) / determinant
 
 
-def _distinct(at: np.ndarray, gradients: np.ndarray, cell: float) -> Fixed:
+def _distinct(at: np.ndarray, gradients: np.ndarray, cell: float) -> FixedPoints:
     """Fixed points (n, 2) with their Jacobians (n, 2, 2), each once, by x and then by y."""
     kept: list[int] = []
     for i, point in enumerate(at):
@@ -101,7 +115,7 @@ def _distinct(at: np.ndarray, gradients: np.ndarray, cell: float) -> Fixed:
     at, gradients = at[kept], gradients[kept]
     coarse = np.round(at / cell, 4) + 0.0
     order = np.lexsort((coarse[:, 1], coarse[:, 0]))
-    return Fixed(at[order], classify(gradients[order]))
+    return FixedPoints(at[order], classify(gradients[order]))
 
 
 def classify(jacobian: np.ndarray) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""What the instruments that draw a plane share: the field in a plane through parameter space.
+"""The motion -F of gradient descent in planes through parameter space.
 
-A plane has a base point and two axes for every member, and coordinates (x, y) in it; what is looked at is the motion -F
-that descent follows. Points are given as M pairs of a member's place and coordinates, and all are computed fused, as
-members of one large pack, in pieces that fit into memory.
+A plane has a base point and two axes for every member, and coordinates (x, y). Points are M pairs of a member's index
+and coordinates; all are computed fused, as members of one large pack, in pieces that fit into the cache.
 """
 
 from __future__ import annotations
@@ -18,24 +17,27 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Batch, Game, Match
-from ganbench.numerics.jacobians import join, products, split
+from ganbench.numerics.jacobians import join, products, select_members, split
 from ganbench.numerics.trajectories import DiagnosticResult, Trajectories
 
 PIECE = 2**17  # numbers that one fused piece may have in a tensor: pieces that fit the cache are also the fastest
 NODES = 500  # taken to stand for a distribution where no examples do
 
-JudgedExamples = Callable[[Match, Tensor, Batch, Tensor], Tensor]
+PointFunction = Callable[[Match, Tensor, Batch, Tensor], Tensor]
+"""A function of points in planes: from a match among M members, their parameters (M, P), their batch and their axes
+(M, 2, P) to values (M, ...)."""
 
 
 @dataclass(frozen=True)
 class Plane:
     """The motion -F of members in a plane of their parameters.
 
-    Args:
-        match, batch: the game, and the random numbers (K, ...) that all its points are looked at with.
-        base: where (0, 0) is, (K, P).
-        axes: what a unit of each coordinate is, (K, 2, P).
-        shifts: (K, A, 2); the motion is the mean over the points shifted by each of these. None for no averaging.
+    Attributes:
+        match: the game with its K members.
+        batch: the random numbers of the losses, the same at all points, (K, ...) each.
+        base: the parameters at the coordinates (0, 0), (K, P).
+        axes: the direction of each coordinate in parameter space, (K, 2, P).
+        shifts: displacements over which the motion is averaged, (K, A, 2); None for no averaging.
     """
 
     match: Match
@@ -46,58 +48,86 @@ class Plane:
 
     @property
     def members(self) -> int:
+        """The number of members, K."""
         return len(self.base)
 
-    def inside(self, places: Tensor, at: Tensor) -> Tensor:
-        """The motion's components (M, 2) along the axes, which must be orthonormal, of the members at places (M,) where
-        they have the coordinates (M, 2)."""
-        return self.evaluate(lambda *there: torch.einsum("mip,mp->mi", there[3], motion(*there[:3])), places, at)
+    def inside(self, indices: Tensor, at: Tensor) -> Tensor:
+        """The motion in the plane.
 
-    def jacobian(self, places: Tensor, at: Tensor) -> Tensor:
-        """Derivatives of `inside` in the coordinates, (M, 2, 2), row i that of component i."""
+        Args:
+            indices: the member of each point, (M,).
+            at: the coordinates of each point, (M, 2).
 
-        def look(match: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
+        Returns:
+            The motion's components along the axes, (M, 2); the axes must be orthonormal.
+        """
+        return self.evaluate(lambda *there: torch.einsum("mip,mp->mi", there[3], motion(*there[:3])), indices, at)
+
+    def jacobian(self, indices: Tensor, at: Tensor) -> Tensor:
+        """Derivatives of `inside` in the coordinates, (M, 2, 2), row i that of component i; arguments as of
+        `inside`."""
+
+        def function(match: Match, theta: Tensor, batch: Batch, axes: Tensor) -> Tensor:
             _, back = products(match, split(match, theta), batch)
             rows = [torch.einsum("mp,mjp->mj", back(axes[:, i]), axes) for i in range(2)]
             return -torch.stack(rows, dim=1)
 
-        return self.evaluate(look, places, at)
+        return self.evaluate(function, indices, at)
 
-    def over(self, grid: Tensor, look: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """A function of `places` and `at` at every point of a grid (*N, 2), the same for all members: (K, *N, ...)."""
+    def over(self, grid: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """A function at every point of a grid, which is the same for all members.
+
+        Args:
+            grid: coordinates, (*N, 2).
+            function: a function of `indices` (M,) and `at` (M, 2), with values (M, ...).
+
+        Returns:
+            Its values, (K, *N, ...).
+        """
         count = grid[..., 0].numel()
-        places = torch.arange(self.members, device=self.base.device).repeat_interleave(count)
-        found = look(places, grid.reshape(-1, 2).repeat(self.members, 1))
+        indices = torch.arange(self.members, device=self.base.device).repeat_interleave(count)
+        found = function(indices, grid.reshape(-1, 2).repeat(self.members, 1))
         return found.reshape(self.members, *grid.shape[:-1], *found.shape[1:])
 
-    def evaluate(self, look: JudgedExamples, places: Tensor, at: Tensor) -> Tensor:
-        """What `look` sees, (M, ...), mean over the shifts; it is given a match among M members, their parameters (M,
-        P), their batch and their axes."""
+    def evaluate(self, function: PointFunction, indices: Tensor, at: Tensor) -> Tensor:
+        """The mean of a function over the shifts.
+
+        Args:
+            function: the function.
+            indices, at: the points, as of `inside`.
+
+        Returns:
+            Its values, (M, ...).
+        """
         at = at.to(self.base)
         if self.shifts is None:
-            return self._fused(look, places, at)
+            return self._fused(function, indices, at)
         count = self.shifts.shape[1]
-        shifted = (at[:, None] + self.shifts[places]).flatten(0, 1)
-        each = self._fused(look, places.repeat_interleave(count), shifted)
-        return each.reshape(len(places), count, *each.shape[1:]).mean(1)
+        shifted = (at[:, None] + self.shifts[indices]).flatten(0, 1)
+        each = self._fused(function, indices.repeat_interleave(count), shifted)
+        return each.reshape(len(indices), count, *each.shape[1:]).mean(1)
 
-    def _fused(self, look: JudgedExamples, places: Tensor, at: Tensor) -> Tensor:
+    def _fused(self, function: PointFunction, indices: Tensor, at: Tensor) -> Tensor:
         found = []
-        for here, there in zip(*(each.split(piece(self.match, self.batch)) for each in (places, at)), strict=True):
+        for here, there in zip(
+            *(each.split(piece_size(self.match, self.batch)) for each in (indices, at)), strict=True
+        ):
             axes = self.axes[here]
             theta = self.base[here] + torch.einsum("mi,mip->mp", there, axes)
-            found.append(look(self.match.select(here.tolist()), theta, seats(self.batch, here), axes).detach())
+            found.append(
+                function(self.match.select(here.tolist()), theta, select_members(self.batch, here), axes).detach()
+            )
         return torch.cat(found)
 
 
 def motion(match: Match, theta: Tensor, batch: Batch) -> Tensor:
-    """-F at the parameters (M, P), whole vectors (M, P)."""
+    """-F at parameters (M, P), as vectors (M, P)."""
     gradients = simultaneous_gradient(match, split(match, theta), batch).gradients
     return -join({player: gradients[player] for player in match.players})
 
 
-def piece(match: Match, batch: Batch) -> int:
-    """How many members of a fused pack fit into one piece, given what one of them has to hold."""
+def piece_size(match: Match, batch: Batch) -> int:
+    """The number of members that are computed together, given the tensors that each of them needs."""
     # A network's parameters are read once, while examples pass through many operations that each keep theirs.
     width = max(16, sum(len(names) for names in match.parameters.values()) // 8)
     if isinstance(match.game, Adversarial) and not batch:  # no examples are drawn: expectations are by quadrature
@@ -105,54 +135,72 @@ def piece(match: Match, batch: Batch) -> int:
     return max(1, PIECE // max([width, *(values[0].numel() for values in batch.values())]))
 
 
-def look_once(
-    played: Trajectories, look: Callable[[Trajectories], DiagnosticResult], by_rate: bool
+def measure_once(
+    trajectories: Trajectories, function: Callable[[Trajectories], DiagnosticResult], by_rate: bool
 ) -> DiagnosticResult:
-    """What an instrument reads, looking only once at members who play the same: all those of a game without random
-    numbers, or `by_rate` those of one learning rate."""
-    match, batch = played.match, played.batch()
-    parts = (played.dynamics, played.optimizer)
+    """The results of a diagnostic, computed once for all members that must have the same.
+
+    Args:
+        trajectories: the K runs.
+        function: computes the results of some runs.
+        by_rate: whether results depend on the learning rate.
+
+    Returns:
+        The results of all runs. In a game without random numbers those of equal rate are equal, or if they do not
+        depend on the rate, all are.
+
+    Raises:
+        GanbenchError: results depend on the rate, and an option of the method has a value per member.
+    """
+    match, batch = trajectories.match, trajectories.batch()
+    parts = (trajectories.dynamics, trajectories.optimizer)
     if by_rate and any(isinstance(value, Tensor) for part in parts for value in vars(part).values()):
-        raise GanbenchError("this instrument plays on with one value of every option; play each value apart.")
+        raise GanbenchError(
+            "this diagnostic continues training with one value of every option; run each value separately."
+        )
     random = any(not torch.equal(values, values[:1].expand_as(values)) for values in batch.values())
-    kinds = range(len(match.members)) if random else played.rate[:, 0].tolist() if by_rate else [0] * len(match.members)
+    if random:
+        kinds = list(range(len(match.members)))
+    else:
+        kinds = trajectories.rate[:, 0].tolist() if by_rate else [0] * len(match.members)
     different = list(dict.fromkeys(kinds))
-    which = [different.index(kind) for kind in kinds]
-    first = [which.index(place) for place in range(len(different))]
-    reading = look(
+    index_of = [different.index(kind) for kind in kinds]
+    first = [index_of.index(index) for index in range(len(different))]
+    result = function(
         dataclasses.replace(
-            played,
+            trajectories,
             match=match.select(first),
-            rate=played.rate[first],
-            path={player: theta[first] for player, theta in played.path.items()},
+            rate=trajectories.rate[first],
+            path={player: theta[first] for player, theta in trajectories.path.items()},
         )
     )
     return DiagnosticResult(
-        *({name: each[which] for name, each in part.items()} for part in (reading.values, reading.arrays))
+        *({name: each[index_of] for name, each in part.items()} for part in (result.values, result.arrays))
     )
 
 
-def seats(batch: Batch, places: Tensor) -> Batch:
-    """The random numbers of the members at these places."""
-    return {name: values[places] for name, values in batch.items()}
-
-
 def coordinate_plane(
-    played: Trajectories, x: str, y: str, at: Literal["start", "end"], shifts: Tensor | None = None
+    trajectories: Trajectories, x: str, y: str, at: Literal["start", "end"], shifts: Tensor | None = None
 ) -> Plane:
-    """The plane of two parameters, in which the others stay where the run started or ended.
+    """The plane of two parameters; the others keep the values they had at the start or the end of the run.
+
+    Args:
+        trajectories: the runs.
+        x, y: names of the parameters; empty for the first parameter of each player.
+        at: whether the others are those of the first or of the last snapshot.
+        shifts: displacements over which the motion is averaged, (K, A, 2).
 
     Raises:
         GanbenchError: the game has no parameter of that name, or both are the same.
     """
-    match = played.match
+    match = trajectories.match
     names = parameter_names(match.game)
-    places = [names.index(name) for name in plane_names(match.game, x, y)]
-    base = played.trajectory[:, 0 if at == "start" else -1].detach().clone()
-    base[:, places] = 0
+    indices = [names.index(name) for name in plane_names(match.game, x, y)]
+    base = trajectories.theta[:, 0 if at == "start" else -1].detach().clone()
+    base[:, indices] = 0
     axes = base.new_zeros(len(base), 2, len(names))
-    axes[:, [0, 1], places] = 1
-    return Plane(match, played.batch(), base, axes, shifts)
+    axes[:, [0, 1], indices] = 1
+    return Plane(match, trajectories.batch(), base, axes, shifts)
 
 
 def plane_names(game: Game, x: str, y: str) -> tuple[str, str]:
@@ -168,7 +216,7 @@ def plane_names(game: Game, x: str, y: str) -> tuple[str, str]:
 
 
 def parameter_names(game: Game) -> list[str]:
-    """All parameters, in the order in which they are stacked."""
+    """The names of all parameters, in the order of `ganbench.numerics.jacobians.join`."""
     return [name for player in game.players for name in game.parameters[player]]
 
 
@@ -182,7 +230,7 @@ def check_square(diagnostic: str, low: float, high: float) -> None:
         raise GanbenchError(f"diagnostic {diagnostic!r}: low must be below high, but they are {low} and {high}.")
 
 
-def square(low: float, high: float, points: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def square_grid(low: float, high: float, points: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """The values along an axis, (points,), and the grid of both, (points, points, 2), rows of equal y."""
     line = torch.linspace(low, high, points, dtype=like.dtype, device=like.device)
     return line, torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)

@@ -1,8 +1,8 @@
-"""What the instruments share: the training step as a map from one vector to the next, players and memories together.
+"""The training step as a map from one state of training to the next: parameters and states together.
 
-Where a step leads depends on the players and on whatever the optimizer and the dynamics remember: the state of the
-map is all of it. Instruments differentiate the map by finite differences, so it is evaluated in double precision
-whatever the precision of training, many nearby states at once as members of one pack.
+The result of a step depends on the parameters and on the states of the optimizer and the dynamics. Diagnostics
+differentiate the map by finite differences, so it is evaluated in double precision whatever the precision of training,
+at many nearby states at once, as members of one pack.
 """
 
 from __future__ import annotations
@@ -24,64 +24,73 @@ HORIZON = 64  # steps within which a change must show
 SMALL = 1e-3  # how large a change is
 ROUNDING = 1e-12
 
-Key = tuple[str, str]  # a memory's owner and its name
+Key = tuple[str, str]  # owner and name of a tensor of the states
 
 
 @dataclass(frozen=True)
-class State:
-    """All that a step starts from."""
+class TrainingState:
+    """What a step starts from.
+
+    Attributes:
+        players: the parameters, (K, P) of each player.
+        states: the states of the optimizer and the dynamics.
+    """
 
     players: Players
     states: States
 
 
-class Steps:
-    """The training step of some members of a pack, each `copies` times side by side: rows k copies ... (k + 1) copies
-    - 1 of every tensor are member k's.
+class StepMap:
+    """The training step of some members of a pack, each repeated `copies` times: rows k copies ... (k + 1) copies - 1
+    of every tensor are member k's.
 
     Args:
-        played: whose step.
-        places: of the members.
+        trajectories: the runs.
+        indices: indices of the members.
+        copies: number of copies of each member.
         rate: learning rates, (members, 1), in place of those of training.
     """
 
-    def __init__(self, played: Trajectories, places: Any, copies: int = 1, rate: Tensor | None = None) -> None:
-        places = [int(place) for place in places]
-        seats = [place for place in places for _ in range(copies)]
+    def __init__(self, trajectories: Trajectories, indices: Any, copies: int = 1, rate: Tensor | None = None) -> None:
+        indices = [int(index) for index in indices]
+        rows = [index for index in indices for _ in range(copies)]
         self.copies = copies
-        self._few = precise(played.match.select(places))
-        self.match = precise(played.match.select(seats))
-        self._dynamics, self._update = (_options_of(part, seats) for part in (played.dynamics, played.optimizer))
-        self._rate = (played.rate[places] if rate is None else rate).double().repeat_interleave(copies, dim=0)
+        self._few = in_double_precision(trajectories.match.select(indices))
+        self.match = in_double_precision(trajectories.match.select(rows))
+        self._dynamics, self._optimizer = (
+            _select_options(part, rows) for part in (trajectories.dynamics, trajectories.optimizer)
+        )
+        self._rate = (trajectories.rate[indices] if rate is None else rate).double().repeat_interleave(copies, dim=0)
 
     def batches(self, step: int) -> list[Batch]:
-        """The batches of a training step, every copy of a member seeing the same."""
+        """The batches of a training step, the same for every copy of a member."""
         drawn = self._few.draw(step, self._dynamics.batches_per_step)
         return [
             {name: values.repeat_interleave(self.copies, dim=0) for name, values in batch.items()} for batch in drawn
         ]
 
-    def begin(self, theta: Tensor | None = None) -> State:
-        """The state before the first step of training, or with these parameters (members copies, P) in its place."""
+    def begin(self, theta: Tensor | None = None) -> TrainingState:
+        """The state before the first step of training, or that of training from the parameters (members copies, P)."""
         players = self.match.init() if theta is None else split(self.match, theta)
-        return State(players, self._dynamics.init(self.match, players, self._update))
+        return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
 
-    def __call__(self, state: State, batches: list[Batch]) -> State:
-        move = self._dynamics.step(self.match, state.players, state.states, batches, self._update, self._rate)
-        return State(
-            {name: move.players[name].detach() for name in self.match.players},
-            {owner: {name: value.detach() for name, value in of.items()} for owner, of in move.states.items()},
+    def __call__(self, state: TrainingState, batches: list[Batch]) -> TrainingState:
+        """The state after a step on these batches."""
+        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rate)
+        return TrainingState(
+            {name: result.players[name].detach() for name in self.match.players},
+            {owner: {name: value.detach() for name, value in of.items()} for owner, of in result.states.items()},
         )
 
 
-def vector(state: State, keys: list[Key]) -> Tensor:
-    """A state as vectors (K, n): the players, and then the memories with these keys."""
+def state_vector(state: TrainingState, keys: list[Key]) -> Tensor:
+    """A state as vectors (K, n): the parameters, and then the tensors of the states with these keys."""
     parts = list(state.players.values()) + [state.states[owner][name] for owner, name in keys]
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
-def placed(state: State, values: Tensor, keys: list[Key]) -> State:
-    """The state with these vectors in place of its players and of the memories with these keys."""
+def with_vector(state: TrainingState, values: Tensor, keys: list[Key]) -> TrainingState:
+    """The state with the parameters and the tensors with these keys from vectors (K, n); see `state_vector`."""
     players, states, at = {}, {owner: dict(state) for owner, state in state.states.items()}, 0
     for name, theta in state.players.items():
         players[name] = values[:, at : at + theta.shape[1]]
@@ -91,36 +100,39 @@ def placed(state: State, values: Tensor, keys: list[Key]) -> State:
         width = old[0].numel()
         states[owner][name] = values[:, at : at + width].reshape(old.shape)
         at += width
-    return State(players, states)
+    return TrainingState(players, states)
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """What the memories of a method are to the map. What never reaches the players (an average that is only handed out)
-    is nothing to it.
+class StateRoles:
+    """The roles of the tensors of a method's states. Those that never affect the parameters (an average that is only
+    kept in snapshots) have none.
 
-    Args:
-        state: what steers the players and follows them (a velocity, a past gradient): part of the state.
-        clocks: what steers the players and follows nothing but its own past (a count of steps, a constant): the same in
-            all states of a step, so it is no direction to leave a trajectory in.
+    Attributes:
+        state: tensors that affect the parameters and depend on them (a velocity, a past gradient): part of the map's
+            state.
+        clocks: tensors that affect the parameters and depend on their own past alone (a count of steps, a constant):
+            equal in all states at a step, so that trajectories cannot differ in them.
     """
 
     state: list[Key]
     clocks: list[Key]
 
 
-def anatomy(played: Trajectories, place: int) -> Anatomy:
-    """Which memories of a member are which, found by trying: from a state in general position each memory in turn is
-    changed, and so are the players; what differs within `HORIZON` steps depends on what was changed."""
-    begun, shift = _in_general(played, place)
+def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
+    """The roles of the tensors of a member's states, found by experiment: from a generic state each tensor in turn is
+    perturbed, and so are the parameters; what differs within `HORIZON` steps depends on what was perturbed."""
+    begun, shift = _generic_state(trajectories, index)
     keys = [(owner, name) for owner, state in begun.states.items() for name in state]
     if not keys:
-        return Anatomy([], [])
-    steps = Steps(played, [place], 2 + len(keys))  # as it is, with other players, and with another memory each
-    state = repeated(begun, steps.copies)
-    theta = vector(state, [])
+        return StateRoles([], [])
+    steps = StepMap(
+        trajectories, [index], 2 + len(keys)
+    )  # unperturbed, with other parameters, and with one other tensor each
+    state = repeat_members(begun, steps.copies)
+    theta = state_vector(state, [])
     theta[1] += shift
-    state = placed(state, theta, [])
+    state = with_vector(state, theta, [])
     for row, (owner, name) in enumerate(keys, start=2):
         value = state.states[owner][name]
         value[row] = (
@@ -129,7 +141,7 @@ def anatomy(played: Trajectories, place: int) -> Anatomy:
     steers, follows = torch.zeros(2, len(keys), dtype=torch.bool)
     for step in range(1, HORIZON + 1):
         state = steps(state, steps.batches(step))
-        steers |= _differs(vector(state, []))[2:]
+        steers |= _differs(state_vector(state, []))[2:]
         for i, (owner, name) in enumerate(keys):
             differs = _differs(state.states[owner][name].reshape(steps.copies, -1))
             differs[2 + i] = False
@@ -137,20 +149,20 @@ def anatomy(played: Trajectories, place: int) -> Anatomy:
         if (steers & follows).all():
             break
     follows &= torch.tensor([begun.states[owner][name].is_floating_point() for owner, name in keys])
-    return Anatomy(
+    return StateRoles(
         [key for key, both in zip(keys, (steers & follows).tolist(), strict=True) if both],
         [key for key, both in zip(keys, (steers & ~follows).tolist(), strict=True) if both],
     )
 
 
-def round_of(played: Trajectories, place: int, clocks: list[Key]) -> int:
-    """The number of steps by which clocks can be set forward without any change to where the players go: 1 if there are
-    none, 0 if it is not within `HORIZON`."""
+def clock_period(trajectories: Trajectories, index: int, clocks: list[Key]) -> int:
+    """The number of steps by which clocks can be advanced without any effect on the parameters: 1 if there are no
+    clocks, 0 if it is not within `HORIZON`."""
     if not clocks:
         return 1
-    begun, _ = _in_general(played, place)
-    alone, steps = Steps(played, [place]), Steps(played, [place], 1 + HORIZON)
-    state, later = repeated(begun, steps.copies), begun
+    begun, _ = _generic_state(trajectories, index)
+    alone, steps = StepMap(trajectories, [index]), StepMap(trajectories, [index], 1 + HORIZON)
+    state, later = repeat_members(begun, steps.copies), begun
     for row in range(1, steps.copies):
         later = alone(later, alone.batches(row))
         for owner, name in clocks:
@@ -158,31 +170,31 @@ def round_of(played: Trajectories, place: int, clocks: list[Key]) -> int:
     differs = torch.zeros(steps.copies, dtype=torch.bool)
     for step in range(1, HORIZON + 1):
         state = steps(state, steps.batches(step))
-        differs |= _differs(vector(state, []))
+        differs |= _differs(state_vector(state, []))
     same = (~differs[1:]).nonzero()
     return int(same[0]) + 1 if len(same) else 0
 
 
-def _in_general(played: Trajectories, place: int) -> tuple[State, Tensor]:
-    """A state of one member where nothing is zero by chance, and a shift of its players, (P,)."""
-    alone = Steps(played, [place])
+def _generic_state(trajectories: Trajectories, index: int) -> tuple[TrainingState, Tensor]:
+    """A state of one member in which nothing is zero by chance, and a perturbation of its parameters, (P,)."""
+    alone = StepMap(trajectories, [index])
     begun = alone.begin()
     generator = torch.Generator().manual_seed(stream_seed(0, "diagnostic-anatomy"))
-    shifts = SMALL * torch.rand(2, vector(begun, []).shape[1], generator=generator, dtype=torch.float64)
-    shifts = shifts.to(played.rate.device)
-    return alone(placed(begun, vector(begun, []) + shifts[0], []), alone.batches(0)), shifts[1]
+    shifts = SMALL * torch.rand(2, state_vector(begun, []).shape[1], generator=generator, dtype=torch.float64)
+    shifts = shifts.to(trajectories.rate.device)
+    return alone(with_vector(begun, state_vector(begun, []) + shifts[0], []), alone.batches(0)), shifts[1]
 
 
 def _differs(rows: Tensor) -> Tensor:
-    """Which rows (r, n) are not the first one, by more than a different order of summation could make them; (r,)."""
+    """Which rows (r, n) differ from the first one by more than rounding; (r,)."""
     rows = rows.double()
     gap, scale = (rows - rows[:1]).abs().amax(1), rows.abs().amax()
     return (~(gap <= ROUNDING * scale)).cpu()
 
 
-def repeated(state: State, copies: int) -> State:
-    """The state with every member there `copies` times in a row."""
-    return State(
+def repeat_members(state: TrainingState, copies: int) -> TrainingState:
+    """The state with every member repeated `copies` times in a row."""
+    return TrainingState(
         {name: theta.repeat_interleave(copies, dim=0) for name, theta in state.players.items()},
         {
             owner: {name: value.repeat_interleave(copies, dim=0) for name, value in state.items()}
@@ -191,12 +203,12 @@ def repeated(state: State, copies: int) -> State:
     )
 
 
-def precise(match: Match) -> Match:
-    """The match in double precision, with the numbers that it drew for training."""
-    return match if match.dtype == torch.float64 else _Precise(match)
+def in_double_precision(match: Match) -> Match:
+    """The match in double precision, with the random numbers of training."""
+    return match if match.dtype == torch.float64 else _DoublePrecisionMatch(match)
 
 
-class _Precise(Match):
+class _DoublePrecisionMatch(Match):
     def __init__(self, match: Match) -> None:
         super().__init__(_double(match.game), match.members, match.device, torch.float64)
         self._trained = match
@@ -209,12 +221,12 @@ class _Precise(Match):
         drawn = self._trained.draw(step, batches_per_step)
         return [{name: v.double() if v.is_floating_point() else v for name, v in batch.items()} for batch in drawn]
 
-    def select(self, places: Any) -> Match:
-        return _Precise(self._trained.select(places))
+    def select(self, indices: Any) -> Match:
+        return _DoublePrecisionMatch(self._trained.select(indices))
 
 
 def _double(game: Any) -> Any:
-    """Game whose own tensors, a game's examples, are in double precision."""
+    """The game with its own tensors, such as examples, in double precision."""
     if not dataclasses.is_dataclass(game):
         return game
     own = {field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init}
@@ -222,10 +234,10 @@ def _double(game: Any) -> Any:
     return dataclasses.replace(game, **wide) if wide else game
 
 
-def _options_of(part: Any, seats: list[int]) -> Any:
-    """Dynamics or an optimizer for these members: options may be tensors with a value for each."""
+def _select_options(part: Any, rows: list[int]) -> Any:
+    """Dynamics or an optimizer for some members: options may be tensors with a value per member."""
     if not dataclasses.is_dataclass(part):
         return part
     own = {field.name: getattr(part, field.name) for field in dataclasses.fields(part) if field.init}
-    each = {name: value[seats] for name, value in own.items() if isinstance(value, Tensor) and value.dim()}
+    each = {name: value[rows] for name, value in own.items() if isinstance(value, Tensor) and value.dim()}
     return dataclasses.replace(part, **each) if each else part

@@ -1,4 +1,4 @@
-"""What diagnostics are given, and what they give: runs of one game, and numbers about them."""
+"""What diagnostics are given and what they return: trajectories of runs, and results about them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ganbench.games import Batch, Match, Players
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Runs of one game that differ in seed, learning rate and number of examples only.
+    """Trained runs of one game that differ in seed, learning rate and number of examples only.
 
-    Args:
-        match: the game with its members.
-        dynamics, optimizer: what moved the players.
+    Attributes:
+        match: the game with its K members.
+        dynamics, optimizer: the method by which they were trained.
         rate: learning rates, (K, 1).
-        steps: training steps after which snapshots were kept, (S,), 0 among them.
-        path: the players at the snapshots, {player: (K, S, P)}; NaN from where a member diverged on.
+        steps: steps of the snapshots, (S,), the first of them 0.
+        path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
     """
 
     match: Match
@@ -32,23 +32,27 @@ class Trajectories:
     path: dict[str, Tensor]
 
     def at(self, snapshot: int) -> Players:
-        """The players at a snapshot, (K, P) each; -1 is the last."""
+        """The parameters at the snapshot with this index, (K, P) of each player; -1 is the last."""
         return {player: theta[:, snapshot] for player, theta in self.path.items()}
 
     def batch(self) -> Batch:
-        """A batch to look at the game with, the same at every snapshot: the first of training."""
+        """The batch for computing losses and gradients, the same at every snapshot: the first of training."""
         return self.match.draw(0, self.dynamics.batches_per_step)[0]
 
     @property
-    def trajectory(self) -> Tensor:
+    def theta(self) -> Tensor:
         """Both players' parameters as one vector, (K, S, P)."""
         return torch.cat([self.path[player] for player in self.match.players], dim=2)
 
 
 @dataclass(frozen=True)
 class DiagnosticResult:
-    """What an instrument shows: a number per run for each of its columns, (K,), and arrays (K, ...) to draw. Of the
-    study, numbers and arrays have no member axis. A number that does not exist is NaN."""
+    """The results of a diagnostic. Those of the study have no axis of members.
+
+    Attributes:
+        values: a number per run for each column, (K,); NaN where it does not exist.
+        arrays: arrays to draw, (K, ...).
+    """
 
     values: dict[str, np.ndarray]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from ganbench.optimizers import Optimizer, State
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """v <- momentum v + g, theta <- theta - rate v / k^decay at the k-th step, k = 1, 2, ...: a decay of 1 is a rate of
-    a / k. Nothing is remembered that is not used: of plain descent, nothing.
+    a / k. The state holds only what is used: plain descent has none.
     """
 
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
@@ -40,5 +40,5 @@ class SGD(Optimizer):
 
 
 def _used(option: float | Tensor) -> bool:
-    """Whether an option is there; one of each member's own, (K, 1), is, whatever its values."""
+    """Whether an option is in use; one with a value per member, (K, 1), always is."""
     return isinstance(option, Tensor) or option != 0

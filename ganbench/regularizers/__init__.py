@@ -1,4 +1,4 @@
-"""Regularizers, one file each: what is done to a GAN's losses, inputs or parameters to steady it."""
+"""Regularizers, one file each: changes to a GAN's losses, inputs or parameters that stabilise training."""
 
 from __future__ import annotations
 
@@ -9,52 +9,95 @@ from torch import Generator, Tensor
 
 from ganbench.nn.sample import Sample
 
-Noise = dict[str, Tensor]
-Discriminator = Callable[[Tensor], Tensor]
+Noise = dict[str, Tensor]  # random numbers of a regularizer, {name: (K, ...)}
+Discriminator = Callable[[Tensor], Tensor]  # examples (K, batch, *example) to logits (K, batch)
 
 
 class Regularizer:
-    """Where a regularizer can step in; here nothing is done. A member is a frozen dataclass whose fields are its
-    options, and overrides those methods that it needs.
+    """A regularizer derives from Regularizer: it draws from the generator it is given, and returns one finite number
+    (K,) for K members that never mix, or examples or parameters in the shape they had.
 
-    Shapes begin with the member axis K, and members never mix. Methods are functions of their arguments: random numbers
-    come from `draw`, and nothing is kept from call to call.
+    This base class does nothing; a subclass overrides the methods it needs. Methods are pure functions: random numbers
+    come from `draw`, and nothing is kept between calls. A subclass is a frozen dataclass whose fields are its options.
     """
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
-        """The random numbers that one member's next `count` batches need, each tensor (count, ...).
+        """The random numbers of one member for some batches.
 
         Args:
-            generator: the member's own stream; draw from nothing else.
-            shape: of a batch of examples, (batch, *example).
-            like: a tensor of the precision to draw in, on the CPU.
+            generator: the member's own random generator, the only one to draw from.
+            count: number of batches.
+            shape: shape of a batch of examples, (batch, *example).
+            like: an empty tensor on the CPU whose precision the numbers have.
+
+        Returns:
+            Tensors (count, ...) by name.
         """
         return {}
 
     def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
-        """What the discriminator is shown in place of `real` or `fake` (the kind) examples (K, batch, *example)."""
+        """The examples that the discriminator is given in place of others.
+
+        Args:
+            examples: examples, (K, batch, *example).
+            kind: "real" or "fake".
+            noise: the random numbers of `draw` for this batch, (K, ...) each.
+
+        Returns:
+            Examples, (K, batch, *example).
+        """
         return examples
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        """What the discriminator's loss is raised by, (K,); None for nothing.
+        """The penalty that is added to the discriminator's loss.
 
-        `discriminator` maps examples (K, batch, *example) to logits (K, batch); one gradient of the sum of all logits
-        gives every member's own.
+        Args:
+            discriminator: a function from examples (K, batch, *example) to logits (K, batch). Members do not mix, so
+                the gradient of the sum of all logits is every member's own.
+            real, fake: the real and the generated examples.
+            noise: the random numbers of `draw` for this batch, (K, ...) each.
+
+        Returns:
+            The penalty of each member, (K,); None for no penalty.
         """
         return None
 
     def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
-        """What a player's loss is raised by for its parameters (K, P): (K,), or None for nothing."""
+        """The penalty of a player's parameters, which is added to that player's loss.
+
+        Args:
+            player: "discriminator" or "generator".
+            theta: the player's parameters, (K, P).
+
+        Returns:
+            The penalty of each member, (K,); None for no penalty.
+        """
         return None
 
     def project(self, player: str, theta: Tensor) -> Tensor:
-        """Where a player's parameters (K, P) are put back to after each of its moves."""
+        """The projection of a player's parameters onto the set they are confined to, applied after each of its steps.
+
+        Args:
+            player: "discriminator" or "generator".
+            theta: the player's parameters, (K, P).
+
+        Returns:
+            Parameters, (K, P).
+        """
         return theta
 
 
 def input_gradient(discriminator: Discriminator, points: Tensor) -> Tensor:
-    """Gradient of the logit in the example, at every point: (K, batch, D) with D the values of an example."""
-    # The slope in a shift of the examples is the slope in them, and leaves them joined to the generator they come from.
+    """The gradient of the logit in the example.
+
+    Args:
+        discriminator: a function from examples to logits.
+        points: examples, (K, batch, *example).
+
+    Returns:
+        The gradient at every example, (K, batch, D) with D the number of values of an example; differentiable.
+    """
+    # The gradient in a shift of the examples is that in the examples, and keeps them in the generator's graph.
     shift = torch.zeros_like(points).requires_grad_()
     (grad,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
     return grad.flatten(2)

@@ -1,4 +1,4 @@
-"""Instance noise: the discriminator sees real and generated examples through fresh Gaussian noise (Sonderby et al.)."""
+"""Instance noise: fresh Gaussian noise is added to real and generated examples (Sonderby et al. 2017)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbench.regularizers import Noise, Regularizer
 class InstanceNoise(Regularizer):
     """x + N(0, sigma^2) in place of every example x (Sonderby et al. 2017; Arjovsky and Bottou 2017).
 
-    Both players see a generated example through the noise of its place in the batch.
+    In both players' losses a generated example has the noise of its position in the batch.
     """
 
     sigma: Annotated[float, Interval(ge=0)] = 0.1

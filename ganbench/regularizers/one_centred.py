@@ -1,4 +1,4 @@
-"""Gradient penalty of WGAN-GP: slopes of a given length between real and generated examples (Gulrajani et al. 2017)."""
+"""Gradient penalty of WGAN-GP: gradients of a given norm between real and fake examples (Gulrajani et al. 2017)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class OneCentred(Regularizer):
     """gamma E[ (|grad_x D(x)| - target)^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit
     or the critic's score (equation 3, where gamma is lambda = 10 and target 1).
 
-    The length has a kink where the slope is 0. There its own derivatives, of every order, are taken as 0: the middle of
-    its subgradients. Real and generated examples are paired in the order of their batches, so there must be as many of
-    both.
+    The norm has a kink where the gradient is 0. There its own derivatives, of every order, are taken as 0: the middle
+    of its subgradients. Real and generated examples are paired in the order of their batches, so there must be as many
+    of both.
     """
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0

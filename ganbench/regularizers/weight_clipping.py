@@ -13,7 +13,7 @@ from ganbench.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class WeightClipping(Regularizer):
-    """After every move of theirs, the players' parameters are put back into [-limit, limit]."""
+    """After each of their steps, the players' parameters are clipped to [-limit, limit]."""
 
     limit: Annotated[float, Interval(gt=0)] = 0.01
     players: Literal["discriminator", "both"] = "discriminator"

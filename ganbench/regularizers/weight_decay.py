@@ -13,7 +13,7 @@ from ganbench.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class WeightDecay(Regularizer):
-    """(strength / 2) |theta|^2, added to the loss of the players named: every method sees it as part of the game."""
+    """(strength / 2) |theta|^2, added to the loss of the players named: it is part of the game for every method."""
 
     strength: Annotated[float, Interval(ge=0)] = 1e-4
     players: Literal["discriminator", "generator", "both"] = "both"

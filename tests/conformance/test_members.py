@@ -10,21 +10,20 @@ import pytest
 import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
 
+from ganbench.contracts import member_fault
 from ganbench.contracts.data import judge_fault, loaded
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic
-from ganbench.dynamics import Dynamics
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Panel
+from ganbench.engine.evaluate import Scorer
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Regularizer
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
@@ -51,7 +50,10 @@ def member_of(game: Game, seed: int, rate: float = 1e-3) -> Member:
     return Member(seed, 20 + seed if isinstance(game, GAN) else None, rate)
 
 
-@pytest.mark.parametrize(("family", "name"), [(f, n) for f in registry.FAMILIES for n in names(f)])
+MEMBERS = [(family, name) for family in registry.FAMILIES for name in names(family)]
+
+
+@pytest.mark.parametrize(("family", "name"), MEMBERS)
 def test_a_member_says_what_it_is_and_builds(family, name):
     member = registry.find(family, name)
     assert member.summary.endswith("."), (
@@ -59,10 +61,23 @@ def test_a_member_says_what_it_is_and_builds(family, name):
     )
     assert member.path.stem == name
     built = make_game(name) if family == "game" else part(family, name)
-    kind = {"game": Game, "dynamics": Dynamics, "regularizer": Regularizer, "diagnostic": Diagnostic}.get(
-        family, object
-    )
-    assert isinstance(built, kind), f"{member.path}: derive {member.family.cls} from {kind.__name__}"
+    assert type(built).__name__ == member.cls
+    fault = member_fault(family, built)
+    assert fault is None, f"{member.path}: {fault}"
+    shown = repr(built)
+    assert shown.startswith(f"{member.cls}("), f"{member.path}: a message that shows the member must name its class"
+    for option in member.options:
+        assert f"{option}={getattr(built, option)!r}" in shown, f"{member.path}: messages must show option {option!r}"
+
+
+def test_the_class_of_a_member_has_a_name_of_its_own():
+    classes = [registry.find(family, name).cls for family, name in MEMBERS]
+    taken = classes + [base for family in registry.FAMILIES.values() for base in family.bases]
+    assert sorted({name for name in taken if taken.count(name) > 1}) == []
+
+
+def test_a_member_is_shown_with_its_options():
+    assert repr(part("dynamics", "consensus")) == "Consensus(gamma=10.0)"
 
 
 # What a study means that names a method and sets nothing: the numbers of the paper, or of PyTorch, that it cites.
@@ -244,10 +259,10 @@ def test_the_losses_of_a_game_are_every_member_s_own(name):
     match = Match(game, [member_of(game, seed) for seed in range(3)], CPU, torch.float64)
     players, batch = match.init(), match.draw(0, 1)[0]
     theta = {player: value.clone().requires_grad_() for player, value in players.items()}
-    seen = {}
+    aux = {}
     for player in game.players:
-        loss, noticed = match.loss(player, theta, batch)
-        seen |= noticed
+        loss, extra = match.loss(player, theta, batch)
+        aux |= extra
         assert loss.shape == (3,), f"{name}: a loss is one number per member"
         assert torch.isfinite(loss).all()
         (grad,) = torch.autograd.grad(loss[0], theta[player], retain_graph=True)
@@ -262,8 +277,8 @@ def test_the_losses_of_a_game_are_every_member_s_own(name):
         back = match.project(player, players[player])
         assert back.shape == players[player].shape
         torch.testing.assert_close(match.project(player, back), back, rtol=0, atol=0)
-    assert set(seen) == set(game.series), f"{name}: `series` must name what its losses see"
-    assert all(value.shape == (3,) and not value.requires_grad for value in seen.values())
+    assert set(aux) == set(game.series), f"{name}: `series` must name the auxiliary quantities of its losses"
+    assert all(value.shape == (3,) and not value.requires_grad for value in aux.values())
 
 
 @pytest.mark.parametrize("name", [n for n in names("game") if components(n)])
@@ -336,18 +351,16 @@ def test_a_regularizer_keeps_members_apart(name):
 
 
 @pytest.mark.parametrize("name", names("optimizer"))
-def test_an_update_is_pure_and_descends(name):
+def test_an_optimizer_is_pure_and_descends(name):
     optimizer, rate = part("optimizer", name), torch.tensor([[1e-2], [1e-3]], dtype=torch.float64)
     theta = torch.ones(2, 5, dtype=torch.float64)
     state = optimizer.init(theta)
-    assert all(value.shape[0] == 2 for value in state.values()), f"{name}: a memory's first axis is the member's"
+    assert all(value.shape[0] == 2 for value in state.values()), f"{name}: the first axis of a state is the member's"
     kept = {key: value.clone() for key, value in state.items()}
-    moved, remembered = optimizer.step(theta, theta, state, rate)
+    moved, new_states = optimizer.step(theta, theta, state, rate)
     assert (theta == 1).all(), f"{name}: step() must not change the parameters in place"
-    assert all(torch.equal(state[key], kept[key]) for key in kept), (
-        f"{name}: step() must not change its memory in place"
-    )
-    assert set(remembered) == set(state)
+    assert all(torch.equal(state[key], kept[key]) for key in kept), f"{name}: step() must not change its state in place"
+    assert set(new_states) == set(state)
     assert (moved < theta).all(), f"{name}: a step against the gradient must descend"
     assert (theta - moved)[0].norm() > (theta - moved)[1].norm(), f"{name}: every member has its own learning rate"
 
@@ -360,9 +373,9 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
     match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
     players, rate = match.init(), torch.tensor([[1e-1], [1e-2]], dtype=torch.float64)
     states = dynamics.init(match, players, optimizer)
-    assert set(game.players) <= set(states), f"{name}: the optimizer's memories stand under the players' names"
+    assert set(game.players) <= set(states), f"{name}: the optimizer's states stand under the players' names"
     flat = {(owner, key): value for owner, state in states.items() for key, value in state.items()}
-    assert all(value.shape[0] == 2 for value in flat.values()), f"{name}: a memory's first axis is the member's"
+    assert all(value.shape[0] == 2 for value in flat.values()), f"{name}: the first axis of a state is the member's"
     given = {**{("players", p): theta for p, theta in players.items()}, **flat}
     before = {key: value.clone() for key, value in given.items()}
     batches = match.draw(0, dynamics.batches_per_step)
@@ -381,12 +394,12 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
         assert moved[0] / moved[1] > 3, f"{name}: every member has its own learning rate"
     assert {owner: set(state) for owner, state in first.states.items()} == {
         owner: set(state) for owner, state in states.items()
-    }, f"{name}: what is remembered must have the same names after a step"
+    }, f"{name}: states must have the same names after a step"
     losses = {f"{player}_{what}" for player in game.players for what in ("loss", "gradient_norm")}
     assert set(first.aux) >= losses | set(game.series), f"{name}: StepResult.aux lacks what is recorded"
     assert all(value.shape == (2,) and not value.requires_grad for value in first.aux.values())
-    for where, remembered in ((players, states), (first.players, first.states)):
-        answer = dynamics.snapshot(where, remembered)
+    for where, new_states in ((players, states), (first.players, first.states)):
+        answer = dynamics.snapshot(where, new_states)
         assert {player: value.shape for player, value in answer.items()} == {p: t.shape for p, t in players.items()}
     assert all(torch.equal(dynamics.snapshot(players, states)[player], players[player]) for player in players), (
         f"{name}: before the first step it must hand out the start"
@@ -394,7 +407,7 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
 
 
 @pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])
-def test_dynamics_that_refuse_a_base_update_say_which_they_take(name):
+def test_dynamics_that_refuse_an_optimizer_say_which_they_take(name):
     assert "sgd" in refusal(name, "adam"), f"{name}: name a valid optimizer"
     assert refusal(name, "sgd") is None, f"{name}: plain gradient descent must be valid"
 
@@ -433,7 +446,7 @@ def test_a_part_trains_fused_as_solo(family, name):
 
 # Diagnostics ----------------------------------------------------------------------------------------------------------
 
-# Options with which an instrument that is slow at its defaults looks in no time.
+# Options with which a diagnostic that is slow at its defaults looks in no time.
 QUICK = {
     "basins": {"points": 5, "steps": 20},
     "convolution": {"largest": 6},
@@ -442,21 +455,21 @@ QUICK = {
 }
 
 
-def instrument(name: str) -> Diagnostic:
+def make_diagnostic(name: str) -> Diagnostic:
     known = registry.find("diagnostic", name).options
     return part("diagnostic", name, **{key: value for key, value in QUICK.get(name, {}).items() if key in known})
 
 
 def looks_at(made: Diagnostic) -> list[str]:
-    """The games without data that an instrument can look at."""
+    """The games without data that a diagnostic can look at."""
     return [each for each in toys() if made.supports(toy(each)) is None]
 
 
-OF_RUNS = [name for name in names("diagnostic") if instrument(name).of == "runs"]
+OF_RUNS = [name for name in names("diagnostic") if make_diagnostic(name).of == "runs"]
 
 
 def assert_documented(name: str, columns: dict, values: dict) -> None:
-    """An instrument gives exactly the numbers that it documents, within the bounds that it states."""
+    """A diagnostic gives exactly the numbers that it documents, within the bounds that it states."""
     assert set(values) == set(columns), f"{name}: columns() and measure() must name the same numbers"
     for column, info in columns.items():
         assert isinstance(info, MetricInfo), f"{name}: {column} has no MetricInfo"
@@ -469,8 +482,8 @@ def assert_documented(name: str, columns: dict, values: dict) -> None:
 
 
 @pytest.mark.parametrize("name", names("diagnostic"))
-def test_an_instrument_refuses_in_words(name):
-    made = instrument(name)
+def test_a_diagnostic_refuses_in_words(name):
+    made = make_diagnostic(name)
     assert made.of in ("runs", "study")
     constant = registry.find("diagnostic", name).constants.get("of", "runs")
     assert constant == made.of, f"{name}: `of` must be a literal, to be read from the source"
@@ -482,17 +495,17 @@ def test_an_instrument_refuses_in_words(name):
 
 
 @pytest.mark.parametrize("name", [name for name in names("diagnostic") if name not in OF_RUNS])
-def test_an_instrument_of_the_study_gives_what_it_documents(name):
-    made = instrument(name)
+def test_a_diagnostic_of_the_study_gives_what_it_documents(name):
+    made = make_diagnostic(name)
     reading = made.measure(None)
     assert all(np.ndim(value) == 0 for value in reading.values.values())
     assert_documented(name, made.columns(None), reading.values)
 
 
 @pytest.mark.parametrize("name", OF_RUNS)
-def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early(name):
+def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(name):
     """Two runs and one that diverges: exactly the documented numbers, and the neighbours' are none of its business."""
-    made = instrument(name)
+    made = make_diagnostic(name)
     steps = 20
     for which in looks_at(made)[:2] or ["gan"]:
         game = make_game(which)
@@ -536,7 +549,7 @@ def test_an_instrument_gives_what_it_documents_and_nan_of_a_path_that_ends_early
 
 @pytest.fixture(scope="module")
 def judged():
-    """By data set: its spec, its examples, its judge and what that remembers."""
+    """By data set: its spec, its examples, its judge and the judge's state."""
     found = {}
     for name in names("dataset"):
         dataset = part("dataset", name)
@@ -563,12 +576,12 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
     spec, examples, judge, state = judged[name]
     fault = judge_fault(judge, state, examples.heldout, spec.modes)
     assert fault is None, f"{name}: {fault}"
-    seen = judge.judge(state, examples.heldout)
-    right = float(np.mean(seen.mode == examples.heldout_modes))
+    scored = judge.judge(state, examples.heldout)
+    right = float(np.mean(scored.mode == examples.heldout_modes))
     assert right == pytest.approx(state["accuracy"])
     assert right >= 0.97, f"{name}: its judge is right on {right:.1%} only"
     parts = [judge.judge(state, half).features for half in np.array_split(examples.heldout, 2)]
-    np.testing.assert_allclose(np.concatenate(parts), seen.features, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(parts), scored.features, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -580,11 +593,11 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
     metric = part("metric", name)
     if metric.supports(spec) is not None:
         return
-    panel = Panel.of(judge, state, [metric], spec, examples.train)
+    scorer = Scorer.of(judge, state, [metric], spec, examples.train)
     count = len(examples.heldout)
     one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
-    scores = {"real": panel.score(examples.heldout), "collapsed": panel.score(collapsed)}
+    scores = {"real": scorer.score(examples.heldout), "collapsed": scorer.score(collapsed)}
     for column, info in metric.columns.items():
         assert isinstance(info, MetricInfo)
         real, worse = (scores[kind][column] for kind in ("real", "collapsed"))
@@ -600,7 +613,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
     spec, examples, judge, state = judged["ring8"]
-    panel = Panel.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
+    scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
     broken = examples.heldout.copy()
     broken[3] = np.inf
-    assert all(np.isnan(value) for value in panel.score(broken).values())
+    assert all(np.isnan(value) for value in scorer.score(broken).values())

@@ -1,4 +1,4 @@
-"""Runs of small games as an instrument is shown them, without the engine: for the tests of diagnostics."""
+"""Runs of small games as a diagnostic is shown them, without the engine: for the tests of diagnostics."""
 
 from __future__ import annotations
 
@@ -57,35 +57,37 @@ def play(
     players = match.init()
     states, kept = dynamics.init(match, players, optimizer), {0: players}
     for step in range(steps):
-        move = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
+        result = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
         if (step + 1) % every == 0:
             kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
     path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
     return Trajectories(match, dynamics, optimizer, rate, np.array(list(kept)), path)
 
 
-def diverged(played: Trajectories, member: int, snapshot: int) -> Trajectories:
+def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajectories:
     """The same, had a member diverged before this snapshot."""
-    path = {name: theta.clone() for name, theta in played.path.items()}
+    path = {name: theta.clone() for name, theta in trajectories.path.items()}
     for theta in path.values():
         theta[member, snapshot:] = torch.nan
-    return Trajectories(played.match, played.dynamics, played.optimizer, played.rate, played.steps, path)
+    return Trajectories(
+        trajectories.match, trajectories.dynamics, trajectories.optimizer, trajectories.rate, trajectories.steps, path
+    )
 
 
-def look(played: Trajectories, name: str, **options: Any) -> DiagnosticResult:
-    """What an instrument reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
-    instrument, members = part("diagnostic", name, **options), len(played.match.members)
+def look(trajectories: Trajectories, name: str, **options: Any) -> DiagnosticResult:
+    """What a diagnostic reads, with what it promises: its columns, a number per run, NaN or in their bounds."""
+    diagnostic, members = part("diagnostic", name, **options), len(trajectories.match.members)
     before = torch.get_rng_state()
-    reading = instrument.measure(played)
-    assert torch.equal(before, torch.get_rng_state()), "an instrument must not draw from the global stream"
-    columns = instrument.columns(played.match.game)
-    assert list(reading.values) == list(columns)
+    result = diagnostic.measure(trajectories)
+    assert torch.equal(before, torch.get_rng_state()), "a diagnostic must not draw from the global stream"
+    columns = diagnostic.columns(trajectories.match.game)
+    assert list(result.values) == list(columns)
     for column, info in columns.items():
-        values = np.asarray(reading.values[column])
+        values = np.asarray(result.values[column])
         assert values.shape == (members,), column
         known = values[~np.isnan(values)]
         assert info.lower is None or (known >= info.lower - 1e-9).all(), column
         assert info.upper is None or (known <= info.upper + 1e-9).all(), column
-    assert all(len(values) == members for values in reading.arrays.values())
-    return reading
+    assert all(len(values) == members for values in result.arrays.values())
+    return result

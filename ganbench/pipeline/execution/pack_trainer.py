@@ -130,12 +130,12 @@ class Team:
     def _measured(self, checkpoint: Checkpoint) -> list[int] | None:
         """Sizes of the waves in which the members will fit into memory; None if they all do at once."""
         wave = checkpoint.members
-        most, why = subpacks.fitting(
-            self.game, self.training, runs_of(wave), self.place, subpacks.memory_of(self.place)
+        most, why = subpacks.largest_subpack(
+            self.game, self.training, runs_of(wave), self.place, subpacks.device_memory(self.place)
         )
         if most >= len(wave):
             return None
-        sizes = subpacks.even(len(wave), most)
+        sizes = subpacks.even_sizes(len(wave), most)
         say(f"{plural(len(wave), 'run')} in waves of {listed(sizes)}: {why}")
         checkpoint.keep(split=sizes)
         return sizes
@@ -147,7 +147,7 @@ class Team:
             GanbenchError: one run is all that is left of it.
         """
         wave, state = checkpoint.members, error.state
-        sizes = subpacks.halves(len(wave), state)
+        sizes = subpacks.halved_sizes(len(wave), state)
         where = "memory ran out " + (f"after step {state['step']:,}" if state else "before the first step")
         with self.work.stopping.deferred():
             if len(sizes) == 1:

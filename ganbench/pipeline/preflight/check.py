@@ -56,8 +56,8 @@ def check(
         note: told what the study's author should know.
 
     Raises:
-        GanbenchError: what `ganbench.pipeline.preflight.trial` finds, the tracking address cannot be written to, weights are
-            missing, or the disk has too little room.
+        GanbenchError: what `ganbench.pipeline.preflight.trial` finds, the tracking address cannot be written to,
+            weights are missing, or the disk has too little room.
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)

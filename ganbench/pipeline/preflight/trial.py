@@ -1,8 +1,8 @@
 """The trial of a study: every method takes training steps and an evaluation under its real settings, on a few examples,
 and every member that it is made of is held to its family's contract.
 
-It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a process of its own that can be
-ended.
+It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a process of its own that
+can be ended.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import numpy as np
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import KL
 from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
-from ganbench.contracts.measuring import metric_fault, reading_fault
-from ganbench.contracts.repeating import repeated
+from ganbench.contracts.measuring import diagnostic_fault, metric_fault
+from ganbench.contracts.repeating import call_twice
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
@@ -22,8 +22,8 @@ from ganbench.core.metric_info import columns_fault
 from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
-from ganbench.engine.diagnose import played
-from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.diagnose import trajectories_of
+from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.judges import JudgedExamples, silent
@@ -69,7 +69,7 @@ class Measuring:
         self.plan, self.trial = plan, trial
         self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
         self._metrics: dict[Choice, Any] = {}
-        self._panels: dict[Choice, Panel] = {}
+        self._panels: dict[Choice, Scorer] = {}
         self._instruments: dict[str, Any] = {}
         self._measured: set[str] = set()  # names that claims may ask for
 
@@ -107,7 +107,7 @@ class Measuring:
         judge = self.trial.build("grid", choice)
 
         def fitted() -> str | None:
-            memory, fault = repeated(lambda: judge.fit(examples, silent))
+            memory, fault = call_twice(lambda: judge.fit(examples, silent))
             if fault:
                 return f"its fit() {fault}"
             return judge_fault(judge, memory, examples.train, made.spec.modes)
@@ -181,7 +181,7 @@ class Measuring:
                     f"evaluate.metrics: {choice.label} says nothing of any data set of the study ({why})."
                 )
 
-    def _panel(self, dataset: Choice) -> Panel:
+    def _panel(self, dataset: Choice) -> Scorer:
         """What scores examples of a data set, its metrics held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
@@ -201,7 +201,7 @@ class Measuring:
                 )
                 ready.append((choice, made))
             with self.trial.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
-                self._panels[dataset] = Panel.of(judge, {}, [made for _, made in ready], spec, images)
+                self._panels[dataset] = Scorer.of(judge, {}, [made for _, made in ready], spec, images)
         return self._panels[dataset]
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
@@ -229,9 +229,11 @@ class Measuring:
             def fault(made: Any = made) -> str | None:
                 kept = [tree["snapshots"] for tree in trees]
                 how = {"device": CPU, "dtype": training.dtype}
-                shown = played(game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how)
+                shown = trajectories_of(
+                    game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how
+                )
                 columns, reading = made.columns(game), made.measure(shown)
-                return reading_fault(columns, reading, len(members))
+                return diagnostic_fault(columns, reading, len(members))
 
             key = (name, run.choices[0].member.name)  # once a kind of game
             self.trial.once(key, lambda fault=fault: self.patiently(where, choice, fault))  # noqa: B023
@@ -244,7 +246,7 @@ class Measuring:
                 self._know(name, made, choice, None)
                 if not choice.member.path.is_relative_to(PACKAGE):
                     self.patiently(
-                        where, choice, lambda made=made: reading_fault(made.columns(None), made.measure(None), None)
+                        where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
                     )
                 continue
             looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}

@@ -15,7 +15,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
-from ganbench.engine.evaluate import Panel
+from ganbench.engine.evaluate import Scorer
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
@@ -203,11 +203,11 @@ class _Data:
         self.judge = judge.build(judge.complete({}))
 
     @cached_property
-    def panel(self) -> tuple[Panel, float]:
+    def panel(self) -> tuple[Scorer, float]:
         """What scores, but for the FID with its slow network, and the seconds to set that up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.member.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
-        panel = Panel.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
+        panel = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
         return panel, time.process_time() - began
 
 

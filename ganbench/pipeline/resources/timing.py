@@ -18,7 +18,7 @@ import torch
 from ganbench.data import DataSpec, Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import Training, train
 from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.pipeline.execution.instantiation import CPU
@@ -108,7 +108,7 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 
 
 def snapshot_seconds(
-    panel: Panel, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, place: torch.device
+    panel: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, place: torch.device
 ) -> float:
     """Seconds to score one snapshot.
 

@@ -17,7 +17,7 @@ from ganbench.core.tree import Tree
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine import subpacks
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.out_of_memory import Watch
+from ganbench.engine.out_of_memory import OutOfMemoryGuard
 from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.pipeline.execution import result_cache
@@ -117,13 +117,13 @@ def _in_parts(
     Raises:
         GanbenchError: a single run does not fit.
     """
-    memory = Watch()
+    memory = OutOfMemoryGuard()
     with memory:
         return seen(group)
     subpacks.release(place)
     where = f"memory ran out for {plural(len(group), 'run')}"
     if len(group) == 1:
-        raise subpacks.does_not_fit(group[0]["id"], where, memory.lacking, place, "leave this experiment out")
+        raise subpacks.does_not_fit(group[0]["id"], where, memory.cause, place, "leave this experiment out")
     cut = (len(group) + 1) // 2
-    say(f"{where} ({memory.lacking}); they are looked at as {cut} + {len(group) - cut}")
+    say(f"{where} ({memory.cause}); they are looked at as {cut} + {len(group) - cut}")
     return _in_parts(seen, group[:cut], place) + _in_parts(seen, group[cut:], place)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry, result_files
-from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.pipeline.execution import inception_weights, result_cache
 from ganbench.pipeline.execution.checkpoints import lasting
 from ganbench.pipeline.execution.devices import device
@@ -30,7 +30,7 @@ def run(slice: dict[str, Any], path: Path, work: Work) -> None:
     result_cache.finish(path, "evaluate", slice["members"], make, work)
 
 
-def panel_of(slice: dict[str, Any]) -> Panel:
+def panel_of(slice: dict[str, Any]) -> Scorer:
     """The judge and the metrics of a data set; `slice` names `metrics`, `judge` and `prepared`."""
     if slice["weights"]:
         inception_weights.verify(Path(slice["weights"]["path"]), slice["weights"]["sha256"])
@@ -41,7 +41,7 @@ def panel_of(slice: dict[str, Any]) -> Panel:
     metrics = [make("metric", named) for named in slice["metrics"]]
     dataset = make("dataset", slice["parts"]["dataset"])
     judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results
-    return Panel.of(
+    return Scorer.of(
         judge.build(judge.complete({})), state, metrics, dataset.spec, examples(Path(slice["prepared"])).train
     )
 

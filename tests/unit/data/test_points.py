@@ -21,7 +21,7 @@ from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 from ganbench.metrics.kid import KID
 from ganbench.metrics.mode_coverage import ModeCoverage
-from ganbench.metrics.wasserstein import Wasserstein
+from ganbench.metrics.wasserstein import WassersteinDistance
 from ganbench.nn.network import Network
 
 
@@ -105,8 +105,8 @@ def test_one_mode_has_a_judge_and_scores_too():
 )
 def test_the_dominant_mode_holds_more_than_half_whatever_the_quality(counts, mode, share):
     modes = np.repeat(np.arange(3), counts)
-    seen = JudgedExamples(np.zeros((10, 1)), np.zeros((10, 1)), modes, np.zeros(10, bool), 3)
-    score = ModeCoverage().score(seen, np.full(3, 1 / 3))
+    judged = JudgedExamples(np.zeros((10, 1)), np.zeros((10, 1)), modes, np.zeros(10, bool), 3)
+    score = ModeCoverage().score(judged, np.full(3, 1 / 3))
     assert (score["dominant_mode"], score["dominant_share"]) == (mode, share)
 
 
@@ -186,12 +186,14 @@ def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
 
 
 def wasserstein(generated: np.ndarray, real: np.ndarray) -> float:
-    metric = Wasserstein()
+    metric = WassersteinDistance()
     return metric.score(look(generated[:, None]), metric.reference(look(real[:, None])))["wasserstein"]
 
 
 def test_wasserstein_distance_by_hand():
-    assert Wasserstein.columns["wasserstein"].lower == wasserstein(np.array([2.0, 1.0]), np.array([1.0, 2.0])) == 0
+    assert (
+        WassersteinDistance.columns["wasserstein"].lower == wasserstein(np.array([2.0, 1.0]), np.array([1.0, 2.0])) == 0
+    )
     assert wasserstein(np.array([0.0, 1.0]), np.array([5.0, 2.0])) == 3.0  # 0 to 2 and 1 to 5
     assert wasserstein(np.array([0.0]), np.array([-1.0, 1.0, 4.0])) == pytest.approx(2.0)
 
@@ -205,7 +207,7 @@ def test_wasserstein_distance_of_normals():
 
 
 def test_wasserstein_distance_says_what_it_cannot_do():
-    metric = Wasserstein()
+    metric = WassersteinDistance()
     assert metric.supports(Line().spec) is None
     for shape in ((2,), (1, 8, 8)):
         assert "on the line only" in metric.supports(DataSpec(shape=shape, bounded=False, train=64, modes=2))

@@ -1,4 +1,4 @@
-"""Output-size calculators, and the instrument that puts rules of thumb about them to torch."""
+"""Output-size calculators, and the diagnostic that puts rules of thumb about them to torch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DILATION = st.integers(1, 3)
 
 @pytest.fixture(scope="module")
 def values():
-    instrument = part("diagnostic", "convolution", largest=32)
-    reading = instrument.measure(None)
-    assert list(reading.values) == list(instrument.columns(None))
-    for name, info in instrument.columns(None).items():
+    diagnostic = part("diagnostic", "convolution", largest=32)
+    reading = diagnostic.measure(None)
+    assert list(reading.values) == list(diagnostic.columns(None))
+    for name, info in diagnostic.columns(None).items():
         assert reading.values[name].shape == ()
         assert info.lower is None or reading.values[name] >= info.lower
         assert info.upper is None or reading.values[name] <= info.upper

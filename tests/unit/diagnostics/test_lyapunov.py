@@ -17,7 +17,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.lyapunov import _random
 from ganbench.dynamics import Dynamics, StepResult
 from ganbench.numerics.jacobians import split
-from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, OrbitStatistics, regime
+from ganbench.numerics.orbits import OrbitStatistics
+from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, regime
 
 H = np.array([0.02, 0.1, 0.5])
 
@@ -72,8 +73,8 @@ def linear(*matrix: float):
     ],
 )
 def test_methods_on_the_bilinear_game(method, dynamics, expected, within, kind):
-    played = play(make_game("bilinear", start_at=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400)
-    values = look(played, "lyapunov", method=method).values
+    trajectories = play(make_game("bilinear", start_at=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400)
+    values = look(trajectories, "lyapunov", method=method).values
     np.testing.assert_allclose(values["largest"], expected, atol=within)
     np.testing.assert_allclose(values["largest_per_time"], values["largest"] / H)
     assert (values["low"] <= expected + 1e-8).all()
@@ -90,11 +91,11 @@ def test_methods_on_the_bilinear_game(method, dynamics, expected, within, kind):
 @given(st.floats(-1, 3), st.floats(-1, 3), st.floats(-1, 1), st.floats(0.05, 0.3))
 def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
     """ln |1 - h lambda|, of symmetric J to within what the turn to the leading direction costs: less than 1 / steps."""
-    played = play(linear(a, b, b, d), rates=(rate,), steps=200, every=200)
+    trajectories = play(linear(a, b, b, d), rates=(rate,), steps=200, every=200)
     moduli = np.abs(np.linalg.eigvalsh(np.eye(2) - rate * np.array([[a, b], [b, d]])))
     expected = np.log(np.sort(moduli)[::-1].clip(1e-12))
-    tangent = look(played, "lyapunov", burn_in=0.5).values
-    cluster = look(played, "lyapunov", method="cluster", burn_in=0.5).values
+    tangent = look(trajectories, "lyapunov", burn_in=0.5).values
+    cluster = look(trajectories, "lyapunov", method="cluster", burn_in=0.5).values
     slack = 2 / 100
     assert tangent["largest"][0] == pytest.approx(expected[0], abs=slack)
     if moduli.min() > 1e-3:
@@ -112,8 +113,8 @@ def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
 )
 @pytest.mark.parametrize("method", ["tangent", "cluster"])
 def test_chaotic_maps(kind, start, largest, total, method):
-    played = play(make_game("bilinear", start_at=start), Map(kind), steps=2000, every=2000)
-    values = look(played, "lyapunov", method=method).values
+    trajectories = play(make_game("bilinear", start_at=start), Map(kind), steps=2000, every=2000)
+    values = look(trajectories, "lyapunov", method=method).values
     assert values["largest"][0] == pytest.approx(largest, abs=0.02)
     assert values["low"][0] < largest < values["high"][0]
     assert values["regime"][0] == CHAOS
@@ -184,20 +185,20 @@ LABELLED = {
 @pytest.mark.parametrize("name", LABELLED)
 def test_labelled_systems(name):
     game, dynamics, expected = LABELLED[name]
-    played = play(game, dynamics, rates=(0.05, 0.1), steps=400, every=400)
-    reading = look(played, "lyapunov", exponents=1)
+    trajectories = play(game, dynamics, rates=(0.05, 0.1), steps=400, every=400)
+    reading = look(trajectories, "lyapunov", exponents=1)
     assert (reading.values["regime"] == expected).all(), reading.values
 
 
 def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     """Simultaneous steps end on a cycle of radius about sqrt(2 h): neutral along it, attracting across."""
     game = make_game("dirac", objective="non_saturating", start_at=(0.5, 0.5))
-    played = play(game, rates=(0.2,), steps=1200, every=1200)
-    values = look(played, "lyapunov", burn_in=0.4).values
+    trajectories = play(game, rates=(0.2,), steps=1200, every=1200)
+    values = look(trajectories, "lyapunov", burn_in=0.4).values
     assert values["regime"][0] == CYCLE
     assert values["low"][0] < 0 < values["high"][0]
     assert values["second"][0] < -5e-3
-    radius = float(played.trajectory[0, -1].norm())
+    radius = float(trajectories.theta[0, -1].norm())
     assert radius == pytest.approx((2 * 0.2) ** 0.5, rel=0.1)
 
 
@@ -227,7 +228,7 @@ def test_regimes_that_the_exponent_alone_would_get_wrong():
     speed = tuple(float(np.exp(-0.001 * t)) for t in (500, 700, 900))
     assert regime(orbit(directness=0.99, speed=speed), -0.001, -0.0011, -0.0009) == FIXED_POINT
     assert regime(orbit(speed=(0.0, 0.0, 0.0), last_speed=0.0, directness=float("nan")), 0, 0, 0) == FIXED_POINT
-    assert regime(orbit(left=True), 0.0, 0.0, 0.0) == RUN_OFF
+    assert regime(orbit(diverged=True), 0.0, 0.0, 0.0) == RUN_OFF
 
 
 # Training as it was --------------------------------------------------------------------------------------------------
@@ -236,15 +237,15 @@ def test_regimes_that_the_exponent_alone_would_get_wrong():
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_tangent_and_cluster_agree_on_networks(optimizer):
-    """In single precision too, of which both make double; the optimizer's memory is part of what moves."""
-    played = play(
+    """In single precision too, of which both make double; the optimizer's state is part of the map."""
+    trajectories = play(
         networks(torch.float32), "alternating", optimizer, rates=(0.02, 0.01), steps=80, every=80, dtype=torch.float32
     )
-    tangent = look(played, "lyapunov", exponents=1, burn_in=0.0)
-    cluster = look(played, "lyapunov", method="cluster", copies=1, burn_in=0.0)
+    tangent = look(trajectories, "lyapunov", exponents=1, burn_in=0.0)
+    cluster = look(trajectories, "lyapunov", method="cluster", copies=1, burn_in=0.0)
     # One copy starts in the direction of the first vector: the same differences, at another distance.
     np.testing.assert_allclose(tangent.values["largest"], cluster.values["largest"], rtol=2e-3, atol=2e-6)
-    seldom = look(played, "lyapunov", method="cluster", copies=1, burn_in=0.0, every=10)
+    seldom = look(trajectories, "lyapunov", method="cluster", copies=1, burn_in=0.0, every=10)
     np.testing.assert_allclose(seldom.values["largest"], cluster.values["largest"], rtol=2e-3, atol=2e-6)
     assert tangent.arrays["growth"].shape == (2, 20, 1)
 
@@ -252,10 +253,12 @@ def test_tangent_and_cluster_agree_on_networks(optimizer):
 def test_a_replay_meets_the_batches_of_training():
     """The exponent of one direction is the growth of the distance between two trainings from nearby starts."""
     game, steps, apart = networks(), 100, 1e-6
-    played = play(game, "alternating", part("optimizer", "sgd", momentum=0.5), rates=(0.05,), steps=steps, every=steps)
-    growth = look(played, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
-    direction = _random(1, played.trajectory[:, 0])
-    match, optimizer, dynamics = played.match, played.optimizer, played.dynamics
+    trajectories = play(
+        game, "alternating", part("optimizer", "sgd", momentum=0.5), rates=(0.05,), steps=steps, every=steps
+    )
+    growth = look(trajectories, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
+    direction = _random(1, trajectories.theta[:, 0])
+    match, optimizer, dynamics = trajectories.match, trajectories.optimizer, trajectories.dynamics
     players = match.init()
     shift = split(match, apart * direction / direction.norm())
     near = {name: theta + shift[name] for name, theta in players.items()}
@@ -263,8 +266,8 @@ def test_a_replay_meets_the_batches_of_training():
     for at in (players, near):
         states = dynamics.init(match, at, optimizer)
         for step in range(steps):
-            move = dynamics.step(match, at, states, match.draw(step, 1), optimizer, played.rate)
-            at, states = move.players, move.states
+            result = dynamics.step(match, at, states, match.draw(step, 1), optimizer, trajectories.rate)
+            at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
 

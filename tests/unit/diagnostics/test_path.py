@@ -1,4 +1,4 @@
-"""The instruments of a run's path and of what its players could still gain."""
+"""The diagnostics of a run's path and of what its players could still gain."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_of_a_linear_game_only_lengths_have_a_scale(scale, matrix):
 
 
 def test_a_run_that_diverged_has_rates_but_no_end():
-    played = play(make_game("bilinear", **CIRCLE), rates=(0.1, 0.1), steps=200)
-    values = look(diverged(played, 1, 150), "path").values
+    trajectories = play(make_game("bilinear", **CIRCLE), rates=(0.1, 0.1), steps=200)
+    values = look(diverged(trajectories, 1, 150), "path").values
     rates = ("step_ratio", "decay_rate", "angular_speed", "start_radius")
     for name in rates:
         assert values[name][1] == pytest.approx(values[name][0], abs=1e-9)
@@ -96,7 +96,7 @@ def test_a_run_that_diverged_has_rates_but_no_end():
     assert values["converged"][1] == 0
     known = {name for name, each in values.items() if not np.isnan(each[1])}
     assert known == {*rates, "turns", "step_ratio_spread", "decay_error", "converged"}
-    same(look(diverged(played, 1, 150), "path"), look(diverged(played, 1, 150), "path"))
+    same(look(diverged(trajectories, 1, 150), "path"), look(diverged(trajectories, 1, 150), "path"))
 
 
 def test_a_run_without_a_start_has_nothing():
@@ -106,9 +106,9 @@ def test_a_run_without_a_start_has_nothing():
 
 
 def test_overflow_is_no_warning():
-    played = play(make_game("bilinear", **CIRCLE), rates=(1.0,), steps=3000)
-    assert played.trajectory.isinf().any()
-    values = look(played, "path").values
+    trajectories = play(make_game("bilinear", **CIRCLE), rates=(1.0,), steps=3000)
+    assert trajectories.theta.isinf().any()
+    values = look(trajectories, "path").values
     assert values["step_ratio"][0] == pytest.approx(sqrt(2), abs=1e-12)
     assert values["steps_to_tenfold"][0] == 7
     assert np.isnan(values["largest_radius"][0])
@@ -162,10 +162,10 @@ def test_a_tolerance_must_be_positive():
 
 def test_the_gap_of_a_bilinear_game():
     singular = (1.0, 3.0)
-    played = play(make_game("bilinear", singular_values=singular), rates=(0.1, 0.1, 0.1))
-    values = look(played, "exploitability", radius=2.0).values
+    trajectories = play(make_game("bilinear", singular_values=singular), rates=(0.1, 0.1, 0.1))
+    values = look(trajectories, "exploitability", radius=2.0).values
     for name, place in (("gap_start", 0), ("gap_end", -1)):
-        x, y = (played.path[player][:, place].numpy() * singular for player in "xy")
+        x, y = (trajectories.path[player][:, place].numpy() * singular for player in "xy")
         np.testing.assert_allclose(values[name], 2 * (np.linalg.norm(x, axis=1) + np.linalg.norm(y, axis=1)))
 
 
@@ -180,25 +180,25 @@ def test_the_average_of_a_circling_run_approaches_the_equilibrium():
 
 
 def test_the_gap_of_the_dirac_gan_is_its_closed_form():
-    played = play(make_game("dirac"), rates=(0.1, 0.1, 0.1, 0.1))
-    psi, theta = (played.path[player][:, 0, 0] for player in ("discriminator", "generator"))
+    trajectories = play(make_game("dirac"), rates=(0.1, 0.1, 0.1, 0.1))
+    psi, theta = (trajectories.path[player][:, 0, 0] for player in ("discriminator", "generator"))
     gap = torch.nn.functional.softplus(1.5 * psi.abs()) - torch.nn.functional.softplus(-1.5 * theta.abs())
-    np.testing.assert_allclose(look(played, "exploitability", radius=1.5).values["gap_start"], gap, rtol=1e-12)
+    np.testing.assert_allclose(look(trajectories, "exploitability", radius=1.5).values["gap_start"], gap, rtol=1e-12)
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating", "wasserstein"])
 @pytest.mark.parametrize("regularizer", ["none", "r1", "r2"])
 def test_best_answers_in_the_dirac_gan_are_the_best_on_a_grid(objective, regularizer):
-    played = play(
+    trajectories = play(
         make_game("dirac", objective=objective, regularizer=part("regularizer", regularizer)), rates=(0.1,) * 3
     )
-    match, players, batch = played.match, played.at(0), played.batch()
+    match, players, batch = trajectories.match, trajectories.at(0), trajectories.batch()
     gap = torch.zeros(3, dtype=torch.float64)
     for player in match.players:
         answers = [torch.full((3, 1), answer, dtype=torch.float64) for answer in np.linspace(-1, 1, 401)]
         losses = torch.stack([match.loss(player, {**players, player: answer}, batch)[0] for answer in answers])
         gap += match.loss(player, players, batch)[0] - losses.amin(0)
-    reading = look(played, "exploitability").values["gap_start"]
+    reading = look(trajectories, "exploitability").values["gap_start"]
     np.testing.assert_allclose(reading, gap.detach(), atol=2e-5)  # a grid of 0.005 misses a minimum by 0.0025^2 / 2
     assert (reading >= gap.detach().numpy() - 1e-12).all()
 
@@ -210,8 +210,8 @@ def test_the_gap_is_zero_at_the_equilibrium(name):
 
 
 def test_the_gap_of_minimisation_is_the_function():
-    played = play(make_game("quadratic", curvatures=(1.0, 4.0), start_at=(3.0, -1.0)), rates=(0.1,), steps=1)
-    values = look(played, "exploitability").values
+    trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0), start_at=(3.0, -1.0)), rates=(0.1,), steps=1)
+    values = look(trajectories, "exploitability").values
     assert values["gap_start"][0] == pytest.approx((9 + 4) / 2)
     assert values["gap_end"][0] == pytest.approx((2.7**2 + 4 * 0.6**2) / 2)
 

@@ -1,4 +1,4 @@
-"""The instruments that draw planes: vector fields with their fixed points, basins of attraction, random slices."""
+"""The diagnostics that draw planes: vector fields with their fixed points, basins of attraction, random slices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.slices import CYCLES, RESTS, RUNS_OFF, topology
 from ganbench.games import Game
 from ganbench.numerics import fixed_points as fixed
-from ganbench.numerics import plane_fields as tools
+from ganbench.numerics import plane_fields
 
 COUNTS = ("fixed_points", "stable", "centres", "unstable", "saddles")
 KINDS = {  # J of the linear game, of which the flow follows -J
@@ -125,8 +125,8 @@ def test_r1_turns_the_centre_of_the_dirac_gan_into_a_focus_and_a_node(gamma, kin
 
 
 def test_the_gaussian_discriminator_has_a_stable_focus():
-    played = still(make_game("gaussian"))
-    reading = look(played, "vector_field", points=12)
+    trajectories = still(make_game("gaussian"))
+    reading = look(trajectories, "vector_field", points=12)
     assert counts(reading) == {"fixed_points": 1, "stable": 1, "centres": 0, "unstable": 0, "saddles": 0}
     assert reading.arrays["fixed_kind"][0, 0] == fixed.STABLE_FOCUS
     assert reading.values["nearest_to_origin"][0] < 1e-9
@@ -135,7 +135,7 @@ def test_the_gaussian_discriminator_has_a_stable_focus():
         return (z**2 - 1) * np.log(-np.expm1(-(z**2))) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
     c = 2 * quad(integrand, 0, 1, epsabs=1e-12)[0] + 2 * quad(integrand, 1, 12, epsabs=1e-12)[0]
-    plane = tools.coordinate_plane(played, "", "", "start")  # b_d, b_g
+    plane = plane_fields.coordinate_plane(trajectories, "", "", "start")  # b_d, b_g
     found = plane.jacobian(torch.tensor([0]), torch.zeros(1, 2, dtype=torch.float64))[0]
     np.testing.assert_allclose(found, [[c - 2, c], [-c, -c]], atol=1e-8)
     assert c == pytest.approx(1.3775, abs=1e-4)
@@ -147,14 +147,16 @@ def test_a_wrong_scale_of_the_gaussian_discriminator(w_d, kind):
 
 
 def test_the_plane_of_weights_has_no_equilibrium_of_positive_weights():
-    played = still(make_game("gaussian", plane="w"))
-    reading = look(played, "vector_field", low=0.2, high=3, points=12)
+    trajectories = still(make_game("gaussian", plane="w"))
+    reading = look(trajectories, "vector_field", low=0.2, high=3, points=12)
     assert counts(reading)["fixed_points"] == 0
     assert (reading.arrays["v"] < 0).all()  # w_g always falls
-    plane = tools.coordinate_plane(played, "", "", "start")
+    plane = plane_fields.coordinate_plane(trajectories, "", "", "start")
     at_one = plane.inside(torch.tensor([0]), torch.ones(1, 2, dtype=torch.float64))[0]
     np.testing.assert_allclose(at_one, [-0.623, -1.378], atol=1e-3)
-    whole = look(played, "vector_field", low=-1, high=1, points=5)  # w = 0, where there is no motion, is on the grid
+    whole = look(
+        trajectories, "vector_field", low=-1, high=1, points=5
+    )  # w = 0, where there is no motion, is on the grid
     assert np.isnan(whole.arrays["u"]).any()
     assert np.isfinite([whole.values["smallest_w_d"], whole.values["fixed_points"]]).all()
 
@@ -186,8 +188,9 @@ def test_the_grid_finds_saddles_that_are_there():
 
 
 def test_zeros_between_samples_are_of_sampled_games_with_poles_only():
-    for game in (make_game("gaussian"), make_game("gaussian", samples=5, clip=0.99), make_game("gaussian", samples=5, plane="w"),
-                  make_game("gaussian", samples=5, discriminator="sigmoid"), make_game("bilinear")):  # fmt: skip
+    sampled = ({"clip": 0.99}, {"plane": "w"}, {"discriminator": "sigmoid"})
+    others = ({}, *({"samples": 5} | options for options in sampled))
+    for game in (*(make_game("gaussian", **options) for options in others), make_game("bilinear")):
         assert np.isnan(look(still(game), "vector_field", points=3).values["sampled_zeros"]).all()
 
 
@@ -244,10 +247,10 @@ def test_fused_fields_are_those_of_each_alone():
 
 
 def test_a_piece_at_a_time_is_the_same(monkeypatch):
-    played = still(make_game("gaussian", samples=5), 2)
-    whole = look(played, "vector_field", points=7)
-    monkeypatch.setattr(tools, "PIECE", 1000)
-    pieces = look(played, "vector_field", points=7)
+    trajectories = still(make_game("gaussian", samples=5), 2)
+    whole = look(trajectories, "vector_field", points=7)
+    monkeypatch.setattr(plane_fields, "PIECE", 1000)
+    pieces = look(trajectories, "vector_field", points=7)
     for kind in ("values", "arrays"):
         for name, values in getattr(whole, kind).items():
             np.testing.assert_allclose(getattr(pieces, kind)[name], values, rtol=1e-9, atol=1e-9, err_msg=name)
@@ -272,8 +275,8 @@ def test_options_out_of_range_are_refused(name, options, words):
 # Basins of attraction -------------------------------------------------------------------------------------------------
 
 
-def shares(played, **options):
-    reading = look(played, "basins", **{"points": 8, "steps": 150} | options)
+def shares(trajectories, **options):
+    reading = look(trajectories, "basins", **{"points": 8, "steps": 150} | options)
     names = ("converged_share", "escaped_share", "moving_share", "attractors")
     whole = np.sum([reading.values[name] for name in names[:3]], axis=0)
     np.testing.assert_allclose(whole, 1)
@@ -308,8 +311,8 @@ def test_the_bilinear_game_depends_on_who_plays_it():
 
 
 def test_a_close_circle_is_not_an_attractor():
-    played = play(make_game("bilinear"), "alternating", rates=(0.3,), steps=0)
-    assert shares(played, low=-0.02, high=0.02)[0] == [[0], [0], [1], [0]]
+    trajectories = play(make_game("bilinear"), "alternating", rates=(0.3,), steps=0)
+    assert shares(trajectories, low=-0.02, high=0.02)[0] == [[0], [0], [1], [0]]
 
 
 def test_wells_share_the_plane():
@@ -344,7 +347,7 @@ def test_a_start_ends_where_training_takes_it():
     line = np.linspace(-2, 2, 4)
     for row, y in enumerate(line):
         for column, x in enumerate(line):
-            end = play(TwoWells(start_at=(x, y)), "extragradient", steps=100).trajectory[0, -1]
+            end = play(TwoWells(start_at=(x, y)), "extragradient", steps=100).theta[0, -1]
             label = int(reading.arrays["labels"][0, row, column])
             assert end[0] == pytest.approx(reading.arrays["fixed_x"][0, label], abs=1e-2)
 
@@ -411,8 +414,8 @@ def test_a_random_plane_holds_its_share_of_a_motion():
 
 def test_a_cut_of_biases_leaves_weights_alone():
     game = networks()
-    played = still(game, 3)
-    reading = look(played, "slices", space="bias", points=5, extent=1)
+    trajectories = still(game, 3)
+    reading = look(trajectories, "slices", space="bias", points=5, extent=1)
     biases = sum(
         shape[0]
         for network in game.networks.values()
@@ -423,8 +426,10 @@ def test_a_cut_of_biases_leaves_weights_alone():
     np.testing.assert_array_equal(reading.values["in_plane_of_biases"], reading.values["in_plane_share_mean"])
     assert (reading.values["in_plane_of_all"] < reading.values["in_plane_of_biases"]).all()
     # The centre of the grid is where the run stands: there the motion is that of the run.
-    match, players = played.match, played.at(-1)
-    motion = tools.motion(match, torch.cat([players[name] for name in match.players], dim=1), played.batch())
+    match, players = trajectories.match, trajectories.at(-1)
+    motion = plane_fields.motion(
+        match, torch.cat([players[name] for name in match.players], dim=1), trajectories.batch()
+    )
     within = torch.from_numpy(part("diagnostic", "slices", space="bias")._within(game))
     inside = np.square([reading.arrays[name][:, 2, 2] for name in "uv"]).sum(0)
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Instruments of the linear picture: the Jacobian, its eigenvalues, one step as a map, rotation, the path's angle."""
+"""Diagnostics of the linear picture: the Jacobian, its eigenvalues, one step as a map, rotation, the path's angle."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from playing import CPU, diverged, look, make_game, networks, part, play
 
 from ganbench.core.errors import GanbenchError
 from ganbench.games import CHUNK, Match, Member
-from ganbench.numerics import jacobians as linear
-from ganbench.numerics.step_maps import anatomy, precise, round_of
+from ganbench.numerics import jacobians
+from ganbench.numerics.eigenvalues import arnoldi, eigenvalues
+from ganbench.numerics.step_maps import clock_period, in_double_precision, state_roles
 
 ENTRY = st.floats(-2, 2, allow_subnormal=False)
 MATRIX = st.tuples(ENTRY, ENTRY, ENTRY, ENTRY)
@@ -35,49 +36,51 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 @settings(max_examples=20, deadline=None)
 @given(MATRIX)
 def test_the_jacobian_of_a_linear_game_is_its_matrix(matrix):
-    played = play(make_game("linear", matrix=matrix), rates=(0.1, 0.2), steps=0)
-    where = linear.point(played, "start")
+    trajectories = play(make_game("linear", matrix=matrix), rates=(0.1, 0.2), steps=0)
+    where = jacobians.snapshot_point(trajectories, "start")
     expected = torch.tensor(matrix, dtype=torch.float64).view(1, 2, 2).expand(2, 2, 2)
     torch.testing.assert_close(where.jacobian(), expected, rtol=0, atol=1e-15)
     torch.testing.assert_close(where.field(), torch.einsum("kij,kj->ki", expected, where.theta))
 
 
 def test_products_are_those_of_the_matrix():
-    played = play(networks(), rates=(0.1, 0.1, 0.1), steps=0)
-    where = linear.point(played, "start", batches=2)
+    trajectories = play(networks(), rates=(0.1, 0.1, 0.1), steps=0)
+    where = jacobians.snapshot_point(trajectories, "start", batches=2)
     matrix, v = where.jacobian(), normal(3, where.width)
-    ahead, back = linear.mean_products(where.match, where.players, where.batches)
+    ahead, back = jacobians.mean_products(where.match, where.players, where.batches)
     torch.testing.assert_close(ahead(v), torch.einsum("kij,kj->ki", matrix, v))
     torch.testing.assert_close(back(v), torch.einsum("kji,kj->ki", matrix, v))
     # By differences of the field: rows are what F_i becomes, columns what moves.
     match, batch, h = where.match, where.batches[0], 1e-5
-    one = linear.jacobian(match, where.players, batch)
+    one = jacobians.jacobian(match, where.players, batch)
     for i in (0, where.width - 1):
         shift = h * torch.eye(where.width, dtype=v.dtype)[i]
         sides = [
-            linear.Point(match, linear.split(match, where.theta + sign * shift), [batch], where.places).field()
+            jacobians.ParameterPoint(
+                match, jacobians.split(match, where.theta + sign * shift), [batch], where.indices
+            ).field()
             for sign in (1, -1)
         ]
         torch.testing.assert_close(one[:, :, i], (sides[0] - sides[1]) / (2 * h), rtol=1e-6, atol=1e-8)
 
 
 def test_a_jacobian_too_large_to_write_out_is_refused(monkeypatch):
-    monkeypatch.setattr(linear, "LARGEST", 10)
-    where = linear.point(play(networks(), steps=0), "start")
+    monkeypatch.setattr(jacobians, "LARGEST", 10)
+    where = jacobians.snapshot_point(play(networks(), steps=0), "start")
     with pytest.raises(GanbenchError, match=r"38 parameters.*up to 10.*'exact'"):
         where.jacobian()
 
 
 def test_eigenvalues_of_a_matrix_with_nan_are_nan_and_harm_no_other():
     matrix = torch.stack([torch.diag(torch.tensor([1.0, 2.0])), torch.full((2, 2), torch.nan)])
-    values = linear.eigenvalues(matrix)
+    values = eigenvalues(matrix)
     assert sorted(values[0].real.tolist()) == [1, 2]
     assert values[1].isnan().all()
 
 
 def test_arnoldi_finds_all_eigenvalues_of_small_matrices():
     matrix = normal(4, 7, 7)
-    found = linear.arnoldi(lambda v: torch.einsum("kij,kj->ki", matrix, v), normal(4, 7, seed=1), 9)
+    found = arnoldi(lambda v: torch.einsum("kij,kj->ki", matrix, v), normal(4, 7, seed=1), 9)
     assert found.shape == (4, 9)
     assert found[:, 7:].isnan().all()
     for mine, exact in zip(found[:, :7].numpy(), np.linalg.eigvals(matrix.numpy()), strict=True):
@@ -86,18 +89,18 @@ def test_arnoldi_finds_all_eigenvalues_of_small_matrices():
 
 def test_arnoldi_stops_where_its_space_closes():
     closing = torch.stack([torch.diag(torch.tensor([3.0, 1.0, 1.0, 1.0])), torch.zeros(4, 4)]).double()
-    found = linear.arnoldi(lambda v: torch.einsum("kij,kj->ki", closing, v), torch.ones(2, 4).double(), 4).numpy()
+    found = arnoldi(lambda v: torch.einsum("kij,kj->ki", closing, v), torch.ones(2, 4).double(), 4).numpy()
     np.testing.assert_allclose(np.sort(found[0, :2].real), [1, 3], atol=1e-12)
     assert np.isnan(found[0, 2:]).all()
     assert found[1, 0] == 0
     assert np.isnan(found[1, 1:]).all()
-    lost = linear.arnoldi(lambda v: v * torch.nan, torch.ones(1, 4).double(), 3)
+    lost = arnoldi(lambda v: v * torch.nan, torch.ones(1, 4).double(), 3)
     assert lost.isnan().all()
 
 
 def test_arnoldi_finds_the_outer_eigenvalues_of_large_matrices():
     matrix = torch.block_diag(torch.tensor([[5.0, 3.0], [-3.0, 5.0]]).double(), torch.diag(normal(298)))[None]
-    found = linear.arnoldi(lambda v: torch.einsum("kij,kj->ki", matrix, v), normal(1, 300), 40)[0].numpy()
+    found = arnoldi(lambda v: torch.einsum("kij,kj->ki", matrix, v), normal(1, 300), 40)[0].numpy()
     outer = found[np.argmax(found.real)]
     assert outer.real == pytest.approx(5, abs=1e-9)
     assert abs(outer.imag) == pytest.approx(3, abs=1e-9)
@@ -130,8 +133,8 @@ def test_the_gaussian_discriminators_at_the_origin(options, eigenvalues, share):
 
 
 def test_the_bilinear_game_only_turns():
-    played = play(make_game("bilinear", singular_values=(1.0, 3.0)), rates=(0.1, 0.2), steps=2)
-    reading = look(played, "spectrum")
+    trajectories = play(make_game("bilinear", singular_values=(1.0, 3.0)), rates=(0.1, 0.2), steps=2)
+    reading = look(trajectories, "spectrum")
     np.testing.assert_allclose(reading.values["max_real"], 0, atol=1e-14)
     np.testing.assert_allclose(reading.values["largest_imaginary"], 3, atol=1e-12)
     assert (reading.values["imaginary_to_real"] == np.inf).all()
@@ -139,9 +142,9 @@ def test_the_bilinear_game_only_turns():
     np.testing.assert_allclose(reading.values["x_hessian_max"], 0, atol=1e-14)
     np.testing.assert_allclose(np.sort(reading.arrays["eigenvalues_imag"]), [[-3, -1, 1, 3]] * 2, atol=1e-12)
     assert "real_1" not in reading.values
-    field = torch.cat([3 * played.path["x"][:, -1, 1:], played.path["y"][:, -1, :0]], dim=1)
+    field = torch.cat([3 * trajectories.path["x"][:, -1, 1:], trajectories.path["y"][:, -1, :0]], dim=1)
     assert field.shape == (2, 1)
-    residual = torch.stack([played.trajectory[:, -1, i] * s for i, s in enumerate((1, 3, 1, 3))], dim=1).norm(dim=1)
+    residual = torch.stack([trajectories.theta[:, -1, i] * s for i, s in enumerate((1, 3, 1, 3))], dim=1).norm(dim=1)
     np.testing.assert_allclose(reading.values["residual"], residual)
 
 
@@ -174,8 +177,11 @@ def test_a_penalty_moves_the_eigenvalues_of_the_dirac_gan():
 
 @pytest.mark.slow
 def test_products_alone_find_the_same_outer_eigenvalues_of_networks():
-    played = play(networks(), rates=(0.05, 0.1), steps=10)
-    exact, outer = look(played, "spectrum", batches=2), look(played, "spectrum", batches=2, exact=1, probes=100)
+    trajectories = play(networks(), rates=(0.05, 0.1), steps=10)
+    exact, outer = (
+        look(trajectories, "spectrum", batches=2),
+        look(trajectories, "spectrum", batches=2, exact=1, probes=100),
+    )
     for column in ("max_real", "frequency", "discriminator_hessian_max", "generator_hessian_min", "residual"):
         np.testing.assert_allclose(outer.values[column], exact.values[column], rtol=1e-7, atol=1e-10, err_msg=column)
     np.testing.assert_allclose(outer.values["rotation_share"], exact.values["rotation_share"], rtol=0.25)
@@ -183,8 +189,8 @@ def test_products_alone_find_the_same_outer_eigenvalues_of_networks():
 
 
 def test_an_average_over_batches_is_the_mean_of_jacobians():
-    where = linear.point(play(networks(), steps=0), "start", batches=3)
-    each = [linear.jacobian(where.match, where.players, batch) for batch in where.batches]
+    where = jacobians.snapshot_point(play(networks(), steps=0), "start", batches=3)
+    each = [jacobians.jacobian(where.match, where.players, batch) for batch in where.batches]
     assert not torch.equal(each[0], each[1])
     torch.testing.assert_close(where.jacobian(), torch.stack(each).mean(0))
 
@@ -211,8 +217,8 @@ METHODS = [
 def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
     """Radii in closed form where there is one, else known to four digits or more; limits likewise."""
     dynamics = part("dynamics", name, **options)
-    played = play(make_game("bilinear"), dynamics, part("optimizer", "sgd", **optimizer), rates=tuple(H), steps=2)
-    reading = look(played, "update_map", at="origin", rates=(0.5,))
+    trajectories = play(make_game("bilinear"), dynamics, part("optimizer", "sgd", **optimizer), rates=tuple(H), steps=2)
+    reading = look(trajectories, "update_map", at="origin", rates=(0.5,))
     given_to = 6e-5 if optimizer else 1e-9
     np.testing.assert_allclose(reading.values["spectral_radius"], radius, atol=given_to)
     np.testing.assert_allclose(reading.arrays["radius_by_rate"][:, 0], radius[1], atol=given_to)
@@ -223,8 +229,8 @@ def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
 
 def test_the_eigenvalues_of_a_step_come_by_falling_modulus():
     """Descent of a game of its own curvature and rotation for each pair: 1 - rate (a +- i b)."""
-    played = play(make_game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
-    arrays = look(played, "update_map", at="origin").arrays
+    trajectories = play(make_game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
+    arrays = look(trajectories, "update_map", at="origin").arrays
     found = arrays["eigenvalues_real"][0] + 1j * arrays["eigenvalues_imag"][0]
     np.testing.assert_allclose(np.sort_complex(found), [0.9 - 0.4j, 0.9 + 0.4j], atol=1e-12)
     unlike = play(make_game("quadratic", curvatures=(1.0, 9.0, 4.0)), rates=(0.2,), steps=0)
@@ -237,18 +243,20 @@ def test_each_run_is_looked_at_with_its_own_options():
     """Options may be tensors with a value for each member: sqrt((1 - gamma h)^2 + h^2), also of those that are left."""
     gamma = torch.tensor([[0.5], [2.0], [1.0]], dtype=torch.float64)
     rates, h = (0.1, 0.1, 0.2), np.array([0.1, 0.1, 0.2])
-    played = play(make_game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2)
+    trajectories = play(
+        make_game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2
+    )
     expected = np.sqrt((1 - gamma[:, 0].numpy() * h) ** 2 + h**2)
-    found = look(played, "update_map", at="end").values["spectral_radius"]
+    found = look(trajectories, "update_map", at="end").values["spectral_radius"]
     np.testing.assert_allclose(found, expected, atol=1e-9)
-    left = look(diverged(played, 0, 1), "update_map", at="end").values["spectral_radius"]
+    left = look(diverged(trajectories, 0, 1), "update_map", at="end").values["spectral_radius"]
     np.testing.assert_allclose(left, [np.nan, *expected[1:]], atol=1e-9)
 
 
 def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
     """Generators give other numbers in another precision; what is looked at are those that the run has seen."""
     match = Match(networks(torch.float32), [Member(0, 50, 0.1), Member(3, 20, 0.1)], CPU, torch.float32)
-    wide = precise(match)
+    wide = in_double_precision(match)
     assert wide.dtype == torch.float64
     for step, batches_per_step in ((0, 1), (7, 1), (7, 2), (CHUNK + 1, 3)):
         seen, drawn = wide.draw(step, batches_per_step), match.draw(step, batches_per_step)
@@ -260,7 +268,7 @@ def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
     for player, theta in wide.select([1]).init().items():
         assert torch.equal(theta, match.init()[player][[1]].double())
     assert wide.game.examples.dtype == torch.float64
-    assert precise(wide) is wide
+    assert in_double_precision(wide) is wide
 
 
 def test_the_angle_of_a_step_is_the_arc_tangent_of_the_rate():
@@ -279,8 +287,8 @@ def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
 
 
 def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
-    played = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
-    values = look(played, "update_map", at="origin").values
+    trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
+    values = look(trajectories, "update_map", at="origin").values
     np.testing.assert_allclose(values["spectral_radius"], [0.9, 1.4], atol=1e-12)
     np.testing.assert_allclose(values["stability_limit"], 0.5, atol=1e-8)
     np.testing.assert_array_equal(values["contracting"], [1, 0])
@@ -290,8 +298,8 @@ def test_momentum_is_part_of_the_state_and_an_average_is_not():
     momentum = play(make_game("bilinear"), "simultaneous", part("optimizer", "sgd", momentum=0.9), steps=1)
     assert look(momentum, "update_map").arrays["eigenvalues_real"].shape == (1, 4)
     average = play(make_game("bilinear"), part("dynamics", "averaging", inner="simultaneous"), steps=1)
-    assert anatomy(average, 0).state == []
-    assert anatomy(average, 0).clocks == []
+    assert state_roles(average, 0).state == []
+    assert state_roles(average, 0).clocks == []
     reading = look(average, "update_map")
     assert reading.arrays["eigenvalues_real"].shape == (1, 2)
     assert reading.values["spectral_radius"][0] == pytest.approx(sqrt(1.01), abs=1e-9)
@@ -301,11 +309,13 @@ def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     """After k steps of the inner map with eigenvalue mu, the way back leaves 1 - alpha + alpha mu^k."""
     k, h = 6, 0.5
     lookahead = part("dynamics", "lookahead", inner="simultaneous", period=k, alpha=0.5)
-    played = play(make_game("bilinear"), lookahead, rates=(h,), steps=1)
-    assert round_of(played, 0, anatomy(played, 0).clocks) == k
+    trajectories = play(make_game("bilinear"), lookahead, rates=(h,), steps=1)
+    assert clock_period(trajectories, 0, state_roles(trajectories, 0).clocks) == k
     expected = abs(0.5 + 0.5 * (1 + 1j * h) ** k) ** (1 / k)
-    assert look(played, "update_map", at="origin").values["spectral_radius"][0] == pytest.approx(expected, abs=1e-9)
-    assert look(played, "update_map", at="end", period=k).values["spectral_radius"][0] == pytest.approx(
+    assert look(trajectories, "update_map", at="origin").values["spectral_radius"][0] == pytest.approx(
+        expected, abs=1e-9
+    )
+    assert look(trajectories, "update_map", at="end", period=k).values["spectral_radius"][0] == pytest.approx(
         expected, abs=1e-8
     )
 
@@ -318,8 +328,8 @@ def test_a_step_that_jumps_where_the_gradient_is_zero_has_no_eigenvalues(optimiz
 
 
 def test_products_alone_find_the_same_radius_of_networks():
-    played = play(networks(), "alternating", rates=(0.05, 0.2), steps=10, dtype=torch.float64)
-    exact, outer = look(played, "update_map"), look(played, "update_map", exact=1)
+    trajectories = play(networks(), "alternating", rates=(0.05, 0.2), steps=10, dtype=torch.float64)
+    exact, outer = look(trajectories, "update_map"), look(trajectories, "update_map", exact=1)
     np.testing.assert_allclose(outer.values["spectral_radius"], exact.values["spectral_radius"], rtol=1e-8)
     single = play(networks(torch.float32), "alternating", rates=(0.05, 0.2), steps=0, dtype=torch.float32)
     assert np.isfinite(look(single, "update_map", at="start").values["spectral_radius"]).all()
@@ -339,8 +349,11 @@ def test_rotation_along_the_path():
 
 
 def test_rotation_of_networks_by_probes_is_near_that_of_the_matrix():
-    played = play(networks(), rates=(0.1, 0.1), steps=10)
-    exact, probed = look(played, "rotation", points=2), look(played, "rotation", points=2, exact=1, probes=100)
+    trajectories = play(networks(), rates=(0.1, 0.1), steps=10)
+    exact, probed = (
+        look(trajectories, "rotation", points=2),
+        look(trajectories, "rotation", points=2, exact=1, probes=100),
+    )
     for column in exact.values:
         np.testing.assert_allclose(probed.values[column], exact.values[column], rtol=0.2)
 
@@ -349,11 +362,11 @@ def test_rotation_of_networks_by_probes_is_near_that_of_the_matrix():
 
 
 def test_a_straight_descent_switches_its_sign_at_its_end():
-    played = play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60)
-    reading = look(played, "path_angle")
+    trajectories = play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60)
+    reading = look(trajectories, "path_angle")
     alpha, cosine = reading.arrays["alpha"][0], reading.arrays["cosine"][0]
     np.testing.assert_allclose(cosine, np.where(alpha < 1, -1, 1), atol=1e-9)
-    chord = float((played.trajectory[0, -1] - played.trajectory[0, 0]).norm())
+    chord = float((trajectories.theta[0, -1] - trajectories.theta[0, 0]).norm())
     np.testing.assert_allclose(reading.arrays["norm"][0], np.abs(1 - alpha) * chord, rtol=1e-6)
     expected = {"cosine_range": 2, "bump": 0, "sign_switch": 1, "rotation": 0, "chord": chord}
     for column, value in expected.items():
@@ -363,9 +376,9 @@ def test_a_straight_descent_switches_its_sign_at_its_end():
 def test_rotation_about_the_end_has_a_field_square_to_the_chord_but_for_a_bump():
     """From theta_0 = (1, 0) to e (0, 1): c = e / sqrt((1 - alpha)^2 + alpha^2 e^2) / sqrt(1 + e^2), up to its sign."""
     e = 1e-3
-    played = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
-    played.path["x"][:, -1], played.path["y"][:, -1] = 0, e
-    reading = look(played, "path_angle", points=121)
+    trajectories = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
+    trajectories.path["x"][:, -1], trajectories.path["y"][:, -1] = 0, e
+    reading = look(trajectories, "path_angle", points=121)
     alpha = reading.arrays["alpha"][0]
     expected = e / np.sqrt((1 - alpha) ** 2 + alpha**2 * e**2) / sqrt(1 + e**2)
     np.testing.assert_allclose(np.abs(reading.arrays["cosine"][0]), expected, atol=1e-9)
@@ -376,8 +389,8 @@ def test_rotation_about_the_end_has_a_field_square_to_the_chord_but_for_a_bump()
 
 def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
     """F = (s + A) theta about the end: the cosine is -s / sqrt(s^2 + a^2) before it, and the opposite behind."""
-    played = play(make_game("linear", matrix=(0.6, 0.8, -0.8, 0.6)), rates=(0.5,), steps=200)
-    reading = look(played, "path_angle", batches=2)
+    trajectories = play(make_game("linear", matrix=(0.6, 0.8, -0.8, 0.6)), rates=(0.5,), steps=200)
+    reading = look(trajectories, "path_angle", batches=2)
     before = reading.arrays["alpha"][0] < 1
     np.testing.assert_allclose(reading.arrays["cosine"][0], np.where(before, -0.6, 0.6), atol=1e-9)
     assert reading.values["sign_switch"][0] == 1
@@ -388,15 +401,15 @@ def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
 def test_the_bounds_of_the_path_angle_are_reached():
     """By a straight descent, and by a pure rotation about the end: what axes and tables take for their ranges."""
     descent = look(play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
-    played = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
-    played.path["x"][:, -1] = played.path["y"][:, -1] = 0
-    turning = look(played, "path_angle").values
+    trajectories = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
+    trajectories.path["x"][:, -1] = trajectories.path["y"][:, -1] = 0
+    turning = look(trajectories, "path_angle").values
     reached = {
         "cosine_range": (turning, descent),
         "sign_switch": (turning, descent),
         "rotation": (descent, turning),
     }
-    columns = part("diagnostic", "path_angle").columns(played.match.game)
+    columns = part("diagnostic", "path_angle").columns(trajectories.match.game)
     for name, (least, most) in reached.items():
         assert (least[name][0], most[name][0]) == pytest.approx((columns[name].lower, columns[name].upper), abs=1e-9)
     for name in ("bump", "chord"):
@@ -406,14 +419,16 @@ def test_the_bounds_of_the_path_angle_are_reached():
 
 # What all of them promise --------------------------------------------------------------------------------------------
 
-INSTRUMENTS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
+DIAGNOSTICS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
 
 
-@pytest.mark.parametrize("name", INSTRUMENTS)
+@pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
     whole = play(make_game("gaussian"), rates=(0.1, 0.05, 0.2), steps=6)
     one_lost, all_lost = diverged(whole, 1, 3), diverged(diverged(diverged(whole, 0, 3), 1, 3), 2, 3)
-    expected, seen, none = (look(played, name, **INSTRUMENTS[name]) for played in (whole, one_lost, all_lost))
+    expected, seen, none = (
+        look(trajectories, name, **DIAGNOSTICS[name]) for trajectories in (whole, one_lost, all_lost)
+    )
     for column, values in seen.values.items():
         np.testing.assert_array_equal(values[[0, 2]], expected.values[column][[0, 2]])
         if column.startswith(("rotation_share_start", "turning_share_start", "rotation_share_m", "turning_share_m")):
@@ -424,12 +439,12 @@ def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", INSTRUMENTS)
+@pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_a_run_reads_the_same_whatever_its_neighbours(name):
     rates = (0.05, 0.1, 0.2)
-    fused = look(play(networks(), "alternating", rates=rates, steps=5), name, **INSTRUMENTS[name])
+    fused = look(play(networks(), "alternating", rates=rates, steps=5), name, **DIAGNOSTICS[name])
     for k, rate in enumerate(rates):
-        alone = look(play(networks(), "alternating", rates=(rate,), seeds=(k,), steps=5), name, **INSTRUMENTS[name])
+        alone = look(play(networks(), "alternating", rates=(rate,), seeds=(k,), steps=5), name, **DIAGNOSTICS[name])
         for column, values in alone.values.items():
             np.testing.assert_allclose(values[0], fused.values[column][k], rtol=1e-7, atol=1e-9, err_msg=column)
 

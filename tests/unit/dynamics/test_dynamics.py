@@ -80,20 +80,20 @@ def column(*values: float) -> Tensor:
 
 
 def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=SGD, players=None):
-    """Where `steps` steps lead, what is remembered then, and all points on the way, (K, steps + 1, P)."""
+    """Where `steps` steps lead, the states then, and all points on the way, (K, steps + 1, P)."""
     game = game if isinstance(game, Match) else match(game)
     players = game.init() if players is None else players
     rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
     states, path = moves.init(game, players, optimizer), [torch.cat(list(players.values()), 1)]
     for step in range(steps):
-        move = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
+        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
         path.append(torch.cat(list(players.values()), 1))
     return players, states, torch.stack(path, 1)
 
 
 def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, state: bool = True) -> np.ndarray:
-    """The matrix of steps that are linear in the players and, with `memory`, in what is remembered: exact, from its
+    """The matrix of steps that are linear in the players and, with `state`, in the states: exact, from its
     images of the unit vectors, a member each."""
     one = match(game)
     players = one.init()
@@ -107,8 +107,8 @@ def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, s
     kept = moves.init(many, players, optimizer)
     kept = {g: {n: unit.get((g, n), value) if state else value for n, value in kept[g].items()} for g in kept}
     for _ in range(steps):
-        move = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, column(*[rate] * sum(sizes)))
-        players, kept = move.players, move.states
+        result = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, column(*[rate] * sum(sizes)))
+        players, kept = result.players, result.states
     after = {"players": players} | kept
     return torch.cat([after[group][name] for group, name in places], 1).numpy().T
 
@@ -293,8 +293,8 @@ def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t()
     states, answers = moves.init(game, players, SGD), []
     assert all(torch.equal(moves.snapshot(players, states)[name], players[name]) for name in players)
     for _ in range(steps):
-        move = moves.step(game, players, states, [{}], SGD, rate)
-        players, states = move.players, move.states
+        result = moves.step(game, players, states, [{}], SGD, rate)
+        players, states = result.players, result.states
         answers.append(torch.cat(list(moves.snapshot(players, states).values()), 1))
     _, _, path = run(dynamics("alternating"), game, h, steps)
     t = torch.arange(1, steps + 1)[:, None]
@@ -359,9 +359,9 @@ def test_unrolling_on_general_linear_games(steps, scale):
 
 def test_the_adjustment_is_aligned_member_by_member():
     game, h = Linear.random(3), 0.1
-    played = match(game, 60)
-    start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in played.init().items()}
-    _, _, path = run(dynamics("symplectic", adjustment=0.5), played, h, 1, players=start)
+    trajectories = match(game, 60)
+    start = {name: theta * torch.linspace(1, 12, 60)[:, None] for name, theta in trajectories.init().items()}
+    _, _, path = run(dynamics("symplectic", adjustment=0.5), trajectories, h, 1, players=start)
     theta, after = path.numpy().swapaxes(0, 1)
     grad = theta @ game.matrix.T
     uphill = grad @ game.matrix
@@ -388,8 +388,8 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
         states = moves.init(game, start, SGD)
         players = {name: theta + 0.5 for name, theta in start.items()}
         here = torch.cat(list(players.values()), 1).numpy()
-        move = moves.step(game, players, states, game.draw(0, 1), SGD, column(*[1.0] * 5))
-        followed = here - torch.cat(list(move.players.values()), 1).numpy()
+        result = moves.step(game, players, states, game.draw(0, 1), SGD, column(*[1.0] * 5))
+        followed = here - torch.cat(list(result.players.values()), 1).numpy()
         for k in range(5):
             c = first[k] if centre == "start" else np.zeros(2)
 
@@ -440,10 +440,10 @@ def test_runge_kutta_errs_in_radius_by_h6_and_in_phase_by_h5():
         assert (h - np.angle(factor)) / h**5 == pytest.approx(1 / 120, rel=0.02)
 
 
-def test_runge_kutta_refuses_a_base_update_with_a_memory():
+def test_runge_kutta_refuses_an_optimizer_with_a_state():
     for optimizer in (ADAM, part("optimizer", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
         game = match(BILINEAR)
-        with pytest.raises(GanbenchError, match=r"runge_kutta .* keeps \w+.* Valid: 'sgd' without"):
+        with pytest.raises(GanbenchError, match=r"runge_kutta .* has the state \w+.* Valid: 'sgd' without"):
             dynamics("runge_kutta").init(game, game.init(), optimizer)
 
 
@@ -515,15 +515,15 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
     players = game.init()
     states = moves.init(game, players, SGD)
     cloud = states["perturbation"]
-    move = moves.step(game, players, states, game.draw(0, 1), SGD, column(1, 1, 1))
+    result = moves.step(game, players, states, game.draw(0, 1), SGD, column(1, 1, 1))
     at = [{name: theta + cloud[name][:, j] for name, theta in players.items()} for j in range(4)]
     fields = [simultaneous_gradient(game, point, game.draw(0, 1)[0]) for point in at]
     for name, theta in players.items():
         expected = torch.stack([each.gradients[name] for each in fields]).mean(0)
-        torch.testing.assert_close(theta - move.players[name], expected)
+        torch.testing.assert_close(theta - result.players[name], expected)
         losses = torch.stack([each.losses[name] for each in fields]).mean(0)
-        torch.testing.assert_close(move.aux[f"{name}_loss"], losses)
-    assert move.states["perturbation"] is cloud
+        torch.testing.assert_close(result.aux[f"{name}_loss"], losses)
+    assert result.states["perturbation"] is cloud
     assert all(len(values.unique()) == values.numel() for values in cloud.values()), "every run has its own"
     alone = moves.init(game.select([2]), {name: theta[2:] for name, theta in players.items()}, SGD)
     assert all(torch.equal(alone["perturbation"][name], values[2:]) for name, values in cloud.items())
@@ -638,8 +638,8 @@ class Counted(Match):
         self.tally = [] if tally is None else tally
 
     def loss(self, player, players, batch):
-        loss, seen = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
-        return _Loss.apply(loss, self.tally), seen
+        loss, aux = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
+        return _Loss.apply(loss, self.tally), aux
 
     def select(self, places):
         return Counted(self.game, [self.members[k] for k in places], self.device, self.dtype, self.tally)
@@ -702,14 +702,14 @@ def test_every_dynamics_moves_a_pack_of_networks(name, networks):
     players, states = start, moves.init(game, start, optimizer)
     series = {f"{p}_{what}" for p in game.players for what in ("loss", "gradient_norm")} | set(networks.series)
     for step in range(4):
-        move = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
-        assert set(move.aux) == series
-        for value in (*move.aux.values(), *players.values(), *tensors(states)):
+        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
+        assert set(result.aux) == series
+        for value in (*result.aux.values(), *players.values(), *tensors(states)):
             assert value.shape[0] == 2
             assert value.isfinite().all()
             assert not value.requires_grad, "a step must not keep the graph of its gradients"
-        assert all(value.shape == (2,) for value in move.aux.values())
+        assert all(value.shape == (2,) for value in result.aux.values())
     alone = run(moves, game.select([1]), rate[[1]], 4, optimizer)[0]
     for player, theta in players.items():
         assert not torch.equal(theta, start[player])

@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
-from ganbench.engine.evaluate import Panel, evaluate
+from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
@@ -110,7 +110,7 @@ def test_resume_is_bit_exact(stop, optimizer, tmp_path):
 @pytest.mark.parametrize(
     ("dynamics", "optimizer"), [(d, u) for d in names("dynamics") for u in ("sgd", "adam") if refusal(d, u) is None]
 )
-def test_resume_is_bit_exact_whatever_the_dynamics_remember_and_whoever_has_left(dynamics, optimizer, tmp_path):
+def test_resume_is_bit_exact_whatever_the_dynamics_keep_and_whoever_has_diverged(dynamics, optimizer, tmp_path):
     # A focus, so that every method moves; at the wild rate gradient descent of any kind diverges, before the stop.
     game, wild = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0)), 1e60
     shared = every_step(60, dynamics=part("dynamics", dynamics), optimizer=part("optimizer", optimizer))
@@ -185,10 +185,10 @@ def test_training_equals_a_plain_pytorch_loop(ring):
     }
     discriminator, generator = modules.values()
     optimisers = [torch.optim.Adam(m.parameters(), lr=2e-3, betas=(0.5, 0.999)) for m in (discriminator, generator)]
-    played = Match(game, [member], CPU, torch.float64)
+    trajectories = Match(game, [member], CPU, torch.float64)
     losses = []
     for step in range(shared.steps):
-        batch = played.draw(step, 1)[0]
+        batch = trajectories.draw(step, 1)[0]
         real = torch.from_numpy(ring).double()[batch["order"][0]]
         latent = {player: batch[f"latent.{player}"][0] for player in game.players}
         real, fake = discriminator(real), discriminator(generator(latent["discriminator"]).detach())
@@ -320,11 +320,11 @@ class _Scale:
 
 def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(ring):
     architecture, samples, shown = part("architecture", "mlp", width=8), 1100, 7  # more than one batch of them
-    panel = Panel.of(_Scale(), {}, [_Scale()], RING.spec, ring)
+    scorer = Scorer.of(_Scale(), {}, [_Scale()], RING.spec, ring)
     modules = [initial_module(architecture, "generator", RING.spec, seed) for seed in (0, 1)]
     thetas = [Network.vector(module).numpy() for module in modules]
     generators = np.stack([*thetas, np.full_like(thetas[0], np.nan)])
-    result = evaluate(panel, architecture, RING.spec, 3, generators, samples, shown, CPU)
+    result = evaluate(scorer, architecture, RING.spec, 3, generators, samples, shown, CPU)
     assert result["samples"].shape == (3, shown, 2)
     with torch.no_grad():
         made = [module(latent_points(3, samples, architecture.latent_size)).numpy() for module in modules]
@@ -332,9 +332,9 @@ def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(
         np.testing.assert_allclose(kept, examples[:shown], rtol=1e-5, atol=1e-6)
         assert score == pytest.approx(np.sqrt(np.mean(examples**2) / np.mean(ring**2)), rel=1e-5)
     assert np.isnan(result["metrics"]["scale"]).tolist() == [False, False, True]
-    other = evaluate(panel, architecture, RING.spec, 4, generators, samples, shown, CPU)
+    other = evaluate(scorer, architecture, RING.spec, 4, generators, samples, shown, CPU)
     assert not np.allclose(other["samples"][0], result["samples"][0]), "runs have latent points of their own"
-    assert not Panel.of(_Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), ring).metrics
+    assert not Scorer.of(_Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), ring).metrics
 
 
 # What is recorded -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Packs and memory: what does not fit trains in waves, nothing computed is lost, and the numbers stay the same."""
+"""Packs and memory: what does not fit trains in subpacks, nothing computed is lost, and the numbers stay the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganbench.diagnostics.path import TrainingPath
 from ganbench.dynamics import explain_autograd_error
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine import subpacks
-from ganbench.engine.out_of_memory import OutOfMemory, Watch
+from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.train import part_of, train
 from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
@@ -73,7 +73,7 @@ def test_allocators_are_understood():
 @pytest.mark.parametrize("error", [ValueError("out of memory"), RuntimeError("shape"), GanbenchError("lacks a seed")])
 def test_other_errors_are_not_taken_for_a_lack_of_memory(error):
     assert out_of_memory(error) is None
-    with pytest.raises(type(error), match=str(error)), Watch():
+    with pytest.raises(type(error), match=str(error)), OutOfMemoryGuard():
         raise error
 
 
@@ -91,14 +91,14 @@ class Narrow(Simultaneous):
         count = next(iter(states.values()))["count"]
         if len(match.members) > self.most and int(count[0]) >= self.since:
             raise RuntimeError(NO_ROOM)
-        move = super().step(match, players, states, batches, optimizer, rate)
-        counted = {player: {**memory, "count": count + 1} for player, memory in move.states.items()}
-        return replace(move, states=counted)
+        result = super().step(match, players, states, batches, optimizer, rate)
+        counted = {player: {**state, "count": count + 1} for player, state in result.states.items()}
+        return replace(result, states=counted)
 
     def init(self, match, players, optimizer):
         kept = super().init(match, players, optimizer)
         nothing = torch.zeros(len(match.members), 1)
-        return {player: {**memory, "count": nothing} for player, memory in kept.items()}
+        return {player: {**state, "count": nothing} for player, state in kept.items()}
 
 
 FOCUS = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0))
@@ -119,7 +119,7 @@ def through(game, shared, members, device=CPU):
         except OutOfMemory as error:
             state = error.state
         events.append((len(members), None if state is None else state["step"]))
-        sizes = subpacks.halves(len(members), state)
+        sizes = subpacks.halved_sizes(len(members), state)
         assert sum(sizes) == len(members)
         assert min(sizes) > 0
         first, results = 0, []
@@ -201,18 +201,18 @@ def test_what_a_step_allocated_before_it_failed_is_free_when_the_error_arrives()
 
 
 @given(count=st.integers(1, 200), most=st.integers(1, 200))
-def test_waves_are_few_and_even(count, most):
-    sizes = subpacks.even(count, most)
+def test_subpacks_are_few_and_even(count, most):
+    sizes = subpacks.even_sizes(count, most)
     assert sum(sizes) == count
     assert max(sizes) <= most
     assert max(sizes) - min(sizes) <= 1
-    assert (len(sizes) - 1) * most < count, "one wave fewer would not do"
+    assert (len(sizes) - 1) * most < count, "one subpack fewer would not do"
 
 
 @given(alive=st.lists(st.booleans(), min_size=1, max_size=30))
 def test_halves_share_the_members_still_training(alive):
     places = [k for k, here in enumerate(alive) if here]
-    sizes = subpacks.halves(len(alive), {"alive": places})
+    sizes = subpacks.halved_sizes(len(alive), {"alive": places})
     assert sum(sizes) == len(alive)
     if len(places) > 1:
         first = sum(k < sizes[0] for k in places)
@@ -252,9 +252,9 @@ def ringed(count: int) -> list[Member]:
 
 
 @pytest.mark.parametrize(("free", "most"), [(100, 8), (90, 7), (24, 2), (12, 1), (5, 1)])
-def test_waves_are_sized_by_what_a_member_takes(free, most):
+def test_subpacks_are_sized_by_what_a_member_takes(free, most):
     tank = Tank(each=10, left=free)
-    fit, why = subpacks.fitting(networks(), training(), ringed(8), CPU, tank)
+    fit, why = subpacks.largest_subpack(networks(), training(), ringed(8), CPU, tank)
     assert fit == max(1, min(8, int(subpacks.SHARE * free // 10))) == most
     assert tank.measured == 1
     assert "a run needs" in why
@@ -262,16 +262,16 @@ def test_waves_are_sized_by_what_a_member_takes(free, most):
 
 def test_what_plainly_fits_and_what_nobody_knows_is_not_measured():
     game, shared = networks(), training()
-    need = subpacks.bound(game, shared, ringed(1)[0])
+    need = subpacks.memory_bound(game, shared, ringed(1)[0])
     for left, measured in ((8 * need / subpacks.SMALL * 1.01, 0), (8 * need / subpacks.SMALL * 0.99, 1)):
         tank = Tank(each=1, left=left)
-        assert subpacks.fitting(game, shared, ringed(8), CPU, tank)[0] == 8
+        assert subpacks.largest_subpack(game, shared, ringed(8), CPU, tank)[0] == 8
         assert tank.measured == measured
-    assert subpacks.fitting(game, shared, ringed(8), CPU, None) == (8, "")
+    assert subpacks.largest_subpack(game, shared, ringed(8), CPU, None) == (8, "")
     full = Tank(each=1, left=0)
-    assert subpacks.fitting(game, shared, ringed(1), CPU, full) == (1, "")
+    assert subpacks.largest_subpack(game, shared, ringed(1), CPU, full) == (1, "")
     assert full.measured == 0, "a single run is not measured: it is tried"
-    assert subpacks.memory_of(CPU) is None
+    assert subpacks.device_memory(CPU) is None
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_the_bound_is_above_what_a_step_takes(architecture, options, dataset):
         held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())])
         return int(held.max())
 
-    assert most(3) - most(2) < subpacks.bound(game, shared, Member(0, 50, 1e-3))
+    assert most(3) - most(2) < subpacks.memory_bound(game, shared, Member(0, 50, 1e-3))
 
 
 def test_members_that_do_not_even_fit_to_be_measured_train_alone():
@@ -298,7 +298,7 @@ def test_members_that_do_not_even_fit_to_be_measured_train_alone():
         def peak(self, work):
             raise OutOfMemory("no room", None)
 
-    fit, why = subpacks.fitting(networks(), training(), ringed(8), CPU, Full(1, 100))
+    fit, why = subpacks.largest_subpack(networks(), training(), ringed(8), CPU, Full(1, 100))
     assert fit == 1
     assert "do not fit into the" in why
 
@@ -321,7 +321,7 @@ def test_a_gpu_is_asked_for_what_is_free_and_what_some_work_has_taken(monkeypatc
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(torch.cuda, name, fake)
-    memory = subpacks.memory_of(torch.device("cuda"))
+    memory = subpacks.device_memory(torch.device("cuda"))
     assert (memory.total, memory.free()) == (100, 65)
     state.peak = 99  # of earlier work
     assert memory.peak(work) == 40
@@ -444,7 +444,8 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
 ):
     job = job_of(tmp_path)
     narrowed(4, 30)
-    # Asked before a wave and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it ends.
+    # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it
+    # ends.
     with pytest.raises(Stopped, match=r"stopped: enough; checkpoint at step 50; the next attempt goes on"):
         run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
     assert sizes == [(8, 0), (4, 30), (4, 30)]
@@ -457,7 +458,7 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
     compare(job.path, undisturbed, 1e-12)
 
 
-def test_what_a_wave_held_is_free_before_its_halves_begin(tmp_path, monkeypatch):
+def test_what_a_subpack_held_is_free_before_its_halves_begin(tmp_path, monkeypatch):
     """On a GPU the halves would not fit beside it."""
     job, step, release, held, free = job_of(tmp_path), Simultaneous.step, subpacks.release, [], []
 
@@ -527,7 +528,7 @@ def test_a_single_run_that_does_not_fit_is_named_and_keeps_what_it_has(
 
 def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
     job = job_of(tmp_path)
-    monkeypatch.setattr(subpacks, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
+    monkeypatch.setattr(subpacks, "device_memory", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     monkeypatch.setattr(Match, "init", lambda _: torch.empty(2**45))
     with pytest.raises(GanbenchError) as caught:
         run("train", job.slice, job.path)
@@ -536,10 +537,10 @@ def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
     assert "larger GPU" in str(caught.value)
 
 
-def test_waves_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, undisturbed, monkeypatch, sizes, capsys):
+def test_subpacks_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, undisturbed, monkeypatch, sizes, capsys):
     job = job_of(tmp_path)
     tank = Tank(each=10.0, left=40.0)
-    monkeypatch.setattr(subpacks, "memory_of", lambda _: tank)
+    monkeypatch.setattr(subpacks, "device_memory", lambda _: tank)
     with pytest.raises(Stopped):
         run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
     assert "8 runs in waves of 3 + 3 + 2: a run needs" in capsys.readouterr().err
@@ -649,11 +650,11 @@ def looked(tmp_path, monkeypatch):
     sizes, measure = [], TrainingPath.measure
 
     def narrow(most: int):
-        def short(self, played):
-            sizes.append(len(played.match.members))
+        def short(self, trajectories):
+            sizes.append(len(trajectories.match.members))
             if sizes[-1] > most:
                 raise RuntimeError(NO_ROOM)
-            return measure(self, played)
+            return measure(self, trajectories)
 
         monkeypatch.setattr(TrainingPath, "measure", short)
         return job.slice, job.path, tmp_path / "again" / job.path.name, sizes
@@ -684,7 +685,7 @@ def test_a_single_run_that_cannot_be_looked_at_is_named(looked, monkeypatch):
     assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
     assert str(caught.value).startswith("path:")
     assert sizes == [8, 4, 2, 1]
-    monkeypatch.setattr(subpacks, "memory_of", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
+    monkeypatch.setattr(subpacks, "device_memory", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     with pytest.raises(GanbenchError, match=r"the 8 GiB of cpu: .* leave this experiment out") as caught:
         run("diagnose", slice, path)
     assert not isinstance(caught.value, MemoryError), "more main memory is of no help"

@@ -123,8 +123,8 @@ def trained(playing: Match, steps: int = 10) -> torch.Tensor:
     states = dynamics.init(playing, players, optimizer)
     rate = torch.tensor([[0.01]], dtype=torch.float64)
     for step in range(steps):
-        move = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
-        players, states = move.players, move.states
+        result = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
+        players, states = result.players, result.states
     return flat(players)
 
 
@@ -486,8 +486,8 @@ def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
     dynamics, optimizer, players = part("dynamics", "simultaneous"), part("optimizer", "sgd"), playing.init()
     states, ends = dynamics.init(playing, players, optimizer), []
     for _ in range(150):
-        move = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
-        players = move.players
+        result = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
+        players = result.players
         ends.append(flat(players)[0])
     assert ends[-1][1] == 2
     b_d = ends[-1][0].item()
@@ -509,9 +509,9 @@ def test_the_w_plane_is_not_at_rest_at_one_and_collapses_in_finite_time():
     path = solve_ivp(flow(game), (0, 1), (1.0, 1.0), events=nearly_gone, rtol=1e-7, atol=1e-9)
     assert path.t[-1] + path.y[1, -1] ** 2 / 4 == pytest.approx(0.304, abs=1e-3)  # w_g' = -2 / w_g near 0
     for w_d in (0.5, 1.0, 1.5):  # there w_d follows its own equation
-        w_d_slope, w_g_slope = -gradients(game, w_d, 1e-3)
-        assert w_d_slope == pytest.approx(-2 * w_d + 2 / w_d, abs=1e-4)
-        assert w_g_slope * 1e-3 == pytest.approx(-2, abs=1e-4)
+        w_d_motion, w_g_motion = -gradients(game, w_d, 1e-3)
+        assert w_d_motion == pytest.approx(-2 * w_d + 2 / w_d, abs=1e-4)
+        assert w_g_motion * 1e-3 == pytest.approx(-2, abs=1e-4)
 
 
 def test_two_bumps_undo_the_collapse():
@@ -522,7 +522,8 @@ def test_two_bumps_undo_the_collapse():
 
 
 def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
-    """At m = 0 the generator's slope is a mean of 2 / z: Cauchy, of interquartile range 4 pi / sqrt(2 pi) for all n."""
+    """At m = 0 the generator's gradient is a mean of 2 / z: Cauchy, of interquartile range 4 pi / sqrt(2 pi) for all
+    n."""
     theory = 4 * pi / sqrt(2 * pi)
     runs = 1500
     for n, clip in ((5, 0.0), (500, 0.0), (500, 0.99)):

@@ -137,8 +137,8 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     random = np.random.default_rng(4)
     centres = np.array([[0.0, 0.0], [5.0, 0.0]])
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
-    seen = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
-    assert seen.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
+    judged = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
+    assert judged.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
 
 
 # The judge of images --------------------------------------------------------------------------------------------------
@@ -165,14 +165,14 @@ def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
     judge, state = judge_of_bars
     (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
     images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
-    seen = judge.judge(state, images)
-    assert seen.features.shape == (90, 6)
-    assert (seen.features >= 0).all()
+    judged = judge.judge(state, images)
+    assert judged.features.shape == (90, 6)
+    assert (judged.features >= 0).all()
     weights, biases = np.split(state["theta"][-3 * (6 + 1) :].astype(float), [3 * 6])
-    odds = np.exp(seen.features @ weights.reshape(3, 6).T + biases)
+    odds = np.exp(judged.features @ weights.reshape(3, 6).T + biases)
     shares = odds / odds.sum(axis=1, keepdims=True)
-    assert (seen.mode == shares.argmax(axis=1)).all()
-    assert seen.mode[[0, -1]].tolist() == [0, 1]
+    assert (judged.mode == shares.argmax(axis=1)).all()
+    assert judged.mode[[0, -1]].tolist() == [0, 1]
     for confidence in (0.6, 0.9, 0.99):
         sure = replace(judge, confidence=confidence).judge(state, images).confident
         near = np.abs(shares.max(axis=1) - confidence) < 1e-5
@@ -209,7 +209,7 @@ def test_a_judge_that_errs_too_often_is_refused():
         replace(judge, least_accuracy=0.96).fit(examples)
 
 
-# Objectives, regularizers, updates ------------------------------------------------------------------------------------
+# Objectives, regularizers, optimizers ---------------------------------------------------------------------------------
 
 
 def test_objectives_are_cross_entropies_of_the_logits():
@@ -263,10 +263,10 @@ def test_a_gan_s_losses_are_means_of_its_objective_over_the_batch():
         "generator": torch.tensor([[theta]], dtype=torch.float64),
     }
     batch = match.draw(0, 1)[0]
-    loss, seen = match.loss("discriminator", players, batch)
+    loss, aux = match.loss("discriminator", players, batch)
     fake = 1 / (1 + np.exp(-psi * theta))
     assert loss.item() == pytest.approx(-np.log(0.5) - np.log(1 - fake), rel=1e-12)
-    assert {name: value.item() for name, value in seen.items()} == pytest.approx(
+    assert {name: value.item() for name, value in aux.items()} == pytest.approx(
         {"real_output": 0.5, "fake_output": fake}, rel=1e-12
     )
     assert match.loss("generator", players, batch)[0].item() == pytest.approx(np.log(1 - fake), rel=1e-12)
@@ -290,7 +290,7 @@ def test_r1_of_a_linear_discriminator_is_half_gamma_times_its_squared_weight():
         (SGD(momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
     ],
 )
-def test_updates_agree_with_torch_optim(ours, theirs):
+def test_optimizers_agree_with_torch_optim(ours, theirs):
     random = torch.Generator().manual_seed(0)
     gradients = torch.randn(20, 1, 6, dtype=torch.float64, generator=random)
     theta = torch.randn(1, 6, dtype=torch.float64, generator=random)

@@ -34,11 +34,11 @@ def drawn_gradients(steps: int, members: int = 3, size: int = 4, seed: int = 0) 
 def path(rule, gradients: Tensor, rate: Tensor) -> Tensor:
     """Parameters after every step, (steps, K, P), from ones."""
     theta = torch.ones_like(gradients[0])
-    state, places = rule.init(theta), []
+    state, points = rule.init(theta), []
     for grad in gradients:
         theta, state = rule.step(theta, grad, state, rate)
-        places.append(theta)
-    return torch.stack(places)
+        points.append(theta)
+    return torch.stack(points)
 
 
 def reference(optimiser, gradients: Tensor, change=lambda group: None) -> Tensor:
@@ -48,12 +48,12 @@ def reference(optimiser, gradients: Tensor, change=lambda group: None) -> Tensor
         theta = torch.ones_like(gradients[0, k]).requires_grad_()
         own = optimiser([theta], lr=rate)
         change(own.param_groups[0])
-        places = []
+        points = []
         for grad in gradients[:, k]:
             theta.grad = grad.clone()
             own.step()
-            places.append(theta.detach().clone())
-        members.append(torch.stack(places))
+            points.append(theta.detach().clone())
+        members.append(torch.stack(points))
     return torch.stack(members, 1)
 
 
@@ -80,7 +80,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_updates_are_those_of_pytorch(case, seed):
+def test_optimizers_are_those_of_pytorch(case, seed):
     rule, optimiser, changes = CASES[case]
     gradients = drawn_gradients(40, seed=seed)
     found, expected = (
@@ -129,7 +129,7 @@ def test_summable_squared_rates_bound_the_growth_of_simultaneous_descent():
     assert limit[1, 0] == pytest.approx(1.917, abs=5e-4)
 
 
-def test_nothing_is_remembered_that_is_not_used():
+def test_a_state_holds_nothing_that_is_not_used():
     theta = torch.ones(2, 3)
     assert optimizer("sgd").init(theta) == {}
     assert set(optimizer("sgd", momentum=-0.5).init(theta)) == {"velocity"}

@@ -59,8 +59,10 @@ def play(playing: Match, dynamics, steps: int, rate: float = 0.2):
     states = dynamics.init(playing, players, optimizer)
     for step in range(steps):
         batches = playing.draw(step, dynamics.batches_per_step)
-        move = dynamics.step(playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64))
-        players, states = move.players, move.states
+        result = dynamics.step(
+            playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64)
+        )
+        players, states = result.players, result.states
     return players
 
 
@@ -213,7 +215,7 @@ def noise_for(regularizer, members: int, shape: tuple[int, ...]):
 
 
 def test_penalties_are_their_formulas():
-    """For D(x) = x^T A x / 2, whose slope is A x."""
+    """For D(x) = x^T A x / 2, whose gradient is A x."""
     real, fake = samples()
     a = torch.tensor([[2.0, -1.0], [-1.0, 3.0]], dtype=torch.float64)
 
@@ -235,7 +237,7 @@ def test_penalties_are_their_formulas():
         torch.testing.assert_close(name.penalty(judge, real, fake, noise), wanted(lengths(between)).mean(1))
 
 
-def test_a_slope_of_zero_has_a_length_without_nan():
+def test_a_gradient_of_zero_has_a_norm_without_nan():
     """For D(x) = sum w_i x_i^2 at x = 0, and to second order."""
     weights = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
     origin = Sample(torch.zeros(1, 3, 2, dtype=torch.float64, requires_grad=True))

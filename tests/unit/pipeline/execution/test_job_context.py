@@ -283,6 +283,7 @@ def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
 
 
 def test_nothing_here_needs_torch():
-    program = "import sys; import ganbench.pipeline.resources.requests, ganbench.pipeline.execution.job_context; print('torch' in sys.modules)"
+    modules = "ganbench.pipeline.resources.requests, ganbench.pipeline.execution.job_context"
+    program = f"import sys; import {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -13,7 +13,7 @@ from ganbench.contracts import CONTRACTS
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.engine.evaluate import Panel
+from ganbench.engine.evaluate import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import limits, trial, trial_measurements
@@ -335,7 +335,11 @@ class Own(Dynamics):
         ("optimizer", OPTIMIZER.format(step="mean = state['mean'] + gradient"), None),
         ("optimizer", OPTIMIZER.format(step="mean = state['mean'].add_(gradient)"), "something else|changes in place"),
         ("optimizer", OPTIMIZER.format(step="mean = gradient - gradient.mean()"), "mixes members"),
-        ("optimizer", OPTIMIZER.format(step="mean = state['mean'].sum()"), r"remembers 'mean', whose first axis"),
+        (
+            "optimizer",
+            OPTIMIZER.format(step="mean = state['mean'].sum()"),
+            r"has 'mean' in its state, whose first axis",
+        ),
         ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
         ("dynamics", DYNAMICS.format(step="pass"), None),
         ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
@@ -345,7 +349,8 @@ class Own(Dynamics):
         (
             "dynamics",
             DYNAMICS.format(
-                step="here.gradients['generator'] = here.gradients['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+                step="mine = here.gradients; "
+                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
             ),
             "two runs together differs from that of each run alone",
         ),
@@ -400,8 +405,8 @@ class Own(Metric):
         ("return {'own': None}", "gives None for its column 'own'"),
         ("return {'own': True}", "gives True for its column 'own'"),
         ("return {'own': np.zeros(3)}", "for its column 'own', which is no real number"),
-        ("generated.features[:] = 0; return {'own': 0.5}", "it changes what the judge saw"),
-        ("generated.examples[0] += 1; return {'own': 0.5}", "it changes what the judge saw"),
+        ("generated.features[:] = 0; return {'own': 0.5}", "it changes the judged examples"),
+        ("generated.examples[0] += 1; return {'own': 0.5}", "it changes the judged examples"),
         ("return {'own': random.random()}", "draws from Python's global random numbers"),
         ("return {'own': np.random.default_rng().random()}", "gives something else when it is called again"),
         ("return {'own': 1 / 0}", "line 19: ZeroDivisionError"),
@@ -660,14 +665,14 @@ def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tm
     ("score", "message"),
     [
         ("return {'own': float(np.abs(generated.examples).max())}", r"gives 9 for its column 'own', above its upper"),
-        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes what the judge saw"),
+        ("generated.mode[0] = 1; return {'own': 0.5}", r"changes the judged examples"),
     ],
 )
 def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, message):
     path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Panel.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    panel = Scorer.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 

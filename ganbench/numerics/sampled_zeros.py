@@ -1,4 +1,4 @@
-"""Fixed points of a sampled field with poles, counted one by one where a grid would miss most."""
+"""Zeros of a sampled vector field between its poles, counted one by one where a grid would miss most."""
 
 from __future__ import annotations
 
@@ -19,34 +19,40 @@ POLAR = ("gaussian", "gaussian_half")  # discriminators of the game 'gaussian' t
 
 
 def options_of(game: Game) -> dict[str, Any]:
-    """A game's options and parts by name."""
+    """A game's options and components by name."""
     return {each.name: getattr(game, each.name) for each in dataclasses.fields(game)}
 
 
-def zeros_between_poles(played: Trajectories) -> np.ndarray:
-    """Zeros, saddles and stable fixed points of a sampled field between its poles, (K, 3); NaN for other games.
+def zeros_between_poles(trajectories: Trajectories) -> np.ndarray:
+    """Numbers of zeros, saddles and stable fixed points of a sampled vector field between its poles.
+
+    Args:
+        trajectories: the K runs.
+
+    Returns:
+        The three numbers, (K, 3); NaN for games without such poles.
 
     The generator's motion in the plane b depends on m = w_d b_g + b_d alone, and with a discriminator that reaches 1 it
     has a pole wherever m = -w_d w_g z_i for a latent point z_i. Between each two it changes sign once, which is found
     by bisection; there the discriminator's own motion, linear in b_d for a Gaussian, says how large b_d is.
     """
-    count, options = len(played.match.members), options_of(played.match.game)
+    count, options = len(trajectories.match.members), options_of(trajectories.match.game)
     samples = options.get("samples", 0)
     polar = options.get("plane") == "b" and options["discriminator"] in POLAR and not options["clip"]
     if not polar or not 1 < samples <= COUNTED:
         return np.full((count, 3), np.nan)
-    plane = coordinate_plane(played, "", "", "end")  # its coordinates are b_d, b_g
+    plane = coordinate_plane(trajectories, "", "", "end")  # its coordinates are b_d, b_g
     w_d, w_g = options["w_d"], options["w_g"]
     poles = (-w_d * w_g * plane.batch["latent"][..., 0]).sort(dim=1).values
     low, high = (each.flatten() for each in (poles[:, :-1], poles[:, 1:]))
-    places = torch.arange(count, device=poles.device).repeat_interleave(samples - 1)
+    indices = torch.arange(count, device=poles.device).repeat_interleave(samples - 1)
 
     def point(m: Tensor, b_d: float | Tensor) -> Tensor:
         b_d = torch.zeros_like(m) + b_d
         return torch.stack([b_d, (m - b_d) / w_d], dim=1)
 
     def motion(m: Tensor, b_d: float | Tensor = 0.0) -> Tensor:
-        return plane.inside(places, point(m, b_d))
+        return plane.inside(indices, point(m, b_d))
 
     a, b = low + 1e-6 * (high - low), high - 1e-6 * (high - low)
     sign, size = motion(a)[:, 1].sign(), motion(a)[:, 1].abs()
@@ -58,8 +64,8 @@ def zeros_between_poles(played: Trajectories) -> np.ndarray:
     middle = (a + b) / 2
     at_0, at_1 = motion(middle)[:, 0], motion(middle, 1.0)[:, 0]
     at = point(middle, at_0 / (at_0 - at_1))
-    rests = changes & (plane.inside(places, at)[:, 1].abs() <= 1e-3 * size)  # it crosses 0 rather than jumping over it
-    kinds = classify(plane.jacobian(places, at).double().cpu().numpy()).reshape(count, -1)
+    rests = changes & (plane.inside(indices, at)[:, 1].abs() <= 1e-3 * size)  # it crosses 0 rather than jumping over it
+    kinds = classify(plane.jacobian(indices, at).double().cpu().numpy()).reshape(count, -1)
     rests = rests.cpu().numpy().reshape(count, -1)
     kept = [rests, rests & (kinds == SADDLE), rests & np.isin(kinds, (STABLE_NODE, STABLE_FOCUS))]
     return np.stack([each.sum(1) for each in kept], axis=1).astype(float)
