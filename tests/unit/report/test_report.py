@@ -444,6 +444,7 @@ def whole_report(collected: Collected, study: dict, folder: Path) -> str:
     return page
 
 
+@pytest.mark.slow
 def test_a_study_in_which_everything_diverged(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["outcome"] == "diverged")
     names = list(few.metrics)
@@ -470,12 +471,14 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     assert "Nothing was measured on real data." in page
 
 
+@pytest.mark.slow
 def test_a_study_of_one_seed(collected, tmp_path):
     few = collected_example.only(collected, (collected.runs["seed"] == 0) & (collected.runs["method"] == "digits-fc"))
     page = whole_report(few, collected_example.study(), tmp_path)
     assert "1 seed each" in page
 
 
+@pytest.mark.slow
 def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
     one = (collected.runs["method"] == "digits-fc") & (collected.runs["n_train"] == 400)
     one &= collected.runs["learning_rate"] == 2e-4

@@ -87,6 +87,7 @@ def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
 # Text, table and figures ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(studies())
 @settings(max_examples=60, deadline=None)
 def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
