@@ -554,6 +554,7 @@ def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
     assert "--force replaces it" in refused(*words, "--out", str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "game",
     ["linear(matrix=[0, 0, 0, 0])", "bilinear", "gaussian(samples=5)", "gaussian(plane=w)", "dirac", "quadratic"],
