@@ -571,6 +571,7 @@ def test_a_plane_without_fixed_points_says_so():
     assert "no fixed points for b_d in [-5,5] and b_g in [-5,5]" in text
 
 
+@pytest.mark.slow
 def test_the_process_prints_one_line_for_a_mistake_and_a_table_else():
     commands = (["--start", "-2,0.5", "--steps", "3", "--learning-rate", "0.5"], ["--game", "bilinaer"])
     processes = [

@@ -89,6 +89,7 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
     assert fused == {True}, "runs of one team fuse whatever the pack"
 
 
+@pytest.mark.slow
 def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     first = work(plan(tmp_path), "train")
     before = runs_in(first, "train")
