@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The terminal of whoever runs the tests decides how wide and how coloured output is, and so nothing in them.
+for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+    os.environ.pop(name, None)
 
 HERE = Path(__file__).parent
 LONG = (HERE / "workflow", HERE / "cluster")

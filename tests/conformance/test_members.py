@@ -571,6 +571,7 @@ def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names("dataset"))
 def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
     spec, examples, judge, state = judged[name]

@@ -97,6 +97,7 @@ def resumed(game, shared, members, stop, folder):
     return whole, train(game, shared, members, device=CPU, resume=state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [25, 50])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_resume_is_bit_exact(stop, optimizer, tmp_path):

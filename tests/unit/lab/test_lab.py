@@ -565,6 +565,7 @@ def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
     assert "--force replaces it" in refused(*words, "--out", str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "game",
     ["linear(matrix=[0, 0, 0, 0])", "bilinear", "gaussian(samples=5)", "gaussian(plane=w)", "dirac", "quadratic"],
@@ -581,6 +582,7 @@ def test_a_plane_without_fixed_points_says_so():
     assert "no fixed points for b_d in [-5,5] and b_g in [-5,5]" in text
 
 
+@pytest.mark.slow
 def test_the_process_prints_one_line_for_a_mistake_and_a_table_else():
     commands = (["--start", "-2,0.5", "--steps", "3", "--learning-rate", "0.5"], ["--game", "bilinaer"])
     processes = [

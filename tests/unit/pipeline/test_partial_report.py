@@ -140,6 +140,7 @@ def made(study, plan) -> Path:
 # Of a study that has begun
 
 
+@pytest.mark.slow
 def test_every_run_is_in_the_tables_or_among_the_missing(plan, made):
     runs, missing = (pd.read_parquet(made / "tables" / f"{name}.parquet") for name in ("runs", "missing"))
     assert sorted([*runs["run"], *missing["run"]]) == sorted(run.id for run in plan.runs)
@@ -152,6 +153,7 @@ def test_every_run_is_in_the_tables_or_among_the_missing(plan, made):
     assert (made / "tables" / "COLUMNS.md").read_text().count("\n| `why` |") == 1
 
 
+@pytest.mark.slow
 def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     page = (made / "report.html").read_text()
     assert "<title>Partial (4 of 9 runs): " in page
@@ -175,6 +177,7 @@ def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     assert "\x1b" not in page
 
 
+@pytest.mark.slow
 def test_claims_are_decided_only_as_far_as_the_missing_runs_allow(made):
     claims = pd.read_parquet(made / "tables" / "claims.parquet").set_index("claim")
     assert claims.loc["A1", ["verdict", "runs", "missing"]].tolist() == ["confirmed", 2, 0]
@@ -184,6 +187,7 @@ def test_claims_are_decided_only_as_far_as_the_missing_runs_allow(made):
     assert "4 of 9 runs hold, 5 without a number" in page
 
 
+@pytest.mark.slow
 def test_figures_are_of_what_there_is_and_say_so(plan, made):
     names = {path.name for path in (made / "figures").iterdir()}
     assert {f"losses-{method(plan, 'ring8')}.svg", "outcomes.png", "path-path.svg"} <= names
@@ -192,12 +196,14 @@ def test_figures_are_of_what_there_is_and_say_so(plan, made):
         assert "(partial: 4 of 9 runs)" in path.read_text(), path.name
 
 
+@pytest.mark.slow
 def test_the_whole_study_still_has_all_to_do(study, made):
     stages = json.loads(invoke("status", str(study), "--json"))["stages"]
     for stage in ("collect", "track", "tables", "figures", "report"):
         assert stages[stage]["waiting"] == 1
 
 
+@pytest.mark.slow
 def test_a_partial_report_that_cannot_be_made_leaves_the_older_one(study, plan, made, monkeypatch):
     before = (made / "report.html").read_bytes()
     others = sorted(path.name for path in plan.folder.iterdir())
@@ -218,6 +224,7 @@ def test_a_partial_report_that_cannot_be_made_leaves_the_older_one(study, plan, 
         invoke("report", str(study), "--partial")
 
 
+@pytest.mark.slow
 def test_a_later_one_takes_the_place_of_an_older_one(study, plan, made):
     copy = study.parent / "before"
     shutil.copytree(made, copy)

@@ -339,6 +339,7 @@ def test_no_value_counts_as_worse_than_any(collected):
 # Figures
 
 
+@pytest.mark.slow
 def test_every_promised_figure_is_drawn(collected, drawn):
     names = ["digits-fc", "digits-dcgan", "ring8-mlp"]
     assert sorted(path.name for path in drawn.iterdir()) == sorted(figure_files(figures_of(names, {})))
@@ -430,6 +431,7 @@ def test_settings_outside_figures_are_left_alone(collected):
 # The page
 
 
+@pytest.mark.slow
 def test_page_loads_nothing(page):
     parsed = Page(page)
     assert not parsed.open
@@ -441,6 +443,7 @@ def test_page_loads_nothing(page):
     assert len(page) < 5_000_000
 
 
+@pytest.mark.slow
 def test_page_says_what_the_tables_say(collected, page):
     words = " ".join(" ".join(Page(page).words).split())
     for each in findings(collected):
@@ -457,12 +460,14 @@ def test_page_says_what_the_tables_say(collected, page):
     assert "batch_size: 64" in words
 
 
+@pytest.mark.slow
 def test_links_of_the_page_lead_somewhere(page):
     parsed = Page(page)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {address[1:] for address in parsed.addresses if address.startswith("#")} <= set(parsed.ids)
 
 
+@pytest.mark.slow
 def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
     html.render(collected, collected_example.study(), drawn, shown_of(collected), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
@@ -500,6 +505,7 @@ def whole_report(collected: Collected, study: dict, folder: Path) -> str:
     return page
 
 
+@pytest.mark.slow
 def test_a_study_in_which_everything_diverged(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["outcome"] == "diverged")
     names = list(few.metrics)
@@ -512,6 +518,7 @@ def test_a_study_in_which_everything_diverged(collected, tmp_path):
     assert "No run has a value of any metric." in page
 
 
+@pytest.mark.slow
 def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "digits-fc")
     few = dataclasses.replace(
@@ -526,12 +533,14 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     assert "Nothing was measured on real data." in page
 
 
+@pytest.mark.slow
 def test_a_study_of_one_seed(collected, tmp_path):
     few = collected_example.only(collected, (collected.runs["seed"] == 0) & (collected.runs["method"] == "digits-fc"))
     page = whole_report(few, collected_example.study(), tmp_path)
     assert "1 seed each" in page
 
 
+@pytest.mark.slow
 def test_a_study_of_one_setting_and_one_run(collected, tmp_path):
     one = (collected.runs["method"] == "digits-fc") & (collected.runs["n_train"] == 400)
     one &= collected.runs["learning_rate"] == 2e-4

@@ -88,6 +88,7 @@ def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
 # Text, table and figures ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(studies())
 @settings(max_examples=60, deadline=None)
 def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
@@ -112,6 +113,7 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     assert list(marked) == list(best & (not best.all())), "what the report prints in bold"
 
 
+@pytest.mark.slow
 @given(studies())
 @settings(max_examples=60, deadline=None)
 def test_counts_in_words_are_the_counts_of_the_table(collected):

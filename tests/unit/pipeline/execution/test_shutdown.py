@@ -141,6 +141,7 @@ def test_blocks_that_defer_may_lie_in_each_other():
     assert done == ["received SIGTERM"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("fuse", ["always", "never"])
 def test_training_that_is_told_to_end_keeps_a_checkpoint_and_goes_on_bit_for_bit(

@@ -219,6 +219,7 @@ def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
         check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.final_psi")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantity", "message"),
     [

@@ -389,6 +389,7 @@ class Own(Metric):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("score", "message"),
     [
@@ -472,6 +473,7 @@ def test_an_instrument_s_reading(tmp_path, measure, message):
         assert re.search(message, first := refused(tmp_path, "diagnostic", source)), first
 
 
+@pytest.mark.slow
 def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
     monkeypatch.setattr(trial_measurements, "PATIENCE_SECONDS", 0.3)
     notes = []
@@ -646,12 +648,14 @@ def test_the_process_reports_errors_and_estimates_whatever_is_printed(tmp_path):
     assert "Traceback" in (found.folder / "logs" / "check.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_network_of_too_many_parameters_is_refused_before_it_fills_the_memory(tmp_path):
     _, found = own(tmp_path, "architecture", architecture(build="self.more = nn.Linear(10**6, 10**6)"))
     with pytest.raises(GanbenchError, match=r"needs at least 88,000\.1 GB of memory.*: 1,000,001,000,006 param"):
         check(found)
 
 
+@pytest.mark.slow
 def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tmp_path):
     path, found = own(tmp_path, "architecture", architecture(forward="torch.ones(2**40)"))
     with pytest.raises(GanbenchError, match=rf"{path}, line \d+: needs more memory than a trial may take"):

@@ -120,6 +120,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 # Estimates of jobs ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
     known = {each.method: each for each in check(found)}

@@ -77,6 +77,7 @@ def same(one: dict, other: dict, tolerance: float) -> None:
 # Teams ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_path):
     together = work(plan(tmp_path / "together"), "train")
     apart = work(plan(tmp_path / "apart", pack={"axes": ["seed"], "seeds_per_pack": 1}), "train")
@@ -88,6 +89,7 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
     assert fused == {True}, "runs of one team fuse whatever the pack"
 
 
+@pytest.mark.slow
 def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     first = work(plan(tmp_path), "train")
     before = runs_in(first, "train")
