@@ -8,7 +8,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import as_loss, headline, methods
 
-# A run counts as having forgotten when it gave back more than this share of its improvement.
+# A run counts as having forgotten when it lost more than this share of its improvement.
 FORGOTTEN = 0.5
 
 COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "given_back")

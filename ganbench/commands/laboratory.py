@@ -58,7 +58,7 @@ def play(
         device=device,
     )
     with progress(f"play {game}", steps, "steps") as report:
-        played = lab.play(
+        trajectory = lab.play(
             match,
             dynamics,
             optimizer=optimizer,
@@ -69,11 +69,13 @@ def play(
             progress=report,
         )
     if out_file is None:
-        out.print(terminal.path_table(played) if len(played.trajectory) == 1 else terminal.members_table(played))
+        out.print(
+            terminal.path_table(trajectory) if len(trajectory.trajectory) == 1 else terminal.members_table(trajectory)
+        )
     else:
-        terminal.write(terminal.rows(played), out_file)
-        out.print(f"{out_file}: {played.losses[match.players[0]].size:,} rows", soft_wrap=True)
-    out.print(terminal.verdict(played), soft_wrap=True)
+        terminal.write(terminal.rows(trajectory), out_file)
+        out.print(f"{out_file}: {trajectory.losses[match.players[0]].size:,} rows", soft_wrap=True)
+    out.print(terminal.verdict(trajectory), soft_wrap=True)
 
 
 def field(

@@ -105,42 +105,49 @@ def write(table: pd.DataFrame, path: Path) -> None:
         raise GanbenchError(f"cannot write {path}: {error.strerror}.") from None
 
 
-def rows(played: Trajectory) -> pd.DataFrame:
+def rows(trajectory: Trajectory) -> pd.DataFrame:
     """The path as a table; `member` only where there are several."""
-    table = played.frame()
-    return table if len(played.trajectory) > 1 else table.drop(columns="member")
+    table = trajectory.frame()
+    return table if len(trajectory.trajectory) > 1 else table.drop(columns="member")
 
 
-def path_table(played: Trajectory) -> Table:
+def path_table(trajectory: Trajectory) -> Table:
     """The first and the last steps of the first member."""
-    hidden = len(played.parameters) - COLUMNS
-    names = played.parameters[:COLUMNS]
-    table = Table(title="the first and the last steps" if len(played.steps) > 2 * ENDS else None, title_justify="left")
-    for name in ("step", *names, *([f"+ {hidden} more"] if hidden > 0 else []), *(f"{p}_loss" for p in played.losses)):
+    hidden = len(trajectory.parameters) - COLUMNS
+    names = trajectory.parameters[:COLUMNS]
+    table = Table(
+        title="the first and the last steps" if len(trajectory.steps) > 2 * ENDS else None, title_justify="left"
+    )
+    for name in (
+        "step",
+        *names,
+        *([f"+ {hidden} more"] if hidden > 0 else []),
+        *(f"{p}_loss" for p in trajectory.losses),
+    ):
         table.add_column(name, justify="right", overflow="fold")
-    last = len(played.steps)
+    last = len(trajectory.steps)
     shown = [place for place in range(last) if place < ENDS or place >= last - ENDS]
     for place in shown:
         if place and place - 1 not in shown:
             table.add_row(*("..." for _ in table.columns))
-        values = [_shown(value) for value in played.trajectory[0, place, :COLUMNS]]
-        losses = [_shown(loss[0, place]) for loss in played.losses.values()]
-        table.add_row(str(played.steps[place]), *values, *([""] if hidden > 0 else []), *losses)
+        values = [_shown(value) for value in trajectory.trajectory[0, place, :COLUMNS]]
+        losses = [_shown(loss[0, place]) for loss in trajectory.losses.values()]
+        table.add_row(str(trajectory.steps[place]), *values, *([""] if hidden > 0 else []), *losses)
     return table
 
 
-def members_table(played: Trajectory) -> Table:
+def members_table(trajectory: Trajectory) -> Table:
     """A row for each of several members."""
-    title = f"{plural(len(played.trajectory), 'member')}, {plural(int(played.steps[-1]), 'step')}"
+    title = f"{plural(len(trajectory.trajectory), 'member')}, {plural(int(trajectory.steps[-1]), 'step')}"
     table = Table(title=title, title_justify="left")
     for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "ran off at"):
         table.add_column(name, justify="right", overflow="fold")
-    radius, growth, diverged = played.radius, played.growth, played.diverged
+    radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     for k in range(min(ROWS, len(radius))):
         table.add_row(
             str(k),
-            str(played.seed[k]),
-            f"{played.learning_rate[k]:g}",
+            str(trajectory.seed[k]),
+            f"{trajectory.learning_rate[k]:g}",
             _shown(radius[k, 0]),
             _shown(radius[k, -1]),
             _shown(growth[k]),
@@ -151,12 +158,12 @@ def members_table(played: Trajectory) -> Table:
     return table
 
 
-def verdict(played: Trajectory) -> str:
+def verdict(trajectory: Trajectory) -> str:
     """What became of the members, in one line."""
-    radius, growth, diverged = played.radius, played.growth, played.diverged
-    off, cost = diverged >= 0, f"{played.gradients_per_step} gradients a step"
+    radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
+    off, cost = diverged >= 0, f"{trajectory.gradients_per_step} gradients a step"
     if len(radius) == 1:
-        went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {played.steps[-1]:,} steps"
+        went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
         if off[0]:
             went = f"ran off: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
         return f"{went}, a factor of {_shown(growth[0])} per step; {cost}."

@@ -1,4 +1,8 @@
-"""The figures of a study: one file per figure, with a record FIGURE that says what it shows, and a function `draw`."""
+"""The figures of a study: one file per figure, with a record FIGURE that says what it shows, and a function `draw`.
+
+A new figure is a new file; `python -m ganbench.report.captions workflow/report` writes its caption for Snakemake's
+report.
+"""
 
 from __future__ import annotations
 

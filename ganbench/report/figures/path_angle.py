@@ -21,7 +21,7 @@ from ganbench.report.plotting.style import FAINT, QUIET, nothing
 from ganbench.report.run_selection import by_method, limit_curves, limit_methods
 
 FIGURE = FigureInfo(
-    title="Angle between vector field and path",
+    title="Angle between gradient and path",
     scope="experiment",
     diagnostic="path_angle",
     caption=(

@@ -49,7 +49,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     for (axes,) in leftmost(blocks):
         axes.set_ylabel("second direction")
     colour_bar(figure, drawn, blocks, "norm, relative to the panel's largest").set_ticks(
-        [0, 1], labels=["slow", "fast"]
+        [0, 1], labels=["small", "large"]
     )
     legend_below(figure, [], left)
     return figure

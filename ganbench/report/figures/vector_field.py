@@ -66,7 +66,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
         bar.set_ticks([0, 90, 180], labels=["0°", "90°", "180°"])
     elif not noisy:
         colour_bar(figure, drawn, blocks, "norm, relative to the panel's largest").set_ticks(
-            [0, 1], labels=["slow", "fast"]
+            [0, 1], labels=["small", "large"]
         )
     legend_below(figure, kind_handles(kinds), left)
     return figure

@@ -328,7 +328,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"seeds": 0}, ["seeds must be how many there are, 1 or more"]),
         ({"seeds": [1, -2]}, ["seeds must be how many there are, or a list"]),
         ({"seeds": "ab"}, ["seeds must be how many there are, or a list"]),
-        ({"seeds": 10_000, "steps": 100_000}, ["look less often (keep=1)"]),
+        ({"seeds": 10_000, "steps": 100_000}, ["keep fewer snapshots (keep=1)"]),
     ],
     ids=lambda case: case if isinstance(case, str) else ", ".join(case),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -575,6 +576,33 @@ def test_names_of_outputs_need_nothing_but_the_standard_library():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def imports(path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules among these that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & modules.keys() or {node.module}
+    return found & modules.keys()
+
+
+@pytest.mark.parametrize("package", ["report", "lab"])
+def test_modules_of_a_package_import_one_another_one_way(package):
+    """Imports within functions and for type checkers included."""
+    paths = (PACKAGE / package).rglob("*.py")
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    graph = {name: imports(path, modules) - {name} for name, path in modules.items()}
+    assert sum(map(len, graph.values())) > 10
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_figures_import_no_other_figure():
+    for path in (PACKAGE / "report/figures").glob("*.py"):
+        assert "ganbench.report.figures" not in path.read_text(), path
 
 
 @pytest.mark.parametrize("package", ["analysis", "report"])
