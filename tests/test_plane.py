@@ -394,7 +394,7 @@ def test_the_share_of_the_boundary_that_motion_leaves_across():
 )
 def test_a_slice_of_a_linear_field_has_its_kind(game, kind, outflow):
     """Cuts of a definite form are definite, and cuts of a rotation rotate."""
-    values = look(still(make_game(), 4), "slices", extent=40).values
+    values = look(still(game(), 4), "slices", extent=40).values
     assert (values["topology"] == kind).all()
     assert (values["zeros"] == 1).all()
     assert (values["boundary_turns"] == 1).all()
