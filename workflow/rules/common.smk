@@ -58,12 +58,12 @@ def asked(stage):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
             return getattr(
-                asking.ask(plan, job, asking.kept(plan.folder), attempt), what
+                requests.ask(plan, job, requests.kept(plan.folder), attempt), what
             )
 
         return next_time
 
-    gpus = asking.gpus(plan, stage)
+    gpus = requests.gpus(plan, stage)
     return {"mem_mb": of("mem_mb"), "runtime": of("runtime")} | (
         {"gpu": gpus} if gpus else {}
     )
