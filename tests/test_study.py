@@ -242,7 +242,7 @@ TOYS = {
     "train": {"steps": 20},
     "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
     "diagnose": [
-        {"diagnostic": "path", "of": {"game": ["bilinear", "linear*"]}},
+        {"diagnostic": "path", "where": {"game": ["bilinear", "linear*"]}},
         {"name": "turning", "diagnostic": {"name": "rotation", "points": 3}},
         "convolution",
     ],
@@ -250,17 +250,17 @@ TOYS = {
         {
             "id": "A1",
             "source": "000",
-            "says": "Descent runs off.",
-            "decide": [
+            "statement": "Descent runs off.",
+            "tests": [
                 {
                     "closed_form": {
-                        "of": {"game": "bilinear", "dynamics": "simultaneous"},
+                        "where": {"game": "bilinear", "dynamics": "simultaneous"},
                         "quantity": "path.step_ratio",
                         "equals": "sqrt(1 + learning_rate**2)",
                         "within": 1e-9,
                     }
                 },
-                {"every": {"of": "study", "quantity": "convolution.example_1", "above": 0}},
+                {"bound": {"where": "study", "quantity": "convolution.example_1", "above": 0}},
             ],
         }
     ],
@@ -391,30 +391,31 @@ def test_what_packs_span_changes_no_run(axes):
 
 # Instruments and claims -----------------------------------------------------------------------------------------------
 
-CHECK = {"every": {"quantity": "path.growth", "above": 0}}
-CLAIM = {"id": "X", "says": "It grows.", "decide": [CHECK]}
+GROWS = {"quantity": "path.growth", "above": 0}
+CHECK = {"bound": GROWS}
+CLAIM = {"id": "X", "statement": "It grows.", "tests": [CHECK]}
 
 
 def claim(**kind):
-    return [{**CLAIM, "decide": [kind]}]
+    return [{**CLAIM, "tests": [kind]}]
 
 
 SELECTION_FAULTS = {
     "an experiment of nothing": (
-        {"diagnose": [{"diagnostic": "path", "of": {"game": "quadratic"}}], "claims": []},
-        r"diagnose\.path\.of: no run of the grid matches game quadratic",
+        {"diagnose": [{"diagnostic": "path", "where": {"game": "quadratic"}}], "claims": []},
+        r"diagnose\.path\.where: no run of the grid matches game quadratic",
     ),
     "a claim about nothing": (
-        {"claims": claim(every={"of": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
-        r"claims\.X\.decide\[0\]\.every\.of: no run of the grid matches dynamics consensus",
+        {"claims": claim(bound={"where": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.tests\[0\]\.bound\.where: no run of the grid matches dynamics consensus",
     ),
     "a second group of nothing": (
-        {"claims": claim(difference={"of": {"seed": 0}, "minus": {"seed": 9}, "quantity": "path.growth", "above": 0})},
-        r"claims\.X\.decide\[0\]\.difference\.minus: no run of the grid matches seed 9",
+        {"claims": claim(difference={"where": {"seed": 0}, "baseline": {"seed": 9}, **GROWS})},
+        r"claims\.X\.tests\[0\]\.difference\.baseline: no run of the grid matches seed 9",
     ),
     "no such axis": (
-        {"diagnose": [{"diagnostic": "path", "of": {"gmae": "bilinear"}}]},
-        r"diagnose\[0\]\.of: unknown axis 'gmae'\. Did you mean 'game'",
+        {"diagnose": [{"diagnostic": "path", "where": {"gmae": "bilinear"}}]},
+        r"diagnose\[0\]\.where: unknown axis 'gmae'\. Did you mean 'game'",
     ),
     "no such instrument": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
     "no such option": (
@@ -422,30 +423,30 @@ SELECTION_FAULTS = {
         r"diagnostic 'path': unknown option 'tolerence'",
     ),
     "two experiments of one name": (
-        {"diagnose": ["path", {"diagnostic": "path", "of": {"game": "bilinear"}}], "claims": []},
+        {"diagnose": ["path", {"diagnostic": "path", "where": {"game": "bilinear"}}], "claims": []},
         r"diagnose: 'path' is the name of 2 experiments; give each a name of its own",
     ),
     "a name with a dot": ({"diagnose": [{"name": "a.b", "diagnostic": "path"}]}, r"diagnose\[0\]\.name: .*'a\.b'"),
     "two claims of one id": ({"claims": [CLAIM, CLAIM]}, r"claims: has X more than once"),
     "no such experiment": (
-        {"claims": claim(every={"quantity": "pth.growth", "above": 0})},
+        {"claims": claim(bound={"quantity": "pth.growth", "above": 0})},
         r"claims\.X: unknown experiment 'pth'\. Did you mean 'path'",
     ),
     "no such variable": (
         {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "within": 1e-3})},
         r"unknown variable 'learning_rte'\. Did you mean 'learning_rate'",
     ),
-    "no such test": ({"claims": claim(evry={"quantity": "path.growth", "above": 0})}, r"unknown key 'evry'.*'every'"),
-    "two tests in one": ({"claims": [{**CLAIM, "decide": [{**CHECK, "rate": {**CHECK["every"], "at_least": 1}}]}]},
-        r"claims\[0\]\.decide\[0\]: must have exactly one of the keys",
+    "no such test": ({"claims": claim(bund={"quantity": "path.growth", "above": 0})}, r"unknown key 'bund'.*'bound'"),
+    "two tests in one": ({"claims": [{**CLAIM, "tests": [{**CHECK, "proportion": {**CHECK["bound"], "at_least": 1}}]}]},
+        r"claims\[0\]\.tests\[0\]: must have exactly one of the keys",
     ),
     "both sides": (
-        {"claims": claim(every={"quantity": "path.growth", "above": 0, "below": 1})},
+        {"claims": claim(bound={"quantity": "path.growth", "above": 0, "below": 1})},
         r"must have exactly one of above, below, but has above, below",
     ),
     "code": (
-        {"claims": claim(every={"quantity": "__import__('os').system('true')", "above": 0})},
-        r"claims\[0\]\.decide\[0\]\.every\.quantity: .*expression",
+        {"claims": claim(bound={"quantity": "__import__('os').system('true')", "above": 0})},
+        r"claims\[0\]\.tests\[0\]\.bound\.quantity: .*expression",
     ),
 }  # fmt: skip
 
@@ -575,7 +576,7 @@ def digests(study, stage):
         ("grid", 1, "optimizer", ["adam", "sgd"]),
         ("pack", "axes", ["seed", "dynamics", "optimizer"]),
         ("diagnose", ["rotation"]),
-        ("claims", [{"id": "A1", "says": "Runs end.", "decide": [{"every": {"quantity": "seed", "above": -1}}]}]),
+        ("claims", [{"id": "A1", "statement": "Runs end.", "tests": [{"bound": {"quantity": "seed", "above": -1}}]}]),
     ],
 )
 def test_what_cannot_change_a_number_changes_no_digest(change):
@@ -860,12 +861,12 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     ("test", "message"),
     [
         (
-            {"of": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
+            {"where": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
             "near does not look at all of dyn",
         ),
-        ({"of": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
+        ({"where": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
         ({"quantity": "convolution.example_1", "above": 1}, "convolution looks at the study, not runs"),
-        ({"of": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
+        ({"where": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
         ({"quantity": "near.growth * game_start", "above": 1}, "unknown option 'game_start'"),
     ],
     ids=["other runs", "the study", "runs", "a view of the study", "an option nobody has"],
@@ -877,17 +878,17 @@ def test_a_claim_that_nothing_could_decide_is_refused(test, message):
         "grid": [{**bilinear, "learning_rate": 0.1, "seed": 0}],
         "diagnose": [
             "convolution",
-            {"name": "near", "diagnostic": "path", "of": {"dynamics": "simultaneous"}},
+            {"name": "near", "diagnostic": "path", "where": {"dynamics": "simultaneous"}},
         ],
-        "claims": [{"id": "C", "says": "something", "decide": [{"every": test}]}],
+        "claims": [{"id": "C", "statement": "something", "tests": [{"bound": test}]}],
     }
     with pytest.raises(GanbenchError, match=message):
         plan(study)
 
 
 def test_an_instrument_of_the_study_takes_no_runs():
-    study = toys(diagnose=[{"diagnostic": "convolution", "of": {"game": "bilinear"}}], claims=[])
-    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.of: this instrument looks at no runs"):
+    study = toys(diagnose=[{"diagnostic": "convolution", "where": {"game": "bilinear"}}], claims=[])
+    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.where: this instrument looks at no runs"):
         plan(study)
 
 

@@ -21,10 +21,11 @@ from ganbench.core.source_digests import digest, engine_digest, file_digest, sou
 from ganbench.pipeline.jobs import Job, fitting, placeless
 from ganbench.pipeline.stages import STAGES, STAMPS
 from ganbench.report.outputs import figure_files, figures, table_files
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Pack, Run, expand, packs, slug
-from ganbench.study.schema import Experiment, Study
+from ganbench.study.schema import Study
 from ganbench.study.selectors import matches
-from ganbench.study.validation import refuse_idle
+from ganbench.study.validation import validate_targets
 from ganbench.study.value_types import Choice
 
 # Parts of a study that change no number and no page: no file is named after them.
@@ -48,7 +49,7 @@ class Plan:
         self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         variables = [run.variables for run in self.runs] if study.claims else []
-        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], variables)
+        validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
         self._sources: dict[tuple[Choice, ...], str] = {}
 
     def jobs(self, stage: str) -> dict[str, Job]:
@@ -166,7 +167,9 @@ class Plan:
 
     def _train(self, pack: Pack) -> Job:
         slice = {
-            "teams": [{"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.teams],
+            "teams": [
+                {"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.fusable_groups
+            ],
             "train": pack.runs[0].train.model_dump(mode="json"),
             "fuse": self.study.pack.fuse,
         }
@@ -216,7 +219,7 @@ class Plan:
                 places = [
                     place
                     for place, member in enumerate(train.slice["members"])
-                    if matches(experiment.of, points[member["id"]])
+                    if matches(experiment.where, points[member["id"]])
                 ]
                 if places:
                     looks[experiment.name] = places
@@ -346,7 +349,7 @@ class Plan:
     ) -> Job:
         members = [
             {"id": run.id, "digest": digests[run.id], "method": run.method, "team": team, **_numbers(run)}
-            for team, runs in enumerate(pack.teams)
+            for team, runs in enumerate(pack.fusable_groups)
             for run in runs
         ]
         return fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, needs, weights))

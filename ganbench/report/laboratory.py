@@ -38,7 +38,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
         "kind": kind,
         "summary": _summary(kind),
         "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in instrument.items()),
-        "of": _selected(given.get("of")),
+        "where": _selected(given.get("where")),
         "meanings": [(info.title, describe(info)) for info in infos.values()],
         "alone": [(info.title, number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()]
         if "" in table.index

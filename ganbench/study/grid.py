@@ -18,8 +18,12 @@ from ganbench.study.blocks import Block, Train
 from ganbench.study.schema import Study
 from ganbench.study.value_types import LARGEST_GRID, Choice
 
-NAMING = ("game", "dataset", "architecture")  # in every method's name; other choices only where a study varies them
-UNSAID = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
+ALWAYS_NAMED = (
+    "game",
+    "dataset",
+    "architecture",
+)  # in every method's name; others where a study varies them
+OMITTED = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """All options of its parts, `<family>_<option>`, and of its training, `train_<option>`."""
         parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
-        return parts | flat("train", self.config["train"])
+        return parts | flatten_options("train", self.config["train"])
 
     @property
     def options(self) -> dict[str, float]:
@@ -94,12 +98,12 @@ class Run:
         return {**parts, **member, "train": train}
 
 
-def flat(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
+def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     """Options, those of sections too, by names of one level: `train_snapshots_count`."""
     found: dict[str, Any] = {}
     for name, value in options.items():
         key = f"{prefix}_{name}"
-        found |= flat(key, value) if isinstance(value, dict) else {key: value}
+        found |= flatten_options(key, value) if isinstance(value, dict) else {key: value}
     return found
 
 
@@ -111,12 +115,12 @@ class Pack:
     runs: tuple[Run, ...]
 
     @property
-    def teams(self) -> list[tuple[Run, ...]]:
+    def fusable_groups(self) -> list[tuple[Run, ...]]:
         """Its runs, together where they are made of the same parts: those that can fuse."""
-        teams: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
+        fusable_groups: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
         for run in self.runs:
-            teams[run.choices].append(run)
-        return [tuple(runs) for runs in teams.values()]
+            fusable_groups[run.choices].append(run)
+        return [tuple(runs) for runs in fusable_groups.values()]
 
 
 def slug(text: str) -> str:
@@ -132,13 +136,13 @@ def expand(study: Study) -> tuple[Run, ...]:
     Raises:
         GanbenchError: two blocks hold the same point, a data set has too few examples, or the grid is absurdly large.
     """
-    sizes = [_size(block) for block in study.grid]
+    sizes = [_block_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    names = _names(study)
+    names = _choice_names(study)
     runs: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
-        for run in _block(study, index, block, names):
+        for run in _block_runs(study, index, block, names):
             if run.id in runs:
                 raise GanbenchError(
                     f"grid[{index}]: run {run.id} stands in grid[{runs[run.id][0]}] already; every point of the grid "
@@ -148,16 +152,16 @@ def expand(study: Study) -> tuple[Run, ...]:
     return tuple(run for _, run in runs.values())
 
 
-def _names(study: Study) -> dict[Choice, str]:
+def _choice_names(study: Study) -> dict[Choice, str]:
     """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
     where it is there with several."""
     names = {}
     for family in CHOICES:
         choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family) or ())
-        if family in NAMING or len(choices) > 1:
-            varied, called = _varied(choices), {}
+        if family in ALWAYS_NAMED or len(choices) > 1:
+            varied, called = _varied_options(choices), {}
             for choice in choices:
-                if choice.label in UNSAID:
+                if choice.label in OMITTED:
                     continue
                 name = slug(_short(choice, varied[choice.member.name]))
                 twin = called.setdefault(name, choice)
@@ -170,7 +174,7 @@ def _names(study: Study) -> dict[Choice, str]:
     return names
 
 
-def _varied(choices: Iterable[Choice]) -> dict[str, set[str]]:
+def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
     """By member's name, the options in which choices of it differ."""
     first: dict[str, Choice] = {}
     varied: dict[str, set[str]] = defaultdict(set)
@@ -187,21 +191,21 @@ def _short(choice: Choice, varied: set[str]) -> str:
     return " ".join([choice.member.name, *told])
 
 
-def _size(block: Block) -> int:
+def _block_size(block: Block) -> int:
     axes = (*CHOICES, "n_train", "learning_rate", "seed")
     return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
 
 
-def _block(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
+def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
     train = study.block_train(block)
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
-        method = "-".join(names[choice] for choice in choices if choice in names) or UNSAID[0]
-        sizes = _examples(index, block, choices)
+        method = "-".join(names[choice] for choice in choices if choice in names) or OMITTED[0]
+        sizes = _training_set_sizes(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
             yield Run(choices, n_train, learning_rate, seed, train, method)
 
 
-def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
+def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
     """The block's numbers of training examples, 'all' resolved for the data set chosen."""
     if block.n_train is None:
         return [None]
@@ -227,7 +231,7 @@ def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
     """
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     names: dict[tuple[Any, ...], str] = {}
-    called = _names(study)
+    called = _choice_names(study)
     trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
     for run in runs:
         block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed

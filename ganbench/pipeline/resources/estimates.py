@@ -27,8 +27,8 @@ from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
 from ganbench.pipeline.stages.train import training_of
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
-from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
 from ganbench.study.value_types import Choice
 
@@ -101,7 +101,7 @@ class Estimator:
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = runs[0], self._plan
         game, training = self._game(run)
-        together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
+        together = next(team for pack in plan.packs.values() for team in pack.fusable_groups if run in team)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
@@ -175,7 +175,7 @@ class Estimator:
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
-                looked = {run.method: run for run in self._plan.runs if matches(experiment.of, run.point)}
+                looked = {run.method: run for run in self._plan.runs if matches(experiment.where, run.point)}
                 waiting += [(place, experiment, run) for place, run in enumerate(looked.values())]
         found: dict[str, dict[str, float]] = {}
         began = time.monotonic()
