@@ -15,7 +15,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import looks
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
+from ganbench.study import reference
 from ganbench.study.schema import Study, load, parse
+from ganbench.study.selectors import matches
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -274,12 +276,12 @@ def toys(**sections):
 def test_a_game_has_the_axes_of_its_parts_and_no_others():
     bilinear, dirac, networks = parse(toys(), origin="s").grid
     assert (bilinear.objective, bilinear.dataset, bilinear.n_train) == (None, None, None)
-    assert [choice.label for choice in dirac.regularizer] == ["none"]
+    assert [choice.signature for choice in dirac.regularizer] == ["none"]
     assert dirac.architecture is None
-    assert [choice.label for choice in networks.objective] == ["non_saturating"]
+    assert [choice.signature for choice in networks.objective] == ["non_saturating"]
     assert networks.n_train == ["all"]
     found = plan(toys())
-    by_game = {run.choice("game").label: run for run in found.runs}
+    by_game = {run.choice("game").signature: run for run in found.runs}
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
@@ -349,11 +351,11 @@ def test_a_resolved_study_is_the_same_study():
 
 def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
     found = plan(toys())
-    by_first = {pack.runs[0].choice("game").label: pack for pack in found.packs.values()}
+    by_first = {pack.runs[0].choice("game").signature: pack for pack in found.packs.values()}
     assert [len(pack.runs) for pack in found.packs.values()] == [16, 2, 1]
     small = by_first["bilinear"]
-    assert [len(team) for team in small.teams] == [4, 4, 4, 4]
-    for team in small.teams:
+    assert [len(team) for team in small.fusable_groups] == [4, 4, 4, 4]
+    for team in small.fusable_groups:
         assert len({run.choices for run in team}) == 1
         assert len({(run.seed, run.learning_rate) for run in team}) == 4
     slice = found.train[small.name].slice
@@ -387,6 +389,88 @@ def test_what_packs_span_changes_no_run(axes):
     for pack in other.packs.values():
         assert len({run.train for run in pack.runs}) == 1
         assert len({run.choice("dataset") for run in pack.runs}) == 1
+
+
+def test_the_reference_of_study_files_is_the_code_s():
+    written = (ROOT / "config/README.md").read_text()
+    assert written == reference.markdown(), "write it anew: ganbench schema --format markdown > config/README.md"
+    for key in ("where", "statement", "tests", "baseline", "increasing", "seeds_per_pack", "norm_growth", "sha256"):
+        assert f"| `{key}` |" in written
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+SLOW = {"name": "sgd", "momentum": -0.5}
+LABELLED = {**SLOW, "label": "negative momentum"}
+
+
+def momenta(optimizer, **sections):
+    block = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "learning_rate": 0.1, "seed": [0, 1]}
+    blocks = [{**block, "optimizer": ["sgd", optimizer]}]
+    return plan({"study": "momenta", "grid": blocks, "train": {"steps": 5}, **sections})
+
+
+def test_a_label_stands_in_names_and_changes_no_training():
+    bare, labelled = momenta(SLOW), momenta(LABELLED)
+    assert "bilinear-alternating-sgd-momentum-m0.5" in bare.methods
+    assert labelled.methods == tuple(name.replace("sgd-momentum-m0.5", "negative-momentum") for name in bare.methods)
+    assert list(bare.train_digests.values()) == list(labelled.train_digests.values())
+    assert set(bare.train_digests) != set(labelled.train_digests)
+    axes = [run.axes["optimizer"] for run in labelled.runs if "negative" in run.method]
+    assert set(axes) == {"negative momentum = sgd(momentum=-0.5)"}
+    assert parse(labelled.study.resolved(), origin="again") == labelled.study
+
+
+def test_a_label_counts_in_every_block():
+    shared = {"game": "bilinear", "learning_rate": 0.1}
+    blocks = [{**shared, "optimizer": LABELLED, "seed": 0}, {**shared, "optimizer": [SLOW, "adam"], "seed": 1}]
+    found = plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
+    assert found.methods == ("bilinear-negative-momentum", "bilinear-adam")
+    blocks[1]["optimizer"] = {**SLOW, "label": "damped"}
+    with pytest.raises(GanbenchError, match=r"sgd\(momentum=-0\.5\) has the labels 'negative momentum' and 'damped'"):
+        plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
+
+
+@pytest.mark.parametrize(
+    ("where", "runs"),
+    [
+        ("negative momentum", 4),
+        ("negative*", 4),
+        ("sgd(momentum=-0.5)", 4),
+        ("sgd(momentum = -.5)", 4),
+        (SLOW, 4),
+        ([SLOW, "adam"], 4),
+        ("sgd(*", 4),
+        ("sgd", 8),
+        ({"name": "sgd"}, 8),
+    ],
+)
+def test_a_selector_names_a_value_by_its_label_or_its_options(where, runs):
+    found = momenta(LABELLED, diagnose=[{"diagnostic": "path", "where": {"optimizer": where}}])
+    assert sum(matches(found.experiments["path"].where, run.point) for run in found.runs) == runs
+
+
+LABEL_FAULTS = {
+    "two of one label": ([LABELLED, {"name": "adam", "label": "Negative Momentum"}], "both be called .negative-m"),
+    "a member's name": ([{**SLOW, "label": "adam"}], "label 'adam' is the name of another optimizer; choose"),
+    "a number": ([{**SLOW, "label": 3}], "label must be 1 to 40 letters.*but is 3"),
+    "empty": ([{**SLOW, "label": ""}], "label must be 1 to 40 letters.*but is ''"),
+    "a pattern": ([{**SLOW, "label": "a*"}], r"label must be 1 to 40 letters.*but is 'a\*'"),
+    "of the same value": ([SLOW, LABELLED], r"has sgd\(momentum=-0\.5\) more than once"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LABEL_FAULTS)
+def test_labels_that_would_mislead_are_refused(fault):
+    optimizers, message = LABEL_FAULTS[fault]
+    block = {"game": "bilinear", "optimizer": optimizers, "learning_rate": 0.1, "seed": 0}
+    with pytest.raises(GanbenchError, match=message):
+        plan({"study": "x", "grid": [block], "train": {"steps": 5}})
+
+
+def test_a_selector_by_options_that_a_member_lacks_is_refused():
+    with pytest.raises(GanbenchError, match=r"unknown option 'momentm'\. Did you mean 'momentum'"):
+        momenta(SLOW, diagnose=[{"diagnostic": "path", "where": {"optimizer": {"name": "sgd", "momentm": -0.5}}}])
 
 
 # Instruments and claims -----------------------------------------------------------------------------------------------
@@ -852,7 +936,7 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     }
     found = plan(study)
     ((name, job),) = found.evaluate.items()
-    assert len(found.packs[name].teams) == 2
+    assert len(found.packs[name].fusable_groups) == 2
     for member, trained in zip(job.slice["members"], job.slice["train_digests"], strict=True):
         assert trained == found.train_digests[member["id"]]
 

@@ -22,7 +22,7 @@ def settings_of(study: Study, run: Run) -> dict[str, Any]:
     if run.choice("architecture") is None:  # nothing of it is evaluated
         return settings
     evaluate = study.evaluate
-    settings["evaluate_metrics"] = ", ".join(metric.label for metric in evaluate.metrics)
+    settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
     for metric in evaluate.metrics:
         settings |= flatten_options(f"evaluate_{metric.member.name}", metric.options)

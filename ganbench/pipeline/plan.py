@@ -46,7 +46,7 @@ class Plan:
         self.runs = expand(study)
         self.packs = {pack.name: pack for pack in packs(study, self.runs)}
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
-        self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
+        self._datasets = {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         variables = [run.variables for run in self.runs] if study.claims else []
         validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
@@ -365,7 +365,7 @@ def _numbers(run: Run) -> dict[str, Any]:
 
 
 def _dataset(run: Run) -> str:
-    return slug(run.choice("dataset").label)
+    return slug(run.choice("dataset").signature)
 
 
 def _named(choice: Choice) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.text import number
+from ganbench.study.value_types import split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
@@ -55,7 +56,7 @@ def _unsaid(axis: str, labels: pd.Series) -> list[str]:
 
 
 def _label(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return split_label(value)[0] if isinstance(value, str) else ""
 
 
 def numbers_words(run: pd.Series, among: pd.DataFrame) -> str:

@@ -50,7 +50,7 @@ class Run:
     @property
     def axes(self) -> dict[str, Any]:
         """The run's values of the grid's axes, as the tables show them."""
-        labels = {choice.family: choice.label for choice in self.choices}
+        labels = {choice.family: choice.text for choice in self.choices}
         return {
             **dict.fromkeys(CHOICES),
             **labels,
@@ -155,23 +155,42 @@ def expand(study: Study) -> tuple[Run, ...]:
 def _choice_names(study: Study) -> dict[Choice, str]:
     """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
     where it is there with several."""
-    names = {}
+    names, labelled = {}, _labelled_choices(study).values()
     for family in CHOICES:
-        choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family) or ())
+        choices = [choice for choice in labelled if choice.family == family]
         if family in ALWAYS_NAMED or len(choices) > 1:
             varied, called = _varied_options(choices), {}
             for choice in choices:
-                if choice.label in OMITTED:
+                if choice.text in OMITTED:
                     continue
-                name = slug(_short(choice, varied[choice.member.name]))
+                name = slug(choice.label or _name_with_options(choice, varied[choice.member.name]))
                 twin = called.setdefault(name, choice)
                 if twin is not choice:
                     raise GanbenchError(
-                        f"grid: {family} {choice.name!r} and {family} {twin.name!r} with their options would both be "
-                        f"called {name!r} in files and tables; rename a file, or choose other options."
+                        f"grid: {family} {choice.label or choice.name!r} and {twin.label or twin.name!r} would both be "
+                        f"called {name!r} in files and tables; rename a file, or give one of them another label."
                     )
                 names[choice] = name
     return names
+
+
+def _labelled_choices(study: Study) -> dict[Choice, Choice]:
+    """Every choice of the grid with the label that one of the blocks gives it.
+
+    Raises:
+        GanbenchError: two blocks give it different labels.
+    """
+    labelled: dict[Choice, Choice] = {}
+    for choice in (choice for block in study.grid for family in CHOICES for choice in getattr(block, family) or ()):
+        known = labelled.get(choice)
+        if known and known.label and choice.label not in (None, known.label):
+            raise GanbenchError(
+                f"grid: {choice.family} {choice.signature} has the labels {known.label!r} and {choice.label!r}; "
+                "give it one."
+            )
+        if known is None or choice.label:
+            labelled[choice] = choice
+    return labelled
 
 
 def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
@@ -184,7 +203,7 @@ def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
     return varied
 
 
-def _short(choice: Choice, varied: set[str]) -> str:
+def _name_with_options(choice: Choice, varied: set[str]) -> str:
     """A choice by its member's name and those options in which others of this name differ, where not the defaults."""
     defaults = choice.member.complete({})
     told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
@@ -197,8 +216,9 @@ def _block_size(block: Block) -> int:
 
 
 def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
-    train = study.block_train(block)
+    train, labelled = study.block_train(block), _labelled_choices(study)
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
+        choices = tuple(labelled[choice] for choice in choices)
         method = "-".join(names[choice] for choice in choices if choice in names) or OMITTED[0]
         sizes = _training_set_sizes(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
@@ -218,7 +238,7 @@ def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -
         if n_train > available:
             raise GanbenchError(
                 f"grid[{index}].n_train: {n_train} is more than the {available} training examples of "
-                f"{dataset.label}; valid: 1 to {available}, or 'all'."
+                f"{dataset.signature}; valid: 1 to {available}, or 'all'."
             )
     return sizes
 

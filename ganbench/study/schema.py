@@ -39,6 +39,7 @@ class Study(Section):
     results: Folder = Path("results")
     """The study's files lie in a folder of its name in here."""
     grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(limit_grid_size)]
+    """Blocks; every combination of a block's axes is a run."""
     diagnose: list[Experiment] = Field(default=[])
     """What instruments look at, after training."""
     claims: list[Claim] = Field(default=[])

@@ -13,6 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from ganbench.core.display import shown
 from ganbench.core.errors import unknown
 from ganbench.core.registry import CHOICES
+from ganbench.study.value_types import parse_choice, parse_signature, split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "method")
@@ -60,9 +61,10 @@ def _matches(axis: str, wanted: str | float, found: Any) -> bool:
         return isinstance(found, Real) and math.isclose(wanted, found, rel_tol=1e-9)
     if not isinstance(found, str):
         return False
+    label, signature = split_label(found)
     if "*" in wanted:
-        return _matches_pattern(found, wanted)
-    return wanted in (found, found.partition("(")[0])
+        return any(_matches_pattern(text, wanted) for text in (found, label, signature))
+    return wanted in (found, label, signature, signature.partition("(")[0])
 
 
 def _matches_pattern(text: str, pattern: str) -> bool:
@@ -112,9 +114,11 @@ def _parse_selector(value: Any) -> Selector:
 
 def _parse_value(axis: str, value: Any) -> str | float:
     if axis not in NUMERIC:
+        if isinstance(value, dict) and axis in CHOICES:
+            return parse_choice(axis, value).signature
         if not isinstance(value, str):
             raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {shown(value)}")
-        return value
+        return parse_signature(axis, value) if axis in CHOICES and "*" not in value else value
     try:
         if isinstance(value, bool):
             raise TypeError

@@ -190,10 +190,10 @@ class Trial:
             with self.attempt("grid", [choice]):
                 fault = architecture_fault(made, data, fused=self.fused)
         if fault:
-            name = choice.label if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
+            name = choice.signature if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
-                f"grid: architecture {name!r} cannot do data set {dataset.label!r} with examples of shape "
+                f"grid: architecture {name!r} cannot do data set {dataset.signature!r} with examples of shape "
                 f"{data.shape}: {fault}.{rest}"
             )
 

@@ -118,7 +118,7 @@ class Measuring:
             fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
         self.trial.refuse("grid", choice, fault)
         if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
-            self.patiently(f"the judge of {dataset.label}", choice, fitted, declines=True)
+            self.patiently(f"the judge of {dataset.signature}", choice, fitted, declines=True)
 
     def patiently(self, where: str, choice: Choice, fault: Any, *, declines: bool = False) -> None:
         """Hold what cannot be made small to its contract, as far as it comes in a while.
@@ -161,7 +161,7 @@ class Measuring:
                     if each in taken:
                         fault = f"column {each!r} is one of {taken[each]} already; call it something else"
                         self.trial.refuse("evaluate.metrics", choice, fault)
-                    taken[each] = f"metric {choice.label}"
+                    taken[each] = f"metric {choice.signature}"
             self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
             self.trial.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
@@ -173,13 +173,13 @@ class Measuring:
         specs = {dataset: self.trial.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
             faults = {
-                dataset.label: self.trial.supported("evaluate.metrics", choice, made, spec)
+                dataset.signature: self.trial.supported("evaluate.metrics", choice, made, spec)
                 for dataset, spec in specs.items()
             }
             if all(faults.values()):
                 why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
                 raise GanbenchError(
-                    f"evaluate.metrics: {choice.label} says nothing of any data set of the study ({why})."
+                    f"evaluate.metrics: {choice.signature} says nothing of any data set of the study ({why})."
                 )
 
     def _panel(self, dataset: Choice) -> Panel:
@@ -255,7 +255,7 @@ class Measuring:
                 if fault is None:
                     self._know(name, made, choice, game)
                 elif experiment.where != Selector():
-                    raise GanbenchError(f"{where}: {choice.label} cannot look at {run.method}: {fault}")
+                    raise GanbenchError(f"{where}: {choice.signature} cannot look at {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
         collapse_seen = any(KL in made.columns for made in self._metrics.values())
         for claim in self.plan.study.claims:

@@ -67,7 +67,9 @@ class Estimator:
         if known is not None and known.digest == value:
             return known
         data = {
-            choice.label: self._data(choice) for run in self._plan.runs if (choice := run.choice("dataset")) is not None
+            choice.signature: self._data(choice)
+            for run in self._plan.runs
+            if (choice := run.choice("dataset")) is not None
         }
         return Timings(
             start=timing.STARTED_SECONDS,
@@ -150,9 +152,9 @@ class Estimator:
         return build_game(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
 
     def _data(self, choice: Choice) -> _Data:
-        if choice.label not in self._known:
-            self._known[choice.label] = _Data(self._plan, choice)
-        return self._known[choice.label]
+        if choice.signature not in self._known:
+            self._known[choice.signature] = _Data(self._plan, choice)
+        return self._known[choice.signature]
 
     def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
         """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
@@ -195,7 +197,7 @@ class _Data:
 
     def __init__(self, plan: Plan, choice: Choice) -> None:
         self._plan, self._dataset = plan, choice.build()
-        prepared = plan.prepare[slug(choice.label)]
+        prepared = plan.prepare[slug(choice.signature)]
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
