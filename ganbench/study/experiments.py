@@ -34,7 +34,7 @@ class Experiment(Section):
     """An instrument, and the runs it looks at."""
 
     name: ExperimentName
-    """Of the experiment: claims call what it measures `<name>.<column>`."""
+    """Of the experiment, unless given that of its instrument: claims call what it measures `<name>.<column>`."""
     diagnostic: ChoiceField
     """The instrument."""
     where: SelectorField = Selector()

@@ -9,16 +9,16 @@ from ganbench.study.schema import Study
 
 INTRODUCTION = """# Study files
 
-Every key of a study, made by `ganbench schema --format markdown > config/README.md`. `ganbench check STUDY` tries a study;
-`ganbench list` shows the members of every family with their options.
+Every key of a study, written by `ganbench schema --format markdown > config/README.md`. `ganbench check STUDY` tries a
+study; `ganbench list` shows the members of every family with their options.
 
-- A *choice* is the name of a member, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`. On an axis
-  of the grid it may have a `label`, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names, tables and figures
-  then use. A label changes no digest: no run trains again.
+- A *choice* is the name of a member, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`. On an
+  axis of the grid it may have a label, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names, tables and
+  figures then use. A label changes no digest of a run: nothing trains again.
 - A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
   member, a label, a pattern with `*`, or a member with its options, `sgd(momentum=-0.5)` or
   `{name: sgd, momentum: -0.5}`. `method` is an axis too. `study` stands for the study's own measurements.
-- An *expression* is a number or arithmetic over numbers of a run: `sqrt(1 + learning_rate**2)`.
+- An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
 SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}
 BOUNDS = {
@@ -78,13 +78,13 @@ def _default(about: dict[str, Any]) -> str:
     if value is None or value in ("", {"axes": [], "study": False}):
         return "none"
     words = [each["name"] if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value
-    return f"`{words}`".replace("'", "")
+    return f"`{words}`".replace("'", "").replace("False", "false")
 
 
 def _type(about: dict[str, Any]) -> str:
     options = [option for option in about.get("anyOf", [about]) if option.get("type") != "null"]
     if len(options) > 1:
-        pair = tuple(option.get("type") for option in options)
+        pair = tuple(str(option.get("type")) for option in options)
         return PAIRS.get(pair) or " or ".join(dict.fromkeys(map(_type, options)))
     option = options[0]
     if option.get("type") == "array":
