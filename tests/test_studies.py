@@ -25,7 +25,7 @@ def test_a_shipped_study_can_start(path, tmp_path):
     study = load(path)
     assert study.title
     assert study.description
-    plan = Plan(study.model_copy(optimizer={"results": tmp_path}))
+    plan = Plan(study.model_copy(update={"results": tmp_path}))
     results_folder.usable(plan)
     estimates, _ = tried(plan)  # parts fit each other, and instruments measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
