@@ -21,12 +21,12 @@ from ganbench.core.source_digests import digest, engine_digest, file_digest, sou
 from ganbench.pipeline.jobs import Job, fitting, placeless
 from ganbench.pipeline.stages import STAGES, STAMPS
 from ganbench.report.outputs import figure_files, figures, table_files
+from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Pack, Run, expand, packs, slug
 from ganbench.study.schema import Study
 from ganbench.study.selectors import matches
 from ganbench.study.validation import validate_targets
-from ganbench.study.value_types import Choice
 
 # Parts of a study that change no number and no page: no file is named after them.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}

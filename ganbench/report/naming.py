@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.text import number
-from ganbench.study.value_types import split_label
+from ganbench.study.choices import split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first

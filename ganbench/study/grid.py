@@ -15,8 +15,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
 from ganbench.core.source_digests import digest
 from ganbench.study.blocks import Block, Train
+from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
-from ganbench.study.value_types import LARGEST_GRID, Choice
+from ganbench.study.value_types import LARGEST_GRID
 
 ALWAYS_NAMED = (
     "game",

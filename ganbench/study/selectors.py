@@ -13,7 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from ganbench.core.display import shown
 from ganbench.core.errors import unknown
 from ganbench.core.registry import CHOICES
-from ganbench.study.value_types import parse_choice, parse_signature, split_label
+from ganbench.study.choices import parse_choice, parse_signature, split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "method")

@@ -40,8 +40,8 @@ from ganbench.pipeline.resources.estimates import Estimator
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
 from ganbench.pipeline.stages.train import training_of
+from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
-from ganbench.study.value_types import Choice
 
 LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
 # For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.

@@ -31,12 +31,12 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import VIEWS
 from ganbench.study.claims import Claim, measurement_names, variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
 from ganbench.study.selectors import Selector, matches
-from ganbench.study.value_types import Choice
 
 if TYPE_CHECKING:
     from ganbench.pipeline.preflight.trial import Trial

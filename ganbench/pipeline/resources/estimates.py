@@ -27,10 +27,10 @@ from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
 from ganbench.pipeline.stages.train import training_of
+from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
 from ganbench.study.selectors import matches
-from ganbench.study.value_types import Choice
 
 # Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
 # on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
