@@ -23,7 +23,8 @@ from ganbench.pipeline.stages import STAGES, STAMPS
 from ganbench.report.outputs import figure_files, figures, table_files
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Pack, Run, expand, packs, slug
+from ganbench.study.grid import Run, expand, slug
+from ganbench.study.packs import Pack, packs
 from ganbench.study.schema import Study
 from ganbench.study.selectors import matches
 from ganbench.study.validation import validate_targets

@@ -1,4 +1,4 @@
-"""The grid: a study's runs, and the packs they train in."""
+"""The grid: a study's runs and their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 from ganbench.core.dataset_specs import data_set
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
-from ganbench.core.source_digests import digest
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
@@ -108,22 +107,6 @@ def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class Pack:
-    """Runs that agree on everything but the pack axes, trained by one process."""
-
-    name: str
-    runs: tuple[Run, ...]
-
-    @property
-    def fusable_groups(self) -> list[tuple[Run, ...]]:
-        """Its runs, together where they are made of the same parts: those that can fuse."""
-        fusable_groups: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
-        for run in self.runs:
-            fusable_groups[run.choices].append(run)
-        return [tuple(runs) for runs in fusable_groups.values()]
-
-
 def slug(text: str) -> str:
     """Lower-case letters, digits, dots and dashes only: safe in a path, a shell command and a wildcard. A minus sign
     becomes an m, so that numbers of unlike signs keep unlike names."""
@@ -140,7 +123,7 @@ def expand(study: Study) -> tuple[Run, ...]:
     sizes = [_block_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    names = _choice_names(study)
+    names = choice_names(study)
     runs: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
         for run in _block_runs(study, index, block, names):
@@ -153,7 +136,7 @@ def expand(study: Study) -> tuple[Run, ...]:
     return tuple(run for _, run in runs.values())
 
 
-def _choice_names(study: Study) -> dict[Choice, str]:
+def choice_names(study: Study) -> dict[Choice, str]:
     """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
     where it is there with several."""
     names, labelled = {}, _labelled_choices(study).values()
@@ -242,26 +225,3 @@ def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -
                 f"{dataset.signature}; valid: 1 to {available}, or 'all'."
             )
     return sizes
-
-
-def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
-    """Group the runs into packs.
-
-    Seeds are packed in blocks aligned at multiples of `seeds_per_pack`, so adding seeds fills the last block and opens
-    new ones but moves no run from one pack to another.
-    """
-    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
-    names: dict[tuple[Any, ...], str] = {}
-    called = _choice_names(study)
-    trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
-    for run in runs:
-        block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed
-        apart = {axis: getattr(run, axis) for axis in ("learning_rate", "n_train") if axis not in study.pack.axes}
-        choices = tuple(choice for choice in run.choices if choice.family not in study.pack.axes)
-        key = (choices, run.train, block, *apart.values())
-        groups[key].append(run)
-        if key not in names:
-            shared = digest([[[choice.member.name, choice.options] for choice in choices], trains[run.train], apart])
-            words = [called[choice] for choice in choices if choice in called]
-            names[key] = "-".join([*words, shared[:12], str(block)])
-    return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())
