@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import stage_times, summary
 from ganbench.pipeline.stages import STAGES, run
+from ganbench.study import reference
 from ganbench.study.schema import Study, load
 
 app = typer.Typer(
@@ -103,9 +104,14 @@ app.command()(clean)
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of study files, for editors."""
-    out.print_json(strict_json.dumps(Study.model_json_schema()))
+def schema(
+    format: Annotated[Literal["json", "markdown"], typer.Option(help="For editors, or for people.")] = "json",
+) -> None:
+    """Print the schema of study files."""
+    if format == "markdown":
+        print(reference.markdown(), end="")
+    else:
+        out.print_json(strict_json.dumps(Study.model_json_schema()))
 
 
 @app.command("version")

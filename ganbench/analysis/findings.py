@@ -128,8 +128,8 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
     widest = repeated.loc[reach.idxmax()]
     text = (
         f"{collected.metrics[metric].title} over the seeds of one setting differs by"
-        f" {format_number(reach.median())} in the median over settings and by {format_number(reach.max())} in the widest"
-        f" ({setting_words(widest, rows)}), while the medians of {len(repeated)} settings reach over"
+        f" {format_number(reach.median())} in the median over settings and by {format_number(reach.max())} in the"
+        f" widest ({setting_words(widest, rows)}), while the medians of {len(repeated)} settings reach over"
         f" {format_number(medians.max() - medians.min())} ({format_range(medians.min(), medians.max())})."
     )
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())

@@ -9,7 +9,7 @@ import pandas as pd
 from ganbench.analysis.columns import RUNS, setting_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
-from ganbench.study.grid import Run, flat
+from ganbench.study.grid import Run, flatten_options
 from ganbench.study.schema import Study
 
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all may be empty
@@ -17,15 +17,15 @@ TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({flo
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
     """A run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on."""
-    settings = run.settings | flat("outcome", study.outcome.model_dump())
+    settings = run.settings | flatten_options("outcome", study.outcome.model_dump())
     del settings["train_steps"]  # which is the column `steps`
     if run.choice("architecture") is None:  # nothing of it is evaluated
         return settings
     evaluate = study.evaluate
-    settings["evaluate_metrics"] = ", ".join(metric.label for metric in evaluate.metrics)
+    settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
     for metric in evaluate.metrics:
-        settings |= flat(f"evaluate_{metric.member.name}", metric.options)
+        settings |= flatten_options(f"evaluate_{metric.member.name}", metric.options)
         if metric.member.name == "fid":
             settings["evaluate_inception_sha256"] = evaluate.inception.sha256
     return settings

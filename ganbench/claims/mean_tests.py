@@ -13,17 +13,17 @@ from scipy import stats
 
 from ganbench.analysis.settings import BOOTSTRAP_SEED
 from ganbench.analysis.statistics import CONFIDENCE, bootstrap_interval
-from ganbench.claims.test_results import Found, Group, Verdict, asked
+from ganbench.claims.test_results import RunGroup, TestStatistics, Verdict, condition
 from ganbench.core.formatting import format_number, plural
-from ganbench.study.claims import Difference
+from ganbench.study.claim_tests import Difference
 
 # Values below which a group's mean is compared with nothing: a percentile bootstrap of fewer is too narrow, and would
 # decide more than its 95 % promise.
-FEWEST = 10
+MIN_RUNS = 10
 
 
 @dataclass(frozen=True)
-class Gap:
+class MeanDifference:
     """The mean of one group minus that of another, with its interval; NaN where they cannot be compared."""
 
     text: str
@@ -34,7 +34,7 @@ class Gap:
     highest: str = ""  # ... and up
 
 
-def _gap(first: Group, second: Group) -> Gap:
+def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
     """Mean of the first group minus mean of the second, with its percentile bootstrap interval.
 
     Runs are paired where both groups have the same seeds, each once: what a seed does to both then cancels.
@@ -43,12 +43,12 @@ def _gap(first: Group, second: Group) -> Gap:
     for group in (first, second):
         lost = int((~np.isfinite(group.values)).sum())
         if lost:
-            return Gap(
+            return MeanDifference(
                 f"{name}: {lost} of {plural(len(group.values), 'run')} of ({group.name}) without a finite number"
             )
-        if len(group.values) < FEWEST:
+        if len(group.values) < MIN_RUNS:
             few = f"{plural(len(group.values), 'run')} of ({group.name})"
-            return Gap(f"{name}: {few}, and an interval needs {FEWEST} to keep its promise")
+            return MeanDifference(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
     # Every interval has a generator of its own, so that no claim's bounds depend on the claims before it.
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     values, ids = first.values, first.runs.index
@@ -63,7 +63,7 @@ def _gap(first: Group, second: Group) -> Gap:
         low, high = _two_sample_interval(first.values, second.values, generator)
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     text = f"{name}: {format_number(value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
-    return Gap(text, value, low, high, ids[np.argmin(values)], ids[np.argmax(values)])
+    return MeanDifference(text, value, low, high, ids[np.argmin(values)], ids[np.argmax(values)])
 
 
 def _paired(first: pd.Series, second: pd.Series) -> bool:
@@ -91,30 +91,34 @@ def _two_sample_interval(first: np.ndarray, second: np.ndarray, generator: np.ra
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def difference(test: Difference, first: Group, second: Group) -> Found:
+def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStatistics:
     """Whether the difference of two means lies on the side asked for."""
-    gap = _gap(first, second)
+    estimate = _mean_difference(first, second)
     larger = test.below is None
     limit = (test.above if larger else test.below).value({})
     verdict: Verdict = "undecided"
-    if gap.low > limit or gap.high < limit:
-        verdict = "confirmed" if (gap.low > limit) == larger else "refuted"
-    worst = gap.lowest if larger else gap.highest
-    text = f"{gap.text}; asked: {asked(test)}"
-    return Found(verdict, text, _without(first, second), gap.value, gap.low, gap.high, worst)
+    if estimate.low > limit or estimate.high < limit:
+        verdict = "confirmed" if (estimate.low > limit) == larger else "refuted"
+    worst = estimate.lowest if larger else estimate.highest
+    text = f"{estimate.text}; asked: {condition(test)}"
+    return TestStatistics(
+        verdict, text, _count_missing(first, second), estimate.value, estimate.low, estimate.high, worst
+    )
 
 
-def ordering(groups: Sequence[Group]) -> Found:
+def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
     """Whether the means of several groups rise in their order."""
-    gaps = [_gap(later, earlier) for earlier, later in pairwise(groups)]
-    if any(gap.high < 0 for gap in gaps):
+    estimates = [_mean_difference(later, earlier) for earlier, later in pairwise(groups)]
+    if any(estimate.high < 0 for estimate in estimates):
         verdict: Verdict = "refuted"
     else:
-        verdict = "confirmed" if all(gap.low > 0 for gap in gaps) else "undecided"
-    weakest = min(gaps, key=lambda gap: (math.isnan(gap.low), gap.low))
-    text = "; ".join(gap.text for gap in gaps) + "; asked: all above 0"
-    return Found(verdict, text, _without(*groups), weakest.value, weakest.low, weakest.high, weakest.lowest)
+        verdict = "confirmed" if all(estimate.low > 0 for estimate in estimates) else "undecided"
+    weakest = min(estimates, key=lambda estimate: (math.isnan(estimate.low), estimate.low))
+    text = "; ".join(estimate.text for estimate in estimates) + "; asked: all above 0"
+    return TestStatistics(
+        verdict, text, _count_missing(*groups), weakest.value, weakest.low, weakest.high, weakest.lowest
+    )
 
 
-def _without(*groups: Group) -> int:
+def _count_missing(*groups: RunGroup) -> int:
     return sum(int((~np.isfinite(group.values)).sum()) for group in groups)

@@ -19,7 +19,7 @@ from ganbench.study.selectors import NUMERIC, Selector, matches
 STUDY = ""  # stands for a run's identifier where a measurement belongs to none
 
 
-class Numbers:
+class Quantities:
     """Every number that a claim may name, for every run.
 
     A run that a study which is not done does not have yet is selected like the others, and has no numbers: what is

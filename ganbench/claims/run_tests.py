@@ -7,53 +7,53 @@ import math
 import numpy as np
 
 from ganbench.analysis.statistics import wilson
-from ganbench.claims.quantities import Numbers
-from ganbench.claims.test_results import Found, Group, asked
+from ganbench.claims.quantities import Quantities
+from ganbench.claims.test_results import RunGroup, TestStatistics, condition
 from ganbench.core.formatting import format_number, format_range, plural
-from ganbench.study.claims import ClosedForm, Every, Frequency, OneSided, Test
+from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion, ThresholdTest
 
 
-def closed_form(numbers: Numbers, test: ClosedForm, group: Group) -> Found:
+def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> TestStatistics:
     """Whether the quantity equals an expression in every run."""
-    wanted, within = (numbers.values(expression, group.runs.index) for expression in (test.equals, test.within))
+    wanted, within = (quantities.values(expression, group.runs.index) for expression in (test.equals, test.within))
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
         allowed = within * np.abs(wanted) if test.relative else within
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
         margin = np.nan_to_num(allowed - off)  # orders runs and decides nothing: that do `holds` and `known`
     holds = (off == 0) | (np.isfinite(off) & (off <= allowed))
     known = ~(np.isnan(group.values) | np.isnan(wanted) | np.isnan(within))
-    return _in_every_run(test, group, wanted, holds, margin, known)
+    return _result_over_runs(test, group, wanted, holds, margin, known)
 
 
-def every(numbers: Numbers, test: Every, group: Group) -> Found:
+def bound(quantities: Quantities, test: Bound, group: RunGroup) -> TestStatistics:
     """Whether the quantity lies on the side asked for in every run."""
-    limit, margin = _margin(numbers, test, group)
-    return _in_every_run(test, group, limit, margin > 0, margin, ~np.isnan(margin))
+    limit, margin = _threshold_margins(quantities, test, group)
+    return _result_over_runs(test, group, limit, margin > 0, margin, ~np.isnan(margin))
 
 
-def _margin(numbers: Numbers, test: OneSided, group: Group) -> tuple[np.ndarray, np.ndarray]:
+def _threshold_margins(quantities: Quantities, test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
     """The limit of every run, and how far it is on the side asked for: NaN where either number is missing."""
-    limit = numbers.values(test.below if test.above is None else test.above, group.runs.index)
+    limit = quantities.values(test.below if test.above is None else test.above, group.runs.index)
     with np.errstate(invalid="ignore"):
         margin = limit - group.values if test.above is None else group.values - limit
     return limit, np.where(group.values == limit, 0.0, margin)  # two infinities are equal too
 
 
-def _in_every_run(
-    test: Test, group: Group, wanted: np.ndarray, holds: np.ndarray, margin: np.ndarray, known: np.ndarray
-) -> Found:
+def _result_over_runs(
+    test: ClaimTest, group: RunGroup, wanted: np.ndarray, holds: np.ndarray, margin: np.ndarray, known: np.ndarray
+) -> TestStatistics:
     """A test that must hold in every run; all arrays have shape (runs,).
 
     Args:
         wanted: what the quantity was compared with.
         holds: whether the test holds in a run.
         margin: how far a run is from not holding; orders the runs by how bad they are.
-        known: whether a run has all numbers.
+        known: whether a run has all quantities.
     """
     total, missing = len(known), int((~known).sum())
-    one, many = ("measurement of the study holds", "") if test.of.study else ("run holds", "runs hold")
+    one, many = ("measurement of the study holds", "") if test.where.study else ("run holds", "runs hold")
     if missing == total:
-        return Found(
+        return TestStatistics(
             "undecided", f"none of {plural(total, 'run')} has a number" if many else "it was not measured", total
         )
     broken = int((known & ~holds).sum())
@@ -66,20 +66,20 @@ def _in_every_run(
     text += f", {missing} without a number" if missing else ""
     text += f"; {'farthest off' if broken else 'nearest to failing'}:"
     text += f" {format_number(value, 7)} against {format_number(wanted[worst], 7)}"
-    text += f", {off} apart{f', in {run}' if run else ''}; asked: {asked(test)}"
+    text += f", {off} apart{f', in {run}' if run else ''}; asked: {condition(test)}"
     kept = group.values[known]
-    return Found(verdict, text, missing, float(value), float(kept.min()), float(kept.max()), run)
+    return TestStatistics(verdict, text, missing, float(value), float(kept.min()), float(kept.max()), run)
 
 
-def frequency(numbers: Numbers, test: Frequency, group: Group) -> Found:
+def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> TestStatistics:
     """Whether the share of runs on the side asked for is as large, or as small, as was asked.
 
     A run without a number may or may not belong to the share, so that the verdict must stand either way.
     """
-    _, margin = _margin(numbers, test, group)
+    _, margin = _threshold_margins(quantities, test, group)
     total, missing, count = len(margin), int(np.isnan(margin).sum()), int((margin > 0).sum())
     if missing == total:
-        return Found("undecided", f"none of {plural(total, 'run')} has a number", missing)
+        return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing)
     rate = wilson(count, total, unknown=missing)
     low, high = rate.lower, rate.upper
     rare = test.at_least is None
@@ -95,4 +95,4 @@ def frequency(numbers: Numbers, test: Frequency, group: Group) -> Found:
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
     worst = "" if np.isnan(against).all() else group.runs.index[np.nanargmax(against)]
-    return Found(verdict, f"{text}; asked: {asked(test)}", missing, rate.value, low, high, worst)
+    return TestStatistics(verdict, f"{text}; asked: {condition(test)}", missing, rate.value, low, high, worst)

@@ -1,4 +1,4 @@
-"""What the tests of a claim have in common: the runs they look at, what they find, and what was asked of them."""
+"""What the tests of a claim have in common: the groups of runs they look at, their condition and their results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ganbench.core.formatting import format_number
-from ganbench.study.claims import ClosedForm, Difference, Frequency, OneSided, Ordering, Test
+from ganbench.study.claim_tests import ClaimTest, ClosedForm, Difference, Ordering, Proportion, ThresholdTest
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """The runs that one selector selects."""
 
     name: str
@@ -25,34 +25,45 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a test says of its groups; the names are those of Part."""
+class TestStatistics:
+    """The numbers that decide a test, and its verdict."""
 
     verdict: Verdict
-    text: str
-    missing: int
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    worst: str = ""
+    text: str  # a sentence with all that
+    missing: int  # runs without a number
+    value: float = math.nan  # worst run's quantity, proportion of runs, or difference of means (least of an ordering)
+    low: float = math.nan  # smallest quantity, or lower bound of the interval
+    high: float = math.nan  # largest quantity, or upper bound of the interval
+    worst: str = ""  # the run farthest from what was asked; empty where there is none
 
 
-def asked(test: Test) -> str:
-    """What a test asks, in words."""
+@dataclass(frozen=True, kw_only=True)
+class TestResult(TestStatistics):
+    """One test of a claim: what it looked at, and the numbers that decided it."""
+
+    kind: str
+    quantity: str
+    selection: str
+    runs: int  # selected; 1 for the study's own measurement
+    expected: str  # what was asked
+
+
+def condition(test: ClaimTest) -> str:
+    """The condition that a test checks, in words."""
     match test:
         case ClosedForm():
             return f"{test.equals} within {test.within}{' of its size' if test.relative else ''}"
-        case Frequency():
+        case Proportion():
             share = (
                 f"at least {format_number(test.at_least)}"
                 if test.at_most is None
                 else f"at most {format_number(test.at_most)}"
             )
-            return f"{_side(test)} in a share of {share}"
+            return f"{_threshold(test)} in a share of {share}"
         case Ordering():
-            return "rising means"
-    return _side(test)
+            return "increasing means"
+    return _threshold(test)
 
 
-def _side(test: OneSided | Difference) -> str:
+def _threshold(test: ThresholdTest | Difference) -> str:
     return f"below {test.below}" if test.above is None else f"above {test.above}"

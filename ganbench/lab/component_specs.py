@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.labels import split_label
+from ganbench.core.signatures import split_signature
 from ganbench.engine.components import build_component
 from ganbench.games import Match
 from ganbench.lab.arguments import numbers
-from ganbench.study.strict_yaml import Loader
+from ganbench.study.strict_yaml import StrictLoader
 
 ComponentSpec = str | Mapping[str, Any]  # a name, a label or a mapping
 FORMS = "a name, a label such as 'name(option=1)', or a mapping such as {name: ..., option: 1}"
@@ -38,7 +38,7 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
         text = given.strip()
         if text.startswith("{"):
             return parse_component_spec(family, _mapping(family, text))
-        name, options = split_label(text)
+        name, options = split_signature(text)
         return name, _options(family, text, options)
     options = dict(given) if isinstance(given, Mapping) else {}
     name = options.pop("name", None)
@@ -49,7 +49,7 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
 
 def _mapping(family: str, text: str) -> Any:
     try:
-        return yaml.load(text, Loader)
+        return yaml.load(text, StrictLoader)
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
         raise GanbenchError(f"{family}: {text!r} is not a mapping like {{name: ..., option: 1}}: {why}.") from None

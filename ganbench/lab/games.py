@@ -13,7 +13,7 @@ from ganbench.engine.components import build_game, game_components
 from ganbench.games import Match, Member
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
-from ganbench.study.blocks import PARTS as COMPONENT_DEFAULTS
+from ganbench.study.blocks import COMPONENT_AXES
 
 NO_LEARNING_RATE = 0.0  # the learning rate belongs to the call of `lab.play`, not to the members of a game
 
@@ -77,7 +77,7 @@ def _of_game(name: str, components: Sequence[str], family: str, given: Component
         if given is not None:
             raise GanbenchError(f"{family}: the game {name!r} has none; its parts: {', '.join(components) or 'none'}.")
         return None
-    value = COMPONENT_DEFAULTS[family][1] if given is None else given
+    value = COMPONENT_AXES[family][1] if given is None else given
     if value is None:
         raise GanbenchError(f"{family}: is missing; the parts of the game {name!r}: {', '.join(components)}.")
     return build_from_spec(family, value)

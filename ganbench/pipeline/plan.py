@@ -21,11 +21,13 @@ from ganbench.core.source_digests import digest, engine_digest, file_digest, sou
 from ganbench.pipeline.jobs import Job, fitting, placeless
 from ganbench.pipeline.stages import STAGES, STAMPS
 from ganbench.report.file_names import figure_files, figures, table_files
-from ganbench.study.grid import Pack, Run, expand, packs, slug
-from ganbench.study.schema import Experiment, Study
+from ganbench.study.choices import Choice
+from ganbench.study.experiments import Experiment
+from ganbench.study.grid import Run, expand, slug
+from ganbench.study.packs import Pack, packs
+from ganbench.study.schema import Study
 from ganbench.study.selectors import matches
-from ganbench.study.validation import refuse_idle
-from ganbench.study.value_types import Choice
+from ganbench.study.validation import validate_targets
 
 # Parts of a study that change no number and no page: no file is named after them.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
@@ -45,10 +47,10 @@ class Plan:
         self.runs = expand(study)
         self.packs = {pack.name: pack for pack in packs(study, self.runs)}
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
-        self._datasets = {slug(choice.label): choice for choice in choices if choice.family == "dataset"}
+        self._datasets = {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         variables = [run.variables for run in self.runs] if study.claims else []
-        refuse_idle(study.diagnose, study.claims, [run.point for run in self.runs], variables)
+        validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
         self._sources: dict[tuple[Choice, ...], str] = {}
 
     def jobs(self, stage: str) -> dict[str, Job]:
@@ -166,7 +168,9 @@ class Plan:
 
     def _train(self, pack: Pack) -> Job:
         slice = {
-            "teams": [{"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.teams],
+            "teams": [
+                {"parts": parts_of(team[0]), "sources": self._train_sources(team[0])} for team in pack.fusable_groups
+            ],
             "train": pack.runs[0].train.model_dump(mode="json"),
             "fuse": self.study.pack.fuse,
         }
@@ -216,7 +220,7 @@ class Plan:
                 places = [
                     place
                     for place, member in enumerate(train.slice["members"])
-                    if matches(experiment.of, points[member["id"]])
+                    if matches(experiment.where, points[member["id"]])
                 ]
                 if places:
                     looks[experiment.name] = places
@@ -346,7 +350,7 @@ class Plan:
     ) -> Job:
         members = [
             {"id": run.id, "digest": digests[run.id], "method": run.method, "team": team, **_numbers(run)}
-            for team, runs in enumerate(pack.teams)
+            for team, runs in enumerate(pack.fusable_groups)
             for run in runs
         ]
         return fitting(self._job(stage, pack.name, {**slice, "pack": pack.name, "members": members}, needs, weights))
@@ -362,7 +366,7 @@ def _numbers(run: Run) -> dict[str, Any]:
 
 
 def _dataset(run: Run) -> str:
-    return slug(run.choice("dataset").label)
+    return slug(run.choice("dataset").signature)
 
 
 def _named(choice: Choice) -> dict[str, Any]:

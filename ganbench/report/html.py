@@ -17,7 +17,7 @@ from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.methods import measured, methods
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
 from ganbench.analysis.stage_time import StageTime
-from ganbench.claims.rendering import claims_shown
+from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_percent, format_range
 from ganbench.report.figure_info import figure_infos
@@ -66,7 +66,7 @@ def render(
         description=study.get("description") or "",
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         partial=missing_results(collected),
-        claims=claims_shown(collected, study),
+        claims=render_claims(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
         methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],

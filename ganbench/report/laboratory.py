@@ -38,7 +38,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
         "diagnostic": kind,
         "summary": _summary(kind),
         "options": ", ".join(f"{key.replace('_', ' ')} {_option(value)}" for key, value in options.items()),
-        "of": _selected(given.get("of")),
+        "where": _selected(given.get("where")),
         "meanings": [(info.title, describe(info)) for info in infos.values()],
         "alone": [
             (info.title, format_number(table.loc["", column], DIGITS), info.what) for column, info in infos.items()

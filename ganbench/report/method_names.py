@@ -10,7 +10,8 @@ import pandas as pd
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.formatting import format_number
-from ganbench.core.labels import split_label
+from ganbench.core.signatures import split_signature
+from ganbench.study.choices import split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
@@ -56,7 +57,7 @@ def _unsaid(axis: str, labels: pd.Series) -> list[str]:
 
 
 def _label(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return split_label(value)[0] if isinstance(value, str) else ""
 
 
 def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
@@ -73,7 +74,7 @@ def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
 
     Where all are of one member and every one has options of its own, the options alone remain.
     """
-    parsed = {label: (name, dict(options)) for label in labels for name, options in [split_label(label)]}
+    parsed = {label: (name, dict(options)) for label in labels for name, options in [split_signature(label)]}
     alike: dict[str, list[dict[str, str]]] = defaultdict(list)
     for name, options in parsed.values():
         alike[name].append(options)

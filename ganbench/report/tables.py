@@ -43,7 +43,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "references": dict(REFERENCES),
         "settings": settings_columns(metrics),
         "measurements": dict(MEASUREMENTS),
-        "claims": dict(verdicts.TABLE),
+        "claims": dict(verdicts.COLUMNS),
     }
 
 

@@ -16,13 +16,23 @@ from pydantic import (
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
-from ganbench.study.value_types import Choices, Count, Counts, Rates, Section, Seeds, as_list, as_number, differ
+from ganbench.study.value_types import (
+    ChoiceAxis,
+    Count,
+    CountAxis,
+    LearningRateAxis,
+    Section,
+    SeedAxis,
+    as_list,
+    distinct,
+    refuse_boolean,
+)
 
 
 class Snapshots(Section):
     """When the networks are kept for evaluation; the initial and the last networks always are."""
 
-    count: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=1_000_000)] = 9
+    count: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=1_000_000)] = 9
     """How many at most, the initial networks among them: a run has no more of them than steps, and one."""
     spacing: Literal["log", "even"] = "log"
     """Evenly spaced, or denser early in training."""
@@ -30,7 +40,7 @@ class Snapshots(Section):
 
 # The axes that only some games have: the family of parts that a game must be made of to have one, and what stands for
 # it where the study does not say.
-PARTS = {
+COMPONENT_AXES = {
     "dataset": ("dataset", None),
     "architecture": ("architecture", None),
     "objective": ("objective", "non_saturating"),
@@ -48,7 +58,7 @@ class Train(Section):
 
     steps: Count = 2000
     """Training steps: each one move of the dynamics."""
-    batch_size: Annotated[int, BeforeValidator(as_number), Field(ge=2, le=10_000_000)] = 64
+    batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Real examples, and as many generated ones, in every loss."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
@@ -64,32 +74,32 @@ class Block(Section):
     data set and no architecture, and perhaps no objective.
     """
 
-    game: Choices = Field(default=["gan"], validate_default=True)
+    game: ChoiceAxis = Field(default=["gan"], validate_default=True)
     """What is played; `gan` is an architecture on a data set."""
-    dataset: Choices | None = None
+    dataset: ChoiceAxis | None = None
     """What to learn."""
-    architecture: Choices | None = None
+    architecture: ChoiceAxis | None = None
     """The pair of networks; a user's own by the path of its file."""
-    objective: Choices | None = None
+    objective: ChoiceAxis | None = None
     """What the players minimise; non_saturating unless given."""
-    regularizer: Choices | None = None
+    regularizer: ChoiceAxis | None = None
     """What steadies the game; none unless given."""
-    dynamics: Choices = Field(default=["alternating"], validate_default=True)
+    dynamics: ChoiceAxis = Field(default=["alternating"], validate_default=True)
     """How the players move."""
-    optimizer: Choices = Field(default=["adam"], validate_default=True)
+    optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
     """How a gradient becomes a step."""
-    n_train: Counts | None = None
+    n_train: CountAxis | None = None
     """How many training examples a run may see; unless given 'all', as many as the data set has."""
-    learning_rate: Rates
+    learning_rate: LearningRateAxis
     """Of both players."""
-    seed: Seeds
+    seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
     """Training options of this block alone, over those of the study."""
 
     @model_validator(mode="before")
     @classmethod
-    def _parts(cls, data: Any) -> Any:
+    def _fill_in_components(cls, data: Any) -> Any:
         """Fill in the parts that the block's games are made of; refuse those that they are not."""
         if not isinstance(data, dict):
             return data
@@ -105,7 +115,7 @@ class Block(Section):
                 return data
             told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in components.items())
             raise ValueError(f"game: the games of a block must be made of the same parts, but are not ({told})")
-        for axis, (family, default) in PARTS.items():
+        for axis, (family, default) in COMPONENT_AXES.items():
             without = next((game for game in games if family not in components[game]), None)
             if axis in data and without is not None:
                 raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(components[without])}")
@@ -118,15 +128,15 @@ class Block(Section):
         return data
 
     @field_serializer("seed")
-    def _short(self, seeds: list[int]) -> list[int] | dict[str, int]:
+    def _serialize_seeds(self, seeds: list[int]) -> list[int] | dict[str, int]:
         whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
         return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
     @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
     @classmethod
-    def _values(cls, values: list[Any] | None) -> list[Any] | None:
+    def _check_axis(cls, values: list[Any] | None) -> list[Any] | None:
         if values is None:
             return None
         if not values:
             raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
-        return list(differ(values))
+        return list(distinct(values))

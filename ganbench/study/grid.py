@@ -1,4 +1,4 @@
-"""The grid: a study's runs, and the packs they train in."""
+"""The grid: a study's runs and their names."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from typing import Any
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
-from ganbench.core.source_digests import digest
 from ganbench.study.blocks import Block, Train
+from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
-from ganbench.study.value_types import LARGEST_GRID, Choice
+from ganbench.study.value_types import LARGEST_GRID
 
-NAMING = ("game", "dataset", "architecture")  # in every method's name; other choices only where a study varies them
-UNSAID = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
+ALWAYS_NAMED = (
+    "game",
+    "dataset",
+    "architecture",
+)  # in every method's name; others where a study varies them
+OMITTED = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Run:
     @property
     def axes(self) -> dict[str, Any]:
         """The run's values of the grid's axes, as the tables show them."""
-        labels = {choice.family: choice.label for choice in self.choices}
+        labels = {choice.family: choice.text for choice in self.choices}
         return {
             **dict.fromkeys(CHOICES),
             **labels,
@@ -64,7 +68,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """All options of its parts, `<family>_<option>`, and of its training, `train_<option>`."""
         parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
-        return parts | flat("train", self.config["train"])
+        return parts | flatten_options("train", self.config["train"])
 
     @property
     def options(self) -> dict[str, float]:
@@ -94,29 +98,13 @@ class Run:
         return {**parts, **member, "train": train}
 
 
-def flat(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
+def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     """Options, those of sections too, by names of one level: `train_snapshots_count`."""
     found: dict[str, Any] = {}
     for name, value in options.items():
         key = f"{prefix}_{name}"
-        found |= flat(key, value) if isinstance(value, dict) else {key: value}
+        found |= flatten_options(key, value) if isinstance(value, dict) else {key: value}
     return found
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Runs that agree on everything but the pack axes, trained by one process."""
-
-    name: str
-    runs: tuple[Run, ...]
-
-    @property
-    def teams(self) -> list[tuple[Run, ...]]:
-        """Its runs, together where they are made of the same parts: those that can fuse."""
-        teams: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
-        for run in self.runs:
-            teams[run.choices].append(run)
-        return [tuple(runs) for runs in teams.values()]
 
 
 def slug(text: str) -> str:
@@ -132,13 +120,13 @@ def expand(study: Study) -> tuple[Run, ...]:
     Raises:
         GanbenchError: two blocks hold the same point, a data set has too few examples, or the grid is absurdly large.
     """
-    sizes = [_size(block) for block in study.grid]
+    sizes = [_block_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    names = _names(study)
+    names = choice_names(study)
     runs: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
-        for run in _block(study, index, block, names):
+        for run in _block_runs(study, index, block, names):
             if run.id in runs:
                 raise GanbenchError(
                     f"grid[{index}]: run {run.id} stands in grid[{runs[run.id][0]}] already; every point of the grid "
@@ -148,29 +136,48 @@ def expand(study: Study) -> tuple[Run, ...]:
     return tuple(run for _, run in runs.values())
 
 
-def _names(study: Study) -> dict[Choice, str]:
+def choice_names(study: Study) -> dict[Choice, str]:
     """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
     where it is there with several."""
-    names = {}
+    names, labelled = {}, _labelled_choices(study).values()
     for family in CHOICES:
-        choices = dict.fromkeys(choice for block in study.grid for choice in getattr(block, family) or ())
-        if family in NAMING or len(choices) > 1:
-            varied, called = _varied(choices), {}
+        choices = [choice for choice in labelled if choice.family == family]
+        if family in ALWAYS_NAMED or len(choices) > 1:
+            varied, called = _varied_options(choices), {}
             for choice in choices:
-                if choice.label in UNSAID:
+                if choice.text in OMITTED:
                     continue
-                name = slug(_short(choice, varied[choice.member.name]))
+                name = slug(choice.label or _name_with_options(choice, varied[choice.member.name]))
                 twin = called.setdefault(name, choice)
                 if twin is not choice:
                     raise GanbenchError(
-                        f"grid: {family} {choice.name!r} and {family} {twin.name!r} with their options would both be "
-                        f"called {name!r} in files and tables; rename a file, or choose other options."
+                        f"grid: {family} {choice.label or choice.name!r} and {twin.label or twin.name!r} would both be "
+                        f"called {name!r} in files and tables; rename a file, or give one of them another label."
                     )
                 names[choice] = name
     return names
 
 
-def _varied(choices: Iterable[Choice]) -> dict[str, set[str]]:
+def _labelled_choices(study: Study) -> dict[Choice, Choice]:
+    """Every choice of the grid with the label that one of the blocks gives it.
+
+    Raises:
+        GanbenchError: two blocks give it different labels.
+    """
+    labelled: dict[Choice, Choice] = {}
+    for choice in (choice for block in study.grid for family in CHOICES for choice in getattr(block, family) or ()):
+        known = labelled.get(choice)
+        if known and known.label and choice.label not in (None, known.label):
+            raise GanbenchError(
+                f"grid: {choice.family} {choice.signature} has the labels {known.label!r} and {choice.label!r}; "
+                "give it one."
+            )
+        if known is None or choice.label:
+            labelled[choice] = choice
+    return labelled
+
+
+def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
     """By member's name, the options in which choices of it differ."""
     first: dict[str, Choice] = {}
     varied: dict[str, set[str]] = defaultdict(set)
@@ -180,28 +187,29 @@ def _varied(choices: Iterable[Choice]) -> dict[str, set[str]]:
     return varied
 
 
-def _short(choice: Choice, varied: set[str]) -> str:
+def _name_with_options(choice: Choice, varied: set[str]) -> str:
     """A choice by its member's name and those options in which others of this name differ, where not the defaults."""
     defaults = choice.member.complete({})
     told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
     return " ".join([choice.member.name, *told])
 
 
-def _size(block: Block) -> int:
+def _block_size(block: Block) -> int:
     axes = (*CHOICES, "n_train", "learning_rate", "seed")
     return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
 
 
-def _block(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
-    train = study.block_train(block)
+def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
+    train, labelled = study.block_train(block), _labelled_choices(study)
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
-        method = "-".join(names[choice] for choice in choices if choice in names) or UNSAID[0]
-        sizes = _examples(index, block, choices)
+        choices = tuple(labelled[choice] for choice in choices)
+        method = "-".join(names[choice] for choice in choices if choice in names) or OMITTED[0]
+        sizes = _training_set_sizes(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
             yield Run(choices, n_train, learning_rate, seed, train, method)
 
 
-def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
+def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
     """The block's numbers of training examples, 'all' resolved for the data set chosen."""
     if block.n_train is None:
         return [None]
@@ -214,29 +222,6 @@ def _examples(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int
         if n_train > available:
             raise GanbenchError(
                 f"grid[{index}].n_train: {n_train} is more than the {available} training examples of "
-                f"{dataset.label}; valid: 1 to {available}, or 'all'."
+                f"{dataset.signature}; valid: 1 to {available}, or 'all'."
             )
     return sizes
-
-
-def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
-    """Group the runs into packs.
-
-    Seeds are packed in blocks aligned at multiples of `seeds_per_pack`, so adding seeds fills the last block and opens
-    new ones but moves no run from one pack to another.
-    """
-    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
-    names: dict[tuple[Any, ...], str] = {}
-    called = _names(study)
-    trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
-    for run in runs:
-        block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed
-        apart = {axis: getattr(run, axis) for axis in ("learning_rate", "n_train") if axis not in study.pack.axes}
-        choices = tuple(choice for choice in run.choices if choice.family not in study.pack.axes)
-        key = (choices, run.train, block, *apart.values())
-        groups[key].append(run)
-        if key not in names:
-            shared = digest([[[choice.member.name, choice.options] for choice in choices], trains[run.train], apart])
-            words = [called[choice] for choice in choices if choice in called]
-            names[key] = "-".join([*words, shared[:12], str(block)])
-    return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

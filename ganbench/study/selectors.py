@@ -13,6 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
+from ganbench.study.choices import parse_choice, parse_signature, split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "method")
@@ -33,12 +34,12 @@ class Selector:
             return "the study"
         return ", ".join(f"{axis} {' or '.join(map(_shown, values))}" for axis, values in self.axes) or "all runs"
 
-    def joined(self, other: Selector) -> Selector:
+    def intersection(self, other: Selector) -> Selector:
         """The runs that both select."""
-        return _ordered(self.axes + other.axes)
+        return _in_axis_order(self.axes + other.axes)
 
 
-def _ordered(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
+def _in_axis_order(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
     """A selector that does not depend on the order of the keys, which a study loses on its way to a job."""
     return Selector(tuple(sorted(axes, key=lambda pair: AXES.index(pair[0]))))
 
@@ -60,12 +61,13 @@ def _matches(axis: str, wanted: str | float, found: Any) -> bool:
         return isinstance(found, Real) and math.isclose(wanted, found, rel_tol=1e-9)
     if not isinstance(found, str):
         return False
+    label, signature = split_label(found)
     if "*" in wanted:
-        return _is_like(found, wanted)
-    return wanted in (found, found.partition("(")[0])
+        return any(_matches_pattern(text, wanted) for text in (found, label, signature))
+    return wanted in (found, label, signature, signature.partition("(")[0])
 
 
-def _is_like(text: str, pattern: str) -> bool:
+def _matches_pattern(text: str, pattern: str) -> bool:
     """Whether a pattern whose stars stand for anything is that of a text.
 
     Labels hold brackets, which fnmatch would take for sets of characters; and a regular expression of many stars would
@@ -87,7 +89,7 @@ def _shown(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.12g}"
 
 
-def _selector(value: Any) -> Selector:
+def _parse_selector(value: Any) -> Selector:
     if isinstance(value, Selector):
         return value
     if value is None:
@@ -103,18 +105,20 @@ def _selector(value: Any) -> Selector:
         values = list(given) if isinstance(given, list | tuple) else [given]
         if not values:
             raise ValueError(f"{axis} has no values; leave the axis out to select all")
-        read = tuple(_axis_value(axis, one) for one in values)
+        read = tuple(_parse_value(axis, one) for one in values)
         if len(set(read)) < len(read):
             raise ValueError(f"{axis} has a value more than once: {short_repr(values)}")
         axes.append((axis, read))
-    return _ordered(axes)
+    return _in_axis_order(axes)
 
 
-def _axis_value(axis: str, value: Any) -> str | float:
+def _parse_value(axis: str, value: Any) -> str | float:
     if axis not in NUMERIC:
+        if isinstance(value, dict) and axis in CHOICES:
+            return parse_choice(axis, value).signature
         if not isinstance(value, str):
             raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {short_repr(value)}")
-        return value
+        return parse_signature(axis, value) if axis in CHOICES and "*" not in value else value
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -126,14 +130,14 @@ def _axis_value(axis: str, value: Any) -> str | float:
     return int(number) if number.is_integer() else number
 
 
-def _written(selector: Selector) -> Any:
+def _serialize(selector: Selector) -> Any:
     return "study" if selector.study else {axis: list(values) for axis, values in selector.axes}
 
 
-def plain(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
+def custom_field(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
     """How pydantic reads, writes and describes to editors a value of ours."""
     schema = {"anyOf": [{"type": kind} for kind in types]}
     return PlainValidator(read), PlainSerializer(write), WithJsonSchema(schema)
 
 
-ASelector = Annotated[Selector, *plain(_selector, _written, "object", "string")]
+SelectorField = Annotated[Selector, *custom_field(_parse_selector, _serialize, "object", "string")]

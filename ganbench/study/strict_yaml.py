@@ -23,7 +23,7 @@ from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_contr
 LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
 MOST_VALUES = 20_000  # that people write in a study, keys among them
 MOST_RESOLVED = 10 * MOST_VALUES  # with all defaults filled in
-DEEPEST = 30  # lists and mappings in one another
+MAX_DEPTH = 30  # lists and mappings in one another
 TEMPLATE = "__use_yte__"  # has Snakemake run what stands in a configuration file
 LONGEST_NUMBER = 100  # characters of a number as written
 QUOTES = "'\""
@@ -31,7 +31,7 @@ LONGEST_MESSAGE = 1000  # characters of one fault
 MOST_FAULTS = 20  # told at once
 
 # Faults of validation by pydantic's names of them; what is in braces is what it knows of each.
-_WORDS = {
+_MESSAGES = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "string_type": "must be text (in quotes where YAML reads it as something else)",
     "string_too_short": "must have {min_length} characters or more",
@@ -57,7 +57,7 @@ _WORDS = {
 }
 
 
-def sentences(error: ValidationError, prefix: str = "") -> Iterator[str]:
+def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
     """A sentence for every fault: the key, what is valid, and the value received."""
     told: dict[tuple[str, str], list[str]] = {}
     for fault in error.errors(include_url=False):
@@ -72,7 +72,7 @@ def sentences(error: ValidationError, prefix: str = "") -> Iterator[str]:
         elif fault["type"] == "value_error":
             message, received = fault["msg"].removeprefix("Value error, "), ""
         else:
-            message = _WORDS.get(fault["type"], "{}").format(fault["msg"], **_limits(fault.get("ctx", {})))
+            message = _MESSAGES.get(fault["type"], "{}").format(fault["msg"], **_format_limits(fault.get("ctx", {})))
             received = f" (received {short_repr(fault['input'])})"
         told.setdefault((key or "the file", received), []).append(message)
     for (key, received), messages in told.items():  # a value that is none of several kinds has a fault for each
@@ -82,17 +82,17 @@ def sentences(error: ValidationError, prefix: str = "") -> Iterator[str]:
         yield escape_control(f"{key}: {message}{received}")
 
 
-def _limits(known: dict[str, Any]) -> dict[str, str]:
+def _format_limits(known: dict[str, Any]) -> dict[str, str]:
     return {name: f"{value:.12g}" if isinstance(value, float) else str(value) for name, value in known.items()}
 
 
-def listed(faults: Iterator[str]) -> str:
+def bullet_list(faults: Iterator[str]) -> str:
     """Faults as a list, of very many the first."""
     first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
     return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
 
 
-def fault_of(data: Any) -> str | None:
+def data_fault(data: Any) -> str | None:
     """What makes data, as a reader of YAML or JSON gives them, more than a study can hold; None if nothing.
 
     Every use of an alias counts as a value of its own, since whoever walks over the data meets it as one.
@@ -103,8 +103,8 @@ def fault_of(data: Any) -> str | None:
         where, count = key.removeprefix(".") or "it", count + 1
         if count > MOST_RESOLVED:
             return f"it holds more than {MOST_RESOLVED:,} values; seeds may be written {{first: 0, count: 1000}}"
-        if depth > DEEPEST:
-            return f"it nests lists and mappings more than {DEEPEST} levels deep"
+        if depth > MAX_DEPTH:
+            return f"it nests lists and mappings more than {MAX_DEPTH} levels deep"
         if isinstance(value, dict):
             waiting += [(key, name, depth + 1) for name in value]
             waiting += [(f"{key}.{short_repr(name).strip(QUOTES)}", each, depth + 1) for name, each in value.items()]
@@ -122,7 +122,7 @@ def fault_of(data: Any) -> str | None:
 
 
 def read(path: Path) -> Any:
-    """The data in a YAML or JSON file, see `fault_of`.
+    """The data in a YAML or JSON file, see `data_fault`.
 
     Raises:
         GanbenchError: it cannot be read, or is more than data: too large or deep, with aliases, tags, repeated keys.
@@ -132,19 +132,19 @@ def read(path: Path) -> Any:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
             raise GanbenchError(f"{path} has more than {LARGEST_FILE:,} bytes, the most that a study file may have.")
-        data = yaml.load(text.decode("utf-8-sig"), Loader)
+        data = yaml.load(text.decode("utf-8-sig"), StrictLoader)
     except OSError as error:
         raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GanbenchError(f"{path} is not valid YAML: {escape_control(str(error))}.") from None
-    if fault := fault_of(data):
+    if fault := data_fault(data):
         raise GanbenchError(f"{path}: {fault}.")
     if isinstance(data, dict) and TEMPLATE in data:
         raise GanbenchError(f"{path} has the key {TEMPLATE!r}, which makes it a program to Snakemake; a study is data.")
     return data
 
 
-class Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """YAML without what hides mistakes or blows up: repeated keys, aliases, tags, endless numbers and nesting."""
 
     _depth = _values = 0
@@ -159,8 +159,8 @@ class Loader(yaml.SafeLoader):
         self._values += 1
         if self._values > MOST_VALUES:
             raise yaml.YAMLError(f"{line}: there are more than {MOST_VALUES:,} values")
-        if self._depth > DEEPEST:
-            raise yaml.YAMLError(f"{line}: lists and mappings are nested more than {DEEPEST} levels deep")
+        if self._depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"{line}: lists and mappings are nested more than {MAX_DEPTH} levels deep")
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

@@ -7,14 +7,16 @@ from math import ceil, isfinite
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.study.claims import NUMBERS, VIEWS, Check, Claim, Frequency, names, options, selectors
+from ganbench.study.claim_tests import NUMBERS, VIEWS, Proportion, TaggedTest
+from ganbench.study.claims import Claim, option_names, run_selectors
+from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector, matches
 
 Z = 1.959964  # of the 95 % interval that decides about shares
 
 
-def refuse_idle(
+def validate_targets(
     experiments: Sequence[Any],
     claims: Sequence[Claim],
     points: Sequence[Mapping[str, Any]],
@@ -23,7 +25,7 @@ def refuse_idle(
     """Refuse instruments and claims of a study that would look at nothing.
 
     Args:
-        experiments: with `name` and `of`.
+        experiments: with `name` and `where`.
         points: what selectors look at, of every run.
         variables: of every run, the numbers that are known before it starts: axes, steps, numeric options of its parts.
 
@@ -33,31 +35,33 @@ def refuse_idle(
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
-        if _of_study(experiment) and experiment.of != Selector():
-            raise GanbenchError(f"diagnose.{experiment.name}.of: this instrument looks at no runs; leave 'of' out.")
-    wanted = [(f"diagnose.{experiment.name}.of", experiment.of) for experiment in experiments]
-    wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in selectors(claim)]
+        if _of_study(experiment) and experiment.where != Selector():
+            raise GanbenchError(
+                f"diagnose.{experiment.name}.where: this instrument looks at no runs; leave 'where' out."
+            )
+    wanted = [(f"diagnose.{experiment.name}.where", experiment.where) for experiment in experiments]
+    wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in run_selectors(claim)]
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
             raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
     for claim in claims:
-        for option in sorted(options(claim) - numbers):
+        for option in sorted(option_names(claim) - numbers):
             raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
-        for check in claim.decide:
-            _refuse_unmeasured(claim, check, {each.name: each for each in experiments}, points)
-            _refuse_undecidable(claim, check, points, variables)
+        for check in claim.tests:
+            _check_measured(claim, check, {each.name: each for each in experiments}, points)
+            _check_decidable(claim, check, points, variables)
 
 
 def _of_study(experiment: Any) -> bool:
     return experiment.diagnostic.member.constants.get("of") == "study"
 
 
-def _refuse_unmeasured(
-    claim: Claim, check: Check, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+def _check_measured(
+    claim: Claim, check: TaggedTest, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
 ) -> None:
     """Refuse a test whose runs the experiment that it names does not look at."""
-    named = {name.partition(".")[0] for name in names(check) if "." in name}
-    if named & set(VIEWS) and any(selector.study for _, selector in check.test.selections()):
+    named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
+    if named & set(VIEWS) and any(selector.study for _, selector in check.test.selectors()):
         raise GanbenchError(
             f"claims.{claim.id}.{check.kind}: {', '.join(sorted(named))} are of runs, not of the study."
         )
@@ -66,35 +70,35 @@ def _refuse_unmeasured(
         if name not in experiments:
             raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", name, [*VIEWS, *experiments]))
         experiment = experiments[name]
-        for where, selector in check.test.selections():
+        for where, selector in check.test.selectors():
             if selector.study != _of_study(experiment):
                 seen = "the study, not runs" if _of_study(experiment) else "runs, not the study"
                 raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} looks at {seen}.")
-            apart = [p for p in points if matches(selector, p) and not matches(experiment.of, p)]
+            apart = [p for p in points if matches(selector, p) and not matches(experiment.where, p)]
             if apart and not selector.study:
                 first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("method", "learning_rate", "seed"))
                 place = f"claims.{claim.id}.{check.kind}.{where}"
                 raise GanbenchError(f"{place}: {name} does not look at all of {selector}; not at {first}.")
 
 
-def _refuse_undecidable(
-    claim: Claim, check: Check, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
+def _check_decidable(
+    claim: Claim, check: TaggedTest, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
 ) -> None:
     """Refuse a test that no outcome of its runs could confirm."""
     place, test = f"claims.{claim.id}.{check.kind}", check.test
-    if test.of.study:
+    if test.where.study:
         return
-    chosen = [selector for _, selector in test.selections()]
+    chosen = [selector for _, selector in test.selectors()]
     runs = [at for at, point in enumerate(points) if any(matches(selector, point) for selector in chosen)]
     for key, value in test:
         if not isinstance(value, Expression) or any("." in name for name in value.names) or not value.names:
             continue
         if not any(isfinite(value.value(variables[at])) for at in runs):
             raise GanbenchError(f"{place}.{key}: {value.text!r} has no finite value in any of the runs it looks at.")
-    if isinstance(test, Frequency):
+    if isinstance(test, Proportion):
         share = test.at_least if test.at_most is None else 1 - test.at_most
         if share >= 1:
-            raise GanbenchError(f"{place}: no number of runs can confirm this share; use 'every' for that.")
+            raise GanbenchError(f"{place}: no number of runs can confirm this share; use 'bound' for that.")
         # The Wilson interval of n successes among n runs begins at n / (n + z^2).
         least = ceil(Z**2 * share / (1 - share) * (1 - 1e-12))
         if len(runs) < least:

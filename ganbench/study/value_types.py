@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,19 +17,18 @@ from pydantic import (
     Field,
     ValidationInfo,
     WithJsonSchema,
-    model_serializer,
     model_validator,
 )
 
-from ganbench.core import registry
-from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
+from ganbench.study.choices import Choice, parse_choice
 
 LARGEST_GRID = 1_000_000
 LARGEST_COUNT = 1_000_000_000
 
 
-def spelled(pattern: str, words: str) -> Any:
+def text_matching(pattern: str, words: str) -> Any:
     """The type of texts that match a pattern, which is told in words to those whose text does not."""
 
     def check(text: str) -> str:
@@ -41,25 +39,36 @@ def spelled(pattern: str, words: str) -> Any:
     return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": f"^{pattern}$"})]
 
 
-Slug = spelled(
+Slug = text_matching(
     r"[a-z0-9][a-z0-9_-]{0,63}",
     "1 to 64 lower-case letters, digits, dashes and underscores that begin with a letter or digit",
 )
 
 
-def as_number(value: Any) -> Any:
+def refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"must be a number, but is the truth value {value}")
     return value
 
 
 # YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
-Count = Annotated[int, BeforeValidator(as_number), Field(ge=1, le=LARGEST_COUNT)]
-Positive = Annotated[float, BeforeValidator(as_number), Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST_COUNT)]
+Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 # What float32, in which runs may train, tells from 0 and from infinity.
-Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
-Seed = Annotated[int, BeforeValidator(as_number), Field(ge=0, lt=2**31)]
-Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1, allow_inf_nan=False)]
+LearningRate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
+Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
+Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def min_entries(count: int) -> AfterValidator:
+    """The least length of a tuple. Unlike a length in the schema it says nothing where an entry is at fault already."""
+
+    def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(entries) < count:
+            raise ValueError(f"must have {count} entries or more, but has {len(entries)}")
+        return entries
+
+    return AfterValidator(check)
 
 
 def _without_braces(path: Path) -> Path:
@@ -87,60 +96,13 @@ class Section(BaseModel):
         return data
 
 
-class Choice(BaseModel):
-    """A member of a family with its options, written `dcgan` or `{name: dcgan, features: 32}`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    family: str
-    name: str  # as written in the study: a member's name or the path of a user's own file
-    options: dict[str, Any]  # complete, in the order of the file
-
-    @model_serializer
-    def _as_written(self) -> dict[str, Any]:
-        return {"name": self.name, **self.options}
-
-    @property
-    def member(self) -> registry.Member:
-        return registry.find(self.family, self.name)
-
-    def build(self) -> Any:
-        return self.member.build(self.options)
-
-    @cached_property
-    def label(self) -> str:
-        """The member's name with those options that differ from their defaults: `dcgan(features=32)`."""
-        defaults = self.member.complete({})
-        changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
-        return self.member.name + (f"({', '.join(changed)})" if changed else "")
-
-    def __hash__(self) -> int:
-        return hash((self.family, self.name, repr(self.options)))
-
-
-def _choice(value: Any, info: ValidationInfo) -> Any:
-    """Read a choice for the family that the field is named after."""
-    family = {"metrics": "metric"}.get(info.field_name, info.field_name)
-    given = dict(value) if isinstance(value, dict) else {"name": value}
-    name = given.pop("name", None)
-    if not isinstance(name, str):
-        raise ValueError(
-            f"must be the name of a {family}, or a mapping with a 'name' and options, but is {short_repr(value)}"
-        )
-    try:
-        member = registry.find(family, name)
-        return Choice(family=family, name=name, options=member.complete(given))
-    except GanbenchError as error:
-        raise ValueError(str(error)) from None
-
-
-def differ(values: Sequence[Any]) -> Sequence[Any]:
+def distinct(values: Sequence[Any]) -> Sequence[Any]:
     """The values of a list, if no two are the same.
 
     Raises:
         ValueError: names those that stand there more than once.
     """
-    counts = Counter(value.label if isinstance(value, Choice) else value for value in values)
+    counts = Counter(value.signature if isinstance(value, Choice) else value for value in values)
     twice = [str(value) for value, count in counts.items() if count > 1]
     if twice:
         raise ValueError(f"has {', '.join(twice)} more than once; every value must differ")
@@ -151,7 +113,7 @@ def as_list(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _seeds(value: Any) -> Any:
+def _parse_seeds(value: Any) -> Any:
     """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
@@ -165,17 +127,22 @@ def _seeds(value: Any) -> Any:
     return as_list(value)
 
 
-def refuse_endless(blocks: Any) -> Any:
+def limit_grid_size(blocks: Any) -> Any:
     """Refuse a grid of too many runs by what is written, before any axis is written out."""
-    runs = sum(prod(map(_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
+    runs = sum(prod(map(_axis_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
     if runs > LARGEST_GRID:
         raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
     return blocks
 
 
-def _length(axis: Any) -> int:
+def _axis_length(axis: Any) -> int:
     counted = isinstance(axis, dict) and "name" not in axis and type(axis.get("count")) is int
     return axis["count"] if counted else len(as_list(axis))
+
+
+def _parse_choice(value: Any, info: ValidationInfo) -> Choice:
+    """Read a choice for the family that the field is named after."""
+    return parse_choice({"metrics": "metric"}.get(info.field_name, info.field_name), value)
 
 
 CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}
@@ -186,16 +153,16 @@ def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 
 
-AChoice = Annotated[Choice, BeforeValidator(_choice), WithJsonSchema(CHOICE_SCHEMA)]
-Choices = Annotated[list[AChoice], BeforeValidator(as_list), _axis_schema(CHOICE_SCHEMA)]
-Counts = Annotated[
+ChoiceField = Annotated[Choice, BeforeValidator(_parse_choice), WithJsonSchema(CHOICE_SCHEMA)]
+ChoiceAxis = Annotated[list[ChoiceField], BeforeValidator(as_list), _axis_schema(CHOICE_SCHEMA)]
+CountAxis = Annotated[
     list[Count | Literal["all"]],
     BeforeValidator(as_list),
     _axis_schema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
 ]
-Rates = Annotated[list[Rate], BeforeValidator(as_list), _axis_schema({"type": ["number", "string"]})]
-Seeds = Annotated[
+LearningRateAxis = Annotated[list[LearningRate], BeforeValidator(as_list), _axis_schema({"type": ["number", "string"]})]
+SeedAxis = Annotated[
     list[Seed],
-    BeforeValidator(_seeds),
+    BeforeValidator(_parse_seeds),
     _axis_schema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "required": ["count"]}]}),
 ]

@@ -41,7 +41,7 @@ STUDY = {
     "train": {"steps": 1000, "batch_size": 16, "snapshots": {"count": 5}},
     "pack": {"axes": ["seed"]},
     "evaluate": {"samples": 100},
-    "diagnose": [{"diagnostic": "path", "of": {"learning_rate": 0.01}}],
+    "diagnose": [{"diagnostic": "path", "where": {"learning_rate": 0.01}}],
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
 FILES = {"train": 5, "evaluate": 2, "diagnose": 1}  # of results, a file each pack

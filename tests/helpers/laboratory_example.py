@@ -56,36 +56,36 @@ KINDS = {
     for name in INSTRUMENTS
 }
 
-PARTS = {"quantity": "path.step_ratio", "of": {"game": "bilinear", "dynamics": "simultaneous"}}
+PARTS = {"quantity": "path.step_ratio", "where": {"game": "bilinear", "dynamics": "simultaneous"}}
 CLAIMS = [
     {
         "id": "A10",
         "source": "an essay",
-        "says": "Gradient descent diverges.",
-        "decide": [
+        "statement": "Gradient descent diverges.",
+        "tests": [
             {"closed_form": {**PARTS, "equals": "sqrt(1 + learning_rate**2)", "within": 1e-9}},
-            {"every": {**PARTS, "quantity": "path.growth", "above": 1}},
+            {"bound": {**PARTS, "quantity": "path.growth", "above": 1}},
         ],
     },
     {
         "id": "A2",
-        "says": "Nothing ever grows.",
+        "statement": "Nothing ever grows.",
         "note": "It does, by simultaneous steps.",
-        "decide": [{"rate": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.1}}],
+        "tests": [{"proportion": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.1}}],
     },
     {
         "id": "B1",
-        "says": "Example 1 gives 5.",
-        "decide": [{"every": {"of": "study", "quantity": "sizes.example_1", "above": 4}}],
+        "statement": "Example 1 gives 5.",
+        "tests": [{"bound": {"where": "study", "quantity": "sizes.example_1", "above": 4}}],
     },
     {
         "id": "C1",
-        "says": "Method matters.",
-        "decide": [
+        "statement": "Method matters.",
+        "tests": [
             {
                 "difference": {
-                    "of": {"dynamics": "simultaneous"},
-                    "minus": {"dynamics": "alternating", "seed": 0},
+                    "where": {"dynamics": "simultaneous"},
+                    "baseline": {"dynamics": "alternating", "seed": 0},
                     "quantity": "path.growth",
                     "above": 0,
                 }
@@ -99,10 +99,10 @@ def study() -> dict:
     """A resolved configuration as the report receives it."""
     given = collected_example.study()
     diagnose = [
-        {"name": name, "diagnostic": {"name": kind, "at": "end"}, "of": {"game": ["bilinear", "gaussian"]}}
+        {"name": name, "diagnostic": {"name": kind, "at": "end"}, "where": {"game": ["bilinear", "gaussian"]}}
         for name, kind in KINDS.items()
     ]
-    diagnose[-1] |= {"of": "study"}
+    diagnose[-1] |= {"where": "study"}
     claims = [Claim.model_validate(claim).model_dump(mode="json") for claim in CLAIMS]
     return {**given, "study": "laboratory", "title": "A laboratory", "diagnose": diagnose, "claims": claims}
 
@@ -254,7 +254,7 @@ def _looks(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict, d
             {
                 "eigenvalues_real": steps.real,
                 "eigenvalues_imag": steps.imag,
-                "rate": swept,
+                "proportion": swept,
                 "radius_by_rate": np.array(radii),
             },
         ),

@@ -117,13 +117,13 @@ def claims(draw: st.DrawFn, index: int) -> dict[str, Any]:
     test = draw(
         st.sampled_from(
             [
-                {"every": {"quantity": quantity, "above": bound}},
-                {"rate": {"quantity": quantity, "above": bound, "at_most": 0.5}},
+                {"bound": {"quantity": quantity, "above": bound}},
+                {"proportion": {"quantity": quantity, "above": bound, "at_most": 0.5}},
                 {"closed_form": {"quantity": quantity, "equals": bound, "within": 0.1}},
             ]
         )
     )
-    return {"id": f"C{index}", "says": "Something is so.", "decide": [test]}
+    return {"id": f"C{index}", "statement": "Something is so.", "tests": [test]}
 
 
 @st.composite

@@ -55,7 +55,7 @@ TOYS = {
     "train": {"steps": 20},
     "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
     "diagnose": [
-        {"diagnostic": "path", "of": {"game": ["bilinear", "linear*"]}},
+        {"diagnostic": "path", "where": {"game": ["bilinear", "linear*"]}},
         {"name": "turning", "diagnostic": {"name": "rotation", "points": 3}},
         "convolution",
     ],
@@ -63,17 +63,17 @@ TOYS = {
         {
             "id": "A1",
             "source": "000",
-            "says": "Descent runs off.",
-            "decide": [
+            "statement": "Descent runs off.",
+            "tests": [
                 {
                     "closed_form": {
-                        "of": {"game": "bilinear", "dynamics": "simultaneous"},
+                        "where": {"game": "bilinear", "dynamics": "simultaneous"},
                         "quantity": "path.step_ratio",
                         "equals": "sqrt(1 + learning_rate**2)",
                         "within": 1e-9,
                     }
                 },
-                {"every": {"of": "study", "quantity": "convolution.example_1", "above": 0}},
+                {"bound": {"where": "study", "quantity": "convolution.example_1", "above": 0}},
             ],
         }
     ],

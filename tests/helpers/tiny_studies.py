@@ -44,11 +44,11 @@ LABORATORY = {
         {
             "id": "A1",
             "source": "an article",
-            "says": "Descent runs off.",
-            "decide": [
+            "statement": "Descent runs off.",
+            "tests": [
                 {
                     "closed_form": {
-                        "of": {"dynamics": "simultaneous"},
+                        "where": {"dynamics": "simultaneous"},
                         "quantity": "path.step_ratio",
                         "equals": "sqrt(1 + learning_rate**2)",
                         "within": 1.0e-12,
@@ -58,8 +58,8 @@ LABORATORY = {
         },
         {
             "id": "A4",
-            "says": "Any finite step diverges.",
-            "decide": [{"every": {"quantity": "path.growth", "above": 10}}],
+            "statement": "Any finite step diverges.",
+            "tests": [{"bound": {"quantity": "path.growth", "above": 10}}],
         },
     ],
     "track": {"uri": "sqlite:///results/mlflow.db"},

@@ -60,9 +60,13 @@ def study(tmp_path_factory) -> Path:
                 "seed": [0, 1],
             },
         ],
-        "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
+        "diagnose": [{"diagnostic": "path", "where": {"game": "bilinear"}}, "rotation"],
         "claims": [
-            {"id": "A1", "says": "Descent runs off.", "decide": [{"every": {"of": {"game": "bilinear"}, **GROWS}}]},
+            {
+                "id": "A1",
+                "statement": "Descent runs off.",
+                "tests": [{"bound": {"where": {"game": "bilinear"}, **GROWS}}],
+            },
         ],
         "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
         "evaluate": {"samples": 100, "shown": 4},

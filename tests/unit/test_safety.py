@@ -78,7 +78,7 @@ def networks(architecture: str) -> str:
 
 
 def claim(quantity: str) -> str:
-    claims = f"[{{id: A1, says: So., decide: [{{every: {{quantity: {quantity}, above: 0}}}}]}}]"
+    claims = f"[{{id: A1, statement: So., decide: [{{every: {{quantity: {quantity}, above: 0}}}}]}}]"
     return study(f"diagnose: [path]\nclaims: {claims}")
 
 
@@ -157,7 +157,7 @@ HOSTILE = {
     "escape in a key": (study(r'"\e[31mred": 1'), r"holds the control character U\+001B"),
     "escape in a claim": (
         claim(r'"\e]0;owned\a"'),
-        r"claims\[0\].decide\[0\].every.quantity holds the control .*U\+001B",
+        r"claims\[0\].tests\[0\].bound.quantity holds the control .*U\+001B",
     ),
     "escape in broken YAML": (study("title: [\x1b[31m"), "#x001b"),
     "letters backwards": (study('description: "a\u202e\u2066b"'), r"description holds the control character U\+202E"),
@@ -385,7 +385,7 @@ def test_words_reach_jobs_as_they_are(tmp_path):
         tiny_studies.LABORATORY
         | {"title": NASTY, "description": NASTY, "results": "results $(touch ran); 'x\" [/y]"}
         | {"grid": [*tiny_studies.LABORATORY["grid"], tiny_studies.POINTS | {"architecture": str(own)}]}
-        | {"claims": [claim | {"says": NASTY, "note": NASTY} for claim in tiny_studies.LABORATORY["claims"]]},
+        | {"claims": [claim | {"statement": NASTY, "note": NASTY} for claim in tiny_studies.LABORATORY["claims"]]},
     )
     done = project.dry_run(*CORES, "--printshellcmds").succeeded()
     assert {"collect", "report", "train ring8-touch-ran-x-y-sgd"} <= {
@@ -692,9 +692,11 @@ def report(tmp_path_factory) -> str:
     references = few.references.assign(how=words("how"), dataset=words("data set"))
     few = dataclasses.replace(few, runs=runs, references=references, metrics=few.metrics | {"fcd": info})
     claims = [
-        {"id": "A1", "source": words("source"), "says": words("says"), "note": words("note")}
+        {"id": "A1", "source": words("source"), "statement": words("says"), "note": words("note")}
         | {
-            "decide": [{"every": {"quantity": "outcome.failed", "below": 2, "of": {"objective": words("objective 0")}}}]
+            "tests": [
+                {"bound": {"quantity": "outcome.failed", "below": 2, "where": {"objective": words("objective 0")}}}
+            ]
         },
     ]
     given = {"study": words("name"), "title": words("title"), "description": words("description"), "claims": claims}
@@ -715,7 +717,7 @@ def test_the_report_runs_and_loads_nothing_of_hostile_words(report):
 
 def test_the_report_shows_hostile_words_as_they_are(report):
     text = " ".join(" ".join(Loads(report).words).split())
-    places = ("title", "description", "source", "says", "note", "how", "data set", "meaning", "outcome_why")
+    places = ("title", "description", "source", "statement", "note", "how", "data set", "meaning", "outcome_why")
     for place in (*places, "name", "device", "commit", "digest", "objective 0"):
         assert " ".join(words(place).split()) in text, place
 

@@ -40,8 +40,8 @@ from ganbench.pipeline.resources.estimates import Estimator
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
 from ganbench.pipeline.stages.train import training_of
+from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
-from ganbench.study.value_types import Choice
 
 LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
 # For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
@@ -190,10 +190,10 @@ class Trial:
             with self.attempt("grid", [choice]):
                 fault = architecture_fault(made, data, fused=self.fused)
         if fault:
-            name = choice.label if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
+            name = choice.signature if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
-                f"grid: architecture {name!r} cannot do data set {dataset.label!r} with examples of shape "
+                f"grid: architecture {name!r} cannot do data set {dataset.signature!r} with examples of shape "
                 f"{data.shape}: {fault}.{rest}"
             )
 

@@ -31,11 +31,12 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan, parts_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
-from ganbench.study.claims import VIEWS, Claim, names, quantities
+from ganbench.study.choices import Choice
+from ganbench.study.claim_tests import VIEWS
+from ganbench.study.claims import Claim, measurement_names, variables
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
-from ganbench.study.schema import Experiment
 from ganbench.study.selectors import Selector, matches
-from ganbench.study.value_types import Choice
 
 if TYPE_CHECKING:
     from ganbench.pipeline.preflight.trial import Trial
@@ -117,7 +118,7 @@ class Measuring:
             fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
         self.trial.refuse("grid", choice, fault)
         if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
-            self.patiently(f"the judge of {dataset.label}", choice, fitted, declines=True)
+            self.patiently(f"the judge of {dataset.signature}", choice, fitted, declines=True)
 
     def patiently(self, where: str, choice: Choice, fault: Any, *, declines: bool = False) -> None:
         """Hold what cannot be made small to its contract, as far as it comes in a while.
@@ -160,7 +161,7 @@ class Measuring:
                     if each in taken:
                         fault = f"column {each!r} is one of {taken[each]} already; call it something else"
                         self.trial.refuse("evaluate.metrics", choice, fault)
-                    taken[each] = f"metric {choice.label}"
+                    taken[each] = f"metric {choice.signature}"
             self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
             self.trial.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
@@ -172,13 +173,13 @@ class Measuring:
         specs = {dataset: self.trial.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
             faults = {
-                dataset.label: self.trial.supported("evaluate.metrics", choice, made, spec)
+                dataset.signature: self.trial.supported("evaluate.metrics", choice, made, spec)
                 for dataset, spec in specs.items()
             }
             if all(faults.values()):
                 why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
                 raise GanbenchError(
-                    f"evaluate.metrics: {choice.label} says nothing of any data set of the study ({why})."
+                    f"evaluate.metrics: {choice.signature} says nothing of any data set of the study ({why})."
                 )
 
     def _panel(self, dataset: Choice) -> Scorer:
@@ -220,7 +221,7 @@ class Measuring:
         """Put a method before the experiments that look at it."""
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
-            if _of_study(experiment) or not matches(experiment.of, run.point):
+            if _of_study(experiment) or not matches(experiment.where, run.point):
                 continue
             made = self._instrument(name, experiment)
             if self.trial.supported(where, choice, made, game) is not None:
@@ -249,20 +250,20 @@ class Measuring:
                         where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
                     )
                 continue
-            looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}
+            looked = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
             for run in looked.values():
                 game = build_game(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
                 fault = self.trial.supported(where, choice, made, game)
                 if fault is None:
                     self._know(name, made, choice, game)
-                elif experiment.of != Selector():
-                    raise GanbenchError(f"{where}: {choice.label} cannot look at {run.method}: {fault}")
+                elif experiment.where != Selector():
+                    raise GanbenchError(f"{where}: {choice.signature} cannot look at {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
         collapse_seen = any(KL in made.columns for made in self._metrics.values())
         for claim in self.plan.study.claims:
             if not collapse_seen:
                 _collapse_unseen(self.plan, claim)
-            for quantity in sorted(quantities(claim)):
+            for quantity in sorted(measurement_names(claim)):
                 if quantity not in self._measured:
                     raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
 
@@ -282,9 +283,9 @@ class Measuring:
 def _collapse_unseen(plan: Plan, claim: Claim) -> None:
     """Refuse a claim about outcomes that are not known where no metric shows a collapse."""
     trained = [run.point for run in plan.runs if run.choice("architecture")]
-    for test in claim.decide:
-        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(names(test)))
-        if unseen and any(matches(of, point) for _, of in test.test.selections() for point in trained):
+    for test in claim.tests:
+        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
+        if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
                 "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "

@@ -27,10 +27,10 @@ from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
 from ganbench.pipeline.stages.train import training_of
+from ganbench.study.choices import Choice
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
-from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
-from ganbench.study.value_types import Choice
 
 # Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
 # on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
@@ -67,7 +67,9 @@ class Estimator:
         if known is not None and known.digest == value:
             return known
         data = {
-            choice.label: self._data(choice) for run in self._plan.runs if (choice := run.choice("dataset")) is not None
+            choice.signature: self._data(choice)
+            for run in self._plan.runs
+            if (choice := run.choice("dataset")) is not None
         }
         return Timings(
             start=timing.STARTED_SECONDS,
@@ -101,7 +103,7 @@ class Estimator:
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = runs[0], self._plan
         game, training = self._game(run)
-        together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
+        together = next(team for pack in plan.packs.values() for team in pack.fusable_groups if run in team)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
@@ -150,9 +152,9 @@ class Estimator:
         return build_game(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
 
     def _data(self, choice: Choice) -> _Data:
-        if choice.label not in self._known:
-            self._known[choice.label] = _Data(self._plan, choice)
-        return self._known[choice.label]
+        if choice.signature not in self._known:
+            self._known[choice.signature] = _Data(self._plan, choice)
+        return self._known[choice.signature]
 
     def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
         """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
@@ -175,7 +177,7 @@ class Estimator:
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
-                looked = {run.method: run for run in self._plan.runs if matches(experiment.of, run.point)}
+                looked = {run.method: run for run in self._plan.runs if matches(experiment.where, run.point)}
                 waiting += [(place, experiment, run) for place, run in enumerate(looked.values())]
         found: dict[str, dict[str, float]] = {}
         began = time.monotonic()
@@ -195,7 +197,7 @@ class _Data:
 
     def __init__(self, plan: Plan, choice: Choice) -> None:
         self._plan, self._dataset = plan, choice.build()
-        prepared = plan.prepare[slug(choice.label)]
+        prepared = plan.prepare[slug(choice.signature)]
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)

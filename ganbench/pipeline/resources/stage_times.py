@@ -89,7 +89,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         return timings.start + sum(run.seconds for run in runs)
     if job.stage == "evaluate":
         dataset = plan.packs[job.name].runs[0].choice("dataset")
-        return timings.start + timings.panel.get(dataset.label, 0.0) + sum(run.scoring for run in runs)
+        return timings.start + timings.panel.get(dataset.signature, 0.0) + sum(run.scoring for run in runs)
     return timings.start + _looking(job, timings)
 
 

@@ -196,7 +196,7 @@ def _references(
     rows, judges = [], {}
     seen: dict[str, dict[str, Any]] = {}
     for name, job in plan.evaluate.items():
-        seen.setdefault(plan.packs[name].runs[0].choice("dataset").label, job.slice)
+        seen.setdefault(plan.packs[name].runs[0].choice("dataset").text, job.slice)
     for dataset, slice in seen.items():
         heldout = examples(Path(slice["prepared"])).heldout
         known = make("dataset", slice["parts"]["dataset"]).spec.train

@@ -124,7 +124,7 @@ class _Planned:
 
 def _axes(parts: dict[str, Any], member: result_cache.Member) -> dict[str, Any]:
     """A run's values of the grid's axes, as the tables show them."""
-    from ganbench.study.value_types import Choice
+    from ganbench.study.choices import Choice
 
-    labels = {family: Choice(family=family, **named).label for family, named in parts.items()}
+    labels = {family: Choice(family=family, **named).signature for family, named in parts.items()}
     return labels | {axis: member[axis] for axis in ("n_train", "learning_rate", "seed")}

@@ -10,7 +10,7 @@ import pytest
 
 from ganbench.analysis.outcome import Thresholds, judge
 from ganbench.core.recorder import GAN_SERIES, series_names
-from ganbench.study.schema import Outcome
+from ganbench.study.sections import Outcome
 
 RULES = Thresholds(**Outcome().model_dump())
 STEPS, BINS = 1000, 10

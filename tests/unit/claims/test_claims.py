@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ganbench.analysis.statistics import wilson
-from ganbench.claims.decisions import TABLE, decide, table
-from ganbench.claims.mean_tests import FEWEST
+from ganbench.claims.decisions import COLUMNS, decide, table
+from ganbench.claims.mean_tests import MIN_RUNS
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
-from ganbench.study.claims import Claim, options, quantities, selectors, unique_ids
+from ganbench.study.claims import Claim, measurement_names, option_names, run_selectors, unique_ids
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
-from ganbench.study.strict_yaml import sentences
+from ganbench.study.strict_yaml import describe_errors
 
 # Expressions ----------------------------------------------------------------------------------------------------------
 
@@ -168,23 +168,27 @@ def test_hostile_and_mistaken_expressions_are_refused(text):
 
 # What a study may write -----------------------------------------------------------------------------------------------
 
-EVERY = {"quantity": "path.growth", "above": 1}
+GROWS = {"quantity": "path.growth", "above": 1}
 TESTS = {
     "closed_form": {
-        "of": {"game": "bilinear", "dynamics": "simultaneous"},
+        "where": {"game": "bilinear", "dynamics": "simultaneous"},
         "quantity": "path.step_ratio",
         "equals": "sqrt(1 + learning_rate**2)",
         "within": 1e-12,
     },
-    "every": {"of": "study", **EVERY},
-    "rate": {"of": {"seed": [0, 1], "learning_rate": "2e-4"}, **EVERY, "at_most": 0.2},
-    "difference": {"of": {"game": "a*"}, "minus": {}, "quantity": "final.kid - game_samples", "below": 0},
-    "ordering": {"of": {"game": "b"}, "quantity": "final.kid", "rising": [{"dynamics": "sgd"}, {"dynamics": "adam"}]},
+    "bound": {"where": "study", **GROWS},
+    "proportion": {"where": {"seed": [0, 1], "learning_rate": "2e-4"}, **GROWS, "at_most": 0.2},
+    "difference": {"where": {"game": "a*"}, "baseline": {}, "quantity": "final.kid - game_samples", "below": 0},
+    "ordering": {
+        "where": {"game": "b"},
+        "quantity": "final.kid",
+        "increasing": [{"dynamics": "sgd"}, {"dynamics": "adam"}],
+    },
 }
 
 
 def claim(*tests, **over) -> Claim:
-    return Claim.model_validate({"id": "A1", "says": "So it is.", "decide": list(tests), **over})
+    return Claim.model_validate({"id": "A1", "statement": "So it is.", "tests": list(tests), **over})
 
 
 def test_claims_survive_the_way_to_a_job():
@@ -200,51 +204,57 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    assert quantities(whole) == {"path.step_ratio", "path.growth", "final.kid"}
-    assert options(whole) == {"game_samples"}
-    assert [(where, str(selector)) for where, selector in selectors(whole)] == [
-        ("decide[0].closed_form.of", "game bilinear, dynamics simultaneous"),
-        ("decide[2].rate.of", "learning_rate 0.0002, seed 0 or 1"),
-        ("decide[3].difference.of", "game a*"),
-        ("decide[3].difference.minus", "all runs"),
-        ("decide[4].ordering.rising[0]", "game b, dynamics sgd"),
-        ("decide[4].ordering.rising[1]", "game b, dynamics adam"),
+    assert measurement_names(whole) == {"path.step_ratio", "path.growth", "final.kid"}
+    assert option_names(whole) == {"game_samples"}
+    assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
+        ("tests[0].closed_form.where", "game bilinear, dynamics simultaneous"),
+        ("tests[2].proportion.where", "learning_rate 0.0002, seed 0 or 1"),
+        ("tests[3].difference.where", "game a*"),
+        ("tests[3].difference.baseline", "all runs"),
+        ("tests[4].ordering.increasing[0]", "game b, dynamics sgd"),
+        ("tests[4].ordering.increasing[1]", "game b, dynamics adam"),
     ]
 
 
 def test_ids_are_unique():
-    one, other = claim({"every": EVERY}), claim({"every": EVERY}, id="A2")
+    one, other = claim({"bound": GROWS}), claim({"bound": GROWS}, id="A2")
     assert unique_ids([one, other]) == [one, other]
     with pytest.raises(ValueError, match="has A1 more than once"):
         unique_ids([one, other, one])
 
 
 FAULTS = {
-    "no test": ([], "decide: must have 1 entries or more"),
-    "unknown kind": ([{"evry": EVERY}], r"decide\[0\]: unknown key 'evry'\. Did you mean 'every'\?.*closed_form"),
-    "two kinds": ([{"every": EVERY, "rate": TESTS["rate"]}], "exactly one of the keys .*, but has every, rate"),
-    "no kind": ([{"every": None}], "exactly one of the keys .*, but has none"),
-    "two limits": ([{"every": {**EVERY, "below": 2}}], "exactly one of above, below, but has above, below"),
-    "no share": ([{"rate": EVERY}], "exactly one of at_least, at_most, but has none"),
-    "no quantity": ([{"every": {"above": 1}}], r"decide\[0\]\.every\.quantity: is missing"),
-    "unknown axis": ([{"every": {**EVERY, "of": {"gam": "a"}}}], "unknown axis 'gam'. Did you mean 'game'"),
-    "no values": ([{"every": {**EVERY, "of": {"game": []}}}], "game has no values"),
+    "no test": ([], "tests: must have 1 entries or more"),
+    "unknown kind": ([{"bund": GROWS}], r"tests\[0\]: unknown key 'bund'\. Did you mean 'bound'\?.*closed_form"),
+    "two kinds": (
+        [{"bound": GROWS, "proportion": TESTS["proportion"]}],
+        "exactly one of the keys .*, but has bound, proportion",
+    ),
+    "no kind": ([{"bound": None}], "exactly one of the keys .*, but has none"),
+    "two limits": ([{"bound": {**GROWS, "below": 2}}], "exactly one of above, below, but has above, below"),
+    "no share": ([{"proportion": GROWS}], "exactly one of at_least, at_most, but has none"),
+    "no quantity": ([{"bound": {"above": 1}}], r"tests\[0\]\.bound\.quantity: is missing"),
+    "unknown axis": ([{"bound": {**GROWS, "where": {"gam": "a"}}}], "unknown axis 'gam'. Did you mean 'game'"),
+    "no values": ([{"bound": {**GROWS, "where": {"game": []}}}], "game has no values"),
     "word for number": (
-        [{"every": {**EVERY, "of": {"n_train": "all"}}}],
+        [{"bound": {**GROWS, "where": {"n_train": "all"}}}],
         "n_train must be a finite number, but is 'all'",
     ),
-    "truth for number": ([{"every": {**EVERY, "of": {"seed": True}}}], "seed must be a finite number, but is True"),
-    "number for word": ([{"every": {**EVERY, "of": {"game": 1}}}], "game must be a name.*but is 1"),
-    "no selector": ([{"every": {**EVERY, "of": "all"}}], "a mapping of axes to values, or 'study', but is 'all'"),
-    "unknown variable": ([{"every": {**EVERY, "above": "step"}}], "unknown variable 'step'. Did you mean 'steps'"),
-    "bad arithmetic": ([{"every": {**EVERY, "quantity": "path.a +"}}], "'path.a \\+' is not complete arithmetic"),
-    "not a formula": ([{"every": {**EVERY, "above": [1]}}], r"must be a finite number or an expression, but is \[1\]"),
-    "study has no share": ([{"rate": {**TESTS["rate"], "of": "study"}}], "rate: needs runs"),
-    "study has no order": ([{"ordering": {**TESTS["ordering"], "rising": ["study", {}]}}], "ordering: needs runs"),
+    "truth for number": ([{"bound": {**GROWS, "where": {"seed": True}}}], "seed must be a finite number, but is True"),
+    "number for word": ([{"bound": {**GROWS, "where": {"game": 1}}}], "game must be a name.*but is 1"),
+    "no selector": ([{"bound": {**GROWS, "where": "all"}}], "a mapping of axes to values, or 'study', but is 'all'"),
+    "unknown variable": ([{"bound": {**GROWS, "above": "step"}}], "unknown variable 'step'. Did you mean 'steps'"),
+    "bad arithmetic": ([{"bound": {**GROWS, "quantity": "path.a +"}}], "'path.a \\+' is not complete arithmetic"),
+    "not a formula": ([{"bound": {**GROWS, "above": [1]}}], r"must be a finite number or an expression, but is \[1\]"),
+    "study has no share": ([{"proportion": {**TESTS["proportion"], "where": "study"}}], "proportion: needs runs"),
+    "study has no order": ([{"ordering": {**TESTS["ordering"], "increasing": ["study", {}]}}], "ordering: needs runs"),
     "limit of a mean": ([{"difference": {**TESTS["difference"], "below": "seed"}}], "must be a number, since it is"),
-    "same groups": ([{"difference": {**TESTS["difference"], "of": {}}}], r"select the same runs \(all runs\)"),
-    "group twice": ([{"ordering": {**TESTS["ordering"], "rising": [{}, {}]}}], "rising has the same group twice"),
-    "one group": ([{"ordering": {**TESTS["ordering"], "rising": [{}]}}], "must have 2 entries or more, but has 1"),
+    "same groups": ([{"difference": {**TESTS["difference"], "where": {}}}], r"select the same runs \(all runs\)"),
+    "group twice": (
+        [{"ordering": {**TESTS["ordering"], "increasing": [{}, {}]}}],
+        "increasing has the same group twice",
+    ),
+    "one group": ([{"ordering": {**TESTS["ordering"], "increasing": [{}]}}], "must have 2 entries or more, but has 1"),
 }
 
 
@@ -253,7 +263,7 @@ def test_faults_are_named(fault):
     tests, message = FAULTS[fault]
     with pytest.raises(ValidationError) as caught:
         claim(*tests)
-    lines = list(sentences(caught.value))
+    lines = list(describe_errors(caught.value))
     assert len(lines) == 1
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(lines[0])
@@ -265,7 +275,7 @@ POINT = {"game": "dirac(start=(1.0, 1.0))", "dynamics": "consensus", "dataset": 
 
 
 def selector(of) -> Selector:
-    return claim({"every": {**EVERY, "of": of}}).decide[0].every.of
+    return claim({"bound": {**GROWS, "where": of}}).tests[0].bound.where
 
 
 @pytest.mark.parametrize(
@@ -314,8 +324,8 @@ def collected(values, *, game="bilinear", **columns) -> SimpleNamespace:
 
 def part(study, kind, **test):
     (decision,) = decide(study, [claim({kind: {"quantity": "path.growth", **test}})])
-    assert decision.verdict == decision.parts[0].verdict
-    return decision.parts[0]
+    assert decision.verdict == decision.tests[0].verdict
+    return decision.tests[0]
 
 
 NAN, INF = math.nan, math.inf
@@ -332,9 +342,9 @@ NAN, INF = math.nan, math.inf
         ([NAN, NAN], "undecided", "", 2),
     ],
 )
-def test_every(values, verdict, worst, missing):
-    above = part(collected(values), "every", above=1)
-    below = part(collected(np.negative(values)), "every", below=-1)
+def test_bound(values, verdict, worst, missing):
+    above = part(collected(values), "bound", above=1)
+    below = part(collected(np.negative(values)), "bound", below=-1)
     for found in (above, below):
         assert (found.verdict, found.worst, found.missing, found.runs) == (verdict, worst, missing, len(values))
     assert (above.expected, below.expected) == ("above 1", "below -1")
@@ -343,12 +353,12 @@ def test_every(values, verdict, worst, missing):
 
 
 def test_every_in_words():
-    found = part(collected([2.0, 0.5, NAN]), "every", above="10 * learning_rate")
+    found = part(collected([2.0, 0.5, NAN]), "bound", above="10 * learning_rate")
     assert found.text == (
         "1 of 3 runs hold, 1 without a number; farthest off: 0.5 against 1, 0.5 apart, in r1; "
         "asked: above 10 * learning_rate"
     )
-    assert part(collected([NAN]), "every", above=1).text == "none of 1 run has a number"
+    assert part(collected([NAN]), "bound", above=1).text == "none of 1 run has a number"
 
 
 @pytest.mark.parametrize(
@@ -399,7 +409,7 @@ def test_closed_form_in_words():
 def test_the_study_s_own_measurements():
     study = collected([5.0])
     study.measurements.loc[1] = ["", "spectrum.radius", 0.5]
-    found = part(study, "every", of="study", quantity="spectrum.radius", below=1)
+    found = part(study, "bound", where="study", quantity="spectrum.radius", below=1)
     assert (found.verdict, found.runs, found.value, found.worst, found.selection) == (
         "confirmed",
         1,
@@ -411,7 +421,7 @@ def test_the_study_s_own_measurements():
         found.text
         == "1 of 1 measurement of the study holds; nearest to failing: 0.5 against 1, 0.5 apart; asked: below 1"
     )
-    other = part(study, "every", of="study", quantity="path.growth", below=1)
+    other = part(study, "bound", where="study", quantity="path.growth", below=1)
     assert (other.verdict, other.text) == ("undecided", "it was not measured")
 
 
@@ -436,24 +446,24 @@ def test_the_study_s_own_measurements():
         (0, 20, 20, {"at_most": 1}, "undecided"),
     ],
 )
-def test_rate(events, missing, total, share, verdict):
+def test_proportion(events, missing, total, share, verdict):
     values = [2.0] * events + [NAN] * missing + [0.0] * (total - events - missing)
-    found = part(collected(values), "rate", above=1, **share)
+    found = part(collected(values), "proportion", above=1, **share)
     assert found.verdict == verdict
     assert (found.runs, found.missing) == (total, missing)
     if missing < total:
         assert (found.low, found.high) == (wilson(events, total).lower, wilson(events + missing, total).upper)
 
 
-def test_rate_in_words():
-    found = part(collected([0.0] * 15 + [2.0, 3.0, INF, 3.0, 3.0]), "rate", above=1, at_most=0.1)
+def test_proportion_in_words():
+    found = part(collected([0.0] * 15 + [2.0, 3.0, INF, 3.0, 3.0]), "proportion", above=1, at_most=0.1)
     assert found.text == (
         "5 of 20 runs: share 0.25, 95% interval 0.112 to 0.469; asked: above 1 in a share of at most 0.1"
     )
     assert found.worst == "r17"
-    assert part(collected([0.0, 0.5]), "rate", above=1, at_least=0.9).worst == "r0"
-    assert part(collected([2.0, 2.0]), "rate", above=1, at_least=0.9).worst == ""
-    some = part(collected([0.0, 2.0, NAN]), "rate", above=1, at_least=0.9)
+    assert part(collected([0.0, 0.5]), "proportion", above=1, at_least=0.9).worst == "r0"
+    assert part(collected([2.0, 2.0]), "proportion", above=1, at_least=0.9).worst == ""
+    some = part(collected([0.0, 2.0, NAN]), "proportion", above=1, at_least=0.9)
     assert some.text.startswith("1 of 3 runs: share 0.333 to 0.667, ")
     assert "with 1 without a number counted either way" in some.text
 
@@ -465,7 +475,7 @@ def two(first, second, *, seeds=None) -> SimpleNamespace:
     return collected([*first, *second], game=games, seed=seeds)
 
 
-MINUS = {"of": {"game": "a"}, "minus": {"game": "b"}}
+BASELINE = {"where": {"game": "a"}, "baseline": {"game": "b"}}
 
 
 UP, DOWN = np.arange(10.0), np.arange(10.0)[::-1]  # equal in the mean, and paired seeds do not help
@@ -488,10 +498,10 @@ UP, DOWN = np.arange(10.0), np.arange(10.0)[::-1]  # equal in the mean, and pair
 )
 def test_difference(first, second, limit, verdict, shift):
     seeds = [*range(len(first)), *(seed + shift for seed in range(len(second)))]
-    found = part(two(first, second, seeds=seeds), "difference", **MINUS, **limit)
+    found = part(two(first, second, seeds=seeds), "difference", **BASELINE, **limit)
     assert found.verdict == verdict
     assert found.missing == np.sum(~np.isfinite([*first, *second]))
-    if len(first) == FEWEST and not found.missing:
+    if len(first) == MIN_RUNS and not found.missing:
         assert found.value == pytest.approx(np.mean(first) - np.mean(second))
         assert found.low <= found.value <= found.high
 
@@ -500,13 +510,13 @@ def test_equal_seeds_are_paired():
     # What the seed adds is far larger than the difference, and cancels within a pair, whatever the order of the rows.
     noise = np.array([0.0, 50.0, 10.0, 90.0, 30.0, 70.0, 20.0, 60.0, 80.0, 40.0])
     seeds = [*range(10), *range(10)[::-1]]
-    paired = part(two(noise + 1, noise[::-1], seeds=seeds), "difference", **MINUS, above=0)
+    paired = part(two(noise + 1, noise[::-1], seeds=seeds), "difference", **BASELINE, above=0)
     assert (paired.verdict, paired.low, paired.value, paired.high) == ("confirmed", 1, 1, 1)
     assert paired.text == (
         "mean (game a) minus mean (game b): 1, 95% interval 1 to 1 (10 pairs of equal seed); asked: above 0"
     )
     for seeds in ([*range(20)], [0] * 20):
-        apart = part(two(noise + 1, noise, seeds=seeds), "difference", **MINUS, above=0)
+        apart = part(two(noise + 1, noise, seeds=seeds), "difference", **BASELINE, above=0)
         assert apart.verdict == "undecided"
         assert "(10 and 10 runs)" in apart.text
 
@@ -514,32 +524,32 @@ def test_equal_seeds_are_paired():
 def test_unpaired_interval_is_the_normal_one_for_many_values():
     generator = np.random.default_rng(1)
     first, second = generator.normal(1, 3, 600), generator.normal(0, 1, 400)
-    found = part(two(first, second), "difference", **MINUS, above=0)
+    found = part(two(first, second), "difference", **BASELINE, above=0)
     error = math.sqrt(first.var() / 600 + second.var() / 400)
     assert found.low == pytest.approx(found.value - 1.96 * error, abs=0.2 * error)
     assert found.high == pytest.approx(found.value + 1.96 * error, abs=0.2 * error)
-    assert found == part(two(first, second), "difference", **MINUS, above=0)
+    assert found == part(two(first, second), "difference", **BASELINE, above=0)
 
 
 def test_why_a_difference_is_undecided():
-    few = part(two([1.0, 2.0], UP), "difference", **MINUS, above=0)
+    few = part(two([1.0, 2.0], UP), "difference", **BASELINE, above=0)
     assert few.text == (
         "mean (game a) minus mean (game b): 2 runs of (game a), and an interval needs 10 to keep its promise; asked: "
         "above 0"
     )
-    lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **MINUS, above=0)
+    lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **BASELINE, above=0)
     assert "2 of 10 runs of (game b) without a finite number" in lost.text
 
 
 def test_intervals_of_the_fewest_values_cover_nearly_as_often_as_they_say():
     generator = np.random.default_rng(2)
-    groups = [(generator.normal(0, 1, FEWEST), generator.normal(0, 1, FEWEST)) for _ in range(150)]
-    found = [part(two(*pair), "difference", **MINUS, above=0) for pair in groups]
+    groups = [(generator.normal(0, 1, MIN_RUNS), generator.normal(0, 1, MIN_RUNS)) for _ in range(150)]
+    found = [part(two(*pair), "difference", **BASELINE, above=0) for pair in groups]
     # About 90% at ten values, less four standard errors; at three it is about 80%.
     assert np.mean([each.low <= 0 <= each.high for each in found]) > 0.8
 
 
-RISING = {"rising": [{"game": "a"}, {"game": "b"}, {"game": "c"}]}
+INCREASING = {"increasing": [{"game": "a"}, {"game": "b"}, {"game": "c"}]}
 
 
 @pytest.mark.parametrize(
@@ -557,10 +567,10 @@ def test_ordering(groups, verdict):
     games = [name for name, values in zip("abc", groups, strict=True) for _ in values]
     seeds = [seed for values in groups for seed in range(len(values))]
     study = collected([value for values in groups for value in values], game=games, seed=seeds)
-    found = part(study, "ordering", **RISING)
+    found = part(study, "ordering", **INCREASING)
     assert (found.verdict, found.selection, found.runs) == (verdict, "game a < game b < game c", len(games))
     assert "mean (game b) minus mean (game a): " in found.text
-    if len(games) == 3 * FEWEST:
+    if len(games) == 3 * MIN_RUNS:
         steps = np.diff([np.mean(values) for values in groups])
         assert found.value == pytest.approx(np.nanmin(steps))
 
@@ -570,7 +580,7 @@ def test_ordering(groups, verdict):
     ("first", "second", "verdict"), [(UP, UP + 9, "confirmed"), (UP + 9, UP, "refuted"), (UP, DOWN, "undecided")]
 )
 def test_an_order_has_no_unit(scale, first, second, verdict):
-    found = part(two(first * scale, second * scale), "ordering", rising=RISING["rising"][:2])
+    found = part(two(first * scale, second * scale), "ordering", increasing=INCREASING["increasing"][:2])
     assert found.verdict == verdict
     assert found.value == pytest.approx(scale * (second.mean() - first.mean()), rel=1e-9, abs=1e-15)
     assert found.low <= found.value <= found.high
@@ -579,28 +589,28 @@ def test_an_order_has_no_unit(scale, first, second, verdict):
 def test_no_runs_decide_nothing():
     study = collected([1.0])
     for kind, test in {
-        "every": {"above": 0, "of": {"game": "other"}},
-        "rate": {"above": 0, "at_most": 1, "of": {"game": "other"}},
-        "closed_form": {"equals": 1, "within": 1, "of": {"game": "other"}},
-        "difference": {"above": 0, "of": {}, "minus": {"game": "other"}},
-        "ordering": {"rising": [{}, {"game": "other"}]},
+        "bound": {"above": 0, "where": {"game": "other"}},
+        "proportion": {"above": 0, "at_most": 1, "where": {"game": "other"}},
+        "closed_form": {"equals": 1, "within": 1, "where": {"game": "other"}},
+        "difference": {"above": 0, "where": {}, "baseline": {"game": "other"}},
+        "ordering": {"increasing": [{}, {"game": "other"}]},
     }.items():
         found = part(study, kind, **test)
         assert (found.verdict, found.text) == ("undecided", "no run is selected by (game other)")
 
 
 def test_a_claim_is_confirmed_by_all_its_tests_and_refuted_by_any():
-    good, bad = {"every": {**EVERY, "above": 0}}, {"every": {**EVERY, "above": 9}}
-    open_ = {"every": {**EVERY, "quantity": "path.nothing"}}
+    good, bad = {"bound": {**GROWS, "above": 0}}, {"bound": {**GROWS, "above": 9}}
+    open_ = {"bound": {**GROWS, "quantity": "path.nothing"}}
     verdicts = {"confirmed": [good, good], "undecided": [good, open_], "refuted": [open_, bad, good]}
     decisions = decide(collected([1.0]), [claim(*tests, id=name) for name, tests in verdicts.items()])
     assert {decision.id: decision.verdict for decision in decisions} == dict(zip(verdicts, verdicts, strict=True))
     rows = table(decisions)
-    assert list(rows) == list(TABLE)
+    assert list(rows) == list(COLUMNS)
     assert rows["claim"].tolist() == ["confirmed"] * 2 + ["undecided"] * 2 + ["refuted"] * 3
-    assert rows["part"].tolist() == [1, 2, 1, 2, 1, 2, 3]
-    assert rows["part_verdict"].tolist()[-3:] == ["undecided", "refuted", "confirmed"]
-    assert list(table([])) == list(TABLE)
+    assert rows["test"].tolist() == [1, 2, 1, 2, 1, 2, 3]
+    assert rows["test_verdict"].tolist()[-3:] == ["undecided", "refuted", "confirmed"]
+    assert list(table([])) == list(COLUMNS)
 
 
 # Numbers that a claim may name ----------------------------------------------------------------------------------------
@@ -668,20 +678,20 @@ def trained() -> SimpleNamespace:
 )
 def test_numbers_of_a_run(quantity, values):
     for index, value in enumerate(values):
-        found = part(trained(), "every", quantity=quantity, of={"seed": index}, above=-1e9)
+        found = part(trained(), "bound", quantity=quantity, where={"seed": index}, above=-1e9)
         assert found.value == pytest.approx(value, nan_ok=True)
         assert found.missing == math.isnan(value)
 
 
 def test_names_that_would_mislead_are_refused():
     with pytest.raises(GanbenchError, match=r"outcome\.divergd: unknown outcome 'divergd'\. Did you mean 'diverged'"):
-        part(trained(), "every", quantity="outcome.divergd", below=1)
+        part(trained(), "bound", quantity="outcome.divergd", below=1)
     with pytest.raises(GanbenchError, match=r"best\.neutral: Neutral has no better end"):
-        part(trained(), "every", quantity="best.neutral", below=1)
+        part(trained(), "bound", quantity="best.neutral", below=1)
 
 
 def test_axes_are_those_of_the_tables():
     study = trained()
     study.runs = study.runs.assign(**{axis: "x" for axis in AXES if axis not in study.runs})
     study.runs["method"] = ["ring-mlp", "ring-mlp", "digits-fc"]
-    assert part(study, "every", of={"method": "ring-*"}, above=0).runs == 2
+    assert part(study, "bound", where={"method": "ring-*"}, above=0).runs == 2

@@ -33,7 +33,7 @@ from ganbench.study.schema import load, parse
 NOW = "2026-03-01T10:00:00+00:00"
 CAUSE = "\x1b[31mboom\x1b[0m <script>alert(1)</script>"
 POINTS = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "seed": [0, 1]}
-GROWS = {"of": {"game": "bilinear"}, "quantity": "path.growth", "above": 1}
+GROWS = {"where": {"game": "bilinear"}, "quantity": "path.growth", "above": 1}
 
 
 def invoke(*words: str) -> str:
@@ -62,10 +62,10 @@ def study(tmp_path_factory) -> Path:
             },
         ],
         "pack": {"axes": ["seed"]},
-        "diagnose": [{"diagnostic": "path", "of": {"game": "bilinear"}}, "rotation"],
+        "diagnose": [{"diagnostic": "path", "where": {"game": "bilinear"}}, "rotation"],
         "claims": [
-            {"id": "A1", "says": "Descent runs off.", "decide": [{"every": GROWS}]},
-            {"id": "A2", "says": "All run.", "decide": [{"every": {"quantity": "outcome.diverged", "below": 0.5}}]},
+            {"id": "A1", "statement": "Descent runs off.", "tests": [{"bound": GROWS}]},
+            {"id": "A2", "statement": "All run.", "tests": [{"bound": {"quantity": "outcome.diverged", "below": 0.5}}]},
         ],
         "train": {"steps": 40, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
         "evaluate": {"samples": 100, "shown": 4},
@@ -282,16 +282,16 @@ def test_a_verdict_given_early_is_the_verdict_of_the_whole_study(tmp_path):
     collected = collected_example.build(tmp_path)
     fc, dcgan = {"architecture": "fc"}, {"architecture": "dcgan"}
     tests = [
-        {"every": {"quantity": "outcome.collapsed", "below": 0.5}},
-        {"every": {"quantity": "final.fcd", "above": -1}},
-        {"rate": {"quantity": "outcome.failed", "above": 0.5, "at_least": 0.1}},
-        {"rate": {"quantity": "outcome.failed", "above": 0.5, "at_most": 0.1}},
-        {"rate": {"of": fc, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.5}},
-        {"difference": {"of": fc, "minus": dcgan, "quantity": "best.fcd", "below": 1000}},
-        {"ordering": {"rising": [fc, dcgan], "quantity": "best.fcd"}},
+        {"bound": {"quantity": "outcome.collapsed", "below": 0.5}},
+        {"bound": {"quantity": "final.fcd", "above": -1}},
+        {"proportion": {"quantity": "outcome.failed", "above": 0.5, "at_least": 0.1}},
+        {"proportion": {"quantity": "outcome.failed", "above": 0.5, "at_most": 0.1}},
+        {"proportion": {"where": fc, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.5}},
+        {"difference": {"where": fc, "baseline": dcgan, "quantity": "best.fcd", "below": 1000}},
+        {"ordering": {"increasing": [fc, dcgan], "quantity": "best.fcd"}},
     ]
     claims = [
-        Claim.model_validate({"id": f"C{place}", "says": "So it is.", "decide": [test]})
+        Claim.model_validate({"id": f"C{place}", "statement": "So it is.", "tests": [test]})
         for place, test in enumerate(tests)
     ]
 

@@ -17,7 +17,7 @@ from stored import tree_of
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
-from ganbench.claims.rendering import claims_shown, natural
+from ganbench.claims.rendering import natural, render_claims
 from ganbench.core import result_files
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.stages import tables as stage
@@ -86,7 +86,7 @@ def test_every_quantity_is_documented(mixed, tmp_path):
         pd.testing.assert_frame_equal(read, table[list(read)], check_dtype=False)
     decided = pd.read_csv(tmp_path / "claims.csv")
     assert decided["claim"].tolist() == ["A10", "A10", "A2", "B1", "C1"]
-    assert decided["part_verdict"].tolist() == ["confirmed", "confirmed", "refuted", "confirmed", "undecided"]
+    assert decided["test_verdict"].tolist() == ["confirmed", "confirmed", "refuted", "confirmed", "undecided"]
 
 
 def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
@@ -252,14 +252,14 @@ def test_methods_are_told_apart_by_what_differs(mixed):
 
 
 def test_claims_are_counted_and_sorted(collected):
-    found = claims_shown(collected, laboratory_example.study())
+    found = render_claims(collected, laboratory_example.study())
     assert (found["total"], found["counts"]) == ("4 claims", [("confirmed", 2), ("refuted", 1), ("undecided", 1)])
     assert [row["id"] for row in found["rows"]] == ["A2", "A10", "B1", "C1"]
     assert found["rows"][0]["deciding"] == "4 of 4 runs: share 1, 95% interval 0.51 to 1"
     assert found["rows"][1]["deciding"].startswith("4 of 4 runs hold; nearest to failing: 1.004988 against 1.004988, ")
     assert found["rows"][1]["others"] == "1 more test below"
     assert found["rows"][3]["parts"][0]["limits"] == ""
-    assert claims_shown(collected, {"claims": []}) is claims_shown(collected, {}) is None
+    assert render_claims(collected, {"claims": []}) is render_claims(collected, {}) is None
 
 
 def test_ids_are_sorted_as_people_do():
@@ -328,8 +328,8 @@ def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
 @pytest.mark.slow
 def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):
     study = laboratory_example.study() | {"title": HOSTILE, "description": HOSTILE}
-    study["claims"] = [claim | {"says": HOSTILE, "source": HOSTILE, "note": HOSTILE} for claim in study["claims"]]
-    study["diagnose"] = [each | {"of": {"game": [HOSTILE]}} for each in study["diagnose"]]
+    study["claims"] = [claim | {"statement": HOSTILE, "source": HOSTILE, "note": HOSTILE} for claim in study["claims"]]
+    study["diagnose"] = [each | {"where": {"game": [HOSTILE]}} for each in study["diagnose"]]
     study["diagnose"][0]["diagnostic"]["at"] = HOSTILE
     infos = {
         name: dataclasses.replace(info, title=HOSTILE, what=HOSTILE) for name, info in collected.instruments.items()

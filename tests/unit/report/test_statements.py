@@ -216,18 +216,18 @@ def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
 def test_claims_on_what_was_not_measured_stay_open(unmeasured, quantity):
     test = {"quantity": quantity, "below" if quantity != "outcome.finished" else "above": 0.5}
     few = collected_example.only(unmeasured, unmeasured.runs["outcome"] == "undetermined")
-    claims = [{"id": "A", "says": "None does.", "decide": [{"every": test}]}]
+    claims = [{"id": "A", "statement": "None does.", "tests": [{"bound": test}]}]
     (decision,) = decide(few, [Claim.model_validate(claim) for claim in claims])
     assert decision.verdict == "undecided"
-    assert f"none of {len(few.runs)} runs has a number" in decision.parts[0].text
+    assert f"none of {len(few.runs)} runs has a number" in decision.tests[0].text
 
 
 def test_claims_on_what_was_seen_are_decided_without_the_rest(unmeasured):
     test = {"quantity": "outcome.diverged", "below": 0.5}
-    claim = Claim.model_validate({"id": "A", "says": "None diverges.", "decide": [{"every": test}]})
+    claim = Claim.model_validate({"id": "A", "statement": "None diverges.", "tests": [{"bound": test}]})
     (decision,) = decide(unmeasured, [claim])
     assert decision.verdict == "refuted"
-    assert decision.parts[0].missing == 0
+    assert decision.tests[0].missing == 0
 
 
 def test_what_a_perfect_generator_scores_is_not_known_where_it_was_not_measured(unmeasured):

@@ -120,33 +120,35 @@ def test_values_that_no_study_may_have_are_refused_in_one_sentence(fault):
 
 
 def of_claim(**kind):
-    return {"id": "X", "says": "x", "decide": [kind]}
+    return {"id": "X", "statement": "x", "tests": [kind]}
 
 
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        (of_claim(every={"quantity": "1/0 * path.growth", "above": 0}), "'1/0' has no finite real value"),
-        (of_claim(every={"quantity": "path.growth", "above": "sqrt(-1)"}), r"'sqrt\(-1\)' has no finite real value"),
-        (of_claim(every={"quantity": "path.growth", "above": math.nan}), "must be a finite number or an expression"),
+        (of_claim(bound={"quantity": "1/0 * path.growth", "above": 0}), "'1/0' has no finite real value"),
+        (of_claim(bound={"quantity": "path.growth", "above": "sqrt(-1)"}), r"'sqrt\(-1\)' has no finite real value"),
+        (of_claim(bound={"quantity": "path.growth", "above": math.nan}), "must be a finite number or an expression"),
         (
-            of_claim(every={"of": {"game": "bilinear"}, "quantity": "exp(1e5 * learning_rate)", "above": 0}),
+            of_claim(bound={"where": {"game": "bilinear"}, "quantity": "exp(1e5 * learning_rate)", "above": 0}),
             "has no finite value in any of the runs",
         ),
         (
-            of_claim(rate={"of": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}),
+            of_claim(
+                proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}
+            ),
             "at_least 0.9 can be confirmed by 35 runs or more, but the test looks at 2",
         ),
         (
-            of_claim(rate={"of": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),
+            of_claim(proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),
             "no number of runs can confirm this share",
         ),
         (
-            of_claim(every={"of": {"seed": [0, 0]}, "quantity": "path.growth", "above": 0}),
+            of_claim(bound={"where": {"seed": [0, 0]}, "quantity": "path.growth", "above": 0}),
             "seed has a value more than once",
         ),
         (
-            of_claim(every={"of": {"learning_rate": math.inf}, "quantity": "path.growth", "above": 0}),
+            of_claim(bound={"where": {"learning_rate": math.inf}, "quantity": "path.growth", "above": 0}),
             "learning_rate must be a finite number",
         ),
     ],

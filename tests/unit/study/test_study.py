@@ -17,7 +17,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import looks
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
+from ganbench.study import reference
 from ganbench.study.schema import Study, load, parse
+from ganbench.study.selectors import matches
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
@@ -198,12 +200,12 @@ def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
 def test_a_game_has_the_axes_of_its_parts_and_no_others():
     bilinear, dirac, networks = parse(toys(), origin="s").grid
     assert (bilinear.objective, bilinear.dataset, bilinear.n_train) == (None, None, None)
-    assert [choice.label for choice in dirac.regularizer] == ["none"]
+    assert [choice.signature for choice in dirac.regularizer] == ["none"]
     assert dirac.architecture is None
-    assert [choice.label for choice in networks.objective] == ["non_saturating"]
+    assert [choice.signature for choice in networks.objective] == ["non_saturating"]
     assert networks.n_train == ["all"]
     found = plan(toys())
-    by_game = {run.choice("game").label: run for run in found.runs}
+    by_game = {run.choice("game").signature: run for run in found.runs}
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
@@ -273,11 +275,11 @@ def test_a_resolved_study_is_the_same_study():
 
 def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
     found = plan(toys())
-    by_first = {pack.runs[0].choice("game").label: pack for pack in found.packs.values()}
+    by_first = {pack.runs[0].choice("game").signature: pack for pack in found.packs.values()}
     assert [len(pack.runs) for pack in found.packs.values()] == [16, 2, 1]
     small = by_first["bilinear"]
-    assert [len(team) for team in small.teams] == [4, 4, 4, 4]
-    for team in small.teams:
+    assert [len(team) for team in small.fusable_groups] == [4, 4, 4, 4]
+    for team in small.fusable_groups:
         assert len({run.choices for run in team}) == 1
         assert len({(run.seed, run.learning_rate) for run in team}) == 4
     slice = found.train[small.name].slice
@@ -313,32 +315,115 @@ def test_what_packs_span_changes_no_run(axes):
         assert len({run.choice("dataset") for run in pack.runs}) == 1
 
 
+def test_the_reference_of_study_files_is_the_code_s():
+    written = (ROOT / "config/README.md").read_text()
+    assert written == reference.markdown(), "write it anew: ganbench schema --format markdown > config/README.md"
+    for key in ("where", "statement", "tests", "baseline", "increasing", "seeds_per_pack", "norm_growth", "sha256"):
+        assert f"| `{key}` |" in written
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+SLOW = {"name": "sgd", "momentum": -0.5}
+LABELLED = {**SLOW, "label": "negative momentum"}
+
+
+def momenta(optimizer, **sections):
+    block = {"game": "bilinear", "dynamics": ["simultaneous", "alternating"], "learning_rate": 0.1, "seed": [0, 1]}
+    blocks = [{**block, "optimizer": ["sgd", optimizer]}]
+    return plan({"study": "momenta", "grid": blocks, "train": {"steps": 5}, **sections})
+
+
+def test_a_label_stands_in_names_and_changes_no_training():
+    bare, labelled = momenta(SLOW), momenta(LABELLED)
+    assert "bilinear-alternating-sgd-momentum-m0.5" in bare.methods
+    assert labelled.methods == tuple(name.replace("sgd-momentum-m0.5", "negative-momentum") for name in bare.methods)
+    assert list(bare.train_digests.values()) == list(labelled.train_digests.values())
+    assert set(bare.train_digests) != set(labelled.train_digests)
+    axes = [run.axes["optimizer"] for run in labelled.runs if "negative" in run.method]
+    assert set(axes) == {"negative momentum = sgd(momentum=-0.5)"}
+    assert parse(labelled.study.resolved(), origin="again") == labelled.study
+
+
+def test_a_label_counts_in_every_block():
+    shared = {"game": "bilinear", "learning_rate": 0.1}
+    blocks = [{**shared, "optimizer": LABELLED, "seed": 0}, {**shared, "optimizer": [SLOW, "adam"], "seed": 1}]
+    found = plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
+    assert found.methods == ("bilinear-negative-momentum", "bilinear-adam")
+    blocks[1]["optimizer"] = {**SLOW, "label": "damped"}
+    with pytest.raises(GanbenchError, match=r"sgd\(momentum=-0\.5\) has the labels 'negative momentum' and 'damped'"):
+        plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
+
+
+@pytest.mark.parametrize(
+    ("where", "runs"),
+    [
+        ("negative momentum", 4),
+        ("negative*", 4),
+        ("sgd(momentum=-0.5)", 4),
+        ("sgd(momentum = -.5)", 4),
+        (SLOW, 4),
+        ([SLOW, "adam"], 4),
+        ("sgd(*", 4),
+        ("sgd", 8),
+        ({"name": "sgd"}, 8),
+    ],
+)
+def test_a_selector_names_a_value_by_its_label_or_its_options(where, runs):
+    found = momenta(LABELLED, diagnose=[{"diagnostic": "path", "where": {"optimizer": where}}])
+    assert sum(matches(found.experiments["path"].where, run.point) for run in found.runs) == runs
+
+
+LABEL_FAULTS = {
+    "two of one label": ([LABELLED, {"name": "adam", "label": "Negative Momentum"}], "both be called .negative-m"),
+    "a member's name": ([{**SLOW, "label": "adam"}], "label 'adam' is the name of another optimizer; choose"),
+    "a number": ([{**SLOW, "label": 3}], "label must be 1 to 40 letters.*but is 3"),
+    "empty": ([{**SLOW, "label": ""}], "label must be 1 to 40 letters.*but is ''"),
+    "a pattern": ([{**SLOW, "label": "a*"}], r"label must be 1 to 40 letters.*but is 'a\*'"),
+    "of the same value": ([SLOW, LABELLED], r"has sgd\(momentum=-0\.5\) more than once"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LABEL_FAULTS)
+def test_labels_that_would_mislead_are_refused(fault):
+    optimizers, message = LABEL_FAULTS[fault]
+    block = {"game": "bilinear", "optimizer": optimizers, "learning_rate": 0.1, "seed": 0}
+    with pytest.raises(GanbenchError, match=message):
+        plan({"study": "x", "grid": [block], "train": {"steps": 5}})
+
+
+def test_a_selector_by_options_that_a_member_lacks_is_refused():
+    with pytest.raises(GanbenchError, match=r"unknown option 'momentm'\. Did you mean 'momentum'"):
+        momenta(SLOW, diagnose=[{"diagnostic": "path", "where": {"optimizer": {"name": "sgd", "momentm": -0.5}}}])
+
+
 # Instruments and claims -----------------------------------------------------------------------------------------------
 
-CHECK = {"every": {"quantity": "path.growth", "above": 0}}
-CLAIM = {"id": "X", "says": "It grows.", "decide": [CHECK]}
+GROWS = {"quantity": "path.growth", "above": 0}
+CHECK = {"bound": GROWS}
+CLAIM = {"id": "X", "statement": "It grows.", "tests": [CHECK]}
 
 
 def claim(**kind):
-    return [{**CLAIM, "decide": [kind]}]
+    return [{**CLAIM, "tests": [kind]}]
 
 
 SELECTION_FAULTS = {
     "an experiment of nothing": (
-        {"diagnose": [{"diagnostic": "path", "of": {"game": "quadratic"}}], "claims": []},
-        r"diagnose\.path\.of: no run of the grid matches game quadratic",
+        {"diagnose": [{"diagnostic": "path", "where": {"game": "quadratic"}}], "claims": []},
+        r"diagnose\.path\.where: no run of the grid matches game quadratic",
     ),
     "a claim about nothing": (
-        {"claims": claim(every={"of": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
-        r"claims\.X\.decide\[0\]\.every\.of: no run of the grid matches dynamics consensus",
+        {"claims": claim(bound={"where": {"dynamics": "consensus"}, "quantity": "path.growth", "above": 0})},
+        r"claims\.X\.tests\[0\]\.bound\.where: no run of the grid matches dynamics consensus",
     ),
     "a second group of nothing": (
-        {"claims": claim(difference={"of": {"seed": 0}, "minus": {"seed": 9}, "quantity": "path.growth", "above": 0})},
-        r"claims\.X\.decide\[0\]\.difference\.minus: no run of the grid matches seed 9",
+        {"claims": claim(difference={"where": {"seed": 0}, "baseline": {"seed": 9}, **GROWS})},
+        r"claims\.X\.tests\[0\]\.difference\.baseline: no run of the grid matches seed 9",
     ),
     "no such axis": (
-        {"diagnose": [{"diagnostic": "path", "of": {"gmae": "bilinear"}}]},
-        r"diagnose\[0\]\.of: unknown axis 'gmae'\. Did you mean 'game'",
+        {"diagnose": [{"diagnostic": "path", "where": {"gmae": "bilinear"}}]},
+        r"diagnose\[0\]\.where: unknown axis 'gmae'\. Did you mean 'game'",
     ),
     "no such instrument": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
     "no such option": (
@@ -346,30 +431,30 @@ SELECTION_FAULTS = {
         r"diagnostic 'path': unknown option 'tolerence'",
     ),
     "two experiments of one name": (
-        {"diagnose": ["path", {"diagnostic": "path", "of": {"game": "bilinear"}}], "claims": []},
+        {"diagnose": ["path", {"diagnostic": "path", "where": {"game": "bilinear"}}], "claims": []},
         r"diagnose: 'path' is the name of 2 experiments; give each a name of its own",
     ),
     "a name with a dot": ({"diagnose": [{"name": "a.b", "diagnostic": "path"}]}, r"diagnose\[0\]\.name: .*'a\.b'"),
     "two claims of one id": ({"claims": [CLAIM, CLAIM]}, r"claims: has X more than once"),
     "no such experiment": (
-        {"claims": claim(every={"quantity": "pth.growth", "above": 0})},
+        {"claims": claim(bound={"quantity": "pth.growth", "above": 0})},
         r"claims\.X: unknown experiment 'pth'\. Did you mean 'path'",
     ),
     "no such variable": (
         {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "within": 1e-3})},
         r"unknown variable 'learning_rte'\. Did you mean 'learning_rate'",
     ),
-    "no such test": ({"claims": claim(evry={"quantity": "path.growth", "above": 0})}, r"unknown key 'evry'.*'every'"),
-    "two tests in one": ({"claims": [{**CLAIM, "decide": [{**CHECK, "rate": {**CHECK["every"], "at_least": 1}}]}]},
-        r"claims\[0\]\.decide\[0\]: must have exactly one of the keys",
+    "no such test": ({"claims": claim(bund={"quantity": "path.growth", "above": 0})}, r"unknown key 'bund'.*'bound'"),
+    "two tests in one": ({"claims": [{**CLAIM, "tests": [{**CHECK, "proportion": {**CHECK["bound"], "at_least": 1}}]}]},
+        r"claims\[0\]\.tests\[0\]: must have exactly one of the keys",
     ),
     "both sides": (
-        {"claims": claim(every={"quantity": "path.growth", "above": 0, "below": 1})},
+        {"claims": claim(bound={"quantity": "path.growth", "above": 0, "below": 1})},
         r"must have exactly one of above, below, but has above, below",
     ),
     "code": (
-        {"claims": claim(every={"quantity": "__import__('os').system('true')", "above": 0})},
-        r"claims\[0\]\.decide\[0\]\.every\.quantity: .*expression",
+        {"claims": claim(bound={"quantity": "__import__('os').system('true')", "above": 0})},
+        r"claims\[0\]\.tests\[0\]\.bound\.quantity: .*expression",
     ),
 }  # fmt: skip
 
@@ -499,7 +584,7 @@ def digests(study, stage):
         ("grid", 1, "optimizer", ["adam", "sgd"]),
         ("pack", "axes", ["seed", "dynamics", "optimizer"]),
         ("diagnose", ["rotation"]),
-        ("claims", [{"id": "A1", "says": "Runs end.", "decide": [{"every": {"quantity": "seed", "above": -1}}]}]),
+        ("claims", [{"id": "A1", "statement": "Runs end.", "tests": [{"bound": {"quantity": "seed", "above": -1}}]}]),
     ],
 )
 def test_what_cannot_change_a_number_changes_no_digest(change):
@@ -775,7 +860,7 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     }
     found = plan(study)
     ((name, job),) = found.evaluate.items()
-    assert len(found.packs[name].teams) == 2
+    assert len(found.packs[name].fusable_groups) == 2
     for member, trained in zip(job.slice["members"], job.slice["train_digests"], strict=True):
         assert trained == found.train_digests[member["id"]]
 
@@ -784,12 +869,12 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     ("test", "message"),
     [
         (
-            {"of": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
+            {"where": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
             "near does not look at all of dyn",
         ),
-        ({"of": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
+        ({"where": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
         ({"quantity": "convolution.example_1", "above": 1}, "convolution looks at the study, not runs"),
-        ({"of": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
+        ({"where": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
         ({"quantity": "near.growth * game_start", "above": 1}, "unknown option 'game_start'"),
     ],
     ids=["other runs", "the study", "runs", "a view of the study", "an option nobody has"],
@@ -801,17 +886,17 @@ def test_a_claim_that_nothing_could_decide_is_refused(test, message):
         "grid": [{**bilinear, "learning_rate": 0.1, "seed": 0}],
         "diagnose": [
             "convolution",
-            {"name": "near", "diagnostic": "path", "of": {"dynamics": "simultaneous"}},
+            {"name": "near", "diagnostic": "path", "where": {"dynamics": "simultaneous"}},
         ],
-        "claims": [{"id": "C", "says": "something", "decide": [{"every": test}]}],
+        "claims": [{"id": "C", "statement": "something", "tests": [{"bound": test}]}],
     }
     with pytest.raises(GanbenchError, match=message):
         plan(study)
 
 
 def test_an_instrument_of_the_study_takes_no_runs():
-    study = toys(diagnose=[{"diagnostic": "convolution", "of": {"game": "bilinear"}}], claims=[])
-    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.of: this instrument looks at no runs"):
+    study = toys(diagnose=[{"diagnostic": "convolution", "where": {"game": "bilinear"}}], claims=[])
+    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.where: this instrument looks at no runs"):
         plan(study)
 
 

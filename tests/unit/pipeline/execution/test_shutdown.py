@@ -286,7 +286,7 @@ SCORED = {
     ],
     "train": {"steps": 20, "batch_size": 16, "snapshots": {"count": 2}},
     "evaluate": {"samples": 64, "shown": 4},
-    "diagnose": [{"name": which, "diagnostic": "path", "of": {"seed": seed}} for seed, which in enumerate("abcd")],
+    "diagnose": [{"name": which, "diagnostic": "path", "where": {"seed": seed}} for seed, which in enumerate("abcd")],
 }
 STAGES = {"evaluate": evaluate_stage, "diagnose": diagnose_stage}  # each calls the engine's function of its name
 

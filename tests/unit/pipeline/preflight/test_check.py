@@ -207,8 +207,8 @@ def test_a_game_that_cannot_be_played_as_asked_is_refused(tmp_path, block, messa
 
 def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
     def claiming(quantity):
-        decide = [{"every": {"quantity": quantity, "above": 0}}]
-        return {"diagnose": ["path"], "claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+        decide = [{"bound": {"quantity": quantity, "above": 0}}]
+        return {"diagnose": ["path"], "claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
 
     check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.step_ratio + 0 * path.final_x")))
     with pytest.raises(
@@ -230,8 +230,8 @@ def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
 )
 def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_path, quantity, message):
     def claiming(quantity):
-        decide = [{"every": {"quantity": quantity, "above": 0}}]
-        return {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+        decide = [{"bound": {"quantity": quantity, "above": 0}}]
+        return {"claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
 
     networks = {"dataset": "ring8", "architecture": "mlp"}
     for fine in ("final.fcd", "best.modes", "outcome.discriminator_won", "outcome.failed + 0 * learning_rate"):
@@ -242,9 +242,9 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
 
 def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     def claiming(quantity, of):
-        decide = [{"every": {"of": of, "quantity": quantity, "below": 1}}]
+        decide = [{"bound": {"where": of, "quantity": quantity, "below": 1}}]
         blind = {"evaluate": {"metrics": ["fcd"]}}
-        return blind | {"claims": [{"id": "A1", "says": "So.", "decide": decide}]}
+        return blind | {"claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
 
     blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
     check(toys(tmp_path, *blocks, **claiming("outcome.failed", {"game": "bilinear"})))
@@ -285,7 +285,7 @@ class OnlyGANs(Diagnostic):
 def test_an_instrument_is_refused_for_a_game_it_was_told_to_look_at_and_passes_over_others(tmp_path):
     path = tmp_path / "only_gans.py"
     path.write_text(ONLY_GANS)
-    told = {"name": "zero", "diagnostic": str(path), "of": {"game": "bilinear"}}
+    told = {"name": "zero", "diagnostic": str(path), "where": {"game": "bilinear"}}
     with pytest.raises(GanbenchError, match=r"diagnose\.zero: only_gans cannot look at bilinear: it has no networks"):
         check(toys(tmp_path, {"game": "bilinear"}, diagnose=[told]))
     check(toys(tmp_path, {"game": "bilinear"}, diagnose=[{"name": "zero", "diagnostic": str(path)}]))

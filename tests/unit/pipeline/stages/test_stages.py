@@ -194,7 +194,7 @@ def test_adding_an_experiment_a_seed_or_a_rate_looks_at_what_is_new_alone(tmp_pa
 def test_two_experiments_with_one_instrument_may_look_at_the_same_runs(tmp_path):
     experiments = [
         {"name": "all", **PATH},
-        {"name": "slow", **PATH, "of": {"learning_rate": 0.1}},
+        {"name": "slow", **PATH, "where": {"learning_rate": 0.1}},
     ]
     small = {"grid": [GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd"}]}
     found = collected(plan(tmp_path, diagnose=experiments, **small))
@@ -338,7 +338,7 @@ def test_a_file_of_runs_says_what_each_is(tmp_path):
 
 
 def test_looks_know_their_runs(tmp_path):
-    found = plan(tmp_path, diagnose=[PATH, ROTATION | {"of": {"optimizer": "adam"}}])
+    found = plan(tmp_path, diagnose=[PATH, ROTATION | {"where": {"optimizer": "adam"}}])
     (job,) = found.diagnose.values()
     members = {member["id"]: member for member in job.slice["members"]}
     taken = looks(job.slice)

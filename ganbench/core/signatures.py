@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 
-def split_label(label: str) -> tuple[str, list[tuple[str, str]]]:
+def split_signature(label: str) -> tuple[str, list[tuple[str, str]]]:
     """The parts of a label, as text. Commas inside brackets and quotes separate nothing.
 
     Returns:

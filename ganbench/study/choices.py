@@ -1,0 +1,115 @@
+"""Choices: members of families with their options and labels, as a study writes them and as tables show them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cached_property
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    model_serializer,
+)
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.core.escaping import short_repr
+
+LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
+LABELLED = " = "  # between a label and what it stands for; no label holds it
+
+
+def split_label(text: str) -> tuple[str, str]:
+    """The label in an axis' value as tables show it, and what it stands for; that twice where there is no label."""
+    label, sign, signature = text.partition(LABELLED)
+    return (label, signature) if sign and "(" not in label else (text, text)
+
+
+class Choice(BaseModel):
+    """A member of a family with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`.
+
+    Two choices are equal where they build the same, whatever they are called.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    family: str
+    name: str  # as written in the study: a member's name or the path of a user's own file
+    options: dict[str, Any]  # complete, in the order of the file
+    label: str | None = None  # what names, tables and figures call it
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        label = {} if self.label is None else {"label": self.label}
+        return {"name": self.name, **self.options, **label}
+
+    @property
+    def member(self) -> registry.Member:
+        return registry.find(self.family, self.name)
+
+    def build(self) -> Any:
+        return self.member.build(self.options)
+
+    @cached_property
+    def signature(self) -> str:
+        """The member's name with those options that differ from their defaults: `dcgan(features=32)`."""
+        defaults = self.member.complete({})
+        changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
+        return self.member.name + (f"({', '.join(changed)})" if changed else "")
+
+    @property
+    def text(self) -> str:
+        """The choice as tables show it: `negative momentum = sgd(momentum=-0.5)`, without a label its signature."""
+        return self.signature if self.label is None else f"{self.label}{LABELLED}{self.signature}"
+
+    def __eq__(self, other: object) -> bool:
+        mine = (self.family, self.name, self.options)
+        return isinstance(other, Choice) and mine == (other.family, other.name, other.options)
+
+    def __hash__(self) -> int:
+        return hash((self.family, self.name, repr(self.options)))
+
+
+def parse_choice(family: str, value: Any) -> Choice:
+    """A member of a family as a study writes it.
+
+    Raises:
+        ValueError: there is no such member or option, or its label is the name of a member.
+    """
+    given = dict(value) if isinstance(value, dict) else {"name": value}
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise ValueError(
+            f"must be the name of a {family}, or a mapping with a 'name' and options, but is {short_repr(value)}"
+        )
+    try:
+        member = registry.find(family, name)
+        label = given.pop("label", None) if family in registry.CHOICES else None
+        if label is not None and not (isinstance(label, str) and re.fullmatch(LABEL, label)):
+            raise ValueError(
+                "label must be 1 to 40 letters, digits, blanks, dots, commas, dashes and underscores that begin with a "
+                f"letter or digit, but is {short_repr(label)}"
+            )
+        if label in registry.members(family):
+            raise ValueError(f"label {label!r} is the name of another {family}; choose another label for {name!r}")
+        return Choice(family=family, name=name, options=member.complete(given), label=label)
+    except GanbenchError as error:
+        raise ValueError(str(error)) from None
+
+
+def parse_signature(family: str, text: str) -> str:
+    """The signature that tables show for one that a person wrote, `sgd(momentum = -.5)`; the text where it is none."""
+    name, bracket, _ = text.partition("(")
+    try:
+        call = ast.parse(text, mode="eval").body if bracket else None
+        if not isinstance(call, ast.Call) or call.args:
+            return text
+        options = {
+            each.arg: each.value.id if isinstance(each.value, ast.Name) else ast.literal_eval(each.value)
+            for each in call.keywords
+        }
+        return parse_choice(family, {**options, "name": name}).signature
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return text

@@ -1,0 +1,189 @@
+"""Kinds of tests that decide a claim: what each compares, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Annotated, Any
+
+from pydantic import model_validator
+
+from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.escaping import short_repr
+from ganbench.core.registry import CHOICES
+from ganbench.study.expressions import Expression
+from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
+from ganbench.study.value_types import Fraction, Section, min_entries
+
+# Of a run; its measurements have dotted names, and the numeric options of its parts are called `<family>_<option>`.
+NUMBERS = (*NUMERIC, "steps", "time")
+# Dotted names that need no experiment: views of a run's outcome, its metrics and its losses.
+VIEWS = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
+
+
+def _parse_expression(value: Any) -> Expression:
+    if isinstance(value, Expression):
+        return value
+    finite = isinstance(value, str) or (isinstance(value, int | float) and abs(value) < inf)
+    if isinstance(value, bool) or not finite:
+        raise ValueError(f"must be a finite number or an expression, but is {short_repr(value)}")
+    try:
+        formula = Expression(value if isinstance(value, str) else repr(value))
+    except GanbenchError as error:
+        raise ValueError(str(error)) from None
+    if part := formula.undefined_part:
+        raise ValueError(f"expression {formula.text!r}: {part!r} has no finite real value")
+    for name in sorted(formula.names):
+        if "." not in name and name not in NUMBERS and not name.startswith(tuple(f"{f}_" for f in CHOICES)):
+            known = ", and <family>_<option>, and measurements as <experiment>.<column>"
+            raise ValueError(f"expression {formula.text!r}: {unknown('variable', name, NUMBERS)[:-1]}{known}.")
+    return formula
+
+
+def _parse_constant(value: Any) -> Expression:
+    formula = _parse_expression(value)
+    if formula.names:
+        raise ValueError(f"must be a number, since it is compared with a mean over runs, but is {formula.text!r}")
+    return formula
+
+
+ExpressionField = Annotated[Expression, *custom_field(_parse_expression, str, "string", "number")]
+NumberField = Annotated[Expression, *custom_field(_parse_constant, str, "string", "number")]
+
+
+class ClaimTest(Section):
+    """What all kinds of tests have."""
+
+    where: SelectorField = Selector()
+    """The runs it looks at: axes with their values, all runs where there are none; 'study' for its own measurements."""
+    quantity: ExpressionField
+    """The number looked at in each run: `path.growth`, or an expression."""
+
+    def selectors(self) -> Iterator[tuple[str, Selector]]:
+        """Every set of runs it needs, with its place in the test."""
+        yield "where", self.where
+
+    def _exactly_one(self, *keys: str) -> None:
+        given = [key for key in keys if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"must have exactly one of {', '.join(keys)}, but has {', '.join(given) or 'none'}")
+
+    def _require_runs(self) -> None:
+        if any(selector.study for _, selector in self.selectors()):
+            raise ValueError("needs runs: the study's own measurements ('study') are one number each")
+
+
+class ClosedForm(ClaimTest):
+    """In every run the quantity equals an expression."""
+
+    equals: ExpressionField
+    """What it should be."""
+    within: ExpressionField
+    """How far from that it may be."""
+    relative: bool = False
+    """Whether `within` is a share of what it should be."""
+
+
+class ThresholdTest(ClaimTest):
+    """What tests against a limit have."""
+
+    above: ExpressionField | None = None
+    """Larger than this; or"""
+    below: ExpressionField | None = None
+    """smaller than this."""
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> ThresholdTest:
+        self._exactly_one("above", "below")
+        return self
+
+
+class Bound(ThresholdTest):
+    """In every run the quantity lies on one side of a limit."""
+
+
+class Proportion(ThresholdTest):
+    """The proportion of runs with the quantity on one side of a limit, by its 95 % Wilson interval."""
+
+    at_least: Fraction | None = None
+    """The proportion is at least this; or"""
+    at_most: Fraction | None = None
+    """at most this."""
+
+    @model_validator(mode="after")
+    def _one_proportion(self) -> Proportion:
+        self._exactly_one("at_least", "at_most")
+        self._require_runs()
+        return self
+
+
+class Difference(ClaimTest):
+    """The difference of two groups' means lies on one side of a number, by its 95 % bootstrap interval."""
+
+    baseline: SelectorField
+    """The runs whose mean is subtracted."""
+    above: NumberField | None = None
+    """Larger than this; or"""
+    below: NumberField | None = None
+    """smaller than this."""
+
+    def selectors(self) -> Iterator[tuple[str, Selector]]:
+        yield from (("where", self.where), ("baseline", self.baseline))
+
+    @model_validator(mode="after")
+    def _different_groups(self) -> Difference:
+        self._exactly_one("above", "below")
+        self._require_runs()
+        if self.where == self.baseline:
+            raise ValueError(f"where and baseline select the same runs ({self.where})")
+        return self
+
+
+class Ordering(ClaimTest):
+    """The groups' means rise in the order given, every step by its 95 % bootstrap interval."""
+
+    increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
+    """The groups, that with the smallest mean first; each is selected among the runs of `where`."""
+
+    def selectors(self) -> Iterator[tuple[str, Selector]]:
+        for index, group in enumerate(self.increasing):
+            yield f"increasing[{index}]", self.where.intersection(group)
+
+    @model_validator(mode="after")
+    def _groups(self) -> Ordering:
+        if self.where.study or any(group.study for group in self.increasing):
+            raise ValueError("needs runs: the study's own measurements ('study') are one number each")
+        if len(set(self.increasing)) < len(self.increasing):
+            raise ValueError("increasing has the same group twice")
+        return self
+
+
+class TaggedTest(Section):
+    """One test, under the key of its kind."""
+
+    closed_form: ClosedForm | None = None
+    """The quantity equals an expression in every run."""
+    bound: Bound | None = None
+    """The quantity lies on one side of a limit in every run."""
+    proportion: Proportion | None = None
+    """The proportion of runs with the quantity on one side of a limit."""
+    difference: Difference | None = None
+    """The difference of two groups' means."""
+    ordering: Ordering | None = None
+    """The order of several groups' means."""
+
+    @model_validator(mode="after")
+    def _one(self) -> TaggedTest:
+        given = [key for key in type(self).model_fields if getattr(self, key) is not None]
+        if len(given) != 1:
+            valid = ", ".join(type(self).model_fields)
+            raise ValueError(f"must have exactly one of the keys {valid}, but has {', '.join(given) or 'none'}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        return next(key for key in type(self).model_fields if getattr(self, key) is not None)
+
+    @property
+    def test(self) -> ClaimTest:
+        return getattr(self, self.kind)

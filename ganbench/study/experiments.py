@@ -1,0 +1,53 @@
+"""Experiments of a study: instruments, and the runs they look at."""
+
+from __future__ import annotations
+
+import re
+from keyword import iskeyword
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, model_validator
+
+from ganbench.study.claim_tests import NUMBERS, VIEWS
+from ganbench.study.expressions import CONSTANTS
+from ganbench.study.selectors import Selector, SelectorField
+from ganbench.study.value_types import (
+    ChoiceField,
+    Section,
+)
+
+
+def _claimable(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or iskeyword(name) or name in (*VIEWS, *NUMBERS, *CONSTANTS):
+        raise ValueError(
+            f"must be a name that claims can say, of lower-case letters, digits and underscores, and none of "
+            f"{', '.join((*VIEWS, *NUMBERS, *CONSTANTS))}; but is {name!r}"
+        )
+    return name
+
+
+ExperimentName = Annotated[str, AfterValidator(_claimable)]
+
+
+class Experiment(Section):
+    """An instrument, and the runs it looks at."""
+
+    name: ExperimentName
+    """Of the experiment, unless given that of its instrument: claims call what it measures `<name>.<column>`."""
+    diagnostic: ChoiceField
+    """The instrument."""
+    where: SelectorField = Selector()
+    """The runs: values of axes, such as {game: bilinear}; all runs whose game it supports, unless given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_name(cls, data: Any) -> Any:
+        """An experiment is called after its instrument, unless it has a name of its own."""
+        if isinstance(data, str):
+            data = {"diagnostic": data}
+        if isinstance(data, dict) and "name" not in data and "diagnostic" in data:
+            given = data["diagnostic"]
+            named = given.get("name") if isinstance(given, dict) else given
+            data = {**data, "name": Path(named).stem.lower() if isinstance(named, str) else named}
+        return data

@@ -1,0 +1,52 @@
+"""Packs: runs of a study that one process trains together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from ganbench.core.source_digests import digest
+from ganbench.study.blocks import Train
+from ganbench.study.choices import Choice
+from ganbench.study.grid import Run, choice_names
+from ganbench.study.schema import Study
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Runs that agree on everything but the pack axes, trained by one process."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def fusable_groups(self) -> list[tuple[Run, ...]]:
+        """Its runs, together where they are made of the same parts: those that can fuse."""
+        fusable_groups: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
+        for run in self.runs:
+            fusable_groups[run.choices].append(run)
+        return [tuple(runs) for runs in fusable_groups.values()]
+
+
+def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
+    """Group the runs into packs.
+
+    Seeds are packed in blocks aligned at multiples of `seeds_per_pack`, so adding seeds fills the last block and opens
+    new ones but moves no run from one pack to another.
+    """
+    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    names: dict[tuple[Any, ...], str] = {}
+    called = choice_names(study)
+    trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
+    for run in runs:
+        block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed
+        apart = {axis: getattr(run, axis) for axis in ("learning_rate", "n_train") if axis not in study.pack.axes}
+        choices = tuple(choice for choice in run.choices if choice.family not in study.pack.axes)
+        key = (choices, run.train, block, *apart.values())
+        groups[key].append(run)
+        if key not in names:
+            shared = digest([[[choice.member.name, choice.options] for choice in choices], trains[run.train], apart])
+            words = [called[choice] for choice in choices if choice in called]
+            names[key] = "-".join([*words, shared[:12], str(block)])
+    return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

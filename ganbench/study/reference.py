@@ -1,0 +1,109 @@
+"""The reference of study files: every key with its type, default, range and meaning, made from the JSON schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ganbench.study.schema import Study
+
+INTRODUCTION = """# Study files
+
+Every key of a study, written by `ganbench schema --format markdown > config/README.md`. `ganbench check STUDY` tries a
+study; `ganbench list` shows the members of every family with their options.
+
+- A *choice* is the name of a member, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`. On an
+  axis of the grid it may have a label, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names, tables and
+  figures then use. A label changes no digest of a run: nothing trains again.
+- A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
+  member, a label, a pattern with `*`, or a member with its options, `sgd(momentum=-0.5)` or
+  `{name: sgd, momentum: -0.5}`. `method` is an axis too. `study` stands for the study's own measurements.
+- An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
+"""
+SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}
+BOUNDS = {
+    **{"ge": "≥", "minimum": "≥", "gt": ">", "exclusiveMinimum": ">"},
+    **{"le": "≤", "maximum": "≤", "lt": "<", "exclusiveMaximum": "<"},
+}
+PAIRS = {("object", "string"): "selector", ("string", "number"): "expression", ("string", "object"): "choice"}
+
+
+def markdown() -> str:
+    """The reference as Markdown: one table for every section of a study file."""
+    schema = Study.model_json_schema()
+    sections = [INTRODUCTION, *_section("The whole file", schema)]
+    for name, places in _places(schema).items():
+        sections += _section(" and ".join(f"`{place}`" for place in places), schema["$defs"][name])
+    return "\n".join(sections).rstrip() + "\n"
+
+
+def _places(schema: dict[str, Any]) -> dict[str, list[str]]:
+    """By section: the keys under which it stands, in the order of the file."""
+    places: dict[str, list[str]] = {}
+    waiting = [("", schema)]
+    while waiting:
+        prefix, section = waiting.pop(0)
+        for key, about in section.get("properties", {}).items():
+            if name := _reference(about):
+                place = f"{prefix}{key}"
+                places.setdefault(name, []).append(place)
+                waiting.append((f"{place}.", schema["$defs"][name]))
+    return places
+
+
+def _reference(about: dict[str, Any]) -> str | None:
+    """The section that a key holds, or a list of such."""
+    options = [about, about.get("items", {}), *about.get("anyOf", ())]
+    return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
+
+
+def _section(title: str, section: dict[str, Any]) -> Iterator[str]:
+    yield f"## {title}\n"
+    if title != "The whole file":
+        yield section["description"] + "\n"
+    yield "| key | type | default | range | meaning |\n|---|---|---|---|---|"
+    required = section.get("required", ())
+    for key, about in section["properties"].items():
+        default = "required" if key in required else _default(about)
+        meaning = " ".join(about.get("description", f"See `{key}` below.").split())
+        cells = (f"`{key}`", _type(about), default, ", ".join(dict.fromkeys(_ranges(about))), meaning)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def _default(about: dict[str, Any]) -> str:
+    value = about.get("default")
+    if _reference(about) and isinstance(value, dict):
+        return "see below"
+    if value is None or value in ("", {"axes": [], "study": False}):
+        return "none"
+    words = [each["name"] if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value
+    return f"`{words}`".replace("'", "").replace("False", "false")
+
+
+def _type(about: dict[str, Any]) -> str:
+    options = [option for option in about.get("anyOf", [about]) if option.get("type") != "null"]
+    if len(options) > 1:
+        pair = tuple(str(option.get("type")) for option in options)
+        return PAIRS.get(pair) or " or ".join(dict.fromkeys(map(_type, options)))
+    option = options[0]
+    if option.get("type") == "array":
+        items = option["items"]
+        return "list of mappings" if "$ref" in items else f"list of {_type(items)}"
+    if "$ref" in option:
+        return "mapping"
+    if "const" in option:
+        return f"`{option['const']}`"
+    if "enum" in option:
+        return ", ".join(f"`{value}`" for value in option["enum"])
+    kinds = option["type"] if isinstance(option["type"], list) else [option["type"]]
+    return "number" if "number" in kinds else SINGLE[kinds[0]]
+
+
+def _ranges(about: dict[str, Any]) -> Iterator[str]:
+    for option in (about, *about.get("anyOf", ())):
+        yield from (f"{sign} {option[name]:.12g}" for name, sign in BOUNDS.items() if name in option)
+        if "pattern" in option:
+            yield f"`{option['pattern']}`"
+        if option.get("minItems") or option.get("minLength"):
+            yield "not empty"
