@@ -302,7 +302,7 @@ FAULTS = {
 def test_faults_of_values_are_told_in_plain_words(given, tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(
-        f"study: a\ngrid: [{{game: bilinear, update: sgd, learning_rate: 0.1, seed: 0}}]\ntrain: {{{given}}}\n"
+        f"study: a\ngrid: [{{game: bilinear, optimizer: sgd, learning_rate: 0.1, seed: 0}}]\ntrain: {{{given}}}\n"
     )
     with pytest.raises(GanbenchError) as told:
         CliRunner().invoke(app, ["check", str(path)], catch_exceptions=False)
