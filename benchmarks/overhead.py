@@ -105,7 +105,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[s
         }
         # A machine with a GPU may lack what reads the options in a slice.
         patches.enter_context(patch.object(stage, "training_of", lambda *_: training))
-        patches.enter_context(patch.object(stage, "rules_of", lambda *given: case.game(given[-1])))
+        patches.enter_context(patch.object(stage, "build_game", lambda *given: case.game(given[-1])))
         yield slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
+from ganbench.core.formatting import join_words
 from ganbench.core.options import TYPES, Option
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -110,9 +111,11 @@ class Member:
         """
         cls = getattr(_module(self.path), self.cls)
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+            needed = join_words([f"{name}()" for name in missing])
             raise GanbenchError(
-                f"{self.family.key} file {self.path}: class {self.cls} must define {', '.join(missing)}, as "
-                f"{self.family.module}.{self.family.base} asks for."
+                f"{self.family.key} file {self.path}: its class {self.cls} must have "
+                f"{'a method' if len(missing) == 1 else 'methods'} {needed}.\n{self.family.module}.{self.family.base} "
+                "says what each is asked for."
             )
         return cls(**options, **parts)
 

@@ -27,7 +27,7 @@ class OrbitStatistics:
         directness: distance between the ends of the last half over the length of the path between them, 0 to 1.
         bend: cosine of the angle between the displacements of the third and of the last quarter.
         noisy: whether batches differ from step to step.
-        left: whether its parameters became non-finite before the last step.
+        diverged: whether its parameters became non-finite before the last step.
     """
 
     steps: int

@@ -89,7 +89,7 @@ def test_every_dynamics_is_timed_beside_simultaneous_steps(name, members):
 
 def test_what_is_timed_moves_as_in_training():
     """A runner's steps are the engine's: from the same seeds to the same places."""
-    game = dynamics.game(dynamics.SMALL_RING.name, "cpu")
+    game = dynamics.make_game(dynamics.SMALL_RING.name, "cpu")
     runner = dynamics.Runner(game, 2, "extragradient", "cpu")
     runner(20)
     runner(20)
@@ -104,7 +104,7 @@ def test_the_spectrum_s_cost_is_told_in_steps():
     assert [row[3] for row in sheet.rows] == ["all", "all"]
     assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert dynamics.SPECTRA[-1][0] == dynamics.RING.name
-    assert parameters(dynamics.game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
+    assert parameters(dynamics.make_game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ def networks(architecture: str) -> str:
 
 
 def claim(quantity: str) -> str:
-    claims = f"[{{id: A1, statement: So., decide: [{{every: {{quantity: {quantity}, above: 0}}}}]}}]"
+    claims = f"[{{id: A1, statement: So., tests: [{{bound: {{quantity: {quantity}, above: 0}}}}]}}]"
     return study(f"diagnose: [path]\nclaims: {claims}")
 
 
@@ -464,13 +464,13 @@ RESULTS = {
     "nothing": (array(data=h5py.Empty("f8")), "is no plain array of numbers"),
     "loop": (loop, "'/runs/d' has several links to it"),
     "laughs": (laughing, "'/runs/d/x0' has several links to it"),
-    "depth": (deep, "is neither an array nor a group of these"),
-    "datatype": (datatype, "is neither an array nor a group of these"),
+    "depth": (deep, "is neither an array nor a group of arrays"),
+    "datatype": (datatype, "is neither an array nor a group of arrays"),
     "no checksums": (array(data=np.arange(3.0)), "'/runs/d/x' has no checksums"),
-    "no JSON": (scalars(text("{no JSON")), "'/runs/d/scalars.json' is no JSON"),
-    "deep JSON": (scalars(text("[" * 30_000)), "'/runs/d/scalars.json' is no JSON"),
-    "a list": (scalars(text("[1]")), "'/runs/d/scalars.json' is no JSON"),
-    "numbers in place of JSON": (scalars(np.arange(3.0)), "'/runs/d/scalars.json' is no JSON"),
+    "no JSON": (scalars(text("{no JSON")), "'/runs/d/scalars.json' is not JSON"),
+    "deep JSON": (scalars(text("[" * 30_000)), "'/runs/d/scalars.json' is not JSON"),
+    "a list": (scalars(text("[1]")), "'/runs/d/scalars.json' is not JSON"),
+    "numbers in place of JSON": (scalars(np.arange(3.0)), "'/runs/d/scalars.json' is not JSON"),
 }
 
 
@@ -587,7 +587,9 @@ def faults(tree: ast.AST) -> Iterator[str]:
                 yield name
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if {(owner, name), (None, name)} & LOADING:
                 yield f"{owner}.{name}"
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load"), args=[_, ast.Name(id="Loader")]):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="yaml"), attr="load"), args=[_, ast.Name(id="StrictLoader")]
+            ):
                 pass
             case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load")):
                 yield "yaml.load"
@@ -692,7 +694,7 @@ def report(tmp_path_factory) -> str:
     references = few.references.assign(how=words("how"), dataset=words("data set"))
     few = dataclasses.replace(few, runs=runs, references=references, metrics=few.metrics | {"fcd": info})
     claims = [
-        {"id": "A1", "source": words("source"), "statement": words("says"), "note": words("note")}
+        {"id": "A1", "source": words("source"), "statement": words("statement"), "note": words("note")}
         | {
             "tests": [
                 {"bound": {"quantity": "outcome.failed", "below": 2, "where": {"objective": words("objective 0")}}}

@@ -205,7 +205,7 @@ def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
 def orbit(**changes) -> OrbitStatistics:
     steady = {
         "steps": 800, "before": 200, "speed": (1.0, 1.0, 1.0), "top_speed": 1.0, "last_speed": 1.0,
-        "directness": 0.01, "bend": 0.99, "noisy": False, "left": False,
+        "directness": 0.01, "bend": 0.99, "noisy": False, "diverged": False,
     }  # fmt: skip
     return OrbitStatistics(**(steady | changes))
 

@@ -305,7 +305,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"dynamics": {"name": "lookahead", "period": [2, 3]}}, ["'period' is int", "only real-valued options"]),
         ({"dynamics": 3}, ["dynamics: must be a name", "but is 3"]),
         ({"dynamics": Extragradient}, ["or an object of that family"]),
-        ({"dynamics": "runge_kutta", "optimizer": "adam"}, ["runge_kutta", "keeps"]),
+        ({"dynamics": "runge_kutta", "optimizer": "adam"}, ["runge_kutta", "has the state"]),
         ({"optimizer": "adm"}, ["unknown optimizer 'adm'", "Did you mean 'adam'"]),
         ({"learning_rate": [0.1, 0.2], "seeds": 3}, ["members do not agree: 3 seeds, 2 learning rates"]),
         ({"learning_rate": [0.1, 0.2], "start": [[1, 1]] * 3}, ["3 starts, 2 learning rates"]),

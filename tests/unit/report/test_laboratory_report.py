@@ -17,7 +17,7 @@ from stored import tree_of
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
-from ganbench.claims.rendering import natural, render_claims
+from ganbench.claims.rendering import natural_key, render_claims
 from ganbench.core import result_files
 from ganbench.pipeline.execution.job_context import Work
 from ganbench.pipeline.stages import tables as stage
@@ -263,7 +263,7 @@ def test_claims_are_counted_and_sorted(collected):
 
 
 def test_ids_are_sorted_as_people_do():
-    assert sorted(["H10b", "H2", "B", "H10", "10", "2"], key=natural) == ["2", "10", "B", "H2", "H10", "H10b"]
+    assert sorted(["H10b", "H2", "B", "H10", "10", "2"], key=natural_key) == ["2", "10", "B", "H2", "H10", "H10b"]
 
 
 # The page

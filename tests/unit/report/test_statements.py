@@ -205,9 +205,7 @@ def test_tables_leave_what_was_not_measured_empty(unmeasured, tmp_path):
 def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
     render(unmeasured, collected_example.study(), tmp_path, [], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert (
-        page.count("Where there is a dash, collapsed was not judged: the metric mode_coverage was not evaluated.") == 3
-    )
+    assert page.count("A dash means that collapsed was not judged: the metric mode_coverage was not evaluated.") == 3
     rows = re.findall(r"<tr><th scope=\"row\" class=\"n axis\">.*?</tr>", page)
     assert any('<td class="n quiet">–</td>' in row for row in rows)
 

@@ -245,7 +245,7 @@ class Own(Objective):
 REGULARIZER = """\
 from dataclasses import dataclass
 import torch
-from ganbench.regularizers import Regularizer, input_slope
+from ganbench.regularizers import Regularizer, input_gradient
 
 COUNT = [0]
 
@@ -257,7 +257,7 @@ class Own(Regularizer):
         return {{}}
 
     def penalty(self, discriminator, real, fake, noise):
-        slope = input_slope(discriminator, real.points).square().sum(-1)
+        slope = input_gradient(discriminator, real.points).square().sum(-1)
         {penalty}
         return real.mean(slope)
 """
@@ -329,7 +329,7 @@ class Own(Dynamics):
         ("regularizer", REGULARIZER.format(draw="return 1", penalty="pass"), r"its draw\(\) gives int; must be"),
         (
             "regularizer",
-            REGULARIZER.format(draw="pass", penalty="pass").replace("(Regularizer)", ""),
+            REGULARIZER.format(draw="pass", penalty="pass").replace("COUNT = [0]", "Regularizer = object"),
             "must derive from ganbench.regularizers.Regularizer",
         ),
         ("optimizer", OPTIMIZER.format(step="mean = state['mean'] + gradient"), None),
@@ -344,7 +344,11 @@ class Own(Dynamics):
         ("dynamics", DYNAMICS.format(step="pass"), None),
         ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
         ("dynamics", DYNAMICS.format(step="rate *= 0.5"), "changes in place|something else"),
-        ("dynamics", DYNAMICS.format(step="return Move(players, memories, {})"), "must measure discriminator's loss"),
+        (
+            "dynamics",
+            DYNAMICS.format(step="return StepResult(players, states, {})"),
+            "must measure discriminator's loss",
+        ),
         ("dynamics", DYNAMICS.format(step="return None"), "AttributeError: 'NoneType'"),
         (
             "dynamics",

@@ -317,8 +317,8 @@ def test_every_setting_of_a_run_is_a_column_of_its_type(study):
     assert (runs["outcome_norm_growth"] == 50).all()
     for name in ("architecture_width", "train_batch_size", "evaluate_samples", "regularizer_gamma"):
         assert toys[name].isna().all(), f"{name} is no setting of a game of two numbers"
-    kinds = {name: runs[name].dtype.kind for name in ("architecture_width", "update_momentum", "train_curve_bins")}
-    assert kinds == {"architecture_width": "i", "update_momentum": "f", "train_curve_bins": "i"}
+    kinds = {name: runs[name].dtype.kind for name in ("architecture_width", "optimizer_momentum", "train_curve_bins")}
+    assert kinds == {"architecture_width": "i", "optimizer_momentum": "f", "train_curve_bins": "i"}
     described = tables.documented(study)["runs"]
     assert list(study.runs.columns) == list(described)
     assert described["regularizer_gamma"].startswith("option `gamma` of the run's regularizer")
