@@ -55,7 +55,10 @@ def measure(jobs: Sequence[tuple[str, int, int]], device: str, *, often: float =
             watches.append(Stopwatch(least))
             return watches[-1]
 
-        with trained(case, members, case.training(steps)) as (slice, path), patch.object(stage, "Pace", watch):
+        with (
+            trained(case, members, case.training(steps)) as (slice, path),
+            patch.object(stage, "CheckpointSchedule", watch),
+        ):
             began = time.perf_counter()
             with redirect_stderr(StringIO()):
                 stage.run(slice, path, Work(Site(device=device, checkpoint_seconds=often)))

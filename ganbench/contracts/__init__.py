@@ -6,24 +6,12 @@ A check returns the fault as a clause, whose subject is the member, or None. It 
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import is_dataclass
-from importlib import import_module
 from typing import Any
 
-from ganbench.core.registry import FAMILIES, Family
+from ganbench.core.registry import FAMILIES
 
-
-def _base(family: Family) -> type:
-    return getattr(import_module(family.module), family.base)
-
-
-def _contract(base: type) -> str:
-    """The first paragraph of a base class's docstring, as one line."""
-    return " ".join(inspect.getdoc(base).split("\n\n")[0].split())
-
-
-CONTRACTS = {key: _contract(_base(family)) for key, family in FAMILIES.items()}
+CONTRACTS = {key: family.contract for key, family in FAMILIES.items()}
 """What messages tell the author of a faulty member, by family; the whole contract is its base class's docstring."""
 
 
@@ -40,7 +28,7 @@ def member_fault(family: str, made: Any) -> str | None:
     kind = type(made)
     if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:
         return f"its class {kind.__name__} must be a frozen dataclass, whose fields are its options"
-    base = _base(FAMILIES[family])
+    base = FAMILIES[family].base_class
     if not isinstance(made, base):
         return f"its class {kind.__name__} must derive from {base.__module__}.{base.__name__}"
     return None

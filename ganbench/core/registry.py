@@ -12,6 +12,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Iterable
@@ -41,6 +42,16 @@ class Family:
     def module(self) -> str:
         """The module that defines the base class."""
         return f"{PACKAGE.name}.{self.folder}"
+
+    @property
+    def base_class(self) -> type:
+        """The base class; imports its module."""
+        return getattr(importlib.import_module(self.module), self.base)
+
+    @property
+    def contract(self) -> str:
+        """What the base class asks of members, as one line: the first paragraph of its docstring."""
+        return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
     def bases(self) -> frozenset[str]:
@@ -114,8 +125,8 @@ class Member:
             needed = join_words([f"{name}()" for name in missing])
             raise GanbenchError(
                 f"{self.family.key} file {self.path}: its class {self.cls} must have "
-                f"{'a method' if len(missing) == 1 else 'methods'} {needed}.\n{self.family.module}.{self.family.base} "
-                "says what each is asked for."
+                f"{'a method' if len(missing) == 1 else 'methods'} {needed}.\n"
+                f"{self.family.contract}"
             )
         return cls(**options, **parts)
 

@@ -258,7 +258,7 @@ def test_claims_are_counted_and_sorted(collected):
     assert found["rows"][0]["deciding"] == "4 of 4 runs: share 1, 95% interval 0.51 to 1"
     assert found["rows"][1]["deciding"].startswith("4 of 4 runs hold; nearest to failing: 1.004988 against 1.004988, ")
     assert found["rows"][1]["others"] == "1 more test below"
-    assert found["rows"][3]["parts"][0]["limits"] == ""
+    assert found["rows"][3]["tests"][0]["limits"] == ""
     assert render_claims(collected, {"claims": []}) is render_claims(collected, {}) is None
 
 
