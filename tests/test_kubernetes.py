@@ -147,11 +147,11 @@ def stage(pod: Pod) -> str:
 
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
-    estimates = requests.kept(plan.folder)
+    estimates = requests.read_estimates(plan.folder)
     assert estimates.keys() == set(plan.methods)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()
-        wanted = requests.ask(plan, job, estimates)
+        wanted = requests.request(plan, job, estimates)
         resources, memory = pod.container["resources"], f"{wanted.mem_mb}M"
         assert resources["limits"].get("nvidia.com/gpu", "0") == str(wanted.gpu)
         assert resources["requests"].get("nvidia.com/gpu", "0") == str(wanted.gpu)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import collected_example
@@ -33,6 +34,7 @@ from ganbench.metrics import fid
 from ganbench.pipeline.plan import WEIGHTS, Plan
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.tasks import Component, Group
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
 from ganbench.study.selectors import Selector, matches
@@ -242,9 +244,9 @@ def test_the_workflow_reads_the_study_s_file_itself(tmp_path):
     path.write_text(study("title: a\ntitle: b"))
     read = {"study": "hostile", "title": "b", "grid": [BLOCK]}
     with pytest.raises(SystemExit, match="key 'title' stands twice"):
-        plan_of(read, "study.yaml", files=[str(path)], look=True)
+        plan_of(read, "study.yaml", files=[str(path)], verify=True)
     path.write_text(study("title: b"))
-    assert plan_of(read, "study.yaml", files=[str(path)], look=True).study.title == "b"
+    assert plan_of(read, "study.yaml", files=[str(path)], verify=True).study.title == "b"
 
 
 @pytest.mark.parametrize(
@@ -530,9 +532,10 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     with store.writing(Path("judge.h5"), "judge") as file:
         store.save(file.create_group("judge"), {"name": "judge.py", "options": {}})
         store.save(file.create_group("memory"), {})
-    slice = {"weights": None, "judge": "judge.h5", "metrics": [], "prepared": "none.h5"}
+    groups = (Group({"dataset": Component("ring8", {})}, ""),)
+    task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):
-        panel_of(slice | {"parts": {"dataset": {"name": "ring8", "options": {}}}})
+        panel_of(task)
     assert not Path("ran").exists()
 
 

@@ -33,7 +33,7 @@ RING = {
 def plan(tmp_path: Path, block: dict | None = None, **changes) -> Plan:
     study = {"study": "tiny", "results": str(tmp_path / "results"), "grid": [RING | (block or {})]}
     found = Plan(parse(study | {"train": {"steps": 10, "batch_size": 8}} | changes, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -670,5 +670,5 @@ def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
     _, found = own(tmp_path, "dataset", DATASET.format(spec="", load=load))
     (job,) = found.prepare.values()
     with pytest.raises(GanbenchError, match=r"own_dataset\.py: its load\(\) gives something else when it is called"):
-        run("prepare", job.slice, job.path)
+        run(job)
     assert not job.path.exists()

@@ -12,23 +12,23 @@ from ganbench.core.atomic_files import replacing
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAGES, STAMPS
+from ganbench.pipeline.stages import STAMPS
 
 MARK = ".ganbench.json"  # says which version of the file format the folder holds
 LOCK = ".lock"
 
 
-def usable(plan: Plan) -> None:
+def prepare(plan: Plan) -> None:
     """Make the folder, or find it fit to go on in.
 
     Raises:
         GanbenchError: it cannot be written, holds results of another format, or damaged files of this study.
     """
-    make(plan)
-    sound(plan)
+    create(plan)
+    verify(plan)
 
 
-def make(plan: Plan) -> None:
+def create(plan: Plan) -> None:
     """Make the folder.
 
     Raises:
@@ -49,7 +49,7 @@ def make(plan: Plan) -> None:
         raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
 
 
-def sound(plan: Plan) -> None:
+def verify(plan: Plan) -> None:
     """Find what is in the folder fit to go on from; changes nothing.
 
     Raises:
@@ -66,7 +66,7 @@ def sound(plan: Plan) -> None:
             f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
             f"{__version__}, format {store.FORMAT}. Use that version, or name another 'results' folder."
         )
-    faults = [fault for stage in STAGES for job in plan.jobs(stage).values() for fault in _faults(plan, job)]
+    faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
     if faults:
         raise GanbenchError("\n".join(faults))
 
@@ -88,7 +88,7 @@ def _faults(plan: Plan, job: Job) -> Iterator[str]:
         yield from checksums.faults(listed, base, [path for path in job.outputs if path != listed])
 
 
-def room(plan: Plan, needed: int) -> None:
+def require_space(plan: Plan, needed: int) -> None:
     """Refuse to start what cannot fit.
 
     Raises:

@@ -111,12 +111,12 @@ class Pack:
     runs: tuple[Run, ...]
 
     @property
-    def teams(self) -> list[tuple[Run, ...]]:
+    def groups(self) -> list[tuple[Run, ...]]:
         """Its runs, together where they are made of the same parts: those that can fuse."""
-        teams: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
+        groups: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
         for run in self.runs:
-            teams[run.choices].append(run)
-        return [tuple(runs) for runs in teams.values()]
+            groups[run.choices].append(run)
+        return [tuple(runs) for runs in groups.values()]
 
 
 def slug(text: str) -> str:

@@ -55,12 +55,17 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
             return rate
         said, last = now, amount
         left = f"{duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
-        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
+        _timed(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {number(rate)} {unit}/s, {left}")
         return rate
 
-    _print(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
+    _timed(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
     yield line
 
 
-def _print(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+def log(line: str) -> None:
+    """Write a line into the job's log, which is its standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _timed(line: str) -> None:
+    log(f"{time.strftime('%H:%M:%S')} {line}")

@@ -61,18 +61,18 @@ def check(
     """
     if here:
         trackable(plan.study.tracking_uri, to_be_made=plan.folder)
-    state, before = _state(plan, here), stage_times.kept(plan.folder)
-    estimates = list(requests.kept(plan.folder).values())
+    state, before = _state(plan, here), stage_times.read_timings(plan.folder)
+    estimates = list(requests.read_estimates(plan.folder).values())
     if again or before is None or not estimates or _passed(plan) != state:
         estimates, timings = _trial(plan, here, again, note)
     else:  # nothing has changed since a trial that ended well
         timings = before
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
-    results_folder.room(plan, _bytes_to_write(plan, estimates))
-    requests.keep(plan, estimates)
+    results_folder.require_space(plan, _bytes_to_write(plan, estimates))
+    requests.write_estimates(plan, estimates)
     jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
-    stage_times.keep(plan, replace(timings, at_once=jobs))
+    stage_times.write_timings(plan, replace(timings, at_once=jobs))
     with replacing(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates

@@ -1,8 +1,8 @@
 """The trial of a study: every method takes training steps and an evaluation under its real settings, on a few examples,
 and every member that it is made of is held to its family's contract.
 
-It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a process of its own that can be
-ended.
+It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a
+process of its own that can be ended.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.pipeline.execution.devices import available, timed_on
-from ganbench.pipeline.execution.instantiation import build_game
+from ganbench.pipeline.execution.instantiation import build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
-from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
@@ -39,7 +40,6 @@ from ganbench.pipeline.resources import requests, stage_times
 from ganbench.pipeline.resources.estimates import Estimator
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
-from ganbench.pipeline.stages.train import training_of
 from ganbench.study.grid import Run
 from ganbench.study.value_types import Choice
 
@@ -85,14 +85,14 @@ def _timed(
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, place), []
-    known = {} if again else requests.kept(plan.folder)
+    known = {} if again else requests.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     looking = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
-        return estimates, estimator.timings(known=None if again else stage_times.kept(plan.folder))
+        return estimates, estimator.timings(known=None if again else stage_times.read_timings(plan.folder))
 
 
 class Trial:
@@ -151,14 +151,14 @@ class Trial:
         self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
     ) -> tuple[Game, Training]:
         """The method's game and training as they will be, for a few steps, held to their contracts."""
-        parts = parts_of(run)
+        components = components_of(run)
 
         def made(dtype: str) -> tuple[Game, Training]:
             how = settings | {"dtype": dtype}
             training = replace(
-                training_of(how, parts), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
+                build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
             )
-            return build_game(parts, how, images, CPU), training
+            return build_game(components, how, images, CPU), training
 
         with self.attempt(where, run.choices):
             game, training = made("float64")

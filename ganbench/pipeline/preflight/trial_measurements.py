@@ -29,7 +29,8 @@ from ganbench.games import Game, Member
 from ganbench.judges import JudgedExamples, silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
-from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import component, components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.study.claims import VIEWS, Claim, names, quantities
 from ganbench.study.grid import Run
@@ -87,7 +88,7 @@ class Measuring:
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """A data set's examples: prepared ones, which have been held to the contract, where there are any."""
-        job = next(job for job in self.plan.prepare.values() if job.slice["dataset"] == _named(choice))
+        job = next(job for job in self.plan.prepare.values() if job.task.dataset == component(choice))
         if job.done:
             return instantiation.examples(job.path)
         began = time.process_time()
@@ -249,7 +250,7 @@ class Measuring:
                 continue
             looked = {run.choices: run for run in self.plan.runs if matches(experiment.of, run.point)}
             for run in looked.values():
-                game = build_game(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
+                game = build_game(components_of(run), run.train.model_dump(mode="json"), None, CPU)
                 fault = self.trial.supported(where, choice, made, game)
                 if fault is None:
                     self._know(name, made, choice, game)
@@ -292,7 +293,3 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
 
 def _of_study(experiment: Experiment) -> bool:
     return experiment.diagnostic.member.constants.get("of") == "study"
-
-
-def _named(choice: Choice) -> dict[str, Any]:
-    return {"name": choice.name, "options": choice.options}

@@ -20,13 +20,13 @@ from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
-from ganbench.pipeline.execution.instantiation import build_game, examples
-from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.requests import Estimate
 from ganbench.pipeline.resources.stage_times import Timings
-from ganbench.pipeline.stages.train import training_of
 from ganbench.study.grid import Run, slug
 from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
@@ -101,7 +101,7 @@ class Estimator:
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = runs[0], self._plan
         game, training = self._game(run)
-        together = next(team for pack in plan.packs.values() for team in pack.teams if run in team)
+        together = next(group for pack in plan.packs.values() for group in pack.groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
@@ -146,8 +146,9 @@ class Estimator:
 
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
+        components = components_of(run)
         images = self._data(dataset).examples.train if dataset else None
-        return build_game(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
+        return build_game(components, settings, images, self._place), build_training(settings, components)
 
     def _data(self, choice: Choice) -> _Data:
         if choice.label not in self._known:

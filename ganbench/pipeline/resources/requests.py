@@ -55,7 +55,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ResourceRequest:
     """What a job asks for."""
 
     gpu: int
@@ -63,13 +63,13 @@ class Ask:
     runtime: int  # minutes
 
 
-def keep(plan: Plan, estimates: list[Estimate]) -> None:
+def write_estimates(plan: Plan, estimates: list[Estimate]) -> None:
     """Leave the estimates where the workflow, its jobs and `ganbench check` find them."""
     with replacing(plan.folder / ESTIMATES) as temporary:
         temporary.write_text(strict_json.dumps([asdict(estimate) for estimate in estimates], indent=1))
 
 
-def kept(folder: Path) -> dict[str, Estimate]:
+def read_estimates(folder: Path) -> dict[str, Estimate]:
     """By method: the estimates, as far as there are any."""
     try:
         found = [Estimate(**each) for each in json.loads((folder / ESTIMATES).read_text())]
@@ -78,7 +78,7 @@ def kept(folder: Path) -> dict[str, Estimate]:
     return {estimate.method: estimate for estimate in found}
 
 
-def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 1) -> Ask:
+def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 1) -> ResourceRequest:
     """What a job asks for at its next attempt.
 
     Args:
@@ -96,7 +96,7 @@ def ask(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 
     if job.stage != "train":
         minutes *= 2 ** journal.ended(ends, OUT_OF_TIME)
     memory = (BASE_MB["gpu" if gpu else "cpu"] + memory) * 2 ** _starved(ends)
-    return Ask(
+    return ResourceRequest(
         gpu,
         _rounded(memory, ROUNDED_MB, machine.most_memory_mb),
         _rounded(minutes, ROUNDED_MINUTES, machine.longest_minutes),
@@ -121,8 +121,8 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
 
 def _needs(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> tuple[float, float]:
     """Minutes of one core, and MB beside the libraries', of a job."""
-    members = job.slice.get("members", ())
-    runs = [estimates.get(member["method"]) for member in members]
+    members = getattr(job.task, "members", ())
+    runs = [estimates.get(member.method) for member in members]
     if not members or None in runs:
         return UNKNOWN_MINUTES / SAFETY, UNKNOWN_MB
     training = sum(run.seconds for run in runs) / 60, sum(run.memory for run in runs) / 2**20
@@ -148,14 +148,14 @@ def _rounded(value: float, to: int, most: int | None) -> int:
     return asked if most is None else min(asked, most)
 
 
-def summary(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
+def totals(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
     """By stage, what its jobs that are still to do ask for: how many, each at most, and in all."""
     table = {}
     for stage in STAGES:
         if stage in LOCAL:
             continue
         waiting = [job for job in plan.jobs(stage).values() if not job.done]
-        asks = [ask(plan, job, estimates) for job in waiting]
+        asks = [request(plan, job, estimates) for job in waiting]
         if asks:
             table[stage] = {
                 "jobs": len(asks),

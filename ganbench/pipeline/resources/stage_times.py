@@ -14,7 +14,7 @@ from ganbench.core import strict_json
 from ganbench.core.atomic_files import replacing
 from ganbench.core.text import plural
 from ganbench.pipeline.execution import journal
-from ganbench.pipeline.jobs import Job, looks
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.requests import Estimate
@@ -50,13 +50,13 @@ class Timings:
         return known.get(method, fmean(known.values()))
 
 
-def keep(plan: Plan, timings: Timings) -> None:
+def write_timings(plan: Plan, timings: Timings) -> None:
     """Leave the timings where the report and `ganbench check` find them."""
     with replacing(plan.folder / TIMINGS) as temporary:
         temporary.write_text(strict_json.dumps(asdict(timings), indent=1))
 
 
-def kept(folder: Path) -> Timings | None:
+def read_timings(folder: Path) -> Timings | None:
     """The timings of the study with its results in this folder; None where there are none."""
     try:
         return Timings(**json.loads((folder / TIMINGS).read_text()))
@@ -73,7 +73,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         estimates: by method.
         timings: of the rest.
     """
-    runs = [known for member in job.slice.get("members", ()) if (known := estimates.get(member["method"]))]
+    runs = [known for member in getattr(job.task, "members", ()) if (known := estimates.get(member.method))]
     summaries = {
         "collect": COLLECT_SECONDS * len(plan.runs) + sum(timings.panel.values()),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
@@ -97,10 +97,10 @@ def _looking(job: Job, timings: Timings) -> float:
     """Of a job of `diagnose`, for its looks. Those at runs of the same few numbers are taken together, in the time of
     one; networks take their time each."""
     seconds: dict[tuple[str, str], list[float]] = {}
-    for look in looks(job.slice):
-        key = look["experiment"], look.get("method", "")
+    for each in job.task.observations:
+        key = each.experiment, each.member.method if each.member else ""
         seconds.setdefault(key, []).append(timings.look(*key))
-    return sum(sum(each) if job.slice.get("prepared") else each[0] for each in seconds.values())
+    return sum(sum(each) if job.task.prepared else each[0] for each in seconds.values())
 
 
 def by_stage(seconds: Mapping[Path, float], jobs: Iterable[Job]) -> dict[str, tuple[int, float]]:
@@ -120,7 +120,7 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], at_once: int)
         waiting: the jobs to do.
         at_once: how many may run at the same time.
     """
-    jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(job.slice.get("members", ()))))
+    jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
     left = {job.path: {needs[path] for path in job.inputs if path in needs} for job in jobs}
     then: dict[Path, list[int]] = {}  # by job: the places of those that wait for it
@@ -151,7 +151,7 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
         plan: of the study.
         folder: of its results, where the estimate and the journal lie.
     """
-    estimates, timings = requests.kept(folder), kept(folder) or Timings()
+    estimates, timings = requests.read_estimates(folder), read_timings(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []
     for stage in STAGES:
         found = ((job, journal.read(journal.place(folder, stage, job.path))) for job in plan.jobs(stage).values())

@@ -91,7 +91,7 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
 def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
     """What the jobs that are to do will ask of a cluster, stage by stage."""
     known = {estimate.method: estimate for estimate in found}
-    rows = requests.summary(plan, known)
+    rows = requests.totals(plan, known)
     if not rows:
         out.print(f"Nothing is left to ask of {cluster.executor}.")
         return
