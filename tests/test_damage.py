@@ -25,7 +25,7 @@ from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAMPS, run
 from ganbench.pipeline.stages.evaluate import panel_of
-from ganbench.pipeline.tasks import InceptionWeights
+from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse
 
 FLIPS = int(os.environ.get("GANBENCH_FLIPS", "60"))  # in all; `make soak` asks for more
@@ -129,8 +129,8 @@ def test_flipped_bytes_are_noticed_or_harmless(kind, copy, expected):
 
 
 def test_flipped_bytes_of_a_checkpoint_leave_it_or_none(tmp_path):
-    checkpoint = Checkpoint(tmp_path, [{"digest": "d"}], torch.device("cpu"))
-    checkpoint.keep(state={"step": 3, "x": np.arange(3000.0)}, seconds=1.0)
+    checkpoint = Checkpoint(tmp_path, [PackMember("r", "d", "m", 0, 0, None, 0.1)], torch.device("cpu"))
+    checkpoint.save(state={"step": 3, "x": np.arange(3000.0)}, seconds=1.0)
     content, saved, draw = checkpoint.path.read_bytes(), bits(checkpoint.read()), random.Random(0)
     left = set()
     for _ in range(FLIPS):

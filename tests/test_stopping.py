@@ -522,13 +522,13 @@ def test_zero_seconds_between_checkpoints_are_one_after_every_chunk(monkeypatch)
 
 
 def test_a_pack_is_kept_as_often_as_asked(tmp_path, monkeypatch):
-    kept, keep = [], Checkpoint.keep
+    kept, save = [], Checkpoint.save
 
     def counted(self, **what):
         kept.append(what["state"]["step"] if "state" in what else "done")
-        keep(self, **what)
+        save(self, **what)
 
-    monkeypatch.setattr(Checkpoint, "keep", counted)
+    monkeypatch.setattr(Checkpoint, "save", counted)
     for seconds, expected in ((0, [*range(25, STEPS, 25), "done"]), (60, ["done"])):
         kept.clear()
         job = job_of(tmp_path / str(seconds))

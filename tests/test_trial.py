@@ -16,7 +16,7 @@ from ganbench.data import DataSpec
 from ganbench.engine.evaluate import Panel
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import limits, trial, trial_measurements
+from ganbench.pipeline.preflight import limits, member_trials, trial_measurements
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.stages import run
@@ -208,8 +208,8 @@ def test_an_architecture_s_class(tmp_path, change, message):
 
 
 def test_what_does_not_end_is_ended_where_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial, "LIMIT_SECONDS", 0.2)
-    monkeypatch.setattr(trial.Trial.attempt.__wrapped__, "__defaults__", (0.5,))
+    monkeypatch.setattr(member_trials, "LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(member_trials.MemberTrials.attempt.__wrapped__, "__defaults__", (0.5,))
     for forever in ("while True: pass", "time.sleep(1e6)"):
         monkeypatch.setattr(limits, "WALL", 4)
         first = refused(tmp_path, "architecture", architecture(forward=forever))
@@ -465,7 +465,7 @@ def test_an_instrument_s_reading(tmp_path, measure, message):
 
 
 def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial_measurements, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(member_trials, "BRIEF_SECONDS", 0.3)
     notes = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
     tried(found, say=lambda told: notes.append(told.get("note", "")))

@@ -559,17 +559,17 @@ def test_halves_of_an_interrupted_split_do_not_count_until_the_whole_says_so(
     """Killed between the halves' checkpoints and the whole's: its own state is what counts."""
     job = job_of(tmp_path)
     narrowed(4, 30)
-    keep = Checkpoint.keep
+    save = Checkpoint.save
 
     def killed(self, **what):
         if "split" in what:
             raise SystemExit("killed")
-        keep(self, **what)
+        save(self, **what)
 
-    monkeypatch.setattr(Checkpoint, "keep", killed)
+    monkeypatch.setattr(Checkpoint, "save", killed)
     with pytest.raises(SystemExit):
         run(job, JobContext(ExecutionSettings(checkpoint_seconds=0)))
-    monkeypatch.setattr(Checkpoint, "keep", keep)
+    monkeypatch.setattr(Checkpoint, "save", save)
     sizes.clear()
     run(job)
     assert sizes[0] == (8, 25)

@@ -1,4 +1,4 @@
-"""The jobs of a study as files, one each, that the workflow hands to its processes: `<results>/.plan/<stage>/<job>.json`.
+"""The jobs of a study as files, `<results>/.plan/<stage>/<job>.json`, that the workflow hands to its processes.
 
 They are written when a workflow starts, and say all that a job needs, its execution settings too. Processes on other
 nodes read them from the shared results folder.

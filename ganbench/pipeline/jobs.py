@@ -47,8 +47,8 @@ class Job:
 
     @property
     def stem(self) -> str:
-        """What files about the job are called: its name with its digest."""
-        return f"{self.name}-{self.digest[:12]}"
+        """What files about the job are called; see `stem_of`."""
+        return stem_of(self.path)
 
     @property
     def log(self) -> str:
@@ -60,6 +60,11 @@ class Job:
         """The job that JSON-able values were made from; see `typed_json`."""
         paths = {key: tuple(map(Path, content[key])) for key in ("inputs", "outputs")}
         return cls(**{**content, **paths, "task": decode(TASKS[content["stage"]], content["task"])})
+
+
+def stem_of(path: Path) -> str:
+    """The part of a job's first output that carries its digest: its folder for tables, otherwise its own name."""
+    return path.parent.name if path.suffix == ".parquet" else path.stem
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pathlib import Path
 from ganbench.core import strict_json
 from ganbench.core.atomic_files import replacing
 from ganbench.pipeline.execution.timestamps import now
+from ganbench.pipeline.jobs import stem_of
 from ganbench.pipeline.typed_json import decode, encode
 
 FOLDER = ".jobs"
@@ -98,7 +99,7 @@ def place(folder: Path, stage: str, file: Path) -> Path:
         stage: the job's stage.
         file: the job's file, whose name carries its digest.
     """
-    return folder / FOLDER / stage / f"{file.parent.name if file.suffix == '.parquet' else file.stem}.json"
+    return folder / FOLDER / stage / f"{stem_of(file)}.json"
 
 
 def read(path: Path) -> Entry | None:
