@@ -24,7 +24,7 @@ from ganbench.pipeline import job_files, results_folder
 from ganbench.pipeline.execution.shutdown import SIGNALS
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import stage_times, summary
+from ganbench.pipeline.resources import measured, summary
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import Study, load
 
@@ -89,7 +89,7 @@ def check(
     estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers, note=notes.append)
     out.print(summary.estimates(plan, estimates))
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
-    for part in summary.timetable(plan, estimates, stage_times.read_timings(plan.folder), where):
+    for part in summary.timetable(plan, estimates, measured.read_timings(plan.folder), where):
         out.print(part)
     if cluster is not None:
         summary.demand(out, plan, estimates, cluster)

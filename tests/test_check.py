@@ -26,7 +26,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.measured import Estimate
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 

@@ -24,9 +24,10 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.trial import tried
-from ganbench.pipeline.resources import requests, stage_times, timing
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings, covered, elapsed, job_seconds
+from ganbench.pipeline.resources import measured, stage_times, timing
+from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stage_times import covered, elapsed
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import parse
 
@@ -101,8 +102,8 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
     estimates, timings = tried(found)
-    requests.write_estimates(found, estimates)
-    stage_times.write_timings(found, timings)
+    measured.write_estimates(found.folder, estimates)
+    measured.write_timings(found.folder, timings)
 
     def refuse(*_, **__):
         raise AssertionError("timed again")
@@ -122,7 +123,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
     known = {each.method: each for each in check(found)}
-    timings = stage_times.read_timings(found.folder)
+    timings = measured.read_timings(found.folder)
     for stage in STAGES:
         for job in found.jobs(stage).values():
             assert job_seconds(found, job, known, timings) >= timings.start > 0, stage
@@ -177,8 +178,8 @@ def test_time_in_which_nothing_ran_is_not_counted():
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
     (method,) = found.methods
-    requests.write_estimates(found, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
-    stage_times.write_timings(found, Timings(2, 0.0, {"ring8": 1.0}))
+    measured.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    measured.write_timings(found.folder, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
     worked(found, prepare, (0.0, 50.0))
     worked(found, train, (100.0, 160.0), (200.0, 240.0))

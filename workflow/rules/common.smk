@@ -8,7 +8,7 @@ from snakemake.logging import logger
 
 from ganbench.report.outputs import figure_name
 from ganbench.pipeline import job_files
-from ganbench.pipeline.resources import requests
+from ganbench.pipeline.resources import measured, requests
 from ganbench.pipeline.execution.processor import chosen_kernels
 from ganbench.pipeline.snakemake import (
     Shortened,
@@ -64,7 +64,7 @@ def requested(stage):
     def of(what):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
-            estimates = requests.read_estimates(plan.folder)
+            estimates = measured.read_estimates(plan.folder)
             return getattr(requests.request(plan, job, estimates, attempt), what)
 
         return next_time

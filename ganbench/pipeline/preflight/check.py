@@ -23,9 +23,8 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import requests, stage_times
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
+from ganbench.pipeline.resources import measured
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.tracking.address import trackable
 
 PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
@@ -61,8 +60,8 @@ def check(
     """
     if here:
         trackable(plan.study.tracking_uri, to_be_made=plan.folder)
-    state, before = _state(plan, here), stage_times.read_timings(plan.folder)
-    estimates = list(requests.read_estimates(plan.folder).values())
+    state, before = _state(plan, here), measured.read_timings(plan.folder)
+    estimates = list(measured.read_estimates(plan.folder).values())
     if again or before is None or not estimates or _passed(plan) != state:
         estimates, timings = _trial(plan, here, again, note)
     else:  # nothing has changed since a trial that ended well
@@ -70,9 +69,9 @@ def check(
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates))
-    requests.write_estimates(plan, estimates)
+    measured.write_estimates(plan.folder, estimates)
     jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
-    stage_times.write_timings(plan, replace(timings, at_once=jobs))
+    measured.write_timings(plan.folder, replace(timings, at_once=jobs))
     with replacing(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates

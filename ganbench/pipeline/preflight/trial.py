@@ -34,10 +34,9 @@ from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.member_trials import MemberTrials, Say
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
-from ganbench.pipeline.resources import requests, stage_times
-from ganbench.pipeline.resources.estimates import Estimator
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
+from ganbench.pipeline.resources import measured
+from ganbench.pipeline.resources.estimator import Estimator
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.study.grid import Run
 from ganbench.study.value_types import Choice
 
@@ -80,14 +79,14 @@ def _timed(
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, place), []
-    known = {} if again else requests.read_estimates(plan.folder)
+    known = {} if again else measured.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.members.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     looking = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.members.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
-        return estimates, estimator.timings(known=None if again else stage_times.read_timings(plan.folder))
+        return estimates, estimator.timings(known=None if again else measured.read_timings(plan.folder))
 
 
 class Trial:

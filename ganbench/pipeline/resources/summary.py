@@ -15,8 +15,9 @@ from ganbench.core.text import duration, plural
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.cluster_profile import Profile
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, Timings, by_stage, elapsed, job_seconds
+from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, by_stage, elapsed
 from ganbench.pipeline.stages import STAGES
 
 

@@ -25,8 +25,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.study.grid import Run, slug
 from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
