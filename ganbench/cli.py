@@ -21,7 +21,7 @@ from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import exclusive
 from ganbench.pipeline import job_files, results_folder
-from ganbench.pipeline.execution.shutdown import SIGNALS
+from ganbench.pipeline.execution.termination_signals import SIGNALS
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import measured, summary

@@ -30,7 +30,7 @@ from ganbench.pipeline.execution.checkpoints import (
     CheckpointSchedule,
 )
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.execution.shutdown import SIGNALS, Stopped, Stopping
+from ganbench.pipeline.execution.termination_signals import SIGNALS, Stopped, Stopping
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage

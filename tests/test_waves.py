@@ -33,7 +33,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import pack_trainer
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.execution.shutdown import Stopped, Stopping
+from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run

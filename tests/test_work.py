@@ -19,7 +19,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.job_context import job_context
 from ganbench.pipeline.execution.journal import FAILED, KILLED, OUT_OF_MEMORY, OUT_OF_TIME, STOPPED, End
-from ganbench.pipeline.execution.shutdown import Stopped
+from ganbench.pipeline.execution.termination_signals import Stopped
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check

@@ -19,7 +19,7 @@ from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.result_cache import ItemT
-from ganbench.pipeline.execution.shutdown import Stopping
+from ganbench.pipeline.execution.termination_signals import Stopping
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.tasks import PackMember
 

@@ -12,7 +12,8 @@ from ganbench.core.locks import exclusive
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Journal
 from ganbench.pipeline.execution.progress import Report, log, progress
-from ganbench.pipeline.execution.shutdown import Stopped, Stopping, end_of_job
+from ganbench.pipeline.execution.slurm import end_of_job
+from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
 from ganbench.pipeline.jobs import ExecutionSettings
 
 GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, SNAPSHOTS
 from ganbench.analysis.outcome import Thresholds, judge
 from ganbench.analysis.run_settings import settings_of, typed
 from ganbench.core import store
@@ -23,12 +22,11 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, build, build_game, examples
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
-from ganbench.pipeline.stages.evaluate import panel_of
-from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation, PackMember, TrainTask
+from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
+from ganbench.pipeline.tasks import PackMember, TrainTask
 from ganbench.study.blocks import Train
 from ganbench.study.grid import Run
 from ganbench.study.schema import Evaluate, Outcome
@@ -89,16 +87,16 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                 curve, snapshot = _curves(run, results.trained), _snapshots(run, judged, metrics)
                 curves.append(curve)
                 snapshots.append(snapshot)
-                runs.append(_run(settings, results, curve, snapshot) | {"evaluated_on": _origin(judged)})
+                runs.append(_run(settings, results, curve, snapshot) | {"evaluated_on": origin_of(judged)})
                 if judged is not None:
                     store.save(shown.create_group(run.id), {"step": judged["step"], "samples": judged["samples"]})
                 report(count)
         with context.progress(f"collect {task.study}", 2, "of references and measurements") as report:
             with device(context.settings.device) as place:
-                references, judges = _references(task, metrics, samples.create_group("real"))
+                scores, judges = references(task, metrics, samples.create_group("real"))
                 here = computed_on(versions(place))
             report(1)
-            measurements, instruments, diagnosed = _measurements(task, folder / "arrays.h5")
+            found, instruments, diagnosed = measurements(task, folder / "arrays.h5")
             report(2)
     for row in runs:
         row |= {"judged_on": judges.get(row["dataset"]), "collected_on": here}
@@ -110,8 +108,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
-        "references": references,
-        "measurements": measurements,
+        "references": scores,
+        "measurements": found,
         "runs": typed(runs, metrics),
     }
     collected.write(folder, tables, infos)
@@ -218,74 +216,3 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
         "digest": trained["digest"],
         **final,
     }
-
-
-def _origin(kept: Tree | None) -> str | None:
-    """What a part of the results was computed on; None where that was not recorded."""
-    return computed_on(kept["about"]) if kept and "about" in kept else None
-
-
-def _references(
-    task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group
-) -> tuple[pd.DataFrame, dict[str, str | None]]:
-    """What held-out examples score against training examples, and how often each judge is right; and, by data set, what
-    its judge was fitted on."""
-    rows, judges = [], {}
-    seen: dict[str, tuple[EvaluateTask, Choice]] = {}
-    for job in task.of("evaluate"):
-        named = job.task.groups[0].components["dataset"]
-        choice = Choice(family="dataset", name=named.name, options=named.options)
-        seen.setdefault(choice.label, (job.task, choice))
-    for dataset, (evaluate, choice) in seen.items():
-        heldout = examples(evaluate.prepared).heldout
-        known = choice.build().spec.train
-        how = f"{len(heldout):,} held-out against {known:,} training examples"
-        scores = panel_of(evaluate).score(heldout)
-        rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
-        with store.reading(evaluate.judge, "judge") as file:
-            kept = {name: store.load(store.inside(file, name)) for name in ("memory", "about") if name in file}
-        accuracy, judges[dataset] = kept["memory"]["accuracy"], _origin(kept)
-        rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
-        store.save(real, {dataset: heldout[:512]})
-    return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
-
-
-def _measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo], dict[str, set[str]]]:
-    """What the experiments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest; and,
-    by run, what that was computed on."""
-    rows, infos, origins = [], {}, {}
-    with store.writing(arrays, "arrays") as file:
-        for job in task.of("diagnose"):
-            with store.reading(job.path, "diagnose") as kept:
-                for each in _observations(job.task):
-                    tree = store.load(result_cache.group_of(kept, each.digest))
-                    experiment, run = each.experiment, each.run
-                    numbers = zip(tree["columns"], tree["values"], strict=True)
-                    rows += [(run, f"{experiment}.{name}", value) for name, value in numbers]
-                    if origin := _origin(tree):
-                        origins.setdefault(run, set()).add(origin)
-                    if tree["arrays"]:
-                        store.save(file.require_group(experiment).create_group(run or "study"), tree["arrays"])
-            infos |= _meanings(job.task)
-    table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
-    return table, infos, origins
-
-
-def _observations(task: DiagnoseTask) -> Iterator[Observation]:
-    """The observations of a job whose members the file of training tells."""
-    if task.trained:
-        with store.reading(task.trained, "train") as file:
-            task = replace(task, members=tuple(result_cache.members_of(file)))
-    return task.observations
-
-
-def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
-    """What the numbers of a job's experiments mean."""
-    infos = {}
-    games = [build_game(group.components, task.train, None, CPU) for group in task.groups] or [None]
-    for name, instrument in task.experiments.items():
-        diagnostic = build("diagnostic", instrument.diagnostic)
-        for game in games:
-            if game is None or diagnostic.supports(game) is None:
-                infos |= {f"{name}.{column}": info for column, info in diagnostic.columns(game).items()}
-    return infos
