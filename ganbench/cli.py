@@ -86,7 +86,7 @@ def check(
     results_folder.prepare(plan)
     here = cluster is None or cluster.executor == profiles.LOCAL
     notes: list[str] = []
-    estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers, note=notes.append)
+    estimates = try_parts(plan, here=here, parallel_jobs=cluster and cluster.workers, note=notes.append)
     out.print(summary.estimates(plan, estimates))
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
     for part in summary.timetable(plan, estimates, measured.read_timings(plan.folder), where):
@@ -191,12 +191,12 @@ def report(
 def try_out(
     report: Annotated[int, typer.Option(help="The file descriptor to report to, in lines of JSON.")],
     here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
-    again: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
+    remeasure: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
 ) -> None:
     """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
     from ganbench.pipeline.preflight.trial_process import serve
 
-    serve(json.load(sys.stdin), report, here=here, again=again)
+    serve(json.load(sys.stdin), report, here=here, remeasure=remeasure)
 
 
 @app.command(hidden=True)

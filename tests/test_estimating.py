@@ -110,9 +110,9 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 
     for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "look_seconds"):
         monkeypatch.setattr(timing, name, refuse)
-    assert tried(found, again=False) == (estimates, timings)
+    assert tried(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
-        tried(plan(tmp_path, train={"steps": 20}), again=False)
+        tried(plan(tmp_path, train={"steps": 20}), remeasure=False)
     with pytest.raises(GanbenchError, match="timed again"):
         tried(found)
 
@@ -152,10 +152,10 @@ def job(name: str, *inputs: str, stage: str = "train"):
 
 
 @pytest.mark.parametrize(
-    ("at_once", "expected"),
+    ("parallel_jobs", "expected"),
     [(1, 3 + 4 + 2 + 1), (2, 3 + 4 + 1), (9, 3 + 4 + 1)],  # two jobs wait for a first one, a last one for both
 )
-def test_jobs_run_at_the_same_time_when_their_inputs_are_there(at_once, expected):
+def test_jobs_run_at_the_same_time_when_their_inputs_are_there(parallel_jobs, expected):
     jobs = [
         job("first", stage="prepare"),
         job("long", "first", "made.earlier"),
@@ -163,8 +163,8 @@ def test_jobs_run_at_the_same_time_when_their_inputs_are_there(at_once, expected
         job("last", "long", "short", stage="collect"),
     ]
     seconds = {each.path: taken for each, taken in zip(jobs, (3, 4, 2, 1), strict=True)}
-    assert elapsed(seconds, jobs, at_once) == expected
-    assert elapsed({}, [], at_once) == 0
+    assert elapsed(seconds, jobs, parallel_jobs) == expected
+    assert elapsed({}, [], parallel_jobs) == 0
 
 
 # Beside what happened -------------------------------------------------------------------------------------------------

@@ -89,13 +89,13 @@ def set_job_environment() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
-def start(plan: Plan, *, here: bool, at_once: int | None = None) -> None:
+def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Args:
         plan: of the study.
         here: whether the jobs run on this machine.
-        at_once: how many of them may run at the same time.
+        parallel_jobs: how many of them may run at the same time.
 
     Raises:
         SystemExit: something that a job would stumble over.
@@ -111,7 +111,13 @@ def start(plan: Plan, *, here: bool, at_once: int | None = None) -> None:
         stages = ("train", "evaluate", "diagnose", "tables")  # tables decide claims, which may ask for anything
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        check(plan, here=here, at_once=at_once, again=False, note=lambda text: print(f"Note: {text}", file=sys.stderr))
+        check(
+            plan,
+            here=here,
+            parallel_jobs=parallel_jobs,
+            remeasure=False,
+            note=lambda text: print(f"Note: {text}", file=sys.stderr),
+        )
 
 
 def failed(plan: Plan) -> str:

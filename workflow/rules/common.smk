@@ -99,7 +99,7 @@ onstart:
     start(
         plan,
         here=workflow.local_exec,
-        at_once=(
+        parallel_jobs=(
             workflow.resource_settings.cores
             if workflow.local_exec
             else workflow.resource_settings.nodes

@@ -41,8 +41,8 @@ def check(
     plan: Plan,
     *,
     here: bool = True,
-    at_once: int | None = None,
-    again: bool = True,
+    parallel_jobs: int | None = None,
+    remeasure: bool = True,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
@@ -50,8 +50,8 @@ def check(
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
-        again: whether to try and time again what was tried before and has not changed since.
+        parallel_jobs: how many jobs will run at the same time; one per CPU of this machine unless given.
+        remeasure: whether to try and time again what was tried before and has not changed since.
         note: told what the study's author should know.
 
     Raises:
@@ -62,16 +62,16 @@ def check(
         trackable(plan.study.tracking_uri, to_be_made=plan.folder)
     state, before = _state(plan, here), measured.read_timings(plan.folder)
     estimates = list(measured.read_estimates(plan.folder).values())
-    if again or before is None or not estimates or _passed(plan) != state:
-        estimates, timings = _trial(plan, here, again, note)
+    if remeasure or before is None or not estimates or _passed(plan) != state:
+        estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that ended well
         timings = before
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates))
     measured.write_estimates(plan.folder, estimates)
-    jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
-    measured.write_timings(plan.folder, replace(timings, at_once=jobs))
+    jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
+    measured.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with replacing(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates
@@ -98,12 +98,12 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
     return sum(each.bytes * runs[each.method] for each in estimates)
 
 
-def _trial(plan: Plan, here: bool, again: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
+def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
     """Run the trial in its process, and heed what it says."""
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = "importing the package"
-    with log.open("wb") as printed, _process(plan, here, again, printed) as (process, lines):
+    with log.open("wb") as printed, _process(plan, here, remeasure, printed) as (process, lines):
         for line in lines:
             if "error" in line:
                 raise GanbenchError(line["error"])
@@ -131,11 +131,11 @@ def _fields(each: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _process(
-    plan: Plan, here: bool, again: bool, printed: Any
+    plan: Plan, here: bool, remeasure: bool, printed: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
     """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
     reading, writing = os.pipe()
-    how = ("--here" if here else "--elsewhere", "--again" if again else "--no-again")
+    how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
     command = [sys.executable, "-m", "ganbench", "try-out", *how, "--report", str(writing)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True

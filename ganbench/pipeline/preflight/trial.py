@@ -46,14 +46,14 @@ BATCH = 8  # examples in a batch, or fewer where the study has fewer
 
 
 def tried(
-    plan: Plan, *, here: bool = True, again: bool = True, say: Say = lambda line: None
+    plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda line: None
 ) -> tuple[list[Estimate], Timings]:
     """Try what the jobs will do, and then, since all of it can be done, how long it takes.
 
     Args:
         plan: of the study.
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        again: whether to time again what was timed before and has not changed since.
+        remeasure: whether to time again what was timed before and has not changed since.
         say: told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
 
     Raises:
@@ -70,23 +70,23 @@ def tried(
     for runs in methods.values():
         trial.method(runs)
     trial.measuring.instruments()
-    return _timed(trial, methods, timed_on(plan.study.machine.device, here), again)
+    return _timed(trial, methods, timed_on(plan.study.machine.device, here), remeasure)
 
 
 def _timed(
-    trial: Trial, methods: dict[str, list[Run]], place: torch.device, again: bool
+    trial: Trial, methods: dict[str, list[Run]], place: torch.device, remeasure: bool
 ) -> tuple[list[Estimate], Timings]:
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, place), []
-    known = {} if again else measured.read_estimates(plan.folder)
+    known = {} if remeasure else measured.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.members.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     looking = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.members.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
-        return estimates, estimator.timings(known=None if again else measured.read_timings(plan.folder))
+        return estimates, estimator.timings(known=None if remeasure else measured.read_timings(plan.folder))
 
 
 class Trial:

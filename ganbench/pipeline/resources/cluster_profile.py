@@ -20,14 +20,14 @@ class Profile:
     """What a profile says of where and how jobs run."""
 
     executor: str
-    at_once: str  # jobs at the same time, as the profile puts it
+    parallel_jobs: str  # jobs at the same time, as the profile puts it
     retries: int
     config: dict[str, Any]  # laid over the study
 
     @property
     def workers(self) -> int | None:
         """Jobs at the same time as a number; None for as many as this machine has CPUs."""
-        return int(self.at_once) if self.at_once.isdigit() else None
+        return int(self.parallel_jobs) if self.parallel_jobs.isdigit() else None
 
 
 def read(path: Path) -> Profile:
@@ -46,7 +46,7 @@ def read(path: Path) -> Profile:
         pairs = (entry.partition("=")[::2] for entry in ([entries] if isinstance(entries, str) else entries))
         return Profile(
             executor=values.get("executor", LOCAL),
-            at_once=str(values.get("jobs", values.get("cores", 1))),
+            parallel_jobs=str(values.get("jobs", values.get("cores", 1))),
             retries=int(values.get("retries", 0)),
             config={key: yaml.safe_load(value) for key, value in pairs},
         )

@@ -35,7 +35,7 @@ class Estimate:
 class Timings:
     """Seconds of one core for what is no matter of a method, timed on the machine where the study was checked."""
 
-    at_once: int = 1  # jobs that run at the same time
+    parallel_jobs: int = 1  # jobs that run at the same time
     start: float = 0.0  # of a job's process, before it works
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
     judge: dict[str, float] = field(default_factory=dict)

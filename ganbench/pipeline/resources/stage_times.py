@@ -27,13 +27,13 @@ def by_stage(seconds: Mapping[Path, float], jobs: Iterable[Job]) -> dict[str, tu
     return found
 
 
-def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], at_once: int) -> float:
+def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs: int) -> float:
     """Seconds until all waiting jobs are done, so many of them at a time, each when its inputs are there.
 
     Args:
         seconds: by a job's file.
         waiting: the jobs to do.
-        at_once: how many may run at the same time.
+        parallel_jobs: how many may run at the same time.
     """
     jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
@@ -47,7 +47,7 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], at_once: int)
     running: list[tuple[float, int]] = []
     now = 0.0
     while ready or running:
-        while ready and len(running) < at_once:
+        while ready and len(running) < parallel_jobs:
             place = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds[jobs[place].path], place))
         now, done = heapq.heappop(running)
@@ -78,8 +78,8 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
             spans += [span for _, entry in timed for span in entry.worked]
             done += [job for job, _ in timed]
             seconds |= now
-    estimated = elapsed(seconds, done, timings.at_once)
-    whole = f"from start to end, {plural(timings.at_once, 'job')} at a time"
+    estimated = elapsed(seconds, done, timings.parallel_jobs)
+    whole = f"from start to end, {plural(timings.parallel_jobs, 'job')} at a time"
     return [*rows, StageTime(whole, len(done), estimated, covered(spans))] if rows else []
 
 

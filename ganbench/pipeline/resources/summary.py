@@ -81,10 +81,10 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     if not waiting:
         yield f"{plural(len(jobs), 'job')}, all up to date."
         return
-    whole = elapsed(seconds, waiting, timings.at_once) + WORKFLOW_SECONDS
+    whole = elapsed(seconds, waiting, timings.parallel_jobs) + WORKFLOW_SECONDS
     yield (
         f"{plural(len(jobs), 'job')}, {len(waiting):,} of them to do; Snakemake counts {len(waiting) + 1:,}, its rule "
-        f"`all` among them. About {duration(whole)} {where}, {plural(timings.at_once, 'job')} at a time "
+        f"`all` among them. About {duration(whole)} {where}, {plural(timings.parallel_jobs, 'job')} at a time "
         f"({sum(seconds.values()) / 60:,.0f} core-minutes)."
     )
 
@@ -96,7 +96,7 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     if not rows:
         out.print(f"Nothing is left to ask of {cluster.executor}.")
         return
-    title = f"asked of {cluster.executor}, at most {cluster.at_once} jobs at once"
+    title = f"asked of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
     table = Table(title=title, title_justify="left")
     for column in ("stage", "jobs", "GPUs each", "memory each", "time each", "job-hours at most"):
         table.add_column(column, justify="left" if column == "stage" else "right")
