@@ -67,9 +67,9 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
     """What a person sees of a status.
 
     Args:
-        now: the status.
-        study: how to name the study in commands.
-        rows: how many jobs to show of those that run, and of those that do not any more; None for all.
+        now: The status.
+        study: The name of the study in commands.
+        rows: The number of jobs to show of those that run, and of those that do not any more; None for all.
     """
     total = len(now.jobs)
     yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))

@@ -33,9 +33,9 @@ class PartialPlan(Plan):
     """The packs of a plan whose runs' outcomes are known: trained and, where they train networks on data, scored.
 
     Args:
-        whole: the plan of the study.
-        done: whether a job's files are there.
-        folder: where the part is summed up.
+        whole: The plan of the study.
+        done: Whether a job's files are there.
+        folder: The folder of the partial report.
     """
 
     def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
@@ -64,10 +64,10 @@ def write(plan: Plan) -> Path:
     """Make tables, figures and the report of what a study has now, in the folder `partial` of its results.
 
     Returns:
-        the report.
+        The path of the report.
 
     Raises:
-        GanbenchError: nothing is there yet, or somebody else is making the same.
+        GanbenchError: Nothing is there yet, or somebody else is making the same.
     """
     one_thread()
     now = read_status(plan)

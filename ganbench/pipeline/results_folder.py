@@ -22,7 +22,7 @@ def prepare(plan: Plan) -> None:
     """Make the folder, or find it fit to go on in.
 
     Raises:
-        GanbenchError: it cannot be written, holds results of another format, or damaged files of this study.
+        GanbenchError: It cannot be written, holds results of another format, or damaged files of this study.
     """
     create(plan)
     verify(plan)
@@ -32,7 +32,7 @@ def create(plan: Plan) -> None:
     """Make the folder.
 
     Raises:
-        GanbenchError: it cannot be written.
+        GanbenchError: It cannot be written.
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
@@ -53,7 +53,7 @@ def verify(plan: Plan) -> None:
     """Find what is in the folder fit to go on from; changes nothing.
 
     Raises:
-        GanbenchError: it holds results of another format, or damaged or foreign files in place of this study's.
+        GanbenchError: It holds results of another format, or damaged or foreign files in place of this study's.
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
@@ -92,7 +92,7 @@ def require_space(plan: Plan, needed: int) -> None:
     """Refuse to start what cannot fit.
 
     Raises:
-        GanbenchError: the disk has less room than the study needs.
+        GanbenchError: The disk has less room than the study needs.
     """
     left = shutil.disk_usage(plan.folder).free
     if left < needed:

@@ -48,12 +48,12 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
     """The plan of the study in a workflow's configuration.
 
     Args:
-        config: the study, as Snakemake read it.
-        origin: what to call it in errors.
-        files: that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs in them;
-            they are read once more, as strictly as `ganbench check` does.
-        verify: whether to refuse damaged results, which would count as done; jobs on a cluster, which parse the workflow
-            once more each, need not.
+        config: The study, as Snakemake read it.
+        origin: What errors call it.
+        files: The files that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs
+            in them; they are read once more, as strictly as `ganbench check` does.
+        verify: Whether to refuse damaged results, which would count as done. Jobs on a cluster, which parse the
+            workflow once more each, need not.
     """
     with _plain_errors():
         for file in files:
@@ -68,7 +68,7 @@ def job_named(plan: Plan, stage: str, wildcards: Any) -> Job:
     """The job that a rule's wildcards `name` and `digest` mean; that of a stage that runs once, without them.
 
     Raises:
-        SystemExit: the digest is another one: a file was edited between planning the workflow and running this job.
+        SystemExit: The digest is another one: a file was edited between planning the workflow and running this job.
     """
     with _plain_errors():
         name = getattr(wildcards, "name", stage)  # a stage that runs once a study has no wildcards
@@ -93,12 +93,12 @@ def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Args:
-        plan: of the study.
-        here: whether the jobs run on this machine.
-        parallel_jobs: how many of them may run at the same time.
+        plan: The study's plan.
+        here: Whether the jobs run on this machine.
+        parallel_jobs: The number of jobs that may run at the same time.
 
     Raises:
-        SystemExit: something that a job would stumble over.
+        SystemExit: There is something that a job would stumble over.
     """
     with _plain_errors():
         results_folder.create(plan)

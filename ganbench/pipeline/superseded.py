@@ -54,7 +54,7 @@ def refuse_running(plan: Plan) -> None:
     """Refuse to remove anything beside a job that outlived its workflow.
 
     Raises:
-        GanbenchError: one says that it runs.
+        GanbenchError: A job says that it runs.
     """
     for path in sorted((plan.folder / journal.FOLDER).glob("*/*.json")):
         entry = journal.read(path)

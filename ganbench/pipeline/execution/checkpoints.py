@@ -95,7 +95,7 @@ class CheckpointSchedule:
     """How long a job's chunks and checkpoints take; from that, when a checkpoint is due and when it is time to end.
 
     Args:
-        least: seconds between two checkpoints, at least; 0 is one after every chunk.
+        least: The least seconds between two checkpoints; 0 for one after every chunk.
     """
 
     def __init__(self, least: float) -> None:

@@ -78,7 +78,7 @@ def assigned(visible: int) -> bool:
     have no reason to wait for each other.
 
     Args:
-        visible: how many GPUs the job sees.
+        visible: The number of GPUs that the job sees.
     """
     scheduled = "SLURM_JOB_ID" in os.environ or "KUBERNETES_SERVICE_HOST" in os.environ
     return visible == 1 and scheduled

@@ -95,9 +95,9 @@ def place(folder: Path, stage: str, file: Path) -> Path:
     """Where a job's entry lies.
 
     Args:
-        folder: the study's results.
-        stage: the job's stage.
-        file: the job's file, whose name carries its digest.
+        folder: The folder of the study's results.
+        stage: The job's stage.
+        file: The job's first output, whose name carries its digest.
     """
     return folder / FOLDER / stage / f"{stem_of(file)}.json"
 

@@ -22,13 +22,13 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
     """Show how far work has come.
 
     Args:
-        what: what is being done.
-        total: how much there is to do, in `unit`s.
-        unit: of the amounts, plural: "run-steps".
-        done: how much was done before; it does not count for the rate.
+        what: The name of the work.
+        total: The amount of work, in `unit`s.
+        unit: The unit of the amounts, plural: "run-steps".
+        done: The amount that was done before; it does not count for the rate.
 
     Yields:
-        a function to call with the amount done so far; it returns the rate since the start, in units a second.
+        A function to call with the amount done so far. It returns the rate since the start, in units a second.
     """
     began = said = time.monotonic()
     last = done

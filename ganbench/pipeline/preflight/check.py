@@ -48,15 +48,15 @@ def check(
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
-        plan: of the study.
-        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        parallel_jobs: how many jobs will run at the same time; one per CPU of this machine unless given.
-        remeasure: whether to try and time again what was tried before and has not changed since.
-        note: told what the study's author should know.
+        plan: The study's plan.
+        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        parallel_jobs: The number of jobs that will run at the same time; None for one per CPU of this machine.
+        remeasure: Whether to try and time again what was tried before and has not changed since.
+        note: Called with what the study's author should know.
 
     Raises:
-        GanbenchError: what `ganbench.pipeline.preflight.trial` finds, the tracking address cannot be written to, weights are
-            missing, or the disk has too little room.
+        GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights are missing, or the
+            disk has too little room.
     """
     if here:
         trackable(plan.study.tracking_uri, to_be_made=plan.folder)

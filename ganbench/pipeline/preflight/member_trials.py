@@ -43,7 +43,7 @@ class MemberTrials:
         """A member's object, of the kind that its family has.
 
         Raises:
-            GanbenchError: its file cannot be imported, or its class is none of the family's.
+            GanbenchError: Its file cannot be imported, or its class is none of the family's.
         """
         with self.attempt(where, [choice]), world(1) as seen:
             made = choice.build()
@@ -107,12 +107,12 @@ class MemberTrials:
         """Turn whatever members raise, or do not end, into an error that names file and line.
 
         Args:
-            where: place in the study.
-            choices: the members that are at work.
-            seconds: processor time they may take.
+            where: The place in the study.
+            choices: The members that are at work.
+            seconds: The processor time that they may take.
 
         Raises:
-            GanbenchError: something was raised.
+            GanbenchError: A member raised something, or did not end in time.
         """
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
         self.say({"begin": begun, "seconds": WALL * seconds})

@@ -51,13 +51,14 @@ def tried(
     """Try what the jobs will do, and then, since all of it can be done, how long it takes.
 
     Args:
-        plan: of the study.
-        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        remeasure: whether to time again what was timed before and has not changed since.
-        say: told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
+        plan: The study's plan.
+        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        remeasure: Whether to time again what was timed before and has not changed since.
+        say: Called with what begins, as {"begin": what, "seconds": its limit}, and with what is to be known, as
+            {"note": text}.
 
     Raises:
-        GanbenchError: an architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
+        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
             cannot look at a game or does not measure what a claim needs, a metric fits no data set, a method does not
             fit into memory, there is no such device, or a member breaks its family's contract.
     """
@@ -93,9 +94,9 @@ class Trial:
     """The trial of a study's members and methods; each member once, however many methods are made of it.
 
     Args:
-        plan: of the study.
-        say: told what begins.
-        memory: bytes that a job may take.
+        plan: The study's plan.
+        say: Called with what begins.
+        memory: The bytes that a job may take.
     """
 
     def __init__(self, plan: Plan, say: Say, memory: int) -> None:
@@ -108,7 +109,7 @@ class Trial:
         """Try a method: its parts, training steps, an evaluation and what looks at it.
 
         Args:
-            runs: all of the method's.
+            runs: All runs of the method.
         """
         run = runs[0]
         where = f"grid: {run.method}"

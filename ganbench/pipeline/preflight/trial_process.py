@@ -19,10 +19,10 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
     """Try a study, and report in lines of JSON: what begins, notes, and at the end the estimates or the error.
 
     Args:
-        study: the study, resolved.
-        report: file descriptor to write to. Standard output and error are left to whatever members print.
-        here: whether jobs will run on this machine.
-        remeasure: whether to time again what was timed before and has not changed since.
+        study: The study, resolved.
+        report: The file descriptor to write to. Standard output and error are left to whatever members print.
+        here: Whether jobs will run on this machine.
+        remeasure: Whether to time again what was timed before and has not changed since.
     """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who reads from it reads nothing, and does not wait
     limit_memory()

@@ -34,7 +34,7 @@ def read(path: Path) -> Profile:
     """Read a profile: its folder, or the file in it.
 
     Raises:
-        GanbenchError: there is none, or it is not one.
+        GanbenchError: There is no profile, or it is not valid.
     """
     found = next((file for file in (path, *(path / name for name in NAMES)) if file.is_file()), None)
     if found is None:

@@ -46,8 +46,8 @@ class Estimator:
     """Times a study's work on this machine.
 
     Args:
-        plan: of the study.
-        place: where its packs would compute.
+        plan: The study's plan.
+        place: The device that its packs would compute on.
     """
 
     def __init__(self, plan: Plan, place: torch.device) -> None:
@@ -59,7 +59,7 @@ class Estimator:
         """Of what is no matter of a method.
 
         Args:
-            known: from an earlier time, taken again where nothing has changed.
+            known: The result of an earlier time, which is returned where nothing has changed.
         """
         jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
         value = digest([self._place.type, *(job.digest for job in jobs)])
@@ -81,11 +81,11 @@ class Estimator:
         """What the runs of a method will take.
 
         Args:
-            runs: of the method.
-            known: from an earlier time, taken again where nothing has changed.
+            runs: All runs of the method.
+            known: The result of an earlier time, which is returned where nothing has changed.
 
         Raises:
-            GanbenchError: they cannot be played as asked.
+            GanbenchError: They cannot be played as asked.
         """
         trained, scored = self._plan.train_digests, self._plan.evaluate_digests
         # Which runs train together, and whether fused, changes no result, but how long it takes.
@@ -127,7 +127,7 @@ class Estimator:
         all takes too long to be timed, or at least the longest that is waited for.
 
         Raises:
-            OutOfMemory: a single member does not fit.
+            OutOfMemory: A single member does not fit.
         """
         try:
             with limited(STEP_SECONDS):

@@ -38,10 +38,10 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     """Of one core, for a job from its start to its end.
 
     Args:
-        plan: of the study.
-        job: one of its jobs.
-        estimates: by method.
-        timings: of the rest.
+        plan: The study's plan.
+        job: A job of it.
+        estimates: The estimates, by method.
+        timings: The timings of what is no matter of a method.
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {

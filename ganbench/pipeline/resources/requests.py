@@ -1,7 +1,7 @@
 """What jobs request of a cluster: memory, minutes and GPUs.
 
-From the study's own estimates, which `check` leaves beside the results, and from how a job's earlier attempts ended, see
-`retries`. Imports no torch.
+From the study's own estimates, which `check` leaves beside the results, and from how a job's earlier attempts ended;
+see `retries`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
     """What a job requests at its next attempt.
 
     Args:
-        plan: of the study.
-        job: the job.
-        estimates: by method.
-        attempt: how often this workflow will have tried it then.
+        plan: The study's plan.
+        job: The job.
+        estimates: The estimates, by method.
+        attempt: How often this workflow will have tried the job then.
     """
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     ends = ended_attempts(journal.read(journal.place(plan.folder, job.stage, job.path)), attempt)

@@ -31,9 +31,9 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
     """Seconds until all waiting jobs are done, so many of them at a time, each when its inputs are there.
 
     Args:
-        seconds: by a job's file.
-        waiting: the jobs to do.
-        parallel_jobs: how many may run at the same time.
+        seconds: What jobs take, by a job's first output.
+        waiting: The jobs to do.
+        parallel_jobs: The number of jobs that may run at the same time.
     """
     jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
@@ -63,8 +63,8 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
     together, from start to end.
 
     Args:
-        plan: of the study.
-        folder: of its results, where the estimate and the journal lie.
+        plan: The study's plan.
+        folder: The folder of its results, where the estimate and the journal lie.
     """
     estimates, timings = read_estimates(folder), read_timings(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []

@@ -60,10 +60,10 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     done.
 
     Args:
-        plan: of the study.
-        found: what runs take.
-        timings: what the rest takes.
-        where: the jobs run, in words.
+        plan: The study's plan.
+        found: The estimates of what runs take.
+        timings: The timings of the rest.
+        where: Where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
