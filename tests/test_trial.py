@@ -16,8 +16,9 @@ from ganbench.data import DataSpec
 from ganbench.engine.evaluate import Panel
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import limits, member_trials, trial_measurements
+from ganbench.pipeline.preflight import limits, member_trials
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
@@ -660,7 +661,7 @@ def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, mes
     path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Panel.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    panel = Panel.of(StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 

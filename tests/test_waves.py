@@ -1,4 +1,4 @@
-"""Packs and memory: what does not fit trains in waves, nothing computed is lost, and the numbers stay the same."""
+"""Packs and memory: what does not fit trains in subpacks, nothing computed is lost, and the numbers stay the same."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_waves_are_few_and_even(count, most):
     assert sum(sizes) == count
     assert max(sizes) <= most
     assert max(sizes) - min(sizes) <= 1
-    assert (len(sizes) - 1) * most < count, "one wave fewer would not do"
+    assert (len(sizes) - 1) * most < count, "one subpack fewer would not do"
 
 
 @given(alive=st.lists(st.booleans(), min_size=1, max_size=30))
@@ -446,7 +446,7 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
 ):
     job = job_of(tmp_path)
     narrowed(4, 30)
-    # Asked before a wave and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it ends.
+    # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it ends.
     with pytest.raises(Stopped, match=r"stopped: enough; checkpoint at step 50; the next attempt goes on"):
         run(job, JobContext(stopping=stopping_after(5)))
     assert sizes == [(8, 0), (4, 30), (4, 30)]

@@ -1,4 +1,4 @@
-"""What jobs are given beside their slices: the journal they keep, and what they ask of a cluster for it."""
+"""What jobs are given beside their tasks: the journal they keep, and what they ask of a cluster for it."""
 
 from __future__ import annotations
 

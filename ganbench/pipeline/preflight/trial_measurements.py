@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,12 +25,13 @@ from ganbench.engine.diagnose import played
 from ganbench.engine.evaluate import Panel, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
-from ganbench.judges import JudgedExamples, silent
+from ganbench.judges import silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component, components_of
 from ganbench.pipeline.preflight.member_trials import MemberTrials
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.study.claims import VIEWS, Claim, names, quantities
 from ganbench.study.grid import Run
 from ganbench.study.schema import Experiment
@@ -41,20 +41,6 @@ from ganbench.study.value_types import Choice
 LOAD_SECONDS = 120.0  # of processor time, for a data set: decoding many files takes its time
 QUICK_SECONDS = 10.0  # what is loaded in less is loaded twice
 SAMPLES, SHOWN = 16, 4
-STAND_IN_FEATURES = 8
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """A judge that knows nothing, in place of one that a few examples cannot teach: metrics are tried with it."""
-
-    modes: int
-
-    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
-        """The first values of every example as its features, and the modes in turn."""
-        features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
-        modes = np.arange(len(examples)) % self.modes
-        return JudgedExamples(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)
 
 
 class Measuring:
