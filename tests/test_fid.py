@@ -18,7 +18,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import fid
-from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.results_folder import prepare as folder_usable
 from ganbench.pipeline.stages import run

@@ -31,7 +31,8 @@ from ganbench.core.display import shown, visible
 from ganbench.core.errors import GanbenchError
 from ganbench.core.hdf5 import SCALARS
 from ganbench.metrics import fid
-from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import panel_of
 from ganbench.pipeline.tasks import Component, Group
