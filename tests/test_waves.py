@@ -446,7 +446,8 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
 ):
     job = job_of(tmp_path)
     narrowed(4, 30)
-    # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it ends.
+    # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it
+    # ends.
     with pytest.raises(Stopped, match=r"stopped: enough; checkpoint at step 50; the next attempt goes on"):
         run(job, JobContext(stopping=stopping_after(5)))
     assert sizes == [(8, 0), (4, 30), (4, 30)]

@@ -99,7 +99,8 @@ def test_how_attempts_end_is_remembered(tmp_path, error, how):
 def test_a_job_killed_without_a_word_is_found_out(tmp_path):
     program = IMPORTS + (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])):\n    os.kill(os.getpid(), signal.SIGKILL)"
+        "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), str(file_of(tmp_path))], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -151,7 +152,8 @@ def test_a_job_started_twice_is_done_once(tmp_path, capsys):
                 sys.executable,
                 "-c",
                 IMPORTS + "import sys\nfrom pathlib import Path\n"
-                "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])) as work:\n    print(work)",
+                "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])) as context:\n"
+                "    print(context)",
                 str(tmp_path),
                 str(path),
             ],
@@ -289,6 +291,7 @@ def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
 
 
 def test_nothing_here_needs_torch():
-    program = "import sys; import ganbench.pipeline.resources.requests, ganbench.pipeline.execution.job_context; print('torch' in sys.modules)"
+    modules = "ganbench.pipeline.resources.requests, ganbench.pipeline.execution.job_context"
+    program = f"import sys; import {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
