@@ -14,7 +14,8 @@ from benchmarks.overhead import trained
 from benchmarks.sheets import Sheet
 from ganbench.engine.fusing import parameters
 from ganbench.pipeline.execution.checkpoints import SPARING, CheckpointSchedule
-from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.stages import train as stage
 
 OFTEN = 1.0  # seconds between checkpoints, at least, as measured: each case comes to a few
@@ -41,7 +42,7 @@ class Stopwatch(CheckpointSchedule):
 
 def measure(jobs: Sequence[tuple[str, int, int]], device: str, *, often: float = OFTEN) -> Sheet:
     """Train packs of (case, runs, steps), with checkpoints as often as they may be when asked for every so often."""
-    usual = Site().checkpoint_seconds
+    usual = ExecutionSettings().checkpoint_seconds
     sheet = Sheet(
         "Cost of checkpoints",
         ["case", "runs", "parameters", "steps", "whole, s", "checkpoints", "one, s", "share", f"share at {usual:g} s"],
@@ -55,13 +56,10 @@ def measure(jobs: Sequence[tuple[str, int, int]], device: str, *, often: float =
             watches.append(Stopwatch(least))
             return watches[-1]
 
-        with (
-            trained(case, members, case.training(steps)) as (slice, path),
-            patch.object(stage, "CheckpointSchedule", watch),
-        ):
+        with trained(case, members, case.training(steps)) as job, patch.object(stage, "CheckpointSchedule", watch):
             began = time.perf_counter()
             with redirect_stderr(StringIO()):
-                stage.run(slice, path, Work(Site(device=device, checkpoint_seconds=often)))
+                stage.run(job, JobContext(ExecutionSettings(device=device, checkpoint_seconds=often)))
             whole = time.perf_counter() - began
         times = watches[0].times
         one = median(times) if times else float("nan")

@@ -28,8 +28,10 @@ from ganbench.engine.train import Training
 from ganbench.games import Match
 from ganbench.pipeline.execution import pack_trainer, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint
-from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.stages import train as stage
+from ganbench.pipeline.tasks import Component, Group, PackMember, TrainTask
 
 PARTS = ("steps", "start and end", "random numbers", "recording", "snapshots", "checkpoints", "writing")
 
@@ -81,32 +83,25 @@ class Stopwatch:
 
 
 @contextmanager
-def trained(case: Case, count: int, training: Training) -> Iterator[tuple[dict[str, Any], Path]]:
-    """What the training stage needs of a pack, fused: its slice, and where its results go, for a block."""
+def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
+    """What the training stage needs of a pack, fused: its job, for a block."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         prepared = Path(folder) / "prepared.h5"
         examples = build("dataset", case.dataset).load()
         with result_files.create_file(prepared, "prepare") as file:
             result_files.write_tree(file.create_group("examples"), vars(examples))
-        members = [
-            {"id": f"s{seed}", "digest": f"{seed:064x}", "seed": seed, "n_train": member.n_train}
-            | {"learning_rate": member.learning_rate, "team": 0, "method": case.name}
+        members = tuple(
+            PackMember(f"s{seed}", f"{seed:064x}", case.name, 0, seed, member.n_train, member.learning_rate)
             for seed, member in enumerate(case.members(count))
-        ]
+        )
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
-        parts = {family: {"name": name, "options": {}} for family, name in case.parts.items()}
-        slice = {
-            "pack": case.name,
-            "teams": [{"parts": parts, "sources": sources}],
-            "train": {"steps": training.steps},
-            "members": members,
-            "fuse": "always",
-            "prepared": str(prepared),
-        }
-        # A machine with a GPU may lack what reads the options in a slice.
-        patches.enter_context(patch.object(stage, "training_of", lambda *_: training))
+        groups = (Group({family: Component(name, {}) for family, name in case.parts.items()}, sources),)
+        task = TrainTask(case.name, members, groups, {"steps": training.steps}, "always", prepared)
+        path = Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
+        # A machine with a GPU may lack what reads the options in a task.
+        patches.enter_context(patch.object(stage, "build_training", lambda *_: training))
         patches.enter_context(patch.object(stage, "build_game", lambda *given: case.game(given[-1])))
-        yield slice, Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
+        yield Job("train", case.name, "0" * 64, task, (prepared,), (path,))
 
 
 def job(case: Case, count: int, steps: int, device: str, started: float) -> dict[str, float]:
@@ -114,18 +109,18 @@ def job(case: Case, count: int, steps: int, device: str, started: float) -> dict
     training = case.training(steps)
     # A GPU works on after a call returns: the stopwatch waits for it.
     watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
-    with trained(case, count, training) as (slice, path), ExitStack() as patches:
+    with trained(case, count, training) as told, ExitStack() as patches:
         for owner, name, part in (
             (type(training.dynamics), "step", "steps"),
             (Match, "draw", "random numbers"),
             (engine, "_keep", "snapshots"),
-            (Checkpoint, "keep", "checkpoints"),
+            (Checkpoint, "save", "checkpoints"),
             (result_cache, "write", "writing"),
             (pack_trainer, "train", "recording"),  # what is left of the loop
         ):
             patches.enter_context(patch.object(owner, name, watch.around(part, getattr(owner, name))))
         watch.seconds["start and end"] = time.time() - started
-        watch.around("start and end", stage.run)(slice, path, Work(Site(device=device)))
+        watch.around("start and end", stage.run)(told, JobContext(ExecutionSettings(device=device)))
     return watch.seconds
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,13 +20,12 @@ from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import hold_lock
-from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution.shutdown import SIGNALS
-from ganbench.pipeline.jobs import Job
+from ganbench.pipeline import job_files, results_folder
+from ganbench.pipeline.execution.termination_signals import SIGNALS
+from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import stage_times, summary
-from ganbench.pipeline.stages import STAGES, run
-from ganbench.study import reference
+from ganbench.pipeline.resources import measured, summary
+from ganbench.pipeline.stages import run
 from ganbench.study.schema import Study, load
 
 app = typer.Typer(
@@ -84,13 +83,13 @@ def check(
 
     cluster = None if profile is None else profiles.read(profile)
     plan = Plan(load(study, over=cluster.config if cluster else {}))
-    results_folder.usable(plan)
+    results_folder.prepare(plan)
     here = cluster is None or cluster.executor == profiles.LOCAL
     notes: list[str] = []
-    estimates = try_parts(plan, here=here, at_once=cluster and cluster.workers, note=notes.append)
+    estimates = try_parts(plan, here=here, parallel_jobs=cluster and cluster.workers, note=notes.append)
     out.print(summary.estimates(plan, estimates))
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
-    for part in summary.timetable(plan, estimates, stage_times.kept(plan.folder), where):
+    for part in summary.timetable(plan, estimates, measured.read_timings(plan.folder), where):
         out.print(part)
     if cluster is not None:
         summary.demand(out, plan, estimates, cluster)
@@ -104,14 +103,9 @@ app.command()(clean)
 
 
 @app.command()
-def schema(
-    format: Annotated[Literal["json", "markdown"], typer.Option(help="For editors, or for people.")] = "json",
-) -> None:
-    """Print the schema of study files."""
-    if format == "markdown":
-        print(reference.markdown(), end="")
-    else:
-        out.print_json(strict_json.dumps(Study.model_json_schema()))
+def schema() -> None:
+    """Print the JSON schema of study files, for editors."""
+    out.print_json(strict_json.dumps(Study.model_json_schema()))
 
 
 @app.command("version")
@@ -122,13 +116,13 @@ def show_version() -> None:
 
 def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study))
-    results_folder.usable(plan)
+    results_folder.prepare(plan)
     targets = _chosen(plan, stage, only)
     with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         for job in plan.needed(targets):
             if plan.weights in job.inputs:
                 weights(plan.weights, plan.study.evaluate.inception.sha256)
-            _work(job.stage, job.slice, job.path, plan.site)
+            _run(job, plan.execution)
             out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True, markup=False, emoji=False)
             targets = [target for target in targets if target != job]
         for job in targets:
@@ -147,14 +141,12 @@ def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
     return [jobs[name]]
 
 
-def _work(
-    stage: str, slice: dict[str, Any], path: Path, site: dict[str, Any], asked_mb: float = 0, begun: float | None = None
-) -> None:
-    from ganbench.pipeline.execution.job_context import Site, at_work
+def _run(job: Job, settings: ExecutionSettings, asked_mb: float = 0, since: float | None = None) -> None:
+    from ganbench.pipeline.execution.job_context import job_context
 
-    with at_work(Site(**site), stage, path, asked_mb, begun) as work:
-        if work is not None:
-            run(stage, slice, path, work)
+    with job_context(settings, job.stage, job.path, asked_mb, since) as context:
+        if context is not None:
+            run(job, context)
 
 
 def _stage_command(stage: str, what: str) -> None:
@@ -199,12 +191,12 @@ def report(
 def try_out(
     report: Annotated[int, typer.Option(help="The file descriptor to report to, in lines of JSON.")],
     here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
-    again: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
+    remeasure: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
 ) -> None:
     """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
     from ganbench.pipeline.preflight.trial_process import serve
 
-    serve(json.load(sys.stdin), report, here=here, again=again)
+    serve(json.load(sys.stdin), report, here=here, remeasure=remeasure)
 
 
 @app.command(hidden=True)
@@ -230,18 +222,13 @@ app.command(rich_help_panel=LABORATORY)(laboratory.play)
 app.command(rich_help_panel=LABORATORY)(laboratory.field)
 
 
-@app.command(hidden=True)
-def job(
-    stage: str,
-    slice: Annotated[str, typer.Option(help="The job's slice of the configuration, as JSON.")],
-    site: Annotated[str, typer.Option(help="Where it works, as JSON.", envvar="GANBENCH_SITE")],
-    output: Annotated[Path, typer.Option(help="The file whose name carries the job's digest.")],
+@app.command("job", hidden=True)
+def run_job(
+    path: Annotated[Path, typer.Argument(help="The job's file, as the workflow left it.")],
     asked: Annotated[float, typer.Option(help="Memory that a cluster was asked for, in MB.")] = 0,
 ) -> None:
     """Run one job as the workflow hands it out."""
-    if stage not in STAGES:
-        raise GanbenchError(unknown("stage", stage, STAGES))
-    begun = time.time() - time.process_time()  # with what it took to start, which is most of a short job
-    _work(stage, json.loads(slice), output, json.loads(site), asked, begun)
+    since = time.time() - time.process_time()  # with what it took to start, which is most of a short job
+    _run(*job_files.read(path), asked, since)
     for number in SIGNALS:  # for the moment until it is gone, in which Snakemake would take what is done for a failure
         signal.signal(number, signal.SIG_IGN)

@@ -10,18 +10,17 @@ from ganbench.analysis.columns import RUNS, setting_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.grid import Run, flatten_options
-from ganbench.study.schema import Study
+from ganbench.study.schema import Evaluate, Outcome
 
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all may be empty
 
 
-def settings_of(study: Study, run: Run) -> dict[str, Any]:
+def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]:
     """A run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on."""
-    settings = run.settings | flatten_options("outcome", study.outcome.model_dump())
+    settings = run.settings | flatten_options("outcome", outcome.model_dump())
     del settings["train_steps"]  # which is the column `steps`
     if run.choice("architecture") is None:  # nothing of it is evaluated
         return settings
-    evaluate = study.evaluate
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
     for metric in evaluate.metrics:

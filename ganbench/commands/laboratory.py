@@ -23,7 +23,8 @@ def play(
     optimizer: Annotated[str, typer.Option(help="The optimizer, such as 'sgd(momentum=-0.5)'.")] = "sgd",
     learning_rate: Annotated[str, typer.Option(help="Of both players; one member per value: 0.1,0.5.")] = "0.1",
     start: Annotated[
-        list[str] | None, typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be call_twice."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them: 3,7.")] = "1",
     steps: Annotated[int, typer.Option(help="Training steps.")] = 100,

@@ -19,7 +19,7 @@ from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_duration, format_number, format_percent, plural, truncate
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, Standing, Status, look
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 from ganbench.study.schema import load
 
 ROWS = 20  # of jobs that run, and of jobs that do not any more, where there are more
@@ -44,34 +44,34 @@ def status(
         raise GanbenchError("--watch is for people and --json for programs; choose one of them.")
     plan, rows = Plan(load(study)), None if every else ROWS
     if as_json:
-        print(strict_json.dumps(look(plan).about(), indent=1))
+        print(strict_json.dumps(read_status(plan).about(), indent=1))
     elif watch:
         with suppress(KeyboardInterrupt):
             _watch(plan, f"{study}", rows)
     else:
-        for part in page(look(plan), f"{study}", rows):
+        for part in page(read_status(plan), f"{study}", rows):
             out.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole, to be copied
 
 
 def _watch(plan: Plan, study: str, rows: int | None) -> None:
     with Live(console=out, auto_refresh=False) as live:
         while True:
-            now = look(plan)
+            now = read_status(plan)
             live.update(Group(*page(now, study, rows)), refresh=True)
             if now.done:
                 return
             time.sleep(WATCH_SECONDS)
 
 
-def page(now: Status, study: str, rows: int | None) -> Iterator[RenderableType]:
+def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableType]:
     """What a person sees of a status.
 
     Args:
-        now: the status.
-        study: how to name the study in commands.
-        rows: how many jobs to show of those that run, and of those that do not any more; None for all.
+        now: The status.
+        study: The name of the study in commands.
+        rows: The number of jobs to show of those that run, and of those that do not any more; None for all.
     """
-    total = len(now.standings)
+    total = len(now.jobs)
     yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))
     yield _summary(now)
     for state in (RUNNING, SILENT, STOPPED, FAILED):
@@ -84,13 +84,13 @@ def page(now: Status, study: str, rows: int | None) -> Iterator[RenderableType]:
         yield Text(f"\nganbench report {study} --partial shows what there is.")
 
 
-def _holder(now: Status) -> str:
+def _holder(now: StudyStatus) -> str:
     if now.held:
         return f"The results folder is in use by {now.held}."
     return "" if now.done else "Nobody holds the results folder: no workflow is running."
 
 
-def _summary(now: Status) -> Table:
+def _summary(now: StudyStatus) -> Table:
     """How many jobs stand how, by stage and in all."""
     counts = now.counts()
     everything = {state: len(now.of(state)) for state in STATES}
@@ -100,8 +100,8 @@ def _summary(now: Status) -> Table:
     table.add_column("stage", "all", no_wrap=True)
     for state in states:
         table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), no_wrap=True)
-    table.add_column("", _bar(everything[DONE], len(now.standings)), width=BAR)
-    table.add_column("", format_percent(everything[DONE] / max(len(now.standings), 1)), justify="right")
+    table.add_column("", _bar(everything[DONE], len(now.jobs)), width=BAR)
+    table.add_column("", format_percent(everything[DONE] / max(len(now.jobs), 1)), justify="right")
     for stage, count in counts.items():
         cells = [Text(f"{count[state]:,}", "" if count[state] else "dim") for state in states]
         table.add_row(stage, *cells, _bar(count[DONE], count.total()), format_percent(count[DONE] / count.total()))
@@ -112,30 +112,30 @@ def _bar(done: int, total: int) -> ProgressBar:
     return ProgressBar(total=total, completed=done, width=BAR, complete_style="green", finished_style="green")
 
 
-def _running(standing: Standing) -> Text:
+def _running(status: JobStatus) -> Text:
     """A job that runs: where, how far it is, and how fast."""
-    entry = standing.entry
+    entry = status.entry
     parts = [f"{entry.done:,.0f}/{entry.total:,.0f} {entry.unit}"] if entry.total else []
     parts += [f"{format_number(entry.rate)}/s"] if entry.rate > 0 else []
     parts += [f"{format_duration(entry.seconds_left)} left"] if entry.seconds_left is not None else []
     parts += [f"{entry.memory_mb:,.0f} MB"]
-    text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
-    text.append(f" runs ({_where(standing)})", COLOURS[RUNNING])
+    text = Text(f"\n{status.job.stage} {status.job.name}", "bold")
+    text.append(f" runs ({_where(status)})", COLOURS[RUNNING])
     return text.append(f"\n  {', '.join(parts)}", "not bold")
 
 
-def _where(standing: Standing) -> str:
-    job, tries = standing.entry.cluster_job, standing.attempts
-    parts = [standing.entry.host, f"job {job}" if job else "", f"attempt {tries}" if tries > 1 else ""]
+def _where(status: JobStatus) -> str:
+    job, tries = status.entry.cluster_job, status.attempts
+    parts = [status.entry.host, f"job {job}" if job else "", f"attempt {tries}" if tries > 1 else ""]
     return ", ".join(filter(None, parts))
 
 
-def _ended(standing: Standing) -> Text:
+def _ended(status: JobStatus) -> Text:
     """A job that does not run any more: what, where, why, and where to read on."""
-    entry = standing.entry
-    silent = f" since {entry.at}" if standing.state == SILENT else ""
-    text = Text(f"\n{standing.job.stage} {standing.job.name}", "bold")
-    text.append(f" {THEN[standing.state]}{silent} ({_where(standing)})", COLOURS[standing.state])
-    text.append(f"\n  {truncate(standing.cause)}", "not bold")
-    text.append(f"\n  {standing.log or 'no log: it ran outside of the workflow'}", "not bold")
+    entry = status.entry
+    silent = f" since {entry.at}" if status.state == SILENT else ""
+    text = Text(f"\n{status.job.stage} {status.job.name}", "bold")
+    text.append(f" {THEN[status.state]}{silent} ({_where(status)})", COLOURS[status.state])
+    text.append(f"\n  {truncate(status.cause)}", "not bold")
+    text.append(f"\n  {status.log or 'no log: it ran outside of the workflow'}", "not bold")
     return text

@@ -1,33 +1,39 @@
-"""Jobs: pieces of work, each told all it may know of the configuration."""
+"""A job of a study: its task, and the files that it reads and writes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import strict_json
-from ganbench.core.errors import GanbenchError
-from ganbench.core.source_digests import digest
+from ganbench.pipeline import tasks
+from ganbench.pipeline.typed_json import decode
 
-# A slice travels to its job as one command-line argument, which Linux limits to 128 KiB.
-LARGEST_SLICE = 120_000
+Task = (
+    tasks.PrepareTask
+    | tasks.JudgeTask
+    | tasks.TrainTask
+    | tasks.EvaluateTask
+    | tasks.DiagnoseTask
+    | tasks.TrackTask
+    | tasks.TablesTask
+    | tasks.FiguresTask
+    | tasks.ReportTask
+)
 
 
 @dataclass(frozen=True)
 class Job:
     """One piece of work.
 
-    `slice` is all it may know of the configuration; `inputs` are the files it reads, `outputs` those it leaves. The
-    first output is the one whose name carries the digest, which is of what the job computes: its settings and sources
-    and the digests of the jobs whose files it reads, but not of where any of these lie.
+    `digest` is over the task, the sources and the digests of the jobs whose files it reads, but not over where any of
+    these lie. The name of the first output carries it.
     """
 
     stage: str
     name: str
     digest: str
-    slice: dict[str, Any]
+    task: Task | CollectTask
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
 
@@ -40,66 +46,72 @@ class Job:
         return all(path.exists() for path in self.outputs)
 
     @property
+    def stem(self) -> str:
+        """What files about the job are called; see `stem_of`."""
+        return stem_of(self.path)
+
+    @property
     def log(self) -> str:
-        """Where in the study's results the workflow keeps its log: one of its own, where its stage has several jobs."""
-        return f"logs/{self.stage}/{self.path.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
+        """The workflow's log of the job, relative to the study's results; one per stage where a stage is one job."""
+        return f"logs/{self.stage}/{self.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
 
-    @cached_property
-    def argument(self) -> Argument:
-        """The slice as one JSON string with sorted keys."""
-        return Argument(strict_json.dumps(self.slice, sort_keys=True, separators=(",", ":")), self.digest)
-
-
-class Argument(str):
-    """A slice as it travels to its job. Its `repr` is the job's digest: that is what Snakemake remembers of a job's
-    parameters, and files that have moved are no reason to repeat the job."""
-
-    def __new__(cls, text: str, digest: str) -> Argument:
-        new = super().__new__(cls, text)
-        new._digest = digest
-        return new
-
-    def __getnewargs__(self) -> tuple[str, str]:
-        return str(self), self._digest  # to be copied and pickled
-
-    def __repr__(self) -> str:
-        return f"Argument({self._digest})"
+    @classmethod
+    def decode(cls, content: dict[str, Any]) -> Job:
+        """The job that JSON-able values were made from; see `typed_json`."""
+        paths = {key: tuple(map(Path, content[key])) for key in ("inputs", "outputs")}
+        return cls(**{**content, **paths, "task": decode(TASKS[content["stage"]], content["task"])})
 
 
-def placeless(content: Any) -> Any:
-    """A part of a slice, or of a study, without where users' own files lie: members named by a file's path go by the
-    file's name alone, since its content has a digest of its own."""
-    if isinstance(content, dict):
-        own = {"name": Path(content["name"]).stem} if str(content.get("name")).endswith(".py") else {}
-        return {key: placeless(value) for key, value in content.items()} | own
-    return [placeless(each) for each in content] if isinstance(content, list | tuple) else content
+def stem_of(path: Path) -> str:
+    """The part of a job's first output that carries its digest: its folder for tables, otherwise its own name."""
+    return path.parent.name if path.suffix == ".parquet" else path.stem
 
 
-def fitting(job: Job) -> Job:
-    """The job, if it can be told its slice.
+@dataclass(frozen=True)
+class CollectTask:
+    """What collecting is told: the settings that outcomes and metrics depend on, and the jobs that made the results.
 
-    Raises:
-        GanbenchError: the slice is too long.
+    The jobs come without their members, of which a study may have a million: their files tell those.
     """
-    if len(job.argument) > LARGEST_SLICE:
-        raise GanbenchError(
-            f"{job.stage} {job.name} would have to be told {len(job.argument):,} characters of configuration, more "
-            f"than the {LARGEST_SLICE:,} a job can be; lower pack.seeds_per_pack, take an axis out of pack.axes, or "
-            "make two studies."
-        )
-    return job
+
+    study: str
+    outcome: dict[str, Any]
+    evaluate: dict[str, Any]
+    jobs: tuple[Job, ...]
+
+    def of(self, stage: str) -> list[Job]:
+        """The jobs of a stage, in their order."""
+        return [job for job in self.jobs if job.stage == stage]
 
 
-def looks(slice: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a job of `diagnose` looks at: an experiment each and, unless it is of the study, a run. A look's digest is
-    over the instrument and the run's training."""
-    found = []
-    for experiment, named in slice["experiments"].items():
-        places = slice["looks"][experiment] if slice["trained"] else [None]
-        for place in places:
-            member = {} if place is None else slice["members"][place]
-            run, trained = member.get("id", ""), member.get("digest")
-            value = digest([placeless(named), trained])
-            look = {"id": f"{experiment}:{run}", "experiment": experiment, "run": run, "trained": trained}
-            found.append({**member, **look, "digest": value})
-    return found
+TASKS: dict[str, type] = {
+    "prepare": tasks.PrepareTask,
+    "judge": tasks.JudgeTask,
+    "train": tasks.TrainTask,
+    "evaluate": tasks.EvaluateTask,
+    "diagnose": tasks.DiagnoseTask,
+    "collect": CollectTask,
+    "track": tasks.TrackTask,
+    "tables": tasks.TablesTask,
+    "figures": tasks.FiguresTask,
+    "report": tasks.ReportTask,
+}
+
+
+def without_members(job: Job) -> Job:
+    """The job of a pack, without what is told of each of its members."""
+    emptied: dict[str, Any] = {"members": ()}
+    if job.stage == "evaluate":
+        emptied["train_digests"] = ()
+    return replace(job, task=replace(job.task, **emptied), inputs=())
+
+
+@dataclass(frozen=True)
+class ExecutionSettings:
+    """Where and how jobs run. Nothing here changes a number, so no file is named after it."""
+
+    folder: str = ""  # of the study's results; without one there is no journal
+    study: str = ""
+    device: str = "auto"
+    checkpoint_seconds: float = 60.0
+    server: str | None = None  # address of an MLflow server, to which training streams

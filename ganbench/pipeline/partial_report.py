@@ -19,23 +19,23 @@ from ganbench.analysis.columns import MISSING
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import truncate
 from ganbench.core.locks import hold_lock
-from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.processor import one_thread
-from ganbench.pipeline.jobs import Job, looks
+from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES, collect, figures, report, tables
-from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, Standing, Status, look
+from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 
 FOLDER = "partial"
 
 
-class Part(Plan):
+class PartialPlan(Plan):
     """The packs of a plan whose runs' outcomes are known: trained and, where they train networks on data, scored.
 
     Args:
-        whole: the plan of the study.
-        done: whether a job's files are there.
-        folder: where the part is summed up.
+        whole: The plan of the study.
+        done: Whether a job's files are there.
+        folder: The folder of the partial report.
     """
 
     def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
@@ -64,20 +64,20 @@ def write(plan: Plan) -> Path:
     """Make tables, figures and the report of what a study has now, in the folder `partial` of its results.
 
     Returns:
-        the report.
+        The path of the report.
 
     Raises:
-        GanbenchError: nothing is there yet, or somebody else is making the same.
+        GanbenchError: Nothing is there yet, or somebody else is making the same.
     """
     one_thread()
-    now = look(plan)
-    standings = {(each.job.stage, each.job.name): each for each in now.standings}
+    now = read_status(plan)
+    statuses = {(each.job.stage, each.job.name): each for each in now.jobs}
 
     def done(job: Job) -> bool:
-        return standings[job.stage, job.name].state == DONE
+        return statuses[job.stage, job.name].state == DONE
 
     target = plan.folder / FOLDER
-    part = Part(plan, done, _beside(target))
+    part = PartialPlan(plan, done, _beside(target))
     if not part.runs:
         counts = ", ".join(f"{len(now.of(state)):,} {state}" for state in STATES if now.of(state))
         raise GanbenchError(
@@ -85,27 +85,26 @@ def write(plan: Plan) -> Path:
             "Wait for the first pack to be trained and scored; `ganbench status` tells how far it is."
         )
     with hold_lock(plan.folder / f".{FOLDER}.lock", f"the partial report {target}"), _replacing(target):
-        work, tables_folder = Work(Site(device="cpu")), part.collect.path.parent
-        collect.gather(part, tables_folder, work)
-        _missing(plan, part, now, standings).write(tables_folder)
+        context, tables_folder = JobContext(ExecutionSettings(device="cpu")), part.collect.path.parent
+        collect.gather(part.collect.task, tables_folder, context)
+        _missing(plan, part, now, statuses).write(tables_folder)
         for name, stage in (("tables", tables), ("figures", figures), ("report", report)):
-            job = part.jobs(name)[name]
-            stage.run(job.slice, job.path, work)
+            stage.run(part.jobs(name)[name], context)
         shutil.rmtree(part.folder / "collect")  # for these to read; tables for people lie beside it
     return target / "report.html"
 
 
-def _missing(plan: Plan, part: Part, now: Status, standings: dict[tuple[str, str], Standing]) -> Missing:
+def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tuple[str, str], JobStatus]) -> Missing:
     rows, counts = [], {experiment: [0, 0] for experiment in plan.experiments}
     for name, pack in plan.packs.items():
         if name not in part.packs:
-            lacking = _lacking([standings[job.stage, job.name] for job in basis(plan, name)])
+            lacking = _lacking([statuses[job.stage, job.name] for job in basis(plan, name)])
             about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "why": _why(lacking)}
             rows += [{"run": run.id, **run.point, **about} for run in pack.runs]
     for name, job in plan.diagnose.items():
-        for each in looks(job.slice):
-            counts[each["experiment"]][0] += name not in part.diagnose
-            counts[each["experiment"]][1] += 1
+        for each in job.task.observations:
+            counts[each.experiment][0] += name not in part.diagnose
+            counts[each.experiment][1] += 1
     return Missing(
         runs=pd.DataFrame(rows, columns=list(MISSING)).astype({"n_train": float, "learning_rate": float}),
         looks={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
@@ -119,14 +118,14 @@ def _missing(plan: Plan, part: Part, now: Status, standings: dict[tuple[str, str
     )
 
 
-def _lacking(standings: list[Standing]) -> Standing:
+def _lacking(statuses: list[JobStatus]) -> JobStatus:
     """What a pack waits for: of the jobs that are not done the first that failed, or was stopped, or runs, or waits."""
-    return max((each for each in standings if each.state != DONE), key=lambda each: STATES.index(each.state))
+    return max((each for each in statuses if each.state != DONE), key=lambda each: STATES.index(each.state))
 
 
-def _why(standing: Standing) -> str:
-    words = f"{standing.job.stage} {standing.state}"
-    return f"{words}: {truncate(standing.cause)}" if standing.cause else words
+def _why(status: JobStatus) -> str:
+    words = f"{status.job.stage} {status.state}"
+    return f"{words}: {truncate(status.cause)}" if status.cause else words
 
 
 def _beside(folder: Path) -> Path:

@@ -12,27 +12,27 @@ from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAGES, STAMPS
+from ganbench.pipeline.stages import STAMPS
 
 MARK = ".ganbench.json"  # says which version of the file format the folder holds
 LOCK = ".lock"
 
 
-def usable(plan: Plan) -> None:
+def prepare(plan: Plan) -> None:
     """Make the folder, or find it fit to go on in.
 
     Raises:
-        GanbenchError: it cannot be written, holds results of another format, or damaged files of this study.
+        GanbenchError: It cannot be written, holds results of another format, or damaged files of this study.
     """
-    make(plan)
-    sound(plan)
+    create(plan)
+    verify(plan)
 
 
-def make(plan: Plan) -> None:
+def create(plan: Plan) -> None:
     """Make the folder.
 
     Raises:
-        GanbenchError: it cannot be written.
+        GanbenchError: It cannot be written.
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
@@ -51,11 +51,11 @@ def make(plan: Plan) -> None:
         raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
 
 
-def sound(plan: Plan) -> None:
+def verify(plan: Plan) -> None:
     """Find what is in the folder fit to go on from; changes nothing.
 
     Raises:
-        GanbenchError: it holds results of another format, or damaged or foreign files in place of this study's.
+        GanbenchError: It holds results of another format, or damaged or foreign files in place of this study's.
     """
     place, mark = plan.folder, plan.folder / MARK
     try:
@@ -68,7 +68,7 @@ def sound(plan: Plan) -> None:
             f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
             f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
-    faults = [fault for stage in STAGES for job in plan.jobs(stage).values() for fault in _faults(plan, job)]
+    faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
     if faults:
         raise GanbenchError("\n".join(faults))
 
@@ -90,11 +90,11 @@ def _faults(plan: Plan, job: Job) -> Iterator[str]:
         yield from checksums.find_damaged(listed, base, [path for path in job.outputs if path != listed])
 
 
-def check_disk_space(plan: Plan, needed: int) -> None:
+def require_space(plan: Plan, needed: int) -> None:
     """Refuse to start what cannot fit.
 
     Raises:
-        GanbenchError: the disk has less room than the study needs.
+        GanbenchError: The disk has less room than the study needs.
     """
     left = shutil.disk_usage(plan.folder).free
     if left < needed:

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import truncate
 from ganbench.core.locks import describe_holder, try_lock
-from ganbench.pipeline import results_folder
+from ganbench.pipeline import job_files, results_folder
 from ganbench.pipeline.execution.processor import THREADS
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -45,31 +44,31 @@ class Shortened(logging.Filter):
         return True
 
 
-def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), look: bool) -> Plan:
+def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), verify: bool) -> Plan:
     """The plan of the study in a workflow's configuration.
 
     Args:
-        config: the study, as Snakemake read it.
-        origin: what to call it in errors.
-        files: that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs in them;
-            they are read once more, as strictly as `ganbench check` does.
-        look: whether to refuse damaged results, which would count as done; jobs on a cluster, which parse the workflow
-            once more each, need not.
+        config: The study, as Snakemake read it.
+        origin: What errors call it.
+        files: The files that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs
+            in them; they are read once more, as strictly as `ganbench check` does.
+        verify: Whether to refuse damaged results, which would count as done. Jobs on a cluster, which parse the
+            workflow once more each, need not.
     """
     with _plain_errors():
         for file in files:
             read(Path(file))
         plan = Plan(parse(config, origin=origin))
-        if look:
-            results_folder.sound(plan)
+        if verify:
+            results_folder.verify(plan)
         return plan
 
 
-def named(plan: Plan, stage: str, wildcards: Any) -> Job:
+def job_named(plan: Plan, stage: str, wildcards: Any) -> Job:
     """The job that a rule's wildcards `name` and `digest` mean; that of a stage that runs once, without them.
 
     Raises:
-        SystemExit: the digest is another one: a file was edited between planning the workflow and running this job.
+        SystemExit: The digest is another one: a file was edited between planning the workflow and running this job.
     """
     with _plain_errors():
         name = getattr(wildcards, "name", stage)  # a stage that runs once a study has no wildcards
@@ -82,43 +81,43 @@ def named(plan: Plan, stage: str, wildcards: Any) -> Job:
         return job
 
 
-def surround_jobs(plan: Plan) -> None:
+def set_job_environment() -> None:
     """Give this process the surroundings that jobs inherit: the programs that Snakemake itself runs with, activated or
-    not; libraries that begin with one thread, where a node of many cores would have each of its jobs start as many; and
-    where they work, which is no parameter, whose change would make them run again: it changes
-    no result."""
+    not, and libraries that begin with one thread, where a node of many cores would have each of its jobs start as
+    many."""
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    os.environ["GANBENCH_SITE"] = strict_json.dumps(plan.site)
 
 
-def start(plan: Plan, *, here: bool, at_once: int | None = None) -> None:
+def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Args:
-        plan: of the study.
-        here: whether the jobs run on this machine.
-        at_once: how many of them may run at the same time.
+        plan: The study's plan.
+        here: Whether the jobs run on this machine.
+        parallel_jobs: The number of jobs that may run at the same time.
 
     Raises:
-        SystemExit: something that a job would stumble over.
+        SystemExit: There is something that a job would stumble over.
     """
     with _plain_errors():
-        results_folder.make(plan)
+        results_folder.create(plan)
         path = plan.folder / results_folder.LOCK
         lock = try_lock(path)
         if lock is None:
             raise GanbenchError(f"the results folder {plan.folder} is in use by {describe_holder(path)}.")
         atexit.register(lock.release)
-        stages = (
-            "train",
-            "evaluate",
-            "diagnose",
-            "tables",
-        )  # tables decide claims, which may ask for anything
+        job_files.write(plan)
+        stages = ("train", "evaluate", "diagnose", "tables")  # tables decide claims, which may ask for anything
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
-        check(plan, here=here, at_once=at_once, again=False, note=lambda text: print(f"Note: {text}", file=sys.stderr))
+        check(
+            plan,
+            here=here,
+            parallel_jobs=parallel_jobs,
+            remeasure=False,
+            note=lambda text: print(f"Note: {text}", file=sys.stderr),
+        )
 
 
 def failed(plan: Plan) -> str:

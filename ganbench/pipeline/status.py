@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from ganbench.core.escaping import escape_control
 from ganbench.core.locks import current_holder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Entry
+from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.results_folder import LOCK
-from ganbench.pipeline.stages import STAGES
 
 WAITING = "waiting"
 RUNNING = "running"
@@ -33,8 +32,8 @@ STATES = (WAITING, RUNNING, SILENT, STOPPED, FAILED, DONE)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a job stands."""
+class JobStatus:
+    """The state of a job, and what is known of it."""
 
     job: Job
     state: str
@@ -69,27 +68,27 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Status:
+class StudyStatus:
     """How a study stands at a moment."""
 
     study: str
     folder: Path
     at: str
-    held: str | None  # by whom its results folder is, in words
-    standings: tuple[Standing, ...]
+    current_holder: str | None  # by whom its results folder is, in words
+    jobs: tuple[JobStatus, ...]
 
     @property
     def done(self) -> bool:
-        return all(each.state == DONE for each in self.standings)
+        return all(each.state == DONE for each in self.jobs)
 
-    def of(self, *states: str) -> list[Standing]:
+    def of(self, *states: str) -> list[JobStatus]:
         """The jobs that stand so, in the order of their stages."""
-        return [each for each in self.standings if each.state in states]
+        return [each for each in self.jobs if each.state in states]
 
     def counts(self) -> dict[str, Counter[str]]:
         """By stage that has jobs: how many of them stand how."""
         found: dict[str, Counter[str]] = {}
-        for each in self.standings:
+        for each in self.jobs:
             found.setdefault(each.job.stage, Counter())[each.state] += 1
         return found
 
@@ -102,16 +101,15 @@ class Status:
             "held_by": self.held,
             "done": self.done,
             "stages": {stage: {state: count[state] for state in STATES} for stage, count in self.counts().items()},
-            "jobs": [each.about() for each in self.standings],
+            "jobs": [each.about() for each in self.jobs],
         }
 
 
-def look(plan: Plan) -> Status:
+def read_status(plan: Plan) -> StudyStatus:
     """How a study stands now."""
     there = listing()
-    standings = tuple(_standing(plan, job, there) for stage in STAGES for job in plan.jobs(stage).values())
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Status(plan.study.study, plan.folder, at, current_holder(plan.folder / LOCK), standings)
+    jobs = tuple(_job_status(plan, job, there) for job in plan.all_jobs())
+    return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs)
 
 
 def listing() -> Callable[[Path], bool]:
@@ -129,13 +127,13 @@ def listing() -> Callable[[Path], bool]:
     return there
 
 
-def _standing(plan: Plan, job: Job, there: Callable[[Path], bool]) -> Standing:
+def _job_status(plan: Plan, job: Job, there: Callable[[Path], bool]) -> JobStatus:
     log = plan.folder / job.log
     if all(map(there, job.outputs)):
-        return Standing(job, DONE, log if there(log) else None)
+        return JobStatus(job, DONE, log if there(log) else None)
     place = journal.place(plan.folder, job.stage, job.path)
     entry = journal.read(place) if there(place) else None
-    return Standing(job, _state(entry), log if there(log) else None, entry and _plain_entry(entry))
+    return JobStatus(job, _state(entry), log if there(log) else None, entry and _plain_entry(entry))
 
 
 def _state(entry: Entry | None) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline import job_files
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.result_cache import DIGEST
-from ganbench.pipeline.jobs import Job, looks
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES, STAMPS
 
@@ -53,7 +54,7 @@ def refuse_running(plan: Plan) -> None:
     """Refuse to remove anything beside a job that outlived its workflow.
 
     Raises:
-        GanbenchError: one says that it runs.
+        GanbenchError: A job says that it runs.
     """
     for path in sorted((plan.folder / journal.FOLDER).glob("*/*.json")):
         entry = journal.read(path)
@@ -77,6 +78,7 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
         ("logs", plan.folder / "logs" / stage),
         ("benchmarks", plan.folder / "benchmarks" / stage),
         ("journal", plan.folder / journal.FOLDER / stage),
+        ("jobs' files", plan.folder / job_files.FOLDER / stage),
     ):
         files = (path for path in sorted(place.glob("*")) if path.stem not in stems)
         yield from (Superseded(kind, path) for path in files if path.name != ".lock")
@@ -85,8 +87,8 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
 def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
     """Files that jobs which are to do will take runs from."""
     wanted = {
-        member["digest"]
+        each.digest
         for job in waiting
-        for member in (looks(job.slice) if stage == "diagnose" else job.slice.get("members", ()))
+        for each in (job.task.observations if stage == "diagnose" else getattr(job.task, "members", ()))
     }
     return set(result_files.find_runs(folder, stage, wanted).values())

@@ -29,7 +29,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import STOPPED
 from ganbench.pipeline.execution.processor import chosen_kernels
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import requests
+from ganbench.pipeline.resources import measured, requests
 from ganbench.study.schema import parse
 
 PROFILE = "workflow/profiles/kubernetes"
@@ -140,11 +140,11 @@ def stage(pod: Pod) -> str:
 
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
-    estimates = requests.kept(plan.folder)
+    estimates = measured.read_estimates(plan.folder)
     assert estimates.keys() == set(plan.methods)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()
-        wanted = requests.ask(plan, job, estimates)
+        wanted = requests.request(plan, job, estimates)
         resources, memory = pod.container["resources"], f"{wanted.mem_mb}M"
         assert resources["limits"].get("nvidia.com/gpu", "0") == str(wanted.gpu)
         assert resources["requests"].get("nvidia.com/gpu", "0") == str(wanted.gpu)

@@ -32,7 +32,7 @@ from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RU
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import Recorder
-from ganbench.pipeline.execution.job_context import Site, Work
+from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run
 from ganbench.pipeline.stages.track import track
@@ -482,7 +482,7 @@ def train(folder: Path, study: str, uri: str, patch: pytest.MonkeyPatch, meanwhi
 def work(found: Plan, *stages: str) -> None:
     for stage in stages:
         for job in found.jobs(stage).values():
-            run(stage, job.slice, job.path, Work(Site(**found.site)))
+            run(job, JobContext(found.execution))
 
 
 def numbers(found: Plan) -> dict[str, bytes]:

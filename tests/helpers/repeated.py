@@ -56,7 +56,7 @@ from ganbench.pipeline.plan import Plan
 plan = Plan(parse(yaml.safe_load(Path("study.yaml").read_text()), origin="study"))
 for stage in sys.argv[1:]:
     for job in plan.jobs(stage).values():
-        run(stage, job.slice, job.path)
+        run(job)
 """
 
 

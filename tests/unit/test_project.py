@@ -312,5 +312,5 @@ def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
     assert set(texts) == {"regularised-digits", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
-    results_folder.usable(plan)
+    results_folder.prepare(plan)
     assert sum(estimate.runs for estimate in tried(plan)[0]) == len(plan.runs) == runs

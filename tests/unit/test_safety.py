@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import collected_example
@@ -32,9 +33,11 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control, short_repr
 from ganbench.core.hdf5 import SCALARS
 from ganbench.metrics import fid
-from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.tasks import Component, Group
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
 from ganbench.study.selectors import Selector, matches
@@ -242,9 +245,9 @@ def test_the_workflow_reads_the_study_s_file_itself(tmp_path):
     path.write_text(study("title: a\ntitle: b"))
     read = {"study": "hostile", "title": "b", "grid": [BLOCK]}
     with pytest.raises(SystemExit, match="key 'title' stands twice"):
-        plan_of(read, "study.yaml", files=[str(path)], look=True)
+        plan_of(read, "study.yaml", files=[str(path)], verify=True)
     path.write_text(study("title: b"))
-    assert plan_of(read, "study.yaml", files=[str(path)], look=True).study.title == "b"
+    assert plan_of(read, "study.yaml", files=[str(path)], verify=True).study.title == "b"
 
 
 @pytest.mark.parametrize(
@@ -535,9 +538,10 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     with result_files.create_file(Path("judge.h5"), "judge") as file:
         result_files.write_tree(file.create_group("judge"), {"name": "judge.py", "options": {}})
         result_files.write_tree(file.create_group("memory"), {})
-    slice = {"weights": None, "judge": "judge.h5", "metrics": [], "prepared": "none.h5"}
+    groups = (Group({"dataset": Component("ring8", {})}, ""),)
+    task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):
-        panel_of(slice | {"parts": {"dataset": {"name": "ring8", "options": {}}}})
+        panel_of(task)
     assert not Path("ran").exists()
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAMPS, run
 from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse
 
 FLIPS = int(os.environ.get("GANBENCH_FLIPS", "60"))  # in all; `make soak` asks for more
@@ -65,10 +67,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of results of a small study that is done. Not to be changed."""
     place = tmp_path_factory.mktemp("whole")
     made = plan(place)
-    results_folder.usable(made)
+    results_folder.prepare(made)
     for stage in STAGES:
         for job in made.jobs(stage).values():
-            run(stage, job.slice, job.path)
+            run(job)
     return place
 
 
@@ -85,7 +87,7 @@ def look(found: Plan) -> dict[str, bytes]:
     Raises:
         GanbenchError: some of them are damaged.
     """
-    results_folder.sound(found)
+    results_folder.verify(found)
     read = {f"{job.stage}/{name}": tree_of(job.path) for stage in STAGES[:5] for name, job in found.jobs(stage).items()}
     there = found.collect.path.parent
     read |= {"samples": tree_of(there / "samples.h5", "samples"), "arrays": tree_of(there / "arrays.h5", "arrays")}
@@ -127,8 +129,8 @@ def test_flipped_bytes_are_noticed_or_harmless(kind, copy, expected):
 
 
 def test_flipped_bytes_of_a_checkpoint_leave_it_or_none(tmp_path):
-    checkpoint = Checkpoint(tmp_path, [{"digest": "d"}], torch.device("cpu"))
-    checkpoint.keep(state={"step": 3, "x": np.arange(3000.0)}, seconds=1.0)
+    checkpoint = Checkpoint(tmp_path, [PackMember("r", "d", "m", 0, 0, None, 0.1)], torch.device("cpu"))
+    checkpoint.save(state={"step": 3, "x": np.arange(3000.0)}, seconds=1.0)
     content, saved, draw = checkpoint.path.read_bytes(), bits(checkpoint.read()), random.Random(0)
     left = set()
     for _ in range(FLIPS):
@@ -154,17 +156,17 @@ def test_damaged_tables_figures_and_reports_are_told_at_the_next_start(place, da
     (path,) = copy.folder.glob(place)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(GanbenchError, match=rf"{path.name} is damaged: .* Remove it, and its stage makes it again"):
-        results_folder.usable(copy)
+        results_folder.prepare(copy)
     if "collect" in place and path.suffix != ".h5":
         with pytest.raises(GanbenchError, match=f"{path.name} is damaged"):
             Collected.read(path.parent)
     path.unlink()
-    results_folder.usable(copy)
+    results_folder.prepare(copy)
     (job,) = (job for stage in STAGES for job in copy.jobs(stage).values() if path in job.outputs)
     assert not job.done
-    run(job.stage, job.slice, job.path)
+    run(job)
     assert job.done
-    results_folder.usable(copy)
+    results_folder.prepare(copy)
 
 
 def test_checksums_are_as_sha256sum_reads_them(whole):
@@ -180,7 +182,7 @@ def test_checksums_are_as_sha256sum_reads_them(whole):
 def test_networks_of_a_damaged_file_are_not_used(stage, copy):
     """64 bytes of a generator: what reads it says so, whatever part of the array it takes, and writes nothing."""
     (train,) = copy.train.values()
-    generator = tree_of(train.path)["runs"][train.slice["members"][0]["digest"]]["snapshots"]["generator"]
+    generator = tree_of(train.path)["runs"][train.task.members[0].digest]["snapshots"]["generator"]
     content = train.path.read_bytes()
     start = content.index(generator[0].tobytes())
     train.path.write_bytes(
@@ -190,7 +192,7 @@ def test_networks_of_a_damaged_file_are_not_used(stage, copy):
     for path in job.outputs:
         path.unlink()
     with pytest.raises(GanbenchError, match=rf"{train.path.name}: .*/generator' holds other values than were written"):
-        run(job.stage, job.slice, job.path)
+        run(job)
     assert not job.path.exists()
 
 
@@ -201,4 +203,4 @@ def test_weights_of_the_fid_are_checked_before_they_score(tmp_path):
     inception_weights.verify(path, sha256)
     path.write_bytes(b"wEights")
     with pytest.raises(GanbenchError, match=r"weights\.pth has the SHA-256 .* Put the file"):
-        panel_of({"weights": {"path": str(path), "sha256": sha256}})
+        panel_of(SimpleNamespace(weights=InceptionWeights(path, sha256)))

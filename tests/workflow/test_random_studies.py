@@ -38,7 +38,7 @@ def checked(study: dict[str, Any], results: Path, known: Path) -> Plan | str:
     try:
         plan = Plan(parse({**study, "results": str(results)}, origin="study"))
         shutil.copytree(known, plan.folder, dirs_exist_ok=True)
-        results_folder.usable(plan)
+        results_folder.prepare(plan)
         tried(plan)
     except GanbenchError as error:
         return str(error)
@@ -50,7 +50,7 @@ def run_all(plan: Plan, known: Path) -> None:
     for stage in STAGES_RUN:
         for job in plan.jobs(stage).values():
             if not job.done:
-                run(stage, job.slice, job.path)
+                run(job)
                 if stage in SHARED:
                     (known / stage).mkdir(exist_ok=True)
                     shutil.copy(job.path, known / stage)

@@ -10,10 +10,10 @@ rule collect:
     conda:
         "../../environment.yml"
     resources:
-        **asked("collect"),
+        **requested("collect"),
     params:
-        slice=slice_of("collect"),
+        job=job_of("collect"),
     message:
         "collect"
     shell:
-        "exec ganbench job collect --slice {params.slice:q} --asked {resources.mem_mb} --output {output.runs:q} 2>> {log:q}"
+        JOB_COMMAND

@@ -1,4 +1,4 @@
-"""The plan of the study; every rule asks it for its files and its slice of the configuration.
+"""The plan of the study; every rule asks it for its files and its job.
 
 Inputs are `ancient`: a file's name carries the digest of all that made it, so a file that exists is up to date and time
 stamps say nothing.
@@ -6,17 +6,17 @@ stamps say nothing.
 
 from snakemake.logging import logger
 
-from ganbench.report.figure_info import figure_infos
-from ganbench.report.file_names import figure_name
-from ganbench.pipeline.resources import requests
+from ganbench.report.outputs import figure_name
+from ganbench.pipeline import job_files
+from ganbench.pipeline.resources import measured, requests
 from ganbench.pipeline.execution.processor import chosen_kernels
 from ganbench.pipeline.snakemake import (
     Shortened,
     failed,
-    named,
+    job_named,
     plan_of,
+    set_job_environment,
     start,
-    surround_jobs,
 )
 
 logger.addFilter(Shortened())
@@ -25,11 +25,11 @@ plan = plan_of(
     config,
     origin=", ".join(map(str, workflow.configfiles)) or "the configuration",
     files=workflow.configfiles,
-    look=workflow.is_main_process,
+    verify=workflow.is_main_process,
 )
 RESULTS = str(plan.folder)
 
-surround_jobs(plan)
+set_job_environment()
 
 
 # Jobs compute with the kernels that whoever submits them chose. Those of most clusters inherit the environment; a pod has
@@ -47,20 +47,25 @@ def files_of(stage, name):
     return [ancient(str(path)) for path in plan.jobs(stage)[name].inputs]
 
 
-def slice_of(stage):
-    """A function from wildcards to the slice of the job they name; in a mere text Snakemake would look for wildcards."""
-    return lambda wildcards: named(plan, stage, wildcards).argument
+# Every job but `weights` is run by this; the rule's `job` is the path of its file, which says all it needs to know.
+JOB_COMMAND = "exec ganbench job {params.job:q} --asked {resources.mem_mb} 2>> {log:q}"
 
 
-def asked(stage):
-    """What a stage's jobs ask a cluster for; memory (MB) and time (minutes) anew before every attempt."""
+def job_of(stage):
+    """A function from wildcards to the path of the file of the job they name."""
+    return lambda wildcards: str(
+        job_files.path_of(plan.folder, job_named(plan, stage, wildcards))
+    )
+
+
+def requested(stage):
+    """What a stage's jobs request of a cluster; memory (MB) and time (minutes) anew before every attempt."""
 
     def of(what):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
-            return getattr(
-                requests.ask(plan, job, requests.kept(plan.folder), attempt), what
-            )
+            estimates = measured.read_estimates(plan.folder)
+            return getattr(requests.request(plan, job, estimates, attempt), what)
 
         return next_time
 
@@ -83,10 +88,7 @@ def shown_figures():
         about = {
             "category": "Figures",
             "subcategory": of or "the whole study",
-            "labels": {
-                "figure": figure_infos()[kind].title,
-                "of": of or "the whole study",
-            },
+            "labels": {"figure": kind, "of": of or "the whole study"},
         }
         shown.append(report(f"{path}.svg", caption=f"../report/{kind}.rst", **about))
         others.append(f"{path}.png")
@@ -97,7 +99,7 @@ onstart:
     start(
         plan,
         here=workflow.local_exec,
-        at_once=(
+        parallel_jobs=(
             workflow.resource_settings.cores
             if workflow.local_exec
             else workflow.resource_settings.nodes

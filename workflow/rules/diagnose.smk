@@ -9,10 +9,10 @@ rule diagnose:
     conda:
         "../../environment.yml"
     resources:
-        **asked("diagnose"),
+        **requested("diagnose"),
     params:
-        slice=slice_of("diagnose"),
+        job=job_of("diagnose"),
     message:
         "diagnose {wildcards.name}"
     shell:
-        "exec ganbench job diagnose --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
+        JOB_COMMAND

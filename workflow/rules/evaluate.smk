@@ -9,10 +9,10 @@ rule evaluate:
     conda:
         "../../environment.yml"
     resources:
-        **asked("evaluate"),
+        **requested("evaluate"),
     params:
-        slice=slice_of("evaluate"),
+        job=job_of("evaluate"),
     message:
         "evaluate {wildcards.name}"
     shell:
-        "exec ganbench job evaluate --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
+        JOB_COMMAND

@@ -8,13 +8,13 @@ rule prepare:
     conda:
         "../../environment.yml"
     resources:
-        **asked("prepare"),
+        **requested("prepare"),
     params:
-        slice=slice_of("prepare"),
+        job=job_of("prepare"),
     message:
         "prepare {wildcards.name}"
     shell:
-        "exec ganbench job prepare --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
+        JOB_COMMAND
 
 
 rule judge:
@@ -29,13 +29,13 @@ rule judge:
     conda:
         "../../environment.yml"
     resources:
-        **asked("judge"),
+        **requested("judge"),
     params:
-        slice=slice_of("judge"),
+        job=job_of("judge"),
     message:
         "judge {wildcards.name}"
     shell:
-        "exec ganbench job judge --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
+        JOB_COMMAND
 
 
 rule weights:

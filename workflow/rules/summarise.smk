@@ -14,12 +14,14 @@ rule track:
     localrule: True
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=0,
     params:
-        slice=slice_of("track"),
+        job=job_of("track"),
     message:
         "track"
     shell:
-        "exec ganbench job track --slice {params.slice:q} --output {output.stamp:q} 2>> {log:q}"
+        JOB_COMMAND
 
 
 rule tables:
@@ -48,13 +50,13 @@ rule tables:
     conda:
         "../../environment.yml"
     resources:
-        **asked("tables"),
+        **requested("tables"),
     params:
-        slice=slice_of("tables"),
+        job=job_of("tables"),
     message:
         "tables"
     shell:
-        "exec ganbench job tables --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
+        JOB_COMMAND
 
 
 rule figures:
@@ -69,13 +71,13 @@ rule figures:
     conda:
         "../../environment.yml"
     resources:
-        **asked("figures"),
+        **requested("figures"),
     params:
-        slice=slice_of("figures"),
+        job=job_of("figures"),
     message:
         "figures"
     shell:
-        "exec ganbench job figures --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
+        JOB_COMMAND
 
 
 rule report:
@@ -97,10 +99,10 @@ rule report:
     conda:
         "../../environment.yml"
     resources:
-        **asked("report"),
+        **requested("report"),
     params:
-        slice=slice_of("report"),
+        job=job_of("report"),
     message:
         "report"
     shell:
-        "exec ganbench job report --slice {params.slice:q} --asked {resources.mem_mb} --output {output.stamp:q} 2>> {log:q}"
+        JOB_COMMAND

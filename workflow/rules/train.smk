@@ -12,10 +12,10 @@ rule train:
     conda:
         "../../environment.yml"
     resources:
-        **asked("train"),
+        **requested("train"),
     params:
-        slice=slice_of("train"),
+        job=job_of("train"),
     message:
         "train {wildcards.name}"
     shell:
-        "exec ganbench job train --slice {params.slice:q} --asked {resources.mem_mb} --output {output:q} 2>> {log:q}"
+        JOB_COMMAND

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,10 +16,12 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.job_context import Work
-from ganbench.pipeline.execution.provenance import now
-from ganbench.pipeline.execution.result_cache import Made, Member
-from ganbench.pipeline.execution.shutdown import Stopping
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.progress import log
+from ganbench.pipeline.execution.result_cache import ItemT
+from ganbench.pipeline.execution.termination_signals import Stopping
+from ganbench.pipeline.execution.timestamps import now
+from ganbench.pipeline.tasks import PackMember
 
 KIND = "resume"
 SPARING = 100  # times what a checkpoint costs lie between two of them: under 2% of training, on slow disks too
@@ -31,19 +32,24 @@ SLOW_DISK = 50e6  # bytes a second, for what the first checkpoint may take
 
 
 class Checkpoint:
-    """Of members of a pack that train together; one file, which holds one of three things.
+    """The checkpoint of a subpack: one file, which holds one of three things.
 
-    `state` to go on from; the results of members that are `done`; or the sizes of the waves that they were `split`
+    `state` to go on from; the results of members that are `done`; or the sizes of the subpacks that it was `split`
     into, which have checkpoints of their own. `seconds` is how long the members have trained, and `at` when it was
     written.
 
     It is named after what it holds, since another start may find other members to train, another device, or other
     reasons to fuse.
+
+    Args:
+        folder: The folder of the pack's checkpoints.
+        members: The members of the subpack.
+        device: The device that they train on.
     """
 
-    def __init__(self, folder: Path, members: Sequence[Member], place: torch.device) -> None:
-        self._folder, self.members, self._place = folder, list(members), place
-        self.path = folder / f"{digest([place.type, *(member['digest'] for member in members)])[:12]}.h5"
+    def __init__(self, folder: Path, members: Sequence[PackMember], device: torch.device) -> None:
+        self._folder, self.members, self._device = folder, list(members), device
+        self.path = folder / f"{digest([device.type, *(member.digest for member in members)])[:12]}.h5"
 
     def read(self) -> Tree:
         """All it holds; nothing where there is none. A damaged one, by a machine that lost power say, is as good as
@@ -54,35 +60,42 @@ class Checkpoint:
             with result_files.open_file(self.path, KIND) as file:
                 return result_files.read_tree(result_files.descend(file, "saved"))
         except GanbenchError as error:
-            print(f"the checkpoint {error} It is passed over.", file=sys.stderr, flush=True)
+            log(f"the checkpoint {error} It is passed over.")
             self.path.unlink()
             return {}
 
-    def keep(self, **what: Any) -> None:
+    def save(self, **content: Any) -> None:
         """Replace what it holds."""
         with result_files.create_file(self.path, KIND) as file:
-            result_files.write_tree(file.create_group("saved"), {**what, "at": now()})
+            result_files.write_tree(file.create_group("saved"), {**content, "at": now()})
 
-    def parts(self, sizes: Sequence[int]) -> list[Checkpoint]:
-        """Those of waves of these sizes that its members are split into."""
+    def split(self, sizes: Sequence[int]) -> list[Checkpoint]:
+        """The checkpoints of the subpacks of these sizes that its members are split into."""
         ends = list(accumulate(sizes))
-        waves = [self.members[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-        return [Checkpoint(self._folder, wave, self._place) for wave in waves]
+        subpacks = [self.members[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        return [Checkpoint(self._folder, members, self._device) for members in subpacks]
 
     def reached(self, steps: int) -> dict[str, int]:
-        """By digest of its members: the step at which each stands, of so many in all."""
+        """The step that each member has reached.
+
+        Args:
+            steps: The steps of the whole training.
+
+        Returns:
+            The step, by the member's digest.
+        """
         saved = self.read()
         if "split" in saved:
-            return {key: at for part in self.parts(saved["split"]) for key, at in part.reached(steps).items()}
+            return {key: at for part in self.split(saved["split"]) for key, at in part.reached(steps).items()}
         step = saved["state"]["step"] if "state" in saved else steps if saved else 0
-        return {member["digest"]: step for member in self.members}
+        return {member.digest: step for member in self.members}
 
 
 class CheckpointSchedule:
     """How long a job's chunks and checkpoints take; from that, when a checkpoint is due and when it is time to end.
 
     Args:
-        least: seconds between two checkpoints, at least; 0 is one after every chunk.
+        least: The least seconds between two checkpoints; 0 for one after every chunk.
     """
 
     def __init__(self, least: float) -> None:
@@ -126,60 +139,62 @@ class CheckpointSchedule:
         self._cost = self._saved - began
         self._checkpoint = max(self._checkpoint, self._cost)
 
-    def rest(self, stopping: Stopping, keep: Callable[[], None], then: str) -> None:
-        """Between two chunks: write a checkpoint if one is due, and end if it is time for that.
+    def save_or_stop(self, stopping: Stopping, save: Callable[[], None], then: str) -> None:
+        """Between two chunks: write a checkpoint if one is due, and end the job if it is to stop.
 
         Args:
-            stopping: knows whether it is.
-            keep: writes the checkpoint.
-            then: what is said to become of it, where the job ends.
+            stopping: What tells the job to stop.
+            save: Writes the checkpoint.
+            then: What is said to become of it, where the job ends.
 
         Raises:
-            Stopped: the job was told to end, or its time is over.
+            Stopped: The job was told to end, or its time is over.
         """
         why = stopping.reason(self.margin)
         if why or self.due:
             with self.saving():
-                keep()
+                save()
         if why:
             raise stopping.stop(why, then)
 
 
-def lasting(made: Iterable[list[Made]], count: int, kind: str, resume: Path, work: Work) -> list[Made]:
-    """Runs' results as they are made, kept in files where a later attempt finds them: from time to time, and when the
+def checkpointed(
+    batches: Iterable[list[tuple[ItemT, Tree]]], count: int, kind: str, resume: Path, context: JobContext
+) -> list[tuple[ItemT, Tree]]:
+    """Results as they are computed, saved in files where a later attempt finds them: from time to time, and when the
     job ends too early.
 
     Args:
-        made: the results of runs that come together.
-        count: of how many runs they will be.
-        kind: the stage.
-        resume: folder of the files.
-        work: the job's surroundings.
+        batches: Results that are computed together.
+        count: The number of results in all.
+        kind: The stage.
+        resume: The folder of the files.
+        context: The job's context.
 
     Returns:
-        those that are in no file yet.
+        The results that are in no file yet.
 
     Raises:
-        Stopped: the job was told to end, or its time is over.
+        Stopped: The job was told to end, or its time is over.
     """
-    pace, fresh = CheckpointSchedule(work.site.checkpoint_seconds), []
+    schedule, fresh = CheckpointSchedule(context.settings.checkpoint_seconds), []
 
-    def keep() -> None:
-        result_cache.keep(resume, kind, fresh)
+    def save() -> None:
+        result_cache.save(resume, kind, fresh)
         fresh.clear()
 
     try:
-        for some in made:
-            pace.end()
-            fresh.extend(some)
-            count -= len(some)
+        for batch in batches:
+            schedule.end()
+            fresh.extend(batch)
+            count -= len(batch)
             if count:
-                pace.rest(work.stopping, keep, LATER)
-            pace.begin()
+                schedule.save_or_stop(context.stopping, save, LATER)
+            schedule.begin()
     except BaseException:
         with suppress(GanbenchError):  # a full disk, say; the job ends for its first cause
             if fresh:
-                keep()
+                save()
         raise
     return fresh
 

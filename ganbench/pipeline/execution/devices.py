@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import try_lock
+from ganbench.pipeline.execution.progress import log
 
 POLL_SECONDS = 1.0
 
@@ -78,7 +78,7 @@ def assigned(visible: int) -> bool:
     have no reason to wait for each other.
 
     Args:
-        visible: how many GPUs the job sees.
+        visible: The number of GPUs that the job sees.
     """
     scheduled = "SLURM_JOB_ID" in os.environ or "KUBERNETES_SERVICE_HOST" in os.environ
     return visible == 1 and scheduled
@@ -97,13 +97,13 @@ def free(names: Sequence[str], folder: Path) -> Iterator[int]:
             try:
                 lock = try_lock(path)
             except OSError as error:
-                print(f"no lock on GPU {name}: {path}: {error.strerror}", file=sys.stderr, flush=True)
+                log(f"no lock on GPU {name}: {path}: {error.strerror}")
                 lock = nullcontext()
             if lock is not None:
                 with lock:
                     yield index
                 return
         if not waiting:
-            print(f"all {len(names)} GPUs are taken by other jobs; waiting for one", file=sys.stderr, flush=True)
+            log(f"all {len(names)} GPUs are taken by other jobs; waiting for one")
             waiting = True
         time.sleep(POLL_SECONDS)

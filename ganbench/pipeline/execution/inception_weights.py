@@ -24,7 +24,7 @@ def fetch(path: Path, sha256: str) -> None:
     """Have the weights at `path`, whose SHA-256 begins with `sha256`.
 
     Raises:
-        GanbenchError: they are not there and cannot be fetched, or what is there is something else; the message says
+        GanbenchError: They are not there and cannot be fetched, or what is there is something else; the message says
             which file to put where.
     """
     if not path.exists():
@@ -55,12 +55,12 @@ def verify(path: Path, sha256: str, place: Path | None = None) -> None:
     """Refuse weights whose SHA-256 does not begin with `sha256`.
 
     Args:
-        path: the file.
-        sha256: first characters.
-        place: where it belongs, if not at `path`.
+        path: The file.
+        sha256: The first characters of the checksum.
+        place: Where the file belongs, if not at `path`.
 
     Raises:
-        GanbenchError: the message says which file to put where.
+        GanbenchError: They are not what they should be; the message says which file to put where.
     """
     remedy = _remedy(place or path, sha256)
     try:

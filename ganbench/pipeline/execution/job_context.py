@@ -1,42 +1,40 @@
-"""What a job is given beside its slice: the place where it works, and how to say how far it is and when to stop."""
+"""What a job has beside its task: settings, a journal, progress, and when to stop."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Journal
-from ganbench.pipeline.execution.progress import Report, progress
-from ganbench.pipeline.execution.shutdown import Stopped, Stopping, end_of_job
+from ganbench.pipeline.execution.progress import Report, log, progress
+from ganbench.pipeline.execution.slurm import end_of_job
+from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
+from ganbench.pipeline.jobs import ExecutionSettings
 
 GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
 
 
-@dataclass(frozen=True)
-class Site:
-    """Where a job works. Nothing here changes a number, so no file is named after it."""
+class JobContext:
+    """What a job has beside its task.
 
-    folder: str = ""  # of the study's results; without one there is no journal
-    study: str = ""
-    device: str = "auto"
-    checkpoint_seconds: float = 60.0
-    server: str | None = None  # address of an MLflow server, to which training streams
-
-
-class Work:
-    """A job at work, with all it needs of its surroundings."""
+    Args:
+        settings: Where and how it runs.
+        stopping: What tells it to stop.
+        journal: Where it tells its progress; None for nowhere.
+    """
 
     def __init__(
-        self, site: Site | None = None, stopping: Stopping | None = None, journal: Journal | None = None
+        self,
+        settings: ExecutionSettings | None = None,
+        stopping: Stopping | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        self.site = site or Site(device="auto")
+        self.settings = settings or ExecutionSettings()
         self.stopping = stopping or Stopping()
         self._journal = journal
 
@@ -56,27 +54,27 @@ class Work:
 
 
 @contextmanager
-def at_work(
-    site: Site, stage: str, path: Path, asked_mb: float = 0, since: float | None = None
-) -> Iterator[Work | None]:
-    """A job's surroundings: nobody else does it at the same time, its journal is kept, and signals end it in order.
+def job_context(
+    settings: ExecutionSettings, stage: str, path: Path, asked_mb: float = 0, since: float | None = None
+) -> Iterator[JobContext | None]:
+    """A job's context: nobody else does it at the same time, its journal is kept, and signals end it in order.
 
     Args:
-        site: where it works.
-        stage: the job's stage.
-        path: its file, whose name carries its digest.
-        asked_mb: the memory that a scheduler was asked for; 0 where nobody was.
-        since: when its process began, as a Unix time; now, where one process does several.
+        settings: Where and how it runs.
+        stage: Its stage.
+        path: Its first output, whose name carries its digest.
+        asked_mb: The memory that a scheduler was asked for, in MB; 0 where none was asked.
+        since: When its process began, as a Unix time; None for now, where one process does several jobs.
 
     Yields:
-        the job's surroundings; None if another process did the job while this one waited for it.
+        The context; None if another process did the job while this one waited for it.
     """
-    entry = journal.place(Path(site.folder), stage, path)
+    entry = journal.place(Path(settings.folder), stage, path)
     waited = []
 
     def waiting(holder: str) -> None:
         waited.append(holder)
-        print(f"this job is being done by {holder}; waiting for that", file=sys.stderr, flush=True)
+        log(f"this job is being done by {holder}; waiting for that")
 
     # What tables, figures and report write has the same names whatever made it: one at a time writes there.
     lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
@@ -90,7 +88,7 @@ def at_work(
             kept = Journal(entry, asked_mb, since)
             kept.begin()
             try:
-                yield Work(site, stopping, kept)
+                yield JobContext(settings, stopping, kept)
             except BaseException as error:
                 if isinstance(error, Stopped) and path.exists():
                     kept.end()

@@ -16,12 +16,14 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ganbench.core import strict_json
 from ganbench.core.atomic_files import atomic_write
+from ganbench.pipeline.execution.timestamps import now
+from ganbench.pipeline.jobs import stem_of
+from ganbench.pipeline.typed_json import decode, encode
 
 FOLDER = ".jobs"
 LOOK_SECONDS = 1.0  # between two looks at the memory that is used
@@ -93,20 +95,18 @@ def place(folder: Path, stage: str, file: Path) -> Path:
     """Where a job's entry lies.
 
     Args:
-        folder: the study's results.
-        stage: the job's stage.
-        file: the job's file, whose name carries its digest.
+        folder: The folder of the study's results.
+        stage: The job's stage.
+        file: The job's first output, whose name carries its digest.
     """
-    return folder / FOLDER / stage / f"{file.parent.name if file.suffix == '.parquet' else file.stem}.json"
+    return folder / FOLDER / stage / f"{stem_of(file)}.json"
 
 
 def read(path: Path) -> Entry | None:
     """The entry at `path`; None where there is none, or one that another version wrote."""
     try:
-        data = json.loads(path.read_text())
-        ends, worked = (End(**end) for end in data["ends"]), (tuple(each) for each in data["worked"])
-        return Entry(**{**data, "ends": tuple(ends), "worked": tuple(worked)})
-    except (OSError, ValueError, TypeError, KeyError):
+        return decode(Entry, json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -121,14 +121,14 @@ class Journal:
     def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
         self._path = path
         before = read(path)
-        now = _now()
+        started = now()
         self._entry = Entry(
             running=True,
             host=socket.gethostname(),
             pid=os.getpid(),
             cluster_job=os.environ.get("SLURM_JOB_ID", ""),
-            since=now,
-            at=now,
+            since=started,
+            at=started,
             beat=time.time(),
             asked_mb=asked_mb,
             ends=() if before is None else before.past,
@@ -145,7 +145,7 @@ class Journal:
         """Write how the attempt ended; None is well."""
         self._over.set()
         self._thread.join()
-        last = () if how is None else (End(how, cause, _now(), memory_mb(), self._entry.asked_mb),)
+        last = () if how is None else (End(how, cause, now(), memory_mb(), self._entry.asked_mb),)
         ends = (*self._entry.ends, *last) if last else ()
         self._entry = replace(self._entry, running=False, ends=ends)
         self._write()
@@ -162,12 +162,12 @@ class Journal:
                 written = time.monotonic()
 
     def _write(self) -> None:
-        now = time.time()
-        worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], now))
-        self._entry = replace(self._entry, at=_now(), beat=now, memory_mb=memory_mb(), worked=worked)
+        beat = time.time()
+        worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], beat))
+        self._entry = replace(self._entry, at=now(), beat=beat, memory_mb=memory_mb(), worked=worked)
         # A full disk stops the work where it writes results, not here.
         with suppress(OSError), atomic_write(self._path) as temporary:
-            temporary.write_text(strict_json.dumps(asdict(self._entry)))
+            temporary.write_text(strict_json.dumps(encode(self._entry)))
 
 
 def ended(entries: Sequence[End], *how: str) -> int:
@@ -178,7 +178,3 @@ def ended(entries: Sequence[End], *how: str) -> int:
 def memory_mb() -> float:
     """The most memory this process has used, in MB (2^20 bytes, as schedulers count)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -22,13 +22,13 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
     """Show how far work has come.
 
     Args:
-        what: what is being done.
-        total: how much there is to do, in `unit`s.
-        unit: of the amounts, plural: "run-steps".
-        done: how much was done before; it does not count for the rate.
+        what: The name of the work.
+        total: The amount of work, in `unit`s.
+        unit: The unit of the amounts, plural: "run-steps".
+        done: The amount that was done before; it does not count for the rate.
 
     Yields:
-        a function to call with the amount done so far; it returns the rate since the start, in units a second.
+        A function to call with the amount done so far. It returns the rate since the start, in units a second.
     """
     began = said = time.monotonic()
     last = done
@@ -55,12 +55,17 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
             return rate
         said, last = now, amount
         left = f"{format_duration((total - amount) / rate)} left" if rate > 0 else "no rate yet"
-        _print(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {format_number(rate)} {unit}/s, {left}")
+        _timed(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {format_number(rate)} {unit}/s, {left}")
         return rate
 
-    _print(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
+    _timed(f"{what}: " + (f"goes on from {done:,.0f} of {total:,.0f} {unit}" if done else f"{total:,.0f} {unit} to do"))
     yield line
 
 
-def _print(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+def log(line: str) -> None:
+    """Write a line into the job's log, which is its standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _timed(line: str) -> None:
+    log(f"{time.strftime('%H:%M:%S')} {line}")

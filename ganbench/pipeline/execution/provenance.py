@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -13,11 +12,6 @@ import torch
 
 from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.execution import processor
-
-
-def now() -> str:
-    """UTC time, ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def versions(device: torch.device) -> dict[str, Any]:

@@ -23,9 +23,8 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import requests, stage_times
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
+from ganbench.pipeline.resources import measured
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
@@ -42,37 +41,37 @@ def check(
     plan: Plan,
     *,
     here: bool = True,
-    at_once: int | None = None,
-    again: bool = True,
+    parallel_jobs: int | None = None,
+    remeasure: bool = True,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Estimate]:
     """Try what the jobs will need, and leave the estimates for the workflow.
 
     Args:
-        plan: of the study.
-        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        at_once: how many jobs will run at the same time; one per CPU of this machine unless given.
-        again: whether to try and time again what was tried before and has not changed since.
-        note: told what the study's author should know.
+        plan: The study's plan.
+        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        parallel_jobs: The number of jobs that will run at the same time; None for one per CPU of this machine.
+        remeasure: Whether to try and time again what was tried before and has not changed since.
+        note: Called with what the study's author should know.
 
     Raises:
-        GanbenchError: what `ganbench.pipeline.preflight.trial` finds, the tracking address cannot be written to,
-            weights are missing, or the disk has too little room.
+        GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights are missing, or the
+            disk has too little room.
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
-    state, before = _state(plan, here), stage_times.kept(plan.folder)
-    estimates = list(requests.kept(plan.folder).values())
-    if again or before is None or not estimates or _passed(plan) != state:
-        estimates, timings = _trial(plan, here, again, note)
+    state, before = _state(plan, here), measured.read_timings(plan.folder)
+    estimates = list(measured.read_estimates(plan.folder).values())
+    if remeasure or before is None or not estimates or _passed(plan) != state:
+        estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that ended well
         timings = before
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
-    results_folder.check_disk_space(plan, _bytes_to_write(plan, estimates))
-    requests.keep(plan, estimates)
-    jobs = at_once or (before.at_once if before and not again else os.cpu_count() or 1)
-    stage_times.keep(plan, replace(timings, at_once=jobs))
+    results_folder.require_space(plan, _bytes_to_write(plan, estimates))
+    measured.write_estimates(plan.folder, estimates)
+    jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
+    measured.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with atomic_write(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates
@@ -99,12 +98,12 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
     return sum(each.bytes * runs[each.method] for each in estimates)
 
 
-def _trial(plan: Plan, here: bool, again: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
+def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
     """Run the trial in its process, and heed what it says."""
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = "importing the package"
-    with log.open("wb") as printed, _process(plan, here, again, printed) as (process, lines):
+    with log.open("wb") as printed, _process(plan, here, remeasure, printed) as (process, lines):
         for line in lines:
             if "error" in line:
                 raise GanbenchError(line["error"])
@@ -132,11 +131,11 @@ def _fields(each: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _process(
-    plan: Plan, here: bool, again: bool, printed: Any
+    plan: Plan, here: bool, remeasure: bool, printed: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
     """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
     reading, writing = os.pipe()
-    how = ("--here" if here else "--elsewhere", "--again" if again else "--no-again")
+    how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
     command = [sys.executable, "-m", "ganbench", "try-out", *how, "--report", str(writing)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True

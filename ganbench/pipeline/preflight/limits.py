@@ -25,7 +25,7 @@ def limited(seconds: float) -> Iterator[None]:
     one another; the time of an inner one does not count for the outer one.
 
     Raises:
-        TooLong: from wherever the block is.
+        TooLong: The block took longer; raised from wherever it is.
     """
 
     def over(number: int, frame: FrameType | None) -> None:

@@ -30,9 +30,9 @@ def memory_fault(study: Study, run: Run, available: int) -> str | None:
     """Why a run cannot fit into memory, and what to change; None if it may fit.
 
     Args:
-        study: that the run is of.
-        run: one run of the method.
-        available: bytes, see `memory_of`.
+        study: The study.
+        run: A run of the method.
+        available: The bytes of memory; see `memory_of`.
 
     Returns:
         A sentence with the memory needed, the memory available, the largest part of it and a remedy.
@@ -90,8 +90,8 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     """Bytes of memory that a job of the study may take: of this machine or its container, or what a cluster gives.
 
     Args:
-        plan: of the study.
-        here: whether jobs will run on this machine.
+        plan: The study's plan.
+        here: Whether jobs will run on this machine.
     """
     most = plan.study.machine.most_memory_mb
     if not here:

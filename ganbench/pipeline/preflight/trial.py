@@ -1,14 +1,13 @@
 """The trial of a study: every method takes training steps and an evaluation under its real settings, on a few examples,
 and every member that it is made of is held to its family's contract.
 
-It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a process of its own that
-can be ended.
+It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a
+process of its own that can be ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,54 +15,50 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.contracts import CONTRACTS, member_fault, supports_fault
+from ganbench.contracts import CONTRACTS
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.parts import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.repeating import world
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
-from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.core.member_errors import contract_message, describe_exception, find_line
+from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.pipeline.execution.devices import available, timed_on
-from ganbench.pipeline.execution.instantiation import build_game
+from ganbench.pipeline.execution.instantiation import build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
-from ganbench.pipeline.plan import Plan, parts_of
-from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import components_of
+from ganbench.pipeline.preflight.member_trials import MemberTrials, Say
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
-from ganbench.pipeline.resources import requests, stage_times
-from ganbench.pipeline.resources.estimates import Estimator
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
-from ganbench.pipeline.stages.train import training_of
-from ganbench.study.choices import Choice
+from ganbench.pipeline.resources import measured
+from ganbench.pipeline.resources.estimator import Estimator
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.study.grid import Run
+from ganbench.study.value_types import Choice
 
-LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
 # For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
 ESTIMATE_SECONDS = 600.0
 BATCH = 8  # examples in a batch, or fewer where the study has fewer
 
-Say = Callable[[dict[str, Any]], None]
-
 
 def tried(
-    plan: Plan, *, here: bool = True, again: bool = True, say: Say = lambda line: None
+    plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda line: None
 ) -> tuple[list[Estimate], Timings]:
     """Try what the jobs will do, and then, since all of it can be done, how long it takes.
 
     Args:
-        plan: of the study.
-        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        again: whether to time again what was timed before and has not changed since.
-        say: told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
+        plan: The study's plan.
+        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        remeasure: Whether to time again what was timed before and has not changed since.
+        say: Called with what begins, as {"begin": what, "seconds": its limit}, and with what is to be known, as
+            {"note": text}.
 
     Raises:
-        GanbenchError: an architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
+        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
             cannot look at a game or does not measure what a claim needs, a metric fits no data set, a method does not
             fit into memory, there is no such device, or a member breaks its family's contract.
     """
@@ -76,73 +71,71 @@ def tried(
     for runs in methods.values():
         trial.method(runs)
     trial.measuring.instruments()
-    return _timed(trial, methods, timed_on(plan.study.machine.device, here), again)
+    return _timed(trial, methods, timed_on(plan.study.machine.device, here), remeasure)
 
 
 def _timed(
-    trial: Trial, methods: dict[str, list[Run]], place: torch.device, again: bool
+    trial: Trial, methods: dict[str, list[Run]], place: torch.device, remeasure: bool
 ) -> tuple[list[Estimate], Timings]:
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, place), []
-    known = {} if again else requests.kept(plan.folder)
+    known = {} if remeasure else measured.read_estimates(plan.folder)
     for name, runs in methods.items():
-        with trial.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
+        with trial.members.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     looking = [experiment.diagnostic for experiment in plan.study.diagnose]
-    with trial.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
-        return estimates, estimator.timings(known=None if again else stage_times.kept(plan.folder))
+    with trial.members.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
+        return estimates, estimator.timings(known=None if remeasure else measured.read_timings(plan.folder))
 
 
 class Trial:
     """The trial of a study's members and methods; each member once, however many methods are made of it.
 
     Args:
-        plan: of the study.
-        say: told what begins.
-        memory: bytes that a job may take.
+        plan: The study's plan.
+        say: Called with what begins.
+        memory: The bytes that a job may take.
     """
 
     def __init__(self, plan: Plan, say: Say, memory: int) -> None:
-        self.plan, self.say, self.memory = plan, say, memory
+        self.plan, self.memory = plan, memory
+        self.members = MemberTrials(say)
         self.fused = plan.study.pack.fuse != "never"
-        self.measuring = Measuring(plan, self)
-        self._passed: set[tuple[Any, ...]] = set()
-
-    # One method ---------------------------------------------------------------------------------------------------
+        self.measuring = Measuring(plan, self.members)
 
     def method(self, runs: Sequence[Run]) -> None:
         """Try a method: its parts, training steps, an evaluation and what looks at it.
 
         Args:
-            runs: all of the method's.
+            runs: All runs of the method.
         """
         run = runs[0]
         where = f"grid: {run.method}"
         for choice in run.choices:
             if choice.family not in ("game", "dataset", "architecture"):
-                self.once(choice, partial(self._part, where, choice))
+                self.members.once(choice, partial(self._part, where, choice))
         dataset, architecture = run.choice("dataset"), run.choice("architecture")
         data = images = None
         if dataset:
             data, images = self.measuring.data(dataset)
         if architecture:
             self._fits(where, runs)
-            self.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
+            self.members.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
         settings["batch_size"] = min(settings["batch_size"], BATCH)
         game, training = self._training(where, run, settings, images)
-        with self.attempt(where, run.choices):
-            trees = train(game, training, self._members(runs, images), device=CPU)
+        with self.members.attempt(where, run.choices):
+            trees = train(game, training, self._pair(runs, images), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
-        self.measuring.diagnosis(run, game, training, self._members(runs, images), trees)
+        self.measuring.diagnosis(run, game, training, self._pair(runs, images), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse what does not fit into memory, before any of it is allocated."""
         for run in {run.train: run for run in runs}.values():
-            with self.attempt(where, run.choices), world(1):
+            with self.members.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
@@ -151,24 +144,24 @@ class Trial:
         self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
     ) -> tuple[Game, Training]:
         """The method's game and training as they will be, for a few steps, held to their contracts."""
-        parts = parts_of(run)
+        components = components_of(run)
 
         def made(dtype: str) -> tuple[Game, Training]:
             how = settings | {"dtype": dtype}
             training = replace(
-                training_of(how, parts), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
+                build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
             )
-            return build_game(parts, how, images, CPU), training
+            return build_game(components, how, images, CPU), training
 
-        with self.attempt(where, run.choices):
+        with self.members.attempt(where, run.choices):
             game, training = made("float64")
-        members = self._members([run], images)
-        self.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
-        self.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members))
-        self.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
+        members = self._pair([run], images)
+        self.members.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
+        self.members.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members))
+        self.members.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
         return made(settings["dtype"])
 
-    def _members(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
+    def _pair(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
         """Two of the runs, with fewer examples; a run and its twin of another seed, where there is one only."""
         first, last = runs[0], runs[-1]
         last = (last.seed, last.learning_rate) if last is not first else (first.seed + 1, first.learning_rate)
@@ -177,17 +170,17 @@ class Trial:
         return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:
-        made = self.build(where, choice)
+        made = self.members.build(where, choice)
         faults = {"objective": objective_fault, "regularizer": regularizer_fault, "optimizer": optimizer_fault}
         if choice.family in faults:
-            self.hold(where, choice, [choice], lambda: faults[choice.family](made))
+            self.members.hold(where, choice, [choice], lambda: faults[choice.family](made))
 
     def _architecture(self, choice: Choice, dataset: Choice, data: DataSpec) -> None:
-        made = self.build("grid", choice)
-        refusal = self.supported("grid", choice, made, data)
+        made = self.members.build("grid", choice)
+        refusal = self.members.supported("grid", choice, made, data)
         fault = refusal
         if refusal is None:
-            with self.attempt("grid", [choice]):
+            with self.members.attempt("grid", [choice]):
                 fault = architecture_fault(made, data, fused=self.fused)
         if fault:
             name = choice.signature if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
@@ -204,96 +197,3 @@ class Trial:
             if not member.build(member.complete({})).supports(data)
         ]
         return f" Architectures that can: {', '.join(able)}." if able else ""
-
-    # Members ------------------------------------------------------------------------------------------------------
-
-    def once(self, key: Any, attempt: Callable[[], None]) -> None:
-        """Try something unless it has been."""
-        if key not in self._passed:
-            attempt()
-            self._passed.add(key)
-
-    def build(self, where: str, choice: Choice) -> Any:
-        """A member's object, of the kind that its family has.
-
-        Raises:
-            GanbenchError: its file cannot be imported, or its class is none of the family's.
-        """
-        with self.attempt(where, [choice]), world(1) as seen:
-            made = choice.build()
-        self.refuse(where, choice, member_fault(choice.family, made) or seen.fault)
-        return made
-
-    def hold(
-        self, where: str, choice: Choice | None, choices: Sequence[Choice], fault: Callable[[], str | None]
-    ) -> None:
-        """Hold a member to its contract; without one, a method, which may be any member's fault."""
-        with self.attempt(where, choices):
-            found = fault()
-        if choice is None:
-            own = [each for each in choices if not each.member.path.is_relative_to(PACKAGE)]
-            if found and len(own) != 1:
-                files = f" ({', '.join(str(each.member.path) for each in own)})" if own else ""
-                raise GanbenchError(f"{where}{files}: {found}.")
-            choice = own[0] if own else None
-        if choice is not None:
-            self.refuse(where, choice, found)
-
-    def refuse(self, where: str, choice: Choice, fault: str | None) -> None:
-        """Raise the error of a member's fault, if it has one."""
-        if fault:
-            raise GanbenchError(contract_message(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
-
-    def supported(self, where: str, choice: Choice, made: Any, asked: Any) -> str | None:
-        """A member's answer whether it supports something."""
-        with self.attempt(where, [choice]):
-            answer = made.supports(asked)
-        self.refuse(where, choice, supports_fault(answer))
-        return answer
-
-    @contextmanager
-    def attempt(self, where: str, choices: Sequence[Choice], seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-        """Turn whatever members raise, or do not end, into an error that names file and line.
-
-        Args:
-            where: place in the study.
-            choices: the members that are at work.
-            seconds: processor time they may take.
-
-        Raises:
-            GanbenchError: something was raised.
-        """
-        begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
-        self.say({"begin": begun, "seconds": WALL * seconds})
-        try:
-            with limited(seconds):
-                yield
-        except GanbenchError as error:
-            text = str(error)
-            raise GanbenchError(text if text.startswith(where) else f"{where}: {text}") from error
-        except BaseException as error:
-            raise _error(where, choices, error) from error
-
-
-def _error(where: str, choices: Sequence[Choice], error: BaseException) -> GanbenchError:
-    """The two lines of an exception that members raised."""
-    files = {choice.member.path.resolve(): choice for choice in choices}
-    place = find_line(error, files)
-    choice = files[place[0]] if place else _suspects(choices)[0]
-    line = f", line {place[1]}" if place else ""
-    said = describe_exception(error)
-    if lacking := out_of_memory(error):
-        said = f"needs more memory than a trial may take ({lacking})"
-    elif isinstance(error, TooLong):
-        said = str(error)
-    return GanbenchError(contract_message(f"{where}: {_named(choice)}{line}", said, CONTRACTS[choice.family]))
-
-
-def _named(choice: Choice) -> str:
-    path = choice.member.path
-    return f"{choice.family} {choice.member.name if path.is_relative_to(PACKAGE) else path}"
-
-
-def _suspects(choices: Sequence[Choice]) -> Sequence[Choice]:
-    """Those of the members that are a user's own; all, where none is."""
-    return [each for each in choices if not each.member.path.is_relative_to(PACKAGE)] or choices

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,48 +25,30 @@ from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
-from ganbench.judges import JudgedExamples, silent
+from ganbench.judges import silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
-from ganbench.pipeline.plan import Plan, parts_of
-from ganbench.pipeline.preflight.limits import TooLong, limited
-from ganbench.study.choices import Choice
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import component, components_of
+from ganbench.pipeline.preflight.member_trials import MemberTrials
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.study.claim_tests import VIEWS
 from ganbench.study.claims import Claim, measurement_names, variables
-from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
+from ganbench.study.schema import Experiment
 from ganbench.study.selectors import Selector, matches
-
-if TYPE_CHECKING:
-    from ganbench.pipeline.preflight.trial import Trial
+from ganbench.study.value_types import Choice
 
 LOAD_SECONDS = 120.0  # of processor time, for a data set: decoding many files takes its time
 QUICK_SECONDS = 10.0  # what is loaded in less is loaded twice
-# What a judge learns and what an instrument looks at cannot be made small from outside: those of the package, which its
-# own tests try, are ended after a while, and the others' authors are told that theirs were.
-PATIENCE_SECONDS = 5.0
 SAMPLES, SHOWN = 16, 4
-STAND_IN_FEATURES = 8
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """A judge that knows nothing, in place of one that a few examples cannot teach: metrics are tried with it."""
-
-    modes: int
-
-    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
-        """The first values of every example as its features, and the modes in turn."""
-        features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
-        modes = np.arange(len(examples)) % self.modes
-        return JudgedExamples(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)
 
 
 class Measuring:
     """What of a trial has to do with data and with what looks at runs."""
 
-    def __init__(self, plan: Plan, trial: Trial) -> None:
-        self.plan, self.trial = plan, trial
+    def __init__(self, plan: Plan, members: MemberTrials) -> None:
+        self.plan, self.members = plan, members
         self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
         self._metrics: dict[Choice, Any] = {}
         self._panels: dict[Choice, Scorer] = {}
@@ -79,7 +60,7 @@ class Measuring:
     def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
         """A data set's spec, and a few of its examples."""
         if choice not in self._data:
-            made = self.trial.build("grid", choice)
+            made = self.members.build("grid", choice)
             examples = few(self._examples(choice, made))
             self._data[choice] = made.spec, examples
             self._judge(choice, made, examples)
@@ -88,24 +69,24 @@ class Measuring:
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """A data set's examples: prepared ones, which have been held to the contract, where there are any."""
-        job = next(job for job in self.plan.prepare.values() if job.slice["dataset"] == _named(choice))
+        job = next(job for job in self.plan.prepare.values() if job.task.dataset == component(choice))
         if job.done:
             return instantiation.examples(job.path)
         began = time.process_time()
-        with self.trial.attempt("grid", [choice], LOAD_SECONDS):
+        with self.members.attempt("grid", [choice], LOAD_SECONDS):
             examples = made.load()
             fault = examples_fault(made.spec, examples)
-        self.trial.refuse("grid", choice, fault)
+        self.members.refuse("grid", choice, fault)
         if time.process_time() - began < QUICK_SECONDS:
-            with self.trial.attempt("grid", [choice], LOAD_SECONDS):
+            with self.members.attempt("grid", [choice], LOAD_SECONDS):
                 examples, fault = loaded(made)
-            self.trial.refuse("grid", choice, fault)
+            self.members.refuse("grid", choice, fault)
         return examples
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
         member = registry.find("judge", made.judge)
         choice = Choice(family="judge", name=made.judge, options=member.complete({}))
-        judge = self.trial.build("grid", choice)
+        judge = self.members.build("grid", choice)
 
         def fitted() -> str | None:
             memory, fault = call_twice(lambda: judge.fit(examples, silent))
@@ -113,35 +94,12 @@ class Measuring:
                 return f"its fit() {fault}"
             return judge_fault(judge, memory, examples.train, made.spec.modes)
 
-        with self.trial.attempt("grid", [choice]):
+        with self.members.attempt("grid", [choice]):
             untrained = {**judge.untrained(examples), "accuracy": 0.0}
             fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
-        self.trial.refuse("grid", choice, fault)
+        self.members.refuse("grid", choice, fault)
         if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
-            self.patiently(f"the judge of {dataset.signature}", choice, fitted, declines=True)
-
-    def patiently(self, where: str, choice: Choice, fault: Any, *, declines: bool = False) -> None:
-        """Hold what cannot be made small to its contract, as far as it comes in a while.
-
-        Args:
-            where: place in the study.
-            choice: the member.
-            fault: gives its fault.
-            declines: whether its own refusal is no fault: few examples teach little.
-        """
-        found = None
-        with self.trial.attempt(where, [choice]):
-            try:
-                with limited(PATIENCE_SECONDS):
-                    found = fault()
-            except TooLong:
-                if not choice.member.path.is_relative_to(PACKAGE):
-                    note = f"{where}: {choice.member.path} was not done after {PATIENCE_SECONDS:g} seconds of processor"
-                    self.trial.say({"note": f"{note} time; it was not tried to its end."})
-            except GanbenchError:
-                if not declines:
-                    raise
-        self.trial.refuse(where, choice, found)
+            self.members.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
 
     # Metrics --------------------------------------------------------------------------------------------------------
 
@@ -151,29 +109,29 @@ class Measuring:
             return
         taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
         for choice in self.plan.study.evaluate.metrics:
-            made = self._metrics[choice] = self.trial.build("evaluate.metrics", choice)
-            with self.trial.attempt("evaluate.metrics", [choice]):
+            made = self._metrics[choice] = self.members.build("evaluate.metrics", choice)
+            with self.members.attempt("evaluate.metrics", [choice]):
                 columns = made.columns
                 fault = columns_fault(columns)
-            self.trial.refuse("evaluate.metrics", choice, fault)
+            self.members.refuse("evaluate.metrics", choice, fault)
             for name in columns:
                 for each in (name, f"{name}_final"):  # of the snapshots, and of the runs
                     if each in taken:
                         fault = f"column {each!r} is one of {taken[each]} already; call it something else"
-                        self.trial.refuse("evaluate.metrics", choice, fault)
+                        self.members.refuse("evaluate.metrics", choice, fault)
                     taken[each] = f"metric {choice.signature}"
             self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
-            self.trial.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
+            self.members.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
         self._fit_some_data()
 
     def _fit_some_data(self) -> None:
         """Every metric says something of one data set at least."""
         datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
-        specs = {dataset: self.trial.build("grid", dataset).spec for dataset in datasets}
+        specs = {dataset: self.members.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
             faults = {
-                dataset.signature: self.trial.supported("evaluate.metrics", choice, made, spec)
+                dataset.signature: self.members.supported("evaluate.metrics", choice, made, spec)
                 for dataset, spec in specs.items()
             }
             if all(faults.values()):
@@ -194,14 +152,14 @@ class Measuring:
                 if choice.member.name == "fid" or made.supports(spec) is not None:
                     continue
                 real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
-                self.trial.hold(
+                self.members.hold(
                     "evaluate.metrics",
                     choice,
                     [choice],
                     lambda made=made, looks=(real, generated): metric_fault(made, spec, *looks),
                 )
                 ready.append((choice, made))
-            with self.trial.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
+            with self.members.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
                 self._panels[dataset] = Scorer.of(judge, {}, [made for _, made in ready], spec, images)
         return self._panels[dataset]
 
@@ -209,7 +167,7 @@ class Measuring:
         """Evaluate the snapshots of what was trained."""
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         panel = self._panel(dataset)
-        with self.trial.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
+        with self.members.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators = trees[0]["snapshots"]["generator"]
             evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
 
@@ -224,7 +182,7 @@ class Measuring:
             if _of_study(experiment) or not matches(experiment.where, run.point):
                 continue
             made = self._instrument(name, experiment)
-            if self.trial.supported(where, choice, made, game) is not None:
+            if self.members.supported(where, choice, made, game) is not None:
                 continue
 
             def fault(made: Any = made) -> str | None:
@@ -237,7 +195,7 @@ class Measuring:
                 return diagnostic_fault(columns, reading, len(members))
 
             key = (name, run.choices[0].member.name)  # once a kind of game
-            self.trial.once(key, lambda fault=fault: self.patiently(where, choice, fault))  # noqa: B023
+            self.members.once(key, lambda fault=fault: self.members.hold_briefly(where, choice, fault))  # noqa: B023
 
     def instruments(self) -> None:
         """Every instrument can look at what it is asked to, and measures what claims need of it."""
@@ -246,14 +204,14 @@ class Measuring:
             if _of_study(experiment):
                 self._know(name, made, choice, None)
                 if not choice.member.path.is_relative_to(PACKAGE):
-                    self.patiently(
+                    self.members.hold_briefly(
                         where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
                     )
                 continue
             looked = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
             for run in looked.values():
-                game = build_game(parts_of(run), run.train.model_dump(mode="json"), None, CPU)
-                fault = self.trial.supported(where, choice, made, game)
+                game = build_game(components_of(run), run.train.model_dump(mode="json"), None, CPU)
+                fault = self.members.supported(where, choice, made, game)
                 if fault is None:
                     self._know(name, made, choice, game)
                 elif experiment.where != Selector():
@@ -269,14 +227,14 @@ class Measuring:
 
     def _instrument(self, name: str, experiment: Experiment) -> Any:
         if name not in self._instruments:
-            self._instruments[name] = self.trial.build(f"diagnose.{name}", experiment.diagnostic)
+            self._instruments[name] = self.members.build(f"diagnose.{name}", experiment.diagnostic)
         return self._instruments[name]
 
     def _know(self, name: str, made: Any, choice: Choice, game: Game | None) -> None:
-        with self.trial.attempt(f"diagnose.{name}", [choice]):
+        with self.members.attempt(f"diagnose.{name}", [choice]):
             columns = made.columns(game)
             fault = columns_fault(columns)
-        self.trial.refuse(f"diagnose.{name}", choice, fault)
+        self.members.refuse(f"diagnose.{name}", choice, fault)
         self._measured |= {f"{name}.{column}" for column in columns}
 
 
@@ -287,15 +245,11 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
         unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
             raise GanbenchError(
-                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
-                "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without the "
+                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
                 "outcome.diverged."
             )
 
 
 def _of_study(experiment: Experiment) -> bool:
     return experiment.diagnostic.member.constants.get("of") == "study"
-
-
-def _named(choice: Choice) -> dict[str, Any]:
-    return {"name": choice.name, "options": choice.options}

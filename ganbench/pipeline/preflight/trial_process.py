@@ -15,14 +15,14 @@ from ganbench.pipeline.preflight.trial import tried
 from ganbench.study.schema import parse
 
 
-def serve(study: dict[str, Any], report: int, *, here: bool, again: bool) -> None:
+def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) -> None:
     """Try a study, and report in lines of JSON: what begins, notes, and at the end the estimates or the error.
 
     Args:
-        study: the study, resolved.
-        report: file descriptor to write to. Standard output and error are left to whatever members print.
-        here: whether jobs will run on this machine.
-        again: whether to time again what was timed before and has not changed since.
+        study: The study, resolved.
+        report: The file descriptor to write to. Standard output and error are left to whatever members print.
+        here: Whether jobs will run on this machine.
+        remeasure: Whether to time again what was timed before and has not changed since.
     """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who reads from it reads nothing, and does not wait
     limit_memory()
@@ -31,7 +31,7 @@ def serve(study: dict[str, Any], report: int, *, here: bool, again: bool) -> Non
         os.write(report, strict_json.dumps(line).encode() + b"\n")
 
     try:
-        estimates, timings = tried(Plan(parse(study, origin="the study")), here=here, again=again, say=say)
+        estimates, timings = tried(Plan(parse(study, origin="the study")), here=here, remeasure=remeasure, say=say)
         say({"estimates": [asdict(each) for each in estimates], "timings": asdict(timings)})
     except GanbenchError as error:
         traceback.print_exception(error)

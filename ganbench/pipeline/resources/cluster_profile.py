@@ -20,21 +20,21 @@ class Profile:
     """What a profile says of where and how jobs run."""
 
     executor: str
-    at_once: str  # jobs at the same time, as the profile puts it
+    parallel_jobs: str  # jobs at the same time, as the profile puts it
     retries: int
     config: dict[str, Any]  # laid over the study
 
     @property
     def workers(self) -> int | None:
         """Jobs at the same time as a number; None for as many as this machine has CPUs."""
-        return int(self.at_once) if self.at_once.isdigit() else None
+        return int(self.parallel_jobs) if self.parallel_jobs.isdigit() else None
 
 
 def read(path: Path) -> Profile:
     """Read a profile: its folder, or the file in it.
 
     Raises:
-        GanbenchError: there is none, or it is not one.
+        GanbenchError: There is no profile, or it is not valid.
     """
     found = next((file for file in (path, *(path / name for name in NAMES)) if file.is_file()), None)
     if found is None:
@@ -46,7 +46,7 @@ def read(path: Path) -> Profile:
         pairs = (entry.partition("=")[::2] for entry in ([entries] if isinstance(entries, str) else entries))
         return Profile(
             executor=values.get("executor", LOCAL),
-            at_once=str(values.get("jobs", values.get("cores", 1))),
+            parallel_jobs=str(values.get("jobs", values.get("cores", 1))),
             retries=int(values.get("retries", 0)),
             config={key: yaml.safe_load(value) for key, value in pairs},
         )

@@ -15,8 +15,9 @@ from ganbench.core.formatting import format_duration, plural
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.cluster_profile import Profile
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, Timings, by_stage, elapsed, job_seconds
+from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, by_stage, elapsed
 from ganbench.pipeline.stages import STAGES
 
 
@@ -59,10 +60,10 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     done.
 
     Args:
-        plan: of the study.
-        found: what runs take.
-        timings: what the rest takes.
-        where: the jobs run, in words.
+        plan: The study's plan.
+        found: The estimates of what runs take.
+        timings: The timings of the rest.
+        where: Where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
@@ -80,10 +81,10 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     if not waiting:
         yield f"{plural(len(jobs), 'job')}, all up to date."
         return
-    whole = elapsed(seconds, waiting, timings.at_once) + WORKFLOW_SECONDS
+    whole = elapsed(seconds, waiting, timings.parallel_jobs) + WORKFLOW_SECONDS
     yield (
         f"{plural(len(jobs), 'job')}, {len(waiting):,} of them to do; Snakemake counts {len(waiting) + 1:,}, its rule "
-        f"`all` among them. About {format_duration(whole)} {where}, {plural(timings.at_once, 'job')} at a time "
+        f"`all` among them. About {format_duration(whole)} {where}, {plural(timings.parallel_jobs, 'job')} at a time "
         f"({sum(seconds.values()) / 60:,.0f} core-minutes)."
     )
 
@@ -91,11 +92,11 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
 def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
     """What the jobs that are to do will ask of a cluster, stage by stage."""
     known = {estimate.method: estimate for estimate in found}
-    rows = requests.summary(plan, known)
+    rows = requests.totals(plan, known)
     if not rows:
         out.print(f"Nothing is left to ask of {cluster.executor}.")
         return
-    title = f"asked of {cluster.executor}, at most {cluster.at_once} jobs at once"
+    title = f"asked of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
     table = Table(title=title, title_justify="left")
     for column in ("stage", "jobs", "GPUs each", "memory each", "time each", "job-hours at most"):
         table.add_column(column, justify="left" if column == "stage" else "right")

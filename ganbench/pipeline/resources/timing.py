@@ -113,11 +113,11 @@ def snapshot_seconds(
     """Seconds to score one snapshot.
 
     Args:
-        panel: what scores.
-        architecture, data: what the generator is.
-        generator: its parameters, (P,).
-        samples: how many examples are generated and scored.
-        place: where they are generated.
+        panel: The judge and the metrics.
+        architecture, data: The architecture of the generator and the data that it imitates.
+        generator: The generator's parameters, (P,).
+        samples: The number of examples that are generated and scored.
+        place: The device that generates them.
     """
     tried = min(samples, MOST_SAMPLES)
 

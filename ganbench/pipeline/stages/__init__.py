@@ -1,17 +1,20 @@
-"""The stages of a study: each reads files, has the engine or the analysis compute, and writes files."""
+"""The stages of a study: each reads files, has the engine or the analysis compute, and writes files.
+
+A stage is a module with a function `run(job, context)`, which writes the job's first output. Those of tables, figures,
+report and tracking return the files that they wrote.
+"""
 
 from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganbench.core import checksums
 
 if TYPE_CHECKING:
-    from ganbench.pipeline.execution.job_context import Work
+    from ganbench.pipeline.execution.job_context import JobContext
+    from ganbench.pipeline.jobs import Job
 
 STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
 # Folder of the stamps that stand for the digests of tables, figures, report and tracking. A stamp lists the checksums
@@ -19,27 +22,26 @@ STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track
 STAMPS = ".done"
 
 
-def run(stage: str, slice: dict[str, Any], path: Path, work: Work | None = None) -> None:
+def run(job: Job, context: JobContext | None = None) -> None:
     """Run one job of a stage.
 
     Args:
-        stage: one of STAGES.
-        slice: the job's slice of the configuration, see `pipeline/plan.py`.
-        path: the file whose name carries the job's digest; the slice tells of any others.
-        work: the job's surroundings; without any, nobody is told how far it is.
+        job: The job.
+        context: Its context; without one, it runs under the default settings and keeps no journal.
     """
-    from ganbench.pipeline.execution.job_context import Work
+    from ganbench.pipeline.execution.job_context import JobContext
     from ganbench.pipeline.execution.processor import one_thread
 
-    work = work or Work()
-    function: Callable[[dict[str, Any], Path, Work], Any] = importlib.import_module(f"{__name__}.{stage}").run
+    context = context or JobContext()
+    stage = importlib.import_module(f"{__name__}.{job.stage}")
     one_thread()
     logging.captureWarnings(True)
-    if path.parent.name != STAMPS:
-        function(slice, path, work)
+    if job.path.parent.name != STAMPS:
+        stage.run(job, context)
         return
     # What the stage writes has plain names, and is what the latest stamp says: an older one must not vouch for it.
-    for older in path.parent.glob(f"{stage}-*"):
+    for older in job.path.parent.glob(f"{job.stage}-*"):
         older.unlink()
-    written = function(slice, path, work)
-    checksums.write_sums(path, {file.relative_to(path.parent.parent).as_posix(): file for file in written})
+    written = stage.run(job, context)
+    folder = job.path.parent.parent
+    checksums.write_sums(job.path, {file.relative_to(folder).as_posix(): file for file in written})

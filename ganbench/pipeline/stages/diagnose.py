@@ -1,4 +1,4 @@
-"""diagnose: what instruments show of a pack's runs. Looks that a file of the study holds already are kept."""
+"""diagnose: what diagnostics show of a pack's runs. Observations that a file of the study holds already are kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,87 +20,98 @@ from ganbench.engine.out_of_memory import OutOfMemoryGuard
 from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.checkpoints import lasting
+from ganbench.pipeline.execution.checkpoints import checkpointed
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, build_game, images_of, instrument_of, verify
-from ganbench.pipeline.execution.job_context import Work
-from ganbench.pipeline.execution.pack_trainer import runs_of, say
+from ganbench.pipeline.execution.instantiation import (
+    CPU,
+    build,
+    build_game,
+    build_training,
+    training_images,
+    verify,
+    verify_groups,
+)
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.pack_trainer import engine_members
+from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
-from ganbench.pipeline.jobs import looks
-from ganbench.pipeline.stages.train import training_of
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.tasks import DiagnoseTask, Observation
+
+Results = list[tuple[Observation, Tree]]
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    for named in slice["experiments"].values():
-        verify(named["sources"], [("diagnostic", named)], "diagnose")
-    for team in slice.get("teams", ()):
-        verify(team["sources"], team["parts"].items(), "train")
+def run(job: Job, context: JobContext) -> None:
+    task = job.task
+    for instrument in task.experiments.values():
+        verify(instrument.sources, [("diagnostic", instrument.diagnostic)], "diagnose")
+    verify_groups(task.groups)
 
-    def make(new: list[result_cache.Member], resume: Path) -> list[result_cache.Made]:
-        seen = (_of_runs if slice["trained"] else _of_study)(slice, new, work)
-        return lasting(map(_stored, seen), len(new), "diagnose", resume, work)
+    def compute(new: list[Observation], resume: Path) -> Results:
+        seen = (_of_runs if task.trained else _of_study)(task, new, context)
+        return checkpointed(map(_stored, seen), len(new), "diagnose", resume, context)
 
-    result_cache.finish(path, "diagnose", looks(slice), make, work)
+    result_cache.complete(job, list(task.observations), compute, context)
 
 
-def _stored(made: list[result_cache.Made]) -> list[result_cache.Made]:
-    """Looks as their file holds them: the numbers in one array, where they may be NaN, beside their names."""
+def _stored(results: Results) -> Results:
+    """Results as their file holds them: the numbers in one array, where they may be NaN, beside their names."""
     return [
-        (look, tree | {"columns": list(tree["values"]), "values": np.array([*tree["values"].values()], np.float64)})
-        for look, tree in made
+        (each, tree | {"columns": list(tree["values"]), "values": np.array([*tree["values"].values()], np.float64)})
+        for each, tree in results
     ]
 
 
-def _of_study(slice: dict[str, Any], new: list[result_cache.Member], work: Work) -> Iterator[list[result_cache.Made]]:
+def _of_study(task: DiagnoseTask, new: list[Observation], context: JobContext) -> Iterator[Results]:
     about = versions(CPU)
-    for look in new:
-        reading = instrument_of(slice["experiments"][look["experiment"]]).measure(None)
-        values = {name: float(value) for name, value in reading.values.items()}
-        arrays = {name: np.asarray(each) for name, each in reading.arrays.items()}
-        yield [(look, {"values": values, "arrays": arrays, "about": about})]
+    for each in new:
+        result = build("diagnostic", task.experiments[each.experiment].diagnostic).measure(None)
+        values = {name: float(value) for name, value in result.values.items()}
+        arrays = {name: np.asarray(array) for name, array in result.arrays.items()}
+        yield [(each, {"values": values, "arrays": arrays, "about": about})]
 
 
-def _of_runs(slice: dict[str, Any], new: list[result_cache.Member], work: Work) -> Iterator[list[result_cache.Made]]:
-    """Every instrument on the runs it looks at, those of the same parts at once."""
-    images = images_of(slice["prepared"])
+def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) -> Iterator[Results]:
+    """Every experiment on the runs that it selects, those of a group together."""
+    images = training_images(task.prepared)
     with (
-        device(work.site.device) as place,
-        result_files.open_file(Path(slice["trained"]), "train") as file,
-        work.progress(f"diagnose {slice['pack']}", len(new), "looks") as report,
+        device(context.settings.device) as place,
+        result_files.open_file(task.trained, "train") as file,
+        context.progress(f"diagnose {task.pack}", len(new), "looks") as report,
     ):
         done, about = 0, versions(place)
-        for (experiment, team), mine in groupby(new, key=lambda look: (look["experiment"], look["team"])):
-            alike, parts = list(mine), slice["teams"][team]["parts"]
-            game = build_game(parts, slice["train"], images, place)
-            instrument = instrument_of(slice["experiments"][experiment])
-            if instrument.supports(game) is None:
-                training = training_of(slice["train"], parts)
-                trees = _in_parts(partial(_seen, file, instrument, game, training, place), alike, place)
-            else:  # an experiment without a selector passes over the games that its instrument cannot look at
+        for (experiment, group), mine in groupby(new, key=lambda each: (each.experiment, each.member.group)):
+            alike, components = list(mine), task.groups[group].components
+            game = build_game(components, task.train, images, place)
+            diagnostic = build("diagnostic", task.experiments[experiment].diagnostic)
+            if diagnostic.supports(game) is None:
+                training = build_training(task.train, components)
+                trees = _split_to_fit(partial(_diagnosed, file, diagnostic, game, training, place), alike, place)
+            else:  # an experiment without a selector passes over the games that its diagnostic cannot look at
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
-            yield [(look, {**tree, "about": about}) for look, tree in zip(alike, trees, strict=True)]
+            yield [(each, {**tree, "about": about}) for each, tree in zip(alike, trees, strict=True)]
             done += len(alike)
             report(done)
 
 
-def _seen(
+def _diagnosed(
     file: result_files.Group,
-    instrument: Diagnostic,
+    diagnostic: Diagnostic,
     game: Game,
     training: Training,
     place: torch.device,
-    group: list[result_cache.Member],
+    observations: list[Observation],
 ) -> list[Tree]:
-    """What an instrument shows of runs of the same parts, together."""
+    """What a diagnostic shows of runs of a group, together."""
     return diagnose(
-        instrument,
+        diagnostic,
         game,
         training.dynamics,
         training.optimizer,
-        runs_of(group),
+        engine_members([each.member for each in observations]),
         [
-            result_files.read_tree(result_files.descend(result_cache.group_of(file, look["trained"]), "snapshots"))
-            for look in group
+            result_files.read_tree(result_files.descend(result_cache.group_of(file, each.trained), "snapshots"))
+            for each in observations
         ],
         training.snapshots,
         device=place,
@@ -109,21 +119,22 @@ def _seen(
     )
 
 
-def _in_parts(
-    seen: Callable[[list[result_cache.Member]], list[Tree]], group: list[result_cache.Member], place: torch.device
+def _split_to_fit(
+    diagnosed: Callable[[list[Observation]], list[Tree]], observations: list[Observation], place: torch.device
 ) -> list[Tree]:
-    """What is seen of runs, of all at once if they fit into memory together, otherwise of one half and of the other.
+    """What is shown of runs: of all at once if they fit into memory together, otherwise of one half and of the other.
 
     Raises:
-        GanbenchError: a single run does not fit.
+        GanbenchError: A single run does not fit.
     """
     memory = OutOfMemoryGuard()
     with memory:
-        return seen(group)
+        return diagnosed(observations)
     subpacks.release(place)
-    where = f"memory ran out for {plural(len(group), 'run')}"
-    if len(group) == 1:
-        raise subpacks.does_not_fit(group[0]["id"], where, memory.cause, place, "leave this experiment out")
-    cut = (len(group) + 1) // 2
-    say(f"{where} ({memory.cause}); they are looked at as {cut} + {len(group) - cut}")
-    return _in_parts(seen, group[:cut], place) + _in_parts(seen, group[cut:], place)
+    count = len(observations)
+    where = f"memory ran out for {plural(count, 'run')}"
+    if count == 1:
+        raise subpacks.does_not_fit(observations[0].id, where, memory.cause, place, "leave this experiment out")
+    cut = (count + 1) // 2
+    log(f"{where} ({memory.cause}); they are looked at as {cut} + {count - cut}")
+    return _split_to_fit(diagnosed, observations[:cut], place) + _split_to_fit(diagnosed, observations[cut:], place)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ganbench.analysis.collected import Collected
-from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import Job
 from ganbench.report.figures import write
 from ganbench.report.file_names import figure_files
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
-    folder, shown = Path(slice["folder"]), [(kind, of) for kind, of in slice["shown"]]
-    with work.progress("figures", len(shown), "figures") as report:
-        write(Collected.read(Path(slice["collected"])), folder, shown, report)
-    return [folder / name for name in figure_files(shown)]
+def run(job: Job, context: JobContext) -> list[Path]:
+    task = job.task
+    shown = list(task.shown)
+    with context.progress("figures", len(shown), "figures") as report:
+        write(Collected.read(task.collected), task.folder, shown, report)
+    return [task.folder / name for name in figure_files(shown)]

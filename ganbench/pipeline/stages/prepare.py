@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import loaded
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.member_errors import contract_message
-from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import make, verify
-from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.execution.instantiation import build, verify
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import Job
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    verify(slice["sources"], [("dataset", slice["dataset"])])
-    dataset = make("dataset", slice["dataset"])
-    with work.progress(
-        f"prepare {path.stem[: -result_cache.DIGEST]}", dataset.spec.train, "training examples"
-    ) as report:
+def run(job: Job, context: JobContext) -> None:
+    task = job.task
+    verify(task.sources, [("dataset", task.dataset)])
+    dataset = build("dataset", task.dataset)
+    with context.progress(f"prepare {job.name}", dataset.spec.train, "training examples") as report:
         examples, fault = loaded(dataset)
         if fault:
-            raise GanbenchError(contract_message(f"data set {slice['dataset']['name']}", fault, CONTRACTS["dataset"]))
-        with result_files.create_file(path, "prepare") as file:
+            raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
+        with result_files.create_file(job.path, "prepare") as file:
             result_files.write_tree(file.create_group("examples"), asdict(examples))
         report(len(examples.train))

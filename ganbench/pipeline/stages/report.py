@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ganbench.analysis.collected import Collected
-from ganbench.pipeline.execution.job_context import Work
-from ganbench.pipeline.jobs import placeless
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stage_times import compared
+from ganbench.pipeline.tasks import without_locations
 from ganbench.report.html import render
 from ganbench.study.schema import parse
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
-    folder = Path(slice["folder"])
-    out = folder / "report.html"
-    with work.progress("report", 2, "parts") as report:
-        collected = Collected.read(Path(slice["collected"]))
+def run(job: Job, context: JobContext) -> list[Path]:
+    task = job.task
+    out = task.folder / "report.html"
+    with context.progress("report", 2, "parts") as report:
+        collected = Collected.read(task.collected)
         report(1)
-        render(
-            collected,
-            placeless(slice["study"]),
-            Path(slice["figures"]),
-            [(kind, of) for kind, of in slice["shown"]],
-            out,
-            compared(Plan(parse(slice["study"], origin="the study that report was given")), folder),
-        )
+        times = compared(Plan(parse(task.study, origin="the study that report was given")), task.folder)
+        render(collected, without_locations(task.study), task.figures, list(task.shown), out, times)
         report(2)
     return [out]

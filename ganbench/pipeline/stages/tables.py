@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ganbench.analysis.collected import Collected
-from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import Job
 from ganbench.report.file_names import table_files
 from ganbench.report.tables import write
 from ganbench.study.claims import Claim
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
-    claims = [Claim.model_validate(claim) for claim in slice["claims"]]
-    folder = Path(slice["folder"])
-    with work.progress("tables", 2, "parts") as report:
-        collected = Collected.read(Path(slice["collected"]))
+def run(job: Job, context: JobContext) -> list[Path]:
+    task = job.task
+    claims = [Claim.model_validate(claim) for claim in task.claims]
+    with context.progress("tables", 2, "parts") as report:
+        collected = Collected.read(task.collected)
         report(1)
-        write(collected, folder, claims)
+        write(collected, task.folder, claims)
         report(2)
-    return [folder / name for name in table_files()]
+    return [task.folder / name for name in table_files()]

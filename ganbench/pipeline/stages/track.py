@@ -8,16 +8,16 @@ deleted when the runs from the files are there.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.locks import hold_lock
-from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.progress import log
+from ganbench.pipeline.jobs import Job
 from ganbench.tracking.address import redact_credentials, sqlite_path
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
 from ganbench.tracking.mlflow_store import MlflowStore
@@ -36,27 +36,28 @@ class Tracked:
     artifacts: int  # pictures logged
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> list[Path]:
-    """Run the stage's job: track what is collected. Others write to the store too, so no file stays as it left it."""
-    with work.progress(f"track {slice['study']}: read", 1, "study") as report:
-        collected = Collected.read(Path(slice["collected"]))
+def run(job: Job, context: JobContext) -> list[Path]:
+    """Track what is collected. Others write to the store too, so no file stays as this left it."""
+    task = job.task
+    with context.progress(f"track {task.study}: read", 1, "study") as report:
+        collected = Collected.read(task.collected)
         report(1)
-    with work.progress(f"track {slice['study']}", len(collected.runs), "runs") as report:
-        track(collected, study=slice["study"], uri=slice["uri"], report=lambda done, _: report(done))
+    with context.progress(f"track {task.study}", len(collected.runs), "runs") as report:
+        track(collected, study=task.study, uri=task.address, report=lambda done, _: report(done))
     return []
 
 
 def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, int], None] | None = None) -> Tracked:
-    """Brings MLflow up to date with a study's collected results.
+    """Bring MLflow up to date with a study's collected results.
 
     Args:
-        collected: the study's collected results.
-        study: name of the study, and of the MLflow experiment.
+        collected: The study's collected results.
+        study: The name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
-        report: called as `report(done, total)` after every run.
+        report: Called as `report(done, total)` after every run.
 
     Raises:
-        GanbenchError: the store cannot be reached or written; the message names it and the remedy.
+        GanbenchError: The store cannot be reached or written; the message names it and the remedy.
     """
     database = sqlite_path(uri)
     # One writer at a time: processes that open a new SQLite store at once break it, and two that meet at a server
@@ -91,4 +92,4 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
 
 
 def _say_waiting(what: str, holder: str) -> None:
-    print(f"{what} is being written by {holder}; waiting for that", file=sys.stderr, flush=True)
+    log(f"{what} is being written by {holder}; waiting for that")

@@ -18,113 +18,114 @@ import numpy as np
 import torch
 
 from ganbench.core.formatting import plural
+from ganbench.core.tree import Tree
 from ganbench.engine import fusing
-from ganbench.engine.train import Training, snapshot_steps
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import device
-from ganbench.pipeline.execution.instantiation import CPU, build_game, images_of, make, verify
-from ganbench.pipeline.execution.job_context import Work
-from ganbench.pipeline.execution.pack_trainer import Team, say
+from ganbench.pipeline.execution.instantiation import (
+    CPU,
+    build_game,
+    build_training,
+    training_images,
+    verify_groups,
+)
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.pack_trainer import PackTrainer
+from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.tasks import Component, Group, PackMember, TrainTask
+from ganbench.pipeline.typed_json import encode
 from ganbench.tracking.live import live
 
 
-def run(slice: dict[str, Any], path: Path, work: Work) -> None:
-    for team in slice["teams"]:
-        verify(team["sources"], team["parts"].items(), "train")
-    members = [member | {"config": _config(slice, member)} for member in slice["members"]]
-    result_cache.finish(path, "train", members, partial(train_new, slice, work=work), work)
-    shutil.rmtree(path.parent / ".resume" / slice["pack"], ignore_errors=True)
+def run(job: Job, context: JobContext) -> None:
+    task = job.task
+    verify_groups(task.groups)
+    compute = partial(train_new, task, context=context)
+    result_cache.complete(job, task.members, compute, context, partial(_about, task))
+    shutil.rmtree(job.path.parent / ".resume" / task.pack, ignore_errors=True)
 
 
-def _config(slice: dict[str, Any], member: result_cache.Member) -> dict[str, Any]:
-    """What a run is made of and how it trains, for those who open its file and nothing else."""
-    parts = slice["teams"][member["team"]]["parts"]
-    return {family: {"name": part["name"], **part["options"]} for family, part in parts.items()} | {
-        "train": slice["train"]
-    }
-
-
-def training_of(train: dict[str, Any], parts: dict[str, Any]) -> Training:
-    """How runs of these parts train."""
-    return Training(
-        dynamics=make("dynamics", parts["dynamics"]),
-        optimizer=make("optimizer", parts["optimizer"]),
-        steps=train["steps"],
-        dtype=getattr(torch, train["dtype"]),
-        snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
-        curve_bins=train["curve_bins"],
-    )
+def _about(task: TrainTask, member: PackMember) -> Tree:
+    """A run, what it is made of and how it trains, for those who open its file and nothing else."""
+    components = task.groups[member.group].components
+    config = {family: {"name": each.name, **each.options} for family, each in components.items()}
+    return {**encode(member), "config": config | {"train": task.train}}
 
 
 def train_new(
-    slice: dict[str, Any], new: list[result_cache.Member], resume: Path, work: Work
-) -> list[result_cache.Made]:
-    """Train the members that no file holds, team by team: all of a team together where it fuses, one by one where it
-    does not."""
-    images, made, steps = images_of(slice["prepared"]), [], slice["train"]["steps"]
-    with device(work.site.device) as place, live(work.site.server, work.site.study) as stream:
+    task: TrainTask, new: list[PackMember], resume: Path, context: JobContext
+) -> list[tuple[PackMember, Tree]]:
+    """Train the members that no file holds, group by group: all of a group together where it fuses, one by one where
+    it does not."""
+    images, results, steps = training_images(task.prepared), [], task.train["steps"]
+    settings = context.settings
+    with device(settings.device) as place, live(settings.server, settings.study) as stream:
         plans = [
-            _Planned.of(slice, team, mine, images, place)
-            for number, team in enumerate(slice["teams"])
-            if (mine := [member for member in new if member["team"] == number])
+            _GroupPlan.of(task, group, mine, images, place)
+            for number, group in enumerate(task.groups)
+            if (mine := [member for member in new if member.group == number])
         ]
-        stands: dict[str, int] = {}  # the step of every member, by its digest
-        for wave in [wave for planned in plans for wave in planned.waves]:
-            stands |= Checkpoint(resume, wave, place).reached(steps)
-        pace = CheckpointSchedule(work.site.checkpoint_seconds)
-        what, total = f"train {slice['pack']}", len(new) * steps
-        with work.progress(what, total, "run-steps", done=sum(stands.values())) as report:
+        reached: dict[str, int] = {}  # the step of every member, by its digest
+        for subpack in [subpack for plan in plans for subpack in plan.subpacks]:
+            reached |= Checkpoint(resume, subpack, place).reached(steps)
+        schedule = CheckpointSchedule(settings.checkpoint_seconds)
+        what, total = f"train {task.pack}", len(new) * steps
+        with context.progress(what, total, "run-steps", done=sum(reached.values())) as show:
 
-            def reached(members: Sequence[result_cache.Member], step: int) -> None:
-                if any(stands[member["digest"]] != step for member in members):
-                    stands.update((member["digest"], step) for member in members)
-                    report(sum(stands.values()))
+            def report(members: Sequence[PackMember], step: int) -> None:
+                if any(reached[member.digest] != step for member in members):
+                    reached.update((member.digest, step) for member in members)
+                    show(sum(reached.values()))
 
-            for planned in plans:
-                game = build_game(planned.parts, slice["train"], images, place)
-                training, axes = training_of(slice["train"], planned.parts), partial(_axes, planned.parts)
-                team = Team(game, training, place, resume, work, pace, reached, stream, axes)
-                about = {"pack": slice["pack"], "fused": planned.fused, "fused_why": planned.why, **versions(place)}
-                how = "fused" if planned.fused else "one by one"
-                say(f"{plural(planned.count, 'run')}, {how}: {planned.why}; on {place}")
-                for wave in planned.waves:
-                    for member, tree in team.train(wave):
-                        made.append((member, {**tree, "about": {**about, **tree["about"]}}))
-    return made
+            for plan in plans:
+                game = build_game(plan.components, task.train, images, place)
+                training, axes = build_training(task.train, plan.components), partial(_axes, plan.components)
+                trainer = PackTrainer(game, training, place, resume, context, schedule, report, stream, axes)
+                about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(place)}
+                how = "fused" if plan.fused else "one by one"
+                log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {place}")
+                for subpack in plan.subpacks:
+                    for member, tree in trainer.train(subpack):
+                        results.append((member, {**tree, "about": {**about, **tree["about"]}}))
+    return results
 
 
 @dataclass(frozen=True)
-class _Planned:
-    """A team to train: what it is made of, and who trains together."""
+class _GroupPlan:
+    """A group to train: what it is made of, and which of its members train together."""
 
-    parts: dict[str, Any]
-    waves: list[list[result_cache.Member]]
+    components: dict[str, Component]
+    subpacks: list[list[PackMember]]
     fused: bool
     why: str
 
     @classmethod
     def of(
         cls,
-        slice: dict[str, Any],
-        team: dict[str, Any],
-        members: list[result_cache.Member],
+        task: TrainTask,
+        group: Group,
+        members: list[PackMember],
         images: np.ndarray | None,
         place: torch.device,
-    ) -> _Planned:
-        game = build_game(team["parts"], slice["train"], images, CPU)  # the device holds one team's examples at a time
-        fused, why = fusing.decide(slice["fuse"], game, len(members), place)
-        return cls(team["parts"], [members] if fused else [[member] for member in members], fused, why)
+    ) -> _GroupPlan:
+        game = build_game(group.components, task.train, images, CPU)  # the device holds one group's examples at a time
+        fused, why = fusing.decide(task.fuse, game, len(members), place)
+        return cls(group.components, [members] if fused else [[member] for member in members], fused, why)
 
     @property
     def count(self) -> int:
-        return sum(len(wave) for wave in self.waves)
+        return sum(len(subpack) for subpack in self.subpacks)
 
 
-def _axes(parts: dict[str, Any], member: result_cache.Member) -> dict[str, Any]:
+def _axes(components: dict[str, Component], member: PackMember) -> dict[str, Any]:
     """A run's values of the grid's axes, as the tables show them."""
-    from ganbench.study.choices import Choice
+    from ganbench.study.value_types import Choice
 
-    labels = {family: Choice(family=family, **named).signature for family, named in parts.items()}
-    return labels | {axis: member[axis] for axis in ("n_train", "learning_rate", "seed")}
+    labels = {
+        family: Choice(family=family, name=each.name, options=each.options).signature
+        for family, each in components.items()
+    }
+    return labels | {"n_train": member.n_train, "learning_rate": member.learning_rate, "seed": member.seed}

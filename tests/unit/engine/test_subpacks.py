@@ -33,10 +33,12 @@ from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import pack_trainer
 from ganbench.pipeline.execution.checkpoints import Checkpoint
-from ganbench.pipeline.execution.job_context import Site, Work
-from ganbench.pipeline.execution.shutdown import Stopped, Stopping
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
+from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run
+from ganbench.pipeline.typed_json import encode
 from ganbench.study.schema import parse
 
 NO_ROOM = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
@@ -352,12 +354,12 @@ TOYS = {
 
 def job_of(place: Path, study: dict = TOYS):
     found = Plan(parse(study | {"results": str(place)}, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     for stage in ("prepare", "train"):
         for job in found.jobs(stage).values():
             if stage == "train":
                 return job
-            run(stage, job.slice, job.path)
+            run(job)
 
 
 def results_of(path: Path) -> dict[str, dict]:
@@ -374,7 +376,7 @@ def compare(one: Path, other: Path, tolerance: float) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     job = job_of(tmp_path_factory.mktemp("undisturbed"))
-    run("train", job.slice, job.path)
+    run(job)
     assert {tree["about"]["together"] for tree in results_of(job.path).values()} == {8}
     return job.path
 
@@ -413,7 +415,7 @@ def narrowed(monkeypatch):
 def test_the_stage_splits_a_pack_that_runs_out_of_memory(tmp_path, undisturbed, sizes, narrowed, capsys):
     job = job_of(tmp_path)
     narrowed(2, 37)
-    run("train", job.slice, job.path)
+    run(job)
     assert sizes == [(8, 0), (4, 37), (2, 37), (2, 37), (4, 37), (2, 37), (2, 37)]
     compare(job.path, undisturbed, 1e-12)
     trees = results_of(job.path)
@@ -447,11 +449,11 @@ def test_a_job_that_was_split_and_interrupted_goes_straight_to_its_parts(
     # Asked before a subpack and at each of its chunks: 8 members at 0 and 25, 4 at 30 and 50, 4 at 30, 50: there it
     # ends.
     with pytest.raises(Stopped, match=r"stopped: enough; checkpoint at step 50; the next attempt goes on"):
-        run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
+        run(job, JobContext(stopping=stopping_after(5)))
     assert sizes == [(8, 0), (4, 30), (4, 30)]
     log = capsys.readouterr().err
     sizes.clear()
-    run("train", job.slice, job.path)
+    run(job)
     assert sizes == [(4, 50)], "the first half is done, the second goes on"
     assert "4 runs: goes on from step 50 of 60 (checkpoint of 20" in capsys.readouterr().err
     assert "goes on as" not in log
@@ -474,7 +476,7 @@ def test_what_a_subpack_held_is_free_before_its_halves_begin(tmp_path, monkeypat
 
     monkeypatch.setattr(Simultaneous, "step", short)
     monkeypatch.setattr(subpacks, "release", released)
-    run("train", job.slice, job.path)
+    run(job)
     assert free == [[True, True]]
 
 
@@ -483,18 +485,18 @@ def test_progress_counts_what_was_done_before_as_done(tmp_path, narrowed):
     narrowed(4, 30)
     told = []
 
-    class Telling(Work):
+    class Telling(JobContext):
         @contextmanager
         def progress(self, what, total, unit, done=0):
             told.append((total, done))
             yield told.append
 
     with pytest.raises(Stopped):
-        run("train", job.slice, job.path, Telling(stopping=stopping_after(5)))
+        run(job, Telling(stopping=stopping_after(5)))
     assert told[0] == (8 * STEPS, 0)
     assert told[1:] == [8 * 25, 4 * 50 + 4 * 25, 4 * 60 + 4 * 25, 4 * 60 + 4 * 50]
     told.clear()
-    run("train", job.slice, job.path, Telling())
+    run(job, Telling())
     assert told == [(8 * STEPS, 4 * 60 + 4 * 50), 8 * STEPS]
 
 
@@ -512,16 +514,16 @@ def test_a_single_run_that_does_not_fit_is_named_and_keeps_what_it_has(
             return step(self, match, *given)
 
         patch.setattr(Simultaneous, "step", short)
-        first = job.slice["members"][0]["id"]
+        first = job.task.members[0].id
         with pytest.raises(MemoryError) as caught:
-            run("train", job.slice, job.path)
+            run(job)
     assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
     text = str(caught.value)
     assert f"{first} alone does not fit into main memory: memory ran out after step 37" in text
     assert "you tried to allocate 9" in text
     assert "train.batch_size" in text
     sizes.clear()
-    run("train", job.slice, job.path)
+    run(job)
     assert sizes == [(1, 37), (1, 30), (2, 30), (4, 30)], "with more memory it goes on from there"
     compare(job.path, undisturbed, 1e-12)
 
@@ -531,7 +533,7 @@ def test_a_run_that_no_gpu_holds_says_what_the_gpu_has(tmp_path, monkeypatch):
     monkeypatch.setattr(subpacks, "device_memory", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     monkeypatch.setattr(Match, "init", lambda _: torch.empty(2**45))
     with pytest.raises(GanbenchError) as caught:
-        run("train", job.slice, job.path)
+        run(job)
     assert not isinstance(caught.value, MemoryError), "more main memory is of no help"
     assert "does not fit into the 8 GiB of cpu: memory ran out before the first step" in str(caught.value)
     assert "larger GPU" in str(caught.value)
@@ -542,10 +544,10 @@ def test_subpacks_foreseen_are_recorded_and_kept_by_later_attempts(tmp_path, und
     tank = Tank(each=10.0, left=40.0)
     monkeypatch.setattr(subpacks, "device_memory", lambda _: tank)
     with pytest.raises(Stopped):
-        run("train", job.slice, job.path, Work(stopping=stopping_after(5)))
-    assert "8 runs in waves of 3 + 3 + 2: a run needs" in capsys.readouterr().err
+        run(job, JobContext(stopping=stopping_after(5)))
+    assert "8 runs in subpacks of 3 + 3 + 2: a run needs" in capsys.readouterr().err
     tank.left = 1000.0  # another GPU, or others have left it
-    run("train", job.slice, job.path)
+    run(job)
     assert tank.measured == 1
     assert sizes == [(3, 0), (3, 0), (3, 50), (2, 0)]
     compare(job.path, undisturbed, 1e-12)
@@ -558,19 +560,19 @@ def test_halves_of_an_interrupted_split_do_not_count_until_the_whole_says_so(
     """Killed between the halves' checkpoints and the whole's: its own state is what counts."""
     job = job_of(tmp_path)
     narrowed(4, 30)
-    keep = Checkpoint.keep
+    save = Checkpoint.save
 
     def killed(self, **what):
         if "split" in what:
             raise SystemExit("killed")
-        keep(self, **what)
+        save(self, **what)
 
-    monkeypatch.setattr(Checkpoint, "keep", killed)
+    monkeypatch.setattr(Checkpoint, "save", killed)
     with pytest.raises(SystemExit):
-        run("train", job.slice, job.path, Work(Site(checkpoint_seconds=0)))
-    monkeypatch.setattr(Checkpoint, "keep", keep)
+        run(job, JobContext(ExecutionSettings(checkpoint_seconds=0)))
+    monkeypatch.setattr(Checkpoint, "save", save)
     sizes.clear()
-    run("train", job.slice, job.path)
+    run(job)
     assert sizes[0] == (8, 25)
     compare(job.path, undisturbed, 1e-12)
 
@@ -594,34 +596,37 @@ NETWORKS = {
 }
 LIMITED = """
 import json, resource, sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.stages import run
 
-slice, path, room = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), float(sys.argv[3])
-warm = slice | {"members": slice["members"][:1], "train": slice["train"] | {"steps": 1}}
-run("train", warm, path.parent.parent / "warm" / path.name)  # libraries are loaded as they are needed
+job, room = Job.decode(json.loads(Path(sys.argv[1]).read_text())), float(sys.argv[2])
+task = replace(job.task, members=job.task.members[:1], train=job.task.train | {"steps": 1})
+warm = job.path.parent.parent / "warm" / job.path.name
+run(replace(job, task=task, outputs=(warm,)))  # libraries are loaded as they are needed
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (int(used + room * 2**20),) * 2)
-run("train", slice, path)
+run(job)
 """
 
 
 @pytest.mark.slow
 def test_a_pack_larger_than_the_memory_there_is_trains_in_parts(tmp_path):
     job = job_of(tmp_path / "whole", NETWORKS)
-    run("train", job.slice, job.path)
-    script, slice, path = (
+    run(job)
+    script, told, path = (
         tmp_path / "limited.py",
-        tmp_path / "slice.json",
+        tmp_path / "job.json",
         tmp_path / "limited" / "train" / job.path.name,
     )
     script.write_text(LIMITED)
-    slice.write_text(json.dumps(job.slice))
+    told.write_text(json.dumps(encode(replace(job, outputs=(path,)))))
     done = subprocess.run(
-        [sys.executable, str(script), str(slice), str(path), "50"],
+        [sys.executable, str(script), str(told), "50"],
         cwd=ROOT,
         # Large arrays are given back at once, so that it is not the heap's gaps that decide what fits.
         env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"},
@@ -640,13 +645,13 @@ def test_a_pack_larger_than_the_memory_there_is_trains_in_parts(tmp_path):
 
 @pytest.fixture
 def looked(tmp_path, monkeypatch):
-    """Looks at eight runs with memory for all of them, then again for so many at once; the second job's slice, both
-    files, and the sizes of the looks to come."""
+    """Looks at eight runs with memory for all of them, then again for so many at once; the second job, the
+    file of the first, and the sizes of the looks to come."""
     found = Plan(parse(TOYS | {"results": str(tmp_path), "diagnose": [{"diagnostic": "path"}]}, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     for stage in ("train", "diagnose"):
         (job,) = found.jobs(stage).values()
-        run(stage, job.slice, job.path)
+        run(job)
     sizes, measure = [], TrainingPath.measure
 
     def narrow(most: int):
@@ -657,18 +662,18 @@ def looked(tmp_path, monkeypatch):
             return measure(self, trajectories)
 
         monkeypatch.setattr(TrainingPath, "measure", short)
-        return job.slice, job.path, tmp_path / "again" / job.path.name, sizes
+        return replace(job, outputs=(tmp_path / "again" / job.path.name,)), job.path, sizes
 
     return narrow
 
 
 def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, capsys):
-    slice, whole, path, sizes = looked(3)
-    run("diagnose", slice, path)
+    job, whole, sizes = looked(3)
+    run(job)
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
     assert "memory ran out for 8 runs ([enforce fail" in (log := capsys.readouterr().err)
     assert "they are looked at as 4 + 4" in log
-    with result_files.open_file(whole, "diagnose") as one, result_files.open_file(path, "diagnose") as other:
+    with result_files.open_file(whole, "diagnose") as one, result_files.open_file(job.path, "diagnose") as other:
         assert list(one["runs"]) == list(other["runs"])
         for digest in one["runs"]:
             ours, others = (result_files.read_tree(file["runs"][digest]) for file in (one, other))
@@ -679,13 +684,13 @@ def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, 
 
 
 def test_a_single_run_that_cannot_be_looked_at_is_named(looked, monkeypatch):
-    slice, _, path, sizes = looked(0)
+    job, _, sizes = looked(0)
     with pytest.raises(MemoryError, match="alone does not fit into main memory: memory ran out for 1 run") as caught:
-        run("diagnose", slice, path)
+        run(job)
     assert isinstance(caught.value, GanbenchError), "a message, not a traceback"
     assert str(caught.value).startswith("path:")
     assert sizes == [8, 4, 2, 1]
     monkeypatch.setattr(subpacks, "device_memory", lambda _: Tank(each=1.0, left=2.0**40, total=8 * 2.0**30))
     with pytest.raises(GanbenchError, match=r"the 8 GiB of cpu: .* leave this experiment out") as caught:
-        run("diagnose", slice, path)
+        run(job)
     assert not isinstance(caught.value, MemoryError), "more main memory is of no help"

@@ -18,9 +18,10 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import fid
-from ganbench.pipeline.plan import WEIGHTS, Plan
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.preflight.check import check
-from ganbench.pipeline.results_folder import usable as folder_usable
+from ganbench.pipeline.results_folder import prepare as folder_usable
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -133,7 +134,7 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     check(plan)
     for stage in ("prepare", "judge", "train", "evaluate", "collect"):
         for job in plan.jobs(stage).values():
-            run(stage, job.slice, job.path)
+            run(job)
     found = Collected.read(plan.collect.path.parent)
     assert np.isfinite(found.snapshots["fid"]).all()
     assert (found.snapshots["fid"] > 0).all()

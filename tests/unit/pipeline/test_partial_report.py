@@ -26,7 +26,7 @@ from ganbench.pipeline import partial_report, results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.status import look
+from ganbench.pipeline.status import read_status
 from ganbench.study.claims import Claim
 from ganbench.study.schema import load, parse
 
@@ -257,7 +257,7 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     assert [job.stage for job in partial_report.basis(plan, pack)] == ["prepare", "judge", "train", "evaluate"]
 
     def lacks() -> tuple[str, str]:
-        standings = {each.job.stage: each for each in look(plan).standings}  # one job each
+        standings = {each.job.stage: each for each in read_status(plan).jobs}  # one job each
         found = partial_report._lacking([standings[job.stage] for job in partial_report.basis(plan, pack)])
         return found.job.stage, found.state
 

@@ -28,7 +28,7 @@ from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
-from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, look, plain
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, plain, read_status
 from ganbench.study.schema import load
 
 NOW = "2026-03-01T10:00:00+00:00"
@@ -90,7 +90,7 @@ def shown(*words: str) -> str:
 
 
 def state(plan: Plan, job: Job) -> str:
-    (found,) = [each for each in look(plan).standings if (each.job.stage, each.job.name) == (job.stage, job.name)]
+    (found,) = [each for each in read_status(plan).jobs if (each.job.stage, each.job.name) == (job.stage, job.name)]
     return found.state
 
 
@@ -98,7 +98,7 @@ def state(plan: Plan, job: Job) -> str:
 
 
 def test_of_a_study_that_never_ran_everything_waits(study, plan):
-    now = look(plan)
+    now = read_status(plan)
     assert now.counts() == {stage: Counter({WAITING: len(plan.jobs(stage))}) for stage in STAGES}
     assert (now.done, now.held) == (False, None)
     text = shown(str(study))
@@ -147,7 +147,7 @@ def test_causes_say_how_an_attempt_ended(plan):
 
     def cause(how: str, why: str) -> str:
         say(plan, job, End(how, why, NOW, 1.0))
-        return next(each.cause for each in look(plan).standings if each.job.digest == job.digest)
+        return next(each.cause for each in read_status(plan).jobs if each.job.digest == job.digest)
 
     assert cause(journal.FAILED, "no such file") == "no such file"
     assert cause(journal.OUT_OF_MEMORY, "tried 3 GB") == "out of memory: tried 3 GB"
@@ -271,11 +271,11 @@ def test_a_look_takes_no_lock_writes_nothing_and_says_who_holds_the_folder(study
     plan.folder.mkdir(parents=True)
     with locks.hold_lock(plan.folder / results_folder.LOCK, "the results folder"):
         before = {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")}
-        now = look(plan)
+        now = read_status(plan)
         assert {path: path.stat().st_mtime_ns for path in plan.folder.parent.rglob("*")} == before
         assert now.held.startswith(f"process {os.getpid()} of ")
         assert f"in use by process {os.getpid()}" in " ".join(shown(str(study)).split())
-    assert look(plan).held is None
+    assert read_status(plan).held is None
 
 
 def test_a_lock_is_held_while_its_holder_lives_or_renews_it(tmp_path):
@@ -310,7 +310,7 @@ def test_every_folder_is_read_once(plan, monkeypatch):
     monkeypatch.setattr(os, "listdir", counted)
     monkeypatch.setattr(Path, "exists", lambda path: pytest.fail(f"asked for {path} alone"))
     monkeypatch.setattr(Path, "glob", lambda path, _: pytest.fail(f"searched {path}"))
-    assert len(look(plan).of(DONE)) == 3
+    assert len(read_status(plan).of(DONE)) == 3
     assert plan.folder / "train" in read
     assert set(read.values()) == {1}
 

@@ -19,8 +19,10 @@ from ganbench.analysis.findings import findings
 from ganbench.analysis.settings import settings
 from ganbench.claims.rendering import natural_key, render_claims
 from ganbench.core import result_files
-from ganbench.pipeline.execution.job_context import Work
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.stages import tables as stage
+from ganbench.pipeline.tasks import TablesTask
 from ganbench.report import figures, html, run_selection, tables
 from ganbench.report.diagnostic_results import DiagnosticArrays
 from ganbench.report.figure_info import figure_infos
@@ -97,8 +99,8 @@ def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
 
 def test_the_stage_decides_the_claims_it_is_told(collected, tmp_path):
     dumped = [claim.model_dump(mode="json", exclude_none=True) for claim in CLAIMS]
-    slice = {"collected": str(collected.folder), "folder": str(tmp_path), "claims": dumped}
-    stage.run(slice, tmp_path / "stamp", Work())
+    task = TablesTask(tuple(dumped), collected.folder, tmp_path)
+    stage.run(Job("tables", "tables", "0" * 64, task, (), (tmp_path / "stamp",)), JobContext())
     assert len(pd.read_parquet(tmp_path / "claims.parquet")) == 5
     assert len(pd.read_parquet(tmp_path / "settings.parquet")) == 12
 

@@ -14,9 +14,11 @@ from study_example import BASE, TOYS, changed, plan, toys
 
 from ganbench.core import source_digests
 from ganbench.core.errors import GanbenchError
-from ganbench.pipeline.jobs import looks
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.tasks import Observation
+from ganbench.pipeline.typed_json import encode
 from ganbench.study import reference
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import matches
@@ -282,16 +284,16 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
     for team in small.fusable_groups:
         assert len({run.choices for run in team}) == 1
         assert len({(run.seed, run.learning_rate) for run in team}) == 4
-    slice = found.train[small.name].slice
-    assert [team["parts"]["game"]["name"] for team in slice["teams"]] == ["bilinear", "bilinear", "linear", "linear"]
-    assert [team["parts"]["dynamics"]["name"] for team in slice["teams"]] == ["simultaneous", "extragradient"] * 2
+    task = found.train[small.name].task
+    assert [group.components["game"].name for group in task.groups] == ["bilinear", "bilinear", "linear", "linear"]
+    assert [group.components["dynamics"].name for group in task.groups] == ["simultaneous", "extragradient"] * 2
     by_id = {run.id: run for run in small.runs}
-    for member in slice["members"]:
-        parts = slice["teams"][member["team"]]["parts"]
-        assert by_id[member["id"]].choice("game").name == parts["game"]["name"]
-        assert member["method"] == by_id[member["id"]].method
-        assert member["n_train"] is None
-    assert slice["prepared"] is None
+    for member in task.members:
+        components = task.groups[member.group].components
+        assert by_id[member.id].choice("game").name == components["game"].name
+        assert member.method == by_id[member.id].method
+        assert member.n_train is None
+    assert task.prepared is None
     assert found.train[small.name].inputs == ()
     assert set(found.evaluate) == {by_first["gan"].name}, "only networks on data are evaluated"
 
@@ -466,27 +468,27 @@ def test_instruments_and_claims_that_would_look_at_nothing_are_refused(fault):
         plan(toys(**sections))
 
 
-def looks_of(study) -> dict[str, dict]:
+def looks_of(study) -> dict[str, Observation]:
     """Every look that the study's jobs take, by what it is called."""
-    return {look["id"]: look for job in plan(study).diagnose.values() for look in looks(job.slice)}
+    return {look.id: look for job in plan(study).diagnose.values() for look in job.task.observations}
 
 
 def test_an_experiment_is_named_after_its_instrument_and_looks_at_what_it_selects():
     found, taken = plan(toys()), looks_of(toys())
     assert list(found.experiments) == ["path", "turning", "convolution"]
-    names = [look["experiment"] for look in taken.values()]
+    names = [look.experiment for look in taken.values()]
     assert names.count("path") == 16, "the games it selects"
     assert names.count("turning") == len(found.runs), "all games where it selects none"
     assert names.count("convolution") == 1
-    assert taken["convolution:"]["run"] == "", "an instrument of the study looks once, at no run"
+    assert taken["convolution:"].run == "", "an instrument of the study looks once, at no run"
     assert set(found.diagnose) == {*found.packs, "study"}
     for look in taken.values():
-        assert look["run"] == "" or look["trained"] == found.train_digests[look["run"]]
-    assert len({look["digest"] for look in taken.values()}) == len(taken)
+        assert look.run == "" or look.trained == found.train_digests[look.run]
+    assert len({look.digest for look in taken.values()}) == len(taken)
 
 
 def digests_of_looks(study) -> dict[str, str]:
-    return {name: look["digest"] for name, look in looks_of(study).items()}
+    return {name: look.digest for name, look in looks_of(study).items()}
 
 
 def test_adding_an_experiment_keeps_the_looks_of_the_others():
@@ -649,7 +651,7 @@ def test_a_job_is_named_after_all_that_it_computes():
     """Snakemake reruns a job whose parameters changed; its file must then have another name too."""
     jobs = plan(BASE).train
     for name, job in plan(changed("pack", "fuse", "never")).train.items():
-        assert repr(job.argument) != repr(jobs[name].argument)
+        assert job.digest != jobs[name].digest
         assert job.path != jobs[name].path
 
 
@@ -670,7 +672,7 @@ def test_where_things_lie_is_in_no_digest(place, monkeypatch):
     assert [str(path) for path in one.files()] != [str(path) for path in other.files()] or place.startswith(("a", "f"))
     for stage in STAGES:
         ones, others = (
-            {name: (job.digest, job.path.name, repr(job.argument)) for name, job in each.jobs(stage).items()}
+            {name: (job.digest, job.path.name, job.digest) for name, job in each.jobs(stage).items()}
             for each in (one, other)
         )
         shown = {"address of an MLflow server": {"track"}, "name": {"track", "report"}}.get(place, set())
@@ -696,8 +698,8 @@ def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_p
     for stage in STAGES:
         for name, job in one.jobs(stage).items():
             twin = other.jobs(stage)[name]
-            assert (job.digest, job.path, repr(job.argument)) == (twin.digest, twin.path, repr(twin.argument)), stage
-    assert one.collect.argument != other.collect.argument
+            assert (job.digest, job.path, job.digest) == (twin.digest, twin.path, twin.digest), stage
+    assert one.collect.task != other.collect.task
 
 
 SAMPLE = '''
@@ -809,8 +811,8 @@ def test_where_jobs_run_is_not_told_to_them():
         moved = plan(changed("machine", *change))
         for stage in ("train", "evaluate", "collect", "report"):
             here = plan(BASE).jobs(stage)
-            assert {name: job.argument for name, job in moved.jobs(stage).items()} == {
-                name: job.argument for name, job in here.items()
+            assert {name: job.task for name, job in moved.jobs(stage).items()} == {
+                name: job.task for name, job in here.items()
             }
 
 
@@ -840,11 +842,15 @@ def test_a_user_s_file_that_is_no_member_is_refused(tmp_path, text, message):
         plan(changed("grid", 1, "architecture", str(path)))
 
 
-def test_a_pack_too_large_for_one_job_is_refused_with_a_remedy():
+def test_a_pack_may_be_of_any_size():
+    """What a job is told travels in a file, whatever a command line can hold."""
     study = changed("grid", 1, "seed", {"count": 5000})
     study["pack"]["seeds_per_pack"] = 5000
-    with pytest.raises(GanbenchError, match=r"lower pack\.seeds_per_pack"):
-        _ = plan(study).train
+    jobs = plan(study).train.values()
+    assert max(len(job.task.members) for job in jobs) >= 5000
+    for job in jobs:
+        told = json.dumps(encode(job))
+        assert json.dumps(encode(Job.decode(json.loads(told)))) == told
 
 
 def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks():
@@ -861,8 +867,8 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     found = plan(study)
     ((name, job),) = found.evaluate.items()
     assert len(found.packs[name].fusable_groups) == 2
-    for member, trained in zip(job.slice["members"], job.slice["train_digests"], strict=True):
-        assert trained == found.train_digests[member["id"]]
+    for member, trained in zip(job.task.members, job.task.train_digests, strict=True):
+        assert trained == found.train_digests[member.id]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What jobs are given beside their slices: the journal they keep, and what they ask of a cluster for it."""
+"""What jobs are given beside their tasks: the journal they keep, and what they ask of a cluster for it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import current_holder, try_lock
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
-from ganbench.pipeline.execution.job_context import Site, at_work
+from ganbench.pipeline.execution.job_context import job_context
 from ganbench.pipeline.execution.journal import FAILED, KILLED, OUT_OF_MEMORY, OUT_OF_TIME, STOPPED, End
-from ganbench.pipeline.execution.shutdown import Stopped
+from ganbench.pipeline.execution.termination_signals import Stopped
+from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
-from ganbench.pipeline.resources import requests
-from ganbench.pipeline.resources.requests import Estimate, ask, attempts
+from ganbench.pipeline.resources import measured, requests
+from ganbench.pipeline.resources.measured import Estimate
+from ganbench.pipeline.resources.requests import attempts, request
 from ganbench.study.schema import parse
 
-SITE = "from ganbench.pipeline.execution.job_context import Site, at_work\n"
+IMPORTS = (
+    "from ganbench.pipeline.execution.job_context import job_context\n"
+    "from ganbench.pipeline.jobs import ExecutionSettings\n"
+)
 
 
 def file_of(tmp_path: Path) -> Path:
@@ -38,7 +43,7 @@ def entry_of(tmp_path: Path):
 
 
 def at_train(tmp_path: Path):
-    return at_work(Site(folder=str(tmp_path)), "train", file_of(tmp_path))
+    return job_context(ExecutionSettings(folder=str(tmp_path)), "train", file_of(tmp_path))
 
 
 # The journal ---------------------------------------------------------------------------------------------------------
@@ -92,9 +97,10 @@ def test_how_attempts_end_is_remembered(tmp_path, error, how):
 
 
 def test_a_job_killed_without_a_word_is_found_out(tmp_path):
-    program = SITE + (
+    program = IMPORTS + (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "with at_work(Site(folder=sys.argv[1]), 'train', Path(sys.argv[2])):\n    os.kill(os.getpid(), signal.SIGKILL)"
+        "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), str(file_of(tmp_path))], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -118,11 +124,11 @@ def test_a_signal_after_the_work_is_done_is_no_failure(tmp_path):
 def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):
     """Tables, figures and report have the same names before and after a study was edited."""
     stamps = tmp_path / ".done"
-    with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-aaaaaaaaaaaa"):
+    with job_context(ExecutionSettings(folder=str(tmp_path)), "report", stamps / "report-aaaaaaaaaaaa"):
         lock = tmp_path / ".jobs" / "report" / ".lock"
         assert current_holder(lock)
         assert try_lock(lock) is None
-    with at_work(Site(folder=str(tmp_path)), "report", stamps / "report-bbbbbbbbbbbb"):
+    with job_context(ExecutionSettings(folder=str(tmp_path)), "report", stamps / "report-bbbbbbbbbbbb"):
         assert current_holder(lock)
 
 
@@ -146,8 +152,9 @@ def test_a_job_started_twice_is_done_once(tmp_path, capsys):
             [
                 sys.executable,
                 "-c",
-                SITE + "import sys\nfrom pathlib import Path\n"
-                "with at_work(Site(folder=sys.argv[1]), 'train', Path(sys.argv[2])) as work:\n    print(work)",
+                IMPORTS + "import sys\nfrom pathlib import Path\n"
+                "with job_context(ExecutionSettings(folder=sys.argv[1]), 'train', Path(sys.argv[2])) as context:\n"
+                "    print(context)",
                 str(tmp_path),
                 str(path),
             ],
@@ -174,7 +181,7 @@ def plan(tmp_path, **machine) -> Plan:
         "machine": {"device": "cpu", **machine},
     }
     found = Plan(parse(study, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -198,14 +205,16 @@ def test_jobs_ask_for_what_their_runs_are_estimated_to_take(tmp_path):
     found = plan(tmp_path)
     known = {"digits-fc": estimate()}
     (train,), (evaluate,) = found.train.values(), found.evaluate.values()
-    asked = ask(found, train, known)
+    asked = request(found, train, known)
     assert asked.gpu == 0
     assert asked.runtime == requests.OVERHEAD_MINUTES + requests.SAFETY * 20, "two runs of ten minutes"
     assert asked.mem_mb == requests.BASE_MB["cpu"] + 100
-    assert ask(found, evaluate, known).mem_mb == pytest.approx(requests.BASE_MB["cpu"] + 1024, abs=requests.ROUNDED_MB)
-    assert ask(plan(tmp_path, device="cuda"), train, known).gpu == 1
-    assert ask(found, found.collect, known).gpu == 0
-    unknown = ask(found, train, {})
+    assert request(found, evaluate, known).mem_mb == pytest.approx(
+        requests.BASE_MB["cpu"] + 1024, abs=requests.ROUNDED_MB
+    )
+    assert request(plan(tmp_path, device="cuda"), train, known).gpu == 1
+    assert request(found, found.collect, known).gpu == 0
+    unknown = request(found, train, {})
     assert unknown.runtime >= requests.UNKNOWN_MINUTES
 
 
@@ -226,9 +235,9 @@ def test_who_was_short_of_memory_asks_for_more(tmp_path, past, factor):
     found = plan(tmp_path)
     (train,) = found.train.values()
     known = {"digits-fc": estimate()}
-    before = ask(found, train, known)
+    before = request(found, train, known)
     ends(found, train, *past)
-    after = ask(found, train, known)
+    after = request(found, train, known)
     assert after.mem_mb == factor * before.mem_mb
     assert after.runtime == before.runtime
 
@@ -237,19 +246,19 @@ def test_a_job_that_goes_on_beside_a_new_workflow_was_not_killed(tmp_path):
     found = plan(tmp_path)
     (train,) = found.train.values()
     known = {"digits-fc": estimate()}
-    before = ask(found, train, known).mem_mb
-    with at_work(Site(folder=str(found.folder)), "train", train.path):
-        assert ask(found, train, known).mem_mb == before
-        assert ask(found, train, known, attempt=2).mem_mb == 2 * before, "this workflow began it, and saw it end"
+    before = request(found, train, known).mem_mb
+    with job_context(ExecutionSettings(folder=str(found.folder)), "train", train.path):
+        assert request(found, train, known).mem_mb == before
+        assert request(found, train, known, attempt=2).mem_mb == 2 * before, "this workflow began it, and saw it end"
 
 
 def test_who_was_short_of_time_asks_for_more_unless_it_goes_on_where_it_was(tmp_path):
     found = plan(tmp_path)
     known = {"digits-fc": estimate()}
     for job, factor in [(*found.train.values(), 1), (*found.evaluate.values(), 4)]:
-        before = ask(found, job, known).runtime
+        before = request(found, job, known).runtime
         ends(found, job, end(OUT_OF_TIME), end(OUT_OF_TIME))
-        assert ask(found, job, known).runtime == pytest.approx(factor * before, abs=4 * requests.ROUNDED_MINUTES)
+        assert request(found, job, known).runtime == pytest.approx(factor * before, abs=4 * requests.ROUNDED_MINUTES)
 
 
 def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
@@ -257,7 +266,7 @@ def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
     (train,) = found.train.values()
     known = {"digits-fc": estimate(seconds=36000.0)}
     ends(found, train, *[end(OUT_OF_MEMORY)] * 9)
-    asked = ask(found, train, known)
+    asked = request(found, train, known)
     assert (asked.runtime, asked.mem_mb) == (7, 1550)
 
 
@@ -273,14 +282,14 @@ def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
 @pytest.mark.slow
 def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
     found = plan(tmp_path)
-    assert requests.kept(found.folder) == {}
-    assert list(requests.kept(found.folder).values()) == []
+    assert measured.read_estimates(found.folder) == {}
+    assert list(measured.read_estimates(found.folder).values()) == []
     estimates = check(found)
     assert [
-        replace(each, parameters=tuple(each.parameters)) for each in requests.kept(found.folder).values()
+        replace(each, parameters=tuple(each.parameters)) for each in measured.read_estimates(found.folder).values()
     ] == estimates
-    (tmp_path / "tiny" / requests.ESTIMATES).write_text("[{}]")
-    assert requests.kept(found.folder) == {}
+    (tmp_path / "tiny" / measured.ESTIMATES).write_text("[{}]")
+    assert measured.read_estimates(found.folder) == {}
 
 
 def test_nothing_here_needs_torch():

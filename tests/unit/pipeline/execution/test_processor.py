@@ -24,6 +24,8 @@ from stored import flat, tree_of
 from ganbench.analysis.columns import ORIGINS, RUNS
 from ganbench.core import result_files
 from ganbench.pipeline.execution import processor, provenance, result_cache
+from ganbench.pipeline.tasks import PackMember
+from ganbench.pipeline.typed_json import encode
 
 # Of a score, or of the spread of features where that is larger: scores that are small are differences of large numbers.
 CLOSE = {"rtol": 1e-5, "atol": 1e-4}
@@ -126,11 +128,12 @@ def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
 
 
 def test_runs_that_are_kept_lie_in_one_order_in_their_file(tmp_path):
-    kept, members = tmp_path / "kept.h5", [{"id": name, "digest": name * 12} for name in "bca"]
-    result_cache.write(kept, "train", members, {}, [(member, {"x": np.ones(2)}) for member in members])
-    digests = [member["digest"] for member in members]
+    kept, members = tmp_path / "kept.h5", [PackMember(name, name * 12, "m", 0, 0, None, 0.1) for name in "bca"]
+    about = {member.digest: encode(member) for member in members}
+    result_cache.write(kept, "train", about, {}, [(member, {"x": np.ones(2)}) for member in members])
+    digests = list(about)
     for name, order in (("one", digests), ("other", digests[::-1])):
-        result_cache.write(tmp_path / f"{name}.h5", "train", members, dict.fromkeys(order, kept), [])
+        result_cache.write(tmp_path / f"{name}.h5", "train", about, dict.fromkeys(order, kept), [])
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
 
 

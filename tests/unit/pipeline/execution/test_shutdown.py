@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from ganbench.pipeline.execution.checkpoints import (
     Checkpoint,
     CheckpointSchedule,
 )
-from ganbench.pipeline.execution.job_context import Site, Work
-from ganbench.pipeline.execution.shutdown import SIGNALS, Stopped, Stopping
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.termination_signals import SIGNALS, Stopped, Stopping
+from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
@@ -55,7 +57,7 @@ STUDY = {
 
 def job_of(place: Path, **pack: str):
     found = Plan(parse(STUDY | {"results": str(place), "pack": STUDY["pack"] | pack}, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     (job,) = found.jobs("train").values()
     return job
 
@@ -148,19 +150,19 @@ def test_training_that_is_told_to_end_keeps_a_checkpoint_and_goes_on_bit_for_bit
     tmp_path, at_step, capsys, number, fuse
 ):
     undisturbed, job = job_of(tmp_path / "undisturbed", fuse=fuse), job_of(tmp_path / "disturbed", fuse=fuse)
-    run("train", undisturbed.slice, undisturbed.path)
+    run(undisturbed)
     # In the third chunk; of runs that train one by one, in the third chunk of the second one.
     at_step(60 if fuse == "always" else STEPS + 60, send(number))
     stopping = Stopping()
     with stopping.listening(), pytest.raises(Stopped) as stopped:
-        run("train", job.slice, job.path, Work(stopping=stopping))
+        run(job, JobContext(stopping=stopping))
     told = f"received {signal.Signals(number).name}; checkpoint at step 75; the next attempt goes on from there"
     assert told in str(stopped.value)
     assert not stopped.value.of_time
     assert not job.path.exists()
     assert len(list((job.path.parent / ".resume").glob("*/*.h5"))) == (1 if fuse == "always" else 2)
     capsys.readouterr()
-    run("train", job.slice, job.path)
+    run(job)
     log = capsys.readouterr().err
     runs = "3 runs" if fuse == "always" else "1 run"
     assert re.search(
@@ -175,7 +177,7 @@ def test_a_signal_in_the_last_chunk_is_no_reason_to_leave_the_result_unwritten(t
     at_step(STEPS, send(signal.SIGTERM))
     stopping = Stopping()
     with stopping.listening():
-        run("train", job.slice, job.path, Work(stopping=stopping))
+        run(job, JobContext(stopping=stopping))
     assert stopping.reason(0)
     assert job.path.exists()
 
@@ -186,7 +188,7 @@ def test_no_wave_begins_after_a_signal_in_the_last_chunk_of_another(tmp_path, at
     at_step(STEPS + 1, lambda: pytest.fail("the second run began"))
     stopping = Stopping()
     with stopping.listening(), pytest.raises(Stopped, match="what is finished is kept"):
-        run("train", job.slice, job.path, Work(stopping=stopping))
+        run(job, JobContext(stopping=stopping))
 
 
 @pytest.mark.slow
@@ -241,23 +243,23 @@ def test_training_ends_ahead_of_its_time_with_a_checkpoint(tmp_path, at_step):
     stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
     at_step(60, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
     with pytest.raises(Stopped, match="the job's time is nearly over; checkpoint at step 75") as stopped:
-        run("train", job.slice, job.path, Work(stopping=stopping))
+        run(job, JobContext(stopping=stopping))
     assert stopped.value.of_time
-    run("train", job.slice, job.path)
+    run(job)
 
 
 @pytest.mark.parametrize("left", [0, 100, 2000])
 def test_a_damaged_checkpoint_is_passed_over(tmp_path, at_step, capsys, left):
     undisturbed, job = job_of(tmp_path / "undisturbed"), job_of(tmp_path / "disturbed")
-    run("train", undisturbed.slice, undisturbed.path)
+    run(undisturbed)
     at_step(60, send(signal.SIGTERM))
     stopping = Stopping()
     with stopping.listening(), pytest.raises(Stopped):
-        run("train", job.slice, job.path, Work(stopping=stopping))
+        run(job, JobContext(stopping=stopping))
     (checkpoint,) = (job.path.parent / ".resume").glob("*/*.h5")
     os.truncate(checkpoint, left)
     capsys.readouterr()
-    run("train", job.slice, job.path)
+    run(job)
     log = capsys.readouterr().err
     assert log.count("It is passed over.") == 1
     assert "goes on from" not in log
@@ -268,7 +270,7 @@ def test_a_pack_is_not_begun_without_time_to_end(tmp_path, at_step):
     job = job_of(tmp_path)
     at_step(1, lambda: pytest.fail("there is no time"))
     with pytest.raises(Stopped, match="what is finished is kept"):
-        run("train", job.slice, job.path, Work(stopping=Stopping(end=time.time() + ENDING_SECONDS / 2)))
+        run(job, JobContext(stopping=Stopping(end=time.time() + ENDING_SECONDS / 2)))
 
 
 # Stages without checkpoints of their own ------------------------------------------------------------------------------
@@ -295,10 +297,10 @@ STAGES = {"evaluate": evaluate_stage, "diagnose": diagnose_stage}  # each calls 
 def ready(tmp_path_factory) -> dict[str, Any]:
     """Jobs of a study that has been trained, and done once."""
     found = Plan(parse(SCORED | {"results": str(tmp_path_factory.mktemp("scored"))}, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     jobs = [job for stage in ("prepare", "judge", "train", *STAGES) for job in found.jobs(stage).values()]
     for job in jobs:
-        run(job.stage, job.slice, job.path)
+        run(job)
     return {job.stage: job for job in jobs}
 
 
@@ -336,11 +338,11 @@ def test_runs_that_are_finished_when_a_job_is_told_to_end_are_kept(tmp_path, rea
     taken = at_run(stage, 3, send(signal.SIGTERM))
     stopping = Stopping()
     with stopping.listening(), pytest.raises(Stopped, match="received SIGTERM"):
-        run(stage, job.slice, path, Work(stopping=stopping))
+        run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
     assert taken == [1, 2, 3]
     assert not path.exists()
     assert len(resumed(path)) == 1, "two runs in one file"
-    run(stage, job.slice, path)
+    run(replace(job, outputs=(path,)))
     assert taken == [1, 2, 3, 4, 5], "the third was interrupted"
     assert_same(path, job.path, stage)
     assert not list((path.parent / ".resume").iterdir())
@@ -352,10 +354,10 @@ def test_no_run_is_begun_without_time_to_finish_it(tmp_path, ready, at_run, stag
     stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
     taken = at_run(stage, 2, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
     with pytest.raises(Stopped, match="the job's time is nearly over; what is finished is kept") as stopped:
-        run(stage, job.slice, path, Work(stopping=stopping))
+        run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
     assert stopped.value.of_time
     assert taken == [1, 2]
-    run(stage, job.slice, path)
+    run(replace(job, outputs=(path,)))
     assert taken == [1, 2, 3, 4]
     assert_same(path, job.path, stage)
 
@@ -366,7 +368,7 @@ def test_a_job_that_is_killed_has_kept_its_runs_as_often_as_asked(tmp_path, read
     job, path = ready[stage], again(ready[stage], tmp_path)
     kept = []
     taken = at_run(stage, 3, lambda: kept.extend(resumed(path)))
-    run(stage, job.slice, path, Work(Site(checkpoint_seconds=seconds)))
+    run(replace(job, outputs=(path,)), JobContext(ExecutionSettings(checkpoint_seconds=seconds)))
     assert len(kept) == files
     assert taken == [1, 2, 3, 4]
     assert_same(path, job.path, stage)
@@ -377,12 +379,12 @@ def test_runs_in_a_damaged_file_of_finished_ones_are_made_again(tmp_path, ready,
     job, path = ready[stage], again(ready[stage], tmp_path)
     at_run(stage, 3, lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+        run(replace(job, outputs=(path,)), JobContext(ExecutionSettings(checkpoint_seconds=0)))
     first, second = sorted(resumed(path))
     os.truncate(first, 300)
     assert second.stat().st_size > 300
     taken = at_run(stage, 0, lambda: None)
-    run(stage, job.slice, path)
+    run(replace(job, outputs=(path,)))
     assert taken == [1, 2, 3]
     assert_same(path, job.path, stage)
 
@@ -396,24 +398,24 @@ def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, co
         {"name": f"turns_{points}", "diagnostic": {"name": "rotation", "points": points}} for points in (2, 3)[:count]
     ]
     found = Plan(parse(SCORED | {"results": str(tmp_path), "diagnose": looks}, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     for stage in ("prepare", "train"):
         for job in found.jobs(stage).values():
-            run(stage, job.slice, job.path)
+            run(job)
     (job,) = found.jobs("diagnose").values()
     stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
     taken = at_run("diagnose", 1, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
-    work = Work(Site(checkpoint_seconds=seconds), stopping)
+    work = JobContext(ExecutionSettings(checkpoint_seconds=seconds), stopping)
     if count == 1:
-        run("diagnose", job.slice, job.path, work)
+        run(job, work)
         assert taken == [1]
     else:
         with pytest.raises(Stopped, match="what is finished is kept"):
-            run("diagnose", job.slice, job.path, work)
+            run(job, work)
         (kept,) = resumed(job.path)
         with result_files.open_file(kept, "diagnose") as file:
             assert len(file["runs"]) == 4
-        run("diagnose", job.slice, job.path)
+        run(job)
         assert taken == [1, 2]
     with result_files.open_file(job.path, "diagnose") as file:
         assert len(file["runs"]) == 4 * count
@@ -431,7 +433,7 @@ def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypat
     monkeypatch.setattr(result_cache, "write", interrupted)
     stopping = Stopping()
     with stopping.listening():
-        run(stage, job.slice, path, Work(stopping=stopping))
+        run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
     assert_same(path, job.path, stage)
 
 
@@ -446,7 +448,7 @@ def test_finished_runs_of_another_job_of_the_pack_stay(tmp_path, ready, at_run, 
             file.create_group("runs/of_another_study")
 
     at_run(stage, 3, appear)
-    run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+    run(replace(job, outputs=(path,)), JobContext(ExecutionSettings(checkpoint_seconds=0)))
     assert resumed(path) == [other]
     assert_same(path, job.path, stage)
 
@@ -461,7 +463,7 @@ def test_finished_runs_are_found_where_another_job_of_the_pack_has_put_them(tmp_
             kept.rename(path.parent / f"other{number}-{'0' * 12}.h5")
 
     taken = at_run(stage, 3, move)
-    run(stage, job.slice, path, Work(Site(checkpoint_seconds=0)))
+    run(replace(job, outputs=(path,)), JobContext(ExecutionSettings(checkpoint_seconds=0)))
     assert taken == [1, 2, 3, 4]
     assert_same(path, job.path, stage)
 
@@ -523,17 +525,17 @@ def test_zero_seconds_between_checkpoints_are_one_after_every_chunk(monkeypatch)
 
 
 def test_a_pack_is_kept_as_often_as_asked(tmp_path, monkeypatch):
-    kept, keep = [], Checkpoint.keep
+    kept, save = [], Checkpoint.save
 
     def counted(self, **what):
         kept.append(what["state"]["step"] if "state" in what else "done")
-        keep(self, **what)
+        save(self, **what)
 
-    monkeypatch.setattr(Checkpoint, "keep", counted)
+    monkeypatch.setattr(Checkpoint, "save", counted)
     for seconds, expected in ((0, [*range(25, STEPS, 25), "done"]), (60, ["done"])):
         kept.clear()
         job = job_of(tmp_path / str(seconds))
-        run("train", job.slice, job.path, Work(Site(checkpoint_seconds=seconds)))
+        run(job, JobContext(ExecutionSettings(checkpoint_seconds=seconds)))
         assert kept == expected
 
 
@@ -568,8 +570,8 @@ def test_curves_of_members_in_training_are_streamed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(train, "live", live)
     job = job_of(tmp_path)
-    run("train", job.slice, job.path, Work(Site(server="http://here", study="toys")))
-    ids = [member["id"] for member in job.slice["members"]]
+    run(job, JobContext(ExecutionSettings(server="http://here", study="toys")))
+    ids = [member.id for member in job.task.members]
     assert [(name, step) for name, _, step in sent] == [(name, step) for step in (50, 100, 150) for name in ids]
     for place, name in enumerate(ids):
         axes = next(axes for run_id, axes, _ in sent if run_id == name)
@@ -583,5 +585,5 @@ def test_without_a_server_no_curves_are_made(tmp_path, monkeypatch):
     curves = Recorder.curves
     monkeypatch.setattr(Recorder, "curves", lambda self: made.append(True) or curves(self))
     job = job_of(tmp_path)
-    run("train", job.slice, job.path)
+    run(job)
     assert len(made) == 3, "one for each run, at its end"

@@ -7,6 +7,7 @@ import re
 import threading
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -21,10 +22,11 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.devices import device, free
 from ganbench.pipeline.execution.instantiation import build_game
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.requests import Estimate
+from ganbench.pipeline.resources.measured import Estimate
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -67,7 +69,7 @@ def steady(monkeypatch):
 def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
     small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
     for found in (small, large):
-        results_folder.usable(found)
+        results_folder.prepare(found)
     (one,), (other,) = check(small), check(large)
     assert one.parameters == other.parameters
     assert one.runs == 2
@@ -114,37 +116,38 @@ def test_networks_that_cannot_be_members_are_told_what_to_change(module, message
 
 def test_results_of_another_format_are_refused(tmp_path):
     found = plan(tmp_path)
-    results_folder.usable(found)
+    results_folder.prepare(found)
     mark = found.folder / results_folder.MARK
     mark.write_text(mark.read_text().replace('"format": 2', '"format": 0'))
     with pytest.raises(GanbenchError, match=r"holds results of ganbench .*, format 0; this is version .*, format 2"):
-        results_folder.usable(found)
+        results_folder.prepare(found)
     mark.write_text("{")
     with pytest.raises(GanbenchError, match="is damaged"):
-        results_folder.usable(found)
+        results_folder.prepare(found)
 
 
 def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(GanbenchError, match=r"results: cannot write to .*file/tiny"):
-        results_folder.usable(plan(tmp_path / "file"))
+        results_folder.prepare(plan(tmp_path / "file"))
 
 
 def test_a_study_that_does_not_fit_the_disk_is_refused(tmp_path):
     found = plan(tmp_path)
-    results_folder.usable(found)
+    results_folder.prepare(found)
     with pytest.raises(GanbenchError, match=r"GB left, and the study needs about 1000000\.0 GB"):
-        results_folder.check_disk_space(found, 10**15)
+        results_folder.require_space(found, 10**15)
 
 
-def aged(slice: dict) -> dict:
-    """The slice of a job whose sources have been edited since it was planned."""
-    old = {"sources": "0" * 64}
-    return slice | {
-        **({"teams": [team | old for team in slice["teams"]]} if "teams" in slice else {}),
-        **({"experiments": {n: e | old for n, e in slice["experiments"].items()}} if "experiments" in slice else {}),
-        **(old if "sources" in slice else {}),
-    }
+def aged(job: Job) -> Job:
+    """The job, as planned before its sources were edited."""
+    task, old = job.task, {"sources": "0" * 64}
+    changes = old if hasattr(task, "sources") else {}
+    if hasattr(task, "groups"):
+        changes = changes | {"groups": tuple(replace(group, **old) for group in task.groups)}
+    if hasattr(task, "experiments"):
+        changes = changes | {"experiments": {name: replace(each, **old) for name, each in task.experiments.items()}}
+    return replace(job, task=replace(task, **changes))
 
 
 def test_a_job_planned_from_other_sources_is_refused(tmp_path):
@@ -152,7 +155,7 @@ def test_a_job_planned_from_other_sources_is_refused(tmp_path):
     for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
         (job,) = found.jobs(stage).values()
         with pytest.raises(GanbenchError, match="edited after this job was planned"):
-            run(stage, aged(job.slice), job.path)
+            run(aged(job))
         assert not job.path.exists()
 
 
@@ -163,7 +166,7 @@ TOY = {"learning_rate": 0.1, "seed": [0, 1], "optimizer": "sgd"}
 
 def toys(tmp_path, *blocks, **changes) -> Plan:
     found = plan(tmp_path, grid=[TOY | block for block in blocks], **changes)
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -346,8 +349,8 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
 
 
 def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
-    slice = next(iter(plan(tmp_path).train.values())).slice
-    game = build_game(slice["teams"][0]["parts"], slice["train"], None, CPU)
+    task = next(iter(plan(tmp_path).train.values())).task
+    game = build_game(task.groups[0].components, task.train, None, CPU)
     work, architecture = forward_work(game), game.architecture
     sizes = [architecture.latent_size, *architecture._widths(game.data), 64]
     layers = sum(a * b for a, b in pairwise(sizes))

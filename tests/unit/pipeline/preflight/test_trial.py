@@ -16,8 +16,9 @@ from ganbench.data import DataSpec
 from ganbench.engine.evaluate import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import limits, trial, trial_measurements
+from ganbench.pipeline.preflight import limits, member_trials
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import tried
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
@@ -33,7 +34,7 @@ RING = {
 def plan(tmp_path: Path, block: dict | None = None, **changes) -> Plan:
     study = {"study": "tiny", "results": str(tmp_path / "results"), "grid": [RING | (block or {})]}
     found = Plan(parse(study | {"train": {"steps": 10, "batch_size": 8}} | changes, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -213,7 +214,7 @@ def test_an_architecture_s_class(tmp_path, change, message):
 )
 def test_what_does_not_end_is_ended_where_it_is(tmp_path, monkeypatch, forever, seconds, wall, after):
     """Only one of the two limits is within reach, so that how busy the machine is does not decide which comes first."""
-    monkeypatch.setattr(trial.Trial.attempt.__wrapped__, "__defaults__", (seconds,))
+    monkeypatch.setattr(member_trials.MemberTrials.attempt.__wrapped__, "__defaults__", (seconds,))
     monkeypatch.setattr(limits, "WALL", wall)
     first = refused(tmp_path, "architecture", architecture(forward=forever))
     assert first.endswith(f"line 22: not done after {after}."), first
@@ -479,7 +480,7 @@ def test_an_instrument_s_reading(tmp_path, measure, message):
 
 @pytest.mark.slow
 def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial_measurements, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(member_trials, "BRIEF_SECONDS", 0.3)
     notes = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
     tried(found, say=lambda told: notes.append(told.get("note", "")))
@@ -680,7 +681,7 @@ def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, mes
     path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Scorer.of(trial_measurements.StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    panel = Scorer.of(StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 
@@ -690,5 +691,5 @@ def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
     _, found = own(tmp_path, "dataset", DATASET.format(spec="", load=load))
     (job,) = found.prepare.values()
     with pytest.raises(GanbenchError, match=r"own_dataset\.py: its load\(\) gives something else when it is called"):
-        run("prepare", job.slice, job.path)
+        run(job)
     assert not job.path.exists()

@@ -24,9 +24,10 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.trial import tried
-from ganbench.pipeline.resources import requests, stage_times, timing
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings, covered, elapsed, job_seconds
+from ganbench.pipeline.resources import measured, stage_times, timing
+from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stage_times import covered, elapsed
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import parse
 
@@ -43,7 +44,7 @@ def plan(tmp_path, **changes) -> Plan:
         "machine": {"device": "cpu"},
     }
     found = Plan(parse(study | changes, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -102,17 +103,17 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
     estimates, timings = tried(found)
-    requests.keep(found, estimates)
-    stage_times.keep(found, timings)
+    measured.write_estimates(found.folder, estimates)
+    measured.write_timings(found.folder, timings)
 
     def refuse(*_, **__):
         raise AssertionError("timed again")
 
     for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "look_seconds"):
         monkeypatch.setattr(timing, name, refuse)
-    assert tried(found, again=False) == (estimates, timings)
+    assert tried(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
-        tried(plan(tmp_path, train={"steps": 20}), again=False)
+        tried(plan(tmp_path, train={"steps": 20}), remeasure=False)
     with pytest.raises(GanbenchError, match="timed again"):
         tried(found)
 
@@ -124,7 +125,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
     known = {each.method: each for each in check(found)}
-    timings = stage_times.kept(found.folder)
+    timings = measured.read_timings(found.folder)
     for stage in STAGES:
         for job in found.jobs(stage).values():
             assert job_seconds(found, job, known, timings) >= timings.start > 0, stage
@@ -153,10 +154,10 @@ def job(name: str, *inputs: str, stage: str = "train"):
 
 
 @pytest.mark.parametrize(
-    ("at_once", "expected"),
+    ("parallel_jobs", "expected"),
     [(1, 3 + 4 + 2 + 1), (2, 3 + 4 + 1), (9, 3 + 4 + 1)],  # two jobs wait for a first one, a last one for both
 )
-def test_jobs_run_at_the_same_time_when_their_inputs_are_there(at_once, expected):
+def test_jobs_run_at_the_same_time_when_their_inputs_are_there(parallel_jobs, expected):
     jobs = [
         job("first", stage="prepare"),
         job("long", "first", "made.earlier"),
@@ -164,8 +165,8 @@ def test_jobs_run_at_the_same_time_when_their_inputs_are_there(at_once, expected
         job("last", "long", "short", stage="collect"),
     ]
     seconds = {each.path: taken for each, taken in zip(jobs, (3, 4, 2, 1), strict=True)}
-    assert elapsed(seconds, jobs, at_once) == expected
-    assert elapsed({}, [], at_once) == 0
+    assert elapsed(seconds, jobs, parallel_jobs) == expected
+    assert elapsed({}, [], parallel_jobs) == 0
 
 
 # Beside what happened -------------------------------------------------------------------------------------------------
@@ -179,8 +180,8 @@ def test_time_in_which_nothing_ran_is_not_counted():
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
     (method,) = found.methods
-    requests.keep(found, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
-    stage_times.keep(found, Timings(2, 0.0, {"ring8": 1.0}))
+    measured.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    measured.write_timings(found.folder, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
     worked(found, prepare, (0.0, 50.0))
     worked(found, train, (100.0, 160.0), (200.0, 240.0))

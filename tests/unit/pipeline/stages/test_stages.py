@@ -1,4 +1,4 @@
-"""Stages on games of two numbers, without Snakemake: teams, looks of instruments, what is collected, outcomes."""
+"""Stages on games of two numbers, without Snakemake: groups, looks of instruments, what is collected, outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices
-from ganbench.pipeline.jobs import looks
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import run
@@ -40,7 +39,7 @@ STUDY = {
 
 def plan(place: Path, **sections) -> Plan:
     found = Plan(parse(STUDY | {"results": str(place)} | sections, origin="study"))
-    results_folder.usable(found)
+    results_folder.prepare(found)
     return found
 
 
@@ -49,7 +48,7 @@ def work(found: Plan, *stages: str) -> Plan:
     for stage in stages:
         for job in found.jobs(stage).values():
             if not job.done:
-                run(stage, job.slice, job.path)
+                run(job)
     return found
 
 
@@ -74,7 +73,7 @@ def same(one: dict, other: dict, tolerance: float) -> None:
                 np.testing.assert_allclose(values, other[digest][name], rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-# Teams ----------------------------------------------------------------------------------------------------------------
+# Groups ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -86,7 +85,7 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
     assert len(one) == 48
     same(one, other, 1e-12)
     fused = {arrays["about/fused"] for arrays in one.values()}
-    assert fused == {True}, "runs of one team fuse whatever the pack"
+    assert fused == {True}, "runs of one group fuse whatever the pack"
 
 
 @pytest.mark.slow
@@ -340,16 +339,12 @@ def test_a_file_of_runs_says_what_each_is(tmp_path):
 def test_looks_know_their_runs(tmp_path):
     found = plan(tmp_path, diagnose=[PATH, ROTATION | {"where": {"optimizer": "adam"}}])
     (job,) = found.diagnose.values()
-    members = {member["id"]: member for member in job.slice["members"]}
-    taken = looks(job.slice)
+    members = {member.id: member for member in job.task.members}
+    taken = list(job.task.observations)
     assert len(taken) == 48 + 24
     for look in taken:
-        member = members[look["run"]]
-        assert look["trained"] == member["digest"]
-        assert (look["seed"], look["learning_rate"], look["team"]) == (
-            member["seed"],
-            member["learning_rate"],
-            member["team"],
-        )
-        adam = job.slice["teams"][look["team"]]["parts"]["optimizer"]["name"] == "adam"
-        assert adam or look["experiment"] == "path"
+        member = members[look.run]
+        assert look.trained == member.digest
+        assert look.member == member
+        adam = job.task.groups[member.group].components["optimizer"].name == "adam"
+        assert adam or look.experiment == "path"

@@ -1,10 +1,8 @@
-"""Stopping in time: a job that is told to end, or whose time runs out, ends by itself and keeps what it has."""
+"""What SIGTERM does: a job that is told to end, or whose time runs out, ends by itself and keeps what it has."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +26,7 @@ class Stopping:
     """What tells a job to end: signals, and the end of the time that a scheduler gave it.
 
     Args:
-        end: Unix time at which the job is killed, if there is one.
+        end: The Unix time at which the job is killed, if there is one.
     """
 
     def __init__(self, end: float | None = None) -> None:
@@ -61,7 +59,7 @@ class Stopping:
         """Why to end now; None if there is time.
 
         Args:
-            seconds: how long it may take until there is another chance to end, and to keep what there is.
+            seconds: How long it may take until there is another chance to end, and to keep what there is.
         """
         if self._signal is not None:
             return self._signal
@@ -73,8 +71,8 @@ class Stopping:
         """The exception to end with; no signal raises another one from now on.
 
         Args:
-            reason: why.
-            then: what is kept, and what becomes of it.
+            reason: Why.
+            then: What is kept, and what becomes of it.
         """
         self._ending = True
         over = self._end is not None and time.time() >= self._end - TIMELY
@@ -85,31 +83,3 @@ class Stopping:
         # Once is enough: whoever stops a job often signals twice, and the second must not interrupt the tidying up.
         if not self._deferring and not self._ending:
             raise self.stop(self._signal)
-
-
-def end_of_job() -> float | None:
-    """When the scheduler will kill this job, as a Unix time; None where there is no scheduler, or no limit."""
-    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
-    if told:
-        return float(told)
-    if not job:
-        return None
-    try:
-        asked = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
-        left = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
-        return time.time() + seconds_of(left)
-    except (OSError, subprocess.SubprocessError, ValueError):  # UNLIMITED and INVALID are no numbers
-        return None
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of a time as Slurm writes it, `[days-][[hours:]minutes:]seconds`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    days, _, clock = text.rpartition("-")
-    seconds = 0
-    for part in clock.split(":"):
-        seconds = 60 * seconds + int(part)
-    return float(seconds + 86400 * int(days or 0))

@@ -20,17 +20,16 @@ from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
-from ganbench.pipeline.execution.instantiation import build_game, examples
-from ganbench.pipeline.plan import Plan, parts_of
+from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.requests import Estimate
-from ganbench.pipeline.resources.stage_times import Timings
-from ganbench.pipeline.stages.train import training_of
-from ganbench.study.choices import Choice
-from ganbench.study.experiments import Experiment
+from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.study.grid import Run, slug
+from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
+from ganbench.study.value_types import Choice
 
 # Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
 # on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
@@ -47,8 +46,8 @@ class Estimator:
     """Times a study's work on this machine.
 
     Args:
-        plan: of the study.
-        place: where its packs would compute.
+        plan: The study's plan.
+        place: The device that its packs would compute on.
     """
 
     def __init__(self, plan: Plan, place: torch.device) -> None:
@@ -60,7 +59,7 @@ class Estimator:
         """Of what is no matter of a method.
 
         Args:
-            known: from an earlier time, taken again where nothing has changed.
+            known: The result of an earlier time, which is returned where nothing has changed.
         """
         jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
         value = digest([self._place.type, *(job.digest for job in jobs)])
@@ -84,11 +83,11 @@ class Estimator:
         """What the runs of a method will take.
 
         Args:
-            runs: of the method.
-            known: from an earlier time, taken again where nothing has changed.
+            runs: All runs of the method.
+            known: The result of an earlier time, which is returned where nothing has changed.
 
         Raises:
-            GanbenchError: they cannot be played as asked.
+            GanbenchError: They cannot be played as asked.
         """
         trained, scored = self._plan.train_digests, self._plan.evaluate_digests
         # Which runs train together, and whether fused, changes no result, but how long it takes.
@@ -103,7 +102,7 @@ class Estimator:
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = runs[0], self._plan
         game, training = self._game(run)
-        together = next(team for pack in plan.packs.values() for team in pack.fusable_groups if run in team)
+        together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
@@ -130,7 +129,7 @@ class Estimator:
         all takes too long to be timed, or at least the longest that is waited for.
 
         Raises:
-            OutOfMemory: a single member does not fit.
+            OutOfMemory: A single member does not fit.
         """
         try:
             with limited(STEP_SECONDS):
@@ -148,8 +147,9 @@ class Estimator:
 
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
+        components = components_of(run)
         images = self._data(dataset).examples.train if dataset else None
-        return build_game(parts_of(run), settings, images, self._place), training_of(settings, parts_of(run))
+        return build_game(components, settings, images, self._place), build_training(settings, components)
 
     def _data(self, choice: Choice) -> _Data:
         if choice.signature not in self._known:

@@ -1,0 +1,56 @@
+"""The jobs of a study as files, `<results>/.plan/<stage>/<job>.json`, that the workflow hands to its processes.
+
+They are written when a workflow starts, and say all that a job needs, its execution settings too. Processes on other
+nodes read them from the shared results folder.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.jobs import ExecutionSettings, Job
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.typed_json import decode, encode
+
+FOLDER = ".plan"
+
+
+def path_of(folder: Path, job: Job) -> Path:
+    """Where a job's file lies.
+
+    Args:
+        folder: The study's results.
+        job: The job.
+    """
+    return folder / FOLDER / job.stage / f"{job.stem}.json"
+
+
+def write(plan: Plan) -> None:
+    """Write the files of all jobs, those that are done too: Snakemake may be told to repeat one."""
+    settings = encode(plan.execution)
+    for job in plan.all_jobs():
+        path = path_of(plan.folder, job)
+        text = strict_json.dumps({"settings": settings, "job": encode(job)})
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")  # a folder of many files is not searched for what others left
+            temporary.write_text(text)
+            temporary.replace(path)
+
+
+def read(path: Path) -> tuple[Job, ExecutionSettings]:
+    """The job in a file, and its execution settings.
+
+    Raises:
+        GanbenchError: There is no such file, or another version of ganbench wrote it.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return Job.decode(content["job"]), decode(ExecutionSettings, content["settings"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GanbenchError(
+            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again; it writes it anew."
+        ) from None

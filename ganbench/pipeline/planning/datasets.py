@@ -1,0 +1,57 @@
+"""The jobs of data sets: `prepare` and `judge`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from ganbench.core import registry
+from ganbench.core.dataset_specs import describe_dataset
+from ganbench.core.source_digests import file_digest, sources_digest
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.planning.grid import GridPlan, component, dataset_of
+from ganbench.pipeline.tasks import Component, JudgeTask, PrepareTask
+from ganbench.study.grid import Run, slug
+from ganbench.study.value_types import Choice
+
+WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
+
+
+class DatasetPlan(GridPlan):
+    """Adds the jobs that run once per data set."""
+
+    @cached_property
+    def weights(self) -> Path | None:
+        """The Inception weights that the study needs on this machine, laid out as torch.hub expects; None for none."""
+        wanted = any(metric.member.name == "fid" for metric in self.study.evaluate.metrics)
+        return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
+
+    @cached_property
+    def datasets(self) -> dict[str, Choice]:
+        """By name: the data sets of the study."""
+        choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
+        return {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
+
+    @cached_property
+    def prepare(self) -> dict[str, Job]:
+        """By data set: its examples."""
+        return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
+
+    def _prepare(self, name: str, choice: Choice) -> Job:
+        files = tuple(file_digest(Path(path)) for path in describe_dataset(choice).files)
+        task = PrepareTask(component(choice), files, sources_digest(choice.member.path))
+        return self.file_job("prepare", name, task)
+
+    @cached_property
+    def judge(self) -> dict[str, Job]:
+        """By data set: the judge that tells its modes apart."""
+        return {name: self._judge(name, choice) for name, choice in self.datasets.items()}
+
+    def _judge(self, name: str, choice: Choice) -> Job:
+        judge, prepared = registry.find("judge", describe_dataset(choice).judge), self.prepare[name]
+        task = JudgeTask(Component(judge.name, judge.complete({})), sources_digest(judge.path), prepared.path)
+        return self.file_job("judge", name, task, [prepared])
+
+    def examples_of(self, run: Run) -> Job | None:
+        """The job that prepares a run's data set; None for a game without one."""
+        return self.prepare[dataset_of(run)] if run.choice("dataset") else None

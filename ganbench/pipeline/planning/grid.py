@@ -1,0 +1,87 @@
+"""The runs of a study and the packs that they train in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from ganbench.core.source_digests import digest
+from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
+from ganbench.pipeline.tasks import Component, identity
+from ganbench.study.grid import Run, expand, slug
+from ganbench.study.packs import packs
+from ganbench.study.schema import Study
+from ganbench.study.validation import validate_targets
+from ganbench.study.value_types import Choice
+
+
+class GridPlan:
+    """A study's runs and packs, and what jobs are made with.
+
+    Args:
+        study: The study.
+
+    Raises:
+        GanbenchError: The grid is not valid, or an experiment or a claim selects no run.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.folder = study.results / study.study
+        self.runs = expand(study)
+        self.packs = {pack.name: pack for pack in packs(study, self.runs)}
+        self.experiments = {experiment.name: experiment for experiment in study.diagnose}
+        variables = [run.variables for run in self.runs] if study.claims else []
+        validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """What is compared, in the order of the grid."""
+        return tuple(dict.fromkeys(run.method for run in self.runs))
+
+    @cached_property
+    def gans(self) -> tuple[str, ...]:
+        """The methods that train networks on data."""
+        return tuple(dict.fromkeys(run.method for run in self.runs if run.choice("architecture")))
+
+    @cached_property
+    def execution(self) -> ExecutionSettings:
+        """Where and how the study's jobs run."""
+        uri, machine = self.study.tracking_uri, self.study.machine
+        return ExecutionSettings(
+            folder=str(self.folder),
+            study=self.study.study,
+            device=machine.device,
+            checkpoint_seconds=machine.checkpoint_seconds,
+            server=uri if uri.startswith("http") else None,
+        )
+
+    def file_job(self, stage: str, name: str, task: Task, needs: Sequence[Job] = (), files: Sequence[Path] = ()) -> Job:
+        """A job that writes one HDF5 file.
+
+        Args:
+            stage: The stage.
+            name: The job's name: a data set's, a pack's, or `study`.
+            task: The task.
+            needs: The jobs whose files it reads.
+            files: Files that it reads and no job makes; the task has their checksums.
+        """
+        value = digest([identity(task), [job.digest for job in needs]])
+        inputs = (*(job.path for job in needs), *files)
+        return Job(stage, name, value, task, inputs, (self.folder / stage / f"{name}-{value[:12]}.h5",))
+
+
+def component(choice: Choice) -> Component:
+    """A choice of the study, as tasks have it."""
+    return Component(choice.name, choice.options)
+
+
+def components_of(run: Run) -> dict[str, Component]:
+    """By family: what a run is made of."""
+    return {choice.family: component(choice) for choice in run.choices}
+
+
+def dataset_of(run: Run) -> str:
+    """The name of a run's data set among the jobs that prepare them."""
+    return slug(run.choice("dataset").signature)

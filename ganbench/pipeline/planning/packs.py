@@ -1,0 +1,171 @@
+"""The jobs of packs: `train`, `evaluate` and `diagnose`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from ganbench.core.source_digests import digest, engine_digest
+from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.planning.datasets import DatasetPlan
+from ganbench.pipeline.planning.grid import component, components_of, dataset_of
+from ganbench.pipeline.tasks import (
+    DiagnoseTask,
+    EvaluateTask,
+    Group,
+    InceptionWeights,
+    Instrument,
+    PackMember,
+    TrainTask,
+    without_locations,
+)
+from ganbench.pipeline.typed_json import encode
+from ganbench.study.packs import Pack, Run
+from ganbench.study.schema import Experiment
+from ganbench.study.selectors import matches
+from ganbench.study.value_types import Choice
+
+
+class PackPlan(DatasetPlan):
+    """Adds the jobs that run once per pack."""
+
+    # Training -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def train_digests(self) -> dict[str, str]:
+        """By run: over its configuration and every source that can change its training."""
+        found = {}
+        for run in self.runs:
+            examples = self.examples_of(run)
+            found[run.id] = digest([run.config, examples and examples.digest, self._train_sources(run)])
+        return found
+
+    def _train_sources(self, run: Run) -> str:
+        """Over the sources that can change a run's training; looked up once for all runs of the same components."""
+        if run.choices not in self._sources:
+            self._sources[run.choices] = engine_digest("train", [choice.member for choice in run.choices])
+        return self._sources[run.choices]
+
+    @cached_property
+    def _sources(self) -> dict[tuple[Choice, ...], str]:
+        return {}
+
+    @cached_property
+    def train(self) -> dict[str, Job]:
+        """By pack: its runs, trained."""
+        return {name: self._train(pack) for name, pack in self.packs.items()}
+
+    def _train(self, pack: Pack) -> Job:
+        examples = self.examples_of(pack.runs[0])
+        task = TrainTask(
+            pack=pack.name,
+            members=_members(pack, self.train_digests),
+            groups=tuple(Group(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups),
+            train=pack.runs[0].train.model_dump(mode="json"),
+            fuse=self.study.pack.fuse,
+            prepared=examples and examples.path,
+        )
+        return self.file_job("train", pack.name, task, [examples] if examples else [])
+
+    # Evaluation -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def evaluate_digests(self) -> dict[str, str]:
+        """By run that trains networks on data: over its training, the judge, and the metrics with their settings."""
+        sha256 = self.weights and self.study.evaluate.inception.sha256
+        measured = without_locations(encode(self._measured))
+        return {
+            run.id: digest([measured, sha256, self.train_digests[run.id], self.judge[dataset_of(run)].digest])
+            for run in self.runs
+            if run.choice("architecture")
+        }
+
+    @cached_property
+    def _measured(self) -> dict[str, Any]:
+        """What evaluation is told of its metrics."""
+        evaluate = self.study.evaluate
+        return {
+            "metrics": tuple(component(metric) for metric in evaluate.metrics),
+            "samples": evaluate.samples,
+            "shown": evaluate.shown,
+            "sources": engine_digest("evaluate", [metric.member for metric in evaluate.metrics]),
+        }
+
+    @cached_property
+    def evaluate(self) -> dict[str, Job]:
+        """By pack: metrics and samples at every snapshot of its runs."""
+        packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("architecture")}
+        return {name: self._evaluate(pack) for name, pack in packs.items()}
+
+    def _evaluate(self, pack: Pack) -> Job:
+        dataset, train = dataset_of(pack.runs[0]), self.train[pack.name]
+        prepared, judge, weights = self.prepare[dataset], self.judge[dataset], self.weights
+        task = EvaluateTask(
+            pack=pack.name,
+            members=_members(pack, self.evaluate_digests),
+            groups=train.task.groups,
+            train_digests=tuple(member.digest for member in train.task.members),
+            **self._measured,
+            trained=train.path,
+            prepared=prepared.path,
+            judge=judge.path,
+            weights=weights and InceptionWeights(weights, self.study.evaluate.inception.sha256),
+        )
+        return self.file_job("evaluate", pack.name, task, [train, prepared, judge], [weights] if weights else [])
+
+    # Diagnosis ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def diagnose(self) -> dict[str, Job]:
+        """By pack: what the experiments show of its runs; and `study`, what they show of none."""
+        of_study = [each for each in self.study.diagnose if each.diagnostic.member.constants.get("of") == "study"]
+        of_runs = [each for each in self.study.diagnose if each not in of_study]
+        jobs = {}
+        if of_study:
+            selected = {each.name: () for each in of_study}
+            task = DiagnoseTask("study", (), (), {}, _instruments(of_study), selected, None, None)
+            jobs["study"] = self.file_job("diagnose", "study", task)
+        for name, pack in self.packs.items():
+            if job := self._diagnose(pack, of_runs):
+                jobs[name] = job
+        return jobs
+
+    def _diagnose(self, pack: Pack, experiments: list[Experiment]) -> Job | None:
+        """The job of a pack; None if no experiment selects a run of it."""
+        points = {run.id: run.point for run in pack.runs}
+        train, examples, selected = self.train[pack.name], self.examples_of(pack.runs[0]), {}
+        for experiment in experiments:
+            members = enumerate(train.task.members)
+            places = tuple(place for place, member in members if matches(experiment.where, points[member.id]))
+            if places:
+                selected[experiment.name] = places
+        if not selected:
+            return None
+        task = DiagnoseTask(
+            pack=pack.name,
+            members=train.task.members,
+            groups=train.task.groups,
+            train=train.task.train,
+            experiments=_instruments(each for each in experiments if each.name in selected),
+            selected=selected,
+            prepared=examples and examples.path,
+            trained=train.path,
+        )
+        return self.file_job("diagnose", pack.name, task, [train, *([examples] if examples else [])])
+
+
+def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
+    return tuple(
+        PackMember(run.id, digests[run.id], run.method, group, run.seed, run.n_train, run.learning_rate)
+        for group, runs in enumerate(pack.fusable_groups)
+        for run in runs
+    )
+
+
+def _instruments(experiments: Iterable[Experiment]) -> dict[str, Instrument]:
+    """By experiment: its diagnostic, and the digest of the sources that can change what it shows."""
+    return {
+        each.name: Instrument(component(each.diagnostic), engine_digest("diagnose", [each.diagnostic.member]))
+        for each in experiments
+    }

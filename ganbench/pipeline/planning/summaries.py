@@ -1,0 +1,113 @@
+"""The jobs over all results of a study: `collect`, `track`, `tables`, `figures` and `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from ganbench.core import checksums
+from ganbench.core.registry import PACKAGE
+from ganbench.core.source_digests import digest, sources_digest
+from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
+from ganbench.pipeline.planning.packs import PackPlan
+from ganbench.pipeline.stages import STAMPS
+from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
+from ganbench.report.file_names import figure_files, figures, table_files
+
+# Parts of a study that change no number and no page: no file is named after them.
+WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
+COLLECTED = (
+    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
+    *("metrics.json", "instruments.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
+)
+OF_PACKS = ("train", "evaluate", "diagnose")
+
+
+class SummaryPlan(PackPlan):
+    """Adds the jobs that run once per study."""
+
+    @cached_property
+    def collect(self) -> Job:
+        """All results of the study in a few tables."""
+        study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
+        needs = [*self.prepare.values(), *self.judge.values(), *of_packs]
+        asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
+        sources = sources_digest(_stage_file("collect"))
+        value = digest([without_locations(asked), [job.digest for job in needs], sources])
+        task = CollectTask(
+            study=study.study,
+            outcome=study.outcome.model_dump(mode="json"),
+            evaluate=study.evaluate.model_dump(mode="json"),
+            jobs=tuple(map(without_members, of_packs)),
+        )
+        folder = self.folder / "collect" / value[:12]
+        outputs = tuple(folder / name for name in COLLECTED)
+        return Job("collect", "collect", value, task, tuple(job.path for job in needs), outputs)
+
+    @cached_property
+    def track(self) -> Job:
+        """The MLflow view."""
+        store = self.study.results / "mlflow.db"
+        return self._summary("track", TrackTask(self.study.study, self.study.track.uri, store, self._tables))
+
+    @cached_property
+    def tables(self) -> Job:
+        """Tables for people and their programs."""
+        folder = self.folder / "tables"
+        claims = tuple(claim.model_dump(mode="json", exclude_none=True) for claim in self.study.claims)
+        outputs = [folder / name for name in table_files()]
+        return self._summary("tables", TablesTask(claims, self._tables, folder), outputs)
+
+    @cached_property
+    def figures(self) -> Job:
+        """Figures, as SVG and PNG."""
+        folder = self.folder / "figures"
+        outputs = [folder / name for name in figure_files(self.shown)]
+        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs)
+
+    @cached_property
+    def shown(self) -> list[tuple[str, str | None]]:
+        """Every figure of the study: its kind, and its method or experiment where it is of one."""
+        instruments = {name: each.diagnostic.member.name for name, each in self.experiments.items()}
+        return figures(self.gans, instruments)
+
+    @cached_property
+    def report(self) -> Job:
+        """The HTML report."""
+        study = self.study.model_dump(mode="json", exclude=WHERE)
+        task = ReportTask(study, tuple(self.shown), self._tables, self.folder, self.folder / "figures")
+        pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
+        return self._summary("report", task, [self.folder / "report.html"], [self.figures], pages)
+
+    @property
+    def _tables(self) -> Path:
+        """The folder of what is collected."""
+        return self.collect.path.parent
+
+    def _summary(
+        self,
+        stage: str,
+        task: Task,
+        outputs: Sequence[Path] = (),
+        needs: Sequence[Job] = (),
+        pages: Sequence[Path] = (),
+    ) -> Job:
+        """A job that reads what is collected, and leaves files with plain names and a stamp that stands for them.
+
+        Args:
+            stage: The stage.
+            task: The task.
+            outputs: The files with plain names.
+            needs: Other jobs whose files it reads.
+            pages: Files beside the stage's sources that can change what it writes.
+        """
+        needed = [self.collect.digest, *(job.digest for job in needs)]
+        value = digest([identity(task), needed, sources_digest(_stage_file(stage), *pages)])
+        stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
+        inputs = (*self.collect.outputs, *(job.path for job in needs))
+        return Job(stage, stage, value, task, inputs, (stamp, *outputs))
+
+
+def _stage_file(stage: str) -> Path:
+    return PACKAGE / "pipeline" / "stages" / f"{stage}.py"

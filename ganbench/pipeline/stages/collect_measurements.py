@@ -1,0 +1,99 @@
+"""Part of `collect`: what judges and metrics say of real examples, and what experiments showed of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from ganbench.analysis.columns import MEASUREMENTS
+from ganbench.core import result_files
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
+from ganbench.pipeline.execution import result_cache
+from ganbench.pipeline.execution.instantiation import CPU, build, build_game, examples
+from ganbench.pipeline.execution.provenance import computed_on
+from ganbench.pipeline.jobs import CollectTask
+from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
+from ganbench.study.value_types import Choice
+
+
+def origin_of(kept: Tree | None) -> str | None:
+    """What a part of the results was computed on; None where that was not recorded."""
+    return computed_on(kept["about"]) if kept and "about" in kept else None
+
+
+def references(
+    task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group
+) -> tuple[pd.DataFrame, dict[str, str | None]]:
+    """What held-out examples score against training examples, and how often each judge is right; and, by data set, what
+    its judge was fitted on."""
+    rows, judges = [], {}
+    seen: dict[str, tuple[EvaluateTask, Choice]] = {}
+    for job in task.of("evaluate"):
+        named = job.task.groups[0].components["dataset"]
+        choice = Choice(family="dataset", name=named.name, options=named.options)
+        seen.setdefault(choice.signature, (job.task, choice))
+    for dataset, (evaluate, choice) in seen.items():
+        heldout = examples(evaluate.prepared).heldout
+        known = choice.build().spec.train
+        how = f"{len(heldout):,} held-out against {known:,} training examples"
+        scores = panel_of(evaluate).score(heldout)
+        rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
+        with result_files.open_file(evaluate.judge, "judge") as file:
+            kept = {
+                name: result_files.read_tree(result_files.descend(file, name))
+                for name in ("memory", "about")
+                if name in file
+            }
+        accuracy, judges[dataset] = kept["memory"]["accuracy"], origin_of(kept)
+        rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
+        result_files.write_tree(real, {dataset: heldout[:512]})
+    return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
+
+
+def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo], dict[str, set[str]]]:
+    """What the experiments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest; and,
+    by run, what that was computed on."""
+    rows, infos, origins = [], {}, {}
+    with result_files.create_file(arrays, "arrays") as file:
+        for job in task.of("diagnose"):
+            with result_files.open_file(job.path, "diagnose") as kept:
+                for each in _observations(job.task):
+                    tree = result_files.read_tree(result_cache.group_of(kept, each.digest))
+                    experiment, run = each.experiment, each.run
+                    numbers = zip(tree["columns"], tree["values"], strict=True)
+                    rows += [(run, f"{experiment}.{name}", value) for name, value in numbers]
+                    if origin := origin_of(tree):
+                        origins.setdefault(run, set()).add(origin)
+                    if tree["arrays"]:
+                        result_files.write_tree(
+                            file.require_group(experiment).create_group(run or "study"), tree["arrays"]
+                        )
+            infos |= _meanings(job.task)
+    table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
+    return table, infos, origins
+
+
+def _observations(task: DiagnoseTask) -> Iterator[Observation]:
+    """The observations of a job whose members the file of training tells."""
+    if task.trained:
+        with result_files.open_file(task.trained, "train") as file:
+            task = replace(task, members=tuple(result_cache.members_of(file)))
+    return task.observations
+
+
+def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
+    """What the numbers of a job's experiments mean."""
+    infos = {}
+    games = [build_game(group.components, task.train, None, CPU) for group in task.groups] or [None]
+    for name, instrument in task.experiments.items():
+        diagnostic = build("diagnostic", instrument.diagnostic)
+        for game in games:
+            if game is None or diagnostic.supports(game) is None:
+                infos |= {f"{name}.{column}": info for column, info in diagnostic.columns(game).items()}
+    return infos

@@ -1,0 +1,66 @@
+"""Frozen dataclasses as JSON and back, typed by their annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+def encode(value: Any, *, paths: bool = True) -> Any:
+    """A dataclass, or a container of them, as JSON-able values.
+
+    Args:
+        value: The value.
+        paths: Whether to keep fields that hold a path.
+
+    Returns:
+        A mapping of its fields; paths as text, tuples as lists.
+    """
+    if is_dataclass(value):
+        held = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: encode(each, paths=paths) for name, each in held if paths or not isinstance(each, Path)}
+    if isinstance(value, dict):
+        return {key: encode(each, paths=paths) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(each, paths=paths) for each in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def decode(kind: Any, value: Any) -> Any:
+    """The value of an annotated type that `encode` gave these JSON-able values for.
+
+    Args:
+        kind: The type: a dataclass, `Path`, `tuple[...]`, `list[...]`, `dict[str, ...]`, `X | None`, or a plain one.
+        value: JSON-able values. A dataclass with a class method `decode` reads its own.
+
+    Raises:
+        TypeError: A field of a dataclass is missing or unknown.
+    """
+    if hasattr(kind, "decode"):
+        return kind.decode(value)
+    if is_dataclass(kind):
+        hints = _hints(kind)
+        if unknown := value.keys() - hints.keys():
+            raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+        return kind(**{name: decode(hints[name], each) for name, each in value.items()})
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        (inner,) = (each for each in arguments if each is not NoneType)
+        return None if value is None else decode(inner, value)
+    if origin is tuple:
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(decode(each, item) for each, item in zip(kinds, value, strict=True))
+    if origin is list:
+        return [decode(arguments[0], item) for item in value]
+    if origin is dict:
+        return {key: decode(arguments[1], item) for key, item in value.items()}
+    return Path(value) if kind is Path else value
+
+
+@cache
+def _hints(kind: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
