@@ -74,7 +74,7 @@ class StudyStatus:
     study: str
     folder: Path
     at: str
-    current_holder: str | None  # by whom its results folder is, in words
+    held: str | None  # by whom its results folder is, in words
     jobs: tuple[JobStatus, ...]
 
     @property

@@ -98,12 +98,6 @@ def test_every_room_has_a_floor():
     assert {room(path) for path in MODULES} == FLOOR.keys()
 
 
-# Modules that import one another, which the owners of their rooms are taking apart. Empty when they are done.
-KNOWN_CYCLES = {
-    ("pipeline.preflight.trial", "pipeline.preflight.trial_measurements"),
-}
-
-
 def import_cycles(edges: dict[str, set[str]]) -> set[tuple[str, ...]]:
     """The groups of modules that reach one another by imports.
 
@@ -141,7 +135,7 @@ def test_no_module_imports_itself_by_way_of_others():
     for module, path in modules.items():
         found = {name.removeprefix("ganbench.") for name in imported(path)}
         edges[module] = {name if name in modules else name.rpartition(".")[0] for name in found} & modules.keys()
-    assert import_cycles(edges) == KNOWN_CYCLES, "a listed cycle that is gone is taken off the list"
+    assert import_cycles(edges) == set()
 
 
 OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results

@@ -6,7 +6,8 @@ stamps say nothing.
 
 from snakemake.logging import logger
 
-from ganbench.report.outputs import figure_name
+from ganbench.report.figure_info import figure_infos
+from ganbench.report.file_names import figure_name
 from ganbench.pipeline import job_files
 from ganbench.pipeline.resources import measured, requests
 from ganbench.pipeline.execution.processor import chosen_kernels
@@ -88,7 +89,10 @@ def shown_figures():
         about = {
             "category": "Figures",
             "subcategory": of or "the whole study",
-            "labels": {"figure": kind, "of": of or "the whole study"},
+            "labels": {
+                "figure": figure_infos()[kind].title,
+                "of": of or "the whole study",
+            },
         }
         shown.append(report(f"{path}.svg", caption=f"../report/{kind}.rst", **about))
         others.append(f"{path}.png")

@@ -245,8 +245,8 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
         unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
             raise GanbenchError(
-                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without the "
-                "metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
+                "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
                 "outcome.diverged."
             )
 
