@@ -531,7 +531,7 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
         real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}
         result_files.write_tree(file, {"real": real, "runs": dict.fromkeys(few.runs["run"], none)})
     page = whole_report(few, collected_example.study(), tmp_path)
-    assert "Nothing was measured on real data." in page
+    assert "No value was measured on real data." in page
 
 
 @pytest.mark.slow
