@@ -54,7 +54,7 @@ from ganbench.stages.workflow import Shortened
 Study = dict[str, Any]
 BIN = Path(sys.executable).parent
 
-# Loads nothing: stands for a disk, a download or a decoder that fails after the study was found valid.
+# Stands for a disk, a download or a decoder that fails after the study was found valid.
 BROKEN_DATASET = '''"""Eight Gaussians that cannot be read once there is a file `fire` beside this one."""
 
 from dataclasses import dataclass
