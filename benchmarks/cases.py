@@ -20,7 +20,7 @@ SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alt
 
 def build(family: str, name: str, **options: Any) -> Any:
     """A member of a family, without the checks of its options that a study's go through."""
-    return registry.members(family)[name].build(options)
+    return registry.components(family)[name].build(options)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Case:
 
     def game(self, device: torch.device | str = "cpu") -> Game:
         """The game, as the engine wants it."""
-        return registry.members("game")["gan"].build(
+        return registry.components("game")["gan"].build(
             {},
             data=self.data,
             architecture=self.networks,
@@ -79,7 +79,7 @@ class Case:
 
 @cache
 def _examples(dataset: str) -> np.ndarray:
-    return registry.members("dataset")[dataset].build({}).load().train
+    return registry.components("dataset")[dataset].build({}).load().train
 
 
 def _by_name(*cases: Case) -> dict[str, Case]:

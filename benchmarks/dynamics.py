@@ -31,14 +31,14 @@ CASES: tuple[tuple[str, int], ...] = (
     (RING.name, 1),
     (RING.name, 16),
 )
-# Games whose spectrum is looked at: two numbers, networks small enough for all eigenvalues, and larger ones.
+# Games whose spectrum is measured: two numbers, networks small enough for all eigenvalues, and larger ones.
 SPECTRA: tuple[tuple[str, int], ...] = (("bilinear", 100), (SMALL_RING.name, 4), (RING.name, 4))
 
 
 def make_game(name: str, device: str) -> Game:
     """A game without data by its name, or a case."""
     networks = {case.name: case for case in (RING, SMALL_RING)}
-    return networks[name].game(device) if name in networks else registry.members("game")[name].build({})
+    return networks[name].game(device) if name in networks else registry.components("game")[name].build({})
 
 
 class Runner:
@@ -108,7 +108,7 @@ def measure(name: str, members: int, device: str, *, rounds: int, seconds: float
         seconds: what a turn takes, about.
     """
     game = make_game(name, device)
-    runners = {each: Runner(game, members, each, device) for each in registry.members("dynamics")}
+    runners = {each: Runner(game, members, each, device) for each in registry.components("dynamics")}
     steps = {}
     for each, runner in runners.items():
         runner(2)
@@ -145,14 +145,14 @@ def _runs(members: int) -> str:
 
 @one_thread()
 def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int, seconds: float) -> Sheet:
-    """What a look at the Jacobian's eigenvalues costs, in training steps."""
+    """What a measurement of the Jacobian's eigenvalues costs, in training steps."""
     result = Sheet(
         "Cost of a Jacobian's spectrum",
-        ["game", "parameters", "runs", "eigenvalues", "one look at all, s", "in simultaneous steps"],
-        "All eigenvalues where the instrument's `exact` has room for them, and Arnoldi's outer ones beyond; the steps "
-        "are of the same pack, timed in turns with the looks.",
+        ["game", "parameters", "runs", "eigenvalues", "one measurement of all, s", "in simultaneous steps"],
+        "All eigenvalues where the diagnostic's `exact` has room for them, and Arnoldi's outer ones beyond; the steps "
+        "are of the same pack, timed in turns with the measurements.",
     )
-    instrument = registry.members("diagnostic")["spectrum"].build({})
+    diagnostic = registry.components("diagnostic")["spectrum"].build({})
     for name, members in cases:
         game = make_game(name, device)
         runner = Runner(game, members, BASE, device)
@@ -166,12 +166,12 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
         )
         runner(CHUNK)
         steps = max(CHUNK, round(seconds / (seconds_of(lambda r=runner: r(CHUNK), device) / CHUNK)))
-        looks, times = [], []
+        spectra, times = [], []
         for _ in range(rounds):
-            looks.append(seconds_of(lambda played=played: instrument.measure(played), device))
+            spectra.append(seconds_of(lambda played=played: diagnostic.measure(played), device))
             times.append(seconds_of(lambda r=runner, n=steps: r(n), device) / steps)
         size = parameters(game)
-        kind = "all" if size <= instrument.exact else f"outer, {instrument.products} products"
-        cells = [f"{median(looks):.3f}", f"{median(a / b for a, b in zip(looks, times, strict=True)):,.0f}"]
+        kind = "all" if size <= diagnostic.exact else f"outer, {diagnostic.products} products"
+        cells = [f"{median(spectra):.3f}", f"{median(a / b for a, b in zip(spectra, times, strict=True)):,.0f}"]
         result.add(name, f"{size:,}", members, kind, *cells)
     return result

@@ -41,7 +41,7 @@ def measure(jobs: Sequence[tuple[str, int, int]], device: str) -> Sheet:
     sheet = Sheet(
         "Where a training job's time goes",
         ["case", "runs", "steps", "whole, s", *PARTS, "outside steps"],
-        "Seconds of one process, from its start to its end, fused. Recording is norms, curves and the look for "
+        "Seconds of one process, from its start to its end, fused. Recording is norms, curves and the search for "
         "divergence; the last column is the share of everything but the steps.",
     )
     for case, members, steps in jobs:

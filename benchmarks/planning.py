@@ -105,7 +105,7 @@ def _snakemake(file: Path, *options: str) -> str:
 
 
 def finish(file: Path) -> tuple[int, int]:
-    """Leave a file under every name that the study's plan gives, so that all looks done; returns runs and packs."""
+    """Leave a file under every name that the study's plan gives, so that all counts as done; returns runs and packs."""
     from ganbench.core import checksums, result_files
     from ganbench.pipeline.plan import Plan
     from ganbench.study.schema import load

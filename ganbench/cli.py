@@ -1,4 +1,4 @@
-"""The command line: look at what there is, check a study, run its stages with or without Snakemake."""
+"""The command line: list components, check a study, run its stages with or without Snakemake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import measured, summary
 from ganbench.pipeline.stages import run
+from ganbench.study import reference
 from ganbench.study.schema import Study, load
 
 app = typer.Typer(
@@ -61,12 +62,12 @@ def list_members(
         table = Table(title=key, title_justify="left", title_style="bold", expand=False)
         for column in ("name", "what it is", "options"):
             table.add_column(column)
-        for name, member in registry.members(key).items():
+        for name, component in registry.components(key).items():
             options = "; ".join(
                 f"{option}={about.default!r}" + (f" ({about.range})" if about.range else "")
-                for option, about in member.options.items()
+                for option, about in component.options.items()
             )
-            table.add_row(name, member.summary, options)
+            table.add_row(name, component.summary, options)
         out.print(table)
 
 
@@ -103,9 +104,14 @@ app.command()(clean)
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON schema of study files, for editors."""
-    out.print_json(strict_json.dumps(Study.model_json_schema()))
+def schema(
+    format: Annotated[Literal["json", "markdown"], typer.Option(help="For editors, or for people.")] = "json",
+) -> None:
+    """Print what a study file may hold: every key with its type, default and range."""
+    if format == "markdown":
+        print(reference.markdown(), end="")
+    else:
+        out.print_json(strict_json.dumps(Study.model_json_schema()))
 
 
 @app.command("version")
@@ -161,7 +167,7 @@ for _name, _what in {
     "judge": "Fit the judges of the data sets' modes.",
     "train": "Train the packs, one after the other.",
     "evaluate": "Score every snapshot.",
-    "diagnose": "Put the runs before the study's instruments.",
+    "diagnose": "Measure the runs with the study's diagnostics.",
     "collect": "Gather all results in tables.",
     "track": "Show the results in MLflow.",
     "tables": "Write the tables.",

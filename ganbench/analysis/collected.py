@@ -20,13 +20,13 @@ from ganbench.core import checksums, result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.metric_info import MetricInfo
 
-INFOS = ("metrics", "instruments")
+INFOS = ("metrics", "quantities")
 LAST = "runs"  # who waits for the tables takes them for done when this one is there
 MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
 
 
 @dataclass(frozen=True)
-class Job:
+class EndedJob:
     """A job that failed, or that will not be heard of again."""
 
     stage: str
@@ -41,9 +41,9 @@ class Missing:
     """What a study that is not done lacks."""
 
     runs: pd.DataFrame  # columns: MISSING
-    looks: dict[str, tuple[int, int]]  # by experiment: numbers of missing results and of all results
+    observations: dict[str, tuple[int, int]]  # by experiment: numbers of missing results and of all results
     stages: dict[str, dict[str, int]]  # by stage: how many of its jobs stand how
-    ended: tuple[Job, ...]
+    ended: tuple[EndedJob, ...]
     at: str  # when that was so, UTC
     held: str  # by whom the results folder was, in words; empty where by nobody
 
@@ -54,8 +54,8 @@ class Missing:
             return None
         known = checksums.read_sums(folder / checksums.FILE_NAME)
         note = json.loads(checksums.read_verified(folder / MISSING_NOTE, known))
-        note["ended"] = tuple(Job(**each) for each in note["ended"])
-        note["looks"] = {experiment: tuple(counts) for experiment, counts in note["looks"].items()}
+        note["ended"] = tuple(EndedJob(**each) for each in note["ended"])
+        note["observations"] = {experiment: tuple(counts) for experiment, counts in note["observations"].items()}
         return cls(runs=_table(folder / MISSING_TABLE, known), **note)
 
     def write(self, folder: Path) -> None:
@@ -78,7 +78,7 @@ class Collected:
     references: pd.DataFrame  # columns: REFERENCES
     measurements: pd.DataFrame  # columns: MEASUREMENTS
     metrics: dict[str, MetricInfo]  # by column name, the study's most telling metric of each data set first
-    instruments: dict[str, MetricInfo]  # by quantity: what the numbers in `measurements` mean
+    quantities: dict[str, MetricInfo]  # by quantity: what the numbers in `measurements` mean
     missing: Missing | None = None  # None where the study is done
 
     @classmethod
@@ -137,7 +137,7 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, 
     Args:
         folder: where to.
         tables: by name.
-        infos: `metrics` and `instruments`: by column, the fields of its `MetricInfo`.
+        infos: `metrics` and `quantities`: by column, the fields of its `MetricInfo`.
     """
     for name in INFOS:
         with atomic_write(folder / f"{name}.json") as new:

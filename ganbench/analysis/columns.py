@@ -5,7 +5,7 @@ steps, `references` one per data set and quantity measured on real data, `measur
 diagnostic measured. Every setting that is no axis is a column of `runs` as well (see `setting_columns`). Metric columns
 are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`, the value of the last networks;
 empty where the run diverged before); what a metric means stands in `metrics.json`, and what a diagnostic's numbers
-mean in `instruments.json`, written next to the tables.
+mean in `quantities.json`, written next to the tables.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ AXES = {
     "regularizer": "how the game is regularized: a penalty, noise, clipping or decay",
     "dynamics": "how the players are updated together",
     "optimizer": "how a gradient becomes a step",
+    "block": "label of the run's block of the grid; empty where that has none",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",
     "seed": "seed of every random stream of the run",

@@ -24,8 +24,8 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
     for metric in evaluate.metrics:
-        settings |= flatten_options(f"evaluate_{metric.member.name}", metric.options)
-        if metric.member.name == "fid":
+        settings |= flatten_options(f"evaluate_{metric.component.name}", metric.options)
+        if metric.component.name == "fid":
             settings["evaluate_inception_sha256"] = evaluate.inception.sha256
     return settings
 

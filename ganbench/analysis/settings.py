@@ -70,7 +70,7 @@ def settings(collected: Collected) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
     counts = [name for name in COUNTS if name.startswith("outcome_")] + ["failed"]
     table[counts] = table[counts].astype("Int64")  # whole numbers, of which some may not be known
-    order = {name: place for place, name in enumerate(methods(collected))}
+    order = {name: index for index, name in enumerate(methods(collected))}
     return table.sort_values(
         ["method", "n_train", "learning_rate"],
         key=lambda column: column.map(order) if column.name == "method" else column,

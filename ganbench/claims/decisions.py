@@ -57,8 +57,8 @@ COLUMNS = {
     "test": "number of the test, from 1",
     "kind": "closed_form, bound, proportion, difference or ordering",
     "test_verdict": "verdict of the test alone",
-    "selection": "runs it looked at",
-    "quantity": "number it looked at",
+    "selection": "runs that it tests",
+    "quantity": "number that it tests",
     "runs": "number of runs selected",
     "missing": "number of these without a number",
     "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "

@@ -1,4 +1,4 @@
-"""What the tests of a claim have in common: the groups of runs they look at, their condition and their results."""
+"""What the tests of a claim have in common: the groups of runs that they select, their condition and their results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class TestResult(TestStatistics):
-    """One test of a claim: what it looked at, and the numbers that decided it."""
+    """One test of a claim: what it selected, and the numbers that decided it."""
 
     kind: str
     quantity: str

@@ -1,7 +1,8 @@
-"""The contract of each family, checked by running its members: one set of checks for the tests of the members that the
-package ships, and for `ganbench check`, which runs the members of a study.
+"""The contract of each family, checked by running its components.
 
-A check returns the fault as a clause, whose subject is the member, or None. It does not catch what a member raises.
+One set of checks serves the tests of the components that the package ships, and `ganbench check`, which runs those of
+a study. A check returns the fault as a clause, whose subject is the component, or None. It does not catch what a
+component raises.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 from ganbench.core.registry import FAMILIES
 
 CONTRACTS = {key: family.contract for key, family in FAMILIES.items()}
-"""What messages tell the author of a faulty member, by family; the whole contract is its base class's docstring."""
+"""What messages tell the author of a faulty component, by family; the whole contract is its base class's docstring."""
 
 
-def member_fault(family: str, made: Any) -> str | None:
-    """Why an object is not a member of a family, judged by its class alone.
+def component_fault(family: str, made: Any) -> str | None:
+    """Why an object is not a component, judged by its class alone.
 
     Args:
         family: key of the family.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.contracts.parts import state_fault
+from ganbench.contracts.losses_and_optimizers import state_fault
 from ganbench.contracts.repeating import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train

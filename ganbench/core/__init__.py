@@ -1,1 +1,1 @@
-"""What all other rooms build on: files, locks, digests, options of members, random streams, text. Without PyTorch."""
+"""What all other rooms build on: files, locks, digests, components, random streams, text. Imports no PyTorch."""

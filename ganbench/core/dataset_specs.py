@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import registry, strict_json
+from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError
-from ganbench.core.member_errors import contract_message, describe_exception, find_line
 
 TIMEOUT_SECONDS = 60  # for a process that may have to import a large library
 MAX_VALUES = 2**31  # of one example
@@ -62,8 +62,8 @@ def describe_dataset(choice: Any) -> DatasetDescription:
 
 @cache
 def _describe_cached(name: str, options: str) -> DatasetDescription:
-    member = registry.find("dataset", name)
-    if member.path.is_relative_to(registry.PACKAGE):
+    component = registry.find("dataset", name)
+    if component.path.is_relative_to(registry.PACKAGE):
         return describe_in_process(name, json.loads(options))
     command = [sys.executable, "-m", "ganbench", "describe", name, "--options", options]
     try:
@@ -71,12 +71,14 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, errors="replace"
         )
     except subprocess.TimeoutExpired:
-        raise GanbenchError(_message(member, f"does not say what it is within {TIMEOUT_SECONDS} seconds")) from None
+        raise GanbenchError(_message(component, f"does not say what it is within {TIMEOUT_SECONDS} seconds")) from None
     text = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
     try:
         answer = json.loads(text)
     except ValueError:
-        raise GanbenchError(_message(member, f"ended the process that asked what it is ({ended.returncode})")) from None
+        raise GanbenchError(
+            _message(component, f"ended the process that asked what it is ({ended.returncode})")
+        ) from None
     if "error" in answer:
         raise GanbenchError(answer["error"])
     return DatasetDescription(**answer | {"shape": tuple(answer["shape"]), "files": tuple(answer["files"])})
@@ -101,20 +103,20 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
     Raises:
         GanbenchError: a data set that breaks its contract, or a missing file.
     """
-    member = registry.find("dataset", name)
+    component = registry.find("dataset", name)
     try:
-        made = member.build(member.complete(options))
+        made = component.build(component.complete(options))
         spec, judge = made.spec, made.judge
         fields = {name: getattr(spec, name) for name in ("shape", "bounded", "train", "modes", "files")}
     except GanbenchError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and member.path.is_relative_to(registry.PACKAGE):
+        if isinstance(error, KeyboardInterrupt) and component.path.is_relative_to(registry.PACKAGE):
             raise
-        found = find_line(error, [member.path])
-        raise GanbenchError(_message(member, describe_exception(error), found and found[1])) from None
+        found = find_line(error, [component.path])
+        raise GanbenchError(_message(component, describe_exception(error), found and found[1])) from None
     if fault := _fault(fields, judge):
-        raise GanbenchError(_message(member, fault))
+        raise GanbenchError(_message(component, fault))
     return DatasetDescription(
         **fields | {"shape": tuple(spec.shape), "files": tuple(map(str, spec.files))}, judge=judge
     )
@@ -149,6 +151,6 @@ def _is_integer(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _message(member: registry.Member, fault: str, line: int | None = None) -> str:
-    where = f"data set {member.path}" + (f", line {line}" if line else "")
+def _message(component: registry.ComponentInfo, fault: str, line: int | None = None) -> str:
+    where = f"data set {component.path}" + (f", line {line}" if line else "")
     return contract_message(where, fault, CONTRACT)

@@ -58,7 +58,7 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.linalg.eigh(matrix)
     size = max(4, n + n % 2)  # an even number, by coordinates of zeros, which no rotation turns
     half, pairs = size // 2, np.arange(size // 2)
-    places = np.array([0, half, *range(1, half - 1), *range(half + 1, size), half - 1])
+    indices = np.array([0, half, *range(1, half - 1), *range(half + 1, size), half - 1])
     table = np.zeros((size, size + n))  # the matrix, and to its right the eigenvectors as rows
     table[:n, :n], table[:n, size:] = matrix, np.eye(n)
     for _ in range(MAX_SWEEPS):
@@ -73,8 +73,8 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             columns = _rotate(table[:, :half], table[:, half:size], cosine, sine)
             table = np.concatenate([*columns, table[:, size:]], axis=1)
             table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # instead of rounding, which would turn on
-            table[:, :size] = table[:, places]
-            table = table[places]
+            table[:, :size] = table[:, indices]
+            table = table[indices]
     values, vectors = table.diagonal(), table[:, size:]
     order = np.argsort(values, kind="stable")
     order = order[vectors[order].any(axis=1)]  # without the coordinates of zeros

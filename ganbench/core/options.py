@@ -1,6 +1,6 @@
-"""Options of members: types and ranges, parsed from the source text of annotations, and validation of values.
+"""Options of components: types and ranges, parsed from the source text of annotations, and validation of values.
 
-No code of a member's file runs: types, ranges and their descriptions come from the annotation's syntax tree.
+No code of a component's file runs: types, ranges and their descriptions come from the annotation's syntax tree.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REPRESENTABLE = {"float": Interval(ge=-3.4e38, le=3.4e38), "int": Interval(ge=-(
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a member.
+    """One option of a component.
 
     Attributes:
         source: source text of the annotation.
@@ -70,7 +70,7 @@ class Option:
             TypeError: an option type that pydantic does not know.
             ValueError: a value of another type or out of range. The message says what is valid.
         """
-        from pydantic import (  # not needed to build a member, nor there on every machine
+        from pydantic import (  # not needed to build a component, nor there on every machine
             PydanticUserError,
             ValidationError,
         )

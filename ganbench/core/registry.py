@@ -1,9 +1,9 @@
-"""Families of exchangeable parts, found by file name.
+"""Families of exchangeable components, found by file name.
 
-A member of a family is one file with one public class that derives from the family's base: a frozen dataclass. The
+A component is one file with one public class that derives from the family's base: a frozen dataclass. The
 file's name is its key in a study, the class's fields are its options, the first line of the docstring says what it is.
 Nothing else is edited to add one. All of that is read from the file's syntax tree, so that a study is validated, and a
-workflow parsed, without importing torch; `Member.build` is what finally imports the file.
+workflow parsed, without importing torch; `ComponentInfo.build` is what finally imports the file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of exchangeable part: `key` in a study, `folder` of the package, `base` class that members derive from."""
+    """A kind of component: its `key` in a study, its `folder` in the package, the `base` class of its components."""
 
     key: str
     folder: str
@@ -50,7 +50,7 @@ class Family:
 
     @property
     def contract(self) -> str:
-        """What the base class asks of members, as one line: the first paragraph of its docstring."""
+        """What the base class asks of components, as one line: the first paragraph of its docstring."""
         return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
@@ -76,7 +76,7 @@ FAMILIES = {
     )
 }
 
-# Families of which every run of a grid has a member, if its game is made of one.
+# Families of which every run of a grid has a component, if its game is made of one.
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
 
 
@@ -84,7 +84,7 @@ LONGEST_NAME = 64  # characters of a file's name that others are made of
 
 
 @dataclass(frozen=True)
-class Member:
+class ComponentInfo:
     """One file of a family, as its syntax tree describes it."""
 
     family: Family
@@ -93,13 +93,13 @@ class Member:
     cls: str  # name of its class
     summary: str
     options: dict[str, Option]
-    constants: dict[str, Any]  # class variables with literal values: which parts a game takes, for example
+    constants: dict[str, Any]  # class variables with literal values: what a game is made of, for example
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Every option of the member with its value, typed.
+        """Every option of the component with its value, typed.
 
         Raises:
-            GanbenchError: an option the member lacks, or a value of the wrong type or out of its range.
+            GanbenchError: an option the component lacks, or a value of the wrong type or out of its range.
         """
         for name in given:
             if name not in self.options:
@@ -115,7 +115,7 @@ class Member:
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
-        """The member's object, from completed options and the components that it is made of; imports its file.
+        """The component's object, from completed options and the components that it is made of; imports its file.
 
         Raises:
             GanbenchError: its class lacks a method that the family's base asks for.
@@ -132,17 +132,17 @@ class Member:
 
 
 @cache
-def members(key: str) -> dict[str, Member]:
-    """The members of a family that the package ships, by name."""
+def components(key: str) -> dict[str, ComponentInfo]:
+    """The components of a family that the package ships, by name."""
     folder = PACKAGE / FAMILIES[key].folder
     return {path.stem: read(key, path) for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
 
 
-def find(key: str, name: str) -> Member:
-    """The member `name` of a family: a shipped one by its name, or a user's own by the path of its file.
+def find(key: str, name: str) -> ComponentInfo:
+    """The component `name` of a family: a shipped one by its name, or a user's own by the path of its file.
 
     Raises:
-        GanbenchError: there is no such member; the nearest name and all valid ones are in the message.
+        GanbenchError: there is no such component; the nearest name and all valid ones are in the message.
     """
     if name.endswith(".py"):
         path = Path(name)
@@ -150,15 +150,15 @@ def find(key: str, name: str) -> Member:
             if path.is_file():
                 return read(key, path.resolve())
         raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
-    known = members(key)
+    known = components(key)
     if name not in known:
         raise GanbenchError(unknown(key, name, known) + " A file of your own is named by its path, ending in '.py'.")
     return known[name]
 
 
 @cache
-def read(key: str, path: Path) -> Member:
-    """Describe a member from its file's syntax tree.
+def read(key: str, path: Path) -> ComponentInfo:
+    """Describe a component from its file's syntax tree.
 
     Raises:
         GanbenchError: the file is not Python, has no or several public classes that derive from the family's base, or
@@ -187,7 +187,7 @@ def read(key: str, path: Path) -> Member:
             with suppress(ValueError, TypeError):
                 constants[node.target.id] = ast.literal_eval(node.value)
             continue
-        if annotation == "Component":  # another family's member, which `build` is given
+        if annotation == "Component":  # another family's component, which `build` is given
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
@@ -207,7 +207,7 @@ def read(key: str, path: Path) -> Member:
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Member(family, path.stem, path, cls.name, summary, options, constants)
+    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
 
 
 def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
@@ -221,13 +221,13 @@ def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
     return found
 
 
-def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, Member | None]:
-    """The member's class, and the shipped member that it derives from, if it is a user's own that does.
+def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, ComponentInfo | None]:
+    """The component's class, and the shipped component that it derives from, if it is a user's own that does.
 
     Raises:
         GanbenchError: the file has no such class, or several.
     """
-    shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in members(family.key).values()}
+    shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in components(family.key).values()}
     classes = derived(tree, family.bases | shipped.keys())
     if len(classes) != 1:
         raise GanbenchError(

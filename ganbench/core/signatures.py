@@ -1,4 +1,4 @@
-"""Labels: a member's name with options in brackets, as in `consensus(gamma=0.5)`."""
+"""Labels: a component's name with options in brackets, as in `consensus(gamma=0.5)`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _option(text: str) -> tuple[str, str]:
 def _split(text: str) -> list[str]:
     """The text between those commas that stand outside brackets and quotes."""
     pieces, start, depth, quote, escaped = [], 0, 0, "", False
-    for place, sign in enumerate(text):
+    for index, sign in enumerate(text):
         if quote:
             quote = "" if sign == quote and not escaped else quote
             escaped = sign == "\\" and not escaped
         elif sign in "'\"":
             quote = sign
         elif sign == "," and depth == 0:
-            pieces.append(text[start:place])
-            start = place + 1
+            pieces.append(text[start:index])
+            start = index + 1
         else:
             depth += (sign in "([{") - (sign in ")]}")
     return [piece for piece in [*pieces, text[start:]] if piece.strip()]

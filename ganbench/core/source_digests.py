@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import strict_json
-from ganbench.core.registry import PACKAGE, Member
+from ganbench.core.registry import PACKAGE, ComponentInfo
 
 # Fields of syntax trees: spelling of strings, comments, and whether a name is read or set, which its place implies.
 IGNORED_FIELDS = ("kind", "type_comment", "type_ignores", "ctx")
@@ -46,9 +46,9 @@ def sources_digest(*roots: Path) -> str:
     return _closure_digest(tuple(sorted(set(roots))))
 
 
-def engine_digest(engine: str, members: Iterable[Member]) -> str:
+def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
     """Digest of a module of `ganbench/engine` and of the members that it computes with."""
-    return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(member.path for member in members))
+    return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(component.path for component in components))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""From the names in a configuration to the objects that play: members of the families, and games made of them."""
+"""From the names in a configuration to the objects that play: components of the families, and games made of them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ganbench.games import Game
 
 
 def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:
-    """A member of a family.
+    """A component.
 
     Args:
         family: key of the family, such as "dynamics".
-        name: the member, or the path of a file of one's own.
+        name: the component, or the path of a file of one's own.
         options: values of options; the others have their defaults.
 
     Raises:
-        GanbenchError: an unknown member or option, or a value out of its range.
+        GanbenchError: an unknown component or option, or a value out of its range.
     """
-    member = registry.find(family, name)
-    return member.build(member.complete(dict(options)))
+    component = registry.find(family, name)
+    return component.build(component.complete(dict(options)))
 
 
 def game_components(name: str) -> tuple[str, ...]:
-    """The families whose members a game is made of, such as ("dataset", "architecture", "objective", "regularizer")."""
+    """The families that a game is made of, such as ("dataset", "architecture", "objective", "regularizer")."""
     return registry.find("game", name).constants.get("components", ())
 
 
@@ -44,7 +44,7 @@ def build_game(
     Args:
         name: the game, or the path of a file of one's own.
         options: values of options; the others have their defaults.
-        components: members by family, at least those of `game_components(name)`; others are not used.
+        components: components by family, at least those of `game_components(name)`; others are not used.
         examples: training examples (n, *example), of a game with a data set.
         batch_size: number of examples in a batch, of a game with a data set.
 
@@ -54,5 +54,5 @@ def build_game(
     parts = {family: components[family] for family in game_components(name)}
     if "dataset" in parts:
         parts |= {"data": parts.pop("dataset").spec, "examples": examples, "batch_size": batch_size}
-    member = registry.find("game", name)
-    return member.build(member.complete(dict(options)), **parts)
+    component = registry.find("game", name)
+    return component.build(component.complete(dict(options)), **parts)

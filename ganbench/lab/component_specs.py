@@ -74,10 +74,10 @@ def _options(family: str, text: str, given: Sequence[tuple[str, str]]) -> dict[s
 
 
 def build_from_spec(family: str, given: Any) -> Any:
-    """A member of a family with one value of every option; an object is returned as it is.
+    """A component with one value of every option; an object is returned as it is.
 
     Raises:
-        GanbenchError: an unknown member or option, or a value out of its range.
+        GanbenchError: an unknown component or option, or a value out of its range.
     """
     if not isinstance(given, str | Mapping):
         return given
@@ -96,7 +96,7 @@ def build_with_member_options(family: str, given: Any, methods: Sequence[str]) -
         The object with the first value of every such option, and all values of these options, {option: (count,)}.
 
     Raises:
-        GanbenchError: not a member of the family, an unknown option, or a value out of its range.
+        GanbenchError: not a component of the family, an unknown option, or a value out of its range.
     """
     if not isinstance(given, str | Mapping):
         if isinstance(given, type) or not all(callable(getattr(given, method, None)) for method in methods):
@@ -107,26 +107,26 @@ def build_with_member_options(family: str, given: Any, methods: Sequence[str]) -
         each = {name: value for name, value in fields.items() if isinstance(value, Tensor) and value.dim()}
         return given, {name: value.detach().cpu().numpy().ravel() for name, value in each.items()}
     name, options = parse_component_spec(family, given)
-    member = registry.find(family, name)
+    component = registry.find(family, name)
     lists = {key: value for key, value in options.items() if isinstance(value, list | tuple | np.ndarray | Tensor)}
     each = {}
     for key, value in lists.items():
-        about = member.options.get(key)
+        about = component.options.get(key)
         if about is None:
-            raise GanbenchError(f"{family} {member.name!r}: " + unknown("option", key, member.options))
+            raise GanbenchError(f"{family} {component.name!r}: " + unknown("option", key, component.options))
         if about.annotation == "float":
-            each[key] = numbers(f"{family} {member.name!r}: option {key!r}", value)
+            each[key] = numbers(f"{family} {component.name!r}: option {key!r}", value)
         elif about.annotation in ("int", "bool", "str") or about.annotation.startswith("Literal"):
             raise GanbenchError(
-                f"{family} {member.name!r}: option {key!r} is {about.annotation} and has one value for all members, "
+                f"{family} {component.name!r}: option {key!r} is {about.annotation} and has one value for all members, "
                 f"but is {value!r}; only real-valued options may have one for each."
             )
-    one = member.complete({**options, **{key: float(values[0]) for key, values in each.items()}})
-    # Every value must be one that the member takes alone.
+    one = component.complete({**options, **{key: float(values[0]) for key, values in each.items()}})
+    # Every value must be one that the component takes alone.
     for key, values in each.items():
         for value in np.unique(values):
-            member.build(member.complete({**one, key: float(value)}))
-    return member.build(one), each
+            component.build(component.complete({**one, key: float(value)}))
+    return component.build(one), each
 
 
 def with_member_options(component: Any, each: Mapping[str, np.ndarray], count: int, match: Match) -> Any:

@@ -48,8 +48,8 @@ def find_fixed_points(plane: Plane, x: np.ndarray, y: np.ndarray, parameters: tu
     at, kinds = found.at[inside], found.kinds[inside]
     if not len(at):
         return []
-    places = torch.zeros(len(at), dtype=torch.long, device=plane.base.device)
-    growth = eigenvalues(plane.jacobian(places, torch.as_tensor(at)).double()).cpu().numpy()
+    indices = torch.zeros(len(at), dtype=torch.long, device=plane.base.device)
+    growth = eigenvalues(plane.jacobian(indices, torch.as_tensor(at)).double()).cpu().numpy()
     return [
         FixedPoint(
             dict(zip(parameters, (float(each) + 0.0 for each in point), strict=True)),

@@ -48,15 +48,15 @@ def game(
         GanbenchError: an unknown name or option, or a component that the game does not have.
     """
     name, options = parse_component_spec("game", game)
-    member = registry.find("game", name)
+    component = registry.find("game", name)
     components = game_components(name)
-    place, precision = parse_device(device), parse_dtype(dtype)
+    device, precision = parse_device(device), parse_dtype(dtype)
     given = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
-    parts = {family: _of_game(member.name, components, family, value) for family, value in given.items()}
+    parts = {family: _of_game(component.name, components, family, value) for family, value in given.items()}
     parts = {family: part for family, part in parts.items() if part is not None}
     for what, value in (("n_train", n_train), ("batch_size", batch_size)):
         if value is not None and "dataset" not in components:
-            raise GanbenchError(f"{what}: the game {member.name!r} has no data set; drop it.")
+            raise GanbenchError(f"{what}: the game {component.name!r} has no data set; drop it.")
     count, examples, size = None, None, None
     if "dataset" in components:
         if why := parts["architecture"].supports(parts["dataset"].spec):
@@ -66,9 +66,9 @@ def game(
             raise GanbenchError(f"batch_size must be a whole number of at least 2, but is {batch_size!r}.")
         loaded = parts["dataset"].load().train
         count = parse_n_train(n_train, len(loaded))
-        examples = torch.from_numpy(loaded).to(place, precision)
+        examples = torch.from_numpy(loaded).to(device, precision)
     built = build_game(name, options, parts, examples=examples, batch_size=size)
-    return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], place, precision)
+    return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)
 
 
 def _of_game(name: str, components: Sequence[str], family: str, given: ComponentSpec | None) -> Any:

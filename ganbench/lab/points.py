@@ -55,7 +55,7 @@ def points_to_players(match: Match, values: np.ndarray) -> Players:
 
 def initial_players(match: Match) -> Players:
     """Where the game's own rules have every member start; members of one seed are drawn once."""
-    distinct = {member: place for place, member in enumerate(dict.fromkeys(match.members))}
+    distinct = {member: index for index, member in enumerate(dict.fromkeys(match.members))}
     drawn = Match(match.game, list(distinct), match.device, match.dtype).init()
     which = [distinct[member] for member in match.members]
     return {player: theta[which] for player, theta in drawn.items()}

@@ -107,15 +107,15 @@ def _simulate(
     trajectory = np.empty((len(match.members), len(kept_steps), size))
     losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
     states = dynamics.init(match, players, optimizer)
-    last, place = int(kept_steps[-1]), 0
+    last, index = int(kept_steps[-1]), 0
     for step in range(last + 1):
         batches = match.draw(step, dynamics.batches_per_step)
-        if step == kept_steps[place]:
+        if step == kept_steps[index]:
             here = {player: theta.detach() for player, theta in dynamics.snapshot(players, states).items()}
-            trajectory[:, place] = torch.cat([here[player] for player in match.players], dim=1).cpu().numpy()
+            trajectory[:, index] = torch.cat([here[player] for player in match.players], dim=1).cpu().numpy()
             for player, values in losses.items():
-                values[:, place] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
-            place += 1
+                values[:, index] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
+            index += 1
         if step < last:
             move = dynamics.step(match, players, states, batches, optimizer, rate)
             players, states = move.players, move.states

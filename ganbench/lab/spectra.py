@@ -48,7 +48,7 @@ def spectral_radius(
     Raises:
         GanbenchError: as `lab.play`.
     """
-    return _at_point("update_map", game, at, dynamics, optimizer, learning_rate).values["spectral_radius"]
+    return _at_point("step_map", game, at, dynamics, optimizer, learning_rate).values["spectral_radius"]
 
 
 def _at_point(

@@ -126,13 +126,13 @@ def path_table(trajectory: Trajectory) -> Table:
     ):
         table.add_column(name, justify="right", overflow="fold")
     last = len(trajectory.steps)
-    shown = [place for place in range(last) if place < ENDS or place >= last - ENDS]
-    for place in shown:
-        if place and place - 1 not in shown:
+    shown = [index for index in range(last) if index < ENDS or index >= last - ENDS]
+    for index in shown:
+        if index and index - 1 not in shown:
             table.add_row(*("..." for _ in table.columns))
-        values = [_shown(value) for value in trajectory.trajectory[0, place, :COLUMNS]]
-        losses = [_shown(loss[0, place]) for loss in trajectory.losses.values()]
-        table.add_row(str(trajectory.steps[place]), *values, *([""] if hidden > 0 else []), *losses)
+        values = [_shown(value) for value in trajectory.trajectory[0, index, :COLUMNS]]
+        losses = [_shown(loss[0, index]) for loss in trajectory.losses.values()]
+        table.add_row(str(trajectory.steps[index]), *values, *([""] if hidden > 0 else []), *losses)
     return table
 
 

@@ -35,7 +35,7 @@ class Field:
         x, y: the grid's coordinates, (nx,) and (ny,).
         u, v: the motion along x and along y, (ny, nx), rows of equal y.
         parameters: names of the two.
-        plane: where it was looked at, for closer looks.
+        plane: the plane that it was sampled in, for closer sampling.
     """
 
     x: np.ndarray
@@ -138,11 +138,11 @@ def draw_field(field: Field, path: str | Path) -> Path:
 
 def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
     every = parameter_names(match.game)
-    places = [every.index(name) for name in names]
+    indices = [every.index(name) for name in names]
     base = join(players_at(match, at, "at")).clone()
-    base[:, places] = 0
+    base[:, indices] = 0
     axes = base.new_zeros(1, 2, len(every))
-    axes[:, [0, 1], places] = 1
+    axes[:, [0, 1], indices] = 1
     return Plane(match, match.draw(0, 1)[0], base, axes)
 
 

@@ -107,7 +107,7 @@ def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tup
             counts[each.experiment][1] += 1
     return Missing(
         runs=pd.DataFrame(rows, columns=list(MISSING)).astype({"n_train": float, "learning_rate": float}),
-        looks={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
+        observations={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
         stages={stage: {state: count[state] for state in STATES} for stage, count in now.counts().items()},
         ended=tuple(
             collected.Job(each.job.stage, each.job.name, each.state, truncate(each.cause), str(each.log or ""))

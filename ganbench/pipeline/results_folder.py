@@ -34,9 +34,9 @@ def create(plan: Plan) -> None:
     Raises:
         GanbenchError: It cannot be written.
     """
-    place, mark = plan.folder, plan.folder / MARK
+    folder, mark = plan.folder, plan.folder / MARK
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if not mark.exists():
             with atomic_write(mark) as new:
                 new.write_text(
@@ -44,11 +44,11 @@ def create(plan: Plan) -> None:
                         {"format": result_files.FORMAT, "version": __version__, "study": plan.study.study}
                     )
                 )
-        probe = place / ".writable"
+        probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise GanbenchError(f"results: cannot write to {place}: {error.strerror}.") from None
+        raise GanbenchError(f"results: cannot write to {folder}: {error.strerror}.") from None
 
 
 def verify(plan: Plan) -> None:
@@ -57,15 +57,15 @@ def verify(plan: Plan) -> None:
     Raises:
         GanbenchError: It holds results of another format, or damaged or foreign files in place of this study's.
     """
-    place, mark = plan.folder, plan.folder / MARK
+    folder, mark = plan.folder, plan.folder / MARK
     try:
         found = json.loads(mark.read_text()) if mark.exists() else {"format": result_files.FORMAT}
     except ValueError:
-        raise GanbenchError(f"{mark} is damaged; remove it if {place} holds results of this study.") from None
+        raise GanbenchError(f"{mark} is damaged; remove it if {folder} holds results of this study.") from None
     if not isinstance(found, dict) or found.get("format") != result_files.FORMAT:
         found = found if isinstance(found, dict) else {}
         raise GanbenchError(
-            f"{place} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
+            f"{folder} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
             f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
     faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]

@@ -1,6 +1,6 @@
 """How a study stands: what is done, what runs and how far it is, what failed and why.
 
-A look from outside, at any time: it takes no lock and writes nothing. What is done is what exists; of the other jobs
+Read from outside, at any time: this takes no lock and writes nothing. What is done is what exists; of the other jobs
 their journal tells. Every folder is read once, however many packs there are, and nothing here imports torch.
 """
 
@@ -131,8 +131,8 @@ def _job_status(plan: Plan, job: Job, there: Callable[[Path], bool]) -> JobStatu
     log = plan.folder / job.log
     if all(map(there, job.outputs)):
         return JobStatus(job, DONE, log if there(log) else None)
-    place = journal.place(plan.folder, job.stage, job.path)
-    entry = journal.read(place) if there(place) else None
+    entry_path = journal.path_of(plan.folder, job.stage, job.path)
+    entry = journal.read(entry_path) if there(entry_path) else None
     return JobStatus(job, _state(entry), log if there(log) else None, entry and _plain_entry(entry))
 
 

@@ -73,14 +73,14 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
         waiting = {job.path.stem[:-DIGEST] for job in jobs if not job.done}
         left = sorted((folder / RESUME).glob("*"))
         yield from (Superseded("interrupted work", path) for path in left if path.name not in waiting)
-    stems = {journal.place(plan.folder, stage, job.path).stem for job in jobs}
-    for kind, place in (
+    stems = {journal.path_of(plan.folder, stage, job.path).stem for job in jobs}
+    for kind, folder in (
         ("logs", plan.folder / "logs" / stage),
         ("benchmarks", plan.folder / "benchmarks" / stage),
         ("journal", plan.folder / journal.FOLDER / stage),
         ("jobs' files", plan.folder / job_files.FOLDER / stage),
     ):
-        files = (path for path in sorted(place.glob("*")) if path.stem not in stems)
+        files = (path for path in sorted(folder.glob("*")) if path.stem not in stems)
         yield from (Superseded(kind, path) for path in files if path.name != ".lock")
 
 

@@ -15,18 +15,19 @@ from ganbench.pipeline.typed_json import encode
 
 
 @dataclass(frozen=True)
-class Component:
+class ComponentConfig:
     """A member of a family with its options."""
 
     name: str  # of the member, or the path of a user's own file
     options: dict[str, Any]  # complete
+    label: str | None = None  # what names, tables and figures call it
 
 
 @dataclass(frozen=True)
 class Group:
     """Runs of a pack that are made of the same components: those that can fuse."""
 
-    components: dict[str, Component]  # by family
+    components: dict[str, ComponentConfig]  # by family
     sources: str  # digest of the sources that can change their training
 
 
@@ -37,22 +38,23 @@ class PackMember:
     id: str  # as its `study.grid.Run` has it
     digest: str  # of all that can change its results in the stage
     method: str
-    group: int  # its place among the task's groups
+    group: int  # its index among the task's groups
     seed: int
     n_train: int | None
     learning_rate: float
+    block: str | None = None  # label of its block of the grid
 
 
 @dataclass(frozen=True)
 class PrepareTask:
-    dataset: Component
+    dataset: ComponentConfig
     files: tuple[str, ...]  # digests of the files that the data set reads
     sources: str
 
 
 @dataclass(frozen=True)
 class JudgeTask:
-    judge: Component
+    judge: ComponentConfig
     sources: str
     prepared: Path
 
@@ -79,7 +81,7 @@ class EvaluateTask:
     members: tuple[PackMember, ...]
     groups: tuple[Group, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
-    metrics: tuple[Component, ...]
+    metrics: tuple[ComponentConfig, ...]
     samples: int
     shown: int
     sources: str
@@ -90,10 +92,10 @@ class EvaluateTask:
 
 
 @dataclass(frozen=True)
-class Instrument:
+class DiagnosticConfig:
     """The diagnostic of an experiment."""
 
-    diagnostic: Component
+    diagnostic: ComponentConfig
     sources: str
 
 
@@ -115,17 +117,17 @@ class DiagnoseTask:
     members: tuple[PackMember, ...]
     groups: tuple[Group, ...]
     train: dict[str, Any]
-    experiments: dict[str, Instrument]  # by name
-    selected: dict[str, tuple[int, ...]]  # by experiment: the places of the members that it sees
+    experiments: dict[str, DiagnosticConfig]  # by name
+    selected: dict[str, tuple[int, ...]]  # by experiment: the indices of the members that it measures
     prepared: Path | None
     trained: Path | None  # None for experiments that see no run
 
     @property
     def observations(self) -> Iterator[Observation]:
         """What the job observes, experiment by experiment."""
-        for name, instrument in self.experiments.items():
-            identity = without_locations(encode(instrument))
-            for member in [self.members[place] for place in self.selected[name]] if self.trained else [None]:
+        for name, diagnostic in self.experiments.items():
+            identity = without_locations(encode(diagnostic))
+            for member in [self.members[index] for index in self.selected[name]] if self.trained else [None]:
                 run, trained = (member.id, member.digest) if member else ("", None)
                 yield Observation(f"{name}:{run}", name, digest([identity, trained]), run, trained, member)
 

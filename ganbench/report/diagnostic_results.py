@@ -34,7 +34,7 @@ def values_by_run(collected: Collected, experiment: str) -> pd.DataFrame:
     prefix = f"{experiment}."
     mine = collected.measurements[collected.measurements["quantity"].str.startswith(prefix)]
     wide = mine.pivot(index="run", columns="quantity", values="value")
-    wide = wide.reindex(columns=[name for name in collected.instruments if name in wide.columns])
+    wide = wide.reindex(columns=[name for name in collected.quantities if name in wide.columns])
     return wide.rename(columns=lambda name: name.removeprefix(prefix))
 
 

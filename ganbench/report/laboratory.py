@@ -31,7 +31,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
     options = dict(given["diagnostic"])
     kind = options.pop("name")
     table = values_by_run(collected, name)
-    infos = {column: collected.instruments[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
+    infos = {column: collected.quantities[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
     ours = [run for run in table.index if run]
     return {
         "name": name,
@@ -81,7 +81,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]
     kept = groups
     if len(groups) > ROWS:
-        kept = [groups[place] for place in np.unique(np.linspace(0, len(groups) - 1, ROWS).round().astype(int))]
+        kept = [groups[index] for index in np.unique(np.linspace(0, len(groups) - 1, ROWS).round().astype(int))]
     rows = []
     for _, mine in kept:
         first = mine.iloc[0]

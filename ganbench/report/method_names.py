@@ -14,7 +14,7 @@ from ganbench.core.signatures import split_signature
 from ganbench.study.choices import split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
-PARTS = tuple(axis for axis in AXES if axis not in NUMERIC)  # the game first
+PARTS = tuple(axis for axis in AXES if axis not in (*NUMERIC, "block"))  # the game first
 NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
 
@@ -35,24 +35,38 @@ def method_names(runs: pd.DataFrame, *, without: Sequence[str] = ()) -> dict[str
 def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
     rows = runs.drop_duplicates("method").set_index("method")
     pieces: dict[str, list[str]] = {method: [] for method in rows.index}
-    played = shorten_labels(dict.fromkeys(_label(game) for game in rows["game"]))
-    for method, game in rows["game"].items():
+    for block, alike in rows.groupby("block", sort=False):  # those of blocks without a label are in no group
+        for method in alike.index:
+            pieces[method].append(block)
+        _tell_apart(pieces, alike, [axis for axis in PARTS if axis not in without])
+    others = rows[rows["block"].isna()]
+    played = shorten_labels(dict.fromkeys(_label(game) for game in others["game"]))
+    for method, game in others["game"].items():
         if _label(game) != NETWORKS:
             pieces[method].append(played[_label(game)])
-    for _, alike in rows.groupby(rows["game"].map(lambda game: _label(game).partition("(")[0]), sort=False):
-        for axis in (axis for axis in PARTS[1:] if axis not in without):
-            labels = alike[axis].map(_label)
-            if labels.nunique() > 1 or (axis in NAMING and len(rows) == 1):
-                known = shorten_labels(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, labels), "")
-                for method, label in labels.items():
-                    pieces[method].append(known[label])
+    for _, alike in others.groupby(others["game"].map(lambda game: _label(game).partition("(")[0]), sort=False):
+        always = NAMING if len(rows) == 1 else ()
+        _tell_apart(pieces, alike, [axis for axis in PARTS[1:] if axis not in without], always)
     return {method: ", ".join(filter(None, parts)) or method for method, parts in pieces.items()}
 
 
-def _unsaid(axis: str, labels: pd.Series) -> list[str]:
-    """Labels that go without saying: no regularizer, and the optimizer that most methods have."""
+def _tell_apart(
+    pieces: dict[str, list[str]], rows: pd.DataFrame, axes: Iterable[str], always: Sequence[str] = ()
+) -> None:
+    """Add to the words of every method its values of the axes in which these methods differ, and those of `always`."""
+    for axis in axes:
+        labels = rows[axis].map(_label)
+        if labels.nunique() > 1 or axis in always:
+            known = shorten_labels(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, rows[axis]), "")
+            for method, label in labels.items():
+                pieces[method].append(known[label])
+
+
+def _unsaid(axis: str, values: pd.Series) -> list[str]:
+    """Values that go without saying: no regularizer, and the optimizer of most methods, unless the study labels it."""
     if axis == "optimizer":
-        return list(labels.mode()[:1])
+        most = values.mode()[0]
+        return [most] if (values == most).mean() > 0.5 and len(set(split_label(most))) == 1 else []
     return ["none"] if axis == "regularizer" else []
 
 
@@ -70,9 +84,9 @@ def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
 
 
 def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
-    """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same member share.
+    """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same component share.
 
-    Where all are of one member and every one has options of its own, the options alone remain.
+    Where all are of one component and every one has options of its own, the options alone remain.
     """
     parsed = {label: (name, dict(options)) for label in labels for name, options in [split_signature(label)]}
     alike: dict[str, list[dict[str, str]]] = defaultdict(list)

@@ -25,7 +25,7 @@ def missing_results(collected: Collected) -> dict | None:
         "states": states,
         "stages": [(stage, [counts[state] for state in states]) for stage, counts in missing.stages.items()],
         "methods": _methods(collected),
-        "diagnostics": [(name, lacking, total) for name, (lacking, total) in missing.looks.items() if lacking],
+        "diagnostics": [(name, lacking, total) for name, (lacking, total) in missing.observations.items() if lacking],
         "ended": missing.ended,
         "runs": list(runs[["run", "pack", "why"]].head(LISTED_RUNS).itertuples(index=False, name=None)),
         "left": max(0, len(runs) - LISTED_RUNS),

@@ -41,8 +41,8 @@ def run_panels(
     """
     kept = distinct_runs(shown, names)
     settings = runs_table(kept).reset_index(drop=True).groupby(SETTING, sort=False, dropna=False)
-    kept = [kept[place] for place in np.flatnonzero(settings.cumcount() < max(1, MAX_SEED_PANELS // settings.ngroups))]
-    kept = [kept[place] for place in spread_over_games(runs_table(kept))]
+    kept = [kept[index] for index in np.flatnonzero(settings.cumcount() < max(1, MAX_SEED_PANELS // settings.ngroups))]
+    kept = [kept[index] for index in spread_over_games(runs_table(kept))]
     words, titles = method_names(runs_table(kept), without=without), {}
     for result in kept:
         peers = runs_table([other for other in kept if other.run["method"] == result.run["method"]])
@@ -71,7 +71,7 @@ def _same(one: DiagnosticArrays, other: DiagnosticArrays, names: Sequence[str]) 
 def limit_methods(groups: dict[str, list[DiagnosticArrays]]) -> tuple[dict[str, list[DiagnosticArrays]], str]:
     """As many methods as there is room for, and a note on those left out."""
     names = list(groups)
-    kept = [names[place] for place in spread_over_games(runs_table(mine[0] for mine in groups.values()))]
+    kept = [names[index] for index in spread_over_games(runs_table(mine[0] for mine in groups.values()))]
     note = f"{len(kept)} of {len(groups)} methods are shown: the first of every game."
     return {name: groups[name] for name in kept}, note if len(kept) < len(groups) else ""
 
@@ -84,13 +84,13 @@ def spread_over_games(runs: pd.DataFrame, most: int = MAX_PANELS) -> list[int]:
     for game, mine in games.groupby(games, sort=False):
         queues.setdefault(game.partition("(")[0], []).append(list(mine.index))
     turns = [
-        [place for turn in zip_longest(*kinds) for place in turn if place is not None] for kinds in queues.values()
+        [index for turn in zip_longest(*kinds) for index in turn if index is not None] for kinds in queues.values()
     ]
-    order = [place for turn in zip_longest(*turns) for place in turn if place is not None]
+    order = [index for turn in zip_longest(*turns) for index in turn if index is not None]
     return sorted(order[:most])
 
 
 def limit_curves(shown: Sequence[DiagnosticArrays]) -> list[DiagnosticArrays]:
     """As many runs of a panel as can be told apart: those of the first seeds at every learning rate."""
     order = runs_table(shown).reset_index(drop=True).groupby("learning_rate", sort=False).cumcount()
-    return [shown[place] for place in np.sort(np.argsort(order, kind="stable")[:MAX_CURVES])]
+    return [shown[index] for index in np.sort(np.argsort(order, kind="stable")[:MAX_CURVES])]

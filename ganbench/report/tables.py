@@ -74,9 +74,9 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
     Raises:
         ValueError: a table has a column that nothing documents, or lacks one that is; or a quantity has no meaning.
     """
-    odd = sorted(set(collected.measurements["quantity"]) - set(collected.instruments))
+    odd = sorted(set(collected.measurements["quantity"]) - set(collected.quantities))
     if odd:
-        raise ValueError(f"table measurements: instruments.json does not say what {odd} mean")
+        raise ValueError(f"table measurements: quantities.json does not say what {odd} mean")
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "runs": collected.runs,
@@ -98,7 +98,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         with atomic_write(folder / f"{name}.parquet") as new:
             ordered.to_parquet(new, index=False)
     with atomic_write(folder / TABLE_NOTES) as new:
-        new.write_text(_page(notes, collected.instruments), encoding="utf-8")
+        new.write_text(_page(notes, collected.quantities), encoding="utf-8")
 
 
 def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:
@@ -109,14 +109,14 @@ def _check(name: str, table: pd.DataFrame, notes: dict[str, str]) -> None:
         )
 
 
-def _page(notes: dict[str, dict[str, str]], instruments: dict[str, MetricInfo]) -> str:
+def _page(notes: dict[str, dict[str, str]], quantities: dict[str, MetricInfo]) -> str:
     """Markdown: one section per table, one line per column; and one for the quantities that were measured."""
     parts = [
         "# Columns\n\nEach table is stored twice, as CSV and as Parquet. An empty cell means that there is no value.\n"
     ]
     parts += [_section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
-    if instruments:
-        known = {name: describe(info) for name, info in instruments.items()}
+    if quantities:
+        known = {name: describe(info) for name, info in quantities.items()}
         parts.append(_section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
     return "\n".join(parts)
 

@@ -20,6 +20,7 @@ from ganbench.study.value_types import (
     ChoiceAxis,
     Count,
     CountAxis,
+    Label,
     LearningRateAxis,
     Section,
     SeedAxis,
@@ -74,6 +75,8 @@ class Block(Section):
     data set and no architecture, and perhaps no objective.
     """
 
+    label: Label | None = None
+    """What names, tables and figures call the block's runs, in place of the choices that all of them share."""
     game: ChoiceAxis = Field(default=["gan"], validate_default=True)
     """What is played; `gan` is an architecture on a data set."""
     dataset: ChoiceAxis | None = None

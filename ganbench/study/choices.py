@@ -1,4 +1,4 @@
-"""Choices: members of families with their options and labels, as a study writes them and as tables show them."""
+"""Choices: components with their options and labels, as a study writes them and as tables show them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
+LABEL_IN_WORDS = (
+    "1 to 40 letters, digits, blanks, dots, commas, dashes and underscores that begin with a letter or digit"
+)
 LABELLED = " = "  # between a label and what it stands for; no label holds it
 
 
@@ -28,7 +31,7 @@ def split_label(text: str) -> tuple[str, str]:
 
 
 class Choice(BaseModel):
-    """A member of a family with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`.
+    """A component with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`.
 
     Two choices are equal where they build the same, whatever they are called.
     """
@@ -36,7 +39,7 @@ class Choice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     family: str
-    name: str  # as written in the study: a member's name or the path of a user's own file
+    name: str  # as written in the study: a component's name or the path of a user's own file
     options: dict[str, Any]  # complete, in the order of the file
     label: str | None = None  # what names, tables and figures call it
 
@@ -46,18 +49,18 @@ class Choice(BaseModel):
         return {"name": self.name, **self.options, **label}
 
     @property
-    def member(self) -> registry.Member:
+    def component(self) -> registry.ComponentInfo:
         return registry.find(self.family, self.name)
 
     def build(self) -> Any:
-        return self.member.build(self.options)
+        return self.component.build(self.options)
 
     @cached_property
     def signature(self) -> str:
-        """The member's name with those options that differ from their defaults: `dcgan(features=32)`."""
-        defaults = self.member.complete({})
+        """The component's name with those options that differ from their defaults: `dcgan(features=32)`."""
+        defaults = self.component.complete({})
         changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
-        return self.member.name + (f"({', '.join(changed)})" if changed else "")
+        return self.component.name + (f"({', '.join(changed)})" if changed else "")
 
     @property
     def text(self) -> str:
@@ -73,10 +76,10 @@ class Choice(BaseModel):
 
 
 def parse_choice(family: str, value: Any) -> Choice:
-    """A member of a family as a study writes it.
+    """A component as a study writes it.
 
     Raises:
-        ValueError: there is no such member or option, or its label is the name of a member.
+        ValueError: there is no such component or option, or its label is the name of a component.
     """
     given = dict(value) if isinstance(value, dict) else {"name": value}
     name = given.pop("name", None)
@@ -85,16 +88,13 @@ def parse_choice(family: str, value: Any) -> Choice:
             f"must be the name of a {family}, or a mapping with a 'name' and options, but is {short_repr(value)}"
         )
     try:
-        member = registry.find(family, name)
+        component = registry.find(family, name)
         label = given.pop("label", None) if family in registry.CHOICES else None
         if label is not None and not (isinstance(label, str) and re.fullmatch(LABEL, label)):
-            raise ValueError(
-                "label must be 1 to 40 letters, digits, blanks, dots, commas, dashes and underscores that begin with a "
-                f"letter or digit, but is {short_repr(label)}"
-            )
-        if label in registry.members(family):
+            raise ValueError(f"label must be {LABEL_IN_WORDS}, but is {short_repr(label)}")
+        if label in registry.components(family):
             raise ValueError(f"label {label!r} is the name of another {family}; choose another label for {name!r}")
-        return Choice(family=family, name=name, options=member.complete(given), label=label)
+        return Choice(family=family, name=name, options=component.complete(given), label=label)
     except GanbenchError as error:
         raise ValueError(str(error)) from None
 

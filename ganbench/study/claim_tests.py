@@ -55,9 +55,9 @@ class ClaimTest(Section):
     """What all kinds of tests have."""
 
     where: SelectorField = Selector()
-    """The runs it looks at: axes with their values, all runs where there are none; 'study' for its own measurements."""
+    """The tested runs: axes with their values, all runs where there are none; 'study' for its own measurements."""
     quantity: ExpressionField
-    """The number looked at in each run: `path.growth`, or an expression."""
+    """The tested number of each run: `path.growth`, or an expression."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
         """Every set of runs it needs, with its place in the test."""

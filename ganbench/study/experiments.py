@@ -1,4 +1,4 @@
-"""Experiments of a study: instruments, and the runs they look at."""
+"""Experiments of a study: diagnostics, and the runs that they measure."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ ExperimentName = Annotated[str, AfterValidator(_claimable)]
 
 
 class Experiment(Section):
-    """An instrument, and the runs it looks at."""
+    """A diagnostic, and the runs that it measures."""
 
     name: ExperimentName
-    """Of the experiment, unless given that of its instrument: claims call what it measures `<name>.<column>`."""
+    """Of the experiment, unless given that of its diagnostic: claims call what it measures `<name>.<column>`."""
     diagnostic: ChoiceField
-    """The instrument."""
+    """The diagnostic."""
     where: SelectorField = Selector()
     """The runs: values of axes, such as {game: bilinear}; all runs whose game it supports, unless given."""
 
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, data: Any) -> Any:
-        """An experiment is called after its instrument, unless it has a name of its own."""
+        """An experiment is called after its diagnostic, unless it has a name of its own."""
         if isinstance(data, str):
             data = {"diagnostic": data}
         if isinstance(data, dict) and "name" not in data and "diagnostic" in data:

@@ -36,9 +36,10 @@ class Run:
     seed: int
     train: Train
     method: str  # slug of what is compared: what is played, and every other choice that the study varies
+    block: str | None = None  # label of its block of the grid
 
     def choice(self, family: str) -> Choice | None:
-        """The run's member of a family; None where its game is not made of one."""
+        """The run's component of a family; None where its game is not made of one."""
         return next((choice for choice in self.choices if choice.family == family), None)
 
     @property
@@ -54,6 +55,7 @@ class Run:
         return {
             **dict.fromkeys(CHOICES),
             **labels,
+            "block": self.block,
             "n_train": self.n_train,
             "learning_rate": self.learning_rate,
             "seed": self.seed,
@@ -61,7 +63,7 @@ class Run:
 
     @property
     def point(self) -> dict[str, Any]:
-        """What selectors look at: the axes and the method."""
+        """What selectors match: the axes and the method."""
         return {**self.axes, "method": self.method}
 
     @property
@@ -90,7 +92,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
-        parts = {choice.family: {"name": choice.member.name, "options": choice.options} for choice in self.choices}
+        parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         train = self.train.model_dump(mode="json")
         if self.n_train is None:  # without data there are no batches of them
@@ -118,15 +120,23 @@ def expand(study: Study) -> tuple[Run, ...]:
     """Every run of the study, in the order of its blocks.
 
     Raises:
-        GanbenchError: two blocks hold the same point, a data set has too few examples, or the grid is absurdly large.
+        GanbenchError: two blocks hold the same point or call two methods the same, a data set has too few examples, or
+            the grid is absurdly large.
     """
     sizes = [_block_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
     names = choice_names(study)
     runs: dict[str, tuple[int, Run]] = {}
+    methods: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
         for run in _block_runs(study, index, block, names):
+            other, known = methods.setdefault(run.method, (index, run))
+            if (known.choices, known.block) != (run.choices, run.block):
+                raise GanbenchError(
+                    f"grid[{index}]: its method {run.method!r} has the name of another one of grid[{other}]; give the "
+                    "blocks labels that differ."
+                )
             if run.id in runs:
                 raise GanbenchError(
                     f"grid[{index}]: run {run.id} stands in grid[{runs[run.id][0]}] already; every point of the grid "
@@ -147,7 +157,7 @@ def choice_names(study: Study) -> dict[Choice, str]:
             for choice in choices:
                 if choice.text in OMITTED:
                     continue
-                name = slug(choice.label or _name_with_options(choice, varied[choice.member.name]))
+                name = slug(choice.label or _name_with_options(choice, varied[choice.component.name]))
                 twin = called.setdefault(name, choice)
                 if twin is not choice:
                     raise GanbenchError(
@@ -178,20 +188,22 @@ def _labelled_choices(study: Study) -> dict[Choice, Choice]:
 
 
 def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
-    """By member's name, the options in which choices of it differ."""
+    """By component's name, the options in which choices of it differ."""
     first: dict[str, Choice] = {}
     varied: dict[str, set[str]] = defaultdict(set)
     for choice in choices:
-        other = first.setdefault(choice.member.name, choice)
-        varied[choice.member.name] |= {key for key, value in choice.options.items() if other.options.get(key) != value}
+        other = first.setdefault(choice.component.name, choice)
+        varied[choice.component.name] |= {
+            key for key, value in choice.options.items() if other.options.get(key) != value
+        }
     return varied
 
 
 def _name_with_options(choice: Choice, varied: set[str]) -> str:
-    """A choice by its member's name and those options in which others of this name differ, where not the defaults."""
-    defaults = choice.member.complete({})
+    """A choice by its name and those options in which others of this name differ, where they are not the defaults."""
+    defaults = choice.component.complete({})
     told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
-    return " ".join([choice.member.name, *told])
+    return " ".join([choice.component.name, *told])
 
 
 def _block_size(block: Block) -> int:
@@ -203,10 +215,12 @@ def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]
     train, labelled = study.block_train(block), _labelled_choices(study)
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
         choices = tuple(labelled[choice] for choice in choices)
-        method = "-".join(names[choice] for choice in choices if choice in names) or OMITTED[0]
+        told = [choice for choice in choices if not block.label or len(getattr(block, choice.family)) > 1]
+        label = [slug(block.label)] if block.label else []
+        method = "-".join([*label, *(names[choice] for choice in told if choice in names)]) or OMITTED[0]
         sizes = _training_set_sizes(index, block, choices)
         for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
-            yield Run(choices, n_train, learning_rate, seed, train, method)
+            yield Run(choices, n_train, learning_rate, seed, train, method, block.label)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -10,13 +10,13 @@ from ganbench.study.schema import Study
 INTRODUCTION = """# Study files
 
 Every key of a study, written by `ganbench schema --format markdown > config/README.md`. `ganbench check STUDY` tries a
-study; `ganbench list` shows the members of every family with their options.
+study; `ganbench list` shows the components of every family with their options.
 
-- A *choice* is the name of a member, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`. On an
-  axis of the grid it may have a label, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names, tables and
-  figures then use. A label changes no digest of a run: nothing trains again.
+- A *choice* is the name of a component, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`.
+  On an axis of the grid it may have a label, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names,
+  tables and figures then use. A label changes no digest of a run: nothing trains again.
 - A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
-  member, a label, a pattern with `*`, or a member with its options, `sgd(momentum=-0.5)` or
+  component, a label, a pattern with `*`, or a component with its options, `sgd(momentum=-0.5)` or
   `{name: sgd, momentum: -0.5}`. `method` is an axis too. `study` stands for the study's own measurements.
 - An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
@@ -32,23 +32,23 @@ def markdown() -> str:
     """The reference as Markdown: one table for every section of a study file."""
     schema = Study.model_json_schema()
     sections = [INTRODUCTION, *_section("The whole file", schema)]
-    for name, places in _places(schema).items():
-        sections += _section(" and ".join(f"`{place}`" for place in places), schema["$defs"][name])
+    for name, locations in _locations(schema).items():
+        sections += _section(" and ".join(f"`{location}`" for location in locations), schema["$defs"][name])
     return "\n".join(sections).rstrip() + "\n"
 
 
-def _places(schema: dict[str, Any]) -> dict[str, list[str]]:
+def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
     """By section: the keys under which it stands, in the order of the file."""
-    places: dict[str, list[str]] = {}
+    locations: dict[str, list[str]] = {}
     waiting = [("", schema)]
     while waiting:
         prefix, section = waiting.pop(0)
         for key, about in section.get("properties", {}).items():
             if name := _reference(about):
-                place = f"{prefix}{key}"
-                places.setdefault(name, []).append(place)
-                waiting.append((f"{place}.", schema["$defs"][name]))
-    return places
+                location = f"{prefix}{key}"
+                locations.setdefault(name, []).append(location)
+                waiting.append((f"{location}.", schema["$defs"][name]))
+    return locations
 
 
 def _reference(about: dict[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.study.blocks import Block, Train
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
-from ganbench.study.sections import Evaluate, Machine, Outcome, Pack, Track
+from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
 from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read
 from ganbench.study.value_types import (
     Folder,
@@ -41,11 +41,11 @@ class Study(Section):
     grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(limit_grid_size)]
     """Blocks; every combination of a block's axes is a run."""
     diagnose: list[Experiment] = Field(default=[])
-    """What instruments look at, after training."""
+    """What diagnostics measure, after training."""
     claims: list[Claim] = Field(default=[])
     """What is said, and the tests that decide it."""
     train: Train = Train()
-    pack: Pack = Pack()
+    pack: Packing = Packing()
     machine: Machine = Machine()
     evaluate: Evaluate = Evaluate()
     outcome: Outcome = Outcome()

@@ -30,7 +30,7 @@ LEAST_MEMORY_MB = 500  # of a process that has only loaded its libraries
 HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
 
-class Pack(Section):
+class Packing(Section):
     """Which runs train together in one process. Changes nothing but speed."""
 
     axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(default=["seed", "learning_rate", "n_train"])
@@ -74,7 +74,7 @@ class Evaluate(Section):
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
     """Generated examples per snapshot."""
     shown: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32
-    """Of which kept, to be looked at; at most as many as there are samples."""
+    """Of which kept and shown; at most as many as there are samples."""
     inception: Inception = Inception()
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""Selectors: which runs of a study something looks at, by their values on the grid's axes."""
+"""Selectors: which runs of a study a test or an experiment is about, by their values on the grid's axes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.choices import parse_choice, parse_signature, split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
-AXES = (*CHOICES, *NUMERIC, "method")
+AXES = (*CHOICES, *NUMERIC, "block", "method")
 
 
 @dataclass(frozen=True)
 class Selector:
-    """Which runs a test looks at: those that have one of the values on every axis given; all of them without any axis.
+    """Which runs a test is about: those that have one of the values on every axis given; all of them without any axis.
 
     With `study`, the measurements that belong to no run.
     """
@@ -48,7 +48,7 @@ def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
     """Whether a run is selected.
 
     Args:
-        selector: what to look for; that of the study matches no run.
+        selector: the values to match; that of the study matches no run.
         axes: the run's values, as in the table of runs; an axis it does not have may be absent, None or NaN.
     """
     return not selector.study and all(
@@ -74,14 +74,14 @@ def _matches_pattern(text: str, pattern: str) -> bool:
     try every way to share the text out among them, where taking the first place for every piece finds one if any does.
     """
     first, *pieces, last = pattern.split("*")
-    place, end = len(first), len(text) - len(last)
-    if place > end or not (text.startswith(first) and text.endswith(last)):
+    index, end = len(first), len(text) - len(last)
+    if index > end or not (text.startswith(first) and text.endswith(last)):
         return False
     for piece in pieces:
-        place = text.find(piece, place, end)
-        if place < 0:
+        index = text.find(piece, index, end)
+        if index < 0:
             return False
-        place += len(piece)
+        index += len(piece)
     return True
 
 

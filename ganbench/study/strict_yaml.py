@@ -109,7 +109,7 @@ def data_fault(data: Any) -> str | None:
             waiting += [(key, name, depth + 1) for name in value]
             waiting += [(f"{key}.{short_repr(name).strip(QUOTES)}", each, depth + 1) for name, each in value.items()]
         elif isinstance(value, list | tuple):
-            waiting += [(f"{key}[{place}]", each, depth + 1) for place, each in enumerate(value)]
+            waiting += [(f"{key}[{index}]", each, depth + 1) for index, each in enumerate(value)]
         elif isinstance(value, str):
             if unseen := CONTROL_CHARACTERS.search(value):
                 code = f"U+{ord(unseen.group()):04X}"

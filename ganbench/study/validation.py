@@ -1,4 +1,4 @@
-"""What a study asks for is there: its instruments and claims have runs to look at, and claims have their numbers."""
+"""What a study asks for is there: its diagnostics and claims have runs, and claims have their numbers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def validate_targets(
     points: Sequence[Mapping[str, Any]],
     variables: Sequence[Mapping[str, float]],
 ) -> None:
-    """Refuse instruments and claims of a study that would look at nothing.
+    """Refuse diagnostics and claims of a study that no run is for.
 
     Args:
         experiments: with `name` and `where`.
-        points: what selectors look at, of every run.
+        points: what selectors match, of every run.
         variables: of every run, the numbers that are known before it starts: axes, steps, numeric options of its parts.
 
     Raises:
@@ -37,7 +37,7 @@ def validate_targets(
     for experiment in experiments:
         if _of_study(experiment) and experiment.where != Selector():
             raise GanbenchError(
-                f"diagnose.{experiment.name}.where: this instrument looks at no runs; leave 'where' out."
+                f"diagnose.{experiment.name}.where: this diagnostic measures no runs; leave 'where' out."
             )
     wanted = [(f"diagnose.{experiment.name}.where", experiment.where) for experiment in experiments]
     wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in run_selectors(claim)]
@@ -53,13 +53,13 @@ def validate_targets(
 
 
 def _of_study(experiment: Any) -> bool:
-    return experiment.diagnostic.member.constants.get("of") == "study"
+    return experiment.diagnostic.component.constants.get("of") == "study"
 
 
 def _check_measured(
     claim: Claim, check: TaggedTest, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Refuse a test whose runs the experiment that it names does not look at."""
+    """Refuse a test whose runs the experiment that it names does not measure."""
     named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
     if named & set(VIEWS) and any(selector.study for _, selector in check.test.selectors()):
         raise GanbenchError(
@@ -73,19 +73,19 @@ def _check_measured(
         for where, selector in check.test.selectors():
             if selector.study != _of_study(experiment):
                 seen = "the study, not runs" if _of_study(experiment) else "runs, not the study"
-                raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} looks at {seen}.")
+                raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} measures {seen}.")
             apart = [p for p in points if matches(selector, p) and not matches(experiment.where, p)]
             if apart and not selector.study:
                 first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("method", "learning_rate", "seed"))
-                place = f"claims.{claim.id}.{check.kind}.{where}"
-                raise GanbenchError(f"{place}: {name} does not look at all of {selector}; not at {first}.")
+                location = f"claims.{claim.id}.{check.kind}.{where}"
+                raise GanbenchError(f"{location}: {name} does not measure all of {selector}; not {first}.")
 
 
 def _check_decidable(
     claim: Claim, check: TaggedTest, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
 ) -> None:
     """Refuse a test that no outcome of its runs could confirm."""
-    place, test = f"claims.{claim.id}.{check.kind}", check.test
+    location, test = f"claims.{claim.id}.{check.kind}", check.test
     if test.where.study:
         return
     chosen = [selector for _, selector in test.selectors()]
@@ -94,16 +94,18 @@ def _check_decidable(
         if not isinstance(value, Expression) or any("." in name for name in value.names) or not value.names:
             continue
         if not any(isfinite(value.value(variables[at])) for at in runs):
-            raise GanbenchError(f"{place}.{key}: {value.text!r} has no finite value in any of the runs it looks at.")
+            raise GanbenchError(
+                f"{location}.{key}: {value.text!r} has no finite value in any of the runs that it tests."
+            )
     if isinstance(test, Proportion):
         share = test.at_least if test.at_most is None else 1 - test.at_most
         if share >= 1:
-            raise GanbenchError(f"{place}: no number of runs can confirm this share; use 'bound' for that.")
+            raise GanbenchError(f"{location}: no number of runs can confirm this share; use 'bound' for that.")
         # The Wilson interval of n successes among n runs begins at n / (n + z^2).
         least = ceil(Z**2 * share / (1 - share) * (1 - 1e-12))
         if len(runs) < least:
             asked = f"at_least {test.at_least:g}" if test.at_most is None else f"at_most {test.at_most:g}"
             raise GanbenchError(
-                f"{place}: {asked} can be confirmed by {least} runs or more, but the test looks at {len(runs)}; add "
+                f"{location}: {asked} can be confirmed by {least} runs or more, but the test is about {len(runs)}; add "
                 "seeds, or ask for less."
             )

@@ -1,4 +1,4 @@
-"""The kinds of values a study file holds: numbers, choices among the members of a family, and axes of these."""
+"""The kinds of values a study file holds: numbers, choices among the components of a family, and axes of these."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pydantic import (
 
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
-from ganbench.study.choices import Choice, parse_choice
+from ganbench.study.choices import LABEL, LABEL_IN_WORDS, Choice, parse_choice
 
 LARGEST_GRID = 1_000_000
 LARGEST_COUNT = 1_000_000_000
@@ -43,6 +43,7 @@ Slug = text_matching(
     r"[a-z0-9][a-z0-9_-]{0,63}",
     "1 to 64 lower-case letters, digits, dashes and underscores that begin with a letter or digit",
 )
+Label = text_matching(LABEL, LABEL_IN_WORDS)
 
 
 def refuse_boolean(value: Any) -> Any:

@@ -110,7 +110,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
         tables[name] = pd.DataFrame(columns=list(columns))
     with result_files.create_file(folder / "samples.h5", "samples"):
         pass
-    write(folder, tables, {"metrics": {}, "instruments": {}})
+    write(folder, tables, {"metrics": {}, "quantities": {}})
     return Collected.read(folder)
 
 

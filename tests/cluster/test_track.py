@@ -154,7 +154,7 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
     assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
     assert "x_loss.max" in run.data.metrics
     assert run.data.metrics["path.growth"] == 7.5
-    assert math.isnan(run.data.metrics["path.turns"]), "an instrument looked and found nothing: that is no gap"
+    assert math.isnan(run.data.metrics["path.turns"]), "a diagnostic measured and found nothing: that is no gap"
     assert run.data.tags["ganbench.infinite_left_out"] == "1"
     (point,) = client_of(uri).get_metric_history(run.info.run_id, "path.growth")
     assert (point.step, point.timestamp) == (30, run.info.end_time), "what is measured after training is its last point"

@@ -24,7 +24,7 @@ def part(family: str, name: str, **options: Any) -> Any:
 
 
 def names(family: str) -> list[str]:
-    return sorted(registry.members(family))
+    return sorted(registry.components(family))
 
 
 def components(name: str) -> tuple[str, ...]:

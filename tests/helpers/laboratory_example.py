@@ -1,4 +1,4 @@
-"""A made-up laboratory in the form that `collect` leaves: two small games by two methods, and every instrument."""
+"""A made-up laboratory in the form that `collect` leaves: two small games by two methods, and every diagnostic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gau
 METHODS = ("simultaneous", "alternating")
 RATES, SEEDS, STEPS, FIXED = (0.1, 0.5), (0, 1), 100, 64
 
-INSTRUMENTS = {
+DIAGNOSTICS = {
     "path": {
         "step_ratio": ("Ratio of radii", "Radius after a step over that before it, geometric mean.", "low", 0.0, None),
         "growth": ("Growth", "Last radius over the first.", "low", 0.0, None),
@@ -35,7 +35,7 @@ INSTRUMENTS = {
         "rough": ("Rough share", "Share of arrows more than 30 degrees off.", "low", 0.0, 1.0),
     },
     "spectrum": {"max_real": ("Growth rate", "Largest real part of an eigenvalue of -J.", "low", None, None)},
-    "update_map": {"spectral_radius": ("Spectral radius", "Largest modulus of an eigenvalue.", "low", 0.0, None)},
+    "step_map": {"spectral_radius": ("Spectral radius", "Largest modulus of an eigenvalue.", "low", 0.0, None)},
     "basins": {"converged_share": ("Converged", "Share of starts that settle.", "high", 0.0, 1.0)},
     "slices": {
         "in_plane_share": ("In-plane share", "Share of the motion that stays in the plane.", "none", 0.0, 1.0),
@@ -53,7 +53,7 @@ INSTRUMENTS = {
 }
 KINDS = {
     name: {"fields": "vector_field", "angle": "path_angle", "sizes": "convolution"}.get(name, name)
-    for name in INSTRUMENTS
+    for name in DIAGNOSTICS
 }
 
 PARTS = {"quantity": "path.step_ratio", "where": {"game": "bilinear", "dynamics": "simultaneous"}}
@@ -107,8 +107,8 @@ def study() -> dict:
     return {**given, "study": "laboratory", "title": "A laboratory", "diagnose": diagnose, "claims": claims}
 
 
-def instruments() -> dict[str, str]:
-    """By experiment, its instrument."""
+def diagnostics() -> dict[str, str]:
+    """By experiment, its diagnostic."""
     return dict(KINDS)
 
 
@@ -127,14 +127,14 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
     measurements = []
     with result_files.create_file(folder / "arrays.h5", "arrays") as file:
         for row in rows:
-            for experiment, (values, arrays) in _looks(row, generator).items():
+            for experiment, (values, arrays) in _observed(row, generator).items():
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
                 if arrays:
                     result_files.write_tree(file.require_group(experiment).create_group(row["run"]), arrays)
     measurements.append(("", "sizes.example_1", 5.0))
     infos = {
         f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))
-        for experiment, columns in INSTRUMENTS.items()
+        for experiment, columns in DIAGNOSTICS.items()
         for name, about in columns.items()
     }
     tables = {
@@ -145,7 +145,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
     }
     metrics = {name: dataclasses.asdict(info) for name, info in known.metrics.items()}
-    write(folder, tables, {"metrics": metrics, "instruments": infos})
+    write(folder, tables, {"metrics": metrics, "quantities": infos})
     return Collected.read(folder)
 
 
@@ -197,7 +197,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
     }
 
 
-def _looks(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict, dict]]:
+def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict, dict]]:
     """By experiment, its numbers and its arrays."""
     rate, damping = run["learning_rate"], 0.0 if run["game"].startswith("bilinear") else 0.6
     step = _step(run["dynamics"], rate, damping)
@@ -249,7 +249,7 @@ def _looks(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict, d
             planes | places,
         ),
         "spectrum": ({"max_real": own.real.max()}, {"eigenvalues_real": own.real, "eigenvalues_imag": own.imag}),
-        "update_map": (
+        "step_map": (
             {"spectral_radius": np.abs(steps).max()},
             {
                 "eigenvalues_real": steps.real,

@@ -84,7 +84,7 @@ def _name(choice: Any) -> Any:
 @st.composite
 def blocks(draw: st.DrawFn, index: int) -> dict[str, Any]:
     """A block of the grid of a few runs, whose seeds are its own."""
-    names = {family: sorted(registry.members(family)) for family in registry.FAMILIES}
+    names = {family: sorted(registry.components(family)) for family in registry.FAMILIES}
     rates = st.sampled_from([1e-4, 1e-3, "1e-2", 0.1, 1.0])
     block = {
         "dynamics": draw(one_or_two(choices("dynamics", names["dynamics"]))),
@@ -129,7 +129,7 @@ def claims(draw: st.DrawFn, index: int) -> dict[str, Any]:
 @st.composite
 def studies(draw: st.DrawFn) -> dict[str, Any]:
     """A study that may well be valid."""
-    metrics = sorted(set(registry.members("metric")) - {*SLOW})
+    metrics = sorted(set(registry.components("metric")) - {*SLOW})
     study: dict[str, Any] = {
         "study": "random",
         "grid": [draw(blocks(index)) for index in range(draw(st.integers(1, 2)))],
@@ -145,8 +145,8 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         },
     }
     if draw(st.booleans()):
-        instruments = sorted(registry.members("diagnostic"))
-        looking = draw(st.lists(choices("diagnostic", instruments), min_size=1, max_size=2, unique_by=_name))
+        diagnostics = sorted(registry.components("diagnostic"))
+        looking = draw(st.lists(choices("diagnostic", diagnostics), min_size=1, max_size=2, unique_by=_name))
         study["diagnose"] = [{"diagnostic": each} for each in looking]
     if draw(st.integers(0, 3)) == 0:
         study["diagnose"] = [*(each for each in study.get("diagnose", []) if each != {"diagnostic": "path"}), "path"]

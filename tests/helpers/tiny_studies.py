@@ -24,7 +24,7 @@ STUDY = {
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
 
-# Games of two numbers, instruments that look at them and at nothing, and claims that they confirm and refute.
+# Games of two numbers, diagnostics of them and of no run, and claims that they confirm and refute.
 LABORATORY = {
     "study": "tiny",
     "title": "A tiny laboratory",

@@ -18,10 +18,10 @@ RUN_NAMES = ("points", "grey", "colour", "toy")
 OUTCOMES = ("finished", "diverged", "collapsed", "finished")
 SHAPES = ((2,), (1, 6, 5), (3, 4, 4), None)
 TOY = series_names(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
-# What instruments found: numbers, one that is not defined and one that is infinite, and some of no run.
+# What diagnostics found: numbers, one that is not defined and one that is infinite, and some of no run.
 MEASURED = {
     "points": {"path.final_radius": 2.5, "rotation.mean": 0.25},
-    "toy": {"path.growth": 7.5, "path.turns": math.nan, "update_map.stability_limit": math.inf},
+    "toy": {"path.growth": 7.5, "path.turns": math.nan, "step_map.stability_limit": math.inf},
     "": {"convolution.example_1": 5.0},
 }
 
@@ -76,7 +76,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     quantities = {quantity for _, quantity, _ in measured}
     infos = {
         name: {column: dataclasses.asdict(MetricInfo(column, "what", "low", 0.0, None)) for column in columns}
-        for name, columns in (("metrics", ("distance", "modes")), ("instruments", quantities))
+        for name, columns in (("metrics", ("distance", "modes")), ("quantities", quantities))
     }
     tables = {
         "runs": pd.DataFrame(runs).astype({"architecture_width": "Int64"}),

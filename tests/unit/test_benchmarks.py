@@ -79,7 +79,7 @@ def test_the_plain_loop_trains(name):
 @pytest.mark.parametrize(("name", "members"), [("bilinear", 3), (dynamics.SMALL_RING.name, 1)])
 def test_every_dynamics_is_timed_beside_simultaneous_steps(name, members):
     speeds = dynamics.measure(name, members, "cpu", rounds=2, seconds=1e-3)
-    assert set(speeds.turns) == set(registry.members("dynamics"))
+    assert set(speeds.turns) == set(registry.components("dynamics"))
     assert all(len(rates) == 2 and min(rates) > 0 for rates in speeds.turns.values())
     sheet = dynamics.sheet([speeds])
     assert [row[0] for row in sheet.rows] == ["simultaneous", *sorted(set(speeds.turns) - {"simultaneous"})]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from repository import ROOT
 from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
@@ -87,7 +88,7 @@ def test_help_names_every_command():
 def test_list_shows_every_member_of_every_family_with_its_line():
     text = " ".join(invoke("list").split())
     for family in registry.FAMILIES:
-        for name, member in registry.members(family).items():
+        for name, member in registry.components(family).items():
             assert name in text
             assert member.summary.split()[0] in text
     assert "dcgan" not in invoke("list", "objective")
@@ -138,7 +139,7 @@ def test_a_stage_does_what_it_needs_first_and_only_that(fresh):
 
 def test_one_job_is_named_by_a_run_of_its_pack(fresh):
     plan = Plan(load(fresh))
-    toys = next(pack for pack in plan.packs.values() if pack.runs[0].choice("game").member.name == "bilinear")
+    toys = next(pack for pack in plan.packs.values() if pack.runs[0].choice("game").component.name == "bilinear")
     assert invoke("train", str(fresh), "--only", toys.runs[-1].id).startswith(f"train {toys.name}: ")
     assert done(fresh)["train"] == {toys.name}
     assert f"unknown job of evaluate {toys.name!r}" in refused("evaluate", str(fresh), "--only", toys.runs[0].id)
@@ -174,8 +175,9 @@ def test_names_stay_whole_where_there_is_no_terminal():
     assert Output(file=io.StringIO(), _environ={"COLUMNS": "80"}).width == 80
 
 
-def test_schema_is_json():
+def test_the_schema_is_json_for_editors_and_markdown_for_people():
     assert json.loads(invoke("schema"))["title"] == "Study"
+    assert invoke("schema", "--format", "markdown") == (ROOT / "config/README.md").read_text()
 
 
 @pytest.mark.slow
@@ -220,6 +222,6 @@ def test_a_study_runs_stage_by_stage(study):
     # Every step of simultaneous descent multiplies the radius by sqrt(1 + rate^2), in float32 here.
     assert growth.to_numpy() == pytest.approx((1 + 0.1**2) ** (60 / 2), rel=1e-4)
     assert "rotation.rotation_share_end" in set(found.measurements["quantity"])
-    assert found.instruments["path.growth"].title
+    assert found.quantities["path.growth"].title
     claims = pd.read_parquet(folder / "tables" / "claims.parquet")
     assert claims.loc[0, ["claim", "verdict"]].tolist() == ["A1", "confirmed"]

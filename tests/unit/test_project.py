@@ -163,7 +163,7 @@ def test_what_a_workflow_parses_imports_no_torch():
 
 
 def test_the_engine_needs_nothing_but_torch_numpy_and_the_standard_library():
-    """A GPU node may have PyTorch and little else; games, training and instruments must run there."""
+    """A GPU node may have PyTorch and little else; games, training and diagnostics must run there."""
     absent = ("pydantic", "snakemake", "mlflow", "pytorch_fid", "pandas", "typer", "seaborn", "h5py", "yaml", "scipy")
     code = f"""
 import importlib, pathlib, sys
@@ -175,14 +175,14 @@ from ganbench.engine import evaluate, fusing, train
 from ganbench.games import Member
 
 def build(family, name, **parts):
-    member = registry.members(family)[name]
+    member = registry.components(family)[name]
     return member.build({{name: option.default for name, option in member.options.items()}}, **parts)
 
 for family in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "diagnostic"):
-    for name in registry.members(family):
+    for name in registry.components(family):
         build(family, name)
 from ganbench.engine import diagnose
-for name, member in registry.members("game").items():
+for name, member in registry.components("game").items():
     if "dataset" in member.constants.get("components", ()):
         importlib.import_module(f"ganbench.games.{{name}}")
         continue

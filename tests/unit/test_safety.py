@@ -37,7 +37,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import panel_of
-from ganbench.pipeline.tasks import Component, Group
+from ganbench.pipeline.tasks import ComponentConfig, Group
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
 from ganbench.study.selectors import Selector, matches
@@ -538,7 +538,7 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     with result_files.create_file(Path("judge.h5"), "judge") as file:
         result_files.write_tree(file.create_group("judge"), {"name": "judge.py", "options": {}})
         result_files.write_tree(file.create_group("memory"), {})
-    groups = (Group({"dataset": Component("ring8", {})}, ""),)
+    groups = (Group({"dataset": ComponentConfig("ring8", {})}, ""),)
     task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):
         panel_of(task)

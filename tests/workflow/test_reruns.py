@@ -116,7 +116,7 @@ def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(labora
         ),
     ],
 )
-def test_instruments_and_claims_rerun_no_training(
+def test_diagnostics_and_claims_rerun_no_training(
     laboratory: Project, tmp_path: Path, changes: Study, jobs: set[str]
 ) -> None:
     project = laboratory.clone(tmp_path / "project")

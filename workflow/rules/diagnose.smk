@@ -1,5 +1,5 @@
 rule diagnose:
-    """Put a pack's runs before the study's instruments; looks taken before are kept."""
+    """Put a pack's runs before the study's diagnostics; what was measured before is kept."""
     input:
         lambda wildcards: files_of("diagnose", wildcards.name),
     output:

@@ -19,7 +19,7 @@ from ganbench.pipeline.execution.progress import log
 POLL_SECONDS = 1.0
 
 
-def available(wanted: str) -> None:
+def check_device(wanted: str) -> None:
     """Refuse a device that this machine does not have.
 
     Raises:
@@ -48,7 +48,7 @@ def timed_on(wanted: str, here: bool) -> torch.device:
 
 
 @contextmanager
-def device(wanted: str) -> Iterator[torch.device]:
+def acquire_device(wanted: str) -> Iterator[torch.device]:
     """The device to compute on, this process's own for the block where it is a GPU.
 
     Args:
@@ -57,7 +57,7 @@ def device(wanted: str) -> Iterator[torch.device]:
     Raises:
         GanbenchError: "cuda" is wanted and there is none.
     """
-    available(wanted)
+    check_device(wanted)
     if wanted == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that take a GPU wherever they see one
     if wanted == "cpu" or not torch.cuda.is_available():
@@ -65,7 +65,7 @@ def device(wanted: str) -> Iterator[torch.device]:
         return
     # Snakemake counts GPUs but does not say which one a job may use, so jobs settle it by locks named after the GPUs.
     names = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
-    with nullcontext(0) if assigned(len(names)) else free(names, Path(tempfile.gettempdir())) as index:
+    with nullcontext(0) if assigned(len(names)) else acquire_free_gpu(names, Path(tempfile.gettempdir())) as index:
         torch.cuda.set_device(index)
         torch.backends.cudnn.benchmark = False  # its choice of algorithm is a race; the same run must repeat itself
         torch.backends.cudnn.deterministic = True
@@ -85,8 +85,8 @@ def assigned(visible: int) -> bool:
 
 
 @contextmanager
-def free(names: Sequence[str], folder: Path) -> Iterator[int]:
-    """Wait for one of the named devices to be free, and hold it for the block; yields its place in `names`.
+def acquire_free_gpu(names: Sequence[str], folder: Path) -> Iterator[int]:
+    """Wait for one of the named devices to be free, and hold it for the block; yields its index in `names`.
 
     Where `folder` can hold no locks, the first device it is: a GPU that is shared beats none.
     """

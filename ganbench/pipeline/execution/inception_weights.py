@@ -51,18 +51,18 @@ def _copy(answer: BinaryIO, file: BinaryIO, size: int) -> None:
             report(fetched / 1e6)
 
 
-def verify(path: Path, sha256: str, place: Path | None = None) -> None:
+def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:
     """Refuse weights whose SHA-256 does not begin with `sha256`.
 
     Args:
         path: The file.
         sha256: The first characters of the checksum.
-        place: Where the file belongs, if not at `path`.
+        expected_path: Where the file belongs, if not at `path`.
 
     Raises:
         GanbenchError: They are not what they should be; the message says which file to put where.
     """
-    remedy = _remedy(place or path, sha256)
+    remedy = _remedy(expected_path or path, sha256)
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

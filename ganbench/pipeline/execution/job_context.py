@@ -69,7 +69,7 @@ def job_context(
     Yields:
         The context; None if another process did the job while this one waited for it.
     """
-    entry = journal.place(Path(settings.folder), stage, path)
+    entry = journal.path_of(Path(settings.folder), stage, path)
     waited = []
 
     def waiting(holder: str) -> None:

@@ -26,7 +26,7 @@ from ganbench.pipeline.jobs import stem_of
 from ganbench.pipeline.typed_json import decode, encode
 
 FOLDER = ".jobs"
-LOOK_SECONDS = 1.0  # between two looks at the memory that is used
+MEMORY_SECONDS = 1.0  # between two measurements of the memory that is used
 WRITE_SECONDS = 20.0  # between two entries, unless memory grew: many jobs write to one file system
 GROWTH = 1.1
 SILENT_SECONDS = 120.0  # after so long without an entry, a job that says it runs is taken to be dead
@@ -91,7 +91,7 @@ class Entry:
         return (*self.ends, End(KILLED, "", self.at, self.memory_mb, self.asked_mb)) if self.running else self.ends
 
 
-def place(folder: Path, stage: str, file: Path) -> Path:
+def path_of(folder: Path, stage: str, file: Path) -> Path:
     """Where a job's entry lies.
 
     Args:
@@ -155,7 +155,7 @@ class Journal:
 
     def _keep(self) -> None:
         written = time.monotonic()
-        while not self._over.wait(LOOK_SECONDS):
+        while not self._over.wait(MEMORY_SECONDS):
             grown = memory_mb() > GROWTH * self._entry.memory_mb
             if grown or time.monotonic() - written >= WRITE_SECONDS:
                 self._write()

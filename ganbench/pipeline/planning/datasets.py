@@ -9,8 +9,8 @@ from ganbench.core import registry
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.source_digests import file_digest, sources_digest
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.planning.grid import GridPlan, component, dataset_of
-from ganbench.pipeline.tasks import Component, JudgeTask, PrepareTask
+from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
+from ganbench.pipeline.tasks import ComponentConfig, JudgeTask, PrepareTask
 from ganbench.study.grid import Run, slug
 from ganbench.study.value_types import Choice
 
@@ -23,7 +23,7 @@ class DatasetPlan(GridPlan):
     @cached_property
     def weights(self) -> Path | None:
         """The Inception weights that the study needs on this machine, laid out as torch.hub expects; None for none."""
-        wanted = any(metric.member.name == "fid" for metric in self.study.evaluate.metrics)
+        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics)
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
@@ -39,7 +39,7 @@ class DatasetPlan(GridPlan):
 
     def _prepare(self, name: str, choice: Choice) -> Job:
         files = tuple(file_digest(Path(path)) for path in describe_dataset(choice).files)
-        task = PrepareTask(component(choice), files, sources_digest(choice.member.path))
+        task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
         return self.file_job("prepare", name, task)
 
     @cached_property
@@ -49,7 +49,7 @@ class DatasetPlan(GridPlan):
 
     def _judge(self, name: str, choice: Choice) -> Job:
         judge, prepared = registry.find("judge", describe_dataset(choice).judge), self.prepare[name]
-        task = JudgeTask(Component(judge.name, judge.complete({})), sources_digest(judge.path), prepared.path)
+        task = JudgeTask(ComponentConfig(judge.name, judge.complete({})), sources_digest(judge.path), prepared.path)
         return self.file_job("judge", name, task, [prepared])
 
     def examples_of(self, run: Run) -> Job | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
-from ganbench.pipeline.tasks import Component, identity
+from ganbench.pipeline.tasks import ComponentConfig, identity
 from ganbench.study.grid import Run, expand, slug
 from ganbench.study.packs import packs
 from ganbench.study.schema import Study
@@ -72,14 +73,14 @@ class GridPlan:
         return Job(stage, name, value, task, inputs, (self.folder / stage / f"{name}-{value[:12]}.h5",))
 
 
-def component(choice: Choice) -> Component:
-    """A choice of the study, as tasks have it."""
-    return Component(choice.name, choice.options)
+def component_config(choice: Choice) -> ComponentConfig:
+    """A choice of the study, as tasks have it; without its label, which changes no result."""
+    return ComponentConfig(choice.name, choice.options)
 
 
-def components_of(run: Run) -> dict[str, Component]:
-    """By family: what a run is made of."""
-    return {choice.family: component(choice) for choice in run.choices}
+def components_of(run: Run) -> dict[str, ComponentConfig]:
+    """By family: what a run is made of, with the labels that tables show."""
+    return {choice.family: replace(component_config(choice), label=choice.label) for choice in run.choices}
 
 
 def dataset_of(run: Run) -> str:

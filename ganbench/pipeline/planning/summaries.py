@@ -10,7 +10,7 @@ from ganbench.core import checksums
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, sources_digest
 from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
-from ganbench.pipeline.planning.packs import PackPlan
+from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
 from ganbench.report.file_names import figure_files, figures, table_files
@@ -19,7 +19,7 @@ from ganbench.report.file_names import figure_files, figures, table_files
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
-    *("metrics.json", "instruments.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
+    *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 OF_PACKS = ("train", "evaluate", "diagnose")
 
@@ -69,8 +69,8 @@ class SummaryPlan(PackPlan):
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
         """Every figure of the study: its kind, and its method or experiment where it is of one."""
-        instruments = {name: each.diagnostic.member.name for name, each in self.experiments.items()}
-        return figures(self.gans, instruments)
+        diagnostics = {name: each.diagnostic.component.name for name, each in self.experiments.items()}
+        return figures(self.gans, diagnostics)
 
     @cached_property
     def report(self) -> Job:

@@ -1,5 +1,5 @@
-"""check: whatever can be known to fail is found before any job starts. Imports no torch, and runs no member's file: the
-trial of a study runs in a process of its own, which is ended where it does not end by itself."""
+"""check: whatever can be known to fail is found before any job starts. Imports no torch, and runs no file of a
+component: the trial of a study runs in a process of its own, which is ended where it does not end by itself."""
 
 from __future__ import annotations
 

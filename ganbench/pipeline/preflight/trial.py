@@ -1,7 +1,7 @@
 """The trial of a study: every method takes training steps and an evaluation under its real settings, on a few examples,
-and every member that it is made of is held to its family's contract.
+and every component that it is made of is held to its family's contract.
 
-It runs members' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a
+It runs components' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a
 process of its own that can be ended.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from ganbench.contracts import CONTRACTS
+from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
-from ganbench.contracts.parts import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.repeating import world
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
@@ -26,12 +26,12 @@ from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
-from ganbench.pipeline.execution.devices import available, timed_on
+from ganbench.pipeline.execution.devices import check_device, timed_on
 from ganbench.pipeline.execution.instantiation import build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
-from ganbench.pipeline.preflight.member_trials import MemberTrials, Say
+from ganbench.pipeline.preflight.component_trials import ComponentTrials, Say
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import measured
@@ -58,40 +58,40 @@ def tried(
             {"note": text}.
 
     Raises:
-        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, an instrument
-            cannot look at a game or does not measure what a claim needs, a metric fits no data set, a method does not
-            fit into memory, there is no such device, or a member breaks its family's contract.
+        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, a diagnostic
+            cannot measure a game or does not measure what a claim needs, a metric fits no data set, a method does not
+            fit into memory, there is no such device, or a component breaks its family's contract.
     """
     one_thread()
     if here:
-        available(plan.study.machine.device)
+        check_device(plan.study.machine.device)
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
     for runs in methods.values():
         trial.method(runs)
-    trial.measuring.instruments()
+    trial.measuring.diagnostics()
     return _timed(trial, methods, timed_on(plan.study.machine.device, here), remeasure)
 
 
 def _timed(
-    trial: Trial, methods: dict[str, list[Run]], place: torch.device, remeasure: bool
+    trial: Trial, methods: dict[str, list[Run]], device: torch.device, remeasure: bool
 ) -> tuple[list[Estimate], Timings]:
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
-    estimator, estimates = Estimator(plan, place), []
+    estimator, estimates = Estimator(plan, device), []
     known = {} if remeasure else measured.read_estimates(plan.folder)
     for name, runs in methods.items():
-        with trial.members.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
+        with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
-    looking = [experiment.diagnostic for experiment in plan.study.diagnose]
-    with trial.members.attempt("the study", [*choices, *looking], ESTIMATE_SECONDS):
+    diagnostics = [experiment.diagnostic for experiment in plan.study.diagnose]
+    with trial.components.attempt("the study", [*choices, *diagnostics], ESTIMATE_SECONDS):
         return estimates, estimator.timings(known=None if remeasure else measured.read_timings(plan.folder))
 
 
 class Trial:
-    """The trial of a study's members and methods; each member once, however many methods are made of it.
+    """The trial of a study's components and methods; each component once, however many methods are made of it.
 
     Args:
         plan: The study's plan.
@@ -101,12 +101,12 @@ class Trial:
 
     def __init__(self, plan: Plan, say: Say, memory: int) -> None:
         self.plan, self.memory = plan, memory
-        self.members = MemberTrials(say)
+        self.components = ComponentTrials(say)
         self.fused = plan.study.pack.fuse != "never"
-        self.measuring = Measuring(plan, self.members)
+        self.measuring = Measuring(plan, self.components)
 
     def method(self, runs: Sequence[Run]) -> None:
-        """Try a method: its parts, training steps, an evaluation and what looks at it.
+        """Try a method: its parts, training steps, an evaluation and its diagnostics.
 
         Args:
             runs: All runs of the method.
@@ -115,18 +115,18 @@ class Trial:
         where = f"grid: {run.method}"
         for choice in run.choices:
             if choice.family not in ("game", "dataset", "architecture"):
-                self.members.once(choice, partial(self._part, where, choice))
+                self.components.once(choice, partial(self._part, where, choice))
         dataset, architecture = run.choice("dataset"), run.choice("architecture")
         data = images = None
         if dataset:
             data, images = self.measuring.data(dataset)
         if architecture:
             self._fits(where, runs)
-            self.members.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
+            self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
         settings["batch_size"] = min(settings["batch_size"], BATCH)
         game, training = self._training(where, run, settings, images)
-        with self.members.attempt(where, run.choices):
+        with self.components.attempt(where, run.choices):
             trees = train(game, training, self._pair(runs, images), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
@@ -135,7 +135,7 @@ class Trial:
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse what does not fit into memory, before any of it is allocated."""
         for run in {run.train: run for run in runs}.values():
-            with self.members.attempt(where, run.choices), world(1):
+            with self.components.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
@@ -153,12 +153,14 @@ class Trial:
             )
             return build_game(components, how, images, CPU), training
 
-        with self.members.attempt(where, run.choices):
+        with self.components.attempt(where, run.choices):
             game, training = made("float64")
         members = self._pair([run], images)
-        self.members.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
-        self.members.hold(where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members))
-        self.members.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
+        self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
+        self.components.hold(
+            where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members)
+        )
+        self.components.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
         return made(settings["dtype"])
 
     def _pair(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
@@ -170,20 +172,20 @@ class Trial:
         return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:
-        made = self.members.build(where, choice)
+        made = self.components.build(where, choice)
         faults = {"objective": objective_fault, "regularizer": regularizer_fault, "optimizer": optimizer_fault}
         if choice.family in faults:
-            self.members.hold(where, choice, [choice], lambda: faults[choice.family](made))
+            self.components.hold(where, choice, [choice], lambda: faults[choice.family](made))
 
     def _architecture(self, choice: Choice, dataset: Choice, data: DataSpec) -> None:
-        made = self.members.build("grid", choice)
-        refusal = self.members.supported("grid", choice, made, data)
+        made = self.components.build("grid", choice)
+        refusal = self.components.supported("grid", choice, made, data)
         fault = refusal
         if refusal is None:
-            with self.members.attempt("grid", [choice]):
+            with self.components.attempt("grid", [choice]):
                 fault = architecture_fault(made, data, fused=self.fused)
         if fault:
-            name = choice.signature if choice.member.path.is_relative_to(PACKAGE) else str(choice.member.path)
+            name = choice.signature if choice.component.path.is_relative_to(PACKAGE) else str(choice.component.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
                 f"grid: architecture {name!r} cannot do data set {dataset.signature!r} with examples of shape "
@@ -193,7 +195,7 @@ class Trial:
     def _alternatives(self, data: DataSpec) -> str:
         able = [
             name
-            for name, member in registry.members("architecture").items()
-            if not member.build(member.complete({})).supports(data)
+            for name, component in registry.components("architecture").items()
+            if not component.build(component.complete({})).supports(data)
         ]
         return f" Architectures that can: {', '.join(able)}." if able else ""

@@ -1,4 +1,4 @@
-"""The trial of what measures: data sets, judges, metrics and instruments, on a few examples and runs."""
+"""The trial of what measures: data sets, judges, metrics and diagnostics, on a few examples and runs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from ganbench.judges import silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.planning.grid import component, components_of
-from ganbench.pipeline.preflight.member_trials import MemberTrials
+from ganbench.pipeline.planning.grid import component_config, components_of
+from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.study.claim_tests import VIEWS
 from ganbench.study.claims import Claim, measurement_names, variables
@@ -45,14 +45,14 @@ SAMPLES, SHOWN = 16, 4
 
 
 class Measuring:
-    """What of a trial has to do with data and with what looks at runs."""
+    """The part of a trial that loads data and measures runs."""
 
-    def __init__(self, plan: Plan, members: MemberTrials) -> None:
-        self.plan, self.members = plan, members
+    def __init__(self, plan: Plan, components: ComponentTrials) -> None:
+        self.plan, self.components = plan, components
         self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
         self._metrics: dict[Choice, Any] = {}
         self._panels: dict[Choice, Scorer] = {}
-        self._instruments: dict[str, Any] = {}
+        self._diagnostics: dict[str, Any] = {}
         self._measured: set[str] = set()  # names that claims may ask for
 
     # Data sets and judges -------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ class Measuring:
     def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
         """A data set's spec, and a few of its examples."""
         if choice not in self._data:
-            made = self.members.build("grid", choice)
+            made = self.components.build("grid", choice)
             examples = few(self._examples(choice, made))
             self._data[choice] = made.spec, examples
             self._judge(choice, made, examples)
@@ -69,24 +69,24 @@ class Measuring:
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """A data set's examples: prepared ones, which have been held to the contract, where there are any."""
-        job = next(job for job in self.plan.prepare.values() if job.task.dataset == component(choice))
+        job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
         if job.done:
             return instantiation.examples(job.path)
         began = time.process_time()
-        with self.members.attempt("grid", [choice], LOAD_SECONDS):
+        with self.components.attempt("grid", [choice], LOAD_SECONDS):
             examples = made.load()
             fault = examples_fault(made.spec, examples)
-        self.members.refuse("grid", choice, fault)
+        self.components.refuse("grid", choice, fault)
         if time.process_time() - began < QUICK_SECONDS:
-            with self.members.attempt("grid", [choice], LOAD_SECONDS):
+            with self.components.attempt("grid", [choice], LOAD_SECONDS):
                 examples, fault = loaded(made)
-            self.members.refuse("grid", choice, fault)
+            self.components.refuse("grid", choice, fault)
         return examples
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
-        member = registry.find("judge", made.judge)
-        choice = Choice(family="judge", name=made.judge, options=member.complete({}))
-        judge = self.members.build("grid", choice)
+        component = registry.find("judge", made.judge)
+        choice = Choice(family="judge", name=made.judge, options=component.complete({}))
+        judge = self.components.build("grid", choice)
 
         def fitted() -> str | None:
             memory, fault = call_twice(lambda: judge.fit(examples, silent))
@@ -94,12 +94,12 @@ class Measuring:
                 return f"its fit() {fault}"
             return judge_fault(judge, memory, examples.train, made.spec.modes)
 
-        with self.members.attempt("grid", [choice]):
+        with self.components.attempt("grid", [choice]):
             untrained = {**judge.untrained(examples), "accuracy": 0.0}
             fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
-        self.members.refuse("grid", choice, fault)
-        if not member.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
-            self.members.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
+        self.components.refuse("grid", choice, fault)
+        if not component.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
+            self.components.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
 
     # Metrics --------------------------------------------------------------------------------------------------------
 
@@ -109,29 +109,29 @@ class Measuring:
             return
         taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
         for choice in self.plan.study.evaluate.metrics:
-            made = self._metrics[choice] = self.members.build("evaluate.metrics", choice)
-            with self.members.attempt("evaluate.metrics", [choice]):
+            made = self._metrics[choice] = self.components.build("evaluate.metrics", choice)
+            with self.components.attempt("evaluate.metrics", [choice]):
                 columns = made.columns
                 fault = columns_fault(columns)
-            self.members.refuse("evaluate.metrics", choice, fault)
+            self.components.refuse("evaluate.metrics", choice, fault)
             for name in columns:
                 for each in (name, f"{name}_final"):  # of the snapshots, and of the runs
                     if each in taken:
                         fault = f"column {each!r} is one of {taken[each]} already; call it something else"
-                        self.members.refuse("evaluate.metrics", choice, fault)
+                        self.components.refuse("evaluate.metrics", choice, fault)
                     taken[each] = f"metric {choice.signature}"
             self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
-            self.members.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
+            self.components.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
         self._fit_some_data()
 
     def _fit_some_data(self) -> None:
         """Every metric says something of one data set at least."""
         datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
-        specs = {dataset: self.members.build("grid", dataset).spec for dataset in datasets}
+        specs = {dataset: self.components.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
             faults = {
-                dataset.signature: self.members.supported("evaluate.metrics", choice, made, spec)
+                dataset.signature: self.components.supported("evaluate.metrics", choice, made, spec)
                 for dataset, spec in specs.items()
             }
             if all(faults.values()):
@@ -148,18 +148,18 @@ class Measuring:
             images = np.resize(examples.train, (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
             ready = []
             for choice, made in self._metrics.items():
-                # The FID's network takes seconds an image; its weights are looked at, and its tests try it.
-                if choice.member.name == "fid" or made.supports(spec) is not None:
+                # The FID's network takes seconds an image; its weights are checked, and its tests try it.
+                if choice.component.name == "fid" or made.supports(spec) is not None:
                     continue
                 real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
-                self.members.hold(
+                self.components.hold(
                     "evaluate.metrics",
                     choice,
                     [choice],
-                    lambda made=made, looks=(real, generated): metric_fault(made, spec, *looks),
+                    lambda made=made, judged=(real, generated): metric_fault(made, spec, *judged),
                 )
                 ready.append((choice, made))
-            with self.members.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
+            with self.components.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
                 self._panels[dataset] = Scorer.of(judge, {}, [made for _, made in ready], spec, images)
         return self._panels[dataset]
 
@@ -167,22 +167,22 @@ class Measuring:
         """Evaluate the snapshots of what was trained."""
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         panel = self._panel(dataset)
-        with self.members.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
+        with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators = trees[0]["snapshots"]["generator"]
             evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
 
-    # Instruments ----------------------------------------------------------------------------------------------------
+    # Diagnostics ----------------------------------------------------------------------------------------------------
 
     def diagnosis(
         self, run: Run, game: Game, training: Training, members: Sequence[Member], trees: Sequence[Tree]
     ) -> None:
-        """Put a method before the experiments that look at it."""
+        """Measure a method with the experiments that select it."""
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment) or not matches(experiment.where, run.point):
                 continue
-            made = self._instrument(name, experiment)
-            if self.members.supported(where, choice, made, game) is not None:
+            made = self._diagnostic(name, experiment)
+            if self.components.supported(where, choice, made, game) is not None:
                 continue
 
             def fault(made: Any = made) -> str | None:
@@ -194,28 +194,28 @@ class Measuring:
                 columns, reading = made.columns(game), made.measure(shown)
                 return diagnostic_fault(columns, reading, len(members))
 
-            key = (name, run.choices[0].member.name)  # once a kind of game
-            self.members.once(key, lambda fault=fault: self.members.hold_briefly(where, choice, fault))  # noqa: B023
+            key = (name, run.choices[0].component.name)  # once a kind of game
+            self.components.once(key, lambda fault=fault: self.components.hold_briefly(where, choice, fault))  # noqa: B023
 
-    def instruments(self) -> None:
-        """Every instrument can look at what it is asked to, and measures what claims need of it."""
+    def diagnostics(self) -> None:
+        """Every diagnostic can measure what it is asked to, and measures what claims need of it."""
         for name, experiment in self.plan.experiments.items():
-            made, choice, where = self._instrument(name, experiment), experiment.diagnostic, f"diagnose.{name}"
+            made, choice, where = self._diagnostic(name, experiment), experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment):
                 self._know(name, made, choice, None)
-                if not choice.member.path.is_relative_to(PACKAGE):
-                    self.members.hold_briefly(
+                if not choice.component.path.is_relative_to(PACKAGE):
+                    self.components.hold_briefly(
                         where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
                     )
                 continue
-            looked = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
-            for run in looked.values():
+            selected = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
+            for run in selected.values():
                 game = build_game(components_of(run), run.train.model_dump(mode="json"), None, CPU)
-                fault = self.members.supported(where, choice, made, game)
+                fault = self.components.supported(where, choice, made, game)
                 if fault is None:
                     self._know(name, made, choice, game)
                 elif experiment.where != Selector():
-                    raise GanbenchError(f"{where}: {choice.signature} cannot look at {run.method}: {fault}")
+                    raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
         collapse_seen = any(KL in made.columns for made in self._metrics.values())
         for claim in self.plan.study.claims:
@@ -225,16 +225,16 @@ class Measuring:
                 if quantity not in self._measured:
                     raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
 
-    def _instrument(self, name: str, experiment: Experiment) -> Any:
-        if name not in self._instruments:
-            self._instruments[name] = self.members.build(f"diagnose.{name}", experiment.diagnostic)
-        return self._instruments[name]
+    def _diagnostic(self, name: str, experiment: Experiment) -> Any:
+        if name not in self._diagnostics:
+            self._diagnostics[name] = self.components.build(f"diagnose.{name}", experiment.diagnostic)
+        return self._diagnostics[name]
 
     def _know(self, name: str, made: Any, choice: Choice, game: Game | None) -> None:
-        with self.members.attempt(f"diagnose.{name}", [choice]):
+        with self.components.attempt(f"diagnose.{name}", [choice]):
             columns = made.columns(game)
             fault = columns_fault(columns)
-        self.members.refuse(f"diagnose.{name}", choice, fault)
+        self.components.refuse(f"diagnose.{name}", choice, fault)
         self._measured |= {f"{name}.{column}" for column in columns}
 
 
@@ -252,4 +252,4 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
 
 
 def _of_study(experiment: Experiment) -> bool:
-    return experiment.diagnostic.member.constants.get("of") == "study"
+    return experiment.diagnostic.component.constants.get("of") == "study"

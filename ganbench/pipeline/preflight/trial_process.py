@@ -20,7 +20,7 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
 
     Args:
         study: The study, resolved.
-        report: The file descriptor to write to. Standard output and error are left to whatever members print.
+        report: The file descriptor to write to. Standard output and error are left to whatever components print.
         here: Whether jobs will run on this machine.
         remeasure: Whether to time again what was timed before and has not changed since.
     """
@@ -36,4 +36,4 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
     except GanbenchError as error:
         traceback.print_exception(error)
         say({"error": str(error)})
-    os._exit(0)  # whatever members have left running
+    os._exit(0)  # whatever components have left running

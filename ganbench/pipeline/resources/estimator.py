@@ -1,5 +1,5 @@
-"""What a study will take on this machine: a few steps, snapshots and looks of every method, timed; memory and disk,
-counted."""
+"""What a study will take on this machine: time, from a few steps, snapshots and observations of every method; memory
+and disk, counted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ganbench.study.value_types import Choice
 PASSES = 6
 COPIES = 10
 STEP_SECONDS = 30.0  # of processor time, that the steps of a pack are waited for
-LOOKS_SECONDS = 15.0  # that the looks of instruments are timed for, in all
+OBSERVATIONS_SECONDS = 15.0  # that diagnostics are timed for, in all
 LOADED = 2  # times that data are loaded to be prepared, to see whether they are the same
 FID_SECONDS = 0.25  # an image through the Inception network, on one core
 FID_BYTES = 3 * 2**30
@@ -47,11 +47,11 @@ class Estimator:
 
     Args:
         plan: The study's plan.
-        place: The device that its packs would compute on.
+        device: The device that its packs would compute on.
     """
 
-    def __init__(self, plan: Plan, place: torch.device) -> None:
-        self._plan, self._place = plan, place
+    def __init__(self, plan: Plan, device: torch.device) -> None:
+        self._plan, self._device = plan, device
         self._known: dict[str, _Data] = {}
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
@@ -62,7 +62,7 @@ class Estimator:
             known: The result of an earlier time, which is returned where nothing has changed.
         """
         jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
-        value = digest([self._place.type, *(job.digest for job in jobs)])
+        value = digest([self._device.type, *(job.digest for job in jobs)])
         if known is not None and known.digest == value:
             return known
         data = {
@@ -75,7 +75,7 @@ class Estimator:
             prepare={slug(label): each.loading for label, each in data.items()},
             judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
             panel={label: each.panel[1] for label, each in data.items()},
-            looks=self._looks(),
+            observations=self._observations(),
             digest=value,
         )
 
@@ -91,7 +91,7 @@ class Estimator:
         """
         trained, scored = self._plan.train_digests, self._plan.evaluate_digests
         # Which runs train together, and whether fused, changes no result, but how long it takes.
-        value = digest([self._place.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
+        value = digest([self._device.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
         if known is not None and known.digest == value:
             return replace(known, parameters=tuple(known.parameters))
         try:
@@ -103,7 +103,7 @@ class Estimator:
         run, plan = runs[0], self._plan
         game, training = self._game(run)
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
-        fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._place)
+        fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
@@ -133,7 +133,7 @@ class Estimator:
         """
         try:
             with limited(STEP_SECONDS):
-                return timing.step_seconds(game, training, members, self._place) / len(members)
+                return timing.step_seconds(game, training, members, self._device) / len(members)
         except OutOfMemory:
             if len(members) == 1:
                 raise
@@ -142,14 +142,14 @@ class Estimator:
             if len(members) == 1:
                 return STEP_SECONDS
             fewer = members[:1]
-        release(self._place)
+        release(self._device)
         return self._step_seconds(game, training, fewer)
 
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
         components = components_of(run)
         images = self._data(dataset).examples.train if dataset else None
-        return build_game(components, settings, images, self._place), build_training(settings, components)
+        return build_game(components, settings, images, self._device), build_training(settings, components)
 
     def _data(self, choice: Choice) -> _Data:
         if choice.signature not in self._known:
@@ -165,28 +165,28 @@ class Estimator:
         generator = game.start(_member(run))["generator"].numpy()
         panel, _ = self._data(run.choice("dataset")).panel
         architecture = run.choice("architecture").build()
-        seconds = timing.snapshot_seconds(panel, architecture, data, generator, evaluate.samples, self._place)
-        fid = any(metric.member.name == "fid" for metric in evaluate.metrics)
+        seconds = timing.snapshot_seconds(panel, architecture, data, generator, evaluate.samples, self._device)
+        fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
 
-    def _looks(self) -> dict[str, dict[str, float]]:
-        """Seconds of a look by experiment and method, as far as they could be timed: of every experiment one first,
-        then of the others for as long as there is time."""
+    def _observations(self) -> dict[str, dict[str, float]]:
+        """Seconds of an observation by experiment and method, as far as they could be timed: of every experiment one
+        first, then of the others for as long as there is time."""
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
-                looked = {run.method: run for run in self._plan.runs if matches(experiment.where, run.point)}
-                waiting += [(place, experiment, run) for place, run in enumerate(looked.values())]
+                selected = {run.method: run for run in self._plan.runs if matches(experiment.where, run.point)}
+                waiting += [(index, experiment, run) for index, run in enumerate(selected.values())]
         found: dict[str, dict[str, float]] = {}
         began = time.monotonic()
-        for place, experiment, run in sorted(waiting, key=lambda each: each[0]):
-            if place and time.monotonic() - began > LOOKS_SECONDS:
+        for index, experiment, run in sorted(waiting, key=lambda each: each[0]):
+            if index and time.monotonic() - began > OBSERVATIONS_SECONDS:
                 break
-            instrument, (game, training) = experiment.diagnostic.build(), self._game(run)
-            if instrument.supports(game) is None:
-                seconds = timing.look_seconds(instrument, game, training, _member(run), self._place)
+            diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
+            if diagnostic.supports(game) is None:
+                seconds = timing.observation_seconds(diagnostic, game, training, _member(run), self._device)
                 found.setdefault(experiment.name, {})[run.method] = seconds
         return found
 
@@ -207,7 +207,7 @@ class _Data:
     @cached_property
     def panel(self) -> tuple[Scorer, float]:
         """What scores, but for the FID with its slow network, and the seconds to set that up."""
-        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.member.name != "fid"]
+        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
         panel = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
         return panel, time.process_time() - began

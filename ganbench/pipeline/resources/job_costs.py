@@ -60,14 +60,14 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     if job.stage == "evaluate":
         dataset = plan.packs[job.name].runs[0].choice("dataset")
         return timings.start + timings.panel.get(dataset.signature, 0.0) + sum(run.scoring for run in runs)
-    return timings.start + _looking(job, timings)
+    return timings.start + _observing(job, timings)
 
 
-def _looking(job: Job, timings: Timings) -> float:
-    """Of a job of `diagnose`, for its looks. Those at runs of the same few numbers are taken together, in the time of
+def _observing(job: Job, timings: Timings) -> float:
+    """Seconds of the observations of a job of `diagnose`. Games of a few numbers are observed together, in the time of
     one; networks take their time each."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for each in job.task.observations:
         key = each.experiment, each.member.method if each.member else ""
-        seconds.setdefault(key, []).append(timings.look(*key))
+        seconds.setdefault(key, []).append(timings.observation(*key))
     return sum(sum(each) if job.task.prepared else each[0] for each in seconds.values())

@@ -40,12 +40,12 @@ class Timings:
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
     judge: dict[str, float] = field(default_factory=dict)
     panel: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
-    looks: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and method, of one run
+    observations: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and method, of one run
     digest: str = ""  # of all that can change these numbers, but for the machine
 
-    def look(self, experiment: str, method: str) -> float:
-        """Of an instrument at a run; that of others of the experiment, where nobody timed it."""
-        known = self.looks.get(experiment) or {method: 0.0}
+    def observation(self, experiment: str, method: str) -> float:
+        """Of a diagnostic of a run; that of others of the experiment, where nobody timed it."""
+        known = self.observations.get(experiment) or {method: 0.0}
         return known.get(method, fmean(known.values()))
 
 

@@ -52,7 +52,7 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
         attempt: How often this workflow will have tried the job then.
     """
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
-    ends = ended_attempts(journal.read(journal.place(plan.folder, job.stage, job.path)), attempt)
+    ends = ended_attempts(journal.read(journal.path_of(plan.folder, job.stage, job.path)), attempt)
     minutes = (OVERHEAD_MINUTES + SAFETY * _minutes(plan, job, estimates)) * time_factor(job.stage, ends)
     memory = (BASE_MB["gpu" if gpu else "cpu"] + memory_mb(job, estimates)) * memory_factor(ends)
     return ResourceRequest(

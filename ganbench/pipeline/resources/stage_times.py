@@ -38,23 +38,23 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
     jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
     left = {job.path: {needs[path] for path in job.inputs if path in needs} for job in jobs}
-    then: dict[Path, list[int]] = {}  # by job: the places of those that wait for it
-    for place, job in enumerate(jobs):
+    then: dict[Path, list[int]] = {}  # by job: the indices of those that wait for it
+    for index, job in enumerate(jobs):
         for path in left[job.path]:
-            then.setdefault(path, []).append(place)
-    ready = [place for place, job in enumerate(jobs) if not left[job.path]]
+            then.setdefault(path, []).append(index)
+    ready = [index for index, job in enumerate(jobs) if not left[job.path]]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
     now = 0.0
     while ready or running:
         while ready and len(running) < parallel_jobs:
-            place = heapq.heappop(ready)
-            heapq.heappush(running, (now + seconds[jobs[place].path], place))
+            index = heapq.heappop(ready)
+            heapq.heappush(running, (now + seconds[jobs[index].path], index))
         now, done = heapq.heappop(running)
-        for place in then.get(jobs[done].path, ()):
-            left[jobs[place].path].remove(jobs[done].path)
-            if not left[jobs[place].path]:
-                heapq.heappush(ready, place)
+        for index in then.get(jobs[done].path, ()):
+            left[jobs[index].path].remove(jobs[done].path)
+            if not left[jobs[index].path]:
+                heapq.heappush(ready, index)
     return now
 
 
@@ -69,7 +69,7 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
     estimates, timings = read_estimates(folder), read_timings(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []
     for stage in STAGES:
-        found = ((job, journal.read(journal.place(folder, stage, job.path))) for job in plan.jobs(stage).values())
+        found = ((job, journal.read(journal.path_of(folder, stage, job.path))) for job in plan.jobs(stage).values())
         timed = [(job, entry) for job, entry in found if entry and entry.worked and not entry.running]
         if timed:
             now = {job.path: job_seconds(plan, job, estimates, timings) for job, _ in timed}

@@ -1,4 +1,4 @@
-"""How fast this machine is at a study's work: a few real steps, snapshots and looks are timed.
+"""How fast this machine is at a study's work: a few real steps, snapshots and observations are timed.
 
 For estimates only: no result depends on what is measured here.
 """
@@ -28,7 +28,7 @@ STARTED_SECONDS = time.process_time()  # what a process needs until it has impor
 STEPS_SECONDS = 0.2  # that the steps of a method are timed for, about
 JUDGE_SECONDS = 1.5
 MOST_SAMPLES = 1000  # generated and scored; more take in proportion
-LOOK_SECONDS = 3.0
+OBSERVATION_SECONDS = 3.0
 LONGER = 2.0
 
 
@@ -36,46 +36,46 @@ class _Enough(Exception):
     """The time that a measurement may take is over."""
 
 
-def clock_of(place: torch.device) -> Callable[[], float]:
-    """What tells the time of work at this place. On a CPU it counts what this process had of it: other programs that
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """The clock that times work on a device. On a CPU it counts what this process had of it: other programs that
     keep the machine busy now are no matter of the study."""
-    if place.type != "cuda":
+    if device.type != "cuda":
         return time.process_time
 
     def clock() -> float:
-        torch.cuda.synchronize(place)  # kernels are only launched by what Python has done
+        torch.cuda.synchronize(device)  # kernels are only launched by what Python has done
         return time.perf_counter()
 
     return clock
 
 
-def seconds_of(work: Callable[[], object], place: torch.device = CPU) -> float:
+def seconds_of(work: Callable[[], object], device: torch.device = CPU) -> float:
     """How long some work takes."""
-    clock = clock_of(place)
+    clock = clock_of(device)
     began = clock()
     work()
     return clock() - began
 
 
-def step_seconds(game: Game, training: Training, members: Sequence[Member], place: torch.device) -> float:
+def step_seconds(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> float:
     """Seconds of a training step of all members together, with what it records and the snapshots it keeps."""
-    watch = _Stopwatch(training.dynamics, place)
+    watch = _Stopwatch(training.dynamics, device)
     with suppress(_Enough):
-        train(game, replace(training, dynamics=watch), members, device=place)
+        train(game, replace(training, dynamics=watch), members, device=device)
     watch.begun.append(watch.clock())
     # The first step does what later ones need not, and any may meet a busy machine: the shortest tells what one takes.
     steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]
     # Random numbers are drawn for CHUNK steps at once, between two chunks.
-    match = Match(game, members, place, training.dtype)
-    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.batches_per_step), place) / CHUNK
+    match = Match(game, members, device, training.dtype)
+    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.batches_per_step), device) / CHUNK
 
 
 class _Stopwatch:
     """Dynamics that note when each of their steps begins, and end training when they have seen enough."""
 
-    def __init__(self, dynamics: Any, place: torch.device) -> None:
+    def __init__(self, dynamics: Any, device: torch.device) -> None:
         self._dynamics = dynamics
-        self.clock = clock_of(place)
+        self.clock = clock_of(device)
         self.begun: list[float] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -108,7 +108,7 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 
 
 def snapshot_seconds(
-    panel: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, place: torch.device
+    panel: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
 ) -> float:
     """Seconds to score one snapshot.
 
@@ -117,20 +117,22 @@ def snapshot_seconds(
         architecture, data: The architecture of the generator and the data that it imitates.
         generator: The generator's parameters, (P,).
         samples: The number of examples that are generated and scored.
-        place: The device that generates them.
+        device: The device that generates them.
     """
     tried = min(samples, MOST_SAMPLES)
 
     def score() -> None:
-        evaluate(panel, architecture, data, 0, generator[None], tried, 1, place)
+        evaluate(panel, architecture, data, 0, generator[None], tried, 1, device)
 
     score()
-    return seconds_of(score, place) * samples / tried
+    return seconds_of(score, device) * samples / tried
 
 
-def look_seconds(instrument: Diagnostic, game: Game, training: Training, member: Member, place: torch.device) -> float:
-    """Seconds of a look of an instrument at one run, on a path made up for it; at most LOOK_SECONDS are spent on it,
-    and a longer look counts as one of LONGER times as much."""
+def observation_seconds(
+    diagnostic: Diagnostic, game: Game, training: Training, member: Member, device: torch.device
+) -> float:
+    """Seconds of a diagnostic of one run, on a path made up for it; at most OBSERVATION_SECONDS are spent on it,
+    and a longer one counts as LONGER times as much."""
     random, count = np.random.default_rng(0), len(training.snapshots)
     tree: dict[str, Any] = {"step": np.array(training.snapshots)}
     for player, theta in game.start(member).items():
@@ -138,12 +140,12 @@ def look_seconds(instrument: Diagnostic, game: Game, training: Training, member:
         tree[player] = theta.double().numpy() + 1e-2 * walk / count**0.5
     moved = (game, training.dynamics, training.optimizer)
 
-    def look() -> None:
-        where = {"device": place, "dtype": training.dtype}
-        diagnose(instrument, *moved, [member], [tree], training.snapshots, **where)
+    def observe() -> None:
+        where = {"device": device, "dtype": training.dtype}
+        diagnose(diagnostic, *moved, [member], [tree], training.snapshots, **where)
 
     try:
-        with limited(LOOK_SECONDS):
-            return seconds_of(look, place)
+        with limited(OBSERVATION_SECONDS):
+            return seconds_of(observe, device)
     except TooLong:
-        return LONGER * LOOK_SECONDS
+        return LONGER * OBSERVATION_SECONDS

@@ -21,16 +21,14 @@ from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.devices import device
+from ganbench.pipeline.execution.devices import acquire_device
+from ganbench.pipeline.execution.instantiation import run_of
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
-from ganbench.pipeline.tasks import PackMember, TrainTask
-from ganbench.study.blocks import Train
 from ganbench.study.grid import Run
 from ganbench.study.schema import Evaluate, Outcome
-from ganbench.study.value_types import Choice
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
 VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python", "numpy", "torch", "cuda", "commit")
@@ -94,18 +92,18 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                     )
                 report(count)
         with context.progress(f"collect {task.study}", 2, "of references and measurements") as report:
-            with device(context.settings.device) as place:
+            with acquire_device(context.settings.device) as device:
                 scores, judges = references(task, metrics, samples.create_group("real"))
-                here = computed_on(versions(place))
+                here = computed_on(versions(device))
             report(1)
-            found, instruments, diagnosed = measurements(task, folder / "arrays.h5")
+            found, quantities, diagnosed = measurements(task, folder / "arrays.h5")
             report(2)
     for row in runs:
         row |= {"judged_on": judges.get(row["dataset"]), "collected_on": here}
         row["diagnosed_on"] = "; ".join(sorted(diagnosed.get(row["run"], ()))) or None
     infos = {
         name: {column: asdict(info) for column, info in columns.items()}
-        for name, columns in (("metrics", metrics), ("instruments", instruments))
+        for name, columns in (("metrics", metrics), ("quantities", quantities))
     }
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
@@ -145,17 +143,7 @@ def _results(task: CollectTask) -> Iterator[RunResults]:
                     "digest": member.digest,
                 }
                 seen = judged and result_files.read_tree(result_cache.group_of(judged, scored[member.id]))
-                yield RunResults(_run_of(train.task, member), kept, seen)
-
-
-def _run_of(task: TrainTask, member: PackMember) -> Run:
-    """The point of the grid that a member of a pack is, without the grid."""
-    choices = tuple(
-        Choice(family=family, name=each.name, options=each.options)
-        for family, each in task.groups[member.group].components.items()
-    )
-    train = Train.model_validate(task.train)
-    return Run(choices, member.n_train, member.learning_rate, member.seed, train, member.method)
+                yield RunResults(run_of(train.task, member), kept, seen)
 
 
 def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
@@ -200,7 +188,7 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
         curves=curves,
         snapshots=snapshots,
         modes=dataset and dataset.build().spec.modes,
-        probabilities=objective is None or objective.member.constants.get("probability", True),
+        probabilities=objective is None or objective.component.constants.get("probability", True),
     )
     # A diverged run has no final networks: its last snapshot is from before, and is no final value.
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]

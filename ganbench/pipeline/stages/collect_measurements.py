@@ -91,8 +91,8 @@ def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
     """What the numbers of a job's experiments mean."""
     infos = {}
     games = [build_game(group.components, task.train, None, CPU) for group in task.groups] or [None]
-    for name, instrument in task.experiments.items():
-        diagnostic = build("diagnostic", instrument.diagnostic)
+    for name, config in task.experiments.items():
+        diagnostic = build("diagnostic", config.diagnostic)
         for game in games:
             if game is None or diagnostic.supports(game) is None:
                 infos |= {f"{name}.{column}": info for column, info in diagnostic.columns(game).items()}

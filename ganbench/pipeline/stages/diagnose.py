@@ -21,7 +21,7 @@ from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
-from ganbench.pipeline.execution.devices import device
+from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import (
     CPU,
     build,
@@ -43,8 +43,8 @@ Results = list[tuple[Observation, Tree]]
 
 def run(job: Job, context: JobContext) -> None:
     task = job.task
-    for instrument in task.experiments.values():
-        verify(instrument.sources, [("diagnostic", instrument.diagnostic)], "diagnose")
+    for config in task.experiments.values():
+        verify(config.sources, [("diagnostic", config.diagnostic)], "diagnose")
     verify_groups(task.groups)
 
     def compute(new: list[Observation], resume: Path) -> Results:
@@ -75,19 +75,19 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
     """Every experiment on the runs that it selects, those of a group together."""
     images = training_images(task.prepared)
     with (
-        device(context.settings.device) as place,
+        acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
-        context.progress(f"diagnose {task.pack}", len(new), "looks") as report,
+        context.progress(f"diagnose {task.pack}", len(new), "observations") as report,
     ):
-        done, about = 0, versions(place)
+        done, about = 0, versions(device)
         for (experiment, group), mine in groupby(new, key=lambda each: (each.experiment, each.member.group)):
             alike, components = list(mine), task.groups[group].components
-            game = build_game(components, task.train, images, place)
+            game = build_game(components, task.train, images, device)
             diagnostic = build("diagnostic", task.experiments[experiment].diagnostic)
             if diagnostic.supports(game) is None:
                 training = build_training(task.train, components)
-                trees = _split_to_fit(partial(_diagnosed, file, diagnostic, game, training, place), alike, place)
-            else:  # an experiment without a selector passes over the games that its diagnostic cannot look at
+                trees = _split_to_fit(partial(_diagnosed, file, diagnostic, game, training, device), alike, device)
+            else:  # an experiment without a selector passes over the games that its diagnostic does not support
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
             yield [(each, {**tree, "about": about}) for each, tree in zip(alike, trees, strict=True)]
             done += len(alike)
@@ -99,7 +99,7 @@ def _diagnosed(
     diagnostic: Diagnostic,
     game: Game,
     training: Training,
-    place: torch.device,
+    device: torch.device,
     observations: list[Observation],
 ) -> list[Tree]:
     """What a diagnostic shows of runs of a group, together."""
@@ -114,13 +114,13 @@ def _diagnosed(
             for each in observations
         ],
         training.snapshots,
-        device=place,
+        device=device,
         dtype=training.dtype,
     )
 
 
 def _split_to_fit(
-    diagnosed: Callable[[list[Observation]], list[Tree]], observations: list[Observation], place: torch.device
+    diagnosed: Callable[[list[Observation]], list[Tree]], observations: list[Observation], device: torch.device
 ) -> list[Tree]:
     """What is shown of runs: of all at once if they fit into memory together, otherwise of one half and of the other.
 
@@ -130,11 +130,11 @@ def _split_to_fit(
     memory = OutOfMemoryGuard()
     with memory:
         return diagnosed(observations)
-    subpacks.release(place)
+    subpacks.release(device)
     count = len(observations)
     where = f"memory ran out for {plural(count, 'run')}"
     if count == 1:
-        raise subpacks.does_not_fit(observations[0].id, where, memory.cause, place, "leave this experiment out")
+        raise subpacks.does_not_fit(observations[0].id, where, memory.cause, device, "leave this experiment out")
     cut = (count + 1) // 2
-    log(f"{where} ({memory.cause}); they are looked at as {cut} + {count - cut}")
-    return _split_to_fit(diagnosed, observations[:cut], place) + _split_to_fit(diagnosed, observations[cut:], place)
+    log(f"{where} ({memory.cause}); they are measured as {cut} + {count - cut}")
+    return _split_to_fit(diagnosed, observations[:cut], device) + _split_to_fit(diagnosed, observations[cut:], device)

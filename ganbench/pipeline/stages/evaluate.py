@@ -11,7 +11,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.pipeline.execution import inception_weights, result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
-from ganbench.pipeline.execution.devices import device
+from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import build, examples, verify, verify_groups
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
@@ -53,14 +53,14 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
     data = build("dataset", components["dataset"]).spec
     shown = task.shown if len(data.shape) == 3 else min(task.samples, POINTS_PER_IMAGE * task.shown)
     with (
-        device(context.settings.device) as place,
+        acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
         context.progress(f"evaluate {task.pack}", len(new), "runs") as report,
     ):
-        about = versions(place)
+        about = versions(device)
         for count, member in enumerate(new, start=1):
             snapshots = result_files.descend(result_cache.group_of(file, trained[member.digest]), "snapshots")
             generators = result_files.descend(snapshots, "generator")[:]
-            tree = evaluate(panel, architecture, data, member.seed, generators, task.samples, shown, place)
+            tree = evaluate(panel, architecture, data, member.seed, generators, task.samples, shown, device)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import judge_fault
 from ganbench.core import result_files
+from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
-from ganbench.core.member_errors import contract_message
 from ganbench.pipeline.execution.instantiation import CPU, build, examples, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import loaded
 from ganbench.core import result_files
+from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
-from ganbench.core.member_errors import contract_message
 from ganbench.pipeline.execution.instantiation import build, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job

@@ -22,11 +22,12 @@ from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
-from ganbench.pipeline.execution.devices import device
+from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import (
     CPU,
     build_game,
     build_training,
+    run_of,
     training_images,
     verify_groups,
 )
@@ -35,7 +36,7 @@ from ganbench.pipeline.execution.pack_trainer import PackTrainer
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.tasks import Component, Group, PackMember, TrainTask
+from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 from ganbench.pipeline.typed_json import encode
 from ganbench.tracking.live import live
 
@@ -62,15 +63,15 @@ def train_new(
     it does not."""
     images, results, steps = training_images(task.prepared), [], task.train["steps"]
     settings = context.settings
-    with device(settings.device) as place, live(settings.server, settings.study) as stream:
+    with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
         plans = [
-            _GroupPlan.of(task, group, mine, images, place)
+            _GroupPlan.of(task, group, mine, images, device)
             for number, group in enumerate(task.groups)
             if (mine := [member for member in new if member.group == number])
         ]
         reached: dict[str, int] = {}  # the step of every member, by its digest
         for subpack in [subpack for plan in plans for subpack in plan.subpacks]:
-            reached |= Checkpoint(resume, subpack, place).reached(steps)
+            reached |= Checkpoint(resume, subpack, device).reached(steps)
         schedule = CheckpointSchedule(settings.checkpoint_seconds)
         what, total = f"train {task.pack}", len(new) * steps
         with context.progress(what, total, "run-steps", done=sum(reached.values())) as show:
@@ -81,12 +82,12 @@ def train_new(
                     show(sum(reached.values()))
 
             for plan in plans:
-                game = build_game(plan.components, task.train, images, place)
-                training, axes = build_training(task.train, plan.components), partial(_axes, plan.components)
-                trainer = PackTrainer(game, training, place, resume, context, schedule, report, stream, axes)
-                about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(place)}
+                game = build_game(plan.components, task.train, images, device)
+                training, axes = build_training(task.train, plan.components), partial(_axes, task)
+                trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes)
+                about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
                 how = "fused" if plan.fused else "one by one"
-                log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {place}")
+                log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {device}")
                 for subpack in plan.subpacks:
                     for member, tree in trainer.train(subpack):
                         results.append((member, {**tree, "about": {**about, **tree["about"]}}))
@@ -97,7 +98,7 @@ def train_new(
 class _GroupPlan:
     """A group to train: what it is made of, and which of its members train together."""
 
-    components: dict[str, Component]
+    components: dict[str, ComponentConfig]
     subpacks: list[list[PackMember]]
     fused: bool
     why: str
@@ -109,10 +110,10 @@ class _GroupPlan:
         group: Group,
         members: list[PackMember],
         images: np.ndarray | None,
-        place: torch.device,
+        device: torch.device,
     ) -> _GroupPlan:
         game = build_game(group.components, task.train, images, CPU)  # the device holds one group's examples at a time
-        fused, why = fusing.decide(task.fuse, game, len(members), place)
+        fused, why = fusing.decide(task.fuse, game, len(members), device)
         return cls(group.components, [members] if fused else [[member] for member in members], fused, why)
 
     @property
@@ -120,12 +121,6 @@ class _GroupPlan:
         return sum(len(subpack) for subpack in self.subpacks)
 
 
-def _axes(components: dict[str, Component], member: PackMember) -> dict[str, Any]:
+def _axes(task: TrainTask, member: PackMember) -> dict[str, Any]:
     """A run's values of the grid's axes, as the tables show them."""
-    from ganbench.study.value_types import Choice
-
-    labels = {
-        family: Choice(family=family, name=each.name, options=each.options).signature
-        for family, each in components.items()
-    }
-    return labels | {"n_train": member.n_train, "learning_rate": member.learning_rate, "seed": member.seed}
+    return run_of(task, member).axes

@@ -40,11 +40,11 @@ def draw(collected: Collected) -> Figure:
     height = sum(0.42 * row + 0.95 for row in rows) + 0.4
     figure = Figure(figsize=(width * columns + 0.6, height), layout="constrained")
     panels = figure.subplots(len(chunks), columns, squeeze=False, gridspec_kw={"height_ratios": [r + 1 for r in rows]})
-    for place, axes in enumerate(panels.flat):
-        if place >= len(names):
+    for index, axes in enumerate(panels.flat):
+        if index >= len(names):
             axes.set_axis_off()
             continue
-        name = names[place]
+        name = names[index]
         shape = (len(levels[name].n_train), len(levels[name].learning_rate))
         rates, labels = np.full(shape, np.nan), np.full(shape, "", dtype=object)
         for cell, _, mine in settings_of(collected.runs[collected.runs["method"] == name]):
@@ -72,7 +72,7 @@ def draw(collected: Collected) -> Figure:
         for row, column in np.argwhere(np.isnan(rates)):  # cells without a colour, which seaborn does not annotate
             axes.text(column + 0.5, row + 0.5, labels[row, column], ha="center", va="center", color=INK)
         panel_title(axes, name)
-        axes.set(xlabel="learning rate", ylabel="" if place % columns else "training examples")
+        axes.set(xlabel="learning rate", ylabel="" if index % columns else "training examples")
         axes.tick_params(length=0, rotation=0)
     # The panels' own scale: seaborn's colour bar would belong to one of them.
     bar = figure.colorbar(panels[0, 0].collections[0], ax=panels.ravel().tolist(), shrink=0.8, aspect=25, pad=0.01)

@@ -47,8 +47,8 @@ def draw(collected: Collected, method: str) -> Figure:
     panels = grid(figure, runs)[0]
     _scale(panels[0, 0], curves)
     by_run = dict(list(curves.groupby("run")))
-    for place, _, mine in settings_of(runs):
-        axes = panels[place]
+    for position, _, mine in settings_of(runs):
+        axes = panels[position]
         count_failed(axes, mine)
         for _, run in mine.iterrows():
             if run["run"] in by_run:

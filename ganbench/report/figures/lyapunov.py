@@ -44,8 +44,8 @@ def draw(collected: Collected, experiment: str) -> Figure:
     settings = list(runs.groupby(["method", "n_train", "learning_rate"], sort=False, dropna=False))
     shown = settings
     if len(settings) > ROWS:
-        places = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))
-        shown = [settings[place] for place in places]
+        indices = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))
+        shown = [settings[index] for index in indices]
     words, several = method_names(runs), runs["learning_rate"].nunique() > 1
     figure = Figure(figsize=(9.2, 0.34 * len(shown) + 1.6), layout="constrained")
     axes = figure.add_subplot()

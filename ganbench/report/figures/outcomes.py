@@ -43,11 +43,11 @@ def draw(collected: Collected) -> Figure:
     panels = figure.subplots(
         len(chunks), columns, squeeze=False, gridspec_kw={"height_ratios": [height + 1.5 for height in heights]}
     )
-    for place, axes in enumerate(panels.flat):
-        if place >= len(names):
+    for index, axes in enumerate(panels.flat):
+        if index >= len(names):
             axes.set_axis_off()
             continue
-        name, tallest = names[place], heights[place // columns]
+        name, tallest = names[index], heights[index // columns]
         panel_title(axes, name)
         axes.grid(visible=False)
         for y, (_, mine) in enumerate(bars[name]):

@@ -110,7 +110,7 @@ def parameter_names(collected: Collected, experiment: str, run: str, count: int)
     """The two parameters that a panel shows, by the columns that say where each of few ended."""
     prefix, table = f"{experiment}.final_", collected.measurements
     known = set(table.loc[table["run"] == run, "quantity"])
-    names = [name.removeprefix(prefix) for name in collected.instruments if name.startswith(prefix) and name in known]
+    names = [name.removeprefix(prefix) for name in collected.quantities if name.startswith(prefix) and name in known]
     names = [name for name in names if name != "radius"]
     if len(names) != count:
         return "first player", "second player"

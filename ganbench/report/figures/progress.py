@@ -66,8 +66,8 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
     values = snapshots[metric].to_numpy(dtype=np.float64)
     metric_scale(panels[0, 0], info, np.append(values, np.nan if ideal is None else ideal))
     by_run = dict(list(snapshots.groupby("run")))
-    for place, _, mine in settings_of(runs):
-        axes = panels[place]
+    for position, _, mine in settings_of(runs):
+        axes = panels[position]
         count_failed(axes, mine)
         if ideal is not None and len(mine):
             axes.axhline(ideal, zorder=1, **REFERENCE)

@@ -79,8 +79,8 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
         axes.axhline(ideal, zorder=1, **REFERENCE)
     levels = Levels.of(runs)
     ticks = []
-    for (row, place), _, mine in settings_of(runs):
-        x = row * (len(levels.learning_rate) + GAP) + place
+    for (row, position), _, mine in settings_of(runs):
+        x = row * (len(levels.learning_rate) + GAP) + position
         ticks.append(x)
         _setting(axes, x, mine, metric, info)
     axes.set_xticks(ticks, [format_number(rate) for rate in levels.learning_rate] * len(levels.n_train))
@@ -90,9 +90,9 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
     if len(levels.n_train) > 1:
         for row, count in enumerate(levels.n_train):
             middle = row * (len(levels.learning_rate) + GAP) + (len(levels.learning_rate) - 1) / 2
-            place = {"xy": (middle, 0), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            position = {"xy": (middle, 0), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
             axes.annotate(
-                f"{format_number(count)} examples", xytext=(0, -19), ha="center", va="top", fontsize=8, **place
+                f"{format_number(count)} examples", xytext=(0, -19), ha="center", va="top", fontsize=8, **position
             )
         axes.xaxis.labelpad = 14
 
@@ -103,13 +103,13 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     known = np.isfinite(values)
     offsets = np.linspace(-0.26, 0.26, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
-    for place, value, outcome in zip(x + offsets[known], values[known], runs["outcome"][known], strict=True):
+    for position, value, outcome in zip(x + offsets[known], values[known], runs["outcome"][known], strict=True):
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
-        axes.plot(place, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
+        axes.plot(position, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
     median = median_value(runs, metric, info)
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
     if not known.all():
-        place = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        position = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
         text = f"{int((~known).sum())} n/a"
-        axes.annotate(text, xytext=(0, 3), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
+        axes.annotate(text, xytext=(0, 3), ha="center", va="bottom", fontsize=7, color=QUIET, **position)

@@ -76,7 +76,7 @@ def axis_names(collected: Collected, experiment: str, run: str) -> tuple[str, st
     """The two parameters of a run's plane, by the columns that say how little each moves."""
     prefix, table = f"{experiment}.smallest_", collected.measurements
     known = set(table.loc[table["run"] == run, "quantity"])
-    names = [name.removeprefix(prefix) for name in collected.instruments if name.startswith(prefix) and name in known]
+    names = [name.removeprefix(prefix) for name in collected.quantities if name.startswith(prefix) and name in known]
     return (names[0], names[1]) if len(names) == 2 else ("first player", "second player")
 
 
@@ -99,10 +99,10 @@ def _arrows(axes: Axes, result: DiagnosticArrays, exact: DiagnosticArrays | None
         angle = np.degrees(np.arccos(np.clip(across * true[0] + up * true[1], -1, 1)))
     across, up = across.filled(np.nan), up.filled(np.nan)
     known = np.isfinite(across)
-    places = np.meshgrid(x[every], y[every])
+    indices = np.meshgrid(x[every], y[every])
     gap = (x.max() - x.min()) / max(len(x[every]) - 1, 1)
     return axes.quiver(
-        *(each[known] for each in (*places, across, up, angle)),
+        *(each[known] for each in (*indices, across, up, angle)),
         cmap=OFF.with_extremes(bad=QUIET),
         norm=scale,
         angles="xy",

@@ -92,7 +92,7 @@ def log_length_scale(axes: Axes) -> None:
 
 def leftmost(blocks: np.ndarray, most: int = 4) -> list[Axes]:
     """The first panels of their rows, which carry the label of the vertical axis: shape (blocks at the left, ...)."""
-    return [block for place, block in enumerate(blocks) if place % min(most, len(blocks)) == 0]
+    return [block for index, block in enumerate(blocks) if index % min(most, len(blocks)) == 0]
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], *texts: str, columns: int = 5) -> None:

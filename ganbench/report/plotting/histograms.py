@@ -28,12 +28,12 @@ def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
     for row, run in zip(panels, shown, strict=True):
         heading(row[0], " · ".join(run.lines), above=17, bold=False)
         kept = np.unique(np.linspace(0, len(run.steps) - 1, min(len(run.steps), columns)).round().astype(int))
-        for place, axes in enumerate(row):
-            if place >= len(kept):
+        for index, axes in enumerate(row):
+            if index >= len(kept):
                 axes.set_axis_off()
                 continue
-            _panel(axes, run.samples[kept[place]][:, 0], real[:, 0], edges)
-            axes.set_title(f"step {format_number(run.steps[kept[place]])}", fontsize=8)
+            _panel(axes, run.samples[kept[index]][:, 0], real[:, 0], edges)
+            axes.set_title(f"step {format_number(run.steps[kept[index]])}", fontsize=8)
     return figure
 
 

@@ -62,8 +62,8 @@ def _row(axes: Axes, images: np.ndarray, top: float) -> None:
     height, width = images.shape[-2:]
     gap = max(1, round(GAP * width))
     canvas = np.ones((height + gap, len(images) * (width + gap), 3))
-    for place, image in enumerate(images):
-        left = place * (width + gap)
+    for index, image in enumerate(images):
+        left = index * (width + gap)
         canvas[:height, left : left + width] = colours(image)
     axes.imshow(canvas, extent=(0, len(images), top + 1, top), interpolation="none", aspect="auto")
 

@@ -59,14 +59,14 @@ def grid(figure: Figure, runs: pd.DataFrame, *, blocks: int = 1) -> np.ndarray:
     rows, columns = len(levels.n_train), len(levels.learning_rate)
     panels = figure.subplots(blocks * rows, columns, sharex=True, squeeze=False).reshape(blocks, rows, columns)
     for block in panels:
-        for place, words, mine in settings_of(runs):
-            axes = block[place]
+        for position, words, mine in settings_of(runs):
+            axes = block[position]
             axes.set_title(words)
             if axes is not block[0, 0]:
                 axes.sharey(block[0, 0])
-            if place[1] > 0:
+            if position[1] > 0:
                 axes.tick_params(labelleft=False)
-            if place[0] == rows - 1:
+            if position[0] == rows - 1:
                 axes.tick_params(labelbottom=True)
             if mine.empty:
                 axes.text(0.5, 0.5, "not run", ha="center", va="center", color=QUIET, transform=axes.transAxes)

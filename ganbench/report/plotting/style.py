@@ -97,11 +97,11 @@ def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
         above: distance from the panel's top, points; the panel's own title takes about 16.
         bold: whether to set it in bold.
     """
-    place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, above), "textcoords": "offset points"}
+    anchor = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, above), "textcoords": "offset points"}
     font = {"fontsize": 9.5, "fontweight": "bold" if bold else "normal", "ha": "left", "va": "bottom"}
     # A narrow blank keeps the height free; the text itself must not widen the column of its panel.
-    axes.annotate(" ", **place, **font)
-    axes.annotate(text, **place, **font).set_in_layout(False)
+    axes.annotate(" ", **anchor, **font)
+    axes.annotate(text, **anchor, **font).set_in_layout(False)
 
 
 def title(figure: Figure, text: str) -> None:

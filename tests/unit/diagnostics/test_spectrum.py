@@ -218,7 +218,7 @@ def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
     """Radii in closed form where there is one, else known to four digits or more; limits likewise."""
     dynamics = part("dynamics", name, **options)
     trajectories = play(make_game("bilinear"), dynamics, part("optimizer", "sgd", **optimizer), rates=tuple(H), steps=2)
-    reading = look(trajectories, "update_map", at="origin", rates=(0.5,))
+    reading = look(trajectories, "step_map", at="origin", rates=(0.5,))
     given_to = 6e-5 if optimizer else 1e-9
     np.testing.assert_allclose(reading.values["spectral_radius"], radius, atol=given_to)
     np.testing.assert_allclose(reading.arrays["radius_by_rate"][:, 0], radius[1], atol=given_to)
@@ -230,11 +230,11 @@ def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
 def test_the_eigenvalues_of_a_step_come_by_falling_modulus():
     """Descent of a game of its own curvature and rotation for each pair: 1 - rate (a +- i b)."""
     trajectories = play(make_game("linear", matrix=(0.5, 2.0, -2.0, 0.5)), rates=(0.2,), steps=0)
-    arrays = look(trajectories, "update_map", at="origin").arrays
+    arrays = look(trajectories, "step_map", at="origin").arrays
     found = arrays["eigenvalues_real"][0] + 1j * arrays["eigenvalues_imag"][0]
     np.testing.assert_allclose(np.sort_complex(found), [0.9 - 0.4j, 0.9 + 0.4j], atol=1e-12)
     unlike = play(make_game("quadratic", curvatures=(1.0, 9.0, 4.0)), rates=(0.2,), steps=0)
-    arrays = look(unlike, "update_map", at="origin").arrays
+    arrays = look(unlike, "step_map", at="origin").arrays
     np.testing.assert_allclose(arrays["eigenvalues_real"][0], [0.8, -0.8, 0.2], atol=1e-12)
     np.testing.assert_allclose(arrays["eigenvalues_imag"][0], 0, atol=1e-12)
 
@@ -247,9 +247,9 @@ def test_each_run_is_looked_at_with_its_own_options():
         make_game("bilinear"), replace(part("dynamics", "consensus"), gamma=gamma), rates=rates, steps=2
     )
     expected = np.sqrt((1 - gamma[:, 0].numpy() * h) ** 2 + h**2)
-    found = look(trajectories, "update_map", at="end").values["spectral_radius"]
+    found = look(trajectories, "step_map", at="end").values["spectral_radius"]
     np.testing.assert_allclose(found, expected, atol=1e-9)
-    left = look(diverged(trajectories, 0, 1), "update_map", at="end").values["spectral_radius"]
+    left = look(diverged(trajectories, 0, 1), "step_map", at="end").values["spectral_radius"]
     np.testing.assert_allclose(left, [np.nan, *expected[1:]], atol=1e-9)
 
 
@@ -272,23 +272,23 @@ def test_a_step_looked_at_in_double_precision_meets_the_numbers_of_training():
 
 
 def test_the_angle_of_a_step_is_the_arc_tangent_of_the_rate():
-    values = look(play(make_game("bilinear"), rates=tuple(H), steps=2), "update_map", at="end").values
+    values = look(play(make_game("bilinear"), rates=tuple(H), steps=2), "step_map", at="end").values
     np.testing.assert_allclose(values["angle"], [atan(h) for h in H], atol=1e-9)
-    values = look(play(make_game("bilinear"), "alternating", rates=tuple(H), steps=2), "update_map", at="end").values
+    values = look(play(make_game("bilinear"), "alternating", rates=tuple(H), steps=2), "step_map", at="end").values
     np.testing.assert_allclose(values["angle"], np.arccos(1 - H**2 / 2), atol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
 @given(MATRIX, st.floats(0.01, 0.5))
 def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
-    reading = look(play(make_game("linear", matrix=matrix), rates=(rate,), steps=0), "update_map", at="origin")
+    reading = look(play(make_game("linear", matrix=matrix), rates=(rate,), steps=0), "step_map", at="origin")
     expected = np.linalg.eigvals(np.eye(2) - rate * np.reshape(matrix, (2, 2)))
     assert reading.values["spectral_radius"][0] == pytest.approx(np.abs(expected).max(), abs=1e-7)
 
 
 def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
     trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
-    values = look(trajectories, "update_map", at="origin").values
+    values = look(trajectories, "step_map", at="origin").values
     np.testing.assert_allclose(values["spectral_radius"], [0.9, 1.4], atol=1e-12)
     np.testing.assert_allclose(values["stability_limit"], 0.5, atol=1e-8)
     np.testing.assert_array_equal(values["contracting"], [1, 0])
@@ -296,11 +296,11 @@ def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
 
 def test_momentum_is_part_of_the_state_and_an_average_is_not():
     momentum = play(make_game("bilinear"), "simultaneous", part("optimizer", "sgd", momentum=0.9), steps=1)
-    assert look(momentum, "update_map").arrays["eigenvalues_real"].shape == (1, 4)
+    assert look(momentum, "step_map").arrays["eigenvalues_real"].shape == (1, 4)
     average = play(make_game("bilinear"), part("dynamics", "averaging", inner="simultaneous"), steps=1)
     assert state_roles(average, 0).state == []
     assert state_roles(average, 0).clocks == []
-    reading = look(average, "update_map")
+    reading = look(average, "step_map")
     assert reading.arrays["eigenvalues_real"].shape == (1, 2)
     assert reading.values["spectral_radius"][0] == pytest.approx(sqrt(1.01), abs=1e-9)
 
@@ -312,27 +312,25 @@ def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     trajectories = play(make_game("bilinear"), lookahead, rates=(h,), steps=1)
     assert clock_period(trajectories, 0, state_roles(trajectories, 0).clocks) == k
     expected = abs(0.5 + 0.5 * (1 + 1j * h) ** k) ** (1 / k)
-    assert look(trajectories, "update_map", at="origin").values["spectral_radius"][0] == pytest.approx(
-        expected, abs=1e-9
-    )
-    assert look(trajectories, "update_map", at="end", period=k).values["spectral_radius"][0] == pytest.approx(
+    assert look(trajectories, "step_map", at="origin").values["spectral_radius"][0] == pytest.approx(expected, abs=1e-9)
+    assert look(trajectories, "step_map", at="end", period=k).values["spectral_radius"][0] == pytest.approx(
         expected, abs=1e-8
     )
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_a_step_that_jumps_where_the_gradient_is_zero_has_no_eigenvalues(optimizer):
-    reading = look(play(make_game("bilinear"), "simultaneous", optimizer, steps=1), "update_map", at="origin")
+    reading = look(play(make_game("bilinear"), "simultaneous", optimizer, steps=1), "step_map", at="origin")
     assert np.isnan(reading.values["spectral_radius"]).all()
     assert np.isnan(reading.values["stable"]).all()
 
 
 def test_products_alone_find_the_same_radius_of_networks():
     trajectories = play(networks(), "alternating", rates=(0.05, 0.2), steps=10, dtype=torch.float64)
-    exact, outer = look(trajectories, "update_map"), look(trajectories, "update_map", exact=1)
+    exact, outer = look(trajectories, "step_map"), look(trajectories, "step_map", exact=1)
     np.testing.assert_allclose(outer.values["spectral_radius"], exact.values["spectral_radius"], rtol=1e-8)
     single = play(networks(torch.float32), "alternating", rates=(0.05, 0.2), steps=0, dtype=torch.float32)
-    assert np.isfinite(look(single, "update_map", at="start").values["spectral_radius"]).all()
+    assert np.isfinite(look(single, "step_map", at="start").values["spectral_radius"]).all()
 
 
 # Rotation ------------------------------------------------------------------------------------------------------------
@@ -419,7 +417,7 @@ def test_the_bounds_of_the_path_angle_are_reached():
 
 # What all of them promise --------------------------------------------------------------------------------------------
 
-DIAGNOSTICS = {"spectrum": {}, "update_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
+DIAGNOSTICS = {"spectrum": {}, "step_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
@@ -453,7 +451,7 @@ def test_a_run_reads_the_same_whatever_its_neighbours(name):
     ("name", "options", "words"),
     [
         ("spectrum", {"batches": 0}, "'batches' must be an integer from 1 .*, but is 0"),
-        ("update_map", {"rates": (-1.0,)}, r"'rates' must be a list of finite numbers, each above 0, but is \(-1.0,\)"),
+        ("step_map", {"rates": (-1.0,)}, r"'rates' must be a list of finite numbers, each above 0, but is \(-1.0,\)"),
         ("rotation", {"points": 0}, "'points' must be an integer from 1 .*, but is 0"),
         ("path_angle", {"points": 3}, "'points' must be an integer from 12 .*, but is 3"),
     ],

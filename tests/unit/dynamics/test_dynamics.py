@@ -35,7 +35,7 @@ def dynamics(name: str, **options):
 SGD, ADAM = part("optimizer", "sgd"), part("optimizer", "adam")
 BILINEAR = part("game", "bilinear")
 DIRAC = part("game", "dirac", {"objective": part("objective", "minimax"), "regularizer": part("regularizer", "none")})
-NAMES = sorted(registry.members("dynamics"))
+NAMES = sorted(registry.components("dynamics"))
 SECOND_ORDER = ("consensus", "gradient_part", "symplectic", "unrolled")
 
 
@@ -565,7 +565,7 @@ def test_members_know_nothing_of_their_pack(name, order, size):
 REAL = [
     (n, o)
     for n in NAMES
-    for o, option in registry.members("dynamics")[n].options.items()
+    for o, option in registry.components("dynamics")[n].options.items()
     if option.annotation == "float"
 ]
 

@@ -83,7 +83,7 @@ def flow(game):
 
 # What holds for every game --------------------------------------------------------------------------------------------
 
-TOYS = {name: {} for name in registry.members("game") if name != "gan" and set(components(name)) <= set(PARTS)}
+TOYS = {name: {} for name in registry.components("game") if name != "gan" and set(components(name)) <= set(PARTS)}
 TOYS |= {
     "bilinear of 3": {"singular_values": (1.0, 0.5, 2.0)},
     "quadratic of 3": {"curvatures": (1.0, -0.5, 2.0)},

@@ -251,12 +251,12 @@ def test_what_runs_off_is_left_as_it_came_and_leaves_the_others_alone():
     assert np.isnan(values["final_radius"][1])
 
 
-def test_instruments_look_at_paths():
+def test_diagnostics_measure_paths():
     played = lab.play("bilinear", "simultaneous", learning_rate=[0.1, 0.5], start=[2, 0], steps=200)
     reading = played.measure("path")
     np.testing.assert_allclose(reading.values["angular_speed"], np.arctan([0.1, 0.5]), rtol=1e-10)
     np.testing.assert_allclose(played.measure("spectrum(at=start)").values["frequency"], 1, rtol=1e-12)
-    turned = played.measure({"name": "update_map", "at": "origin"}).values["angle"]
+    turned = played.measure({"name": "step_map", "at": "origin"}).values["angle"]
     np.testing.assert_allclose(turned % pi, np.arctan([0.1, 0.5]), rtol=1e-7)
 
 
@@ -389,7 +389,7 @@ def test_mistakes_about_fields_are_told_in_words(wrong, words):
         lab.field(**{"game": "bilinear", **wrong})
 
 
-def test_instruments_that_cannot_look_say_so(tmp_path):
+def test_diagnostics_that_cannot_measure_say_so(tmp_path):
     played = lab.play("bilinear", steps=1)
     with pytest.raises(GanbenchError, match="unknown diagnostic 'spectre'"):
         played.measure("spectre")

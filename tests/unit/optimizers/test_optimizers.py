@@ -137,7 +137,7 @@ def test_a_state_holds_nothing_that_is_not_used():
 
 
 REAL = [
-    (n, o) for n, m in registry.members("optimizer").items() for o, x in m.options.items() if x.annotation == "float"
+    (n, o) for n, m in registry.components("optimizer").items() for o, x in m.options.items() if x.annotation == "float"
 ]
 
 
@@ -150,7 +150,7 @@ def test_options_may_differ_from_member_to_member(name, option):
         torch.testing.assert_close(found[:, [k]], alone, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(registry.members("optimizer")))
+@pytest.mark.parametrize("name", sorted(registry.components("optimizer")))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_precision_is_kept(name, dtype):
     rule = replace(optimizer(name), decay=0.5, momentum=0.5) if name == "sgd" else optimizer(name)

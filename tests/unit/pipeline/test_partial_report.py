@@ -108,7 +108,7 @@ def say(plan: Plan, stage: str, name: str, **said: object) -> None:
     """Leave an entry in the journal, as if another node worked on the job."""
     entry = Entry(True, "node7", 4, "4711", NOW, NOW, time.time())
     job = plan.jobs(stage)[name]
-    for path in (journal.place(plan.folder, stage, job.path), plan.folder / job.log):
+    for path in (journal.path_of(plan.folder, stage, job.path), plan.folder / job.log):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(entry, **said))))
 
@@ -274,7 +274,7 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
 def without(collected: Collected, lost: pd.Series) -> Collected:
     """The study as it is while some runs, a mask, are missing."""
     rows = collected.runs.loc[lost, ["run", *AXES, "method", "pack"]].assign(stage="train", state="waiting", why="")
-    missing = Missing(rows[list(MISSING)], looks={}, stages={}, ended=(), at=NOW, held="")
+    missing = Missing(rows[list(MISSING)], observations={}, stages={}, ended=(), at=NOW, held="")
     return dataclasses.replace(collected_example.only(collected, ~lost), missing=missing)
 
 

@@ -71,7 +71,7 @@ def say(plan: Plan, job: Job, *ends: End, **said: object) -> None:
     entry = Entry(
         running=not ends, host="node7", pid=4, cluster_job="4711", since=NOW, at=NOW, beat=time.time(), ends=ends
     )
-    place = journal.place(plan.folder, job.stage, job.path)
+    place = journal.path_of(plan.folder, job.stage, job.path)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(entry, **said))))
 
@@ -138,7 +138,7 @@ def test_entries_that_are_not_of_this_study_or_damaged_count_for_nothing(plan):
     older = dataclasses.replace(job, outputs=(job.path.with_name(f"{job.name}-0123456789ab.h5"),))
     say(plan, older)
     assert state(plan, job) == WAITING
-    journal.place(plan.folder, job.stage, job.path).write_text('{"running": true')
+    journal.path_of(plan.folder, job.stage, job.path).write_text('{"running": true')
     assert state(plan, job) == WAITING
 
 

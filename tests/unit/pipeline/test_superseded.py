@@ -69,7 +69,7 @@ def test_what_is_under_old_digests_is_shown_and_removed(edited, tmp_path):
     (job,) = plan.train.values()
     old = [path for path in (plan.folder / "train").glob("*.h5") if path != job.path]
     old += list((plan.folder / ".jobs" / "train").glob("*.json"))
-    old.remove(journal.place(plan.folder, "train", job.path))
+    old.remove(journal.path_of(plan.folder, "train", job.path))
     old += [
         leave(plan.folder / place)
         for place in (
@@ -128,7 +128,7 @@ def test_nothing_is_removed_while_a_workflow_holds_the_folder_or_a_job_runs(edit
         CliRunner().invoke(app, ["clean", str(edited), "--yes"], catch_exceptions=False)
     (job,) = plan.train.values()
     entry = journal.Entry(True, "node1", 4711, "", "", "", time.time())
-    place = journal.place(plan.folder, "train", job.path)
+    place = journal.path_of(plan.folder, "train", job.path)
     kept = place.read_text()
     place.write_text(json.dumps(asdict(entry)))
     with pytest.raises(GanbenchError, match=r"train .* is running \(process 4711 on node1\)"):

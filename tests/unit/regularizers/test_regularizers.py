@@ -283,7 +283,7 @@ def test_weight_decay_damps_the_dirac_gan():
 
 # What holds for every regularizer -------------------------------------------------------------------------------------
 
-MEMBERS = sorted(registry.members("regularizer"))
+MEMBERS = sorted(registry.components("regularizer"))
 
 
 @pytest.mark.parametrize("name", MEMBERS)

@@ -52,7 +52,7 @@ def mixed(tmp_path_factory) -> Collected:
 
 @pytest.fixture(scope="module")
 def shown() -> list[tuple[str, str | None]]:
-    return figures_of([], laboratory_example.instruments())
+    return figures_of([], laboratory_example.diagnostics())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_quantity_is_documented(mixed, tmp_path):
     notes = (tmp_path / "COLUMNS.md").read_text()
     section = notes.split("## quantities\n")[1]
     documented = re.findall(r"^\| `([^`]+)` \| (?=\S)", section, flags=re.MULTILINE)
-    assert set(mixed.measurements["quantity"]) == set(documented) == set(mixed.instruments)
+    assert set(mixed.measurements["quantity"]) == set(documented) == set(mixed.quantities)
     assert "Spectral radius: Largest modulus of an eigenvalue. Best is low. At least 0." in section
     for name, table in (("measurements", mixed.measurements), ("runs", mixed.runs)):
         read = pd.read_parquet(tmp_path / f"{name}.parquet")
@@ -92,7 +92,7 @@ def test_every_quantity_is_documented(mixed, tmp_path):
 
 
 def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
-    odd = dataclasses.replace(collected, instruments={"path.growth": collected.instruments["path.growth"]})
+    odd = dataclasses.replace(collected, quantities={"path.growth": collected.quantities["path.growth"]})
     with pytest.raises(ValueError, match=r"does not say what .*basins\.converged_share.* mean"):
         tables.write(odd, tmp_path)
 
@@ -167,7 +167,7 @@ def empty(collected, tmp_path_factory) -> Collected:
 @pytest.mark.parametrize("kind", PICTURED.values())
 @pytest.mark.parametrize("what", ["lost", "none", "unknown"])
 def test_nothing_to_draw_is_said_in_words(collected, empty, kind, what):
-    experiment = {each: name for name, each in laboratory_example.instruments().items()}[
+    experiment = {each: name for name, each in laboratory_example.diagnostics().items()}[
         figure_infos()[kind].diagnostic
     ]
     study = {"lost": empty, "none": dataclasses.replace(empty, measurements=empty.measurements[:0])}.get(
@@ -242,6 +242,11 @@ def test_methods_are_told_apart_by_what_differs(mixed):
     named = method_names(games, without=("dynamics",))
     assert named["gaussian-alternatingr1"] == "gaussian, r1, alternating"  # not unique without the dynamics
     assert named["gaussian-alternatingnone"] == "gaussian, alternating"
+    labelled = mixed.runs.assign(
+        block=mixed.runs["game"].map(lambda game: "toy" if game.startswith("bilinear") else None)
+    )
+    assert method_names(labelled)["bilinear-simultaneous"] == "toy, simultaneous", "the label says what is shared"
+    assert method_names(labelled)["digits-fc"] == "digits, fc"
     alone = games[games["dynamics"] == "alternating"]
     assert method_names(alone, without=("regularizer",))["gaussian-alternatingr1"] == "gaussian, r1"
     one = mixed.runs[mixed.runs["method"] == "bilinear-simultaneous"]
@@ -317,7 +322,7 @@ def test_long_tables_are_cut(collected):
 @pytest.mark.slow
 def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     names = list(dict.fromkeys(mixed.gans.runs["method"]))
-    pictures = [(kind, of) for kind, of in figures_of(names, laboratory_example.instruments())]
+    pictures = [(kind, of) for kind, of in figures_of(names, laboratory_example.diagnostics())]
     for name in figure_files(pictures):
         source = drawn / name if (drawn / name).exists() else drawn / f"spectrum-spectrum{Path(name).suffix}"
         shutil.copy(source, tmp_path / name)
@@ -334,14 +339,14 @@ def test_hostile_words_stay_words(collected, drawn, shown, tmp_path):
     study["diagnose"] = [each | {"where": {"game": [HOSTILE]}} for each in study["diagnose"]]
     study["diagnose"][0]["diagnostic"]["at"] = HOSTILE
     infos = {
-        name: dataclasses.replace(info, title=HOSTILE, what=HOSTILE) for name, info in collected.instruments.items()
+        name: dataclasses.replace(info, title=HOSTILE, what=HOSTILE) for name, info in collected.quantities.items()
     }
     runs = collected.runs.assign(run=collected.runs["run"] + HOSTILE, method=collected.runs["method"] + HOSTILE)
     runs["game"] = runs["game"] + HOSTILE
     measurements = collected.measurements.assign(
         run=lambda table: table["run"].where(table["run"] == "", table["run"] + HOSTILE)
     )
-    few = dataclasses.replace(collected, runs=runs, instruments=infos, measurements=measurements)
+    few = dataclasses.replace(collected, runs=runs, quantities=infos, measurements=measurements)
     html.render(few, study, drawn, shown, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page

@@ -371,7 +371,7 @@ def test_every_figure_has_a_record_that_is_read_without_importing_its_file():
         assert callable(module.draw)
         assert len(info.caption) > 80
     for info in figure_infos().values():
-        assert info.diagnostic is None or info.diagnostic in registry.members("diagnostic")
+        assert info.diagnostic is None or info.diagnostic in registry.components("diagnostic")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 rows.append(dict.fromkeys(RUNS, "") | axes | name | told | {"outcome_step": 9, "d_final": final})
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
     infos = {"d": MetricInfo(TITLE, "How far off.", best, None, None)}
-    return Collected(Path("none"), pd.DataFrame(rows), **empty, metrics=infos, instruments={})
+    return Collected(Path("none"), pd.DataFrame(rows), **empty, metrics=infos, quantities={})
 
 
 TABLES = {

@@ -18,7 +18,7 @@ from ganbench.tracking.address import check_tracking_uri
 NUMERIC = [
     (family, name, option)
     for family in registry.FAMILIES
-    for name, member in registry.members(family).items()
+    for name, member in registry.components(family).items()
     for option, about in member.options.items()
     if about.annotation in ("int", "float")
 ]
@@ -137,7 +137,7 @@ def of_claim(**kind):
             of_claim(
                 proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}
             ),
-            "at_least 0.9 can be confirmed by 35 runs or more, but the test looks at 2",
+            "at_least 0.9 can be confirmed by 35 runs or more, but the test is about 2",
         ),
         (
             of_claim(proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),

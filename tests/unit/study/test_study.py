@@ -21,7 +21,7 @@ from ganbench.pipeline.tasks import Observation
 from ganbench.pipeline.typed_json import encode
 from ganbench.study import reference
 from ganbench.study.schema import Study, load, parse
-from ganbench.study.selectors import matches
+from ganbench.study.selectors import Selector, matches
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
@@ -376,6 +376,37 @@ def test_a_selector_names_a_value_by_its_label_or_its_options(where, runs):
     assert sum(matches(found.experiments["path"].where, run.point) for run in found.runs) == runs
 
 
+def test_the_label_of_a_block_names_its_methods():
+    damped = {"game": "bilinear", "optimizer": SLOW, "learning_rate": 0.1, "seed": 0}
+    plain = damped | {"optimizer": "sgd", "dynamics": ["simultaneous", "extragradient"], "label": "Plain SGD"}
+    bare = plan({"study": "two", "grid": [damped, {**plain, "label": None}], "train": {"steps": 5}})
+    found = plan({"study": "two", "grid": [damped | {"label": "negative momentum"}, plain], "train": {"steps": 5}})
+    assert found.methods == ("negative-momentum", "plain-sgd-simultaneous", "plain-sgd-extragradient")
+    assert [run.axes["block"] for run in found.runs] == ["negative momentum", "Plain SGD", "Plain SGD"]
+    assert list(found.train_digests.values()) == list(bare.train_digests.values())
+    where = Selector((("dynamics", ("extragradient",)), ("block", ("Plain*",))))
+    assert [run.method for run in found.runs if matches(where, run.point)] == ["plain-sgd-extragradient"]
+    assert parse(found.study.resolved(), origin="again") == found.study
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("first", r"grid\[1\]: its method 'first' has the name of another one of grid\[0\]; give the blocks labels"),
+        ("First!", r"grid\[1\]\.label: must be 1 to 40 letters.*but is 'First!'"),
+        ("", r"grid\[1\]\.label: must be 1 to 40 letters.*but is ''"),
+        (7, r"grid\[1\]\.label"),
+    ],
+)
+def test_labels_of_blocks_that_would_mislead_are_refused(label, message):
+    blocks = [
+        {"game": "bilinear", "optimizer": name, "learning_rate": 0.1, "seed": 0, "label": text}
+        for name, text in (("sgd", "first"), ("adam", label))
+    ]
+    with pytest.raises(GanbenchError, match=message):
+        plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
+
+
 LABEL_FAULTS = {
     "two of one label": ([LABELLED, {"name": "adam", "label": "Negative Momentum"}], "both be called .negative-m"),
     "a member's name": ([{**SLOW, "label": "adam"}], "label 'adam' is the name of another optimizer; choose"),
@@ -399,7 +430,7 @@ def test_a_selector_by_options_that_a_member_lacks_is_refused():
         momenta(SLOW, diagnose=[{"diagnostic": "path", "where": {"optimizer": {"name": "sgd", "momentm": -0.5}}}])
 
 
-# Instruments and claims -----------------------------------------------------------------------------------------------
+# Diagnostics and claims -----------------------------------------------------------------------------------------------
 
 GROWS = {"quantity": "path.growth", "above": 0}
 CHECK = {"bound": GROWS}
@@ -427,7 +458,7 @@ SELECTION_FAULTS = {
         {"diagnose": [{"diagnostic": "path", "where": {"gmae": "bilinear"}}]},
         r"diagnose\[0\]\.where: unknown axis 'gmae'\. Did you mean 'game'",
     ),
-    "no such instrument": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
+    "no such diagnostic": ({"diagnose": ["pth"]}, r"diagnose\[0\]\.diagnostic: unknown diagnostic 'pth'.*'path'"),
     "no such option": (
         {"diagnose": [{"diagnostic": {"name": "path", "tolerence": 1.0}}]},
         r"diagnostic 'path': unknown option 'tolerence'",
@@ -462,7 +493,7 @@ SELECTION_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", SELECTION_FAULTS)
-def test_instruments_and_claims_that_would_look_at_nothing_are_refused(fault):
+def test_diagnostics_and_claims_that_would_look_at_nothing_are_refused(fault):
     sections, message = SELECTION_FAULTS[fault]
     with pytest.raises(GanbenchError, match=message):
         plan(toys(**sections))
@@ -473,37 +504,37 @@ def looks_of(study) -> dict[str, Observation]:
     return {look.id: look for job in plan(study).diagnose.values() for look in job.task.observations}
 
 
-def test_an_experiment_is_named_after_its_instrument_and_looks_at_what_it_selects():
+def test_an_experiment_is_named_after_its_diagnostic_and_measures_what_it_selects():
     found, taken = plan(toys()), looks_of(toys())
     assert list(found.experiments) == ["path", "turning", "convolution"]
     names = [look.experiment for look in taken.values()]
     assert names.count("path") == 16, "the games it selects"
     assert names.count("turning") == len(found.runs), "all games where it selects none"
     assert names.count("convolution") == 1
-    assert taken["convolution:"].run == "", "an instrument of the study looks once, at no run"
+    assert taken["convolution:"].run == "", "a diagnostic of the study measures once, of no run"
     assert set(found.diagnose) == {*found.packs, "study"}
     for look in taken.values():
         assert look.run == "" or look.trained == found.train_digests[look.run]
     assert len({look.digest for look in taken.values()}) == len(taken)
 
 
-def digests_of_looks(study) -> dict[str, str]:
+def observation_digests(study) -> dict[str, str]:
     return {name: look.digest for name, look in looks_of(study).items()}
 
 
 def test_adding_an_experiment_keeps_the_looks_of_the_others():
-    before = digests_of_looks(toys())
-    after = digests_of_looks(toys(diagnose=[*TOYS["diagnose"], {"name": "where", "diagnostic": "spectrum"}]))
+    before = observation_digests(toys())
+    after = observation_digests(toys(diagnose=[*TOYS["diagnose"], {"name": "where", "diagnostic": "spectrum"}]))
     assert before.items() <= after.items()
-    options = digests_of_looks(
+    options = observation_digests(
         toys(diagnose=[{"diagnostic": {"name": "path", "tolerance": 0.1}}, *TOYS["diagnose"][1:]])
     )
     changed_ones = {name for name in before.keys() & options.keys() if before[name] != options[name]}
     assert {name.partition(":")[0] for name in changed_ones} == {"path"}
 
 
-def test_a_change_of_training_changes_the_looks_at_it():
-    before, after = digests_of_looks(toys()), digests_of_looks(toys(train={"steps": 21}))
+def test_a_change_of_training_changes_its_observations():
+    before, after = observation_digests(toys()), observation_digests(toys(train={"steps": 21}))
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] == after[name]} == {"convolution:"}
 
@@ -528,30 +559,30 @@ def edited(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "trained", "looked"),
     [
-        pytest.param("diagnostics/spectrum.py", "", "", id="another-instrument"),
+        pytest.param("diagnostics/spectrum.py", "", "", id="another-diagnostic"),
         pytest.param("metrics/kid.py", "", "", id="a-metric"),
         pytest.param("games/quadratic.py", "", "", id="another-game"),
         pytest.param("dynamics/consensus.py", "", "", id="another-dynamics"),
         pytest.param("architectures/dcgan.py", "", "", id="another-architecture"),
         pytest.param("engine/evaluate.py", "", "", id="the-engine's-other-half"),
-        pytest.param("diagnostics/rotation.py", "", "turning:", id="an-instrument"),
+        pytest.param("diagnostics/rotation.py", "", "turning:", id="a-diagnostic"),
         pytest.param("games/dirac.py", "dirac", "dirac", id="a-game"),
         pytest.param("dynamics/extragradient.py", "extragradient", "extragradient", id="a-dynamics"),
         pytest.param("optimizers/adam.py", "adam", "adam", id="an-update"),
         pytest.param("objectives/minimax.py", "dirac", "dirac", id="an-objective"),
-        pytest.param("engine/diagnose.py", "", ":", id="how-instruments-look"),
+        pytest.param("engine/diagnose.py", "", ":", id="how-diagnostics-measure"),
         pytest.param("engine/train.py", "-", "-", id="how-runs-train"),
     ],
 )
 def test_an_edited_file_concerns_those_who_use_it(edited, name, trained, looked):
-    """`trained` and `looked` are what the names of exactly the runs and looks that change have in them."""
+    """`trained` and `looked` are what the names of exactly the runs and observations that change have in them."""
 
     def of_runs():
         return plan(toys()).train_digests
 
-    before = of_runs(), digests_of_looks(toys())
+    before = of_runs(), observation_digests(toys())
     edited(name)
-    after = of_runs(), digests_of_looks(toys())
+    after = of_runs(), observation_digests(toys())
     for then, now, has in zip(before, after, (trained, looked), strict=True):
         assert then.keys() == now.keys()
         assert {each for each in then if then[each] != now[each]} == {each for each in then if has and has in each}
@@ -876,10 +907,10 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     [
         (
             {"where": {"dynamics": "alternating"}, "quantity": "near.growth", "above": 1},
-            "near does not look at all of dyn",
+            "near does not measure all of dyn",
         ),
-        ({"where": "study", "quantity": "near.growth", "above": 1}, "near looks at runs, not the study"),
-        ({"quantity": "convolution.example_1", "above": 1}, "convolution looks at the study, not runs"),
+        ({"where": "study", "quantity": "near.growth", "above": 1}, "near measures runs, not the study"),
+        ({"quantity": "convolution.example_1", "above": 1}, "convolution measures the study, not runs"),
         ({"where": "study", "quantity": "outcome.failed", "above": 1}, "outcome are of runs, not of the study"),
         ({"quantity": "near.growth * game_start", "above": 1}, "unknown option 'game_start'"),
     ],
@@ -900,9 +931,9 @@ def test_a_claim_that_nothing_could_decide_is_refused(test, message):
         plan(study)
 
 
-def test_an_instrument_of_the_study_takes_no_runs():
+def test_a_diagnostic_of_the_study_takes_no_runs():
     study = toys(diagnose=[{"diagnostic": "convolution", "where": {"game": "bilinear"}}], claims=[])
-    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.where: this instrument looks at no runs"):
+    with pytest.raises(GanbenchError, match=r"diagnose\.convolution\.where: this diagnostic measures no runs"):
         plan(study)
 
 

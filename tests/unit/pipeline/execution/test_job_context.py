@@ -39,7 +39,7 @@ def file_of(tmp_path: Path) -> Path:
 
 
 def entry_of(tmp_path: Path):
-    return journal.read(journal.place(tmp_path, "train", file_of(tmp_path)))
+    return journal.read(journal.path_of(tmp_path, "train", file_of(tmp_path)))
 
 
 def at_train(tmp_path: Path):
@@ -50,7 +50,7 @@ def at_train(tmp_path: Path):
 
 
 def test_a_job_says_that_it_runs_how_far_it_is_and_how_long_it_took(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(journal, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(journal, "MEMORY_SECONDS", 0.01)
     monkeypatch.setattr(journal, "WRITE_SECONDS", 0.0)
     with at_train(tmp_path) as work, work.progress("train pack", 100, "run-steps", done=20) as report:
         assert (entry_of(tmp_path).running, entry_of(tmp_path).pid) == (True, os.getpid())
@@ -133,8 +133,8 @@ def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):
 
 
 def test_a_job_that_says_nothing_for_long_is_silent(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "LOOK_SECONDS", 1e6)  # it writes no entry between the one here and its reading
-    place = journal.place(tmp_path, "train", file_of(tmp_path))
+    monkeypatch.setattr(journal, "MEMORY_SECONDS", 1e6)  # it writes no entry between the one here and its reading
+    place = journal.path_of(tmp_path, "train", file_of(tmp_path))
     with at_train(tmp_path):
         entry = journal.read(place)
         place.write_text(json.dumps(asdict(replace(entry, beat=entry.beat - 2 * journal.SILENT_SECONDS))))
@@ -191,7 +191,7 @@ def estimate(**changes) -> Estimate:
 
 
 def ends(found: Plan, job, *past: End) -> None:
-    place = journal.place(found.folder, job.stage, job.path)
+    place = journal.path_of(found.folder, job.stage, job.path)
     place.parent.mkdir(parents=True, exist_ok=True)
     entry = journal.Entry(False, "node1", 1, "7", "", "", 0.0, ends=past)
     place.write_text(json.dumps(asdict(entry)))

@@ -44,7 +44,7 @@ def checksums(folder: Path, stage: str) -> dict[str, str]:
 
 
 def arrays(folder: Path, stage: str) -> dict[str, np.ndarray]:
-    """All arrays in the result files of a stage, and the numbers that instruments found."""
+    """All arrays in the result files of a stage, and the numbers that diagnostics found."""
     found: dict[str, np.ndarray] = {}
     for path in result(folder, f"{stage}/*.h5"):
         kept = flat(tree_of(path))

@@ -20,7 +20,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
-from ganbench.pipeline.execution.devices import device, free
+from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -159,7 +159,7 @@ def test_a_job_planned_from_other_sources_is_refused(tmp_path):
         assert not job.path.exists()
 
 
-# Games and instruments ------------------------------------------------------------------------------------------------
+# Games and diagnostics ------------------------------------------------------------------------------------------------
 
 TOY = {"learning_rate": 0.1, "seed": [0, 1], "optimizer": "sgd"}
 
@@ -208,7 +208,7 @@ def test_a_game_that_cannot_be_played_as_asked_is_refused(tmp_path, block, messa
         check(toys(tmp_path, block))
 
 
-def test_a_claim_about_what_no_instrument_measures_is_refused(tmp_path):
+def test_a_claim_about_what_no_diagnostic_measures_is_refused(tmp_path):
     def claiming(quantity):
         decide = [{"bound": {"quantity": quantity, "above": 0}}]
         return {"diagnose": ["path"], "claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
@@ -285,11 +285,11 @@ class OnlyGANs(Diagnostic):
 '''
 
 
-def test_an_instrument_is_refused_for_a_game_it_was_told_to_look_at_and_passes_over_others(tmp_path):
+def test_an_diagnostic_is_refused_for_a_game_it_was_told_to_measure_and_passes_over_others(tmp_path):
     path = tmp_path / "only_gans.py"
     path.write_text(ONLY_GANS)
     told = {"name": "zero", "diagnostic": str(path), "where": {"game": "bilinear"}}
-    with pytest.raises(GanbenchError, match=r"diagnose\.zero: only_gans cannot look at bilinear: it has no networks"):
+    with pytest.raises(GanbenchError, match=r"diagnose\.zero: only_gans cannot measure bilinear: it has no networks"):
         check(toys(tmp_path, {"game": "bilinear"}, diagnose=[told]))
     check(toys(tmp_path, {"game": "bilinear"}, diagnose=[{"name": "zero", "diagnostic": str(path)}]))
 
@@ -323,12 +323,12 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
     got = []
 
     def third():
-        with free(names, tmp_path) as index:
+        with acquire_free_gpu(names, tmp_path) as index:
             got.append(index)
 
     with ExitStack() as holding:
-        first = holding.enter_context(free(names, tmp_path))
-        with free(names, tmp_path) as second:
+        first = holding.enter_context(acquire_free_gpu(names, tmp_path))
+        with acquire_free_gpu(names, tmp_path) as second:
             assert (first, second) == (0, 1)
             thread = threading.Thread(target=third)
             thread.start()
@@ -342,9 +342,9 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with device("auto") as place:
-        assert place.type == "cpu"
-    with pytest.raises(GanbenchError, match=r"machine\.device: 'cuda' was asked for"), device("cuda"):
+    with acquire_device("auto") as device:
+        assert device.type == "cpu"
+    with pytest.raises(GanbenchError, match=r"machine\.device: 'cuda' was asked for"), acquire_device("cuda"):
         pass
 
 

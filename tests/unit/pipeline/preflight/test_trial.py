@@ -16,7 +16,7 @@ from ganbench.data import DataSpec
 from ganbench.engine.evaluate import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import limits, member_trials
+from ganbench.pipeline.preflight import component_trials, limits
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import tried
@@ -214,7 +214,7 @@ def test_an_architecture_s_class(tmp_path, change, message):
 )
 def test_what_does_not_end_is_ended_where_it_is(tmp_path, monkeypatch, forever, seconds, wall, after):
     """Only one of the two limits is within reach, so that how busy the machine is does not decide which comes first."""
-    monkeypatch.setattr(member_trials.MemberTrials.attempt.__wrapped__, "__defaults__", (seconds,))
+    monkeypatch.setattr(component_trials.ComponentTrials.attempt.__wrapped__, "__defaults__", (seconds,))
     monkeypatch.setattr(limits, "WALL", wall)
     first = refused(tmp_path, "architecture", architecture(forward=forever))
     assert first.endswith(f"line 22: not done after {after}."), first
@@ -369,7 +369,7 @@ def test_parts_of_the_game(tmp_path, family, source, message):
         assert re.search(message, first := refused(tmp_path, family, source)), first
 
 
-# Metrics, instruments, judges and data sets ---------------------------------------------------------------------------
+# Metrics, diagnostics, judges and data sets ---------------------------------------------------------------------------
 
 METRIC = """\
 import random
@@ -470,7 +470,7 @@ class Own(Diagnostic):
         ("raise LookupError('nothing')", "line 14: LookupError: nothing"),
     ],
 )
-def test_an_instrument_s_reading(tmp_path, measure, message):
+def test_a_diagnostic_s_reading(tmp_path, measure, message):
     source = DIAGNOSTIC.format(measure=measure)
     if message is None:
         tried(own(tmp_path, "diagnostic", source)[1])
@@ -479,8 +479,8 @@ def test_an_instrument_s_reading(tmp_path, measure, message):
 
 
 @pytest.mark.slow
-def test_an_instrument_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(member_trials, "BRIEF_SECONDS", 0.3)
+def test_a_diagnostic_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(component_trials, "BRIEF_SECONDS", 0.3)
     notes = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
     tried(found, say=lambda told: notes.append(told.get("note", "")))

@@ -109,7 +109,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
     def refuse(*_, **__):
         raise AssertionError("timed again")
 
-    for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "look_seconds"):
+    for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "observation_seconds"):
         monkeypatch.setattr(timing, name, refuse)
     assert tried(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
@@ -135,8 +135,8 @@ def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     found = plan(tmp_path)
     (method,) = found.methods
     known = {method: Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)}
-    looks = {"rotation": {method: 2.0}}
-    timings = Timings(2, 5.0, {"ring8": 1.0}, {"ring8": 9.0}, {"ring8": 3.0}, looks)
+    observations = {"rotation": {method: 2.0}}
+    timings = Timings(2, 5.0, {"ring8": 1.0}, {"ring8": 9.0}, {"ring8": 3.0}, observations)
 
     def seconds(stage: str) -> list[float]:
         return [job_seconds(found, job, known, timings) for job in found.jobs(stage).values()]
@@ -146,7 +146,9 @@ def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     assert seconds("train") == [5.0 + 4 * 30.0]
     assert seconds("evaluate") == [5.0 + 3.0 + 4 * 7.0]
     assert seconds("diagnose") == [5.0 + 4 * 2.0]
-    assert Timings(looks={"path": {"a": 1.0, "b": 3.0}}).look("path", "c") == 2.0, "as others of the experiment"
+    assert Timings(observations={"path": {"a": 1.0, "b": 3.0}}).observation("path", "c") == 2.0, (
+        "as others of the experiment"
+    )
 
 
 def job(name: str, *inputs: str, stage: str = "train"):
@@ -196,7 +198,7 @@ def test_the_estimate_stands_beside_what_happened(tmp_path):
 
 
 def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = False) -> None:
-    place = journal.place(found.folder, job.stage, job.path)
+    place = journal.path_of(found.folder, job.stage, job.path)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(asdict(journal.Entry(running, "node1", 1, "", "", "", 0.0, worked=spans))))
 
@@ -205,7 +207,7 @@ def test_paths_made_up_for_looks_have_all_snapshots(monkeypatch):
     shown = []
     monkeypatch.setattr(timing, "diagnose", lambda *given, **_: shown.append(given))
     training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 5, 10), 10)
-    assert timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU) >= 0
+    assert timing.observation_seconds(None, toy(), training, Member(0, None, 0.1), CPU) >= 0
     ((*_, trees, steps),) = shown
     assert steps == (0, 5, 10)
     assert all(np.isfinite(values).all() and len(values) == 3 for values in trees[0].values())
@@ -217,7 +219,7 @@ def test_a_look_that_takes_long_is_cut_short(monkeypatch):
             pass
 
     monkeypatch.setattr(timing, "diagnose", endless)
-    monkeypatch.setattr(timing, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(timing, "OBSERVATION_SECONDS", 0.05)
     training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 10), 10)
-    seconds = timing.look_seconds(None, toy(), training, Member(0, None, 0.1), CPU)
+    seconds = timing.observation_seconds(None, toy(), training, Member(0, None, 0.1), CPU)
     assert seconds == timing.LONGER * 0.05

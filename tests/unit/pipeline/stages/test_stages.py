@@ -1,4 +1,4 @@
-"""Stages on games of two numbers, without Snakemake: groups, looks of instruments, what is collected, outcomes."""
+"""Stages on games of two numbers, without Snakemake: groups, observations, what is collected, outcomes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import run
 from ganbench.report import tables
 from ganbench.study.schema import parse
+from ganbench.study.selectors import Selector, matches
 
 STEPS = 40
 GRID = {
@@ -121,9 +122,9 @@ def test_a_gpu_that_is_missing_is_missed_by_the_name_of_the_host(monkeypatch, cu
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(GanbenchError, match="PyTorch sees no GPU on node7") as caught:
-        devices.available("cuda")
+        devices.check_device("cuda")
     assert told in str(caught.value)
-    devices.available("auto")
+    devices.check_device("auto")
 
 
 @pytest.mark.parametrize("scheduler", ["SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"])
@@ -141,7 +142,7 @@ def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(devices, "try_lock", refused)
-    with devices.free(["a", "b"], tmp_path) as index:
+    with devices.acquire_free_gpu(["a", "b"], tmp_path) as index:
         assert index == 0
     assert "no lock on GPU a" in capsys.readouterr().err
 
@@ -151,13 +152,13 @@ def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def looked(monkeypatch) -> list[tuple[str, int]]:
-    """What instruments were asked to look at: their names and the number of runs, call by call."""
+    """What diagnostics were asked to measure: their names and the number of runs, call by call."""
     calls = []
     real = diagnose_stage.diagnose
 
-    def counted(instrument, game, dynamics, optimizer, members, *args, **kwargs):
-        calls.append((type(instrument).__module__.rsplit(".", 1)[-1], len(members)))
-        return real(instrument, game, dynamics, optimizer, members, *args, **kwargs)
+    def counted(diagnostic, game, dynamics, optimizer, members, *args, **kwargs):
+        calls.append((type(diagnostic).__module__.rsplit(".", 1)[-1], len(members)))
+        return real(diagnostic, game, dynamics, optimizer, members, *args, **kwargs)
 
     monkeypatch.setattr(diagnose_stage, "diagnose", counted)
     return calls
@@ -187,10 +188,10 @@ def test_adding_an_experiment_a_seed_or_a_rate_looks_at_what_is_new_alone(tmp_pa
     looked.clear()
 
     work(plan(tmp_path, diagnose=[ROTATION, PATH | {"name": "way"}], **more), "train", "diagnose")
-    assert looked == [], "a look is known by its instrument, not by what the study calls it"
+    assert looked == [], "an observation is known by its diagnostic, not by what the study calls it"
 
 
-def test_two_experiments_with_one_instrument_may_look_at_the_same_runs(tmp_path):
+def test_two_experiments_with_one_diagnostic_may_measure_the_same_runs(tmp_path):
     experiments = [
         {"name": "all", **PATH},
         {"name": "slow", **PATH, "where": {"learning_rate": 0.1}},
@@ -236,7 +237,7 @@ def test_a_pack_in_which_every_run_diverged_has_no_ends(tmp_path):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Collected:
-    """Games of two numbers and networks on points, with instruments of runs and of the study."""
+    """Games of two numbers and networks on points, with diagnostics of runs and of the study."""
     networks = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "learning_rate": 1e-3, "seed": 0}
     toys = {
         "game": "bilinear",
@@ -257,10 +258,10 @@ def study(tmp_path_factory) -> Collected:
     )
 
 
-def test_every_number_of_every_instrument_is_collected_with_its_meaning(study):
+def test_every_number_of_every_diagnostic_is_collected_with_its_meaning(study):
     table = study.measurements
     assert table.duplicated(["run", "quantity"]).sum() == 0
-    assert set(table["quantity"]) == set(study.instruments)
+    assert set(table["quantity"]) == set(study.quantities)
     assert set(table["run"]) == {"", *study.runs["run"]}
     assert set(table.loc[table["run"] == "", "quantity"].str.partition(".")[0]) == {"convolution"}
     values = table.set_index(["run", "quantity"])["value"]
@@ -274,6 +275,36 @@ def test_every_number_of_every_instrument_is_collected_with_its_meaning(study):
     for run_id in study.runs.loc[study.runs["game"] == "bilinear", "run"]:
         assert np.abs(arrays[run_id]["eigenvalues_imag"]) == pytest.approx([1, 1], rel=1e-12)
     assert study.arrays("nothing") == {}
+
+
+def test_labels_reach_tables_and_select_runs(tmp_path):
+    """What the study calls a value or a block is what its tables show, and what its experiments and claims select."""
+    block = {"game": "bilinear", "dynamics": "alternating", "learning_rate": 0.1, "seed": 0}
+    labelled = {"name": "sgd", "momentum": -0.5, "label": "negative momentum"}
+    damped = {"quantity": "path.growth", "below": 1}
+    found = collected(
+        plan(
+            tmp_path,
+            grid=[
+                block | {"optimizer": labelled},
+                block | {"label": "extragradient method", "dynamics": "extragradient", "optimizer": "sgd"},
+            ],
+            diagnose=["path", {"name": "one", "diagnostic": "rotation", "where": {"block": "extra*"}}],
+            claims=[{"id": "L1", "source": "s", "statement": "It closes in.", "tests": [{"bound": damped}]}],
+        )
+    )
+    runs = found.runs.set_index("method")
+    assert runs["optimizer"].to_dict() == {
+        "bilinear-alternating-negative-momentum": "negative momentum = sgd(momentum=-0.5)",
+        "extragradient-method": "sgd",
+    }
+    assert runs.loc["extragradient-method", "block"] == "extragradient method"
+    assert runs["block"].isna().sum() == 1
+    one = found.measurements[found.measurements["quantity"].str.startswith("one.")]
+    assert set(one["run"]) == {"extragradient-method-lr0.1-s0"}
+    selected = {"block": ("extragradient method",), "optimizer": ("negative momentum",)}
+    for axis, values in selected.items():
+        assert sum(matches(Selector(((axis, values),)), row) for row in found.runs.to_dict("records")) == 1
 
 
 def test_outcomes_of_games_are_of_their_own_kind(study):

@@ -23,7 +23,7 @@ from ganbench.report.run_selection import limit_methods
 FIGURE = FigureInfo(
     title="Spectral radius of a training step",
     scope="experiment",
-    diagnostic="update_map",
+    diagnostic="step_map",
     caption=(
         "Top: the spectral radius of one training step against the learning rate, one line per method. Below 1 the"
         " method converges locally, above 1 it diverges; the scale is stretched around 1. Bottom: the eigenvalues at"
@@ -81,8 +81,8 @@ def _styles(names: Iterable[str]) -> dict[str, dict[str, object]]:
     """Colours that go round, and then the dashes."""
     palette = sns.color_palette("colorblind", 8)
     return {
-        name: {"color": palette[place % 8], "linestyle": DASHES[place // 8 % len(DASHES)]}
-        for place, name in enumerate(names)
+        name: {"color": palette[index % 8], "linestyle": DASHES[index // 8 % len(DASHES)]}
+        for index, name in enumerate(names)
     }
 
 

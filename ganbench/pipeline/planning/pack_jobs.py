@@ -9,13 +9,13 @@ from typing import Any
 from ganbench.core.source_digests import digest, engine_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.datasets import DatasetPlan
-from ganbench.pipeline.planning.grid import component, components_of, dataset_of
+from ganbench.pipeline.planning.grid import component_config, components_of, dataset_of
 from ganbench.pipeline.tasks import (
     DiagnoseTask,
+    DiagnosticConfig,
     EvaluateTask,
     Group,
     InceptionWeights,
-    Instrument,
     PackMember,
     TrainTask,
     without_locations,
@@ -44,7 +44,7 @@ class PackPlan(DatasetPlan):
     def _train_sources(self, run: Run) -> str:
         """Over the sources that can change a run's training; looked up once for all runs of the same components."""
         if run.choices not in self._sources:
-            self._sources[run.choices] = engine_digest("train", [choice.member for choice in run.choices])
+            self._sources[run.choices] = engine_digest("train", [choice.component for choice in run.choices])
         return self._sources[run.choices]
 
     @cached_property
@@ -86,10 +86,10 @@ class PackPlan(DatasetPlan):
         """What evaluation is told of its metrics."""
         evaluate = self.study.evaluate
         return {
-            "metrics": tuple(component(metric) for metric in evaluate.metrics),
+            "metrics": tuple(component_config(metric) for metric in evaluate.metrics),
             "samples": evaluate.samples,
             "shown": evaluate.shown,
-            "sources": engine_digest("evaluate", [metric.member for metric in evaluate.metrics]),
+            "sources": engine_digest("evaluate", [metric.component for metric in evaluate.metrics]),
         }
 
     @cached_property
@@ -119,12 +119,12 @@ class PackPlan(DatasetPlan):
     @cached_property
     def diagnose(self) -> dict[str, Job]:
         """By pack: what the experiments show of its runs; and `study`, what they show of none."""
-        of_study = [each for each in self.study.diagnose if each.diagnostic.member.constants.get("of") == "study"]
+        of_study = [each for each in self.study.diagnose if each.diagnostic.component.constants.get("of") == "study"]
         of_runs = [each for each in self.study.diagnose if each not in of_study]
         jobs = {}
         if of_study:
             selected = {each.name: () for each in of_study}
-            task = DiagnoseTask("study", (), (), {}, _instruments(of_study), selected, None, None)
+            task = DiagnoseTask("study", (), (), {}, _diagnostic_configs(of_study), selected, None, None)
             jobs["study"] = self.file_job("diagnose", "study", task)
         for name, pack in self.packs.items():
             if job := self._diagnose(pack, of_runs):
@@ -137,9 +137,9 @@ class PackPlan(DatasetPlan):
         train, examples, selected = self.train[pack.name], self.examples_of(pack.runs[0]), {}
         for experiment in experiments:
             members = enumerate(train.task.members)
-            places = tuple(place for place, member in members if matches(experiment.where, points[member.id]))
-            if places:
-                selected[experiment.name] = places
+            indices = tuple(index for index, member in members if matches(experiment.where, points[member.id]))
+            if indices:
+                selected[experiment.name] = indices
         if not selected:
             return None
         task = DiagnoseTask(
@@ -147,7 +147,7 @@ class PackPlan(DatasetPlan):
             members=train.task.members,
             groups=train.task.groups,
             train=train.task.train,
-            experiments=_instruments(each for each in experiments if each.name in selected),
+            experiments=_diagnostic_configs(each for each in experiments if each.name in selected),
             selected=selected,
             prepared=examples and examples.path,
             trained=train.path,
@@ -157,15 +157,17 @@ class PackPlan(DatasetPlan):
 
 def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
-        PackMember(run.id, digests[run.id], run.method, group, run.seed, run.n_train, run.learning_rate)
+        PackMember(run.id, digests[run.id], run.method, group, run.seed, run.n_train, run.learning_rate, run.block)
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )
 
 
-def _instruments(experiments: Iterable[Experiment]) -> dict[str, Instrument]:
+def _diagnostic_configs(experiments: Iterable[Experiment]) -> dict[str, DiagnosticConfig]:
     """By experiment: its diagnostic, and the digest of the sources that can change what it shows."""
     return {
-        each.name: Instrument(component(each.diagnostic), engine_digest("diagnose", [each.diagnostic.member]))
+        each.name: DiagnosticConfig(
+            component_config(each.diagnostic), engine_digest("diagnose", [each.diagnostic.component])
+        )
         for each in experiments
     }

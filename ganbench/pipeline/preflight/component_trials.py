@@ -1,4 +1,4 @@
-"""Trying members of a study one by one, each held to its family's contract, with errors that name file and line."""
+"""Trying components of a study one by one, each held to its family's contract, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ganbench.contracts import CONTRACTS, member_fault, supports_fault
+from ganbench.contracts import CONTRACTS, component_fault, supports_fault
 from ganbench.contracts.repeating import world
+from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.core.member_errors import contract_message, describe_exception, find_line
 from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
 from ganbench.study.value_types import Choice
 
-LIMIT_SECONDS = 20.0  # of processor time, for each member and for each method
-# What a judge learns and what a diagnostic looks at cannot be made small from outside: those of the package, which its
+LIMIT_SECONDS = 20.0  # of processor time, for each component and for each method
+# What a judge learns and what a diagnostic measures cannot be made small from outside: those of the package, which its
 # own tests try, are ended after a while, and the others' authors are told that theirs were.
 BRIEF_SECONDS = 5.0
 
 Say = Callable[[dict[str, Any]], None]
 
 
-class MemberTrials:
-    """Tries members; each once, however many methods are made of it.
+class ComponentTrials:
+    """Tries components; each once, however many methods are made of it.
 
     Args:
         say: Told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
@@ -40,38 +40,38 @@ class MemberTrials:
             self._passed.add(key)
 
     def build(self, where: str, choice: Choice) -> Any:
-        """A member's object, of the kind that its family has.
+        """A component's object, of the kind that its family has.
 
         Raises:
             GanbenchError: Its file cannot be imported, or its class is none of the family's.
         """
         with self.attempt(where, [choice]), world(1) as seen:
             made = choice.build()
-        self.refuse(where, choice, member_fault(choice.family, made) or seen.fault)
+        self.refuse(where, choice, component_fault(choice.family, made) or seen.fault)
         return made
 
     def hold(
         self, where: str, choice: Choice | None, choices: Sequence[Choice], fault: Callable[[], str | None]
     ) -> None:
-        """Hold a member to its contract; without one, a method, which may be any member's fault."""
+        """Hold a component to its contract; without one, a method, which may be any component's fault."""
         with self.attempt(where, choices):
             found = fault()
         if choice is None:
-            own = [each for each in choices if not each.member.path.is_relative_to(PACKAGE)]
+            own = [each for each in choices if not each.component.path.is_relative_to(PACKAGE)]
             if found and len(own) != 1:
-                files = f" ({', '.join(str(each.member.path) for each in own)})" if own else ""
+                files = f" ({', '.join(str(each.component.path) for each in own)})" if own else ""
                 raise GanbenchError(f"{where}{files}: {found}.")
             choice = own[0] if own else None
         if choice is not None:
             self.refuse(where, choice, found)
 
     def refuse(self, where: str, choice: Choice, fault: str | None) -> None:
-        """Raise the error of a member's fault, if it has one."""
+        """Raise the error of a component's fault, if it has one."""
         if fault:
             raise GanbenchError(contract_message(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
 
     def supported(self, where: str, choice: Choice, made: Any, asked: Any) -> str | None:
-        """A member's answer whether it supports something."""
+        """A component's answer whether it supports something."""
         with self.attempt(where, [choice]):
             answer = made.supports(asked)
         self.refuse(where, choice, supports_fault(answer))
@@ -84,7 +84,7 @@ class MemberTrials:
 
         Args:
             where: The place in the study.
-            choice: The member.
+            choice: The component.
             fault: Gives its fault.
             declines: Whether its own refusal is no fault: few examples teach little.
         """
@@ -94,8 +94,8 @@ class MemberTrials:
                 with limited(BRIEF_SECONDS):
                     found = fault()
             except TooLong:
-                if not choice.member.path.is_relative_to(PACKAGE):
-                    note = f"{where}: {choice.member.path} was not done after {BRIEF_SECONDS:g} seconds of processor"
+                if not choice.component.path.is_relative_to(PACKAGE):
+                    note = f"{where}: {choice.component.path} was not done after {BRIEF_SECONDS:g} seconds of processor"
                     self.say({"note": f"{note} time; it was not tried to its end."})
             except GanbenchError:
                 if not declines:
@@ -104,15 +104,15 @@ class MemberTrials:
 
     @contextmanager
     def attempt(self, where: str, choices: Sequence[Choice], seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-        """Turn whatever members raise, or do not end, into an error that names file and line.
+        """Turn whatever components raise, or do not end, into an error that names file and line.
 
         Args:
             where: The place in the study.
-            choices: The members that are at work.
+            choices: The components that are at work.
             seconds: The processor time that they may take.
 
         Raises:
-            GanbenchError: A member raised something, or did not end in time.
+            GanbenchError: A component raised something, or did not end in time.
         """
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
         self.say({"begin": begun, "seconds": WALL * seconds})
@@ -127,11 +127,11 @@ class MemberTrials:
 
 
 def _error(where: str, choices: Sequence[Choice], error: BaseException) -> GanbenchError:
-    """The two lines of an exception that members raised."""
-    files = {choice.member.path.resolve(): choice for choice in choices}
-    place = find_line(error, files)
-    choice = files[place[0]] if place else _suspects(choices)[0]
-    line = f", line {place[1]}" if place else ""
+    """The two lines of an exception that components raised."""
+    files = {choice.component.path.resolve(): choice for choice in choices}
+    location = find_line(error, files)
+    choice = files[location[0]] if location else _suspects(choices)[0]
+    line = f", line {location[1]}" if location else ""
     said = describe_exception(error)
     if lacking := out_of_memory(error):
         said = f"needs more memory than a trial may take ({lacking})"
@@ -141,10 +141,10 @@ def _error(where: str, choices: Sequence[Choice], error: BaseException) -> Ganbe
 
 
 def _named(choice: Choice) -> str:
-    path = choice.member.path
-    return f"{choice.family} {choice.member.name if path.is_relative_to(PACKAGE) else path}"
+    path = choice.component.path
+    return f"{choice.family} {choice.component.name if path.is_relative_to(PACKAGE) else path}"
 
 
 def _suspects(choices: Sequence[Choice]) -> Sequence[Choice]:
-    """Those of the members that are a user's own; all, where none is."""
-    return [each for each in choices if not each.member.path.is_relative_to(PACKAGE)] or choices
+    """Those of the components that are a user's own; all, where none is."""
+    return [each for each in choices if not each.component.path.is_relative_to(PACKAGE)] or choices

@@ -446,7 +446,7 @@ def test_a_part_trains_fused_as_solo(family, name):
 
 # Diagnostics ----------------------------------------------------------------------------------------------------------
 
-# Options with which a diagnostic that is slow at its defaults looks in no time.
+# Options with which a diagnostic that is slow at its defaults takes no time.
 QUICK = {
     "basins": {"points": 5, "steps": 20},
     "convolution": {"largest": 6},
@@ -461,7 +461,7 @@ def make_diagnostic(name: str) -> Diagnostic:
 
 
 def looks_at(made: Diagnostic) -> list[str]:
-    """The games without data that a diagnostic can look at."""
+    """The games without data that a diagnostic can measure."""
     return [each for each in toys() if made.supports(toy(each)) is None]
 
 
@@ -538,7 +538,7 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
         (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, device=CPU, dtype=torch.float64)
         assert_documented(f"{name} of a run without numbers", columns, tree["values"])
         for column, value in tree["values"].items():
-            # What looks at the game alone, not at where a run went, sees what it saw before.
+            # What measures the game alone, not where a run went, sees what it saw before.
             assert np.isnan(value) or value == broken[2]["values"][column], (
                 f"{name}: {column} is {value} for a run that has no numbers; what does not exist is NaN"
             )
@@ -563,7 +563,7 @@ def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
     dataset = part("dataset", name)
     examples, fault = loaded(dataset)
     assert fault is None, f"{name}: {fault}"
-    assert dataset.judge in registry.members("judge")
+    assert dataset.judge in registry.components("judge")
     both = np.concatenate([examples.train, examples.heldout]).reshape(dataset.spec.train + len(examples.heldout), -1)
     twice = len(both) - len(np.unique(both, axis=0))
     assert twice <= 0.01 * len(both), (

@@ -38,7 +38,7 @@ FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
 
 
 @dataclass(frozen=True)
-class UpdateMap(Diagnostic):
+class StepMapSpectrum(Diagnostic):
     """The Jacobian of the step theta -> theta', parameters and states together, at the first or last snapshot or at the
     `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
     In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the

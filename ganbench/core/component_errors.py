@@ -1,4 +1,4 @@
-"""Exceptions raised by the files of members, as messages of two lines: file, line and error; the family's contract."""
+"""Exceptions that components raise, as messages of two lines: file, line and error; the family's contract."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def describe_exception(error: BaseException) -> str:
     """The type of an exception and the first line of its message: "ValueError: too wide"."""
     try:
         text = str(error).strip().split("\n")[0]
-    except Exception:  # raised by a member's own __str__
+    except Exception:  # raised by a component's own __str__
         text = ""
     text = escape_control(text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]} ...").rstrip(".")
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
@@ -36,15 +36,15 @@ def find_line(error: BaseException, files: Iterable[Path]) -> tuple[Path, int] |
     known = {str(path): path for path in files}
     if isinstance(error, SyntaxError) and error.filename in known:
         return known[error.filename], error.lineno or 1
-    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    return next(((known[name], line) for name, line in reversed(places) if name in known), None)
+    locations = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return next(((known[name], line) for name, line in reversed(locations) if name in known), None)
 
 
 def contract_message(what: str, fault: str, contract: str) -> str:
-    """A message about a member that breaks the contract of its family.
+    """A message about a component that breaks the contract of its family.
 
     Args:
-        what: the member with its file, as in "metric /here/my.py, line 12".
+        what: the component with its file, as in "metric /here/my.py, line 12".
         fault: what is wrong, as a clause.
         contract: what the family requires, as a sentence.
     """
