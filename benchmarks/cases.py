@@ -19,7 +19,7 @@ SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alt
 
 
 def build(family: str, name: str, **options: Any) -> Any:
-    """A member of a family, without the checks of its options that a study's go through."""
+    """A component, without the checks of its options that a study's go through."""
     return registry.components(family)[name].build(options)
 
 

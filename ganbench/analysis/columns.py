@@ -137,7 +137,8 @@ MISSING = {
 
 # In the order in which they are looked for: the first that is seen is the run's outcome.
 FAILURES = {
-    "diverged": "a loss, gradient or parameter became infinite or not a number, or the parameters ran off",
+    "diverged": "a loss, gradient or parameter became infinite or not a number, "
+    "or a player's norm of parameters grew beyond the threshold",
     "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
     "collapsed": "at the end the generated examples fall on few of the modes of the data, whatever their quality",
 }

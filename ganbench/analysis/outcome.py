@@ -118,13 +118,13 @@ def _seen(
         joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
         initial_norms = dict.fromkeys(initial_norms, joint)
     return (
-        _ran_off(thresholds, series, initial_norms)
+        _diverged(thresholds, series, initial_norms)
         or (_discriminator_won(thresholds, series, steps) if "discriminator-won" in judged else None)
         or (_collapsed(thresholds, snapshots, modes) if "collapsed" in judged else None)
     )
 
 
-def _ran_off(
+def _diverged(
     thresholds: Thresholds, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]
 ) -> Verdict | None:
     """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""

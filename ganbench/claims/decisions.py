@@ -2,7 +2,7 @@
 
 Deterministic tests (`closed_form`, `bound`) ask every run, and one run to the contrary refutes them. Statistical tests
 (`proportion`, `difference`, `ordering`) go by a 95 % interval, which must lie on one side of what was asked as a whole.
-Infinity is a number, since a run that ran off is data (only means need finite ones); NaN is none, and a run without a
+Infinity is a number, since a run that diverged is data (only means need finite ones); NaN is none, and a run without a
 number never helps a claim.
 """
 

@@ -18,7 +18,7 @@ from ganbench.games import Game, Match, Member
 CPU = torch.device("cpu")
 STEPS = 2  # the second begins with a state that is no longer the initial one
 ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
-RATE = 1e-3  # at which no step runs off
+RATE = 1e-3  # at which no step diverges
 
 
 def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:

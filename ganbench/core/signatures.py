@@ -1,21 +1,47 @@
-"""Labels: a component's name with options in brackets, as in `consensus(gamma=0.5)`."""
+"""Signatures: a component's name with options in brackets, as in `consensus(gamma=0.5)`."""
 
 from __future__ import annotations
 
+import ast
 import re
+from typing import Any
 
 
-def split_signature(label: str) -> tuple[str, list[tuple[str, str]]]:
-    """The parts of a label, as text. Commas inside brackets and quotes separate nothing.
+def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
+    """The name in a signature, and the options given with it.
+
+    Nothing is evaluated: values are literals, and bare words are strings.
+
+    Raises:
+        ValueError: it is none: an option without a name, one that stands there twice, or a value that is no literal.
+    """
+    name, given = split_signature(text)
+    options: dict[str, Any] = {}
+    for key, value in given:
+        if not key.isidentifier():
+            raise ValueError("every option needs its name")
+        if key in options:
+            raise ValueError(f"option {key!r} stands there twice")
+        try:
+            options[key] = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            if not value.isidentifier():
+                raise ValueError(f"{key} is {value!r}, which is no number or word") from None
+            options[key] = value
+    return name, options
+
+
+def split_signature(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """The parts of a signature, as text. Commas inside brackets and quotes separate nothing.
 
     Returns:
         The name, and the options as (name, value) in their order; the name is "" where an option has none. A text that
         does not end in brackets is a name without options.
     """
-    match = re.fullmatch(r"([^(]+)\((.*)\)", label.strip(), re.DOTALL)
+    match = re.fullmatch(r"([^(]+)\((.*)\)", text.strip(), re.DOTALL)
     if match is None:
-        return label.strip(), []
-    return match[1].strip(), [_option(text) for text in _split(match[2])]
+        return text.strip(), []
+    return match[1].strip(), [_option(piece) for piece in _split(match[2])]
 
 
 def _option(text: str) -> tuple[str, str]:

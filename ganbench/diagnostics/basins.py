@@ -18,7 +18,7 @@ from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fi
 from ganbench.numerics.jacobians import join, split
 from ganbench.numerics.plane_fields import Plane
 
-RAN_OFF, MOVING = -1, -2
+DIVERGED, MOVING = -1, -2
 ATTRACTOR_SHARE = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
 
 
@@ -30,9 +30,9 @@ class Basins(Diagnostic):
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
     the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
     merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the point is
-    not trained on. It ran off if it ends more than `far` half-widths of the plane from its middle.
+    not trained on. It diverged if it ends more than `far` half-widths of the plane from its middle.
 
-    Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 ran off, -2 still moving;
+    Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 diverged, -2 still moving;
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
 
     Raises:
@@ -58,7 +58,7 @@ class Basins(Diagnostic):
 
         return {
             "converged_share": share("Converged", "that settle at a fixed point of the plane.", "high"),
-            "escaped_share": share("Ran off", "that leave the plane for good.", "low"),
+            "escaped_share": share("Diverged", "that leave the plane for good.", "low"),
             "moving_share": share("Still moving", "that do neither: they circle, or are on their way.", "low"),
             "attractors": MetricInfo(
                 "Attractors",
@@ -101,7 +101,7 @@ class Basins(Diagnostic):
         drawn_in = np.stack([(flat == index).mean(1) for index in range(LISTED)], axis=1)
         values = {
             "converged_share": share(flat >= 0),
-            "escaped_share": share(flat == RAN_OFF),
+            "escaped_share": share(flat == DIVERGED),
             "moving_share": share(flat == MOVING),
             "attractors": np.where(exists, (drawn_in >= ATTRACTOR_SHARE).sum(1), np.nan),
         }
@@ -146,7 +146,7 @@ class Basins(Diagnostic):
             states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         away = ~((here - middle).abs().amax(1) <= self.far * half)  # values that are not finite are far away as well
-        labels[active[away]] = RAN_OFF
+        labels[active[away]] = DIVERGED
         return labels
 
     @staticmethod

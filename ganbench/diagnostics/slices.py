@@ -31,7 +31,7 @@ class Slices(Diagnostic):
     A slice's topology is read off its in-plane part, as if nothing moved out of the plane. Its zeros are the cells of
     the grid around which the motion turns by a full round. The slice comes to rest if one of them attracts; it cycles
     if one is circled (|Re| of its eigenvalues at most a tenth of |Im|), or repels while the motion enters all along the
-    boundary (the Poincaré-Bendixson theorem); otherwise it runs off.
+    boundary (the Poincaré-Bendixson theorem); otherwise it diverges.
 
     Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y.
     """
@@ -63,7 +63,7 @@ class Slices(Diagnostic):
             "in_plane_of_biases": share("In-plane motion of biases", "of all biases that lies in it; cuts of biases."),
             "in_plane_of_all": share("In-plane motion of all", "of all parameters that lies in it, mean."),
             "topology": MetricInfo(
-                "Topology", "What the motion in it does: 0 it runs off, 1 it comes to rest, 2 it cycles.", "none", 0, 2
+                "Topology", "What the motion in it does: 0 it diverges, 1 it comes to rest, 2 it cycles.", "none", 0, 2
             ),
             "zeros": MetricInfo("Zeros", "Points of the slice where the in-plane motion is zero.", "none", 0, None),
             "boundary_turns": MetricInfo(

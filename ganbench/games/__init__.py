@@ -31,7 +31,7 @@ Aux = dict[str, Tensor]
 """Auxiliary quantities that are recorded beside a loss, {quantity: (K,)}: a discriminator's mean output, for
 example."""
 
-Component = Any  # marks a field of a game that is a member of another family, not an option
+Component = Any  # marks a field of a game that is another component, not an option
 
 CHUNK = 25  # steps whose random numbers are drawn together
 
@@ -60,7 +60,7 @@ class Game(ABC):
 
     Attributes:
         players: the players' names; the discriminator, or the ascending player, is the first.
-        components: families whose members the game is made of; a literal, since it is read from the source.
+        components: families that the game is made of; a literal, since it is read from the source.
         series: names of the auxiliary quantities that the losses return.
     """
 
@@ -139,8 +139,8 @@ class Adversarial(Game):
     player's generated examples; `noise` adds the regularizer's random numbers.
 
     Attributes:
-        objective: a member of `ganbench.objectives`.
-        regularizer: a member of `ganbench.regularizers`.
+        objective: one of `ganbench.objectives`.
+        regularizer: one of `ganbench.regularizers`.
     """
 
     players: ClassVar[tuple[str, str]] = ("discriminator", "generator")

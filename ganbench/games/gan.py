@@ -22,7 +22,7 @@ class GAN(Adversarial):
     """An architecture's discriminator and generator on a data set.
 
     Args:
-        architecture, objective, regularizer: members of their families.
+        architecture, objective, regularizer: components of these families.
         data: what the examples are.
         examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
             first `n_train` of them in the order of its own stream, so its smaller subsets lie in its larger ones.

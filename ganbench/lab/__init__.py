@@ -7,9 +7,9 @@
     played.frame()         # the same as a table
 
 Games, dynamics and optimizers are the very objects that studies train with. They are given by name, as a mapping
-with options, `{"name": "consensus", "gamma": 0.5}`, as a label, `"consensus(gamma=0.5)"`, or as an object. Everything
-is computed for all members at once: seeds, starts, learning rates and real-valued options of the dynamics and of the
-optimizer may have one value for each member.
+with options, `{"name": "consensus", "gamma": 0.5}`, as a signature, `"consensus(gamma=0.5)"`, or as an object.
+Everything is computed for all members at once: seeds, starts, learning rates and real-valued options of the dynamics
+and of the optimizer may have one value for each member.
 
 Mistakes raise `ganbench.core.errors.GanbenchError`, which names the cause, the value received and what would be valid.
 """

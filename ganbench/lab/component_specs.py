@@ -1,8 +1,7 @@
-"""Components as people write them: a name, a label, a mapping, or an object."""
+"""Components as people write them: a name, a signature, a mapping, or an object."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +13,14 @@ from torch import Tensor
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.signatures import split_signature
+from ganbench.core.signatures import parse_signature
 from ganbench.engine.components import build_component
 from ganbench.games import Match
 from ganbench.lab.arguments import numbers
 from ganbench.study.strict_yaml import StrictLoader
 
-ComponentSpec = str | Mapping[str, Any]  # a name, a label or a mapping
-FORMS = "a name, a label such as 'name(option=1)', or a mapping such as {name: ..., option: 1}"
+ComponentSpec = str | Mapping[str, Any]  # a name, a signature or a mapping
+FORMS = "a name, a signature such as 'name(option=1)', or a mapping such as {name: ..., option: 1}"
 
 
 def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[str, Any]]:
@@ -38,8 +37,12 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
         text = given.strip()
         if text.startswith("{"):
             return parse_component_spec(family, _mapping(family, text))
-        name, options = split_signature(text)
-        return name, _options(family, text, options)
+        try:
+            return parse_signature(text)
+        except ValueError as error:
+            raise GanbenchError(
+                f"{family}: {text!r} is not a signature like 'name(option=1, other=word)': {error}."
+            ) from None
     options = dict(given) if isinstance(given, Mapping) else {}
     name = options.pop("name", None)
     if not isinstance(name, str):
@@ -53,24 +56,6 @@ def _mapping(family: str, text: str) -> Any:
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
         raise GanbenchError(f"{family}: {text!r} is not a mapping like {{name: ..., option: 1}}: {why}.") from None
-
-
-def _options(family: str, text: str, given: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The options of a label. Nothing is evaluated: values are literals, and bare words are strings."""
-    fault = f"{family}: {text!r} is not a label like 'name(option=1, other=word)'"
-    options: dict[str, Any] = {}
-    for name, value in given:
-        if not name.isidentifier():
-            raise GanbenchError(f"{fault}: every option needs its name.")
-        if name in options:
-            raise GanbenchError(f"{fault}: option {name!r} stands there twice.")
-        try:
-            options[name] = ast.literal_eval(value)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            if not value.isidentifier():
-                raise GanbenchError(f"{fault}: {name} is {value!r}, which is no number or word.") from None
-            options[name] = value
-    return options
 
 
 def build_from_spec(family: str, given: Any) -> Any:
@@ -89,7 +74,7 @@ def build_with_member_options(family: str, given: Any, methods: Sequence[str]) -
 
     Args:
         family: "dynamics" or "optimizer".
-        given: its name, label, mapping or object.
+        given: its name, signature, mapping or object.
         methods: methods that an object must have.
 
     Returns:

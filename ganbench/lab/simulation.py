@@ -38,9 +38,9 @@ def play(
     for all members, or one for each.
 
     Args:
-        game: its name, label or mapping, or what `lab.game` made.
-        dynamics: its name, label, mapping or object. Real-valued options may be lists, with a value for each member:
-            `{"name": "consensus", "gamma": [0.1, 1.0]}`.
+        game: its name, signature or mapping, or what `lab.game` made.
+        dynamics: its name, signature, mapping or object. Real-valued options may be lists, with a value for each
+            member: `{"name": "consensus", "gamma": [0.1, 1.0]}`.
         optimizer: the optimizer, in the same way.
         learning_rate: of both players; positive.
         steps: how many to take.

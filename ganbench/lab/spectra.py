@@ -18,7 +18,7 @@ def spectrum(game: ComponentSpec | Match, at: Any = None) -> np.ndarray:
     largest real part first. All P of them up to 600 parameters, the outer ones beyond.
 
     Args:
-        game: its name, label or mapping, or what `lab.game` made.
+        game: its name, signature or mapping, or what `lab.game` made.
         at: the point, as a start of `lab.play`; the members' own starts unless given.
 
     Raises:

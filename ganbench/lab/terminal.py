@@ -140,7 +140,7 @@ def members_table(trajectory: Trajectory) -> Table:
     """A row for each of several members."""
     title = f"{plural(len(trajectory.trajectory), 'member')}, {plural(int(trajectory.steps[-1]), 'step')}"
     table = Table(title=title, title_justify="left")
-    for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "ran off at"):
+    for name in ("member", "seed", "learning rate", "first radius", "last radius", "factor per step", "diverged at"):
         table.add_column(name, justify="right", overflow="fold")
     radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     for k in range(min(ROWS, len(radius))):
@@ -165,13 +165,13 @@ def verdict(trajectory: Trajectory) -> str:
     if len(radius) == 1:
         went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
         if off[0]:
-            went = f"ran off: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
+            went = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
         return f"{went}, a factor of {_shown(growth[0])} per step; {cost}."
     known = growth[np.isfinite(growth)]
     span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else "nan"
     return (
-        f"{(growth > 1).sum():,} of {len(radius):,} members moved away from the origin, {off.sum():,} of them beyond "
-        f"all numbers; the radius changed by a factor of {span} per step; {cost}."
+        f"{(growth > 1).sum():,} of {len(radius):,} members moved away from the origin, {off.sum():,} diverged "
+        f"to inf or NaN; the radius changed by a factor of {span} per step; {cost}."
     )
 
 

@@ -94,7 +94,7 @@ class Trajectory:
         """What a diagnostic of `ganbench/diagnostics` measures of these paths.
 
         Args:
-            diagnostic: its name, label, mapping or object: `path`, `{"name": "spectrum", "at": "start"}`.
+            diagnostic: its name, signature, mapping or object: `path`, `{"name": "spectrum", "at": "start"}`.
 
         Raises:
             GanbenchError: an unknown diagnostic, or one that does not support this game.

@@ -79,7 +79,7 @@ def field(
     """The motion of a game in a plane of two parameters.
 
     Args:
-        game: its name, label or mapping, or what `lab.game` made, with one member.
+        game: its name, signature or mapping, or what `lab.game` made, with one member.
         x, y: from where to where.
         points: of the grid along each axis.
         parameters: the names of the two, that along x first; the first of each player unless given.

@@ -16,9 +16,9 @@ from ganbench.pipeline.typed_json import encode
 
 @dataclass(frozen=True)
 class ComponentConfig:
-    """A member of a family with its options."""
+    """A component with its options."""
 
-    name: str  # of the member, or the path of a user's own file
+    name: str  # of the component, or the path of a user's own file
     options: dict[str, Any]  # complete
     label: str | None = None  # what names, tables and figures call it
 
@@ -176,7 +176,7 @@ def identity(task: Any) -> Any:
 def without_locations(content: Any) -> Any:
     """JSON-able values without where users' own files lie.
 
-    Members that are named by a file's path go by the file's name alone, since its content has a digest of its own.
+    Components that are named by a file's path go by the file's name alone, since its content has a digest of its own.
     """
     if isinstance(content, dict):
         own = {"name": Path(content["name"]).stem} if str(content.get("name")).endswith(".py") else {}

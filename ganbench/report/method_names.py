@@ -40,7 +40,7 @@ def _words(runs: pd.DataFrame, without: Sequence[str]) -> dict[str, str]:
             pieces[method].append(block)
         _tell_apart(pieces, alike, [axis for axis in PARTS if axis not in without])
     others = rows[rows["block"].isna()]
-    played = shorten_labels(dict.fromkeys(_label(game) for game in others["game"]))
+    played = shorten_signatures(dict.fromkeys(_label(game) for game in others["game"]))
     for method, game in others["game"].items():
         if _label(game) != NETWORKS:
             pieces[method].append(played[_label(game)])
@@ -57,7 +57,7 @@ def _tell_apart(
     for axis in axes:
         labels = rows[axis].map(_label)
         if labels.nunique() > 1 or axis in always:
-            known = shorten_labels(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, rows[axis]), "")
+            known = shorten_signatures(dict.fromkeys(labels)) | dict.fromkeys(_unsaid(axis, rows[axis]), "")
             for method, label in labels.items():
                 pieces[method].append(known[label])
 
@@ -83,8 +83,8 @@ def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
     return ", ".join(words)
 
 
-def shorten_labels(labels: Iterable[str]) -> dict[str, str]:
-    """Labels like `gaussian(samples=100, plane=w)` without the options that all labels of the same component share.
+def shorten_signatures(labels: Iterable[str]) -> dict[str, str]:
+    """Signatures like `gaussian(samples=100, plane=w)` without the options that all of the same component share.
 
     Where all are of one component and every one has options of its own, the options alone remain.
     """

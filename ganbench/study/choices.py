@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import (
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
+from ganbench.core.signatures import parse_signature
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
 LABEL_IN_WORDS = (
@@ -99,17 +99,10 @@ def parse_choice(family: str, value: Any) -> Choice:
         raise ValueError(str(error)) from None
 
 
-def parse_signature(family: str, text: str) -> str:
+def canonical_signature(family: str, text: str) -> str:
     """The signature that tables show for one that a person wrote, `sgd(momentum = -.5)`; the text where it is none."""
-    name, bracket, _ = text.partition("(")
     try:
-        call = ast.parse(text, mode="eval").body if bracket else None
-        if not isinstance(call, ast.Call) or call.args:
-            return text
-        options = {
-            each.arg: each.value.id if isinstance(each.value, ast.Name) else ast.literal_eval(each.value)
-            for each in call.keywords
-        }
-        return parse_choice(family, {**options, "name": name}).signature
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        name, options = parse_signature(text)
+        return parse_choice(family, {**options, "name": name}).signature if options else text
+    except ValueError:
         return text

@@ -17,8 +17,8 @@ from ganbench.study.value_types import Fraction, Section, min_entries
 
 # Of a run; its measurements have dotted names, and the numeric options of its parts are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
-# Dotted names that need no experiment: views of a run's outcome, its metrics and its losses.
-VIEWS = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
+# Prefixes of dotted names that need no experiment: of a run's outcome, its metrics and its losses.
+PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
 
 
 def _parse_expression(value: Any) -> Expression:

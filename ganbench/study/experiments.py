@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, model_validator
 
-from ganbench.study.claim_tests import NUMBERS, VIEWS
+from ganbench.study.claim_tests import NUMBERS, PREFIXES
 from ganbench.study.expressions import CONSTANTS
 from ganbench.study.selectors import Selector, SelectorField
 from ganbench.study.value_types import (
@@ -19,10 +19,10 @@ from ganbench.study.value_types import (
 
 
 def _claimable(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or iskeyword(name) or name in (*VIEWS, *NUMBERS, *CONSTANTS):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or iskeyword(name) or name in (*PREFIXES, *NUMBERS, *CONSTANTS):
         raise ValueError(
             f"must be a name that claims can say, of lower-case letters, digits and underscores, and none of "
-            f"{', '.join((*VIEWS, *NUMBERS, *CONSTANTS))}; but is {name!r}"
+            f"{', '.join((*PREFIXES, *NUMBERS, *CONSTANTS))}; but is {name!r}"
         )
     return name
 

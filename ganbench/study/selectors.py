@@ -13,7 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
-from ganbench.study.choices import parse_choice, parse_signature, split_label
+from ganbench.study.choices import canonical_signature, parse_choice, split_label
 
 NUMERIC = ("n_train", "learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "block", "method")
@@ -118,7 +118,7 @@ def _parse_value(axis: str, value: Any) -> str | float:
             return parse_choice(axis, value).signature
         if not isinstance(value, str):
             raise ValueError(f"{axis} must be a name, a label or a pattern with *, but is {short_repr(value)}")
-        return parse_signature(axis, value) if axis in CHOICES and "*" not in value else value
+        return canonical_signature(axis, value) if axis in CHOICES and "*" not in value else value
     try:
         if isinstance(value, bool):
             raise TypeError

@@ -7,7 +7,7 @@ from math import ceil, isfinite
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.study.claim_tests import NUMBERS, VIEWS, Proportion, TaggedTest
+from ganbench.study.claim_tests import NUMBERS, PREFIXES, Proportion, TaggedTest
 from ganbench.study.claims import Claim, option_names, run_selectors
 from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
@@ -61,14 +61,14 @@ def _check_measured(
 ) -> None:
     """Refuse a test whose runs the experiment that it names does not measure."""
     named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
-    if named & set(VIEWS) and any(selector.study for _, selector in check.test.selectors()):
+    if named & set(PREFIXES) and any(selector.study for _, selector in check.test.selectors()):
         raise GanbenchError(
             f"claims.{claim.id}.{check.kind}: {', '.join(sorted(named))} are of runs, not of the study."
         )
-    named -= set(VIEWS)
+    named -= set(PREFIXES)
     for name in sorted(named):
         if name not in experiments:
-            raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", name, [*VIEWS, *experiments]))
+            raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", name, [*PREFIXES, *experiments]))
         experiment = experiments[name]
         for where, selector in check.test.selectors():
             if selector.study != _of_study(experiment):

@@ -1,4 +1,4 @@
-"""Every member of every family keeps its family's contract. Members are found by file name: a new file is tested too.
+"""Every component keeps its family's contract. Components are found by file name: a new file is tested too.
 
 The messages are written for the author of a member: they say what to change.
 """

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def part(family: str, name: str, **options: Any) -> Any:
-    """A member of a family with these options, the others at their defaults."""
+    """A component with these options, the others at their defaults."""
     return build_component(family, name, options)
 
 

@@ -63,7 +63,7 @@ def number_of(option: Any, name: str) -> st.SearchStrategy[Any]:
 
 @st.composite
 def choices(draw: st.DrawFn, family: str, names: list[str]) -> Any:
-    """A member of a family, at times with options."""
+    """A component, at times with options."""
     name = draw(st.sampled_from(names))
     member = registry.find(family, name)
     small = {key: SIZES[key] for key, option in member.options.items() if key in SIZES and option.annotation == "int"}

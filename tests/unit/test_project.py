@@ -87,7 +87,7 @@ def test_imports_point_down(path):
         assert FLOOR[there] < FLOOR[here] or there == here, f"{here} imports {name}, which lives above or beside it"
         if here == there and here in FAMILIES and len(parts) > 2 and not path.stem.startswith("_"):
             shared = parts[2].startswith("_") or not (PACKAGE / here / f"{parts[2]}.py").exists()
-            assert shared, f"{path.name} imports {name}: members of a family never import one another"
+            assert shared, f"{path.name} imports {name}: components of a family never import one another"
     if here in NO_TORCH:
         heavy = {name.split(".")[0] for name in imported(path)} & {"torch", "torchvision", "snakemake"}
         assert not heavy, f"{here} does without {heavy}"

@@ -537,7 +537,7 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     Path("judge.py").write_text(f'"""A judge."""\nclass Judge:\n    pass\n{MARK}\n')
     with result_files.create_file(Path("judge.h5"), "judge") as file:
         result_files.write_tree(file.create_group("judge"), {"name": "judge.py", "options": {}})
-        result_files.write_tree(file.create_group("memory"), {})
+        result_files.write_tree(file.create_group("state"), {})
     groups = (Group({"dataset": ComponentConfig("ring8", {})}, ""),)
     task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):

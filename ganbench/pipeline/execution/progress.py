@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganbench.core.formatting import format_duration, format_number
 
 LINE_SECONDS = 10.0  # between two lines of a log
+LOGGER = logging.getLogger("ganbench")
 
 Report = Callable[[float], float]
 
@@ -62,9 +64,21 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
     yield line
 
 
+class _StandardError(logging.Handler):
+    """Writes lines to what is standard error at that time: the job's log, or the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+LOGGER.addHandler(_StandardError())
+LOGGER.setLevel(logging.INFO)
+LOGGER.propagate = False  # libraries that set up the root logger would write every line again
+
+
 def log(line: str) -> None:
     """Write a line into the job's log, which is its standard error."""
-    print(line, file=sys.stderr, flush=True)
+    LOGGER.info(line)
 
 
 def _timed(line: str) -> None:

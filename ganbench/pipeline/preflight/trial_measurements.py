@@ -32,7 +32,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
-from ganbench.study.claim_tests import VIEWS
+from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import Claim, measurement_names, variables
 from ganbench.study.grid import Run
 from ganbench.study.schema import Experiment
@@ -120,7 +120,7 @@ class Measuring:
                         fault = f"column {each!r} is one of {taken[each]} already; call it something else"
                         self.components.refuse("evaluate.metrics", choice, fault)
                     taken[each] = f"metric {choice.signature}"
-            self._measured |= {f"{view}.{column}" for view in VIEWS if view != "outcome" for column in columns}
+            self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
             self.components.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
         self._fit_some_data()

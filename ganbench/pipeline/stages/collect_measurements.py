@@ -47,10 +47,10 @@ def references(
         with result_files.open_file(evaluate.judge, "judge") as file:
             kept = {
                 name: result_files.read_tree(result_files.descend(file, name))
-                for name in ("memory", "about")
+                for name in ("state", "about")
                 if name in file
             }
-        accuracy, judges[dataset] = kept["memory"]["accuracy"], origin_of(kept)
+        accuracy, judges[dataset] = kept["state"]["accuracy"], origin_of(kept)
         rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
         result_files.write_tree(real, {dataset: heldout[:512]})
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges

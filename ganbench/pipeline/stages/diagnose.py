@@ -131,10 +131,10 @@ def _split_to_fit(
     with memory:
         return diagnosed(observations)
     subpacks.release(device)
-    count = len(observations)
-    where = f"memory ran out for {plural(count, 'run')}"
-    if count == 1:
+    where = f"memory ran out for {plural(len(observations), 'run')}"
+    sizes = subpacks.halved_sizes(len(observations), None)
+    if len(sizes) == 1:
         raise subpacks.does_not_fit(observations[0].id, where, memory.cause, device, "leave this experiment out")
-    cut = (count + 1) // 2
-    log(f"{where} ({memory.cause}); they are measured as {cut} + {count - cut}")
-    return _split_to_fit(diagnosed, observations[:cut], device) + _split_to_fit(diagnosed, observations[cut:], device)
+    log(f"{where} ({memory.cause}); they are measured as {sizes[0]} + {sizes[1]}")
+    halves = observations[: sizes[0]], observations[sizes[0] :]
+    return [tree for half in halves for tree in _split_to_fit(diagnosed, half, device)]

@@ -39,7 +39,7 @@ def panel_of(task: EvaluateTask) -> Scorer:
         # Laid out as torch.hub keeps downloads, which is where pytorch-fid looks
         os.environ["TORCH_HOME"] = str(task.weights.path.parents[2])
     with result_files.open_file(task.judge, "judge") as file:
-        state = result_files.read_tree(result_files.descend(file, "memory"))
+        state = result_files.read_tree(result_files.descend(file, "state"))
     metrics = [build("metric", metric) for metric in task.metrics]
     dataset = build("dataset", task.groups[0].components["dataset"])
     judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results

@@ -24,5 +24,5 @@ def run(job: Job, context: JobContext) -> None:
     if fault:
         raise GanbenchError(contract_message(f"judge {task.judge.name}", fault, CONTRACTS["judge"]))
     with result_files.create_file(job.path, "judge") as file:
-        result_files.write_tree(file.create_group("memory"), state)
+        result_files.write_tree(file.create_group("state"), state)
         result_files.write_tree(file.create_group("about"), versions(CPU))

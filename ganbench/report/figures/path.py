@@ -69,7 +69,7 @@ def plane(trajectory: np.ndarray) -> np.ndarray:
 
 
 def reach(paths: list[np.ndarray]) -> float:
-    """How far a panel shows: to the farthest of the paths, but for those that run off further than the others."""
+    """How far a panel shows: to the farthest of the paths, but for those that diverge further than the others."""
     own = np.array([np.abs(path[np.isfinite(path).all(axis=1)]).max(initial=0.0) for path in paths])
     starts = [np.abs(path[0]).max() for path in paths if np.isfinite(path[0]).all()]
     usual = max(float(np.median(starts)) if starts else 0.0, 1e-12)

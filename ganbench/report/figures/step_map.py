@@ -15,7 +15,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.core.formatting import format_number
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table, values_by_run
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.method_names import NETWORKS, method_names, shorten_labels
+from ganbench.report.method_names import NETWORKS, method_names, shorten_signatures
 from ganbench.report.plotting.diagnostic_panels import legend_below, panel_blocks
 from ganbench.report.plotting.style import BAD, FAINT, QUIET, nothing, plain_ticks
 from ganbench.report.run_selection import limit_methods
@@ -45,7 +45,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     shown = [result for result in shown if np.isfinite(radius[result.run["run"]]) or _swept(result) is not None]
     if not shown:
         return nothing(f"{experiment}: no run has a spectral radius.")
-    games = shorten_labels(dict.fromkeys(str(result.run["game"]) for result in shown))
+    games = shorten_signatures(dict.fromkeys(str(result.run["game"]) for result in shown))
     groups = {words: [result for result in shown if str(result.run["game"]) == game] for game, words in games.items()}
     groups, left = limit_methods(groups)
     methods = {words: _methods(mine) for words, mine in groups.items()}

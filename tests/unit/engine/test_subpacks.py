@@ -672,7 +672,7 @@ def test_runs_that_cannot_be_looked_at_together_are_looked_at_in_halves(looked, 
     run(job)
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
     assert "memory ran out for 8 runs ([enforce fail" in (log := capsys.readouterr().err)
-    assert "they are looked at as 4 + 4" in log
+    assert "they are measured as 4 + 4" in log
     with result_files.open_file(whole, "diagnose") as one, result_files.open_file(job.path, "diagnose") as other:
         assert list(one["runs"]) == list(other["runs"])
         for digest in one["runs"]:

@@ -29,7 +29,7 @@ from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_files
 from ganbench.report.file_names import figures as figures_of
 from ganbench.report.laboratory import ROWS, experiments
-from ganbench.report.method_names import method_names, shorten_labels
+from ganbench.report.method_names import method_names, shorten_signatures
 from ganbench.report.plotting import histograms, style
 from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
@@ -220,16 +220,16 @@ def test_points_on_a_line_are_histograms(tmp_path):
 
 
 def test_labels_lose_what_they_share():
-    known = shorten_labels(
+    known = shorten_signatures(
         ["gaussian(samples=100, plane='w', start_at=(1.0, 2e-05))", "gaussian(samples=5, plane='w')", "dirac"]
     )
     assert list(known.values()) == ["gaussian samples 100, start at (1, 2e-5)", "gaussian samples 5", "dirac"]
-    assert list(shorten_labels(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == [
+    assert list(shorten_signatures(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == [
         "momentum -0.5",
         "momentum 0.9",
     ]
-    assert shorten_labels(["bilinear"]) == {"bilinear": "bilinear"}
-    assert list(shorten_labels(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
+    assert shorten_signatures(["bilinear"]) == {"bilinear": "bilinear"}
+    assert list(shorten_signatures(["a(", "a(b", "a(b=(1, 2), c)"]).values())  # whatever it is, it has words
 
 
 def test_methods_are_told_apart_by_what_differs(mixed):

@@ -193,7 +193,7 @@ def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(t
     np.testing.assert_allclose(theirs[["fcd", "kid"]], ours[["fcd", "kid"]], **CLOSE)
     for folder in folders:  # of a judge that is fitted anew, nothing is promised but what it must be able to do
         with result_files.open_file(result(folder, "judge/*.h5")[0], "judge") as file:
-            assert result_files.read_tree(result_files.descend(file, "memory"))["accuracy"] >= 0.97
+            assert result_files.read_tree(result_files.descend(file, "state"))["accuracy"] >= 0.97
 
 
 def test_a_result_says_what_it_was_computed_on():
