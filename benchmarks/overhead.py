@@ -31,7 +31,7 @@ from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.stages import train as stage
-from ganbench.pipeline.tasks import Component, Group, PackMember, TrainTask
+from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
 PARTS = ("steps", "start and end", "random numbers", "recording", "snapshots", "checkpoints", "writing")
 
@@ -95,7 +95,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
             for seed, member in enumerate(case.members(count))
         )
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
-        groups = (Group({family: Component(name, {}) for family, name in case.parts.items()}, sources),)
+        groups = (Group({family: ComponentConfig(name, {}) for family, name in case.parts.items()}, sources),)
         task = TrainTask(case.name, members, groups, {"steps": training.steps}, "always", prepared)
         path = Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
         # A machine with a GPU may lack what reads the options in a task.

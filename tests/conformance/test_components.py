@@ -1,6 +1,6 @@
 """Every component keeps its family's contract. Components are found by file name: a new file is tested too.
 
-The messages are written for the author of a member: they say what to change.
+The messages are written for the author of a component: they say what to change.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pytest
 import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
 
-from ganbench.contracts import member_fault
+from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, loaded
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
@@ -50,33 +50,33 @@ def member_of(game: Game, seed: int, rate: float = 1e-3) -> Member:
     return Member(seed, 20 + seed if isinstance(game, GAN) else None, rate)
 
 
-MEMBERS = [(family, name) for family in registry.FAMILIES for name in names(family)]
+COMPONENTS = [(family, name) for family in registry.FAMILIES for name in names(family)]
 
 
-@pytest.mark.parametrize(("family", "name"), MEMBERS)
-def test_a_member_says_what_it_is_and_builds(family, name):
-    member = registry.find(family, name)
-    assert member.summary.endswith("."), (
-        f"{member.path}: begin the file with a docstring whose first line is a sentence"
+@pytest.mark.parametrize(("family", "name"), COMPONENTS)
+def test_a_component_says_what_it_is_and_builds(family, name):
+    component = registry.find(family, name)
+    assert component.summary.endswith("."), (
+        f"{component.path}: begin the file with a docstring whose first line is a sentence"
     )
-    assert member.path.stem == name
+    assert component.path.stem == name
     built = make_game(name) if family == "game" else part(family, name)
-    assert type(built).__name__ == member.cls
-    fault = member_fault(family, built)
-    assert fault is None, f"{member.path}: {fault}"
+    assert type(built).__name__ == component.cls
+    fault = component_fault(family, built)
+    assert fault is None, f"{component.path}: {fault}"
     shown = repr(built)
-    assert shown.startswith(f"{member.cls}("), f"{member.path}: a message that shows the member must name its class"
-    for option in member.options:
-        assert f"{option}={getattr(built, option)!r}" in shown, f"{member.path}: messages must show option {option!r}"
+    assert shown.startswith(f"{component.cls}("), f"{component.path}: a message must name its class"
+    for option in component.options:
+        assert f"{option}={getattr(built, option)!r}" in shown, f"{component.path}: show option {option!r}"
 
 
-def test_the_class_of_a_member_has_a_name_of_its_own():
-    classes = [registry.find(family, name).cls for family, name in MEMBERS]
+def test_the_class_of_a_component_has_a_name_of_its_own():
+    classes = [registry.find(family, name).cls for family, name in COMPONENTS]
     taken = classes + [base for family in registry.FAMILIES.values() for base in family.bases]
     assert sorted({name for name in taken if taken.count(name) > 1}) == []
 
 
-def test_a_member_is_shown_with_its_options():
+def test_a_component_is_shown_with_its_options():
     assert repr(part("dynamics", "consensus")) == "Consensus(gamma=10.0)"
 
 

@@ -1,4 +1,4 @@
-"""The trial of a study: whatever members' files do wrong is found before any job starts, and told in two lines."""
+"""The trial of a study: whatever components' files do wrong is found before any job starts, and told in two lines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plan(tmp_path: Path, block: dict | None = None, **changes) -> Plan:
 
 
 def own(tmp_path: Path, family: str, source: str) -> tuple[Path, Plan]:
-    """A member's file with this source, and a study that uses it."""
+    """A component's file with this source, and a study that uses it."""
     path = tmp_path / f"own_{family}.py"
     path.write_text(textwrap.dedent(source))
     if family == "metric":
@@ -50,7 +50,7 @@ def own(tmp_path: Path, family: str, source: str) -> tuple[Path, Plan]:
 
 
 def refused(tmp_path: Path, family: str, source: str) -> str:
-    """What the trial says of a study with a member of this source: two lines, of which the first names the file."""
+    """What the trial says of a study with a component of this source: two lines, of which the first names the file."""
     path, found = own(tmp_path, family, source)
     with pytest.raises(GanbenchError) as told:
         tried(found)
