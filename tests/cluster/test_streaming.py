@@ -400,8 +400,8 @@ def test_a_streaming_process_that_dies_changes_nothing(study, monkeypatch):
         for steps in range(12, STEPS):
             stream.send("run", AXES_SHOWN, trained(steps).curves())
         assert not stream.due()
-        monkeypatch.setattr(streaming, "PARTING_SECONDS", 10 * CALL_SECONDS)  # for one that lives
-        monkeypatch.setattr(streaming, "SHARE", 1e6)
+        monkeypatch.setattr(streaming, "CLOSE_SECONDS", 10 * CALL_SECONDS)  # for one that lives
+        monkeypatch.setattr(streaming, "MAX_SHARE", 1e6)
         began = time.monotonic()
     assert time.monotonic() - began < CALL_SECONDS
     assert process.returncode == -signal.SIGKILL, "it was waited for"
