@@ -91,7 +91,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
         with result_files.create_file(prepared, "prepare") as file:
             result_files.write_tree(file.create_group("examples"), vars(examples))
         members = tuple(
-            PackMember(f"s{seed}", f"{seed:064x}", case.name, 0, seed, member.n_train, member.learning_rate)
+            PackMember(seed, member.n_train, member.learning_rate, f"s{seed}", f"{seed:064x}", case.name, None, 0)
             for seed, member in enumerate(case.members(count))
         )
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])

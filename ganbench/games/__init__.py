@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
 from ganbench.nn.sample import Sample
 
@@ -34,21 +35,6 @@ example."""
 Component = Any  # marks a field of a game that is another component, not an option
 
 CHUNK = 25  # steps whose random numbers are drawn together
-
-
-@dataclass(frozen=True)
-class Member:
-    """A run of a pack: what distinguishes it from the others.
-
-    Attributes:
-        seed: seed of the run's random streams.
-        n_train: number of training examples; None for a game without data.
-        learning_rate: learning rate of both players.
-    """
-
-    seed: int
-    n_train: int | None
-    learning_rate: float
 
 
 class Game(ABC):

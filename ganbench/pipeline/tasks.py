@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganbench.core.member import Member
 from ganbench.core.source_digests import digest
 from ganbench.pipeline.typed_json import encode
 
@@ -32,17 +33,14 @@ class Group:
 
 
 @dataclass(frozen=True)
-class PackMember:
-    """A run of a pack."""
+class PackMember(Member):
+    """A run of a pack, with what the study calls it."""
 
     id: str  # as its `study.grid.Run` has it
     digest: str  # of all that can change its results in the stage
     method: str
+    block: str | None  # label of its block of the grid
     group: int  # its index among the task's groups
-    seed: int
-    n_train: int | None
-    learning_rate: float
-    block: str | None = None  # label of its block of the grid
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class EvaluateTask:
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
     samples: int
-    shown: int
+    samples_kept: int
     sources: str
     trained: Path
     prepared: Path

@@ -24,7 +24,7 @@ from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAMPS, run
-from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse
 
@@ -36,7 +36,7 @@ STUDY = {
     "study": "small",
     "grid": [GRID],
     "train": {"steps": 4, "batch_size": 16, "snapshots": {"count": 2}},
-    "evaluate": {"samples": 100, "shown": 4},
+    "evaluate": {"samples": 100, "samples_kept": 4},
     "diagnose": ["path"],
 }
 KINDS = {
@@ -129,7 +129,7 @@ def test_flipped_bytes_are_noticed_or_harmless(kind, copy, expected):
 
 
 def test_flipped_bytes_of_a_checkpoint_leave_it_or_none(tmp_path):
-    checkpoint = Checkpoint(tmp_path, [PackMember("r", "d", "m", 0, 0, None, 0.1)], torch.device("cpu"))
+    checkpoint = Checkpoint(tmp_path, [PackMember(0, None, 0.1, "r", "d", "m", None, 0)], torch.device("cpu"))
     checkpoint.save(state={"step": 3, "x": np.arange(3000.0)}, seconds=1.0)
     content, saved, draw = checkpoint.path.read_bytes(), bits(checkpoint.read()), random.Random(0)
     left = set()
@@ -203,4 +203,4 @@ def test_weights_of_the_fid_are_checked_before_they_score(tmp_path):
     inception_weights.verify(path, sha256)
     path.write_bytes(b"wEights")
     with pytest.raises(GanbenchError, match=r"weights\.pth has the SHA-256 .* Put the file"):
-        panel_of(SimpleNamespace(weights=InceptionWeights(path, sha256)))
+        scorer_of(SimpleNamespace(weights=InceptionWeights(path, sha256)))

@@ -14,6 +14,7 @@ import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import try_lock
+from ganbench.pipeline.execution import slurm
 from ganbench.pipeline.execution.progress import log
 
 POLL_SECONDS = 1.0
@@ -80,8 +81,8 @@ def assigned(visible: int) -> bool:
     Args:
         visible: The number of GPUs that the job sees.
     """
-    scheduled = "SLURM_JOB_ID" in os.environ or "KUBERNETES_SERVICE_HOST" in os.environ
-    return visible == 1 and scheduled
+    scheduled = slurm.job_id() or "KUBERNETES_SERVICE_HOST" in os.environ
+    return visible == 1 and bool(scheduled)
 
 
 @contextmanager

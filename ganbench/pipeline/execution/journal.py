@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ganbench.core import strict_json
 from ganbench.core.atomic_files import atomic_write
+from ganbench.pipeline.execution import slurm
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.jobs import stem_of
 from ganbench.pipeline.typed_json import decode, encode
@@ -126,7 +127,7 @@ class Journal:
             running=True,
             host=socket.gethostname(),
             pid=os.getpid(),
-            cluster_job=os.environ.get("SLURM_JOB_ID", ""),
+            cluster_job=slurm.job_id(),
             since=started,
             at=started,
             beat=time.time(),

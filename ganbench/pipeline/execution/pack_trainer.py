@@ -19,7 +19,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.train import Training, TrainingProgress, part_of, train
-from ganbench.games import Game, Member
+from ganbench.games import Game
 from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, CheckpointSchedule, size
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
@@ -112,7 +112,7 @@ class PackTrainer:
         with stopping.deferred():
             schedule.begin()
             how = {"device": self.device, "resume": saved.get("state"), "at_chunk": at_chunk}
-            trees = train(self.game, self.training, engine_members(members), **how)
+            trees = train(self.game, self.training, members, **how)
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
             sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in self.game.players]
@@ -131,7 +131,7 @@ class PackTrainer:
         """Sizes of the subpacks in which the members will fit into memory; None if they all do at once."""
         members = checkpoint.members
         memory = subpacks.device_memory(self.device)
-        most, why = subpacks.largest_subpack(self.game, self.training, engine_members(members), self.device, memory)
+        most, why = subpacks.largest_subpack(self.game, self.training, members, self.device, memory)
         if most >= len(members):
             return None
         sizes = subpacks.even_sizes(len(members), most)
@@ -165,11 +165,6 @@ class PackTrainer:
                 part.save(state=part_of(state, its), seconds=seconds * len(its) / len(members))
             checkpoint.save(split=sizes)  # last: until then its own state is what counts
         return sizes
-
-
-def engine_members(members: Sequence[PackMember]) -> list[Member]:
-    """Members of a pack as the engine knows them."""
-    return [Member(member.seed, member.n_train, member.learning_rate) for member in members]
 
 
 def _sum(sizes: Sequence[int]) -> str:

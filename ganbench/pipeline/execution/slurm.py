@@ -1,4 +1,4 @@
-"""What a job asks Slurm: when its time is over."""
+"""What a job knows of Slurm: its number, and when its time is over."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import subprocess
 import time
 
 
+def job_id() -> str:
+    """The number of this job; empty outside Slurm."""
+    return os.environ.get("SLURM_JOB_ID", "")
+
+
 def end_of_job() -> float | None:
     """When the scheduler will kill this job, as a Unix time; None where there is no scheduler, or no limit."""
-    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
-    if told:
-        return float(told)
-    if not job:
+    if end := os.environ.get("SLURM_JOB_END_TIME"):
+        return float(end)
+    if not job_id():
         return None
     try:
-        asked = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
+        asked = ["squeue", "--noheader", "--jobs", job_id(), "--format", "%L"]
         left = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
         return time.time() + seconds_of(left)
     except (OSError, subprocess.SubprocessError, ValueError):  # UNLIMITED and INVALID are no numbers

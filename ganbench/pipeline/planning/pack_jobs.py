@@ -88,7 +88,7 @@ class PackPlan(DatasetPlan):
         return {
             "metrics": tuple(component_config(metric) for metric in evaluate.metrics),
             "samples": evaluate.samples,
-            "shown": evaluate.shown,
+            "samples_kept": evaluate.samples_kept,
             "sources": engine_digest("evaluate", [metric.component for metric in evaluate.metrics]),
         }
 
@@ -157,7 +157,7 @@ class PackPlan(DatasetPlan):
 
 def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
-        PackMember(run.id, digests[run.id], run.method, group, run.seed, run.n_train, run.learning_rate, run.block)
+        PackMember(run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group)
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )

@@ -32,7 +32,6 @@ from ganbench.pipeline.execution.instantiation import (
     verify_groups,
 )
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.execution.pack_trainer import engine_members
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
@@ -108,7 +107,7 @@ def _diagnosed(
         game,
         training.dynamics,
         training.optimizer,
-        engine_members([each.member for each in observations]),
+        [each.member for each in observations],
         [
             result_files.read_tree(result_files.descend(result_cache.group_of(file, each.trained), "snapshots"))
             for each in observations

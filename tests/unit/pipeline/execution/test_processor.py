@@ -128,7 +128,7 @@ def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
 
 
 def test_runs_that_are_kept_lie_in_one_order_in_their_file(tmp_path):
-    kept, members = tmp_path / "kept.h5", [PackMember(name, name * 12, "m", 0, 0, None, 0.1) for name in "bca"]
+    kept, members = tmp_path / "kept.h5", [PackMember(0, None, 0.1, name, name * 12, "m", None, 0) for name in "bca"]
     about = {member.digest: encode(member) for member in members}
     result_cache.write(kept, "train", about, {}, [(member, {"x": np.ones(2)}) for member in members])
     digests = list(about)
