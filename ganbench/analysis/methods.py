@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
 from ganbench.analysis.statistics import Rate, wilson
+from ganbench.core.metric_info import MetricInfo
 
 
 def methods(collected: Collected) -> list[str]:

@@ -10,7 +10,7 @@ from ganbench.analysis.columns import RUNS, setting_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.grid import Run, flatten_options
-from ganbench.study.schema import Evaluate, Outcome
+from ganbench.study.sections import Evaluate, Outcome
 
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all may be empty
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
 from ganbench.analysis.methods import as_loss, failure_rate, final_values, median_value, methods, outcome_indicator
 from ganbench.analysis.statistics import spread
+from ganbench.core.metric_info import MetricInfo
 
 KEY = (*SETTING, "method")
 AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a method

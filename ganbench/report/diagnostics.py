@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.core import registry
 from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report.diagnostic_results import values_by_run
 from ganbench.report.display_names import method_names
 from ganbench.report.tables import describe

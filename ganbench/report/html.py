@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
@@ -20,6 +20,7 @@ from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report.diagnostics import experiments
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
 from ganbench.core.atomic_files import atomic_write
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report.file_names import TABLE_NOTES
 from ganbench.study.claims import Claim
 

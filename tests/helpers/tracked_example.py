@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.collected import Collected, MetricInfo, write
+from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import result_files
+from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, series_names
 
 RUN_NAMES = ("points", "grey", "colour", "toy")

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
+from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,26 @@ def test_no_module_imports_itself_by_way_of_others():
         found = {name.removeprefix("ganbench.") for name in imported(path)}
         edges[module] = {name if name in modules else name.rpartition(".")[0] for name in found} & modules.keys()
     assert import_cycles(edges) == set()
+
+
+def test_a_class_or_function_is_imported_from_where_it_is():
+    """From a package, or from the module that defines it: an import names the file to open."""
+    elsewhere = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ganbench."):
+                module = import_module(node.module)
+                if hasattr(module, "__path__"):
+                    continue
+                found = {each.name: getattr(module, each.name) for each in node.names}
+                elsewhere += [
+                    f"{path.name}: {name} is of {value.__module__}, not {node.module}"
+                    for name, value in found.items()
+                    if (isclass(value) or isfunction(value))
+                    and value.__module__.startswith("ganbench.")
+                    and value.__module__ != node.module
+                ]
+    assert elsewhere == []
 
 
 OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results

@@ -11,8 +11,8 @@ from ganbench.core.source_digests import file_digest, sources_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
 from ganbench.pipeline.tasks import ComponentConfig, JudgeTask, PrepareTask
+from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, slug
-from ganbench.study.value_types import Choice
 
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 

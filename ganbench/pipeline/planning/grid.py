@@ -10,11 +10,11 @@ from pathlib import Path
 from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
 from ganbench.pipeline.tasks import ComponentConfig, identity
+from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, expand, slug
 from ganbench.study.packs import packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
-from ganbench.study.value_types import Choice
 
 
 class GridPlan:

@@ -21,10 +21,11 @@ from ganbench.pipeline.tasks import (
     without_locations,
 )
 from ganbench.pipeline.typed_json import encode
-from ganbench.study.packs import Pack, Run
-from ganbench.study.schema import Experiment
+from ganbench.study.choices import Choice
+from ganbench.study.experiments import Experiment
+from ganbench.study.grid import Run
+from ganbench.study.packs import Pack
 from ganbench.study.selectors import matches
-from ganbench.study.value_types import Choice
 
 
 class PackPlan(DatasetPlan):

@@ -12,7 +12,7 @@ from ganbench.core.component_errors import contract_message, describe_exception,
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
-from ganbench.study.value_types import Choice
+from ganbench.study.choices import Choice
 
 LIMIT_SECONDS = 20.0  # of processor time, for each component and for each method
 # What a judge learns and what a diagnostic measures cannot be made small from outside: those of the package, which its

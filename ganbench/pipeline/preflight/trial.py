@@ -37,8 +37,8 @@ from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
-from ganbench.study.value_types import Choice
 
 # For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
 ESTIMATE_SECONDS = 600.0

@@ -32,12 +32,12 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
+from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import Claim, measurement_names, variables
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
-from ganbench.study.schema import Experiment
 from ganbench.study.selectors import Selector, matches
-from ganbench.study.value_types import Choice
 
 LOAD_SECONDS = 120.0  # of processor time, for a data set: decoding many files takes its time
 QUICK_SECONDS = 10.0  # what is loaded in less is loaded twice

@@ -26,10 +26,10 @@ from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.study.choices import Choice
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
-from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
-from ganbench.study.value_types import Choice
 
 # Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
 # on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.

@@ -28,7 +28,7 @@ from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
 from ganbench.study.grid import Run
-from ganbench.study.schema import Evaluate, Outcome
+from ganbench.study.sections import Evaluate, Outcome
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
 VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python", "numpy", "torch", "cuda", "commit")

@@ -19,7 +19,7 @@ from ganbench.pipeline.execution.provenance import computed_on
 from ganbench.pipeline.jobs import CollectTask
 from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
-from ganbench.study.value_types import Choice
+from ganbench.study.choices import Choice
 
 
 def origin_of(kept: Tree | None) -> str | None:

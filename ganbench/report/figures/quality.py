@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.analysis.collected import Collected, MetricInfo
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods, reference
 from ganbench.core.formatting import format_number
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
 from ganbench.report.plotting.style import (

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganbench.analysis.collected import MetricInfo
 from ganbench.analysis.methods import failure_rate
 from ganbench.core.formatting import format_number
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report.plotting.style import QUIET
 
 
