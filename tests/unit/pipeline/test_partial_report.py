@@ -238,7 +238,7 @@ def test_a_later_one_takes_the_place_of_an_older_one(study, plan, made):
         assert not (made / "figures" / "losses-of-nobody.svg").exists()
         page = (made / "report.html").read_text()
         assert "Partial report: 6 of 9 runs are in it" in page
-        assert "while no workflow ran" in page
+        assert "while no workflow was running" in page
         assert "Of experiment path, 2 of 2 results are missing." in page
         claims = pd.read_parquet(made / "tables" / "claims.parquet").set_index("claim")
         assert claims.loc["A1", ["verdict", "runs", "missing"]].tolist() == ["undecided", 2, 2]
