@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar
@@ -12,9 +13,12 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
-from ganbench.games import Adversarial, Batch, Component, Member
+from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
 from ganbench.nn.network import Network
+from ganbench.nn.random_numbers import subkey
 from ganbench.nn.sample import Sample
+
+EXAMPLES = 4  # inputs by which a network's buffers and random numbers are found; normalisation takes more than one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,11 +42,14 @@ class GAN(Adversarial):
 
     @cached_property
     def networks(self) -> dict[str, Network]:
-        """Both networks, as functions of parameters."""
+        """Both networks, as functions of parameters, buffers and keys of random numbers."""
+        draw = torch.Generator().manual_seed(0)
+        shapes = {"discriminator": self.data.shape, "generator": (self.architecture.latent_size,)}
         return {
-            player: Network(initial_module(self.architecture, player, self.data, seed=0)).to(
-                self.examples.device, self.examples.dtype
-            )
+            player: Network(
+                initial_module(self.architecture, player, self.data, seed=0),
+                torch.randn((EXAMPLES, *shapes[player]), generator=draw),
+            ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
 
@@ -59,6 +66,16 @@ class GAN(Adversarial):
             for player in self.players
         }
 
+    def start_buffers(self, member: Member) -> Buffers:
+        return {
+            f"{player}.{name}": value
+            for player, network in self.networks.items()
+            if network.buffers
+            for name, value in network.start_buffers(
+                initial_module(self.architecture, player, self.data, member.seed)
+            ).items()
+        }
+
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Indices of real examples, standard normal latent points of both players, and the regularizer's numbers."""
         size = self.batch_size
@@ -66,7 +83,12 @@ class GAN(Adversarial):
         shape = (count, len(self.players), size, self.architecture.latent_size)
         latent = torch.randn(shape, generator=generator, dtype=dtype)
         order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
+        keys = {}
+        if not all(network.pure for network in self.networks.values()):
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, "network", chunk))
+            keys["key"] = torch.randint(-(1 << 63), (1 << 63) - 1, (count,), generator=generator)
         return {
+            **keys,
             "order": torch.from_numpy(order.reshape(count, size)),
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
@@ -75,11 +97,50 @@ class GAN(Adversarial):
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
         return Sample(self.examples[batch["order"]])
 
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
+        if "key" not in batch:
+            return super().loss(player, players, batch)
+        passes = _Passes(batch, self.networks)
+        bound = copy(self)
+        object.__setattr__(bound, "_passes", passes)
+        loss, aux = super(GAN, bound).loss(player, players, batch)
+        return loss, aux | passes.buffers
+
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
-        return self.networks["discriminator"](theta, points)
+        return self._apply("discriminator", theta, points)
 
     def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
-        return self.networks["generator"](theta, latent)
+        return self._apply("generator", theta, latent)
+
+    def _apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
+        network = self.networks[player]
+        return network(theta, x) if network.pure else self._passes.apply(player, theta, x)
+
+
+class _Passes:
+    """The forward passes of one loss, each with buffers that the one before left, and random numbers of its own.
+
+    Args:
+        batch: the batch of the loss, with its key and the buffers before the first pass.
+        networks: the networks, by player.
+
+    Attributes:
+        buffers: the buffers after the last pass.
+    """
+
+    def __init__(self, batch: Batch, networks: dict[str, Network]) -> None:
+        self._networks, self._key, self._done = networks, batch["key"], 0
+        names = [f"{player}.{name}" for player, network in networks.items() for name in network.buffers]
+        self.buffers = {name: batch[name] for name in names}
+
+    def apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
+        """The outputs of a player's network, as `Network.apply` returns them."""
+        network, key = self._networks[player], subkey(self._key, self._done)
+        self._done += 1
+        before = {name: self.buffers[f"{player}.{name}"] for name in network.buffers}
+        outputs, after = network.apply(theta, before, key, x)
+        self.buffers |= {f"{player}.{name}": value for name, value in after.items()}
+        return outputs
 
 
 def initial_module(architecture: Component, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
