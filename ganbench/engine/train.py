@@ -117,7 +117,8 @@ def train(
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
-        both players and their steps), the networks' buffers at the snapshots, (S, ...) each, `diverged` (None, or the step and the cause), and `steps_done`.
+        both players and their steps), its networks' `buffers` at these, (S, ...) each, `diverged` (None, or the step
+        and the cause), and `steps_done`.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.

@@ -14,11 +14,9 @@ from torch import Tensor
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
-from ganbench.nn.network import Network
+from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import subkey
 from ganbench.nn.sample import Sample
-
-EXAMPLES = 4  # inputs by which a network's buffers and random numbers are found; normalisation takes more than one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +94,25 @@ class GAN(Adversarial):
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
         return Sample(self.examples[batch["order"]])
+
+    @cached_property
+    def unvectorised(self) -> str | None:
+        """Why members of a pack are computed one after the other, as a clause; None where they are not."""
+        pair = [Member(seed, None, 0.0) for seed in (0, 1)]
+        starts, buffers = [self.start(member) for member in pair], [self.start_buffers(member) for member in pair]
+        like = self.examples
+        for player, network in self.networks.items():
+            theta = torch.stack([start[player] for start in starts]).to(like.device, like.dtype)
+            kept = {
+                name: torch.stack([each[f"{player}.{name}"] for each in buffers]).to(like.device)
+                for name in network.buffers
+            }
+            kept = {name: value.to(like.dtype) if value.is_floating_point() else value for name, value in kept.items()}
+            shape = self.data.shape if player == "discriminator" else (self.architecture.latent_size,)
+            key = None if network.pure else torch.arange(2, device=like.device)
+            if why := network.unvectorised(theta, kept, key, like.new_zeros(2, EXAMPLES, *shape)):
+                return f"PyTorch computes its {player} for one run at a time only ({why})"
+        return None
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:

@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
+from ganbench.core.errors import out_of_memory
 from ganbench.nn.random_numbers import RandomNumbers
 
 Buffers = dict[str, Tensor]
 """What a module keeps from one forward pass to the next, {name: (K, ...)}: running statistics, for example."""
+
+
+Slots = list[tuple[dict[str, Any], str]]
+"""Where a module's parts hold a tensor: their dicts, and its name in each."""
+
+
+@contextmanager
+def copied_buffers(module: nn.Module) -> Iterator[dict[str, Slots]]:
+    """A block in which a module has copies of its buffers, so that the block changes none; yields their slots, by name.
+
+    A shared buffer has one copy, and a slot in each of the parts that share it.
+    """
+    found: dict[int, tuple[str, Tensor, Slots]] = {}
+    for prefix, part in module.named_modules():
+        for name, value in part._buffers.items():
+            if value is not None:
+                _, _, slots = found.setdefault(id(value), (f"{prefix}.{name}".removeprefix("."), value, []))
+                slots.append((part._buffers, name))
+    for _, value, slots in found.values():
+        _fill(slots, value.clone())
+    try:
+        yield {name: slots for name, _, slots in found.values()}
+    finally:
+        for _, value, slots in found.values():
+            _fill(slots, value)
+
+
+def _fill(slots: Slots, value: Tensor) -> None:
+    for part, name in slots:
+        part[name] = value
+
+
+def _content(slots: Slots) -> Tensor:
+    part, name = slots[0]
+    return part[name]
+
+
+EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than one
 
 
 class Network:
@@ -44,33 +84,27 @@ class Network:
             for name, parameter in part._parameters.items()
             if parameter is not None
         ]
-        self._buffer_slots: dict[str, list[tuple[dict[str, Any], str]]] = {}
+        self._buffer_slots: dict[str, Slots] = {}
         self.random = self._intercepted = False
+        self._unvectorised: str | None = None
+        self._tried = False
         if len(example):
             self._observe((example,) if isinstance(example, Tensor) else tuple(example))
 
     def _observe(self, example: tuple[Tensor, ...]) -> None:
         """Find the buffers that a forward pass changes, and whether it draws random numbers."""
-        slots: dict[int, tuple[str, Tensor, list]] = {}
-        for prefix, part in self._module.named_modules():
-            for name, value in part._buffers.items():
-                if value is not None:
-                    full = f"{prefix}.{name}".removeprefix(".")
-                    slots.setdefault(id(value), (full, value, []))[2].append((part._buffers, name))
-        before = {full: (value.clone(), value._version) for full, value, _ in slots.values()}
         numbers = RandomNumbers(torch.zeros((), dtype=torch.int64))
-        with torch.no_grad(), numbers:
-            self._module.train()(*example)
+        with torch.no_grad(), copied_buffers(self._module) as slots:
+            before = {name: (value := _content(each), value._version, value.clone()) for name, each in slots.items()}
+            with numbers:
+                self._module.train()(*example)
+            for name, (value, version, content) in before.items():
+                # Batch normalisation changes its statistics without a new version; a converged power iteration changes
+                # none of its values.
+                same = _content(slots[name]) is value and value._version == version and torch.equal(value, content)
+                if not same:
+                    self._buffer_slots[name] = slots[name]
         self.random, self._intercepted = numbers.drawn > 0, numbers.answered > 0
-        for full, value, where in slots.values():
-            (kept, version), (part, name) = before[full], where[0]
-            # Batch normalisation changes its statistics without a new version; a converged power iteration changes none
-            # of its values.
-            if part[name] is not value or value._version != version or not torch.equal(value, kept):
-                self._buffer_slots[full] = where
-            for part, name in where:
-                part[name] = value
-            value.copy_(kept)
 
     @property
     def buffers(self) -> tuple[str, ...]:
@@ -133,10 +167,43 @@ class Network:
             alone = {name: value[0] for name, value in buffers.items()}
             outputs = self._forward(views, alone, None if key is None else key[0], *(x[0] for x in inputs))
             return tree_map(lambda value: value.unsqueeze(0), outputs)
+        if self.unvectorised(theta, buffers, key, *inputs):
+            alone = [
+                self.apply(*(_row(value, k) for value in (theta, buffers, key, *inputs)), training=training)
+                for k in range(members)
+            ]
+            return tree_map(lambda *values: torch.cat(values), *alone)
+        return self._together(theta, buffers, key, *inputs)
+
+    def _together(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> tuple[Any, Buffers]:
         pieces = theta.split(self._sizes, dim=1)
-        views = [piece.view(members, *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+        views = [piece.view(len(theta), *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
         in_dims = (0, 0, None if key is None else 0, *(0 for _ in inputs))
         return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
+
+    def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
+        """Why the network is computed for one member after the other, in PyTorch's words; None where it is not.
+
+        Tried once, on two members and a few examples.
+
+        Args:
+            theta, buffers, key, inputs: as of `apply`, of two or more members.
+        """
+        if not self._tried:
+            few = [_row(value, 0, 2) for value in (theta.detach(), buffers, key)]
+            few += [value[:2, :EXAMPLES].detach() for value in inputs]
+            try:
+                with warnings.catch_warnings(), torch.enable_grad():
+                    # An operation that vmap has no rule for is done member by member, at a warning.
+                    warnings.simplefilter("ignore")
+                    outputs, _ = self._together(few[0].requires_grad_(), *few[1:])
+                    torch.autograd.grad(sum(value.sum() for value in tree_leaves(outputs)), few[0])
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise
+                self._unvectorised = str(error).split("\n")[0]
+            self._tried = True
+        return self._unvectorised
 
     def _forward(
         self, parameters: list[Tensor], buffers: Buffers, key: Tensor | None, *inputs: Tensor
@@ -145,19 +212,20 @@ class Network:
         own = [part[name] for part, name, _ in self._slots]
         for part, name, index in self._slots:
             part[name] = parameters[index]
-        kept = {name: slots[0][0][slots[0][1]] for name, slots in self._buffer_slots.items()} if buffers else {}
-        for full in kept:
-            value = buffers[full].clone()  # which the module changes in place
-            for part, name in self._buffer_slots[full]:
-                part[name] = value
+        kept = {name: _content(self._buffer_slots[name]) for name in buffers}
+        for name, value in buffers.items():
+            _fill(self._buffer_slots[name], value.clone())  # which the module changes in place
         try:
             with RandomNumbers(key) if self._intercepted and key is not None else nullcontext():
                 outputs = self._module(*inputs)
-            changed = {full: self._buffer_slots[full][0][0][self._buffer_slots[full][0][1]].detach() for full in kept}
-            return outputs, changed
+            return outputs, {name: _content(self._buffer_slots[name]).detach() for name in buffers}
         finally:
             for (part, name, _), parameter in zip(self._slots, own, strict=True):
                 part[name] = parameter
-            for full, value in kept.items():
-                for part, name in self._buffer_slots[full]:
-                    part[name] = value
+            for name, value in kept.items():
+                _fill(self._buffer_slots[name], value)
+
+
+def _row(value: Any, k: int, count: int = 1) -> Any:
+    """The members from an index on, of a tensor, of tensors by name, or of None."""
+    return tree_map(lambda tensor: None if tensor is None else tensor[k : k + count], value)
