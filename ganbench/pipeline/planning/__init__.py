@@ -1,1 +1,1 @@
-"""The jobs of a study, stage by stage: `grid`, `datasets`, `pack_jobs` and `summaries`, each built on the one before."""
+"""The jobs of a study: `grid`, `datasets`, `pack_jobs` and `summaries`, each built on the one before."""
