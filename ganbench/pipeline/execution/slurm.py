@@ -1,4 +1,4 @@
-"""What a job asks Slurm: when its time is over."""
+"""The end of a job's time, as Slurm tells it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import time
 
 
 def end_of_job() -> float | None:
-    """When the scheduler will kill this job, as a Unix time; None where there is no scheduler, or no limit."""
-    told, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
-    if told:
-        return float(told)
+    """The Unix time at which Slurm will kill this job; None without Slurm or without a time limit."""
+    end, job = os.environ.get("SLURM_JOB_END_TIME"), os.environ.get("SLURM_JOB_ID")
+    if end:
+        return float(end)
     if not job:
         return None
     try:
         asked = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
         left = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
         return time.time() + seconds_of(left)
-    except (OSError, subprocess.SubprocessError, ValueError):  # UNLIMITED and INVALID are no numbers
+    except (OSError, subprocess.SubprocessError, ValueError):  # ValueError for "UNLIMITED" and "INVALID"
         return None
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a time as Slurm writes it, `[days-][[hours:]minutes:]seconds`.
+    """Convert a duration in Slurm's format, `[days-][[hours:]minutes:]seconds`, to seconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text has another format.
     """
     days, _, clock = text.rpartition("-")
     seconds = 0
