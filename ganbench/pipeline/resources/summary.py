@@ -1,4 +1,4 @@
-"""What a study will take, as tables for a terminal."""
+"""Tables for a terminal about what a study will take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from ganbench.pipeline.stages import STAGES
 
 
 class Name:
-    """A name in a cell: where it is too long, it breaks between its words, after a hyphen."""
+    """A name in a cell of a table, which breaks after hyphens if it is too long.
+
+    Args:
+        name: The name.
+    """
 
     def __init__(self, name: str) -> None:
         self._parts = re.findall(r"[^-]+-*|-+", name)
@@ -40,7 +44,7 @@ class Name:
 
 
 def estimates(plan: Plan, found: list[Estimate]) -> Table:
-    """By method: runs, packs, parameters, minutes of one core, and room on disk."""
+    """A table of the runs, packs, parameters, minutes of one core and disk space of every method."""
     title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
@@ -56,13 +60,14 @@ def estimates(plan: Plan, found: list[Estimate]) -> Table:
 
 
 def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -> Iterator[RenderableType]:
-    """By stage: jobs, how many of them are to do, and the minutes of one core that these take; and when all will be
-    done.
+    """A table of the jobs of every stage, and a sentence about the time until all are done.
+
+    The table has the number of jobs, the number that are to do, and the minutes of one core that these take.
 
     Args:
         plan: The study's plan.
-        found: The estimates of what runs take.
-        timings: The timings of the rest.
+        found: The estimates of all methods.
+        timings: The timings of the work that does not depend on a method.
         where: Where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
@@ -90,7 +95,14 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
 
 
 def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
-    """What the jobs that are to do will ask of a cluster, stage by stage."""
+    """Print what the jobs that are to do will request of a cluster, stage by stage.
+
+    Args:
+        out: The console.
+        plan: The study's plan.
+        found: The estimates of all methods.
+        cluster: The profile of the cluster.
+    """
     known = {estimate.method: estimate for estimate in found}
     rows = requests.totals(plan, known)
     if not rows:
