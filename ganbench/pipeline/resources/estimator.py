@@ -59,7 +59,7 @@ class Estimator:
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
-        """Time the work that does not depend on a method.
+        """Time the work that no estimate of a method covers.
 
         Args:
             known: Earlier timings, which are returned if nothing has changed.

@@ -46,7 +46,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         plan: The study's plan.
         job: The job.
         estimates: The estimates, by method.
-        timings: The timings of the work that does not depend on a method.
+        timings: The timings of all other work.
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {

@@ -33,10 +33,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of one core for work that does not depend on a method, timed on the machine where the study was checked.
-
-    Observations are timed here too, since an experiment may measure several methods.
-    """
+    """Seconds of one core for all work that no `Estimate` covers, timed on the machine where the study was checked."""
 
     parallel_jobs: int = 1  # number of jobs that run at the same time
     start: float = 0.0  # start of a job's process

@@ -67,7 +67,7 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     Args:
         plan: The study's plan.
         found: The estimates of all methods.
-        timings: The timings of the work that does not depend on a method.
+        timings: The timings of all other work.
         where: Where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
