@@ -80,7 +80,7 @@ class Measuring:
         return spec, examples.train
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
-        """The examples of a data set. Prepared examples, which have been held to the contract, are read if they exist."""
+        """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
         job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
         if job.done:
             return instantiation.examples(job.path)
