@@ -27,8 +27,8 @@ BAR = 14  # width of progress bars; the table fits in 80 columns
 WATCH_SECONDS = 3.0
 COLOURS = {RUNNING: "cyan", SILENT: "yellow", STOPPED: "yellow", FAILED: "bold red", DONE: "green"}
 THEN = {
-    STOPPED: "stopped, and goes on from what it has at its next attempt",
-    SILENT: "says it runs, but is silent",
+    STOPPED: "stopped, and goes on at its next attempt",
+    SILENT: "has been silent",
     FAILED: "failed",
 }
 
@@ -83,7 +83,7 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
             yield Text(f"\n{len(shown) - rows:,} more {state}; --all shows them")
     last = "evaluate" if "evaluate" in now.counts() else "train"  # the stage after which a run's outcome is known
     if not now.done and any(each.job.stage == last for each in now.of(DONE)):
-        yield Text(f"\nganbench report {study} --partial shows what there is.")
+        yield Text(f"\nganbench report {study} --partial shows the present results.")
 
 
 def _holder(now: StudyStatus) -> str:

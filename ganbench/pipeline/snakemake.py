@@ -97,7 +97,7 @@ def job_named(plan: Plan, stage: str, wildcards: Any) -> Job:
         if job is None or job.digest[:12] != getattr(wildcards, "digest", job.digest[:12]):
             raise GanbenchError(
                 f"{stage} {name}-{wildcards.digest} is no job of this study: the study or the sources were "
-                "edited after the workflow started. Start it again; what is computed is kept."
+                "edited after the workflow started. Start it again; finished results are kept."
             )
         return job
 
@@ -146,8 +146,9 @@ def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
 def failed(plan: Plan) -> str:
     """The message to print after jobs failed."""
     return (
-        f"Some jobs of {plan.study.study} failed; all others' results are kept. `ganbench status STUDY` names them, "
-        "with cause and log; `ganbench report STUDY --partial` shows what there is; the same command goes on from here."
+        f"Some jobs of {plan.study.study} failed; the results of all others are kept. `ganbench status STUDY` shows "
+        "causes and logs; `ganbench report STUDY --partial` shows the present results; the same command goes on from "
+        "here."
     )
 
 

@@ -49,7 +49,7 @@ class JobStatus:
     def cause(self) -> str:
         """Why the last attempt ended, in one line; empty if none has ended."""
         if self.state == SILENT:
-            return "nothing was heard of it for long: killed, most likely for memory or with its node"
+            return "its journal has not been written for long: it was killed, most likely for memory or with its node"
         if self.entry is None or self.entry.running or not self.entry.ends:
             return ""
         end = self.entry.ends[-1]

@@ -34,9 +34,9 @@ def check_device(wanted: str) -> None:
     if torch.version.cuda is None:
         why = "this PyTorch was built without CUDA: install one with it"
     elif visible in ("", "-1", "NoDevFiles"):  # Slurm sets "NoDevFiles" for a job that asked for no GPU
-        why = f"CUDA_VISIBLE_DEVICES is {visible!r}, so the scheduler gave this job none: ask it for one"
+        why = f"CUDA_VISIBLE_DEVICES is {visible!r}, so the scheduler gave this job no GPU: request one"
     else:
-        why = "look whether nvidia-smi shows one there, and whether its driver is new enough for this PyTorch"
+        why = "check whether nvidia-smi shows a GPU there, and whether its driver is new enough for this PyTorch"
     raise GanbenchError(
         f"machine.device: 'cuda' was asked for, but PyTorch sees no GPU on {socket.gethostname()}; {why}. "
         "Valid: auto, cpu, cuda."

@@ -120,5 +120,5 @@ def verify(expected: str, configs: Iterable[tuple[str, ComponentConfig]], engine
     if found != expected:
         raise GanbenchError(
             "source files were edited after this job was planned, so its result would carry a wrong digest. Start the "
-            "workflow again; what is computed is kept."
+            "workflow again; finished results are kept."
         )

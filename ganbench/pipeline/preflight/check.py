@@ -119,16 +119,16 @@ def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None])
                 return [Estimate(**_fields(each)) for each in line["estimates"]], Timings(**line["timings"])
             begun = line.get("begin", begun)
         process.wait()
-    raise GanbenchError(f"{begun}: {_end(process.returncode)}; what it printed is in {log}.")
+    raise GanbenchError(f"{begun}: {_end(process.returncode)}; its output is in {log}.")
 
 
 def _end(code: int) -> str:
     """A description of how the trial's process ended."""
     if code == -signal.SIGKILL:
-        return "it was killed, as what takes too much memory, or does not end, is"
+        return "the process that tried it was killed, for too much memory or because it did not end"
     if code < 0:
-        return f"it ended the process that tried it, by {signal.Signals(-code).name}"
-    return f"it ended the process that tried it, with exit status {code}"
+        return f"the process that tried it ended by {signal.Signals(-code).name}"
+    return f"the process that tried it ended with exit status {code}"
 
 
 def _fields(each: dict[str, Any]) -> dict[str, Any]:

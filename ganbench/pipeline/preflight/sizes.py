@@ -42,7 +42,7 @@ def memory_fault(study: Study, run: Run, available: int) -> str | None:
         return None
     largest = max(needs, key=needs.__getitem__)
     return (
-        f"needs at least {_size(sum(needs.values()))} of memory, but there are {_size(available)}: most of it for "
+        f"needs at least {_size(sum(needs.values()))} of memory, but {_size(available)} are available; most of it is for "
         f"{largest} ({_size(needs[largest])}); choose smaller values"
     )
 

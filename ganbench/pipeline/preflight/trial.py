@@ -59,9 +59,9 @@ def tried(
         The estimates of all methods, and the timings of all other work.
 
     Raises:
-        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, a diagnostic
-            cannot measure a game or does not measure what a claim needs, a metric fits no data set, a method does not
-            fit into memory, there is no such device, or a component breaks its family's contract.
+        GanbenchError: An architecture does not support a data set, a game cannot be played with its options, a
+            diagnostic cannot measure a game or does not measure what a claim needs, a metric supports no data set, a
+            method does not fit into memory, the device does not exist, or a component breaks its family's contract.
     """
     one_thread()
     if here:
@@ -192,7 +192,7 @@ class Trial:
             name = choice.signature if choice.component.path.is_relative_to(PACKAGE) else str(choice.component.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
-                f"grid: architecture {name!r} cannot do data set {dataset.signature!r} with examples of shape "
+                f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of shape "
                 f"{data.shape}: {fault}.{rest}"
             )
 

@@ -138,7 +138,7 @@ class Measuring:
                     taken[column] = f"metric {choice.signature}"
             self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
-            self.components.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
+            self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
 
     def _fit_some_data(self) -> None:
@@ -152,9 +152,7 @@ class Measuring:
             }
             if all(faults.values()):
                 why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-                raise GanbenchError(
-                    f"evaluate.metrics: {choice.signature} says nothing of any data set of the study ({why})."
-                )
+                raise GanbenchError(f"evaluate.metrics: {choice.signature} supports no data set of the study ({why}).")
 
     def _panel(self, dataset: Choice) -> Scorer:
         """The scorer of a data set, whose metrics have been held to their contract."""
@@ -286,7 +284,7 @@ def _collapse_unseen(plan: Plan, claim: Claim) -> None:
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
-                "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                "the metric mode_coverage, which detects a collapse. Add it to evaluate.metrics, or claim "
                 "outcome.diverged."
             )
 

@@ -106,9 +106,9 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     known = {estimate.method: estimate for estimate in found}
     rows = requests.totals(plan, known)
     if not rows:
-        out.print(f"Nothing is left to ask of {cluster.executor}.")
+        out.print(f"No job is left to submit to {cluster.executor}.")
         return
-    title = f"asked of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
+    title = f"requested of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
     table = Table(title=title, title_justify="left")
     for column in ("stage", "jobs", "GPUs each", "memory each", "time each", "job-hours at most"):
         table.add_column(column, justify="left" if column == "stage" else "right")
@@ -118,7 +118,7 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     out.print(table)
     retried = (
         f"A job that is stopped, out of time or killed is tried again up to {plural(cluster.retries, 'time')}: what is "
-        "finished is kept, training goes on from its checkpoint, and who was short of memory gets twice as much."
+        "finished is kept, training goes on from its checkpoint, and a job that was short of memory requests twice as much."
         if cluster.retries
         else "A job that fails is not tried again: the profile has no retries."
     )
