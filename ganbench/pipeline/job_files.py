@@ -52,5 +52,6 @@ def read(path: Path) -> tuple[Job, ExecutionSettings]:
         return Job.decode(content["job"]), decode(ExecutionSettings, content["settings"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise GanbenchError(
-            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again, which writes the file anew."
+            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again, which "
+            "writes the file anew."
         ) from None

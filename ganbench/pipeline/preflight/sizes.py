@@ -42,8 +42,8 @@ def memory_fault(study: Study, run: Run, available: int) -> str | None:
         return None
     largest = max(needs, key=needs.__getitem__)
     return (
-        f"needs at least {_size(sum(needs.values()))} of memory, but {_size(available)} are available; most of it is for "
-        f"{largest} ({_size(needs[largest])}); choose smaller values"
+        f"needs at least {_size(sum(needs.values()))} of memory, but {_size(available)} are available; most of "
+        f"it is for {largest} ({_size(needs[largest])}); choose smaller values"
     )
 
 

@@ -192,8 +192,8 @@ class Trial:
             name = choice.signature if choice.component.path.is_relative_to(PACKAGE) else str(choice.component.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
-                f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of shape "
-                f"{data.shape}: {fault}.{rest}"
+                f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of "
+                f"shape {data.shape}: {fault}.{rest}"
             )
 
     def _alternatives(self, data: DataSpec) -> str:

@@ -118,7 +118,8 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     out.print(table)
     retried = (
         f"A job that is stopped, out of time or killed is tried again up to {plural(cluster.retries, 'time')}: what is "
-        "finished is kept, training goes on from its checkpoint, and a job that was short of memory requests twice as much."
+        "finished is kept, training goes on from its checkpoint, and a job that was short of memory requests twice "
+        "as much."
         if cluster.retries
         else "A job that fails is not tried again: the profile has no retries."
     )
