@@ -110,7 +110,7 @@ def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tup
         observations={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
         stages={stage: {state: count[state] for state in STATES} for stage, count in now.counts().items()},
         ended=tuple(
-            collected.Job(each.job.stage, each.job.name, each.state, truncate(each.cause), str(each.log or ""))
+            collected.EndedJob(each.job.stage, each.job.name, each.state, truncate(each.cause), str(each.log or ""))
             for each in now.of(FAILED, SILENT, STOPPED)
         ),
         at=now.at,
