@@ -112,7 +112,7 @@ def set_job_environment() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
-def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
+def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
     """Prepare a workflow before its first job: lock the results folder, write the job files and try the study.
 
     Args:
@@ -143,7 +143,7 @@ def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
         )
 
 
-def failed(plan: Plan) -> str:
+def failure_message(plan: Plan) -> str:
     """The message to print after jobs failed."""
     return (
         f"Some jobs of {plan.study.study} failed; the results of all others are kept. `ganbench status STUDY` shows "

@@ -27,7 +27,7 @@ class Stopped(GanbenchError):
         self.of_time = of_time
 
 
-class Stopping:
+class StopRequest:
     """The reasons for a job to end: signals, and the end of the time that a scheduler gave it.
 
     Args:

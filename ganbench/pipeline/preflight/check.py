@@ -26,8 +26,8 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import measured
-from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources import stored_estimates
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed
@@ -66,8 +66,8 @@ def check(
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
-    state, before = _state(plan, here), measured.read_timings(plan.folder)
-    estimates = list(measured.read_estimates(plan.folder).values())
+    state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
+    estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
         estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that passed
@@ -75,9 +75,9 @@ def check(
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates))
-    measured.write_estimates(plan.folder, estimates)
+    stored_estimates.write_estimates(plan.folder, estimates)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
-    measured.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
+    stored_estimates.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with atomic_write(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates
@@ -146,7 +146,7 @@ def _process(
     """
     reading, writing = os.pipe()
     how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
-    command = [sys.executable, "-m", "ganbench", "try-out", *how, "--report", str(writing)]
+    command = [sys.executable, "-m", "ganbench", "try-study", *how, "--report", str(writing)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True
     )

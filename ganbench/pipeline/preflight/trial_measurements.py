@@ -12,7 +12,7 @@ from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import KL
 from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
-from ganbench.contracts.repeating import call_twice
+from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
@@ -154,7 +154,7 @@ class Measuring:
                 why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
                 raise GanbenchError(f"evaluate.metrics: {choice.signature} supports no data set of the study ({why}).")
 
-    def _panel(self, dataset: Choice) -> Scorer:
+    def _scorer(self, dataset: Choice) -> Scorer:
         """The scorer of a data set, whose metrics have been held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
@@ -189,10 +189,10 @@ class Measuring:
             GanbenchError: A metric breaks the contract, or the evaluation failed.
         """
         dataset, choice = run.choice("dataset"), run.choice("architecture")
-        panel = self._panel(dataset)
+        scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators = trees[0]["snapshots"]["generator"]
-            evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
+            evaluate(scorer, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
 
     # Diagnostics ----------------------------------------------------------------------------------------------------
 

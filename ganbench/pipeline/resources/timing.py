@@ -117,12 +117,12 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 
 
 def snapshot_seconds(
-    panel: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
+    scorer: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
 ) -> float:
     """The seconds to score one snapshot.
 
     Args:
-        panel: The judge and the metrics.
+        scorer: The judge and the metrics.
         architecture: The architecture of the generator.
         data: The specification of the data that it imitates.
         generator: The generator's parameters, of shape (P,).
@@ -132,7 +132,7 @@ def snapshot_seconds(
     tried = min(samples, MOST_SAMPLES)
 
     def score() -> None:
-        evaluate(panel, architecture, data, 0, generator[None], tried, 1, device)
+        evaluate(scorer, architecture, data, 0, generator[None], tried, 1, device)
 
     score()
     return seconds_of(score, device) * samples / tried
