@@ -33,7 +33,7 @@ def real_array(given: Any, wanted: str) -> np.ndarray:
 
 
 def numbers(what: str, given: Any) -> np.ndarray:
-    """One number or several, as (count,) float64.
+    """One or more numbers, as (count,) float64.
 
     Raises:
         GanbenchError: they are not finite numbers in a row, or there are none.

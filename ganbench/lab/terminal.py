@@ -1,4 +1,4 @@
-"""The laboratory on the command line: what its words mean, the files it writes, and what it shows."""
+"""The laboratory on the command line: its arguments, the files it writes, and its output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def numbers(option: str, text: str) -> list[float]:
     """Numbers with commas between them: `0.1,0.5`.
 
     Raises:
-        GanbenchError: a word that is no number.
+        GanbenchError: a word is not a number.
     """
     words = [word.strip() for word in text.split(",")]
     try:
@@ -35,10 +35,10 @@ def numbers(option: str, text: str) -> list[float]:
 
 
 def count_or_list(option: str, text: str) -> int | list[int]:
-    """`5` is a count; `3,7` are these.
+    """Seeds from text: `5` is their number, `3,7` lists them.
 
     Raises:
-        GanbenchError: a word that is no whole number.
+        GanbenchError: a word is not a whole number.
     """
     try:
         values = [int(word) for word in text.rstrip(",").split(",")]
@@ -73,11 +73,10 @@ def start(option: str, texts: Sequence[str]) -> list[list[float]] | dict[str, li
 
 
 def target(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
-    """Make sure, before any work, that a file may be written.
+    """Check, before any work, that a file may be written.
 
     Raises:
-        GanbenchError: another suffix, a folder that there is not, or a file that there is and that `force` does not
-            give up.
+        GanbenchError: another suffix, a missing folder, or an existing file without `force`.
     """
     if path is None:
         return
@@ -90,7 +89,7 @@ def target(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table, as the suffix says; the file is there as a whole or not at all.
+    """Write a table in the format of the suffix; the file is written completely or not at all.
 
     Raises:
         GanbenchError: it cannot be written.
@@ -193,5 +192,5 @@ def _complex(value: complex) -> str:
 
 
 def _shown(value: float) -> str:
-    """Six digits; what is zero but for rounding is zero."""
+    """Format with six digits; rounding errors of zero become zero."""
     return f"{0.0 if abs(value) < 1e-13 else value:.6g}"
