@@ -87,7 +87,7 @@ def _styles(names: Iterable[str]) -> dict[str, dict[str, object]]:
 
 
 def _swept(result: DiagnosticArrays) -> tuple[np.ndarray, np.ndarray] | None:
-    """Learning rates and radii that were computed beyond the one that was trained."""
+    """Learning rates other than the trained one, and the spectral radii at them."""
     rates, radii = (np.asarray(result.arrays.get(name, np.zeros(0))) for name in ("rate", "radius_by_rate"))
     good = np.isfinite(rates) & np.isfinite(radii) if len(rates) == len(radii) else np.zeros(0, dtype=bool)
     return (rates[good], radii[good]) if good.any() else None
@@ -120,7 +120,7 @@ def _radii(axes: Axes, methods: dict[str, list[DiagnosticArrays]], radius: dict[
 
 
 def _around_one(axes: Axes, radii: np.ndarray) -> None:
-    """A scale on which 0.995 and 1.005 lie apart, and 3 has room."""
+    """A scale that separates 0.995 from 1.005 and still has room for 3."""
     off = radii[np.isfinite(radii)] - 1
     low, high = min(off.min(), -10 * NEAR), min(max(off.max(), 10 * NEAR), 1e6)
     axes.set_yscale("symlog", linthresh=NEAR, linscale=0.4)
