@@ -85,7 +85,7 @@ def target(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
     if not path.parent.is_dir():
         raise GanbenchError(f"--out {path}: there is no folder {path.parent}.")
     if path.is_dir() or (path.exists() and not force):
-        raise GanbenchError(f"--out {path}: there is one already; --force replaces it.")
+        raise GanbenchError(f"--out {path}: the file exists already; --force replaces it.")
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -158,14 +158,14 @@ def members_table(trajectory: Trajectory) -> Table:
 
 
 def verdict(trajectory: Trajectory) -> str:
-    """What became of the members, in one line."""
+    """The radius of the members, whether they diverged, and the cost of a step, in one line."""
     radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     off, cost = diverged >= 0, f"{trajectory.gradients_per_step} gradients a step"
     if len(radius) == 1:
-        went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
+        text = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
         if off[0]:
-            went = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
-        return f"{went}, a factor of {_shown(growth[0])} per step; {cost}."
+            text = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
+        return f"{text}, a factor of {_shown(growth[0])} per step; {cost}."
     known = growth[np.isfinite(growth)]
     span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else "nan"
     return (
