@@ -22,8 +22,8 @@ class Thresholds:
     norm_growth: float
     won_real_output: float
     won_fake_output: float
-    won_share: float
-    collapsed_modes: float
+    won_last_share: float
+    collapsed_mode_share: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Verdict:
     not_judged: Mapping[str, str] = field(default_factory=dict)  # by each other failure: why not
 
 
-def judge(
+def decide_outcome(
     thresholds: Thresholds,
     *,
     steps: int,
@@ -142,7 +142,7 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
     """Real and generated examples told apart almost surely, throughout the last part of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
-    late = real["last_step"] > (1 - thresholds.won_share) * steps
+    late = real["last_step"] > (1 - thresholds.won_last_share) * steps
     if not (late.any() and apart[late].all()):
         return None
     step = _after_last(real, ~apart)
@@ -162,9 +162,9 @@ def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> V
     collapsed.
     """
     filled = np.exp(-snapshots[KL])
-    if not filled.iloc[-1] < thresholds.collapsed_modes:
+    if not filled.iloc[-1] < thresholds.collapsed_mode_share:
         return None
-    fine = snapshots["step"][~(filled < thresholds.collapsed_modes)]  # a snapshot without a value dates nothing
+    fine = snapshots["step"][~(filled < thresholds.collapsed_mode_share)]  # a snapshot without a value dates nothing
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
     why = (

@@ -98,7 +98,7 @@ def evaluate(
     """Score every snapshot of a run.
 
     Args:
-        panel: the judge and the metrics.
+        scorer: the judge and the metrics.
         architecture, data: the architecture and the data set of the generator.
         seed: seed of the run; its latent points for evaluation are the same at every snapshot.
         generators: the generator's parameters at every snapshot, (S, P).
