@@ -10,7 +10,7 @@ from torch.func import vmap
 class Network:
     """f(theta, x) for a module: the parameters of member k are row k of theta.
 
-    A player's parameters are one vector, because that is what dynamics and diagnostics of games are written in; the
+    A player's parameters are one vector, because dynamics and diagnostics of games are written for vectors; the
     module's own tensors are views of it. The author of the module never sees the member axis.
     """
 
@@ -49,7 +49,7 @@ class Network:
             x: inputs, (K, batch, ...).
 
         Returns:
-            outputs, (K, batch, ...).
+            Outputs, (K, batch, ...).
         """
         members = theta.shape[0]
         if members == 1:  # vmap over one member costs its overhead and gains nothing
