@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A study named by --configfile stands for itself; it is not laid over the default one.
+# A study given by --configfile replaces the default one; the two are not merged.
 if not workflow.configfiles:
 
     configfile: "config/config.yaml"
@@ -19,9 +19,9 @@ include: "workflow/rules/collect.smk"
 include: "workflow/rules/summarise.smk"
 
 
-# The results of packs too. So what is removed is made again, though the report is there; and where a job is repeated
-# whose output is there, Snakemake forgets none of those that lack theirs, as it does with jobs that have an `ancient`
-# file of it for input (its issue 4166).
+# The targets include the results of packs, so that a removed file is made again even if the report exists. They also
+# avoid an error of Snakemake (its issue 4166): when it repeats a job whose output exists, it forgets jobs that lack their
+# output and have an `ancient` input from that job.
 rule all:
     default_target: True
     input:

@@ -1,4 +1,4 @@
-"""The command line: list components, check a study, run its stages with or without Snakemake."""
+"""The command line: list components, check a study, and run its stages."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-STAGES_PANEL = "Stages, in their order: each does what is not up to date yet, what it needs first"
-FIRST = "What it needs and earlier stages have not done yet is done first."
+STAGES_PANEL = "Stages, in their order: each first does the work of earlier stages that it needs"
+FIRST = "Work of earlier stages that it needs is done first."
 LABORATORY = "The laboratory: one game, without a study"
-AnOnly = Annotated[str | None, typer.Option(help="One job only, by its data set, its pack or a run of the pack.")]
+AnOnly = Annotated[str | None, typer.Option(help="Do one job only: name its data set, its pack or a run of the pack.")]
 
 
 def main() -> None:
-    """Entry point: errors that a user can mend are one message and exit status 1."""
+    """Run the command line. A `GanbenchError` is printed as one message, with exit status 1."""
     try:
         app()
     except GanbenchError as error:
@@ -53,9 +53,11 @@ def main() -> None:
 
 @app.command("list")
 def list_members(
-    family: Annotated[str | None, typer.Argument(help="One family only, such as 'architecture'.")] = None,
+    family: Annotated[
+        str | None, typer.Argument(help="Family to show, such as 'architecture'; all by default.")
+    ] = None,
 ) -> None:
-    """Show every architecture, data set, objective, metric ... with its one line and its options."""
+    """List all components (architectures, data sets, objectives, metrics ...) with their options."""
     if family is not None and family not in registry.FAMILIES:
         raise GanbenchError(unknown("family", family, registry.FAMILIES))
     for key in registry.FAMILIES if family is None else [family]:
@@ -75,10 +77,11 @@ def list_members(
 def check(
     study: AStudy = DEFAULT,
     profile: Annotated[
-        Path | None, typer.Option(help="Of a cluster: workflow/profiles/slurm; shows what the study will ask of it.")
+        Path | None,
+        typer.Option(help="Profile of a cluster, such as workflow/profiles/slurm: show what jobs will request of it."),
     ] = None,
 ) -> None:
-    """Validate a study, try its networks, and show what it will take - before anything starts."""
+    """Validate a study, try its components, and show what it will take, before any job starts."""
     from ganbench.pipeline.preflight.check import check as try_parts
     from ganbench.pipeline.resources import cluster_profile as profiles
 
@@ -105,9 +108,11 @@ app.command()(clean)
 
 @app.command()
 def schema(
-    format: Annotated[Literal["json", "markdown"], typer.Option(help="For editors, or for people.")] = "json",
+    format: Annotated[
+        Literal["json", "markdown"], typer.Option(help="JSON for editors, Markdown for people.")
+    ] = "json",
 ) -> None:
-    """Print what a study file may hold: every key with its type, default and range."""
+    """Print the keys of a study file with their types, defaults and ranges."""
     if format == "markdown":
         print(key_reference.markdown(), end="")
     else:
@@ -136,7 +141,7 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
 
 
 def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
-    """The jobs of a stage, or the one by its name or by a run of its pack."""
+    """The jobs of a stage, or the one that `only` names by its own name or by a run of its pack."""
     jobs = plan.jobs(stage)
     if only is None:
         return list(jobs.values())
@@ -181,10 +186,10 @@ def report(
     study: AStudy = DEFAULT,
     only: AnOnly = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Of what there is now, with tables and figures, in a folder of their own.")
+        bool, typer.Option("--partial", help="Report the present results, with tables and figures, in another folder.")
     ] = False,
 ) -> None:
-    """Write the HTML report. What it needs and earlier stages have not done yet is done first."""
+    """Write the HTML report. Work of earlier stages that it needs is done first."""
     if partial:
         from ganbench.pipeline.partial_report import write
 
@@ -199,15 +204,15 @@ def try_study(
     here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
     remeasure: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,
 ) -> None:
-    """The trial of a study, in the process that may end of it; the study comes as JSON on standard input."""
+    """Run the trial of a study, which is read as JSON from standard input."""
     from ganbench.pipeline.preflight.trial_process import serve
 
     serve(json.load(sys.stdin), report, here=here, remeasure=remeasure)
 
 
 @app.command(hidden=True)
-def describe(dataset: str, options: Annotated[str, typer.Option(help="As JSON.")]) -> None:
-    """Say what a data set is, without loading it."""
+def describe(dataset: str, options: Annotated[str, typer.Option(help="Options of the data set, as JSON.")]) -> None:
+    """Print the specification of a data set, without loading it."""
     from ganbench.core.dataset_specs import describe_as_json
 
     print(describe_as_json(dataset, json.loads(options)), flush=True)
@@ -215,10 +220,10 @@ def describe(dataset: str, options: Annotated[str, typer.Option(help="As JSON.")
 
 @app.command()
 def weights(
-    path: Annotated[Path, typer.Argument(help="Where to put them.")],
+    path: Annotated[Path, typer.Argument(help="File to write.")],
     sha256: Annotated[str, typer.Option(help="First characters of the file's SHA-256.")],
 ) -> None:
-    """Fetch the Inception weights of the FID, and check them."""
+    """Fetch the Inception weights of the FID, and verify them."""
     from ganbench.pipeline.execution.inception_weights import fetch
 
     fetch(path, sha256)
@@ -230,11 +235,11 @@ app.command(rich_help_panel=LABORATORY)(laboratory.field)
 
 @app.command("job", hidden=True)
 def run_job(
-    path: Annotated[Path, typer.Argument(help="The job's file, as the workflow left it.")],
-    asked: Annotated[float, typer.Option(help="Memory that a cluster was asked for, in MB.")] = 0,
+    path: Annotated[Path, typer.Argument(help="The job's file, which the workflow wrote.")],
+    asked: Annotated[float, typer.Option(help="Memory requested from a cluster, in MB.")] = 0,
 ) -> None:
-    """Run one job as the workflow hands it out."""
-    since = time.time() - time.process_time()  # with what it took to start, which is most of a short job
+    """Run one job of the workflow."""
+    since = time.time() - time.process_time()  # including the start of the process, which is most of a short job
     _run(*job_files.read(path), asked, since)
-    for number in SIGNALS:  # for the moment until it is gone, in which Snakemake would take what is done for a failure
+    for number in SIGNALS:  # a signal before the process has ended would make Snakemake take the job for failed
         signal.signal(number, signal.SIG_IGN)

@@ -1,6 +1,6 @@
 """Architectures, one file each: pairs of networks.
 
-The modules are ordinary ones, for one run; `ganbench check` tests what is said here. They may normalise by the
+The modules are ordinary ones, for one run; `ganbench check` tests these rules. They may normalise by the
 statistics of the batch, but are functions of their inputs: they keep no state from one call to the next, in buffers
 (`BatchNorm2d(..., track_running_stats=False)`), attributes or global values, and draw no random numbers (no dropout).
 A run draws all of its numbers from its own streams; initial parameters come from PyTorch's global one, which is seeded

@@ -21,7 +21,7 @@ class FC(Architecture):
     """Generator with growing layers, ReLU and tanh; discriminator with the same layers shrinking, LeakyReLU(0.2).
 
     The widths grow with the square root of the number of pixels, so that a layer's share of the parameters stays about
-    the same: `hidden` is meant for 28x28 and used as it is there.
+    the same: `hidden` gives the widths at 28x28.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100

@@ -1,4 +1,4 @@
-"""Commands of their own size, one file a theme; `ganbench/cli.py` puts them together and holds the small ones."""
+"""The larger commands of the command line; `ganbench/cli.py` registers them and holds the small ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from rich.console import Console, ConsoleDimensions
 
 AStudy = Annotated[Path, typer.Argument(help="The study's file.", show_default=True)]
 DEFAULT = Path("config/config.yaml")
-UNBOUNDED = 1000  # columns, where no terminal bounds them
+UNBOUNDED = 1000  # number of columns of output that goes to no terminal
 
 
 class Output(Console):
-    """Standard output: as wide as the terminal; in a file or a pipe nothing is wrapped, so that names stay whole."""
+    """Standard output, as wide as the terminal. In a file or a pipe nothing is wrapped, so that names stay whole."""
 
     @property
     def size(self) -> ConsoleDimensions:
+        """The numbers of columns and lines."""
         found = super().size
         bounded = self.is_terminal or "COLUMNS" in self._environ
         return found if bounded else ConsoleDimensions(UNBOUNDED, found.height)

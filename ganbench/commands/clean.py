@@ -1,4 +1,4 @@
-"""`ganbench clean`: remove what a study's results hold under old digests."""
+"""`ganbench clean`: remove results under old digests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from ganbench.study.schema import load
 
 def clean(
     study: AStudy = DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     profile: Annotated[
-        Path | None, typer.Option(help="Of the cluster that the study runs on, whose `config` counts.")
+        Path | None, typer.Option(help="Profile of the cluster that runs the study, whose `config` applies.")
     ] = None,
 ) -> None:
-    """Remove what the study and the sources as they are now do not name: results under old digests, what interrupted
-    work left, old logs. Results of the study as it is, other studies and MLflow's store stay."""
+    """Remove results under old digests, leftovers of interrupted jobs, and old logs.
+
+    Results of the present study and sources stay, and so do other studies and MLflow's store.
+    """
     plan = Plan(load(study, over={} if profile is None else profiles.read(profile).config))
     if dry_run or not plan.folder.exists():
         _show(plan, superseded.find(plan))

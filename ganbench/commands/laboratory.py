@@ -1,4 +1,4 @@
-"""Commands of the laboratory: one game, without a study."""
+"""`ganbench play` and `ganbench field`: one game, without a study."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import typer
 
 from ganbench.commands import out
 
-GAME = "Its name, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
+GAME = "The game, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
 GameOption = Annotated[str, typer.Option(help=GAME)]
 OptionalComponent = Annotated[
-    str | None, typer.Option(help="Of games that have one; with options as in 'r1(gamma=1)'.")
+    str | None, typer.Option(help="For games that have one, with options as in 'r1(gamma=1)'.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 def play(
     game: GameOption = "bilinear",
     dynamics: Annotated[str, typer.Option(help="The dynamics, such as 'consensus(gamma=0.5)'.")] = "simultaneous",
     optimizer: Annotated[str, typer.Option(help="The optimizer, such as 'sgd(momentum=-0.5)'.")] = "sgd",
-    learning_rate: Annotated[str, typer.Option(help="Of both players; one member per value: 0.1,0.5.")] = "0.1",
+    learning_rate: Annotated[
+        str, typer.Option(help="Learning rates of both players, one member per value: 0.1,0.5.")
+    ] = "0.1",
     start: Annotated[
         list[str] | None,
-        typer.Option(help="Parameters in their order, 2,0.5, or by name, x=2,y=0.5; may be call_twice."),
+        typer.Option(help="Initial parameters in their order, 2,0.5, or by name, x=2,y=0.5. May be repeated."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them: 3,7.")] = "1",
     steps: Annotated[int, typer.Option(help="Training steps.")] = 100,
-    keep: Annotated[int, typer.Option(help="Steps from one kept snapshot to the next.")] = 1,
+    keep: Annotated[int, typer.Option(help="Number of steps between two kept snapshots.")] = 1,
     objective: OptionalComponent = None,
     regularizer: OptionalComponent = None,
     dataset: OptionalComponent = None,
     architecture: OptionalComponent = None,
-    n_train: Annotated[str | None, typer.Option(help="Training examples; 'all' unless given.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Of games with a data set.")] = None,
+    n_train: Annotated[str | None, typer.Option(help="Number of training examples; 'all' by default.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size, for games with a data set.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     out_file: Annotated[Path | None, typer.Option("--out", help="Table to write: .csv or .parquet.")] = None,
     force: Force = False,
@@ -82,11 +84,11 @@ def play(
 def field(
     game: GameOption = "bilinear",
     plane: Annotated[
-        str | None, typer.Option(help="The two parameters, b_d,b_g; the first of each player unless given.")
+        str | None, typer.Option(help="The two parameters, b_d,b_g; by default the first of each player.")
     ] = None,
     x: Annotated[str, typer.Option(help="Range of the first parameter.")] = "-5,5",
     y: Annotated[str, typer.Option(help="Range of the second parameter.")] = "-5,5",
-    points: Annotated[int, typer.Option(help="Points of the grid along each axis.")] = 41,
+    points: Annotated[int, typer.Option(help="Number of grid points along each axis.")] = 41,
     at: Annotated[str | None, typer.Option(help="Values of all parameters, in the form of --start of play.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples and of the other parameters.")] = 0,
     objective: OptionalComponent = None,

@@ -1,4 +1,4 @@
-"""`ganbench status`: how a study stands, once or for as long as it runs."""
+"""`ganbench status`: show the status of a study, once or until it is done."""
 
 from __future__ import annotations
 
@@ -22,24 +22,26 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 from ganbench.study.schema import load
 
-ROWS = 20  # of jobs that run, and of jobs that do not any more, where there are more
-BAR = 14  # so that all fits in 80 columns
+ROWS = 20  # number of jobs that are shown in each state
+BAR = 14  # width of progress bars; the table fits in 80 columns
 WATCH_SECONDS = 3.0
 COLOURS = {RUNNING: "cyan", SILENT: "yellow", STOPPED: "yellow", FAILED: "bold red", DONE: "green"}
 THEN = {
-    STOPPED: "stopped, and goes on from what it has at its next attempt",
-    SILENT: "says it runs, but is silent",
+    STOPPED: "stopped, and goes on at its next attempt",
+    SILENT: "has been silent",
     FAILED: "failed",
 }
 
 
 def status(
     study: AStudy = DEFAULT,
-    every: Annotated[bool, typer.Option("--all", help="All jobs that run or failed, however many.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the study is done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: every job with all that is known.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show all jobs that run or failed, however many.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the status repeatedly until the study is done.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the status of every job as JSON, for programs.")
+    ] = False,
 ) -> None:
-    """Show how a study stands: what is done, what runs and how far it is, what failed and why."""
+    """Show which jobs of a study are done, which run and how far they are, and which failed and why."""
     if watch and as_json:
         raise GanbenchError("--watch is for people and --json for programs; choose one of them.")
     plan, rows = Plan(load(study)), None if every else ROWS
@@ -64,12 +66,12 @@ def _watch(plan: Plan, study: str, rows: int | None) -> None:
 
 
 def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableType]:
-    """What a person sees of a status.
+    """The parts of a status that are shown on a terminal.
 
     Args:
         now: The status.
-        study: The name of the study in commands.
-        rows: The number of jobs to show of those that run, and of those that do not any more; None for all.
+        study: The study's file, as commands name it.
+        rows: The number of jobs to show in each state; None for all.
     """
     total = len(now.jobs)
     yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))
@@ -79,9 +81,9 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
         yield from (_running(each) if state == RUNNING else _ended(each) for each in shown[:rows])
         if rows is not None and len(shown) > rows:
             yield Text(f"\n{len(shown) - rows:,} more {state}; --all shows them")
-    last = "evaluate" if "evaluate" in now.counts() else "train"  # after which a run's outcome is known
+    last = "evaluate" if "evaluate" in now.counts() else "train"  # the stage after which a run's outcome is known
     if not now.done and any(each.job.stage == last for each in now.of(DONE)):
-        yield Text(f"\nganbench report {study} --partial shows what there is.")
+        yield Text(f"\nganbench report {study} --partial shows the present results.")
 
 
 def _holder(now: StudyStatus) -> str:
@@ -91,7 +93,7 @@ def _holder(now: StudyStatus) -> str:
 
 
 def _summary(now: StudyStatus) -> Table:
-    """How many jobs stand how, by stage and in all."""
+    """A table of the number of jobs in each state, by stage and in all."""
     counts = now.counts()
     everything = {state: len(now.of(state)) for state in STATES}
     rare = [state for state in (SILENT, STOPPED) if not everything[state]]
@@ -113,7 +115,7 @@ def _bar(done: int, total: int) -> ProgressBar:
 
 
 def _running(status: JobStatus) -> Text:
-    """A job that runs: where, how far it is, and how fast."""
+    """The description of a running job: its node, progress and rate."""
     entry = status.entry
     parts = [f"{entry.done:,.0f}/{entry.total:,.0f} {entry.unit}"] if entry.total else []
     parts += [f"{format_number(entry.rate)}/s"] if entry.rate > 0 else []
@@ -131,7 +133,7 @@ def _where(status: JobStatus) -> str:
 
 
 def _ended(status: JobStatus) -> Text:
-    """A job that does not run any more: what, where, why, and where to read on."""
+    """The description of a job that has ended or is silent: its state, node, cause and log."""
     entry = status.entry
     silent = f" since {entry.at}" if status.state == SILENT else ""
     text = Text(f"\n{status.job.stage} {status.job.name}", "bold")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Member:
-    """A run of a pack: what distinguishes it from the others.
+    """The values that distinguish one run of a pack from the others.
 
     Attributes:
         seed: seed of the run's random streams.

@@ -1,7 +1,7 @@
 """Data sets, one file each.
 
 A data set's file imports nothing heavier than NumPy at the top, because workflows read `spec` each time they are
-parsed; what `load` needs is imported inside it.
+parsed; `load` imports what else it needs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What can be known of a data set without loading it."""
+    """Properties of a data set that are known without loading it."""
 
     shape: tuple[int, ...]  # of one example: (channels, height, width) for images, (d,) for points
     bounded: bool  # whether every value lies in [-1, 1], so that a generator may end in tanh
@@ -26,13 +26,13 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Examples:
-    """A data set, split into what runs may train on and what is held out from all of them."""
+    """A data set, split into training examples and examples held out from all runs."""
 
     train: np.ndarray  # (n, *shape), float32
     train_modes: np.ndarray  # (n,), int64: the mode or class of each example
     heldout: np.ndarray  # (m, *shape), float32
     heldout_modes: np.ndarray  # (m,), int64
-    facts: dict[str, np.ndarray] = field(default_factory=dict)  # what the judge must know: mode centres, for example
+    facts: dict[str, np.ndarray] = field(default_factory=dict)  # numbers for the judge, such as mode centres
 
 
 class Dataset(ABC):
@@ -50,8 +50,8 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def spec(self) -> DataSpec:
-        """What is known without loading the examples. A study is validated against it before any work starts; the spec
-        of a user's own file is read in a separate process."""
+        """The properties known without loading the examples. A study is validated against it before any work starts;
+        the spec of a user's own file is read in a separate process."""
 
     @abstractmethod
     def load(self) -> Examples:

@@ -1,4 +1,4 @@
-"""Equal mixtures of isotropic Gaussians: what the synthetic data sets share."""
+"""Equal mixtures of isotropic Gaussians, for the synthetic data sets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def mixture(name: str, centres: np.ndarray, sigma: float, examples: int) -> Exam
     """Draw x = centre[k] + sigma * noise, with k uniform over the centres and noise standard normal.
 
     Args:
-        name: of the data set; it has a random stream of its own.
+        name: name of the data set, which has a random stream of its own.
         centres: one row per mode, (modes, d).
         sigma: standard deviation of every mode in every direction.
-        examples: to train on; a quarter as many again are held out.
+        examples: number of training examples; a quarter as many more are held out.
     """
     random = stream(0, name)
     parts = {}

@@ -32,7 +32,7 @@ class Diagnostic(ABC):
             game: the game.
 
         Returns:
-            None if it is; otherwise a sentence that names the games it is defined for.
+            None if it is defined; otherwise a sentence that names the games for which it is.
         """
         return None
 
@@ -52,10 +52,10 @@ class Diagnostic(ABC):
         """Measure the runs.
 
         Args:
-            trajectories: K runs; None for a diagnostic of the study.
+            trajectories: the K runs; None for a diagnostic of the study.
 
         Returns:
-            A number (K,) for each column and arrays (K, ...) to draw; of the study, without the axis of runs.
+            Numbers (K,) for each column and arrays (K, ...) to draw. A diagnostic of the study has no axis of runs.
 
         Raises:
             GanbenchError: the game lacks what the diagnostic needs, such as a second derivative.

@@ -19,7 +19,7 @@ from ganbench.numerics.jacobians import join, split
 from ganbench.numerics.plane_fields import Plane
 
 DIVERGED, MOVING = -1, -2
-ATTRACTOR_SHARE = 0.01  # share of the starting points that a fixed point must draw in to count as an attractor
+ATTRACTOR_SHARE = 0.01  # share of the starting points that must belong to a fixed point for it to count as an attractor
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Basins(Diagnostic):
     dynamics, optimizer and learning rate of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
-    the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: what
-    merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the point is
-    not trained on. It diverged if it ends more than `far` half-widths of the plane from its middle.
+    the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: a
+    path that merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the
+    point is not trained on. It diverged if it ends more than `far` half-widths of the plane from its middle.
 
     Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 diverged, -2 still moving;
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
@@ -138,14 +138,14 @@ class Basins(Diagnostic):
             goes_on = ~nearest.values.isfinite()
             if not goes_on.any():
                 return labels
-            # What has settled at a point that attracts costs nothing from here on.
+            # Starting points that have settled at a stable fixed point are not trained any further.
             kept = [each[goes_on] for each in (active, indices, base, axes, first, here)]
             active, indices, base, axes, first, here = kept
             match, farthest = trajectories.match.select(indices.tolist()), torch.zeros_like(first)
             players = {name: theta[goes_on] for name, theta in players.items()}
             states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        away = ~((here - middle).abs().amax(1) <= self.far * half)  # values that are not finite are far away as well
+        away = ~((here - middle).abs().amax(1) <= self.far * half)  # positions that are not finite count as far away
         labels[active[away]] = DIVERGED
         return labels
 

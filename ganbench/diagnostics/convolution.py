@@ -33,7 +33,7 @@ network.blogspot.com, 2020; the same in appendix C of Rashid's "Make your first 
 3 are the source's; of the others only the sizes 2, 6, 6, 4 and the input of 6 are, and the settings are the ones with
 the same 2 by 2 kernel that lead to them. The printed code of 3 has a padding of 2 where its text has 1."""
 
-PHOTO = 28  # pixels: the side of the smallest image anyone trains on here
+PHOTO = 28  # pixels: the side of the smallest images that count as photographs
 
 
 def convolution_size(n: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -62,8 +62,8 @@ def transposed_size(
 ) -> int:
     """Side of the output of a transposed convolution: (n - 1)s - 2p + d(k - 1) + output padding + 1.
 
-    It gives the input of the convolution with the same settings back if (n + 2p - d(k - 1) - 1) mod s, what that
-    convolution rounds off, is 0; otherwise if the output padding is this remainder.
+    It restores the input size of the convolution with the same settings if the output padding is
+    (n + 2p - d(k - 1) - 1) mod s, the remainder that the convolution rounds off.
 
     Raises:
         GanbenchError: a setting is out of its range, or nothing is left of the output.
@@ -87,8 +87,8 @@ def transposed_size(
 def uncovered_edge(n: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
     """Pixels at the far edge of each axis that no position of the kernel covers, for a stride of at most the kernel.
 
-    The remainder (n + 2p - k) mod s is what is left over of the padded image, and the last p of that are padding: the
-    image itself loses max(0, remainder - p). With a stride above the kernel there are gaps everywhere as well.
+    Of the padded image (n + 2p - k) mod s pixels remain uncovered, and the last p of them are padding: the image
+    itself loses max(0, remainder - p). With a stride above the kernel there are gaps everywhere as well.
     """
     convolution_size(n, kernel, stride, padding)
     return max(0, (n + 2 * padding - kernel) % stride - padding)

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of training: how fast nearby networks, trained alike, part or meet."""
+"""Lyapunov exponents of training: how fast the distances between nearby runs, trained alike, grow or shrink."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ganbench.numerics.orbits import OrbitRecorder
 from ganbench.numerics.regimes import regime
 from ganbench.numerics.step_maps import StepMap, TrainingState, repeat_members, state_roles, state_vector, with_vector
 
-TINY = 2.0**-20  # distance of the shadows that tangent vectors are differences of
-FEWEST = 40  # steps after the burn-in from which on there are exponents
+TINY = 2.0**-20  # distance between a run and the shadows whose differences from it are the tangent vectors
+FEWEST = 40  # fewest steps after the burn-in for which exponents are computed
 BLOCKS = 20
 QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
@@ -36,7 +36,7 @@ class Lyapunov(Diagnostic):
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
     differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
     (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance every `every`
-    steps. A cluster tells the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
+    steps. A cluster measures the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
     negative, take `cluster`.
 
     The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
@@ -120,7 +120,7 @@ class Lyapunov(Diagnostic):
         return DiagnosticResult(values, {"growth": blocks})
 
     def _replay(self, trajectories: Trajectories, count: int) -> OrbitRecorder:
-        """Repeat training, with every run's shadows after it in the pack."""
+        """Repeat training in a pack where each run is followed by its shadows."""
         keys, members, tangent = (
             state_roles(trajectories, 0).state,
             len(trajectories.match.members),
@@ -157,7 +157,7 @@ class Lyapunov(Diagnostic):
             alive = recorder.add(values[:, : theta.shape[1]], rates)
             if step % 25 == 0 and not alive.any():
                 break
-            # A run that diverged begins again, unrecorded, so that no loss is computed of values that are not finite.
+            # A run that diverged starts again, unrecorded, so that losses are computed at finite parameters only.
             values = torch.where(alive[:, None], values, start)
             near = self._near(values[:, : theta.shape[1]])
             if tangent or (step + 1) % self.every == 0:
@@ -182,13 +182,13 @@ def _unit(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Unit vectors (..., n) along v, those of `before` where v is 0 or not finite, and lengths (...)."""
     length = v.norm(dim=-1)
     good = (length > 0) & length.isfinite()
-    # Shadows that fell onto their run grew by a factor of 0, whose logarithm no mean would survive.
+    # The distance of a shadow that fell onto its run grew by a factor of 0, whose logarithm would spoil every mean.
     safe = torch.where(good, length, 1.0)[..., None]
     return torch.where(good[..., None], v / safe, before), torch.where(length == 0, 1e-300, length)
 
 
 def _orthogonal(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram-Schmidt, twice over against rounding: orthonormal vectors (k, m, n), and what was left of each, (k, m)."""
+    """Gram-Schmidt, done twice against rounding: orthonormal vectors (k, m, n), and the length left of each, (k, m)."""
     done, lengths = [], []
     for i in range(v.shape[1]):
         w = v[:, i]

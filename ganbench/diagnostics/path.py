@@ -14,20 +14,20 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game, Players
 
-FEW = 8  # parameters up to which each one's end is worth a column
+FEW = 8  # most parameters for which the last value of each has a column
 
 
 @dataclass(frozen=True)
 class TrainingPath(Diagnostic):
-    """Of the distance r = |theta| from the origin, and in games of two parameters of the angle of (theta_1, theta_2),
-    at the snapshots.
+    """Statistics of the distance r = |theta| from the origin at the snapshots, and in games of two parameters of the
+    angle of (theta_1, theta_2).
 
     A run converged if the norm of its gradient |F| ended at most `tolerance` times as large as it began.
 
-    What does not exist is NaN. Rates (`step_ratio`, `decay_rate`, `angular_speed`, `turns`) are taken over the part of
-    the path with finite positive r, so a run that overflowed still has them; what speaks of the end or of the whole
-    path is NaN for it, but for `converged`, which is 0. Columns that compare one step with the next (the spread of the
-    ratio, the angle) or name a step (`steps_to_tenfold`) need a snapshot of every step.
+    Numbers that do not exist are NaN. Rates (`step_ratio`, `decay_rate`, `angular_speed`, `turns`) are taken over the
+    part of the path with finite positive r, so a run that overflowed still has them; what speaks of the end or of the
+    whole path is NaN for it, but for `converged`, which is 0. Columns that compare one step with the next (the spread
+    of the ratio, the angle) or name a step (`steps_to_tenfold`) need a snapshot of every step.
     """
 
     tolerance: Annotated[float, Interval(gt=0)] = 1e-3
@@ -84,7 +84,7 @@ class TrainingPath(Diagnostic):
         values["converged"] = np.where(np.isfinite(first), arrived.astype(float), np.nan)
         for index, name in enumerate(_named(trajectories.match.game)):
             values[f"final_{name}"] = _finite(path[:, -1, index])
-        # Of a few parameters: the whole of it, to be drawn.
+        # With few parameters, the whole path is kept, to be drawn.
         if path.shape[2] > FEW:
             return DiagnosticResult(values)
         return DiagnosticResult(values, {"trajectory": path, "step": np.tile(steps.astype(float), (len(path), 1))})
@@ -107,14 +107,14 @@ def _field_norm(trajectories: Trajectories, players: Players) -> np.ndarray:
 
 def _geometry(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, float]:
     """The geometric columns of one run from its path (S, P)."""
-    with np.errstate(all="ignore"):  # a run may overflow; what is not finite then is dealt with below
+    with np.errstate(all="ignore"):  # a run may overflow; values that are not finite are handled below
         return _columns(path, steps, every)
 
 
 def _columns(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, float]:
     radius = _lengths(path)
     fine = np.isfinite(radius) & (radius > 0)
-    good = len(fine) if fine.all() else int(fine.argmin())  # snapshots before the first without a direction
+    good = len(fine) if fine.all() else int(fine.argmin())  # snapshots before the first one without a direction
     whole = bool(np.isfinite(radius).all())
     log, when, nan = np.log(radius[:good]), steps[:good].astype(float), np.nan
     span = when[-1] - when[0] if good > 1 else nan

@@ -16,7 +16,7 @@ from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game
 from ganbench.numerics import jacobians
 
-TOGETHER = 2**24  # parameters, of all members of a pack, for which gradients are computed together
+TOGETHER = 2**24  # most parameters, over all members of a pack, whose gradients are computed together
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class PathAngle(Diagnostic):
 
     F points uphill: a run that descends to a minimum has c = -1 before its end and +1 beyond it, the sign switch. Under
     a pure rotation about a point near theta*, F is square to the chord (c = 0) but close to theta*, where it turns to
-    either side and back: the bump. The chord is not the path, and F of a network is that on
-    a batch. NaN where the run diverged or ended where it began.
+    either side and back: the bump. The chord is not the path, and F of a network is
+    computed on batches. NaN where the run diverged or ended where it began.
 
     After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".
 
@@ -115,4 +115,4 @@ def _shape(alpha: np.ndarray, cosine: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.where(enough, values, np.nan) for name, values in columns.items()}
 
 
-NOTHING = 1e-9  # cosines this small are square to the chord but for rounding
+NOTHING = 1e-9  # cosines this small differ from 0 by rounding only

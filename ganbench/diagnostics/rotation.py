@@ -1,4 +1,4 @@
-"""How much of the game's field turns rather than descends, along the path of training."""
+"""The share of rotation, rather than descent, in the game's field along the path of training."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from ganbench.numerics import jacobians
 
 @dataclass(frozen=True)
 class Rotation(Diagnostic):
-    """At up to `points` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part, which
-    some function's gradient has, and its antisymmetric part, which none has (Balduzzi et al. 2018). The split is local
-    and in the coordinates of the parameters: with unequal learning rates of the players it would be another one.
+    """At up to `points` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part S, the
+    only part in the Jacobian of a gradient of one function, and its antisymmetric part A (Balduzzi et al. 2018). The
+    split is local and depends on the coordinates: with unequal learning rates of the players it would differ.
 
-    The rotation share |A|^2 / |J|^2 asks in all directions alike; the turning share |A F|^2 / (|S F|^2 + |A F|^2) in
-    that in which the flow goes. J is averaged over the first `batches` of training. Up to `exact` parameters the
-    former is computed from J, beyond estimated from products with `probes` fixed random directions.
+    The rotation share |A|^2 / |J|^2 weighs all directions alike; the turning share |A F|^2 / (|S F|^2 + |A F|^2)
+    measures the direction of the flow only. J is averaged over the first `batches` of training. Up to `exact`
+    parameters the rotation share is computed from J; beyond, it is estimated from products with `probes` fixed random
+    directions.
 
-    Means are over the snapshots that a run reached; what is not defined, as where J = 0, is NaN.
+    Means are over the snapshots that a run reached; a share that is not defined, as where J = 0, is NaN.
 
     Arrays: `steps`, `rotation_share`, `turning_share` (points,).
 

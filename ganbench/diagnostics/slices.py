@@ -1,4 +1,4 @@
-"""Random flat cuts through the parameter space of a large game: what they show of its motion, and what they hide."""
+"""Random planes through the parameter space of a large game: the motion that they show, and what they hide."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Slices(Diagnostic):
         return DiagnosticResult(values, {"x": lines, "y": lines, "u": field[..., 0], "v": field[..., 1]})
 
     def _within(self, game: Game) -> np.ndarray:
-        """Which parameters the directions are drawn in, (P,)."""
+        """Mask (P,) of the parameters in which directions are drawn."""
         if self.space == "all":
             return np.ones(len(plane_fields.parameter_names(game)), dtype=bool)
         sizes = [int(np.prod(shape)) for _, shape in _layers(game).items()]
@@ -136,8 +136,8 @@ def _directions(match: Match, within: Tensor, like: Tensor) -> Tensor:
 
 
 def topology(field: np.ndarray) -> tuple[int, int, float, float]:
-    """What a planar field on a grid (n, n, 2) with rows of equal y does, the number of its zeros, the turns of the
-    field along the boundary, counterclockwise, and the share of the boundary across which it leaves."""
+    """The topology of a planar field on a grid (n, n, 2) with rows of equal y, the number of its zeros, the turns of
+    the field along the boundary, counterclockwise, and the share of the boundary across which it leaves."""
     corners = np.stack([field[:-1, :-1], field[:-1, 1:], field[1:, 1:], field[1:, :-1]])  # counterclockwise
     angles = np.arctan2(corners[..., 1], corners[..., 0])
     steps = np.diff(angles, axis=0, append=angles[:1])

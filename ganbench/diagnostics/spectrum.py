@@ -1,4 +1,4 @@
-"""Eigenvalues of the game's Jacobian at one point of a run: whether the flow settles there, turns or leaves."""
+"""Eigenvalues of the game's Jacobian at one point of a run: whether the flow settles there, rotates or leaves."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Spectrum(Diagnostic):
 
     Eigenvalues are those of -J, the growth rates of the flow theta' = -F: the real part of a mode is its growth per
     unit of training time (step times learning rate), the imaginary part its angular speed. Up to `exact` parameters
-    they are all of them, beyond the outer ones, Arnoldi's after that many `products`; the rotation share is then an
-    estimate from `probes` directions. Members whose parameters are not finite there have NaN.
+    all eigenvalues are computed; beyond, the outer ones by Arnoldi's method with `products` products, and the rotation
+    share is an estimate from `probes` directions. Members whose parameters are not finite there have NaN.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest real part first.
 
@@ -111,7 +111,7 @@ class Spectrum(Diagnostic):
         return eigenvalues(matrix), columns
 
     def _krylov(self, where: jacobians.ParameterPoint) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same by products alone."""
+        """Eigenvalues and rotation share from products with vectors alone."""
         count, parts = min(self.products, where.width), []
         for few in where.groups(where.width * (count + 1)):
             ahead, _ = jacobians.mean_products(few.match, few.players, few.batches)

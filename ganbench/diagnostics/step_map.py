@@ -1,4 +1,4 @@
-"""Eigenvalues of one training step as a map: what decides whether a method settles, and up to which learning rate."""
+"""Eigenvalues of one training step as a map: whether a method settles, and up to which learning rate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOGETHER = 2**22  # numbers of state in one pack
 HIGHEST = 4.0  # learning rate up to which a limit is searched
 SMALL = 16  # entries of the state up to which it is searched
 GRID = np.concatenate([[1e-3], np.linspace(0.05, HIGHEST, 80)])
-FINER = 6  # times that the grid is laid anew into the interval found: to 1e-10
+FINER = 6  # times that the grid is refined within the interval found: to 1e-10
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class StepMapSpectrum(Diagnostic):
     step. `period` is the number of steps of a period; 0 finds it. Tensors that never affect the parameters are left
     out.
 
-    There is no such Jacobian, and all is NaN, for a run that diverged, for a method that is not periodic in its
-    counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam, RMSProp)
-    jumps where the gradient is 0.
+    All numbers are NaN where the Jacobian does not exist: for a run that diverged, for a method that is not periodic in
+    its counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam,
+    RMSProp) jumps where the gradient is 0.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
@@ -145,14 +145,14 @@ class StepMapSpectrum(Diagnostic):
         return radii.reshape(rates.shape)
 
     def _limit(self, here: _StepMapAtPoint) -> np.ndarray:
-        """The learning rate (k,) at which the radius first exceeds 1: the first interval of a grid, ever finer."""
+        """The learning rate (k,) at which the radius first exceeds 1, by repeated refinement of a grid."""
         grid = np.tile(GRID, (len(here.theta), 1))
         never = zero = None
         for _ in range(FINER):
             unstable = ~(self._radii(here, grid) <= 1 + MARGIN)
             if never is None:
                 never, zero = ~unstable.any(1), unstable[:, 0]
-            # The end of an interval is as unstable as it was found before, whatever rounding says now.
+            # The end of an interval was found unstable before; rounding must not change that.
             first = np.where(unstable.any(1), unstable.argmax(1), grid.shape[1] - 1).clip(1)
             low, high = (np.take_along_axis(grid, index[:, None], axis=1) for index in (first - 1, first))
             grid = low + (high - low) * np.linspace(0, 1, len(GRID))
@@ -173,7 +173,7 @@ def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
 class _StepMapAtPoint:
     """A step, or a period of steps, about a point: from differences of states to differences of states, (k, m, n).
 
-    It is not `autonomous` if what it does depends on how many steps there were, without end.
+    It is not `autonomous` if it depends on the number of steps taken before and is not periodic in it.
     """
 
     def __init__(

@@ -36,7 +36,8 @@ ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as
 @dataclass(frozen=True)
 class VectorField(Diagnostic):
     """The motion -F that descent follows, on a grid of `points` by `points` from `low` to `high` in the parameters `x`
-    and `y` (without names, the first of each player); all others stay where the run ended, or with `at` started.
+    and `y` (without names, the first of each player); all others keep their values at the end of the run, or at its
+    start, by `at`.
 
     With `averaged`, every arrow is the mean over that many copies of the field, shifted in the plane by normal noise of
     standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed points are
@@ -150,14 +151,14 @@ class VectorField(Diagnostic):
         )
 
     def _rough(self, trajectories: Trajectories, plane: Plane, grid: Tensor, motion: Tensor) -> np.ndarray:
-        """Of the arrows that both fields have, the share that points elsewhere in the sampled one."""
+        """The share of the arrows defined in both fields whose direction is wrong in the sampled field."""
         match = trajectories.match
         exactly = {name: value for name, value in EXACTLY.items() if name in options_of(match.game)}
         if "samples" not in exactly:
             return np.full(plane.members, np.nan)
         try:
             game = dataclasses.replace(match.game, **exactly)
-        except GanbenchError:  # a game that exists by samples only, as with noise in its examples
+        except GanbenchError:  # a game without exact expectations, such as one with noise in its examples
             return np.full(plane.members, np.nan)
         exact = Match(game, match.members, match.device, match.dtype)
         # The exact field of a plane that holds all parameters is the same for every member.
@@ -176,5 +177,5 @@ class VectorField(Diagnostic):
 
 
 def _known(motion: Tensor) -> np.ndarray:
-    """Members (K,) whose motion is a number anywhere."""
+    """Mask (K,) of the members whose motion is finite somewhere in the plane."""
     return motion.isfinite().all(-1).flatten(1).any(1).cpu().numpy()

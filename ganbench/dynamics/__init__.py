@@ -24,7 +24,7 @@ from ganbench.games import Aux, Batch, Match, Players
 from ganbench.optimizers import Optimizer, State
 
 States = dict[str, State]
-"""What a method keeps from step to step, {owner: {name: (K, ...)}}: the optimizer's state under each player's name, and
+"""The states of a method between steps, {owner: {name: (K, ...)}}: the optimizer's state under each player's name, and
 the dynamics' own under other names."""
 
 PRODUCT = 2  # gradients that a product with J or its transpose counts as: it differentiates both players' gradients

@@ -1,4 +1,4 @@
-"""Steps that several dynamics are made of."""
+"""Steps that several dynamics share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def in_turns(
     optimizer: Optimizer,
     rate: Tensor,
 ) -> StepResult:
-    """Steps of one player at a time, each from the point that the one before it led to.
+    """Steps of one player at a time, each from the point that the previous step reached.
 
     Args:
         turns: (player, batch) of each step, in order.

@@ -15,9 +15,9 @@ from ganbench.games import Batch, Match, Players
 
 @dataclass(frozen=True)
 class Averaging(Dynamics):
-    """The iterates are those of the `inner` dynamics. A `uniform` mean is (theta_1 + ... + theta_t) / t, an
-    `exponential` one mean <- decay mean + (1 - decay) theta, from theta_0 on (both as in Yazici et al. 2019). Before
-    the first step both are the start.
+    """The iterates come from the `inner` dynamics. A `uniform` mean is (theta_1 + ... + theta_t) / t, an `exponential`
+    one mean <- decay mean + (1 - decay) theta, from theta_0 on (both as in Yazici et al. 2019). Before the first step
+    both means are the start.
     """
 
     inner: Literal["simultaneous", "alternating"] = "alternating"

@@ -29,11 +29,11 @@ class GradientPart(Dynamics):
     """theta <- theta - rate grad phi, where phi(theta) = int_0^1 (theta - c) . F(c + t (theta - c)) dt is the work done
     against the field along the straight line from the centre c: all zeros (`origin`) or where training began (`start`).
 
-    The rest, F - grad phi, is at right angles to theta - c everywhere, so the split depends on c; a field that is a
-    gradient has no rest. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c): nothing, in a bilinear
-    game. With d = theta - c, grad phi = int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature at
-    `nodes` points, exact for fields that are polynomials of degree 2 nodes - 1 in theta. What is recorded is measured
-    at theta.
+    The remainder, F - grad phi, is at right angles to theta - c everywhere, so the split depends on c; a field that is
+    a gradient has no remainder. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c): nothing, in a
+    bilinear game. With d = theta - c, grad phi = int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature
+    at `nodes` points, exact for fields that are polynomials of degree 2 nodes - 1 in theta. What is recorded is
+    measured at theta.
     """
 
     centre: Literal["origin", "start"] = "origin"

@@ -18,7 +18,7 @@ from ganbench.games import Batch, Match, Players
 class Lookahead(Dynamics):
     """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
-    Going back costs no gradient, so a step costs what the inner one does; it does not change the optimizer's state.
+    Going back costs no gradient, so a step costs as much as the inner one; it does not change the optimizer's state.
     An alpha of 1 is the inner dynamics. Snapshots keep the fast weights; after a multiple of `period`
     steps they are the slow ones.
     """

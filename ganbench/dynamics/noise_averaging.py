@@ -26,7 +26,7 @@ from ganbench.games import Batch, Match, Players
 @dataclass(frozen=True)
 class NoiseAveraging(Dynamics):
     """theta <- theta - rate mean_j F(theta + sigma e_j), with `perturbations` displacements e_j of all parameters of
-    both players, standard normal, drawn once for a run in its own stream and then kept: a smooth field, the same at
+    both players, standard normal, drawn once from the run's own stream and then kept: a smooth field, the same at
     every step. Losses and auxiliary quantities are recorded as means over the displacements, the gradient as it is
     followed.
     """

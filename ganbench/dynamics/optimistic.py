@@ -16,9 +16,9 @@ from ganbench.games import Batch, Match, Players
 class Optimistic(Dynamics):
     """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0.
 
-    `optimism` says where the previous one enters. With `gradient`, the optimizer is given 2 F_t - F_(t-1). With `step`,
-    theta <- theta + 2 s_t - s_(t-1), with s_t the step that the optimizer would take along F_t: with Adam that is
-    Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With plain gradient steps they are the same.
+    `optimism` says where the previous gradient enters. With `gradient`, the optimizer is given 2 F_t - F_(t-1). With
+    `step`, theta <- theta + 2 s_t - s_(t-1), with s_t the step that the optimizer would take along F_t: with Adam that
+    is Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With plain gradient steps both are the same.
     """
 
     optimism: Literal["gradient", "step"] = "gradient"

@@ -30,8 +30,8 @@ class Unrolled(Dynamics):
     descent.
 
     The unrolled steps are plain gradient steps, whatever the optimizer: its state is not unrolled. Adam's steps are
-    longer than the rate times the gradient where that is small; `scale` makes up for it. Recorded are the loss that the
-    second player descends and its gradient, and the loss and gradient of the first player at phi.
+    longer than the rate times the gradient where the gradient is small; `scale` compensates for it. The recorded losses
+    and gradients are those that the second player descends, and those of the first player at phi.
 
     An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the
     first player's own.
@@ -59,7 +59,7 @@ class Unrolled(Dynamics):
             with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
                 (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
             if self.steps and not grad.requires_grad:
-                # PyTorch says nothing of its own here: the response would just be missing from the generator's
+                # PyTorch raises no error here: the response would only be missing from the generator's
                 # gradient.
                 raise GanbenchError(
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "

@@ -1,1 +1,1 @@
-"""What computes the numbers: training packs and judging snapshots. Reads and writes no files, prints nothing."""
+"""The computations: training, evaluation and diagnosis of packs. Nothing here reads or writes files, or prints."""

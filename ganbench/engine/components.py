@@ -1,4 +1,4 @@
-"""From the names in a configuration to the objects that play: components of the families, and games made of them."""
+"""Components of the families, and games made of them, from their names in a configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:
 
 
 def game_components(name: str) -> tuple[str, ...]:
-    """The families that a game is made of, such as ("dataset", "architecture", "objective", "regularizer")."""
+    """The families of a game's components, such as ("dataset", "architecture", "objective", "regularizer")."""
     return registry.find("game", name).constants.get("components", ())
 
 

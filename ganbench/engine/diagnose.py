@@ -34,13 +34,13 @@ def diagnose(
         diagnostic: the diagnostic.
         game, dynamics, optimizer: the game of the runs and how they were trained.
         members: the K runs.
-        snapshots: of each run the `step` of its snapshots, (S,), and both players' parameters, {player: (S, P)}.
-        steps: steps of the snapshots that training was to keep; a run that diverged lacks the last of them.
+        snapshots: for each run, the `step` of its snapshots, (S,), and both players' parameters, {player: (S, P)}.
+        steps: planned steps of the snapshots; a run that diverged lacks the last of them.
         device: device to compute on.
         dtype: precision of the parameters.
 
     Returns:
-        Of every run `values`, {column: number}, and `arrays`, {name: array}.
+        For every run, `values`, {column: number}, and `arrays`, {name: array}.
 
     Raises:
         GanbenchError: the results are not those that the diagnostic's columns describe.

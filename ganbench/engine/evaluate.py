@@ -98,13 +98,13 @@ def evaluate(
     """Score every snapshot of a run.
 
     Args:
-        scorer: what scores.
-        architecture, data: what the generator is.
-        seed: of the run: its latent points for evaluation are the same at every snapshot.
-        generators: its parameters at every snapshot, (S, P).
-        samples: how many examples to generate and score.
-        shown: how many of them to keep.
-        device: where to generate.
+        scorer: the judge and the metrics.
+        architecture, data: the architecture and the data set of the generator.
+        seed: seed of the run; its latent points for evaluation are the same at every snapshot.
+        generators: the generator's parameters at every snapshot, (S, P).
+        samples: number of examples to generate and score.
+        shown: number of these examples to keep.
+        device: device to generate on.
 
     Returns:
         `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape).

@@ -1,4 +1,4 @@
-"""Whether to train a pack's members fused or one after the other: by a rule, never by a race of the clock."""
+"""Whether to train a pack's members fused or one after the other: by a rule, never by timing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passe
 
 
 def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[bool, str]:
-    """Whether to fuse, and why, in words to be kept with the runs.
+    """Whether to fuse, and the reason in words, which is kept with the runs.
 
     Args:
         mode: "always", "never", or "auto": on a GPU always, since small networks leave it idle between kernels; on a

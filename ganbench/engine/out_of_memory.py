@@ -1,4 +1,4 @@
-"""Running out of memory, a GPU's or the machine's, without losing what has been computed."""
+"""Running out of memory, on a GPU or in main memory, without losing finished steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OutOfMemory(Exception):
 class OutOfMemoryGuard:
     """A block that ends without an error where memory runs out.
 
-    When the block has ended, so have the functions called in it: what they had allocated is free again.
+    After the block, the memory of the functions called in it is free again.
 
     Attributes:
         cause: the allocator's message; None if memory did not run out.

@@ -24,7 +24,7 @@ from ganbench.games import CHUNK, Game, Member
 SHARE = 0.85  # of the free memory that is given to members: allocators leave gaps
 SMALL = 0.25  # a pack whose bound is below this share of the free memory is not measured
 COPIES = 20  # of a member's parameters, at most: gradients, moments, averages, each before and after a step
-MEASURED = 2  # members that are measured: a single one would not be fused
+MEASURED = 2  # members in the measurement: a single one would not be fused
 
 
 class DoesNotFit(GanbenchError, MemoryError):
@@ -37,10 +37,10 @@ class DeviceMemory(Protocol):
     total: int
 
     def free(self) -> int:
-        """What could be allocated."""
+        """Memory that can be allocated."""
 
     def peak(self, work: Callable[[], object]) -> int:
-        """The most that some work has allocated at a time."""
+        """Largest memory allocated at any time during some work."""
 
 
 class GpuMemory:
@@ -62,12 +62,12 @@ class GpuMemory:
 
 
 def device_memory(device: torch.device) -> DeviceMemory | None:
-    """The device's memory; None for main memory, of which nobody knows how much is a job's."""
+    """The device's memory; None for main memory, since a job's share of it is unknown."""
     return GpuMemory(device) if device.type == "cuda" else None
 
 
 def release(device: torch.device) -> None:
-    """Give back what is no longer used: what an error held until now, and what allocators keep for later."""
+    """Free unused memory: objects that an error kept alive, and the caches of allocators."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -131,7 +131,7 @@ def even_sizes(count: int, largest: int) -> list[int]:
 def halved_sizes(count: int, state: Tree | None) -> list[int]:
     """Sizes of the two halves of a subpack that did not fit.
 
-    Members that have diverged take no memory, so it is the others that are halved.
+    Members that have diverged take no memory, so the members still in training are halved.
 
     Args:
         count: number of members.
@@ -156,7 +156,7 @@ def does_not_fit(name: str, where: str, cause: str, device: torch.device, smalle
         where: when memory ran out, in words.
         cause: the allocator's message.
         device: the device.
-        smaller: what would need less memory, in words.
+        smaller: changes that would need less memory, in words.
     """
     memory = device_memory(device)
     if memory is None:

@@ -57,7 +57,7 @@ class TrainingProgress:
 
 @dataclass
 class RunRecord:
-    """What is recorded of one member: its curves, its snapshots, and the step and cause of a divergence."""
+    """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
 
     recorder: Recorder
     snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)  # parameters and buffers, by step
@@ -123,7 +123,7 @@ def train(
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
     """
-    # The game, and everything that changes from step to step: players, states, who still trains, what is kept.
+    # Everything that changes from step to step: players, states, members still in training, records.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
@@ -161,7 +161,7 @@ def train(
                 rows.append(row)
                 players, states = result.players, result.states
 
-        # What they recorded; a member whose recorded values are not finite has diverged and leaves the pack.
+        # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
         for index, k in enumerate(alive):
             _record(runs[k], record[:, index])
@@ -231,7 +231,7 @@ def _select(players: Players, states: States, rate: Tensor, indices: list[int]) 
 def _state(
     runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States, buffers: Buffers
 ) -> Tree:
-    """All that is needed to go on, as arrays."""
+    """The whole state of training, as arrays."""
     return {
         "step": step,
         "alive": list(alive),
@@ -254,7 +254,7 @@ def _state(
 def _restore(
     runs: list[RunRecord], state: Tree, device: torch.device
 ) -> tuple[int, list[int], Players, States, Buffers]:
-    """Undo `_state`: fills the runs, and returns the step, who still trains, the players, the states and buffers."""
+    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states and buffers."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])

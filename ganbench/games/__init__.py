@@ -1,6 +1,6 @@
 """Games, one file each: two players' parameters and losses, for all members of a pack at once.
 
-A `Game` has no members; a `Match` is a game with the members of a pack, and what dynamics and diagnostics work with.
+A `Game` has no members; dynamics and diagnostics work with a `Match`, a game with the members of a pack.
 
 The parameters of a player are one vector per member, (K, P), be they two numbers or a convolutional network. Losses of
 different members never mix, so the gradient of their sum is every member's own.
@@ -136,7 +136,7 @@ class Game(ABC):
 class Adversarial(Game):
     """A game of a discriminator and a generator, with an objective and a regularizer.
 
-    A subclass defines what the two compute; their losses follow from the objective. `sample` must return `real`
+    A subclass defines the outputs of both players; their losses follow from the objective. `sample` must return `real`
     examples (count, batch, *example) and the latent points `latent.discriminator` and `latent.generator` of each
     player's generated examples; `noise` adds the regularizer's random numbers.
 
@@ -258,7 +258,7 @@ def drawn_or_given(given: tuple[float, ...], member: Member, parameters: dict[st
         The parameters of each player, (P,), in double precision.
 
     Raises:
-        GanbenchError: the start given has another number of values than the game has parameters, or one is not finite.
+        GanbenchError: the start does not have one value for each parameter, or a value is not finite.
     """
     sizes = [len(names) for names in parameters.values()]
     if given:
@@ -334,7 +334,7 @@ class Match:
         return [{name: values[:, i] for name, values in drawn.items()} for i in of_step]
 
     def _sample(self, chunk: int, count: int) -> Batch:
-        """The random numbers of a chunk, {name: (K, count, ...)}; a repeated member's are drawn once."""
+        """The random numbers of a chunk, {name: (K, count, ...)}; those of a repeated member are drawn once."""
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in self.members}
         row_of = {key: row for row, key in enumerate(first)}

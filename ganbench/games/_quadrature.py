@@ -6,7 +6,7 @@ the normal density carries the derivatives, by the identity
 
     d/dm E[h(v)] = int h(v) d/dm p(v; m, s) dv,     v ~ N(m, s^2),
 
-whose integrand is as harmless as h itself; the principal value is what it comes to. That holds for derivatives of any
+whose integrand is as harmless as h itself; its value is the principal value. This holds for derivatives of any
 order in m and s.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-REACH = 9.0  # standard deviations beyond which the density counts as nothing: exp(-81 / 2) = 3e-18
+REACH = 9.0  # standard deviations beyond which the density counts as 0: exp(-81 / 2) = 3e-18
 OCTAVES = 8  # panels that halve towards 0, for functions much narrower than the density
 NODES = 16  # of each panel
 GRADING = 4  # of the innermost panel: t = r^4 makes ln t smooth enough for 1e-12
@@ -27,7 +27,7 @@ GRADING = 4  # of the innermost panel: t = r^4 makes ln t smooth enough for 1e-1
 
 @lru_cache
 def _half_line() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes t > 0 and weights of int_0^(2 REACH) f(t) dt with f analytic beyond 0 and like ln t at worst there."""
+    """Nodes t > 0 and weights of int_0^(2 REACH) f(t) dt for f analytic at t > 0 and at worst like ln t near 0."""
     r, w = np.polynomial.legendre.leggauss(NODES)
     r, w = (r + 1) / 2, w / 2
     inner = 2.0**-OCTAVES

@@ -1,4 +1,4 @@
-"""The bilinear game x^T M y: the smallest game whose players chase each other for ever."""
+"""The bilinear game x^T M y: the smallest game whose players circle each other without end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 class Bilinear(Game):
     """f(x, y) = x^T M y; x ascends, y descends, so L_x = -f and L_y = f. The only equilibrium is (0, 0), and J there
     has the eigenvalues +- i s, with s the singular values of M, which are `singular_values`: one is the scalar game
-    f = s x y. M is diagonal, as any is in suitable coordinates.
+    f = s x y. M is diagonal, as every matrix is in suitable coordinates.
 
     Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
 
     Raises:
-        GanbenchError: there is no singular value.
+        GanbenchError: `singular_values` is empty.
     """
 
     singular_values: tuple[Annotated[float, Interval(ge=0)], ...] = (1.0,)

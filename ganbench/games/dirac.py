@@ -18,7 +18,8 @@ class DiracGAN(Adversarial):
     equilibrium (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
 
     Without a `start_at` (psi, theta), a run starts at a point drawn from a standard normal distribution. One example of
-    each kind stands for its distribution; `examples` is how many noisy copies of it instance noise is averaged over.
+    each kind stands for its distribution; `examples` is the number of noisy copies of it over which instance noise is
+    averaged.
 
     The article's D has the other sign: its (psi, theta) is (-psi, theta) here.
     """

@@ -25,10 +25,11 @@ class GAN(Adversarial):
 
     Args:
         architecture, objective, regularizer: components of these families.
-        data: what the examples are.
+        data: the data set of the examples.
         examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
-            first `n_train` of them in the order of its own stream, so its smaller subsets lie in its larger ones.
-        batch_size: of real and of generated examples.
+            first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
+            ones.
+        batch_size: number of real, and of generated, examples in a batch.
     """
 
     components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")

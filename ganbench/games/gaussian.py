@@ -21,22 +21,23 @@ from ganbench.nn.sample import Sample
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GaussianGAN(Adversarial):
     """D(x) = S(w_d x + b_d), with S the `discriminator`: sigmoid, gaussian (exp(-v^2)), gaussian_half (exp(-v^2 / 2)),
-    gaussian_pdf (that over sqrt(2 pi)) or two_bumps. Objectives see D as a logit; "minimax" is the plain log loss.
+    gaussian_pdf (gaussian_half over sqrt(2 pi)) or two_bumps. Objectives see D as a logit; "minimax" is the plain log
+    loss.
 
     In the plane "b" the players move b_d and b_g, and `w_d` and `w_g` are fixed; in the plane "w" they move w_d and
     w_g, and both b are 0.
 
-    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless `samples` says how many real
-    examples and latent points stand for them: the same at every step, or `fresh` ones. Both players see the same. With
-    a Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal
-    values; sampled ones are Cauchy distributed, with a spread that no number of samples lessens, unless `clip` is the
-    largest value that D may take (0 for no limit).
+    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless they are means over `samples` real
+    examples and latent points: the same at every step, or `fresh` ones. Both players see the same examples. With a
+    Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal values;
+    sampled ones are Cauchy distributed, with a spread that no number of samples lessens, unless `clip` is the largest
+    value that D may take (0 for no limit).
 
     Without a `start_at` (b_d, b_g or w_d, w_g), a run starts at a point drawn from a standard normal distribution.
 
     Raises:
         GanbenchError: options that contradict one another, or an objective or regularizer whose expectation does not
-            exist or is not the quadrature's to compute.
+        exist or is not computed by quadrature.
     """
 
     discriminator: Literal["sigmoid", "gaussian", "gaussian_half", "gaussian_pdf", "two_bumps"] = "gaussian"
@@ -67,7 +68,7 @@ class GaussianGAN(Adversarial):
             self._check_expectations()
 
     def _check_expectations(self) -> None:
-        """Refuse what quadrature cannot compute."""
+        """Refuse expectations that quadrature cannot compute."""
         like = torch.empty(0, dtype=torch.float64)
         if self.regularizer.draw(torch.Generator(), 1, (1, 1), like):
             self._refuse(
@@ -119,7 +120,7 @@ class GaussianGAN(Adversarial):
 
     @property
     def _floor(self) -> float:
-        """What -ln D is at least."""
+        """The lower bound of -ln D."""
         return -log(self.clip) if self.clip else 0.0
 
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 @dataclass(frozen=True)
 class Linear(Game):
     """L_x = a/2 x^2 + b x y and L_y = c x y + d/2 y^2 with (a, b, c, d) the `matrix`, so F = J (x, y) with
-    J = [[a, b], [c, d]] everywhere, and descent follows -F: a node, a focus, a centre or a saddle, as the eigenvalues
-    of J have it. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).
+    J = [[a, b], [c, d]] everywhere, and descent follows -F: a node, a focus, a centre or a saddle, by the eigenvalues
+    of J. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).
 
     Without a `start_at` (x, y), a run starts at a point drawn from a standard normal distribution.
     """

@@ -18,8 +18,8 @@ class Quadratic(Game):
     nothing turns: gradient descent multiplies every coordinate by 1 - rate a_i, which is stable for
     0 < rate < 2 / max a. A negative curvature makes 0 a saddle.
 
-    The first half of the coordinates (the larger one, if they are odd in number) is x, the rest is y; who owns a
-    coordinate matters to alternating descent only in the order of its steps.
+    The first half of the coordinates (the larger half, if their number is odd) is x, the rest is y. Which player owns a
+    coordinate matters only to alternating descent, in the order of its steps.
 
     Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
 

@@ -14,7 +14,7 @@ import numpy as np
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 
-Report = Callable[[int, int], None]  # called with the number of steps done and the number of all steps
+Report = Callable[[int, int], None]  # called with the number of steps done and the total number of steps
 
 
 def silent(done: int, total: int) -> None:
@@ -23,7 +23,7 @@ def silent(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class JudgedExamples:
-    """Examples with a judge's features and modes of them.
+    """Examples with their features and modes according to a judge.
 
     Attributes:
         examples: the examples, (n, *shape).

@@ -35,8 +35,8 @@ class ClassifierJudge(Judge):
     """
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000  # at most, whatever the size of the data
-    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99  # of the held-out examples: with so many right, training ends
+    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000  # largest number of steps, whatever the size of the data
+    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99  # held-out accuracy at which training ends
     confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
     # On held-out examples; a judge that errs more often cannot count modes.
     least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
@@ -73,11 +73,11 @@ class ClassifierJudge(Judge):
         return state | {"accuracy": accuracies[-1], "steps": step}
 
     def _refuse_hopeless(self, accuracies: list[float], count: int) -> None:
-        """Refuse to go on once so many held-out examples are wrong that what is left of training cannot mend it.
+        """Stop once so many held-out examples are wrong that the remaining steps cannot reach the accuracy.
 
         Args:
-            accuracies: on held-out examples, so far.
-            count: of training examples.
+            accuracies: accuracies on held-out examples so far.
+            count: number of training examples.
 
         Raises:
             GanbenchError: the accuracy that counting modes needs is, or will be, missed.
@@ -103,7 +103,7 @@ class ClassifierJudge(Judge):
         weights = theta[body.size :]
         split = head.weight.numel()
         with torch.no_grad():
-            # In parts, so that a large sample needs no large memory.
+            # In parts, so that a large sample needs little memory.
             parts = [body(theta[None, : body.size], part[None])[0] for part in torch.from_numpy(examples).split(1000)]
             features = torch.cat(parts)
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])

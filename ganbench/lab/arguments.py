@@ -33,7 +33,7 @@ def real_array(given: Any, wanted: str) -> np.ndarray:
 
 
 def numbers(what: str, given: Any) -> np.ndarray:
-    """One number or several, as (count,) float64.
+    """One or more numbers, as (count,) float64.
 
     Raises:
         GanbenchError: they are not finite numbers in a row, or there are none.
@@ -51,7 +51,7 @@ def numbers(what: str, given: Any) -> np.ndarray:
 def parse_seeds(given: Any) -> list[int]:
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:
-            raise GanbenchError(f"seeds must be how many there are, 1 or more, or a list of them, but is {given}.")
+            raise GanbenchError(f"seeds must be a number of seeds, 1 or more, or a list of seeds, but is {given}.")
         return list(range(given))
     try:
         seeds = [int(seed) for seed in given if seed == int(seed)]
@@ -59,7 +59,7 @@ def parse_seeds(given: Any) -> list[int]:
     except (TypeError, ValueError):
         seeds, whole = [], False
     if not whole or not seeds or isinstance(given, str):
-        raise GanbenchError(f"seeds must be how many there are, or a list of numbers from 0 on, but is {given!r}.")
+        raise GanbenchError(f"seeds must be a number of seeds, or a list of integers from 0 on, but is {given!r}.")
     return seeds
 
 

@@ -1,4 +1,4 @@
-"""Components as people write them: a name, a signature, a mapping, or an object."""
+"""Components as users write them: a name, a signature, a mapping, or an object."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
         given: `dcgan`, `consensus(gamma=0.5)`, `{name: consensus, gamma: 0.5}` as text, or such a mapping.
 
     Raises:
-        GanbenchError: none of these.
+        GanbenchError: the value has none of these forms.
     """
     if isinstance(given, str):
         text = given.strip()

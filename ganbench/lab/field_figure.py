@@ -1,4 +1,4 @@
-"""A field as a picture, in the style of the report's."""
+"""A picture of a vector field, in the style of the report's figures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def draw(
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; the suffix says how. The same field gives the same bytes.
+    """Write a figure in the format of the suffix. The same field gives the same bytes.
 
     Raises:
         GanbenchError: another suffix, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Points of a game: parameters in their order or by name, and the players that stand there."""
+"""Points of a game: parameters in their order or by name, and the players at these points."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_points(game: Game, given: Any, what: str = "start") -> np.ndarray:
         given: P numbers, or rows of them; or {parameter: number, or numbers}.
 
     Raises:
-        GanbenchError: there are not P finite numbers to a point, or a name is none of the game's parameters.
+        GanbenchError: a point does not have P finite numbers, or a name is not one of the game's parameters.
     """
     names = parameter_names(game)
     if isinstance(given, Mapping):
@@ -54,7 +54,7 @@ def points_to_players(match: Match, values: np.ndarray) -> Players:
 
 
 def initial_players(match: Match) -> Players:
-    """Where the game's own rules have every member start; members of one seed are drawn once."""
+    """Every member's start by the game's own rules; members of one seed share one draw."""
     distinct = {member: index for index, member in enumerate(dict.fromkeys(match.members))}
     drawn = Match(match.game, list(distinct), match.device, match.dtype).init()
     which = [distinct[member] for member in match.members]
@@ -62,10 +62,10 @@ def initial_players(match: Match) -> Players:
 
 
 def players_at(match: Match, given: Any | None, what: str = "start") -> Players:
-    """Every member at the points given, one for all or one for each; without any, at its own start.
+    """Players at the points given, one for all members or one for each; without any, at the members' own starts.
 
     Raises:
-        GanbenchError: they are no points of the game, or another number of them than there are members.
+        GanbenchError: they are not points of the game, or their number differs from that of the members.
     """
     if given is None:
         return initial_players(match)

@@ -42,16 +42,16 @@ def play(
         dynamics: its name, signature, mapping or object. Real-valued options may be lists, with a value for each
             member: `{"name": "consensus", "gamma": [0.1, 1.0]}`.
         optimizer: the optimizer, in the same way.
-        learning_rate: of both players; positive.
-        steps: how many to take.
-        start: the parameters (P,), or (members, P); or by name: `{"x": 2.0, "y": [0.5, 1.0]}`. Without one, members
-            start as the game has it, by their seeds.
-        seeds: how many, from 0 on, or which; of a game given by name. 1 unless given.
+        learning_rate: learning rate of both players; positive.
+        steps: number of steps.
+        start: the parameters (P,) or (members, P), or by name: `{"x": 2.0, "y": [0.5, 1.0]}`; the game's own starts,
+            drawn from the seeds, by default.
+        seeds: the number of seeds, which start at 0, or a list of them, for a game given by name; 1 by default.
         keep: number of steps from one kept snapshot to the next; the first and the last step are always kept.
         progress: called every few steps with the number of steps taken.
 
     Raises:
-        GanbenchError: a name or option that there is not, values that make no sense, or counts that do not agree.
+        GanbenchError: an unknown name or option, a value out of its range, or counts that do not agree.
     """
     match = _match(game, seeds)
     dynamics, dynamics_options = build_with_member_options("dynamics", dynamics, ("init", "step", "snapshot"))
@@ -133,10 +133,10 @@ def _match(game: ComponentSpec | Match, seeds: Any) -> Match:
 
 
 def _members(counts: dict[str, int]) -> int:
-    """How many members there are.
+    """The number of members.
 
     Raises:
-        GanbenchError: there are different numbers of several things.
+        GanbenchError: several arguments have different numbers of values.
     """
     many = {what: count for what, count in counts.items() if count > 1}
     if len(set(many.values())) > 1:

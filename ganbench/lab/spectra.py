@@ -15,7 +15,7 @@ from ganbench.lab.simulation import play
 
 def spectrum(game: ComponentSpec | Match, at: Any = None) -> np.ndarray:
     """Eigenvalues of -J at a point, the growth rates of the flow theta' = -F, for every member: (members, n) complex,
-    largest real part first. All P of them up to 600 parameters, the outer ones beyond.
+    largest real part first. All P eigenvalues up to 600 parameters, the outer ones beyond.
 
     Args:
         game: its name, signature or mapping, or what `lab.game` made.
@@ -39,7 +39,7 @@ def spectral_radius(
     """Spectral radius of the Jacobian of one training step, a map of players and optimizer states: (members,).
 
     Below 1, a fixed point at this place is locally attracting, and small distances to it shrink by this factor per step
-    asymptotically. NaN where a step has no derivative, as that of Adam at a gradient of 0.
+    asymptotically. NaN where a step has no derivative, as a step of Adam at a gradient of 0.
 
     Args:
         game, dynamics, optimizer, learning_rate: as of `lab.play`.
@@ -54,6 +54,6 @@ def spectral_radius(
 def _at_point(
     diagnostic: str, game: ComponentSpec | Match, at: Any, dynamics: Any, optimizer: Any, rate: Any
 ) -> DiagnosticResult:
-    """Results of a diagnostic of one point, from a trajectory without steps."""
+    """Results of a diagnostic at one point, from a trajectory without steps."""
     trajectory = play(game, dynamics, optimizer=optimizer, learning_rate=rate, steps=0, start=at)
     return trajectory.measure(diagnostic)

@@ -1,4 +1,4 @@
-"""The laboratory on the command line: what its words mean, the files it writes, and what it shows."""
+"""The laboratory on the command line: its arguments, the files it writes, and its output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def numbers(option: str, text: str) -> list[float]:
     """Numbers with commas between them: `0.1,0.5`.
 
     Raises:
-        GanbenchError: a word that is no number.
+        GanbenchError: a word is not a number.
     """
     words = [word.strip() for word in text.split(",")]
     try:
@@ -35,10 +35,10 @@ def numbers(option: str, text: str) -> list[float]:
 
 
 def count_or_list(option: str, text: str) -> int | list[int]:
-    """`5` is a count; `3,7` are these.
+    """Seeds from text: `5` is their number, `3,7` lists them.
 
     Raises:
-        GanbenchError: a word that is no whole number.
+        GanbenchError: a word is not a whole number.
     """
     try:
         values = [int(word) for word in text.rstrip(",").split(",")]
@@ -73,11 +73,10 @@ def parse_starts(option: str, texts: Sequence[str]) -> list[list[float]] | dict[
 
 
 def check_output_path(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
-    """Make sure, before any work, that a file may be written.
+    """Check, before any work, that a file may be written.
 
     Raises:
-        GanbenchError: another suffix, a folder that there is not, or a file that there is and that `force` does not
-            give up.
+        GanbenchError: another suffix, a missing folder, or an existing file without `force`.
     """
     if path is None:
         return
@@ -86,11 +85,11 @@ def check_output_path(path: Path | None, suffixes: Sequence[str], force: bool) -
     if not path.parent.is_dir():
         raise GanbenchError(f"--out {path}: there is no folder {path.parent}.")
     if path.is_dir() or (path.exists() and not force):
-        raise GanbenchError(f"--out {path}: there is one already; --force replaces it.")
+        raise GanbenchError(f"--out {path}: the file exists already; --force replaces it.")
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table, as the suffix says; the file is there as a whole or not at all.
+    """Write a table in the format of the suffix; the file is written completely or not at all.
 
     Raises:
         GanbenchError: it cannot be written.
@@ -159,14 +158,14 @@ def members_table(trajectory: Trajectory) -> Table:
 
 
 def verdict(trajectory: Trajectory) -> str:
-    """What became of the members, in one line."""
+    """The radius of the members, whether they diverged, and the cost of a step, in one line."""
     radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     off, cost = diverged >= 0, f"{trajectory.gradients_per_step} gradients a step"
     if len(radius) == 1:
-        went = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
+        text = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
         if off[0]:
-            went = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
-        return f"{went}, a factor of {_shown(growth[0])} per step; {cost}."
+            text = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
+        return f"{text}, a factor of {_shown(growth[0])} per step; {cost}."
     known = growth[np.isfinite(growth)]
     span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else "nan"
     return (
@@ -193,5 +192,5 @@ def _complex(value: complex) -> str:
 
 
 def _shown(value: float) -> str:
-    """Six digits; what is zero but for rounding is zero."""
+    """Format with six digits; rounding errors of zero become zero."""
     return f"{0.0 if abs(value) < 1e-13 else value:.6g}"

@@ -1,4 +1,4 @@
-"""Trajectories through a game, and what diagnostics measure of them."""
+"""Trajectories through a game, and diagnostics of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Trajectory:
     """Trajectories of K members through a game of P parameters, with S snapshots.
 
-    A member that diverges has inf and NaN from there on, as they were computed.
+    The values of a member that diverges are inf or NaN from that step on, as computed.
 
     Attributes:
         trajectory: the parameters that the dynamics hands out (its average, if it averages), (K, S, P) float64.
@@ -91,7 +91,7 @@ class Trajectory:
         return table
 
     def measure(self, diagnostic: ComponentSpec | Any) -> DiagnosticResult:
-        """What a diagnostic of `ganbench/diagnostics` measures of these paths.
+        """Measure these paths with a diagnostic of `ganbench/diagnostics`.
 
         Args:
             diagnostic: its name, signature, mapping or object: `path`, `{"name": "spectrum", "at": "start"}`.

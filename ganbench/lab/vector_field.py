@@ -34,7 +34,7 @@ class Field:
     Attributes:
         x, y: the grid's coordinates, (nx,) and (ny,).
         u, v: the motion along x and along y, (ny, nx), rows of equal y.
-        parameters: names of the two.
+        parameters: names of the two parameters.
         plane: the plane that it was sampled in, for closer sampling.
     """
 
@@ -80,10 +80,10 @@ def field(
 
     Args:
         game: its name, signature or mapping, or what `lab.game` made, with one member.
-        x, y: from where to where.
-        points: of the grid along each axis.
-        parameters: the names of the two, that along x first; the first of each player unless given.
-        at: where the other parameters stand, as a start of `lab.play`; the game's own start unless given.
+        x, y: ranges of the two parameters, (low, high).
+        points: number of grid points along each axis.
+        parameters: names of the two parameters, along x and along y; the first of each player by default.
+        at: the other parameters, as a start of `lab.play`; the game's own start by default.
 
     Raises:
         GanbenchError: a parameter that there is not, or an empty range.
@@ -126,7 +126,7 @@ def fixed_points(
 
 
 def draw_field(field: Field, path: str | Path) -> Path:
-    """Save a field's picture; the suffix says how, .png or .svg.
+    """Save a field's picture, in the format of the suffix, .png or .svg.
 
     Raises:
         GanbenchError: another suffix, or a folder that there is not.

@@ -1,6 +1,6 @@
 """Metrics, one file each: numbers that compare generated with real examples.
 
-Every metric is also computed between held-out and training examples: that is what a perfect generator would score.
+Every metric is also computed between held-out and training examples: the score of a perfect generator.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Metric(ABC):
 
     @abstractmethod
     def reference(self, real: JudgedExamples) -> Any:
-        """What the metric needs to know of the real examples, computed once for a data set.
+        """The statistics of the real examples that the metric needs, computed once for a data set.
 
         Args:
             real: the judged real examples.
@@ -53,7 +53,7 @@ class Metric(ABC):
 
         Args:
             generated: the judged examples of a generator, all finite.
-            reference: what `reference` returned of the real examples.
+            reference: the result of `reference` for the real examples.
 
         Returns:
             A value for each of `columns`, finite and within its bounds. A quantity that does not exist has a value of

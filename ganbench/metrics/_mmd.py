@@ -11,7 +11,7 @@ BLOCK = 256  # examples whose products are in the processor's cache together
 
 @dataclass(frozen=True)
 class Sums:
-    """All that the estimator needs of a sample of n features."""
+    """The sums over a sample of n features that the estimator needs."""
 
     count: int  # n
     embedded: np.ndarray  # sum over the sample of the kernel's feature map, (1 + F + F(F+1)/2 + F(F+1)(F+2)/6,)
@@ -26,7 +26,7 @@ def sums(features: np.ndarray) -> Sums:
     so the sum of k over all pairs of two samples is the inner product of two sums: exact, and n F^3 work instead of
     n^2 F, without a matrix of all pairs. It pays where F^2 < n: for points and for the few features of a judge.
 
-    Of products that differ only in their order, such as x_i x_j and x_j x_i, there is one, times the root of their
+    Products that differ only in their order, such as x_i x_j and x_j x_i, are kept once, times the root of their
     number. All are added example by example, so that the bits are the same on every processor.
     """
     x = features.astype(np.float64)

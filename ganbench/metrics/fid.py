@@ -64,12 +64,12 @@ def _features(images: np.ndarray) -> np.ndarray:
 
 @cache
 def _inception() -> nn.Module:
-    """pytorch-fid's network, with weights from where torch.hub keeps them; never fetched from here."""
+    """pytorch-fid's network, with weights from the folder of torch.hub; they are not downloaded here."""
     from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[-1]
     if not path.is_file():
         raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # a file of weights is no program
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # loads weights only, never code
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval().to(device)

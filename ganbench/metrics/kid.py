@@ -1,4 +1,4 @@
-"""Kernel Inception distance's estimator in the features of the data set's own judge."""
+"""The estimator of the kernel Inception distance in the features of the data set's own judge."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class ModeCoverage(Metric):
             what="index of the mode that more than half of all generated examples fall on, whatever their quality; -1 "
             "where no mode has that many",
             best="none",
-            # Not NaN: a run without a dominant mode is no run without a value.
+            # Not NaN: a run without a dominant mode is not a run without a value.
             lower=-1.0,
             upper=None,
         ),

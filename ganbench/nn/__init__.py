@@ -1,1 +1,1 @@
-"""What networks need to train many at a time."""
+"""Networks that train many at a time."""

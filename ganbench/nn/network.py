@@ -60,7 +60,7 @@ EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than on
 class Network:
     """f(theta, x) for a module: the parameters of member k are row k of theta.
 
-    A player's parameters are one vector, because that is what dynamics and diagnostics of games are written in; the
+    A player's parameters are one vector, because dynamics and diagnostics of games are written for vectors; the
     module's own tensors are views of it. The author of the module never sees the member axis.
 
     Args:

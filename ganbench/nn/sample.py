@@ -1,4 +1,4 @@
-"""Examples that stand for a distribution, equally or by weights."""
+"""Examples that represent a distribution, with equal or given weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eigenvalues of matrices, and of those that are known by products with vectors only."""
+"""Eigenvalues of matrices, also of matrices known only by products with vectors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def arnoldi(apply: Product, start: Tensor, count: int) -> Tensor:
         count: number of products.
 
     Returns:
-        Complex values, (K, count). What lies beyond the size of a closed space is NaN, and so is the whole row of a
+        Complex values, (K, count). Entries beyond the size of a closed space are NaN, and so is the whole row of a
         member whose products are not finite.
     """
     members, width = start.shape
@@ -46,7 +46,7 @@ def arnoldi(apply: Product, start: Tensor, count: int) -> Tensor:
     for j in range(min(count, width)):
         w = apply(basis[:, j].clone())
         scale = w.norm(dim=1)
-        for _ in range(2):  # once loses orthogonality to rounding, and with it come spurious copies of eigenvalues
+        for _ in range(2):  # a single pass loses orthogonality to rounding, which makes spurious copies of eigenvalues
             overlap = torch.einsum("kjp,kp->kj", basis[:, : j + 1], w)
             w = w - torch.einsum("kj,kjp->kp", overlap, basis[:, : j + 1])
             hessenberg[:, : j + 1, j] += overlap.double()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganbench.numerics.plane_fields import Plane
 
-ITERATIONS = 16  # of Newton's method, which starts within a cell of where it should arrive
+ITERATIONS = 16  # iterations of Newton's method, which starts within a cell of the fixed point
 LISTED = 64  # fixed points that arrays have room for; counts have no such limit
 
 KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")
@@ -64,10 +64,10 @@ def fixed_points(plane: Plane, grid: Tensor, motion: Tensor) -> list[FixedPoints
     indices, row, column = turns.nonzero(as_tuple=True)
     at, value, grad, found = _newton(plane, indices, (grid[:-1, :-1] + cell / 2)[row, column], cell)
     speeds = motion.norm(dim=-1).flatten(1)
-    # A residual is small or not against the motion elsewhere in the plane, where there is one.
+    # Residuals are compared with the motion elsewhere in the plane, if there is any.
     usual = torch.where(speeds.isfinite(), speeds, torch.nan).nanmedian(1).values
     small = value.norm(dim=1) <= 1e-6 * usual[indices]
-    flat = (grad == 0).all(2).all(1)  # the inside of a region at rest, which is no point
+    flat = (grad == 0).all(2).all(1)  # inside a region at rest, which has no isolated fixed points
     keep = found & small & ~flat
     kept = [array[keep].cpu().double().numpy() for array in (indices, at, grad)]
     return [_distinct(*(array[kept[0] == k] for array in kept[1:]), cell) for k in range(plane.members)]
@@ -97,7 +97,7 @@ def _newton(plane: Plane, indices: Tensor, start: Tensor, cell: float) -> tuple[
 
 
 def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:
-    """x (M, 2) with matrix x = right, damped by next to nothing so that a singular matrix stops nothing."""
+    """x (M, 2) with matrix x = right, slightly damped, so that a singular matrix raises no error."""
     square = matrix.mT @ matrix
     damping = 1e-14 * square.diagonal(dim1=1, dim2=2).sum(1) + torch.finfo(matrix.dtype).tiny
     r = (matrix.mT @ right[:, :, None])[:, :, 0]

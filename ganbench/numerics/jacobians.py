@@ -125,7 +125,7 @@ class ParameterPoint:
     def jacobian(self) -> Tensor:
         """J, mean over the batches, (k, P, P), in double precision."""
         mean = jacobian(self.match, self.players, self.batches[0]).double()
-        for count, batch in enumerate(self.batches[1:], start=2):  # as they come: all at once may not fit into memory
+        for count, batch in enumerate(self.batches[1:], start=2):  # summed one by one, to save memory
             mean += (jacobian(self.match, self.players, batch).double() - mean) / count
         return mean
 

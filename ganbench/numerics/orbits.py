@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 RESOLVED = 0.05  # e-foldings over the orbit below which growth or decay is too slow to be told from none
-STRAIGHT = 0.5  # distance over length from which on a path is a drift, unless it bends
-BENT = 0.7  # cosine of the turn from one quarter to the next below which it does: half a turn in all, a part of a cycle
+STRAIGHT = 0.5  # least ratio of distance to length of a path that is a drift, unless it bends
+BENT = 0.7  # cosine of the turn from one quarter to the next below which a path bends: half a turn in all
 ENDLESS = 1.25  # a drift whose speed falls like 1 / steps^p goes on for ever if p <= 1; with a margin
 
 
@@ -67,7 +67,7 @@ class OrbitStatistics:
 
 
 class OrbitRecorder:
-    """Records of several runs what `OrbitStatistics` and Lyapunov exponents need, step by step.
+    """Recorder of several runs, step by step, for `OrbitStatistics` and Lyapunov exponents.
 
     Args:
         count: number of steps that will be recorded.

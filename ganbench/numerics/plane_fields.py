@@ -147,7 +147,7 @@ def measure_once(
 
     Returns:
         The results of all runs. In a game without random numbers those of equal rate are equal, or if they do not
-        depend on the rate, all are.
+        depend on the rate, those of all runs.
 
     Raises:
         GanbenchError: results depend on the rate, and an option of the method has a value per member.
@@ -224,7 +224,7 @@ def check_square(diagnostic: str, low: float, high: float) -> None:
     """Refuse a grid without area.
 
     Raises:
-        GanbenchError: it is one.
+        GanbenchError: `low` is not below `high`.
     """
     if not low < high:
         raise GanbenchError(f"diagnostic {diagnostic!r}: low must be below high, but they are {low} and {high}.")

@@ -6,8 +6,8 @@ from ganbench.numerics.orbits import RESOLVED, OrbitStatistics
 
 FIXED_POINT, CYCLE, CHAOS, RUN_OFF = 0, 1, 2, 3
 
-STOPPED = 1e-9  # speed at the end, of the largest ever, below which a run has arrived
-CERTAIN = 3.0  # e-foldings that neighbours must have gained, or lost, for it to decide by itself
+STOPPED = 1e-9  # ratio of the last speed to the top speed below which a run has arrived
+CERTAIN = 3.0  # e-foldings that neighbours must have gained or lost for the exponent to decide alone
 
 
 def regime(orbit: OrbitStatistics, largest: float, low: float, high: float) -> int:
@@ -33,7 +33,7 @@ def regime(orbit: OrbitStatistics, largest: float, low: float, high: float) -> i
         `FIXED_POINT`, `CYCLE`, `CHAOS` or `RUN_OFF`.
     """
     gained = largest * orbit.steps
-    quarter = gained / 4  # what the speed would gain from one quarter to the next, if it grew as distances do
+    quarter = gained / 4  # growth of log speed from one quarter to the next, if speed grew as distances do
     if orbit.diverged:
         return RUN_OFF
     if orbit.top_speed == 0 or orbit.last_speed <= STOPPED * orbit.top_speed:

@@ -1,4 +1,4 @@
-"""Zeros of a sampled vector field between its poles, counted one by one where a grid would miss most."""
+"""Zeros of a sampled vector field between its poles, counted one by one, since a grid would miss most of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What diagnostics are given and what they return: trajectories of runs, and results about them."""
+"""Input and output of diagnostics: trajectories of runs, and results about them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Trajectories:
 
 @dataclass(frozen=True)
 class DiagnosticResult:
-    """The results of a diagnostic. Those of the study have no axis of members.
+    """The results of a diagnostic. Results of a diagnostic of the study have no axis of members.
 
     Attributes:
         values: a number per run for each column, (K,); NaN where it does not exist.

@@ -1,4 +1,4 @@
-"""The Wasserstein critic's loss (Arjovsky, Chintala and Bottou 2017, equation 2): scores, no probabilities."""
+"""The Wasserstein critic's loss (Arjovsky, Chintala and Bottou 2017, equation 2): scores, not probabilities."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ganbench.objectives import Objective
 
 @dataclass(frozen=True)
 class Wasserstein(Objective):
-    """L_D = E[D(G(z))] - E[D(x)], L_G = -E[D(G(z))]; it means the Wasserstein distance only for Lipschitz critics, so
-    it wants a regularizer: weight clipping or a gradient penalty."""
+    """L_D = E[D(G(z))] - E[D(x)], L_G = -E[D(G(z))]; it estimates the Wasserstein distance only for Lipschitz critics,
+    so it needs a regularizer: weight clipping or a gradient penalty."""
 
     probability: ClassVar[bool] = False
 

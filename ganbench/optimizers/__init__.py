@@ -1,7 +1,7 @@
 """Optimizers, one file each: how one player's parameters move along a gradient.
 
-An optimizer turns gradients into new parameters. Which gradients those are, and in which order the players move, is
-the dynamics' (`ganbench/dynamics`).
+An optimizer turns gradients into new parameters. The dynamics (`ganbench/dynamics`) choose the gradients and the
+order in which the players move.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from ganbench.optimizers import Optimizer, State
 class RMSprop(Optimizer):
     """v <- alpha v + (1 - alpha) g^2, theta <- theta - rate g / (sqrt(v) + epsilon), from v = 0.
 
-    TensorFlow's own differs by more than its `decay` (this alpha) of 0.9: it begins at v = 1, and epsilon, 1e-10,
-    stands under the root.
+    TensorFlow's RMSProp differs not only by its `decay` (alpha here) of 0.9: it starts at v = 1, and epsilon, 1e-10, is
+    under the root.
     """
 
     alpha: Annotated[float, Interval(ge=0, lt=1)] = 0.99

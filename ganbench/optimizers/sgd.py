@@ -15,7 +15,7 @@ from ganbench.optimizers import Optimizer, State
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """v <- momentum v + g, theta <- theta - rate v / k^decay at the k-th step, k = 1, 2, ...: a decay of 1 is a rate of
-    a / k. The state holds only what is used: plain descent has none.
+    a / k. The state holds only the tensors in use: plain descent has none.
     """
 
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0

@@ -1,1 +1,1 @@
-"""From a study to its results: plan, jobs, and what runs them."""
+"""The way from a study to its results: the plan, its jobs, and their execution."""

@@ -1,7 +1,7 @@
-"""The jobs of a study as files, `<results>/.plan/<stage>/<job>.json`, that the workflow hands to its processes.
+"""Job files, `<results>/.plan/<stage>/<job>.json`, from which the processes of a workflow read their jobs.
 
-They are written when a workflow starts, and say all that a job needs, its execution settings too. Processes on other
-nodes read them from the shared results folder.
+They are written when a workflow starts. Each holds a job and its execution settings. Processes on other nodes read them
+from the shared results folder.
 """
 
 from __future__ import annotations
@@ -19,38 +19,39 @@ FOLDER = ".plan"
 
 
 def path_of(folder: Path, job: Job) -> Path:
-    """Where a job's file lies.
+    """The path of a job's file.
 
     Args:
-        folder: The study's results.
+        folder: The folder of the study's results.
         job: The job.
     """
     return folder / FOLDER / job.stage / f"{job.stem}.json"
 
 
 def write(plan: Plan) -> None:
-    """Write the files of all jobs, those that are done too: Snakemake may be told to repeat one."""
+    """Write the files of all jobs, including jobs that are done: Snakemake may be told to repeat one."""
     settings = encode(plan.execution)
     for job in plan.all_jobs():
         path = path_of(plan.folder, job)
         text = strict_json.dumps({"settings": settings, "job": encode(job)})
         if not path.exists() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")  # a folder of many files is not searched for what others left
+            temporary = path.with_suffix(".tmp")  # no search for old temporary files, slow in a folder of many files
             temporary.write_text(text)
             temporary.replace(path)
 
 
 def read(path: Path) -> tuple[Job, ExecutionSettings]:
-    """The job in a file, and its execution settings.
+    """Read a job and its execution settings from the job's file.
 
     Raises:
-        GanbenchError: There is no such file, or another version of ganbench wrote it.
+        GanbenchError: The file does not exist, or another version of ganbench wrote it.
     """
     try:
         content = json.loads(path.read_text())
         return Job.decode(content["job"]), decode(ExecutionSettings, content["settings"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise GanbenchError(
-            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again; it writes it anew."
+            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again, which "
+            "writes the file anew."
         ) from None

@@ -1,4 +1,4 @@
-"""A job of a study: its task, and the files that it reads and writes."""
+"""Jobs of a study: their tasks, and the files that they read and write."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Task = (
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work.
+    """One stage for one data set, pack or study.
 
-    `digest` is over the task, the sources and the digests of the jobs whose files it reads, but not over where any of
-    these lie. The name of the first output carries it.
+    `digest` covers the task, the sources and the digests of the jobs whose files the job reads, but no location. The
+    name of the first output carries it.
     """
 
     stage: str
@@ -39,39 +39,44 @@ class Job:
 
     @property
     def path(self) -> Path:
+        """The first output."""
         return self.outputs[0]
 
     @property
     def done(self) -> bool:
+        """Whether all outputs exist."""
         return all(path.exists() for path in self.outputs)
 
     @property
     def stem(self) -> str:
-        """What files about the job are called; see `stem_of`."""
+        """The name of files about the job, without suffix; see `stem_of`."""
         return stem_of(self.path)
 
     @property
     def log(self) -> str:
-        """The workflow's log of the job, relative to the study's results; one per stage where a stage is one job."""
+        """The path of the job's log in the workflow, relative to the study's results."""
         return f"logs/{self.stage}/{self.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
 
     @classmethod
     def decode(cls, content: dict[str, Any]) -> Job:
-        """The job that JSON-able values were made from; see `typed_json`."""
+        """Read a job from JSON-able values; see `typed_json`."""
         paths = {key: tuple(map(Path, content[key])) for key in ("inputs", "outputs")}
         return cls(**{**content, **paths, "task": decode(TASKS[content["stage"]], content["task"])})
 
 
 def stem_of(path: Path) -> str:
-    """The part of a job's first output that carries its digest: its folder for tables, otherwise its own name."""
+    """The part of the path of a job's first output that carries its digest.
+
+    It is the name of the folder for collected tables, otherwise the name of the file without suffix.
+    """
     return path.parent.name if path.suffix == ".parquet" else path.stem
 
 
 @dataclass(frozen=True)
 class CollectTask:
-    """What collecting is told: the settings that outcomes and metrics depend on, and the jobs that made the results.
+    """The task of `collect`: the settings that outcomes and metrics depend on, and the jobs that made the results.
 
-    The jobs come without their members, of which a study may have a million: their files tell those.
+    The tasks of these jobs have no members, of which a study may have a million; the result files list them.
     """
 
     study: str
@@ -80,7 +85,7 @@ class CollectTask:
     jobs: tuple[Job, ...]
 
     def of(self, stage: str) -> list[Job]:
-        """The jobs of a stage, in their order."""
+        """The jobs of a stage, in the order of the task."""
         return [job for job in self.jobs if job.stage == stage]
 
 
@@ -99,7 +104,7 @@ TASKS: dict[str, type] = {
 
 
 def without_members(job: Job) -> Job:
-    """The job of a pack, without what is told of each of its members."""
+    """The job of a pack, without its inputs and the fields of its task that list members."""
     emptied: dict[str, Any] = {"members": ()}
     if job.stage == "evaluate":
         emptied["train_digests"] = ()
@@ -108,10 +113,10 @@ def without_members(job: Job) -> Job:
 
 @dataclass(frozen=True)
 class ExecutionSettings:
-    """Where and how jobs run. Nothing here changes a number, so no file is named after it."""
+    """Where and how jobs run. None of it changes a number, so it enters no digest."""
 
-    folder: str = ""  # of the study's results; without one there is no journal
+    folder: str = ""  # folder of the study's results; empty where no journal is kept
     study: str = ""
     device: str = "auto"
     checkpoint_seconds: float = 60.0
-    server: str | None = None  # address of an MLflow server, to which training streams
+    server: str | None = None  # address of the MLflow server that training streams to

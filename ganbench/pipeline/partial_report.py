@@ -1,7 +1,7 @@
-"""The part of a study that is there already: its tables, figures and report, while the others still run or failed.
+"""Partial reports: tables, figures and report of the packs that are done, while others still run or have failed.
 
-They lie in a folder of their own. Nothing of the whole study's is touched, and no lock of a workflow's is asked for:
-result files are only read, and these appear complete.
+A partial report has its own folder. It changes no file of the whole study and takes no lock of the workflow, since it
+only reads result files, which appear complete.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ FOLDER = "partial"
 
 
 class PartialPlan(Plan):
-    """The packs of a plan whose runs' outcomes are known: trained and, where they train networks on data, scored.
+    """A plan of the packs whose outcomes are known: packs that are trained and, if they train on data, evaluated.
 
     Args:
         whole: The plan of the study.
-        done: Whether a job's files are there.
+        done: A function that tells whether a job is done.
         folder: The folder of the partial report.
     """
 
@@ -52,7 +52,7 @@ class PartialPlan(Plan):
 
 
 def jobs_behind_outcomes(plan: Plan, pack: str) -> list[Job]:
-    """The jobs that the outcomes of a pack's runs rest on, in the order of their stages."""
+    """The jobs that the outcomes of a pack's runs depend on, in the order of their stages."""
     made_by = {job.path: job for jobs in (plan.prepare, plan.judge) for job in jobs.values()}
     train, evaluate = plan.train[pack], plan.evaluate.get(pack)
     inputs = train.inputs if evaluate is None else evaluate.inputs
@@ -61,13 +61,13 @@ def jobs_behind_outcomes(plan: Plan, pack: str) -> list[Job]:
 
 
 def write(plan: Plan) -> Path:
-    """Make tables, figures and the report of what a study has now, in the folder `partial` of its results.
+    """Write tables, figures and the report of the present results to the folder `partial` of the study's results.
 
     Returns:
         The path of the report.
 
     Raises:
-        GanbenchError: Nothing is there yet, or somebody else is making the same.
+        GanbenchError: No pack is done yet, or another process is writing the partial report.
     """
     one_thread()
     now = read_status(plan)
@@ -90,7 +90,7 @@ def write(plan: Plan) -> Path:
         _missing(plan, part, now, statuses).write(tables_folder)
         for name, stage in (("tables", tables), ("figures", figures), ("report", report)):
             stage.run(part.jobs(name)[name], context)
-        shutil.rmtree(part.folder / "collect")  # for these to read; tables for people lie beside it
+        shutil.rmtree(part.folder / "collect")  # read by these three stages only
     return target / "report.html"
 
 
@@ -119,7 +119,7 @@ def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tup
 
 
 def _lacking(statuses: list[JobStatus]) -> JobStatus:
-    """What a pack waits for: of the jobs that are not done the first that failed, or was stopped, or runs, or waits."""
+    """The job that a pack waits for: the first that failed; if none did, the first that stopped, runs or waits."""
     return max((each for each in statuses if each.state != DONE), key=lambda each: STATES.index(each.state))
 
 
@@ -134,9 +134,9 @@ def _beside(folder: Path) -> Path:
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[None]:
-    """A new folder beside `folder`, which takes its place when the block ends without an error."""
+    """Replace `folder` by the folder `_beside` it, which the block fills, if the block ends without an error."""
     new, old = _beside(folder), folder.with_name(f".{folder.name}.old")
-    for left in (new, old):  # by one that was killed
+    for left in (new, old):  # a process that was killed may have left them
         shutil.rmtree(left, ignore_errors=True)
     try:
         yield

@@ -1,10 +1,10 @@
-"""The plan of a study: what every stage computes, from what, into which files.
+"""The plan of a study: what every stage computes, from which inputs, into which files.
 
-Every file of a stage carries a digest in its name, over the part of the configuration and the sources that can change
-what is in it. A file that exists under its name is up to date, whatever its time stamps; a change anywhere gives new
-names to exactly the files it can change, and the stage takes what has not changed from the files under older names.
-The digest is of what a job computes and not of where anything lies: results may be moved, and users' own files. What
-people open (tables, figures, the report) has plain names; a stamp named after its digest stands for it.
+The name of every result file carries a digest of the configuration and the sources that can change its content. A file
+that exists under its name is up to date, whatever its time stamps. A change gives new names to exactly the files that
+it can change; their stages take the results that have not changed from the files under older names. The digest covers
+what a job computes, and no location: results and users' own files may be moved. The files that people open (tables,
+figures, the report) have plain names; a stamp whose name carries their digest stands for them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ganbench.pipeline.stages import STAGES
 
 
 class Plan(SummaryPlan):
-    """A study, worked out: its runs, packs, jobs and files."""
+    """The runs, packs, jobs and files of a study."""
 
     def jobs(self, stage: str) -> dict[str, Job]:
-        """The jobs of a stage by name: of a data set, of a pack, or of the stage itself."""
+        """The jobs of a stage, by the name of their data set or pack, or of the stage itself."""
         jobs = getattr(self, stage)
         return jobs if isinstance(jobs, dict) else {stage: jobs}
 
@@ -30,11 +30,18 @@ class Plan(SummaryPlan):
         return (job for stage in STAGES for job in self.jobs(stage).values())
 
     def files(self) -> list[Path]:
-        """Every file that the study's jobs leave."""
+        """Every file that the study's jobs write."""
         return [path for job in self.all_jobs() for path in job.outputs]
 
     def needed(self, targets: Iterable[Job]) -> list[Job]:
-        """The jobs to do so that these are done, in an order in which each finds its inputs."""
+        """The jobs that remain to do until the targets are done, in the order of the stages.
+
+        Args:
+            targets: The jobs that are wanted.
+
+        Returns:
+            The targets that are not done, and all jobs that are not done and whose outputs these need.
+        """
         makers = {path: job for job in self.all_jobs() for path in job.outputs}
         found: dict[Path, Job] = {}
         waiting = [job for job in targets if not job.done]

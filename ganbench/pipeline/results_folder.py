@@ -1,4 +1,4 @@
-"""The results folder of a study: ours, writable, with room, used by one workflow at a time, its files whole."""
+"""Checks of a study's results folder: its format, write permission, disk space, and the integrity of its files."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAMPS
 
-MARK = ".ganbench.json"  # says which version of the file format the folder holds
+MARK = ".ganbench.json"  # file that records the version of the file format
 LOCK = ".lock"
 
 
 def prepare(plan: Plan) -> None:
-    """Make the folder, or find it fit to go on in.
+    """Make the results folder if there is none, and verify its content.
 
     Raises:
-        GanbenchError: It cannot be written, holds results of another format, or damaged files of this study.
+        GanbenchError: The folder cannot be written, holds results of another format, or holds damaged files.
     """
     create(plan)
     verify(plan)
 
 
 def create(plan: Plan) -> None:
-    """Make the folder.
+    """Make the results folder if there is none.
 
     Raises:
-        GanbenchError: It cannot be written.
+        GanbenchError: The folder cannot be written.
     """
     folder, mark = plan.folder, plan.folder / MARK
     try:
@@ -52,10 +52,10 @@ def create(plan: Plan) -> None:
 
 
 def verify(plan: Plan) -> None:
-    """Find what is in the folder fit to go on from; changes nothing.
+    """Verify that the study can go on from the content of its results folder. Changes nothing.
 
     Raises:
-        GanbenchError: It holds results of another format, or damaged or foreign files in place of this study's.
+        GanbenchError: The folder holds results of another format, or damaged or foreign files.
     """
     folder, mark = plan.folder, plan.folder / MARK
     try:
@@ -74,8 +74,11 @@ def verify(plan: Plan) -> None:
 
 
 def _faults(plan: Plan, job: Job) -> Iterator[str]:
-    """Files of a job that are damaged or not ours: all that is told by the file itself, where it is a pack's, and by
-    its checksum, where the stage left one. What is in a pack's file is checked by whoever reads it."""
+    """Errors about outputs of a job that are damaged or foreign.
+
+    An HDF5 file is opened, which checks its structure; its arrays are checked when they are read. Other outputs are
+    compared with the checksums that the stage wrote.
+    """
     if job.path.suffix == ".h5":
         if job.path.exists():
             try:
@@ -91,10 +94,14 @@ def _faults(plan: Plan, job: Job) -> Iterator[str]:
 
 
 def require_space(plan: Plan, needed: int) -> None:
-    """Refuse to start what cannot fit.
+    """Refuse a study whose results do not fit on the disk.
+
+    Args:
+        plan: The study's plan.
+        needed: The bytes that the study needs.
 
     Raises:
-        GanbenchError: The disk has less room than the study needs.
+        GanbenchError: The disk has less free space than the study needs.
     """
     left = shutil.disk_usage(plan.folder).free
     if left < needed:

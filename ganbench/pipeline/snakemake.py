@@ -1,4 +1,4 @@
-"""What the workflow needs of the package when it is parsed and when it starts. Imports no torch."""
+"""Functions that the Snakemake workflow calls when it is parsed and when it starts. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ from ganbench.pipeline.preflight.check import check
 from ganbench.study.schema import parse
 from ganbench.study.strict_yaml import read
 
-LISTED_FILES = 3  # of a job, where Snakemake lists them
+LISTED_FILES = 3  # files of a job that Snakemake's messages list
 
 
 class Shortened(logging.Filter):
-    """Keeps what Snakemake says of a job readable: of long lists of files the first, of a long text the beginning. It
-    says, too, whenever a job ends early, that an output is not restored that was not there before; that is passed over.
+    """A logging filter that shortens lists of files and long texts in Snakemake's messages about jobs.
+
+    It also drops the message that Snakemake logs when a job fails before its output existed: that there is no backup to
+    restore the output from.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten a record.
+
+        Returns:
+            Whether to log the record.
+        """
         if re.fullmatch(r"Cannot restore .*: no backup found\.", record.getMessage()):
             return False
         for name in ("reason", "shellcmd"):
@@ -49,11 +56,17 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
 
     Args:
         config: The study, as Snakemake read it.
-        origin: What errors call it.
-        files: The files that Snakemake read it from. It keeps the last of what stands in them twice, and runs programs
-            in them; they are read once more, as strictly as `ganbench check` does.
-        verify: Whether to refuse damaged results, which would count as done. Jobs on a cluster, which parse the
-            workflow once more each, need not.
+        origin: The name of the study's source in error messages.
+        files: The files that Snakemake read the study from. Snakemake keeps the last of duplicate keys and runs
+            templates, so the files are read again as strictly as `ganbench check` reads them.
+        verify: Whether to refuse damaged results, which would count as done. Jobs on a cluster parse the workflow again
+            and need no verification.
+
+    Returns:
+        The plan.
+
+    Raises:
+        SystemExit: The study is not valid, or its results are damaged.
     """
     with _plain_errors():
         for file in files:
@@ -65,32 +78,42 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
 
 
 def job_named(plan: Plan, stage: str, wildcards: Any) -> Job:
-    """The job that a rule's wildcards `name` and `digest` mean; that of a stage that runs once, without them.
+    """Find the job that a rule's wildcards `name` and `digest` stand for.
+
+    Args:
+        plan: The study's plan.
+        stage: The stage.
+        wildcards: The wildcards; a stage that runs once per study has none.
+
+    Returns:
+        The job.
 
     Raises:
-        SystemExit: The digest is another one: a file was edited between planning the workflow and running this job.
+        SystemExit: The job's digest is another one: a file was edited after the workflow was planned.
     """
     with _plain_errors():
-        name = getattr(wildcards, "name", stage)  # a stage that runs once a study has no wildcards
+        name = getattr(wildcards, "name", stage)
         job = plan.jobs(stage).get(name)
         if job is None or job.digest[:12] != getattr(wildcards, "digest", job.digest[:12]):
             raise GanbenchError(
                 f"{stage} {name}-{wildcards.digest} is no job of this study: the study or the sources were "
-                "edited after the workflow started. Start it again; what is computed is kept."
+                "edited after the workflow started. Start it again; finished results are kept."
             )
         return job
 
 
 def set_job_environment() -> None:
-    """Give this process the surroundings that jobs inherit: the programs that Snakemake itself runs with, activated or
-    not, and libraries that begin with one thread, where a node of many cores would have each of its jobs start as
-    many."""
+    """Set the environment that jobs inherit from this process.
+
+    `PATH` begins with the folder of this Python, so that jobs find `ganbench` if the environment is not activated.
+    Libraries start one thread each, not one per core of the node.
+    """
     os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
 def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
-    """Before the first job: take the results folder, and try what can be tried.
+    """Prepare a workflow before its first job: lock the results folder, write the job files and try the study.
 
     Args:
         plan: The study's plan.
@@ -98,7 +121,7 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
         parallel_jobs: The number of jobs that may run at the same time.
 
     Raises:
-        SystemExit: There is something that a job would stumble over.
+        SystemExit: The results folder is in use or cannot be written, or the trial of the study failed.
     """
     with _plain_errors():
         results_folder.create(plan)
@@ -108,7 +131,7 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
             raise GanbenchError(f"the results folder {plan.folder} is in use by {describe_holder(path)}.")
         atexit.register(lock.release)
         job_files.write(plan)
-        stages = ("train", "evaluate", "diagnose", "tables")  # tables decide claims, which may ask for anything
+        stages = ("train", "evaluate", "diagnose", "tables")  # tables decide claims, which may name any measurement
         if all(job.done for stage in stages for job in plan.jobs(stage).values()):
             return
         check(
@@ -121,16 +144,17 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
 
 
 def failure_message(plan: Plan) -> str:
-    """What to say after jobs failed."""
+    """The message to print after jobs failed."""
     return (
-        f"Some jobs of {plan.study.study} failed; all others' results are kept. `ganbench status STUDY` names them, "
-        "with cause and log; `ganbench report STUDY --partial` shows what there is; the same command goes on from here."
+        f"Some jobs of {plan.study.study} failed; the results of all others are kept. `ganbench status STUDY` shows "
+        "causes and logs; `ganbench report STUDY --partial` shows the present results; the same command goes on from "
+        "here."
     )
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """End with the message alone: Snakemake prints a traceback with every exception, its own ones included."""
+    """Turn `GanbenchError` into `SystemExit`, for which Snakemake prints no traceback."""
     try:
         yield
     except GanbenchError as error:

@@ -1,7 +1,7 @@
-"""How a study stands: what is done, what runs and how far it is, what failed and why.
+"""The status of a study: which jobs are done, which run and how far they are, which failed and why.
 
-Read from outside, at any time: this takes no lock and writes nothing. What is done is what exists; of the other jobs
-their journal tells. Every folder is read once, however many packs there are, and nothing here imports torch.
+It may be read at any time: reading takes no lock and writes nothing. A job is done if its outputs exist; the state of
+the others is read from their journal. Every folder is listed once, however many packs there are. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ganbench.pipeline.results_folder import LOCK
 
 WAITING = "waiting"
 RUNNING = "running"
-SILENT = "silent"  # says that it runs, and has not said so for long: most likely killed
-STOPPED = "stopped"  # goes on at its next attempt
+SILENT = "silent"  # running by its journal, which has not been written for long: most likely killed
+STOPPED = "stopped"  # its next attempt goes on from a checkpoint
 FAILED = "failed"
 DONE = "done"
 STATES = (WAITING, RUNNING, SILENT, STOPPED, FAILED, DONE)
@@ -33,67 +33,68 @@ STATES = (WAITING, RUNNING, SILENT, STOPPED, FAILED, DONE)
 
 @dataclass(frozen=True)
 class JobStatus:
-    """The state of a job, and what is known of it."""
+    """The state of a job, with its log and its journal."""
 
     job: Job
     state: str
-    log: Path | None  # None where there is none: it has not run, or not in the workflow
-    entry: Entry | None = None  # what it says of itself; None where it is done or has never run
+    log: Path | None  # None for a job that has not run in the workflow
+    entry: Entry | None = None  # the job's journal; None for a job that is done or has never run
 
     @property
     def attempts(self) -> int:
-        """Begun so far, as far as it is known; that of a job that is done is not."""
+        """The number of attempts so far; 0 for a job without a journal."""
         return 0 if self.entry is None else len(self.entry.ends) + self.entry.running
 
     @property
     def cause(self) -> str:
-        """Why its last attempt ended, in one line; empty where none did."""
+        """Why the last attempt ended, in one line; empty if none has ended."""
         if self.state == SILENT:
-            return "nothing was heard of it for long: killed, most likely for memory or with its node"
+            return "its journal has not been written for long: it was killed, most likely for memory or with its node"
         if self.entry is None or self.entry.running or not self.entry.ends:
             return ""
         end = self.entry.ends[-1]
-        said = end.how == journal.FAILED or end.how in end.cause
-        return end.cause if said else f"{end.how}: {end.cause}".removesuffix(": ")
+        complete = end.how == journal.FAILED or end.how in end.cause
+        return end.cause if complete else f"{end.how}: {end.cause}".removesuffix(": ")
 
     def about(self) -> dict[str, Any]:
-        """All that is known of it, for programs."""
+        """The job's status as JSON-able values."""
         known: dict[str, Any] = {"stage": self.job.stage, "name": self.job.name, "state": self.state}
         known |= {"file": str(self.job.path), "log": self.log and str(self.log)}
         if self.entry is not None:
-            said = {key: value for key, value in vars(self.entry).items() if key not in ("running", "beat", "ends")}
-            known |= {**said, "seconds_left": self.entry.seconds_left if self.entry.running else None}
+            fields = {key: value for key, value in vars(self.entry).items() if key not in ("running", "beat", "ends")}
+            known |= {**fields, "seconds_left": self.entry.seconds_left if self.entry.running else None}
             known |= {"attempts": self.attempts, "cause": self.cause}
         return known
 
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """How a study stands at a moment."""
+    """The status of a study at one time."""
 
     study: str
     folder: Path
     at: str
-    held: str | None  # by whom its results folder is, in words
+    held: str | None  # the holder of the results folder's lock, in words
     jobs: tuple[JobStatus, ...]
 
     @property
     def done(self) -> bool:
+        """Whether all jobs are done."""
         return all(each.state == DONE for each in self.jobs)
 
     def of(self, *states: str) -> list[JobStatus]:
-        """The jobs that stand so, in the order of their stages."""
+        """The jobs in one of these states, in the order of their stages."""
         return [each for each in self.jobs if each.state in states]
 
     def counts(self) -> dict[str, Counter[str]]:
-        """By stage that has jobs: how many of them stand how."""
-        found: dict[str, Counter[str]] = {}
-        for each in self.jobs:
-            found.setdefault(each.job.stage, Counter())[each.state] += 1
-        return found
+        """The number of jobs in each state, by stage that has jobs."""
+        counts: dict[str, Counter[str]] = {}
+        for status in self.jobs:
+            counts.setdefault(status.job.stage, Counter())[status.state] += 1
+        return counts
 
     def about(self) -> dict[str, Any]:
-        """All of it, for programs."""
+        """The study's status as JSON-able values."""
         return {
             "study": self.study,
             "folder": str(self.folder),
@@ -106,34 +107,34 @@ class StudyStatus:
 
 
 def read_status(plan: Plan) -> StudyStatus:
-    """How a study stands now."""
-    there = listing()
-    jobs = tuple(_job_status(plan, job, there) for job in plan.all_jobs())
+    """Read the present status of a study."""
+    exists = listing()
+    jobs = tuple(_job_status(plan, job, exists) for job in plan.all_jobs())
     return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs)
 
 
 def listing() -> Callable[[Path], bool]:
-    """Whether a file is there, by what its folder held when it was first asked for."""
-    known: dict[Path, set[str]] = {}
+    """A function that tells whether a file exists, and lists each folder only once, at the first question about it."""
+    listings: dict[Path, set[str]] = {}
 
-    def there(path: Path) -> bool:
-        if path.parent not in known:
+    def exists(path: Path) -> bool:
+        if path.parent not in listings:
             try:
-                known[path.parent] = set(os.listdir(path.parent))
+                listings[path.parent] = set(os.listdir(path.parent))
             except (FileNotFoundError, NotADirectoryError):
-                known[path.parent] = set()
-        return path.name in known[path.parent]
+                listings[path.parent] = set()
+        return path.name in listings[path.parent]
 
-    return there
+    return exists
 
 
-def _job_status(plan: Plan, job: Job, there: Callable[[Path], bool]) -> JobStatus:
+def _job_status(plan: Plan, job: Job, exists: Callable[[Path], bool]) -> JobStatus:
     log = plan.folder / job.log
-    if all(map(there, job.outputs)):
-        return JobStatus(job, DONE, log if there(log) else None)
+    if all(map(exists, job.outputs)):
+        return JobStatus(job, DONE, log if exists(log) else None)
     entry_path = journal.path_of(plan.folder, job.stage, job.path)
-    entry = journal.read(entry_path) if there(entry_path) else None
-    return JobStatus(job, _state(entry), log if there(log) else None, entry and _plain_entry(entry))
+    entry = journal.read(entry_path) if exists(entry_path) else None
+    return JobStatus(job, _state(entry), log if exists(log) else None, entry and _plain_entry(entry))
 
 
 def _state(entry: Entry | None) -> str:
@@ -141,19 +142,19 @@ def _state(entry: Entry | None) -> str:
         return WAITING
     if entry.running:
         return SILENT if entry.silent else RUNNING
-    if not entry.ends:  # it was done once, and what it made has been removed
+    if not entry.ends:  # the job was done once, and its outputs have been removed
         return WAITING
     stopped = entry.ends[-1].how in (journal.STOPPED, journal.OUT_OF_TIME)
     return STOPPED if stopped else FAILED
 
 
 def _plain_entry(entry: Entry) -> Entry:
-    """The entry with all its words in plain characters: an error's message may hold anything."""
+    """The entry with all its texts in plain characters, since an error message may hold control characters."""
     words = {name: plain(getattr(entry, name)) for name in ("host", "cluster_job", "what", "unit", "since", "at")}
     ends = tuple(replace(end, how=plain(end.how), cause=plain(end.cause)) for end in entry.ends)
     return replace(entry, **words, ends=ends)
 
 
 def plain(text: str) -> str:
-    """The text in one line, with nothing in it that a terminal would obey."""
+    """The text in one line, without control characters."""
     return " ".join(escape_control(text).split())

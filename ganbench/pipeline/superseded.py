@@ -1,4 +1,4 @@
-"""What lies in a study's results and is none of its plan's: left by the study or the sources as they were before."""
+"""Files in a study's results that its plan does not name: leftovers of earlier versions of the study or the sources."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES, STAMPS
 
-RESUME = ".resume"  # folder of a stage with what a job that was interrupted goes on from
+RESUME = ".resume"  # folder of a stage with the checkpoints of interrupted jobs
 
 
 @dataclass(frozen=True)
 class Superseded:
     """A file or folder that no job of the plan names or reads."""
 
-    kind: str  # what it is, in words
+    kind: str  # in words, such as "results" or "logs"
     path: Path
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
         files = self.path.rglob("*") if self.path.is_dir() else [self.path]
         return sum(file.lstat().st_size for file in files if not file.is_dir())
 
     def remove(self) -> None:
+        """Remove the file or folder."""
         if self.path.is_dir() and not self.path.is_symlink():
             shutil.rmtree(self.path)
         else:
@@ -40,8 +41,11 @@ class Superseded:
 
 
 def find(plan: Plan) -> list[Superseded]:
-    """All of them. Results under an old digest that hold runs which a job to do will take from there are none."""
-    current = {path for path in plan.files()}
+    """All superseded files and folders of a study.
+
+    A result file under an old digest is not superseded while a job that is not done will take runs from it.
+    """
+    current = set(plan.files())
     found = [each for stage in STAGES for each in _of_stage(plan, stage, current)]
     stamps = sorted((plan.folder / STAMPS).glob("*"))
     found += [Superseded("stamps", path) for path in stamps if path not in current]
@@ -51,10 +55,10 @@ def find(plan: Plan) -> list[Superseded]:
 
 
 def refuse_running(plan: Plan) -> None:
-    """Refuse to remove anything beside a job that outlived its workflow.
+    """Refuse to remove anything while a job of the study runs, which may outlive its workflow.
 
     Raises:
-        GanbenchError: A job says that it runs.
+        GanbenchError: The journal of a job says that it is running.
     """
     for path in sorted((plan.folder / journal.FOLDER).glob("*/*.json")):
         entry = journal.read(path)
@@ -85,7 +89,7 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
 
 
 def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
-    """Files that jobs which are to do will take runs from."""
+    """Result files that waiting jobs will take runs from."""
     wanted = {
         each.digest
         for job in waiting

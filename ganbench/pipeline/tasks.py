@@ -1,6 +1,6 @@
-"""What the jobs of each stage are told: one frozen dataclass per stage, and one for a run of a pack.
+"""The tasks of jobs: one frozen dataclass per stage, and the dataclasses that they hold.
 
-A task is all that a job may know of the study. Its fields that hold a `Path` say where things lie and enter no digest.
+A task is all that a job knows of the study. Its fields that hold a `Path` are locations and enter no digest.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ganbench.pipeline.typed_json import encode
 class ComponentConfig:
     """A component with its options."""
 
-    name: str  # of the component, or the path of a user's own file
-    options: dict[str, Any]  # complete
-    label: str | None = None  # what names, tables and figures call it
+    name: str  # name of the component, or path of a user's own file
+    options: dict[str, Any]  # all options, defaults included
+    label: str | None = None  # shown for the component in names, tables and figures
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of a pack that are made of the same components: those that can fuse."""
+    """Runs of a pack that have the same components, so that they can be fused."""
 
     components: dict[str, ComponentConfig]  # by family
     sources: str  # digest of the sources that can change their training
@@ -36,15 +36,17 @@ class Group:
 class PackMember(Member):
     """A run of a pack, with what the study calls it."""
 
-    id: str  # as its `study.grid.Run` has it
-    digest: str  # of all that can change its results in the stage
+    id: str  # of its `study.grid.Run`
+    digest: str  # of everything that can change the run's results in the stage
     method: str
-    block: str | None  # label of its block of the grid
-    group: int  # its index among the task's groups
+    block: str | None  # label of the run's block of the grid
+    group: int  # index of the run's group in the task
 
 
 @dataclass(frozen=True)
 class PrepareTask:
+    """The task of `prepare`."""
+
     dataset: ComponentConfig
     files: tuple[str, ...]  # digests of the files that the data set reads
     sources: str
@@ -52,6 +54,8 @@ class PrepareTask:
 
 @dataclass(frozen=True)
 class JudgeTask:
+    """The task of `judge`."""
+
     judge: ComponentConfig
     sources: str
     prepared: Path
@@ -59,6 +63,8 @@ class JudgeTask:
 
 @dataclass(frozen=True)
 class TrainTask:
+    """The task of `train`."""
+
     pack: str
     members: tuple[PackMember, ...]
     groups: tuple[Group, ...]
@@ -69,12 +75,16 @@ class TrainTask:
 
 @dataclass(frozen=True)
 class InceptionWeights:
+    """The file of the Inception network's weights."""
+
     path: Path
-    sha256: str  # its first characters
+    sha256: str  # first characters of the file's SHA-256
 
 
 @dataclass(frozen=True)
 class EvaluateTask:
+    """The task of `evaluate`."""
+
     pack: str
     members: tuple[PackMember, ...]
     groups: tuple[Group, ...]
@@ -99,30 +109,32 @@ class DiagnosticConfig:
 
 @dataclass(frozen=True)
 class Observation:
-    """A run of a pack as an experiment sees it; without a run, what the experiment shows of the study."""
+    """An experiment's measurement of one run, or of the study as a whole."""
 
     id: str
     experiment: str
-    digest: str  # over the diagnostic and the run's training
-    run: str = ""
+    digest: str  # of the diagnostic and the run's training
+    run: str = ""  # id of the run; empty for the study as a whole
     trained: str | None = None  # digest of the run's training
     member: PackMember | None = None
 
 
 @dataclass(frozen=True)
 class DiagnoseTask:
+    """The task of `diagnose`."""
+
     pack: str
     members: tuple[PackMember, ...]
     groups: tuple[Group, ...]
     train: dict[str, Any]
     experiments: dict[str, DiagnosticConfig]  # by name
-    selected: dict[str, tuple[int, ...]]  # by experiment: the indices of the members that it measures
+    selected: dict[str, tuple[int, ...]]  # indices of the members that each experiment measures
     prepared: Path | None
-    trained: Path | None  # None for experiments that see no run
+    trained: Path | None  # None for experiments that measure no run
 
     @property
     def observations(self) -> Iterator[Observation]:
-        """What the job observes, experiment by experiment."""
+        """The observations of the job, experiment by experiment."""
         for name, diagnostic in self.experiments.items():
             identity = without_locations(encode(diagnostic))
             for member in [self.members[index] for index in self.selected[name]] if self.trained else [None]:
@@ -132,8 +144,10 @@ class DiagnoseTask:
 
 @dataclass(frozen=True)
 class TrackTask:
+    """The task of `track`."""
+
     study: str
-    uri: str | None  # as the study has it; None for the store beside the results
+    uri: str | None  # as in the study; None for the store beside the results
     store: Path
     collected: Path
 
@@ -145,6 +159,8 @@ class TrackTask:
 
 @dataclass(frozen=True)
 class TablesTask:
+    """The task of `tables`."""
+
     claims: tuple[dict[str, Any], ...]
     collected: Path
     folder: Path
@@ -152,14 +168,18 @@ class TablesTask:
 
 @dataclass(frozen=True)
 class FiguresTask:
-    shown: tuple[tuple[str, str | None], ...]  # kind of figure, and its method or experiment
+    """The task of `figures`."""
+
+    shown: tuple[tuple[str, str | None], ...]  # kind of each figure, and its method or experiment
     collected: Path
     folder: Path
 
 
 @dataclass(frozen=True)
 class ReportTask:
-    study: dict[str, Any]  # but for where things lie
+    """The task of `report`."""
+
+    study: dict[str, Any]  # without locations
     shown: tuple[tuple[str, str | None], ...]
     collected: Path
     folder: Path
@@ -167,14 +187,14 @@ class ReportTask:
 
 
 def identity(task: Any) -> Any:
-    """What the digest of a task is made of: all of it, as JSON-able values, but for where things lie."""
+    """The content of a task that its digest covers: JSON-able values of all fields that are no locations."""
     return without_locations(encode(task, paths=False))
 
 
 def without_locations(content: Any) -> Any:
-    """JSON-able values without where users' own files lie.
+    """JSON-able values without the locations of users' own files.
 
-    Components that are named by a file's path go by the file's name alone, since its content has a digest of its own.
+    A component that is named by the path of its file gets the file's name; the file's content has its own digest.
     """
     if isinstance(content, dict):
         own = {"name": Path(content["name"]).stem} if str(content.get("name")).endswith(".py") else {}

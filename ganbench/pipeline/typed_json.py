@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON and back, typed by their annotations."""
+"""Conversion of frozen dataclasses to JSON and back, typed by their annotations."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 
 def encode(value: Any, *, paths: bool = True) -> Any:
-    """A dataclass, or a container of them, as JSON-able values.
+    """Convert a dataclass, or a container of dataclasses, to JSON-able values.
 
     Args:
         value: The value.
-        paths: Whether to keep fields that hold a path.
+        paths: Whether to keep the fields that hold a path.
 
     Returns:
-        A mapping of its fields; paths as text, tuples as lists.
+        The JSON-able values: dataclasses as mappings of their fields, paths as text, tuples as lists.
     """
     if is_dataclass(value):
-        held = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: encode(each, paths=paths) for name, each in held if paths or not isinstance(each, Path)}
+        items = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: encode(item, paths=paths) for name, item in items if paths or not isinstance(item, Path)}
     if isinstance(value, dict):
-        return {key: encode(each, paths=paths) for key, each in value.items()}
+        return {key: encode(item, paths=paths) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [encode(each, paths=paths) for each in value]
+        return [encode(item, paths=paths) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
 def decode(kind: Any, value: Any) -> Any:
-    """The value of an annotated type that `encode` gave these JSON-able values for.
+    """Convert JSON-able values made by `encode` back to a value of an annotated type.
 
     Args:
-        kind: The type: a dataclass, `Path`, `tuple[...]`, `list[...]`, `dict[str, ...]`, `X | None`, or a plain one.
-        value: JSON-able values. A dataclass with a class method `decode` reads its own.
+        kind: The type: a dataclass, `Path`, `tuple[...]`, `list[...]`, `dict[str, ...]`, `X | None`, or a plain type. A
+            type with a class method `decode` is converted by that method.
+        value: The JSON-able values.
+
+    Returns:
+        The value.
 
     Raises:
         TypeError: A field of a dataclass is missing or unknown.

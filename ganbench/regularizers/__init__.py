@@ -97,7 +97,7 @@ def input_gradient(discriminator: Discriminator, points: Tensor) -> Tensor:
     Returns:
         The gradient at every example, (K, batch, D) with D the number of values of an example; differentiable.
     """
-    # The gradient in a shift of the examples is that in the examples, and keeps them in the generator's graph.
+    # The gradient in a shift of the examples equals that in the examples, and keeps them in the generator's graph.
     shift = torch.zeros_like(points).requires_grad_()
     (grad,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
     return grad.flatten(2)

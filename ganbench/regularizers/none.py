@@ -9,4 +9,4 @@ from ganbench.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class NoRegularizer(Regularizer):
-    """Does nothing."""
+    """Leave the game unchanged."""

@@ -1,4 +1,4 @@
-"""What the diagnostics of an experiment left of every run: arrays and numbers."""
+"""Results of an experiment for every run: arrays and numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DiagnosticArrays:
 
 
 def arrays_of_runs(collected: Collected, experiment: str, names: Sequence[str]) -> list[DiagnosticArrays]:
-    """The runs of an experiment that left all of these arrays with at least one number in each, in their order."""
+    """The runs of an experiment with all of these arrays and at least one number in each, in their order."""
     arrays = collected.arrays(experiment)
     return [
         DiagnosticArrays(run, mine)
@@ -30,7 +30,7 @@ def arrays_of_runs(collected: Collected, experiment: str, names: Sequence[str]) 
 
 
 def values_by_run(collected: Collected, experiment: str) -> pd.DataFrame:
-    """What an experiment measured, one row per run (its index) and one column per quantity, in documented order."""
+    """The values of an experiment, one row per run (its index) and one column per quantity, in documented order."""
     prefix = f"{experiment}."
     mine = collected.measurements[collected.measurements["quantity"].str.startswith(prefix)]
     wide = mine.pivot(index="run", columns="quantity", values="value")

@@ -23,7 +23,7 @@ SETTING = ["method", "n_train", "learning_rate"]
 
 
 def experiments(collected: Collected, study: dict) -> list[dict]:
-    """What the report shows of every experiment of a resolved configuration, in its order, but for its picture."""
+    """The report of every experiment of a resolved configuration, in its order, without the figures."""
     given = {each["name"]: each for each in study.get("diagnose") or ()}
     return [_experiment(collected, name, each) for name, each in given.items()]
 

@@ -1,4 +1,4 @@
-"""Readable names for what is compared: of each method and run, only what tells it apart from those shown with it."""
+"""Readable names of methods and runs: only the values that distinguish each from the others shown with it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _tell_apart(
 
 
 def _unsaid(axis: str, values: pd.Series) -> list[str]:
-    """Values that go without saying: no regularizer, and the optimizer of most methods, unless the study labels it."""
+    """Values that are not named: no regularizer, and the optimizer of most methods, unless the study labels it."""
     if axis == "optimizer":
         most = values.mode()[0]
         return [most] if (values == most).mean() > 0.5 and len(set(split_label(most))) == 1 else []

@@ -47,7 +47,7 @@ class FigureInfo:
 
 @cache
 def figure_infos() -> dict[str, FigureInfo]:
-    """Every figure by name, which is that of its file, in the order of the report."""
+    """Every figure by name, the name of its file, in the order of the report."""
     infos = {path.stem: read(path) for path in FOLDER.glob("*.py") if path.stem != "__init__"}
     scopes = get_args(Scope)
     return dict(sorted(infos.items(), key=lambda item: (scopes.index(item[1].scope), item[1].order, item[0])))

@@ -1,4 +1,4 @@
-"""The report: one HTML file that loads nothing, opens with what was found and ends with how it was made."""
+"""The report: one self-contained HTML file, from the findings to the provenance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ganbench.report.provenance import config, environment_facts, references, ru
 
 HERE = Path(__file__).parent
 
-# A vector drawing is sharper than pixels, but one of thousands of curves weighs more than its picture.
+# A vector drawing is sharper than pixels, but with thousands of curves its file is larger.
 LARGEST_SVG = 600_000
 
 
@@ -46,10 +46,10 @@ def render(
     Args:
         collected: the study's results.
         study: its resolved configuration, with its name as `study`, and `title` and `description`, which may be empty.
-        figures: folder that holds the files `ganbench.report.figures.write` left there.
+        figures: folder of the files that `ganbench.report.figures.write` wrote.
         shown: the figures, as `ganbench.report.file_names.figures` lists them.
         out: HTML file to write.
-        stages: what its stages took, beside what they were estimated to take.
+        stages: the actual and the estimated time of its stages.
     """
     gans = collected.gans
     found = findings(collected)

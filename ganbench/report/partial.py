@@ -43,7 +43,7 @@ def _missing_runs(missing: Missing) -> str:
 
 
 def _methods(collected: Collected) -> list[tuple[str, int, int, str]]:
-    """By method: runs that are there, runs that are missing, and why."""
+    """By method: finished runs, missing runs, and why they are missing."""
     lost = collected.missing.runs
     rows = []
     for name in dict.fromkeys([*methods(collected), *lost["method"]]):

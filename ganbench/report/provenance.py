@@ -1,4 +1,4 @@
-"""What the report's last part shows: what real data score, the configuration, the machines, and every run."""
+"""The last part of the report: scores of real data, the configuration, the machines, and every run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LISTED_RUNS = 1000
 
 
 def stage_times(stages: Iterable[StageTime]) -> list[dict[str, str]]:
-    """Rows of what the study was estimated to take and took, in minutes."""
+    """Rows of the estimated and the actual time of the stages, in minutes."""
     return [
         {
             "stage": each.stage,
@@ -32,7 +32,7 @@ def stage_times(stages: Iterable[StageTime]) -> list[dict[str, str]]:
 
 
 def references(collected: Collected) -> list[dict[str, str]]:
-    """Rows of what was measured on real data."""
+    """Rows of the values measured on real data."""
     return [
         {
             "dataset": row["dataset"],

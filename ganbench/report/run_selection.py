@@ -1,4 +1,4 @@
-"""Which runs a figure shows, where there are more than it has room for."""
+"""Selection of the runs that a figure shows, if there are more than it has room for."""
 
 from __future__ import annotations
 

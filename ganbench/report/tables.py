@@ -1,4 +1,4 @@
-"""Tables for other programs: CSV and Parquet, and a page that says what every column holds."""
+"""Tables for other programs: CSV and Parquet, and a page that documents every column."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = {
 
 
 def documented(collected: Collected) -> dict[str, dict[str, str]]:
-    """What every column of every written table holds, by table and column name, in the order of the columns."""
+    """The meaning of every column of every written table, by table and column name, in the order of the columns."""
     metrics = collected.metrics
     now = {name: describe(info) for name, info in metrics.items()}
     final = {
@@ -64,13 +64,13 @@ def describe(info: MetricInfo) -> str:
 
 
 def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
-    """Write the files of `ganbench.report.file_names.table_files` into `folder`; of a study that is not done, also the
-    table of what is missing.
+    """Write the files of `ganbench.report.file_names.table_files` into `folder`; for an unfinished study, also the
+    table of missing runs.
 
     Args:
         collected: the study's results.
-        folder: where to; made if it is not there.
-        claims: what the study's numbers are to decide.
+        folder: folder to write to; created if missing.
+        claims: the claims of the study.
 
     Raises:
         ValueError: a table has a column that nothing documents, or lacks one that is; or a quantity has no meaning.

@@ -1,7 +1,7 @@
-"""The plan of the study; every rule asks it for its files and its job.
+"""The plan of the study, and the functions by which rules find their files, jobs and resources.
 
-Inputs are `ancient`: a file's name carries the digest of all that made it, so a file that exists is up to date and time
-stamps say nothing.
+Inputs are `ancient`, which ignores time stamps: a file's name carries the digest of everything that can change its
+content, so a file that exists is up to date.
 """
 
 from snakemake.logging import logger
@@ -33,8 +33,8 @@ RESULTS = str(plan.folder)
 set_job_environment()
 
 
-# Jobs compute with the kernels that whoever submits them chose. Those of most clusters inherit the environment; a pod has
-# its image's, and what is named here.
+# Jobs compute with the kernels that were chosen in this process's environment. On most clusters jobs inherit the
+# environment; a pod has the environment of its image, with the variables that are named here.
 envvars:
     *chosen_kernels(),
 
@@ -48,19 +48,19 @@ def files_of(stage, name):
     return [ancient(str(path)) for path in plan.jobs(stage)[name].inputs]
 
 
-# Every job but `weights` is run by this; the rule's `job` is the path of its file, which says all it needs to know.
+# The command of every job but `weights`. `params.job` is the path of the job's file, which holds its task and settings.
 JOB_COMMAND = "exec ganbench job {params.job:q} --asked {resources.mem_mb} 2>> {log:q}"
 
 
 def job_of(stage):
-    """A function from wildcards to the path of the file of the job they name."""
+    """A function from wildcards to the path of the job's file."""
     return lambda wildcards: str(
         job_files.path_of(plan.folder, job_named(plan, stage, wildcards))
     )
 
 
 def requested(stage):
-    """What a stage's jobs request of a cluster; memory (MB) and time (minutes) anew before every attempt."""
+    """The resources of a stage's jobs: GPUs, and memory (MB) and time (minutes), computed before every attempt."""
 
     def of(what):
         def next_time(wildcards, attempt):
@@ -77,12 +77,12 @@ def requested(stage):
 
 
 def outputs_of(stage):
-    """The files of a stage that runs once a study."""
+    """The output files of a stage that runs once per study."""
     return [str(path) for path in plan.jobs(stage)[stage].outputs]
 
 
 def shown_figures():
-    """The figures, as `snakemake --report` shows them; their other formats."""
+    """The figures as SVG, marked for `snakemake --report`, and as PNG."""
     shown, others = [], []
     for kind, of in plan.shown:
         path = f"{plan.folder}/figures/{figure_name(kind, of)}"

@@ -1,5 +1,5 @@
 rule diagnose:
-    """Put a pack's runs before the study's diagnostics; what was measured before is kept."""
+    """Measure a pack's runs with the study's diagnostics; observations that exist are kept."""
     input:
         lambda wildcards: files_of("diagnose", wildcards.name),
     output:

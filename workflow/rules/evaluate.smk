@@ -1,5 +1,5 @@
 rule evaluate:
-    """Score every snapshot of a pack's runs; runs scored before are kept."""
+    """Score every snapshot of a pack's runs; results of runs that exist are kept."""
     input:
         lambda wildcards: files_of("evaluate", wildcards.name),
     output:

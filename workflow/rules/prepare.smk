@@ -1,5 +1,5 @@
 rule prepare:
-    """Load a data set."""
+    """Load a data set and check its examples."""
     output:
         update(f"{RESULTS}/prepare/{{name}}-{{digest}}.h5"),
     log:

@@ -1,10 +1,11 @@
-# Each of these leaves a stamp named after its digest, and files with plain names for people to open. All are `update`d,
-# as everywhere: Snakemake removes an ordinary output before its job, even if another copy of the job, left over from a
-# workflow that was killed, has just made it, and what an older report left if making the new one fails.
+# Each of these rules writes a stamp whose name carries its digest, and files with plain names for people to open. All
+# outputs are marked with `update`, as in the other rules: Snakemake removes an ordinary output before its job starts.
+# That would delete an output that another copy of the job, from a workflow that was killed, has just written, and the
+# older report if writing the new one fails.
 
 
 rule track:
-    """Show the results in MLflow. The only rule that writes there: its SQLite store bears one writer."""
+    """Write the results to MLflow. No other rule writes there, since a SQLite store allows one writer."""
     input:
         files_of("track", "track"),
     output:

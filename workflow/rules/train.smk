@@ -1,5 +1,5 @@
 rule train:
-    """Train a pack of runs; members trained before are kept."""
+    """Train a pack of runs; results of members that exist are kept."""
     input:
         lambda wildcards: files_of("train", wildcards.name),
     output:

@@ -1,1 +1,1 @@
-"""What a job needs while it runs."""
+"""Services for jobs that run: devices, checkpoints, journals, progress and signals."""

@@ -1,4 +1,4 @@
-"""What lies in `.resume/` until a pack is done, checkpoints of training and finished runs, and when to write there."""
+"""Checkpoints of training and results of finished runs, kept in `.resume/` until a pack is done."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.tasks import PackMember
 
 KIND = "resume"
-SPARING = 100  # times what a checkpoint costs lie between two of them: under 2% of training, on slow disks too
-ENDING_SECONDS = 20.0  # that a job needs to end after its last checkpoint
-WARY = 2.0  # the next chunk and checkpoint may take so many times what the longest yet took
+SPARING = 100  # least time between two checkpoints, as a multiple of what one takes: about 1% of training
+ENDING_SECONDS = 20.0  # time that a job needs to end after its last checkpoint
+WARY = 2.0  # factor by which the next chunk and checkpoint may take longer than the longest so far
 LATER = "what is finished is kept; the next attempt does the rest"
-SLOW_DISK = 50e6  # bytes a second, for what the first checkpoint may take
+SLOW_DISK = 50e6  # bytes per second assumed for the first checkpoint
 
 
 class Checkpoint:
-    """The checkpoint of a subpack: one file, which holds one of three things.
+    """The checkpoint of a subpack, in one file.
 
-    `state` to go on from; the results of members that are `done`; or the sizes of the subpacks that it was `split`
-    into, which have checkpoints of their own. `seconds` is how long the members have trained, and `at` when it was
-    written.
+    The file holds one of three things: the `state` to go on from; the results of members that are `done`; or the sizes
+    of the subpacks that the members were `split` into, which have their own checkpoints. With a state, `seconds` is how
+    long the members have trained. `at` is when the file was written.
 
-    It is named after what it holds, since another start may find other members to train, another device, or other
-    reasons to fuse.
+    The file is named after its members and the device, since the next attempt may have other members to train, another
+    device, or other reasons to fuse.
 
     Args:
         folder: The folder of the pack's checkpoints.
         members: The members of the subpack.
-        device: The device that they train on.
+        device: The device that the members train on.
     """
 
     def __init__(self, folder: Path, members: Sequence[PackMember], device: torch.device) -> None:
@@ -52,8 +52,7 @@ class Checkpoint:
         self.path = folder / f"{digest([device.type, *(member.digest for member in members)])[:12]}.h5"
 
     def read(self) -> Tree:
-        """All it holds; nothing where there is none. A damaged one, by a machine that lost power say, is as good as
-        none."""
+        """Read the checkpoint; empty if there is none. A damaged checkpoint is removed."""
         if not self.path.exists():
             return {}
         try:
@@ -65,12 +64,19 @@ class Checkpoint:
             return {}
 
     def save(self, **content: Any) -> None:
-        """Replace what it holds."""
+        """Write the checkpoint, in place of an earlier one."""
         with result_files.create_file(self.path, KIND) as file:
             result_files.write_tree(file.create_group("saved"), {**content, "at": now()})
 
     def split(self, sizes: Sequence[int]) -> list[Checkpoint]:
-        """The checkpoints of the subpacks of these sizes that its members are split into."""
+        """The checkpoints of the subpacks that result from splitting the members.
+
+        Args:
+            sizes: The sizes of the subpacks.
+
+        Returns:
+            The checkpoints, in the order of the members.
+        """
         ends = list(accumulate(sizes))
         subpacks = [self.members[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         return [Checkpoint(self._folder, members, self._device) for members in subpacks]
@@ -79,10 +85,10 @@ class Checkpoint:
         """The step that each member has reached.
 
         Args:
-            steps: The steps of the whole training.
+            steps: The number of steps of the whole training.
 
         Returns:
-            The step, by the member's digest.
+            The steps by the members' digests.
         """
         saved = self.read()
         if "split" in saved:
@@ -92,47 +98,48 @@ class Checkpoint:
 
 
 class CheckpointSchedule:
-    """How long a job's chunks and checkpoints take; from that, when a checkpoint is due and when it is time to end.
+    """Decides when a checkpoint is due and when to end a job, by how long chunks and checkpoints take.
 
     Args:
-        least: The least seconds between two checkpoints; 0 for one after every chunk.
+        least: The least time between two checkpoints, in seconds; 0 for a checkpoint after every chunk.
     """
 
     def __init__(self, least: float) -> None:
         self._least = least
-        self._chunk = self._checkpoint = self._cost = 0.0  # the longest of both yet, and what the last one cost
+        # Seconds: of the longest chunk, of the longest checkpoint, and of the last checkpoint.
+        self._chunk = self._checkpoint = self._cost = 0.0
         self._begun = self._saved = time.monotonic()
 
     def begin(self) -> None:
-        """A chunk begins."""
+        """Note that a chunk begins."""
         self._begun = time.monotonic()
 
     def end(self) -> None:
-        """It is over."""
+        """Note that a chunk has ended."""
         self._chunk = max(self._chunk, time.monotonic() - self._begun)
 
     @property
     def new(self) -> bool:
-        """Whether nothing is known yet of how long a checkpoint takes."""
+        """Whether the time of a checkpoint is neither known nor expected."""
         return self._checkpoint == 0
 
     def expect(self, size: int) -> None:
-        """The first checkpoint will have so many bytes."""
+        """Estimate the time of the first checkpoint from its size in bytes."""
         self._checkpoint = size / SLOW_DISK
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
+        """Whether a checkpoint is due."""
         return time.monotonic() - self._saved >= (max(self._least, SPARING * self._cost) if self._least else 0)
 
     @property
     def margin(self) -> float:
-        """Seconds that the job may need until it has ended, if it does not end now but at the next chance."""
+        """The seconds that the job may need to end if it goes on for one more chunk."""
         return WARY * (self._chunk + self._checkpoint) + ENDING_SECONDS
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """The block writes a checkpoint."""
+        """Time a block that writes a checkpoint."""
         began = time.monotonic()
         yield
         self._saved = time.monotonic()
@@ -140,12 +147,12 @@ class CheckpointSchedule:
         self._checkpoint = max(self._checkpoint, self._cost)
 
     def save_or_stop(self, stopping: StopRequest, save: Callable[[], None], then: str) -> None:
-        """Between two chunks: write a checkpoint if one is due, and end the job if it is to stop.
+        """Write a checkpoint if one is due, and end the job if it has to stop. Call this between two chunks.
 
         Args:
-            stopping: What tells the job to stop.
-            save: Writes the checkpoint.
-            then: What is said to become of it, where the job ends.
+            stopping: The reasons to stop.
+            save: A function that writes the checkpoint.
+            then: What the message says will become of the work.
 
         Raises:
             Stopped: The job was told to end, or its time is over.
@@ -161,18 +168,17 @@ class CheckpointSchedule:
 def checkpointed(
     batches: Iterable[list[tuple[ItemT, Tree]]], count: int, kind: str, resume: Path, context: JobContext
 ) -> list[tuple[ItemT, Tree]]:
-    """Results as they are computed, saved in files where a later attempt finds them: from time to time, and when the
-    job ends too early.
+    """Compute results, and save them in files for a later attempt: from time to time, and if the job ends early.
 
     Args:
-        batches: Results that are computed together.
-        count: The number of results in all.
+        batches: Lists of results that are computed together.
+        count: The number of all results.
         kind: The stage.
         resume: The folder of the files.
         context: The job's context.
 
     Returns:
-        The results that are in no file yet.
+        The results that have not been saved in a file.
 
     Raises:
         Stopped: The job was told to end, or its time is over.
@@ -192,7 +198,7 @@ def checkpointed(
                 schedule.save_or_stop(context.stopping, save, LATER)
             schedule.begin()
     except BaseException:
-        with suppress(GanbenchError):  # a full disk, say; the job ends for its first cause
+        with suppress(GanbenchError):  # such as a full disk: the error to report is the first one
             if fresh:
                 save()
         raise
@@ -200,5 +206,5 @@ def checkpointed(
 
 
 def size(tree: Tree) -> int:
-    """Bytes of all arrays of a tree."""
+    """The number of bytes of all arrays of a tree."""
     return sum(size(item) if isinstance(item, dict) else getattr(item, "nbytes", 0) for item in tree.values())

@@ -1,4 +1,4 @@
-"""Which device a job computes on. Several jobs of one machine each get a GPU of their own."""
+"""Choice of the device that a job computes on. Jobs of one machine get different GPUs."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ POLL_SECONDS = 1.0
 def check_device(wanted: str) -> None:
     """Refuse a device that this machine does not have.
 
+    Args:
+        wanted: "cpu", "cuda" or "auto".
+
     Raises:
-        GanbenchError: "cuda" is wanted and there is none.
+        GanbenchError: "cuda" is wanted, but PyTorch sees no GPU.
     """
     if wanted != "cuda" or torch.cuda.is_available():
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if torch.version.cuda is None:
         why = "this PyTorch was built without CUDA: install one with it"
-    elif visible in ("", "-1", "NoDevFiles"):  # the last is Slurm's, of a job that asked for none
-        why = f"CUDA_VISIBLE_DEVICES is {visible!r}, so the scheduler gave this job none: ask it for one"
+    elif visible in ("", "-1", "NoDevFiles"):  # Slurm sets "NoDevFiles" for a job that asked for no GPU
+        why = f"CUDA_VISIBLE_DEVICES is {visible!r}, so the scheduler gave this job no GPU: request one"
     else:
-        why = "look whether nvidia-smi shows one there, and whether its driver is new enough for this PyTorch"
+        why = "check whether nvidia-smi shows a GPU there, and whether its driver is new enough for this PyTorch"
     raise GanbenchError(
         f"machine.device: 'cuda' was asked for, but PyTorch sees no GPU on {socket.gethostname()}; {why}. "
         "Valid: auto, cpu, cuda."
@@ -42,41 +45,49 @@ def check_device(wanted: str) -> None:
 
 
 def timed_on(wanted: str, here: bool) -> torch.device:
-    """Where the steps of a study's packs are timed: the device that jobs of this machine would take, whether or not
-    another process computes there; the CPU, where jobs run elsewhere."""
+    """The device to time training steps on, whether or not another process computes there.
+
+    Args:
+        wanted: "cpu", "cuda" or "auto".
+        here: Whether jobs will run on this machine; if not, steps are timed on the CPU.
+    """
     gpu = here and wanted != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if gpu else "cpu")
 
 
 @contextmanager
 def acquire_device(wanted: str) -> Iterator[torch.device]:
-    """The device to compute on, this process's own for the block where it is a GPU.
+    """Acquire the device to compute on. A GPU is held by this process alone until the block ends.
 
     Args:
-        wanted: "cpu", "cuda", or "auto": a GPU where there is one.
+        wanted: "cpu", "cuda", or "auto" for a GPU if there is one.
+
+    Yields:
+        The device.
 
     Raises:
-        GanbenchError: "cuda" is wanted and there is none.
+        GanbenchError: "cuda" is wanted, but PyTorch sees no GPU.
     """
     check_device(wanted)
     if wanted == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that take a GPU wherever they see one
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that use any GPU they see
     if wanted == "cpu" or not torch.cuda.is_available():
         yield torch.device("cpu")
         return
-    # Snakemake counts GPUs but does not say which one a job may use, so jobs settle it by locks named after the GPUs.
+    # Snakemake counts GPUs but does not assign one to a job, so jobs choose GPUs by locks named after them.
     names = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
     with nullcontext(0) if assigned(len(names)) else acquire_free_gpu(names, Path(tempfile.gettempdir())) as index:
         torch.cuda.set_device(index)
-        torch.backends.cudnn.benchmark = False  # its choice of algorithm is a race; the same run must repeat itself
+        torch.backends.cudnn.benchmark = False  # it chooses algorithms by their speed, which varies between runs
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as on a CPU
         yield torch.device("cuda", index)
 
 
 def assigned(visible: int) -> bool:
-    """Whether a scheduler gave the job the one GPU it sees. It may give parts of one GPU to several jobs, which then
-    have no reason to wait for each other.
+    """Whether a scheduler assigned the job the only GPU that it sees.
+
+    A scheduler may assign parts of one GPU to several jobs, which must not wait for each other.
 
     Args:
         visible: The number of GPUs that the job sees.
@@ -87,9 +98,16 @@ def assigned(visible: int) -> bool:
 
 @contextmanager
 def acquire_free_gpu(names: Sequence[str], folder: Path) -> Iterator[int]:
-    """Wait for one of the named devices to be free, and hold it for the block; yields its index in `names`.
+    """Wait until one of the named GPUs is free, and hold it for the block.
 
-    Where `folder` can hold no locks, the first device it is: a GPU that is shared beats none.
+    If `folder` can hold no locks, the first GPU is taken without a lock.
+
+    Args:
+        names: The names of the GPUs.
+        folder: The folder of the locks.
+
+    Yields:
+        The index of the GPU in `names`.
     """
     waiting = False
     while True:

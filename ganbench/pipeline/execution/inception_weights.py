@@ -1,7 +1,7 @@
-"""weights: the Inception network's weights for the FID, fetched once, on a machine that has a network.
+"""Download of the Inception network's weights for the FID.
 
 `torch.hub.download_url_to_file` is not used: it has no time limit (measured: it still waits after 90 s for a server
-that accepts the connection and never answers), and its progress bar is not a line for a job's log.
+that accepts the connection and never answers), and its progress bar does not fit a job's log.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ PART_BYTES = 2**20
 
 
 def fetch(path: Path, sha256: str) -> None:
-    """Have the weights at `path`, whose SHA-256 begins with `sha256`.
+    """Download the weights if the file does not exist, and verify them.
+
+    Args:
+        path: The file.
+        sha256: The first characters of the file's SHA-256.
 
     Raises:
-        GanbenchError: They are not there and cannot be fetched, or what is there is something else; the message says
-            which file to put where.
+        GanbenchError: The download failed, or the file has another SHA-256. The message says which file to put where.
     """
     if not path.exists():
         try:
@@ -42,7 +45,7 @@ def fetch(path: Path, sha256: str) -> None:
 
 
 def _copy(answer: BinaryIO, file: BinaryIO, size: int) -> None:
-    """Write what is fetched, `size` bytes of it as far as its server says."""
+    """Copy the server's answer to a file and show progress; `size` is in bytes, 0 if unknown."""
     with progress("weights", size / 1e6, "MB") as report:
         fetched = 0
         while part := answer.read(PART_BYTES):
@@ -56,11 +59,11 @@ def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:
 
     Args:
         path: The file.
-        sha256: The first characters of the checksum.
-        expected_path: Where the file belongs, if not at `path`.
+        sha256: The first characters of the file's SHA-256.
+        expected_path: The path where the file belongs, if it is another one.
 
     Raises:
-        GanbenchError: They are not what they should be; the message says which file to put where.
+        GanbenchError: The file cannot be read or has another SHA-256. The message says which file to put where.
     """
     remedy = _remedy(expected_path or path, sha256)
     try:

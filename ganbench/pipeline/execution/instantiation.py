@@ -1,4 +1,4 @@
-"""From a job's task to the objects that it names."""
+"""Construction of the objects that a job's task describes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CPU = torch.device("cpu")
 
 
 def build(family: str, component: ComponentConfig) -> Any:
-    """The component of a family that a task names, with its options."""
+    """Build a component of a family with its options."""
     return components.build_component(family, component.name, component.options)
 
 
 def run_of(task: TrainTask, member: PackMember) -> Run:
-    """The point of the grid that a member of a pack is, without the grid."""
-    from ganbench.study.blocks import Train  # not before it is needed: these import pydantic, which takes a while
+    """The run that a member of a pack stands for, made from the task alone."""
+    from ganbench.study.blocks import Train  # imported late: pydantic takes long to import
     from ganbench.study.choices import Choice
     from ganbench.study.grid import Run
 
@@ -44,20 +44,24 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
 
 
 def training_images(prepared: Path | None) -> np.ndarray | None:
-    """The training examples of a prepared data set, (N, *example); None for a game without one."""
+    """The training examples of a prepared data set, of shape (N, *example); None for a game without a data set."""
     return None if prepared is None else examples(prepared).train
 
 
 def build_game(
     configs: dict[str, ComponentConfig], train: dict[str, Any], images: np.ndarray | None, device: torch.device
 ) -> Game:
-    """The game that a run's components make up.
+    """Build the game of a run.
 
     Args:
-        configs: What the run is made of, by family.
+        configs: The run's components, by family.
         train: The training options.
-        images: The training examples, (N, *example); zeros stand in for them where a game that has some gets none.
-        device: The device of its tensors.
+        images: The training examples, of shape (N, *example). If None, a game with a data set gets one example of
+            zeros.
+        device: The device of the game's tensors.
+
+    Returns:
+        The game.
     """
     game = configs["game"]
     built = {family: build(family, configs[family]) for family in components.game_components(game.name)}
@@ -69,7 +73,15 @@ def build_game(
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:
-    """How runs of these components train."""
+    """Build the training of runs.
+
+    Args:
+        train: The training options.
+        configs: The components of the runs, by family.
+
+    Returns:
+        The training.
+    """
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
@@ -81,32 +93,32 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
 
 
 def examples(path: Path) -> Examples:
-    """A prepared data set."""
+    """Read the examples of a prepared data set."""
     with result_files.open_file(path, "prepare") as file:
         return Examples(**result_files.read_tree(result_files.descend(file, "examples")))
 
 
 def verify_groups(groups: Iterable[Group]) -> None:
-    """Refuse to compute for runs whose sources have been edited since the job was planned; see `verify`."""
+    """Refuse to compute if the sources of a group were edited after the job was planned; see `verify`."""
     for group in groups:
         verify(group.sources, group.components.items(), "train")
 
 
 def verify(expected: str, configs: Iterable[tuple[str, ComponentConfig]], engine: str | None = None) -> None:
-    """Refuse to compute under a digest that is no longer the sources'.
+    """Refuse to compute if source files were edited after the job was planned.
 
     Args:
         expected: The digest of the sources when the job was planned.
-        configs: The components that the job works with, each with its family.
-        engine: The module of `ganbench/engine` that computes, if one does.
+        configs: The components that the job uses, each with its family.
+        engine: The module of `ganbench/engine` that the job uses, if any.
 
     Raises:
-        GanbenchError: A source file has been edited since.
+        GanbenchError: The sources have another digest.
     """
     infos = [registry.find(family, config.name) for family, config in configs]
     found = engine_digest(engine, infos) if engine else sources_digest(*(info.path for info in infos))
     if found != expected:
         raise GanbenchError(
             "source files were edited after this job was planned, so its result would carry a wrong digest. Start the "
-            "workflow again; what is computed is kept."
+            "workflow again; finished results are kept."
         )

@@ -1,4 +1,4 @@
-"""What a job has beside its task: settings, a journal, progress, and when to stop."""
+"""The context of a job: its settings, its journal, its progress, and its reasons to stop."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
 
 
 class JobContext:
-    """What a job has beside its task.
+    """The context of a job.
 
     Args:
-        settings: Where and how it runs.
-        stopping: What tells it to stop.
-        journal: Where it tells its progress; None for nowhere.
+        settings: The execution settings.
+        stopping: The reasons to stop.
+        journal: The journal to note progress in; None for no journal.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class JobContext:
 
     @contextmanager
     def progress(self, what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
-        """Show how far work has come, on the terminal or in the log and in the journal; see `progress`."""
+        """Show progress on the terminal or in the log, and note it in the journal; see `progress.progress`."""
         with progress(what, total, unit, done) as show:
 
             def report(amount: float) -> None:
@@ -57,17 +57,20 @@ class JobContext:
 def job_context(
     settings: ExecutionSettings, stage: str, path: Path, asked_mb: float = 0, since: float | None = None
 ) -> Iterator[JobContext | None]:
-    """A job's context: nobody else does it at the same time, its journal is kept, and signals end it in order.
+    """Provide the context of a job: lock the job, keep its journal, and end it in order on a signal.
 
     Args:
-        settings: Where and how it runs.
-        stage: Its stage.
-        path: Its first output, whose name carries its digest.
-        asked_mb: The memory that a scheduler was asked for, in MB; 0 where none was asked.
-        since: When its process began, as a Unix time; None for now, where one process does several jobs.
+        settings: The execution settings.
+        stage: The job's stage.
+        path: The job's first output, whose name carries its digest.
+        asked_mb: The memory requested from a scheduler, in MB; 0 if none was requested.
+        since: The Unix time when the job's process began; None for now, if one process runs several jobs.
 
     Yields:
-        The context; None if another process did the job while this one waited for it.
+        The context; None if another process finished the job while this one waited.
+
+    Raises:
+        Stopped: The job was told to end, or its time is over.
     """
     entry = journal.path_of(Path(settings.folder), stage, path)
     waited = []
@@ -76,7 +79,7 @@ def job_context(
         waited.append(holder)
         log(f"this job is being done by {holder}; waiting for that")
 
-    # What tables, figures and report write has the same names whatever made it: one at a time writes there.
+    # Files with plain names are shared by all jobs of a stage, whatever their digests: one job at a time writes them.
     lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
     stopping, begun = StopRequest(end_of_job()), False
     try:
@@ -97,7 +100,7 @@ def job_context(
                     kept.end(_how(error), str(error) if ours else f"{type(error).__name__}: {error}")
                 raise
             kept.end()
-    except Stopped:  # when all was done, by this process or the one it waited for, it comes too late to mean anything
+    except Stopped:  # too late to matter if the job is done, by this process or by the one that it waited for
         if not path.exists():
             raise
         if not begun:
@@ -105,10 +108,10 @@ def job_context(
 
 
 def _how(error: BaseException) -> str:
-    """How an attempt ends that ends with this error."""
+    """The way in which an attempt ends that raises this error."""
     if isinstance(error, Stopped):
         return journal.OUT_OF_TIME if error.of_time else journal.STOPPED
     if isinstance(error, GanbenchError) and not isinstance(error, MemoryError):
         return journal.FAILED
-    said = out_of_memory(error)  # a GPU's own memory is none that a scheduler could be asked for
-    return journal.OUT_OF_MEMORY if said and not re.search(GPU, said) else journal.FAILED
+    message = out_of_memory(error)  # of main memory only: no scheduler can be asked for more GPU memory
+    return journal.OUT_OF_MEMORY if message and not re.search(GPU, message) else journal.FAILED

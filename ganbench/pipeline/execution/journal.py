@@ -1,9 +1,9 @@
-"""The journal of jobs: what each says of itself while it runs, and how its attempts ended.
+"""The journal of jobs: the progress of each job, and how its attempts ended.
 
-One small JSON file per job that is not done, `<study's results>/.jobs/<stage>/<file's name>.json`, replaced as a whole.
-`ganbench status` reads them, and the workflow: an attempt that ended for lack of memory or time is followed by one that
-asks for more. When the job is done, the entry keeps when its attempts worked, for the report to compare with the
-estimate.
+Every job has an entry, a small JSON file `<study's results>/.jobs/<stage>/<file's name>.json`, which is replaced as a
+whole. `ganbench status` reads the entries, and so does the workflow: after an attempt that ended for lack of memory or
+time, the next one requests more. The entry of a job that is done keeps when its attempts worked, which the report
+compares with the estimate.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ganbench.pipeline.jobs import stem_of
 from ganbench.pipeline.typed_json import decode, encode
 
 FOLDER = ".jobs"
-MEMORY_SECONDS = 1.0  # between two measurements of the memory that is used
-WRITE_SECONDS = 20.0  # between two entries, unless memory grew: many jobs write to one file system
-GROWTH = 1.1
-SILENT_SECONDS = 120.0  # after so long without an entry, a job that says it runs is taken to be dead
+MEMORY_SECONDS = 1.0  # time between two measurements of the process's memory
+WRITE_SECONDS = 20.0  # time between two writes, unless memory grew: many jobs write to one file system
+GROWTH = 1.1  # factor of the memory's growth after which the entry is written at once
+SILENT_SECONDS = 120.0  # a running job whose entry is older than this is taken to be dead
 
 # How an attempt ends before its job is done.
-STOPPED = "stopped"  # asked to, by a signal
+STOPPED = "stopped"  # by a signal
 OUT_OF_TIME = "out of time"
 OUT_OF_MEMORY = "out of memory"
-FAILED = "failed"  # by an error of its own
-KILLED = "killed"  # without a word: most often for memory, or with its node
+FAILED = "failed"  # by an error
+KILLED = "killed"  # without a last entry: most often for memory, or with its node
 
 
 @dataclass(frozen=True)
@@ -47,53 +47,54 @@ class End:
     how: str
     cause: str
     at: str
-    memory_mb: float  # the most it used
-    asked_mb: float = 0.0  # and what it had asked its scheduler for; 0 where that is not known
+    memory_mb: float  # peak memory of the process
+    asked_mb: float = 0.0  # memory requested from the scheduler; 0 if unknown
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a job."""
+    """The journal's entry of a job."""
 
     running: bool
     host: str
     pid: int
-    cluster_job: str  # its number at the cluster's scheduler, if there is one
-    since: str
-    at: str  # when this was written
-    beat: float  # the same, as a Unix time
-    what: str = ""  # of the work under way; with the amounts done and to do, in `unit`s, and its rate per second
-    unit: str = ""
+    cluster_job: str  # the job's number at the cluster's scheduler; empty if there is none
+    since: str  # when the attempt began
+    at: str  # when the entry was written
+    beat: float  # `at` as a Unix time
+    what: str = ""  # name of the work under way
+    unit: str = ""  # unit of the next three fields
     done: float = 0.0
     total: float = 0.0
-    rate: float = 0.0
-    memory_mb: float = 0.0
-    asked_mb: float = 0.0
-    ends: tuple[End, ...] = field(default=())  # of the attempts that did not finish the job; none where it is done
-    worked: tuple[tuple[float, float], ...] = ()  # when each attempt began and ended, as Unix times
+    rate: float = 0.0  # per second
+    memory_mb: float = 0.0  # peak memory of the process
+    asked_mb: float = 0.0  # memory requested from the scheduler; 0 if unknown
+    ends: tuple[End, ...] = field(default=())  # how earlier attempts ended; empty once the job is done
+    worked: tuple[tuple[float, float], ...] = ()  # Unix times when each attempt began and ended
 
     @property
     def seconds(self) -> float:
-        """How long all attempts have worked."""
+        """The time that all attempts have worked, in seconds."""
         return sum(end - begin for begin, end in self.worked)
 
     @property
     def silent(self) -> bool:
-        """Whether it says it runs, and has not said so for long."""
+        """Whether the job is running by its entry, but the entry has not been written for long."""
         return self.running and time.time() - self.beat > SILENT_SECONDS
 
     @property
     def seconds_left(self) -> float | None:
+        """The time until the work under way is done, in seconds; None if its rate is not known."""
         return (self.total - self.done) / self.rate if self.rate > 0 else None
 
     @property
     def past(self) -> tuple[End, ...]:
-        """All ended attempts, those among them that ended without a word."""
+        """How all past attempts ended, if a running job is taken to have been killed."""
         return (*self.ends, End(KILLED, "", self.at, self.memory_mb, self.asked_mb)) if self.running else self.ends
 
 
 def path_of(folder: Path, stage: str, file: Path) -> Path:
-    """Where a job's entry lies.
+    """The path of a job's entry.
 
     Args:
         folder: The folder of the study's results.
@@ -104,7 +105,7 @@ def path_of(folder: Path, stage: str, file: Path) -> Path:
 
 
 def read(path: Path) -> Entry | None:
-    """The entry at `path`; None where there is none, or one that another version wrote."""
+    """Read an entry; None if there is none, or if another version wrote it."""
     try:
         return decode(Entry, json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, AttributeError):
@@ -112,12 +113,18 @@ def read(path: Path) -> Entry | None:
 
 
 def _unfinished(before: Entry | None) -> tuple[tuple[float, float], ...]:
-    """When earlier attempts worked that did not end well; what was done and is done anew does not count."""
+    """When earlier attempts worked; empty if the job was done before and is repeated."""
     return before.worked if before is not None and (before.running or before.ends) else ()
 
 
 class Journal:
-    """Keeps a job's entry for as long as a block lasts, beside its work, in a thread."""
+    """Writes a job's entry from a thread while the job runs.
+
+    Args:
+        path: The path of the entry.
+        asked_mb: The memory requested from a scheduler, in MB; 0 if none was requested.
+        since: The Unix time when the job's process began; None for now.
+    """
 
     def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
         self._path = path
@@ -139,11 +146,17 @@ class Journal:
         self._thread = threading.Thread(target=self._keep, name=f"journal {path}", daemon=True)
 
     def begin(self) -> None:
+        """Write the first entry and start the thread."""
         self._write()
         self._thread.start()
 
     def end(self, how: str | None = None, cause: str = "") -> None:
-        """Write how the attempt ended; None is well."""
+        """Stop the thread and write how the attempt ended.
+
+        Args:
+            how: The way in which it ended, such as `FAILED`; None if the job is done.
+            cause: The cause, in words.
+        """
         self._over.set()
         self._thread.join()
         last = () if how is None else (End(how, cause, now(), memory_mb(), self._entry.asked_mb),)
@@ -152,6 +165,7 @@ class Journal:
         self._write()
 
     def progress(self, what: str, unit: str, done: float, total: float, rate: float) -> None:
+        """Note the progress of the work under way, which the next entry holds."""
         self._entry = replace(self._entry, what=what, unit=unit, done=done, total=total, rate=rate)
 
     def _keep(self) -> None:
@@ -166,16 +180,16 @@ class Journal:
         beat = time.time()
         worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], beat))
         self._entry = replace(self._entry, at=now(), beat=beat, memory_mb=memory_mb(), worked=worked)
-        # A full disk stops the work where it writes results, not here.
+        # A job whose entry cannot be written, as on a full disk, goes on.
         with suppress(OSError), atomic_write(self._path) as temporary:
             temporary.write_text(strict_json.dumps(encode(self._entry)))
 
 
 def ended(entries: Sequence[End], *how: str) -> int:
-    """How many attempts ended in these ways."""
+    """The number of attempts that ended in one of these ways."""
     return sum(end.how in how for end in entries)
 
 
 def memory_mb() -> float:
-    """The most memory this process has used, in MB (2^20 bytes, as schedulers count)."""
+    """The peak memory of this process, in MB (2^20 bytes, as schedulers count)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

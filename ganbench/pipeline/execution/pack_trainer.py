@@ -1,7 +1,7 @@
-"""Training the members of a pack that share their components, through interruptions and with the memory there is.
+"""Training of the members of a pack that share their components, through interruptions and within limited memory.
 
-A subpack is what trains together. One that does not fit into memory is split, and its parts go on from where it stood;
-its checkpoint then says so, so that a job that was interrupted goes straight to the parts.
+The members of a subpack train together. A subpack that does not fit into memory is split, and its parts go on from its
+state. Its checkpoint records the split, so that the next attempt of an interrupted job starts with the parts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ class PackTrainer:
     """Trains members of a pack that share their components.
 
     Args:
-        game, training: What the members play, and how.
-        device: The device that they train on.
+        game: The game of the members.
+        training: The training of the members.
+        device: The device that the members train on.
         folder: The folder of the checkpoints.
         context: The job's context.
-        schedule: When the job writes checkpoints.
-        report: Called at every chunk with the members of a subpack and the step that they have reached.
-        stream: Where curves go while members train.
-        axes: What is told of a member there.
+        schedule: The schedule of the job's checkpoints.
+        report: Called after every chunk with the members of a subpack and the step that they have reached.
+        stream: The MLflow server that curves are sent to while members train.
+        axes: A function from a member to the values of the grid's axes, which are sent with its curves.
     """
 
     game: Game
@@ -54,11 +55,11 @@ class PackTrainer:
     axes: Callable[[PackMember], dict[str, Any]]
 
     def train(self, members: Sequence[PackMember], *, measured: bool = False) -> list[tuple[PackMember, Tree]]:
-        """Train members together where they fit into memory, and in parts where they do not.
+        """Train members together if they fit into memory, otherwise in parts.
 
         Args:
             members: The members.
-            measured: Whether they are as many as should fit.
+            measured: Whether the members are known to fit into memory together, by measurement.
 
         Returns:
             The members with their results, in their order.
@@ -80,13 +81,13 @@ class PackTrainer:
                 return self._train_subpack(checkpoint, saved, began)
             except OutOfMemory as error:
                 sizes = self._split(checkpoint, error, time.monotonic() - began)
-            # Only here is the error gone, and with it what it held of the subpack.
+            # The error, which refers to the subpack's tensors, no longer exists here, so memory can be released.
             del saved
             subpacks.release(self.device)
         return [pair for part in checkpoint.split(sizes) for pair in self.train(part.members, measured=True)]
 
     def _train_subpack(self, checkpoint: Checkpoint, saved: Tree, began: float) -> list[tuple[PackMember, Tree]]:
-        """Train members together, from their checkpoint if they have one; leaves their results there."""
+        """Train members together, from their checkpoint if there is one, and write their results to the checkpoint."""
         stopping, schedule = self.context.stopping, self.schedule
         members, steps = checkpoint.members, self.training.steps
         if why := stopping.reason(schedule.margin):
@@ -128,7 +129,7 @@ class PackTrainer:
                 self.stream.send(members[k].id, self.axes(members[k]), progress.curves(k))
 
     def _measured_sizes(self, checkpoint: Checkpoint) -> list[int] | None:
-        """Sizes of the subpacks in which the members will fit into memory; None if they all do at once."""
+        """The sizes of subpacks that fit into memory; None if all members fit together."""
         members = checkpoint.members
         memory = subpacks.device_memory(self.device)
         most, why = subpacks.largest_subpack(self.game, self.training, members, self.device, memory)
@@ -140,13 +141,13 @@ class PackTrainer:
         return sizes
 
     def _split(self, checkpoint: Checkpoint, error: OutOfMemory, seconds: float) -> list[int]:
-        """Have the two halves of a subpack go on from where memory ran out.
+        """Split a subpack in two halves that go on from the step at which memory ran out.
 
         Returns:
-            Their sizes.
+            The sizes of the halves.
 
         Raises:
-            GanbenchError: One run is all that is left of it.
+            GanbenchError: The subpack has a single run.
         """
         members, state = checkpoint.members, error.state
         sizes = subpacks.halved_sizes(len(members), state)
@@ -161,9 +162,9 @@ class PackTrainer:
             log(f"{where} of {plural(len(members), 'run')} ({error.cause}); they go on as {_sum(sizes)}")
             first = 0
             for part in checkpoint.split(sizes) if state is not None else []:
-                its = range(first, first := first + len(part.members))
-                part.save(state=part_of(state, its), seconds=seconds * len(its) / len(members))
-            checkpoint.save(split=sizes)  # last: until then its own state is what counts
+                indices = range(first, first := first + len(part.members))
+                part.save(state=part_of(state, indices), seconds=seconds * len(indices) / len(members))
+            checkpoint.save(split=sizes)  # last, so that an interrupted split is repeated from the whole state
         return sizes
 
 

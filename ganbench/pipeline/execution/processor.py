@@ -1,8 +1,8 @@
-"""How a process computes on the CPU: with one thread, and by whose kernels.
+"""How a process computes on the CPU: the number of threads, and the kernels that libraries choose.
 
-The sum of floating-point numbers depends on the order in which they are added. That order depends on how many threads
-share the work, which a process settles for itself here; and on the kernels that libraries choose by the processor, of
-which a result keeps a record. Imports PyTorch only where it is there already: the workflow needs the names alone.
+The sum of floating-point numbers depends on the order of addition. That order depends on the number of threads, which
+is set to one here, and on the kernels that libraries choose by the processor, which results record. This module does
+not import PyTorch, but configures it if it has been imported: the workflow needs the names of variables alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# Variables that say with how many threads libraries begin.
+# Environment variables that set the number of threads of libraries.
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -24,8 +24,8 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-# Variables by which the owner of a machine, or of a study, chooses kernels. Nothing here ever sets one: kernels for an
-# older processor are slower, and those for a newer one end the process. Where they are set, jobs get them too.
+# Environment variables by which users choose kernels. If they are set, jobs inherit them. ganbench never sets one:
+# kernels for an older processor are slower, and kernels for a newer one end the process.
 KERNELS = (
     "ATEN_CPU_CAPABILITY",
     "MKL_CBWR",
@@ -38,16 +38,15 @@ UNKNOWN = "unknown"
 
 
 def chosen_kernels() -> dict[str, str]:
-    """The variables that choose kernels in this process's environment, as far as they are set."""
+    """The variables that choose kernels and are set in this process's environment."""
     return {name: os.environ[name] for name in KERNELS if os.environ.get(name)}
 
 
 def one_thread() -> None:
-    """Compute with one thread from here on, whatever the environment says: a machine's cores are filled by jobs, and
-    results must not depend on how many it has.
+    """Compute with one thread from now on, whatever the environment says.
 
-    Libraries that are loaded already are told; those that come later, and processes that this one starts, read the
-    environment.
+    Parallel jobs fill the cores of a machine, and results must not depend on the number of cores. Loaded libraries are
+    set at once; libraries that are loaded later, and child processes, read the environment.
     """
     from threadpoolctl import threadpool_limits
 
@@ -55,7 +54,7 @@ def one_thread() -> None:
     threadpool_limits(1)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
-        if torch.get_num_interop_threads() != 1:  # which may be set once a process
+        if torch.get_num_interop_threads() != 1:  # PyTorch allows setting it only once in a process
             torch.set_num_interop_threads(1)
 
 
@@ -75,7 +74,7 @@ def blas() -> str:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    # Other packages may bring a BLAS of their own, of which every job loads some; NumPy's wheel has its own beside it.
+    # Other packages may load their own BLAS; NumPy's wheel keeps its own in `numpy.libs`.
     folder = Path(numpy.__file__).parent
     own = [pool for pool in pools if {folder, folder.with_name("numpy.libs")} & {*Path(pool["filepath"]).parents}]
     names = (
@@ -87,12 +86,12 @@ def blas() -> str:
 
 @cache
 def model() -> str:
-    """The processor as its maker names it, with what libraries know it by: "AMD EPYC, family 25 model 1"."""
+    """The processor's name, with the numbers by which libraries identify it: "AMD EPYC, family 25 model 1"."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         text = ""
-    # Several lines for each core; those of the first one.
+    # The file has one paragraph per core; the first is read.
     about = dict(re.findall(r"^(.+?)\s*:\s*(.+)$", text.split("\n\n")[0], flags=re.MULTILINE))
     if "model name" not in about:
         return platform.processor() or platform.machine() or UNKNOWN

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar when a person watches, plain lines in a log."""
+"""Progress of long work: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganbench.core.formatting import format_duration, format_number
 
-LINE_SECONDS = 10.0  # between two lines of a log
+LINE_SECONDS = 10.0  # least time between two lines in a log
 LOGGER = logging.getLogger("ganbench")
 
 Report = Callable[[float], float]
@@ -21,16 +21,16 @@ Report = Callable[[float], float]
 
 @contextmanager
 def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
-    """Show how far work has come.
+    """Show the progress of work.
 
     Args:
         what: The name of the work.
         total: The amount of work, in `unit`s.
         unit: The unit of the amounts, plural: "run-steps".
-        done: The amount that was done before; it does not count for the rate.
+        done: The amount that was done before, which does not count for the rate.
 
     Yields:
-        A function to call with the amount done so far. It returns the rate since the start, in units a second.
+        A function to call with the amount done so far. It returns the rate since the start, in units per second.
     """
     began = said = time.monotonic()
     last = done
@@ -65,7 +65,7 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
 
 
 class _StandardError(logging.Handler):
-    """Writes lines to what is standard error at that time: the job's log, or the terminal."""
+    """A handler that looks up `sys.stderr` at every line, since it may be replaced."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr, flush=True)
@@ -77,7 +77,7 @@ LOGGER.propagate = False  # libraries that set up the root logger would write ev
 
 
 def log(line: str) -> None:
-    """Write a line into the job's log, which is its standard error."""
+    """Write a line to the job's log, which is standard error."""
     LOGGER.info(line)
 
 

@@ -1,4 +1,4 @@
-"""What a result was made with."""
+"""Records of the device, the libraries and the versions that a result was computed with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ganbench.pipeline.execution import processor
 
 
 def versions(device: torch.device) -> dict[str, Any]:
-    """What a job computes with, as recorded with all that it computes: the device, the processor and the kernels that
-    libraries chose for it, how many threads, and versions."""
+    """The device, processor, kernels, threads and versions that a job computes with, as its results record them."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
     return {
         "device": name,
@@ -33,7 +32,10 @@ def versions(device: torch.device) -> dict[str, Any]:
 
 
 def computed_on(about: dict[str, Any]) -> str:
-    """The same in words, without versions: "cpu (x86_64), AMD EPYC, family 25 model 1, PyTorch AVX2, openblas ..."."""
+    """A record of `versions` in words, without versions of Python, NumPy, PyTorch and CUDA.
+
+    Example: "cpu (x86_64), AMD EPYC, family 25 model 1, PyTorch AVX2, openblas 0.3.30 Haswell, 1 thread".
+    """
     threads = about["threads"]
     parts = [about["device"], about["processor"], f"PyTorch {about['cpu_capability']}", about["blas"]]
     return ", ".join([*parts, f"{threads} {'thread' if threads == 1 else 'threads'}"])
@@ -41,7 +43,7 @@ def computed_on(about: dict[str, Any]) -> str:
 
 @cache
 def commit() -> str:
-    """The sources' git commit, with '+' where the working tree differs from it; empty outside a repository."""
+    """The git commit of the sources, with '+' if the working tree differs from it; empty outside a repository."""
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(PACKAGE), *words], capture_output=True, text=True, check=True)

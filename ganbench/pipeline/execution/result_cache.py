@@ -1,4 +1,4 @@
-"""The result file of a pack: take the results that are there, compute the others, write all into one file."""
+"""The result file of a pack: existing results are reused, the others are computed, and all go into one file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.tasks import PackMember
 from ganbench.pipeline.typed_json import decode, encode
 
-DIGEST = 12 + len("-")  # characters that a job's digest takes at the end of its file's stem
+DIGEST = 12 + len("-")  # number of characters of a job's digest at the end of its file's stem
 
 
 class Item(Protocol):
-    """What a result is of: a run of a pack, or an experiment's observation of one."""
+    """The subject of a result: a run of a pack, or an observation."""
 
     @property
     def digest(self) -> str:
-        """Of all that can change the result."""
+        """The digest of everything that can change the result."""
 
 
 ItemT = TypeVar("ItemT", bound=Item)
@@ -38,22 +38,23 @@ def complete(
     context: JobContext,
     about: Callable[[ItemT], Tree] = encode,
 ) -> None:
-    """Write a pack's file: of the items that a file of the stage holds already, what is there; of the others, what is
-    computed. Then remove the pack's files that hold nothing but what this one holds.
+    """Write a pack's file, and remove the pack's older files that hold no other results.
+
+    Results that a file of the stage holds already are copied; the others are computed.
 
     Args:
         job: The job.
         items: All items of the pack.
-        compute: Given the items to compute and a folder for what a later attempt shall find. It leaves each item's
-            results in a file there, or returns them.
+        compute: A function of the items to compute and a folder that a later attempt reads. It writes the results of
+            each item to a file in the folder, or returns them.
         context: The job's context.
-        about: What the file tells of an item.
+        about: A function from an item to its description in the file.
     """
     path, kind = job.path, job.stage
     resume = path.parent / ".resume" / path.stem[:-DIGEST]
     wanted: dict[str, ItemT] = {}
     for item in items:
-        wanted.setdefault(item.digest, item)  # two experiments may ask the same of a run
+        wanted.setdefault(item.digest, item)  # two experiments may make the same observation
 
     def find(digests: Set[str]) -> dict[str, Path]:
         found = result_files.find_runs(resume, kind, digests)
@@ -63,13 +64,13 @@ def complete(
     new = [item for digest, item in wanted.items() if digest not in cached]
     computed = compute(new, resume) if new else []
     others = wanted.keys() - {item.digest for item, _ in computed}
-    # What was put into files meanwhile; and what is in another file now, since another job of the pack removed the one.
+    # Results that `compute` wrote to files, and results whose file another job of the pack has replaced meanwhile.
     cached |= find({digest for digest in others if digest not in cached or not cached[digest].exists()})
-    with context.stopping.deferred():  # all is computed: a signal comes too late
+    with context.stopping.deferred():  # everything is computed, so a signal comes too late
         write(path, kind, {digest: about(item) for digest, item in wanted.items()}, cached, computed)
     older = (file for file in path.parent.glob("*.h5") if file.stem[:-DIGEST] == path.stem[:-DIGEST])
     _prune([file for file in (*older, *resume.glob("*.h5")) if file != path], kind, wanted.keys())
-    with suppress(OSError):  # another job of this pack, of the study as it was before, may have its own there
+    with suppress(OSError):  # not empty if another version of the study has files there
         resume.rmdir()
 
 
@@ -81,15 +82,15 @@ def write(
     Args:
         path: The file.
         kind: The stage.
-        about: By digest, in the order of the pack: what is told of an item, which may have changed since its result
-            was computed.
-        cached: By digest: the file that holds a result already.
+        about: The description of each item by its digest, in the order of the pack. It may have changed after the
+            item's result was computed.
+        cached: The files that hold results already, by digest.
         computed: The other items with their results.
     """
     with result_files.create_file(path, kind) as file:
         result_files.write_tree(file.create_group("pack"), {"members": list(about)})
         runs = file.create_group("runs")
-        for digest, source in sorted(cached.items()):  # found as members of a set, whose order is chance
+        for digest, source in sorted(cached.items()):  # sorted, since `cached` comes from a set
             with result_files.open_file(source, kind) as older:
                 tree = result_files.read_tree(group_of(older, digest))
             result_files.write_tree(runs.create_group(digest), {**tree, "member": about[digest]})
@@ -100,13 +101,19 @@ def members_of(file: result_files.Group) -> list[PackMember]:
     """The runs that a pack's file holds, in the order of the pack."""
     found = []
     for digest in result_files.read_tree(result_files.descend(file, "pack"))["members"]:
-        told = result_files.read_tree(result_files.descend(group_of(file, digest), "member"))
-        found.append(decode(PackMember, {name: told[name] for name in PackMember.__dataclass_fields__}))
+        member = result_files.read_tree(result_files.descend(group_of(file, digest), "member"))
+        found.append(decode(PackMember, {name: member[name] for name in PackMember.__dataclass_fields__}))
     return found
 
 
 def save(folder: Path, kind: str, computed: Sequence[tuple[Item, Tree]]) -> None:
-    """Leave results in a file of their own."""
+    """Write results to a file of their own.
+
+    Args:
+        folder: The folder of the file.
+        kind: The stage.
+        computed: The items with their results; the file is named after the first item.
+    """
     with result_files.create_file(folder / f"{computed[0][0].digest[:12]}.h5", kind) as file:
         _save(file.create_group("runs"), computed)
 
@@ -117,19 +124,23 @@ def _save(runs: h5py.Group, computed: Iterable[tuple[Item, Tree]]) -> None:
 
 
 def _prune(files: Iterable[Path], kind: str, held: Set[str]) -> None:
-    """Remove files that hold none but these runs."""
+    """Remove files that hold no other runs than these."""
     for path in files:
         try:
             with result_files.open_file(path, kind) as file:
                 superseded = held >= set(result_files.descend(file, "runs"))
         except GanbenchError:
-            continue  # not for us to judge
+            continue  # a damaged or foreign file is left alone
         if superseded:
             path.unlink(missing_ok=True)
 
 
 def group_of(file: result_files.Group, digest: str) -> result_files.Group:
-    """The group of a run in a file of a stage."""
+    """The group of a run, or an observation, in a file of a stage.
+
+    Raises:
+        GanbenchError: The file does not hold it.
+    """
     runs = result_files.descend(file, "runs")
     if digest not in runs:
         raise GanbenchError(

@@ -1,4 +1,4 @@
-"""What a job knows of Slurm: its number, and when its time is over."""
+"""The number of a job and the end of its time, as Slurm tells them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def job_id() -> str:
 
 
 def end_of_job() -> float | None:
-    """When the scheduler will kill this job, as a Unix time; None where there is no scheduler, or no limit."""
+    """The Unix time at which Slurm will kill this job; None without Slurm or without a time limit."""
     if end := os.environ.get("SLURM_JOB_END_TIME"):
         return float(end)
     if not job_id():
@@ -22,15 +22,15 @@ def end_of_job() -> float | None:
         asked = ["squeue", "--noheader", "--jobs", job_id(), "--format", "%L"]
         left = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
         return time.time() + seconds_of(left)
-    except (OSError, subprocess.SubprocessError, ValueError):  # UNLIMITED and INVALID are no numbers
+    except (OSError, subprocess.SubprocessError, ValueError):  # ValueError for "UNLIMITED" and "INVALID"
         return None
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a time as Slurm writes it, `[days-][[hours:]minutes:]seconds`.
+    """Convert a duration in Slurm's format, `[days-][[hours:]minutes:]seconds`, to seconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text has another format.
     """
     days, _, clock = text.rpartition("-")
     seconds = 0

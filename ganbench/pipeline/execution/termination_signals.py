@@ -1,4 +1,4 @@
-"""What SIGTERM does: a job that is told to end, or whose time runs out, ends by itself and keeps what it has."""
+"""Orderly ends of jobs: on a signal, or before its time runs out, a job saves its work and ends by itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from typing import Any
 from ganbench.core.errors import GanbenchError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-TIMELY = 90.0  # a signal this many seconds before the job's time is over, or later, is about the time
+TIMELY = 90.0  # a signal within so many seconds of the end of the job's time is attributed to the time limit
 
 
 class Stopped(GanbenchError):
-    """The job was stopped from outside; `of_time` where its time was over."""
+    """The job was stopped by a signal, or because its time is over.
+
+    Args:
+        message: The message.
+        of_time: Whether the job's time is over.
+    """
 
     def __init__(self, message: str, *, of_time: bool) -> None:
         super().__init__(message)
@@ -23,21 +28,21 @@ class Stopped(GanbenchError):
 
 
 class StopRequest:
-    """What tells a job to end: signals, and the end of the time that a scheduler gave it.
+    """The reasons for a job to end: signals, and the end of the time that a scheduler gave it.
 
     Args:
-        end: The Unix time at which the job is killed, if there is one.
+        end: The Unix time at which the job is killed; None for no limit.
     """
 
     def __init__(self, end: float | None = None) -> None:
         self._end = end
         self._deferring = False
         self._ending = False
-        self._signal: str | None = None  # the first that came
+        self._signal: str | None = None  # message of the first signal
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Raise `Stopped` on a signal, for the block."""
+        """Raise `Stopped` on a signal while the block runs."""
         before = {number: signal.signal(number, self._received) for number in SIGNALS}
         try:
             yield
@@ -47,8 +52,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within the block a signal is only noted: whoever works there asks `reason`, and ends where it keeps what it
-        has."""
+        """Only note signals while the block runs. The block asks for a `reason` to end where it can save its work."""
         outer, self._deferring = self._deferring, True
         try:
             yield
@@ -56,10 +60,10 @@ class StopRequest:
             self._deferring = outer
 
     def reason(self, seconds: float) -> str | None:
-        """Why to end now; None if there is time.
+        """The reason to end now; None if the job may go on.
 
         Args:
-            seconds: How long it may take until there is another chance to end, and to keep what there is.
+            seconds: The time that the job may need until it has ended at its next opportunity.
         """
         if self._signal is not None:
             return self._signal
@@ -68,11 +72,14 @@ class StopRequest:
         return None
 
     def stop(self, reason: str, then: str = "") -> Stopped:
-        """The exception to end with; no signal raises another one from now on.
+        """The exception to end the job with. After this call, signals raise no exception.
 
         Args:
-            reason: Why.
-            then: What is kept, and what becomes of it.
+            reason: The reason to end.
+            then: What the message says will become of the work.
+
+        Returns:
+            The exception, for the caller to raise.
         """
         self._ending = True
         over = self._end is not None and time.time() >= self._end - TIMELY
@@ -80,6 +87,6 @@ class StopRequest:
 
     def _received(self, number: int, _: Any) -> None:
         self._signal = self._signal or f"received {signal.Signals(number).name}"
-        # Once is enough: whoever stops a job often signals twice, and the second must not interrupt the tidying up.
+        # Schedulers often signal twice; the second signal must not interrupt the clean-up.
         if not self._deferring and not self._ending:
             raise self.stop(self._signal)

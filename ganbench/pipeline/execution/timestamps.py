@@ -1,4 +1,4 @@
-"""Times as they are recorded."""
+"""Time stamps of records."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601 to the second."""
+    """The present time in UTC, in ISO 8601 format to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

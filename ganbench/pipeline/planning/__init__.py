@@ -1,1 +1,1 @@
-"""What a study's jobs are, stage by stage; each module adds the jobs that rest on those of the one before."""
+"""The jobs of a study: `grid`, `datasets`, `pack_jobs` and `summaries`, each built on the one before."""

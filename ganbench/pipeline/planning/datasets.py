@@ -1,4 +1,4 @@
-"""The jobs of data sets: `prepare` and `judge`."""
+"""The jobs that run once per data set: `prepare` and `judge`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases na
 
 
 class DatasetPlan(GridPlan):
-    """Adds the jobs that run once per data set."""
+    """A plan with the jobs that run once per data set."""
 
     @cached_property
     def weights(self) -> Path | None:
-        """The Inception weights that the study needs on this machine, laid out as torch.hub expects; None for none."""
+        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID."""
         wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics)
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
     def datasets(self) -> dict[str, Choice]:
-        """By name: the data sets of the study."""
+        """The data sets of the study by name."""
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         return {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
 
     @cached_property
     def prepare(self) -> dict[str, Job]:
-        """By data set: its examples."""
+        """The jobs that prepare examples, by data set."""
         return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
 
     def _prepare(self, name: str, choice: Choice) -> Job:
@@ -44,7 +44,7 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def judge(self) -> dict[str, Job]:
-        """By data set: the judge that tells its modes apart."""
+        """The jobs that fit judges, by data set."""
         return {name: self._judge(name, choice) for name, choice in self.datasets.items()}
 
     def _judge(self, name: str, choice: Choice) -> Job:

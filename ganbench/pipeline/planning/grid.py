@@ -18,7 +18,7 @@ from ganbench.study.target_checks import validate_targets
 
 
 class GridPlan:
-    """A study's runs and packs, and what jobs are made with.
+    """The runs and packs of a study, and the construction of jobs.
 
     Args:
         study: The study.
@@ -38,7 +38,7 @@ class GridPlan:
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
-        """What is compared, in the order of the grid."""
+        """The methods that the study compares, in the order of the grid."""
         return tuple(dict.fromkeys(run.method for run in self.runs))
 
     @cached_property
@@ -59,14 +59,17 @@ class GridPlan:
         )
 
     def file_job(self, stage: str, name: str, task: Task, needs: Sequence[Job] = (), files: Sequence[Path] = ()) -> Job:
-        """A job that writes one HDF5 file.
+        """Make a job that writes one HDF5 file.
 
         Args:
             stage: The stage.
-            name: The job's name: a data set's, a pack's, or `study`.
+            name: The job's name: the name of a data set or a pack, or `study`.
             task: The task.
-            needs: The jobs whose files it reads.
-            files: Files that it reads and no job makes; the task has their checksums.
+            needs: The jobs whose files the job reads.
+            files: Other files that the job reads; the task has their checksums.
+
+        Returns:
+            The job.
         """
         value = digest([identity(task), [job.digest for job in needs]])
         inputs = (*(job.path for job in needs), *files)
@@ -74,15 +77,15 @@ class GridPlan:
 
 
 def component_config(choice: Choice) -> ComponentConfig:
-    """A choice of the study, as tasks have it; without its label, which changes no result."""
+    """The configuration of a chosen component, without its label, which changes no result."""
     return ComponentConfig(choice.name, choice.options)
 
 
 def components_of(run: Run) -> dict[str, ComponentConfig]:
-    """By family: what a run is made of, with the labels that tables show."""
+    """The components of a run by family, with the labels that tables show."""
     return {choice.family: replace(component_config(choice), label=choice.label) for choice in run.choices}
 
 
 def dataset_of(run: Run) -> str:
-    """The name of a run's data set among the jobs that prepare them."""
+    """The name of a run's data set, by which `prepare` and `judge` jobs are found."""
     return slug(run.choice("dataset").signature)

@@ -1,4 +1,4 @@
-"""The jobs of packs: `train`, `evaluate` and `diagnose`."""
+"""The jobs that run once per pack: `train`, `evaluate` and `diagnose`."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from ganbench.study.selectors import matches
 
 
 class PackPlan(DatasetPlan):
-    """Adds the jobs that run once per pack."""
+    """A plan with the jobs that run once per pack."""
 
     # Training -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def train_digests(self) -> dict[str, str]:
-        """By run: over its configuration and every source that can change its training."""
-        found = {}
+        """The digest of each run's training, by run: of its configuration and of the sources that can change it."""
+        digests = {}
         for run in self.runs:
             examples = self.examples_of(run)
-            found[run.id] = digest([run.config, examples and examples.digest, self._train_sources(run)])
-        return found
+            digests[run.id] = digest([run.config, examples and examples.digest, self._train_sources(run)])
+        return digests
 
     def _train_sources(self, run: Run) -> str:
-        """Over the sources that can change a run's training; looked up once for all runs of the same components."""
+        """The digest of the sources that can change a run's training, computed once per set of components."""
         if run.choices not in self._sources:
             self._sources[run.choices] = engine_digest("train", [choice.component for choice in run.choices])
         return self._sources[run.choices]
@@ -54,7 +54,7 @@ class PackPlan(DatasetPlan):
 
     @cached_property
     def train(self) -> dict[str, Job]:
-        """By pack: its runs, trained."""
+        """The training jobs, by pack."""
         return {name: self._train(pack) for name, pack in self.packs.items()}
 
     def _train(self, pack: Pack) -> Job:
@@ -73,7 +73,10 @@ class PackPlan(DatasetPlan):
 
     @cached_property
     def evaluate_digests(self) -> dict[str, str]:
-        """By run that trains networks on data: over its training, the judge, and the metrics with their settings."""
+        """The digest of each run's evaluation, by run that trains networks on data.
+
+        It covers the run's training, the judge, and the metrics with their settings.
+        """
         sha256 = self.weights and self.study.evaluate.inception.sha256
         measured = without_locations(encode(self._measured))
         return {
@@ -84,7 +87,7 @@ class PackPlan(DatasetPlan):
 
     @cached_property
     def _measured(self) -> dict[str, Any]:
-        """What evaluation is told of its metrics."""
+        """The fields of an evaluation task about metrics, which all packs share."""
         evaluate = self.study.evaluate
         return {
             "metrics": tuple(component_config(metric) for metric in evaluate.metrics),
@@ -95,7 +98,7 @@ class PackPlan(DatasetPlan):
 
     @cached_property
     def evaluate(self) -> dict[str, Job]:
-        """By pack: metrics and samples at every snapshot of its runs."""
+        """The evaluation jobs, by pack that trains networks on data."""
         packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("architecture")}
         return {name: self._evaluate(pack) for name, pack in packs.items()}
 
@@ -119,7 +122,7 @@ class PackPlan(DatasetPlan):
 
     @cached_property
     def diagnose(self) -> dict[str, Job]:
-        """By pack: what the experiments show of its runs; and `study`, what they show of none."""
+        """The diagnosis jobs, by pack; the job `study` holds the experiments that measure no run."""
         of_study = [each for each in self.study.diagnose if each.diagnostic.component.constants.get("of") == "study"]
         of_runs = [each for each in self.study.diagnose if each not in of_study]
         jobs = {}
@@ -133,7 +136,7 @@ class PackPlan(DatasetPlan):
         return jobs
 
     def _diagnose(self, pack: Pack, experiments: list[Experiment]) -> Job | None:
-        """The job of a pack; None if no experiment selects a run of it."""
+        """The diagnosis job of a pack; None if no experiment selects a run of the pack."""
         points = {run.id: run.point for run in pack.runs}
         train, examples, selected = self.train[pack.name], self.examples_of(pack.runs[0]), {}
         for experiment in experiments:
@@ -165,7 +168,7 @@ def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
 
 
 def _diagnostic_configs(experiments: Iterable[Experiment]) -> dict[str, DiagnosticConfig]:
-    """By experiment: its diagnostic, and the digest of the sources that can change what it shows."""
+    """The diagnostic of each experiment, with the digest of the sources that can change its results."""
     return {
         each.name: DiagnosticConfig(
             component_config(each.diagnostic), engine_digest("diagnose", [each.diagnostic.component])

@@ -1,4 +1,4 @@
-"""The jobs over all results of a study: `collect`, `track`, `tables`, `figures` and `report`."""
+"""The jobs that run once per study: `collect`, `track`, `tables`, `figures` and `report`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganbench.pipeline.stages import STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
 from ganbench.report.file_names import figure_files, figures, table_files
 
-# Parts of a study that change no number and no page: no file is named after them.
+# Parts of a study that change no number and no page. They enter no digest.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
@@ -25,11 +25,11 @@ OF_PACKS = ("train", "evaluate", "diagnose")
 
 
 class SummaryPlan(PackPlan):
-    """Adds the jobs that run once per study."""
+    """A plan with the jobs that run once per study."""
 
     @cached_property
     def collect(self) -> Job:
-        """All results of the study in a few tables."""
+        """The job that gathers all results of the study in a few tables."""
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
         needs = [*self.prepare.values(), *self.judge.values(), *of_packs]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
@@ -47,13 +47,13 @@ class SummaryPlan(PackPlan):
 
     @cached_property
     def track(self) -> Job:
-        """The MLflow view."""
+        """The job that writes the results to MLflow."""
         store = self.study.results / "mlflow.db"
         return self._summary("track", TrackTask(self.study.study, self.study.track.uri, store, self._tables))
 
     @cached_property
     def tables(self) -> Job:
-        """Tables for people and their programs."""
+        """The job that writes tables for people and their programs."""
         folder = self.folder / "tables"
         claims = tuple(claim.model_dump(mode="json", exclude_none=True) for claim in self.study.claims)
         outputs = [folder / name for name in table_files()]
@@ -61,20 +61,20 @@ class SummaryPlan(PackPlan):
 
     @cached_property
     def figures(self) -> Job:
-        """Figures, as SVG and PNG."""
+        """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
         return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs)
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
-        """Every figure of the study: its kind, and its method or experiment where it is of one."""
+        """The kind of every figure, with its method or experiment; None for a figure of the whole study."""
         diagnostics = {name: each.diagnostic.component.name for name, each in self.experiments.items()}
         return figures(self.gans, diagnostics)
 
     @cached_property
     def report(self) -> Job:
-        """The HTML report."""
+        """The job that writes the HTML report."""
         study = self.study.model_dump(mode="json", exclude=WHERE)
         task = ReportTask(study, tuple(self.shown), self._tables, self.folder, self.folder / "figures")
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
@@ -82,7 +82,7 @@ class SummaryPlan(PackPlan):
 
     @property
     def _tables(self) -> Path:
-        """The folder of what is collected."""
+        """The folder of the collected tables."""
         return self.collect.path.parent
 
     def _summary(
@@ -93,14 +93,17 @@ class SummaryPlan(PackPlan):
         needs: Sequence[Job] = (),
         pages: Sequence[Path] = (),
     ) -> Job:
-        """A job that reads what is collected, and leaves files with plain names and a stamp that stands for them.
+        """Make a job that reads the collected tables, and writes files with plain names and a stamp for them.
 
         Args:
             stage: The stage.
             task: The task.
             outputs: The files with plain names.
-            needs: Other jobs whose files it reads.
-            pages: Files beside the stage's sources that can change what it writes.
+            needs: Other jobs whose files the job reads.
+            pages: Files beside the stage's sources that can change what the job writes.
+
+        Returns:
+            The job, whose first output is the stamp.
         """
         needed = [self.collect.digest, *(job.digest for job in needs)]
         value = digest([identity(task), needed, sources_digest(_stage_file(stage), *pages)])

@@ -1,1 +1,1 @@
-"""What is tried and measured before any job starts."""
+"""The trial of a study before any job starts."""

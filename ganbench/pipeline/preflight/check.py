@@ -1,5 +1,8 @@
-"""check: whatever can be known to fail is found before any job starts. Imports no torch, and runs no file of a
-component: the trial of a study runs in a process of its own, which is ended where it does not end by itself."""
+"""The check of a study, which finds what would fail before any job starts.
+
+This module imports no torch and runs no component's file. The trial of the study runs in its own process, which is
+killed if it does not end by itself.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.tracking.address import check_tracking_uri
 
-PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
-# Stages whose jobs a trial speaks for.
+PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed
+# Stages whose digests a trial depends on.
 TRIED = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "tables")
-LOG = "check.log"  # what the trial's process printed, tracebacks among it, in the folder of logs
-START_SECONDS = 300  # to import the package, on a slow file system
-# What is tried is ended within its process, after its own limit, with the line where it was. What does not end then, as
-# a library's code may not, is ended with the process.
+LOG = "check.log"  # file in the folder of logs with the output of the trial's process, tracebacks included
+START_SECONDS = 300  # time to import the package on a slow file system
+# The process ends each part of a trial after the part's own limit, and reports the line where it was. If the part goes
+# on for so much longer, as code of a library may, the process is killed.
 GRACE_SECONDS = 30
 
 
@@ -45,14 +48,17 @@ def check(
     remeasure: bool = True,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Estimate]:
-    """Try what the jobs will need, and leave the estimates for the workflow.
+    """Try a study and write its estimates to the results folder.
 
     Args:
         plan: The study's plan.
         here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         parallel_jobs: The number of jobs that will run at the same time; None for one per CPU of this machine.
-        remeasure: Whether to try and time again what was tried before and has not changed since.
-        note: Called with what the study's author should know.
+        remeasure: Whether to try and time again what has not changed since an earlier trial.
+        note: Called with each note for the study's author.
+
+    Returns:
+        The estimates of all methods.
 
     Raises:
         GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights are missing, or the
@@ -64,7 +70,7 @@ def check(
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
         estimates, timings = _trial(plan, here, remeasure, note)
-    else:  # nothing has changed since a trial that ended well
+    else:  # nothing has changed since a trial that passed
         timings = before
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -78,13 +84,13 @@ def check(
 
 
 def _state(plan: Plan, here: bool) -> str:
-    """Digest of all that a trial depends on: what the jobs compute, where, and what claims ask for."""
+    """The digest of everything that a trial depends on: the jobs, the machine, and the claims."""
     jobs = [job.digest for stage in TRIED for job in plan.jobs(stage).values()]
     return digest([here, plan.study.machine.model_dump(mode="json"), *jobs])
 
 
 def _passed(plan: Plan) -> str | None:
-    """The state of the study in which a trial last ended well."""
+    """The state of the study at the last trial that passed; None if none has."""
     try:
         return (plan.folder / PASSED).read_text()
     except (OSError, ValueError):
@@ -92,14 +98,14 @@ def _passed(plan: Plan) -> str | None:
 
 
 def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
-    """On disk, of the runs that are still to train."""
+    """The bytes on disk that the runs still to train will take."""
     waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
     runs = Counter(run.method for run in plan.runs if run.id in waiting)
     return sum(each.bytes * runs[each.method] for each in estimates)
 
 
 def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
-    """Run the trial in its process, and heed what it says."""
+    """Run the trial in its own process, and pass on its notes, its estimates or its error."""
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = "importing the package"
@@ -113,16 +119,16 @@ def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None])
                 return [Estimate(**_fields(each)) for each in line["estimates"]], Timings(**line["timings"])
             begun = line.get("begin", begun)
         process.wait()
-    raise GanbenchError(f"{begun}: {_end(process.returncode)}; what it printed is in {log}.")
+    raise GanbenchError(f"{begun}: {_end(process.returncode)}; its output is in {log}.")
 
 
 def _end(code: int) -> str:
-    """How the trial's process ended."""
+    """A description of how the trial's process ended."""
     if code == -signal.SIGKILL:
-        return "it was killed, as what takes too much memory, or does not end, is"
+        return "the process that tried it was killed, for too much memory or because it did not end"
     if code < 0:
-        return f"it ended the process that tried it, by {signal.Signals(-code).name}"
-    return f"it ended the process that tried it, with exit status {code}"
+        return f"the process that tried it ended by {signal.Signals(-code).name}"
+    return f"the process that tried it ended with exit status {code}"
 
 
 def _fields(each: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +139,11 @@ def _fields(each: dict[str, Any]) -> dict[str, Any]:
 def _process(
     plan: Plan, here: bool, remeasure: bool, printed: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
-    """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
+    """Start the trial's process, and kill it with all its child processes at the end of the block.
+
+    Yields:
+        The process, and the lines that it reports.
+    """
     reading, writing = os.pipe()
     how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
     command = [sys.executable, "-m", "ganbench", "try-study", *how, "--report", str(writing)]
@@ -142,8 +152,8 @@ def _process(
     )
     os.close(writing)
     try:
-        with suppress(BrokenPipeError), process.stdin as told:  # of a process that has ended, which is told of below
-            told.write(strict_json.dumps(plan.study.resolved()).encode())
+        with suppress(BrokenPipeError), process.stdin as stdin:  # a process that has ended is reported by `_trial`
+            stdin.write(strict_json.dumps(plan.study.resolved()).encode())
         yield process, _lines(reading, process)
     finally:
         os.close(reading)
@@ -153,7 +163,7 @@ def _process(
 
 
 def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """What the process says, until it ends, or for too long says nothing."""
+    """The lines that the process reports, until it ends or reports nothing for too long."""
     rest, end = b"", time.monotonic() + START_SECONDS
     while True:
         ready, _, _ = select.select([reading], [], [], 1.0)
@@ -165,7 +175,7 @@ def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str,
             for line in map(json.loads, whole):
                 yield line
                 end = time.monotonic() + line.get("seconds", START_SECONDS) + GRACE_SECONDS
-        elif process.poll() is not None:  # and a process of its own holds its end of the pipe
+        elif process.poll() is not None:  # the process has ended, but a child process keeps the pipe open
             return
         elif time.monotonic() > end:
             process.kill()

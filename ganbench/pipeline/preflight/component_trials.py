@@ -1,4 +1,4 @@
-"""Trying components of a study one by one, each held to its family's contract, with errors that name file and line."""
+"""Trials of single components, each held to its family's contract, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
 from ganbench.study.choices import Choice
 
-LIMIT_SECONDS = 20.0  # of processor time, for each component and for each method
-# What a judge learns and what a diagnostic measures cannot be made small from outside: those of the package, which its
-# own tests try, are ended after a while, and the others' authors are told that theirs were.
+LIMIT_SECONDS = 20.0  # limit of processor time for each component and for each method
+# The work of a judge or a diagnostic cannot be reduced from outside, so its trial is cut short after this time. For a
+# user's component, a note says so; the package's own components have tests.
 BRIEF_SECONDS = 5.0
 
 Say = Callable[[dict[str, Any]], None]
 
 
 class ComponentTrials:
-    """Tries components; each once, however many methods are made of it.
+    """Trials of components. A component is tried once, however many methods have it.
 
     Args:
-        say: Told what begins, as {"begin": what, "seconds": its limit}, and what is to be known, as {"note": text}.
+        say: Called with {"begin": name, "seconds": limit} when a part begins, and with {"note": text} for each note.
     """
 
     def __init__(self, say: Say) -> None:
@@ -34,26 +34,43 @@ class ComponentTrials:
         self._passed: set[Any] = set()
 
     def once(self, key: Any, attempt: Callable[[], None]) -> None:
-        """Try something unless it has been."""
+        """Make an attempt unless one with the same key has passed."""
         if key not in self._passed:
             attempt()
             self._passed.add(key)
 
     def build(self, where: str, choice: Choice) -> Any:
-        """A component's object, of the kind that its family has.
+        """Build a component.
+
+        Args:
+            where: The place in the study.
+            choice: The component.
+
+        Returns:
+            The component's object.
 
         Raises:
-            GanbenchError: Its file cannot be imported, or its class is none of the family's.
+            GanbenchError: The component's file cannot be imported, or its class does not fit its family.
         """
-        with self.attempt(where, [choice]), world(1) as seen:
+        with self.attempt(where, [choice]), world(1) as surroundings:
             made = choice.build()
-        self.refuse(where, choice, component_fault(choice.family, made) or seen.fault)
+        self.refuse(where, choice, component_fault(choice.family, made) or surroundings.fault)
         return made
 
     def hold(
         self, where: str, choice: Choice | None, choices: Sequence[Choice], fault: Callable[[], str | None]
     ) -> None:
-        """Hold a component to its contract; without one, a method, which may be any component's fault."""
+        """Hold a component, or all components of a method together, to a contract.
+
+        Args:
+            where: The place in the study.
+            choice: The component; None for a method, whose fault may lie in any component.
+            choices: The components that are at work.
+            fault: A function that returns the fault, or None.
+
+        Raises:
+            GanbenchError: There is a fault.
+        """
         with self.attempt(where, choices):
             found = fault()
         if choice is None:
@@ -66,12 +83,34 @@ class ComponentTrials:
             self.refuse(where, choice, found)
 
     def refuse(self, where: str, choice: Choice, fault: str | None) -> None:
-        """Raise the error of a component's fault, if it has one."""
+        """Raise an error if a component has a fault.
+
+        Args:
+            where: The place in the study.
+            choice: The component.
+            fault: The fault; None for no fault.
+
+        Raises:
+            GanbenchError: There is a fault.
+        """
         if fault:
             raise GanbenchError(contract_message(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
 
     def supported(self, where: str, choice: Choice, made: Any, asked: Any) -> str | None:
-        """A component's answer whether it supports something."""
+        """Ask a component whether it supports a data set or a game.
+
+        Args:
+            where: The place in the study.
+            choice: The component.
+            made: The component's object.
+            asked: The specification of the data set, or the game.
+
+        Returns:
+            The reason why it does not; None if it does.
+
+        Raises:
+            GanbenchError: The answer breaks the contract.
+        """
         with self.attempt(where, [choice]):
             answer = made.supports(asked)
         self.refuse(where, choice, supports_fault(answer))
@@ -80,13 +119,16 @@ class ComponentTrials:
     def hold_briefly(
         self, where: str, choice: Choice, fault: Callable[[], str | None], *, declines: bool = False
     ) -> None:
-        """Hold what cannot be made small to its contract, as far as it comes in a while.
+        """Hold a component to its contract, and cut its trial short after `BRIEF_SECONDS`.
 
         Args:
             where: The place in the study.
             choice: The component.
-            fault: Gives its fault.
-            declines: Whether its own refusal is no fault: few examples teach little.
+            fault: A function that returns the component's fault, or None.
+            declines: Whether the component may raise a `GanbenchError`, as a judge that has too few examples does.
+
+        Raises:
+            GanbenchError: There is a fault.
         """
         found = None
         with self.attempt(where, [choice]):
@@ -104,12 +146,12 @@ class ComponentTrials:
 
     @contextmanager
     def attempt(self, where: str, choices: Sequence[Choice], seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-        """Turn whatever components raise, or do not end, into an error that names file and line.
+        """Turn any exception of components, and any excess of time, into an error that names file and line.
 
         Args:
             where: The place in the study.
             choices: The components that are at work.
-            seconds: The processor time that they may take.
+            seconds: The processor time that they may take, in seconds.
 
         Raises:
             GanbenchError: A component raised something, or did not end in time.
@@ -127,7 +169,7 @@ class ComponentTrials:
 
 
 def _error(where: str, choices: Sequence[Choice], error: BaseException) -> GanbenchError:
-    """The two lines of an exception that components raised."""
+    """The error to report for an exception that components raised."""
     files = {choice.component.path.resolve(): choice for choice in choices}
     location = find_line(error, files)
     choice = files[location[0]] if location else _suspects(choices)[0]
@@ -146,5 +188,5 @@ def _named(choice: Choice) -> str:
 
 
 def _suspects(choices: Sequence[Choice]) -> Sequence[Choice]:
-    """Those of the components that are a user's own; all, where none is."""
+    """The components that are a user's own; all components if there are none."""
     return [each for each in choices if not each.component.path.is_relative_to(PACKAGE)] or choices

@@ -1,4 +1,4 @@
-"""Limits of time and memory on code that may never end, in the process that runs it."""
+"""Limits of time and memory for code that may not end, in the process that runs it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-WALL = 6  # times the limit of processor time, for what waits instead of computing
-SHARE = 0.75  # of the machine's memory, that a trial may take
-CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container: versions 2, 1
+WALL = 6  # limit of elapsed time, as a multiple of the limit of processor time, for code that waits
+SHARE = 0.75  # share of the machine's memory that a trial may take
+CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # cgroup versions 2 and 1
 
 
 class TooLong(BaseException):
-    """Raised in code that computes, or waits, for longer than it may; no `except Exception` of that code takes it."""
+    """Raised in code that exceeds a time limit. An `except Exception` in that code does not catch it."""
 
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """End the block after so many seconds of processor time, or `WALL` times as many of the clock. Blocks may stand in
-    one another; the time of an inner one does not count for the outer one.
+    """Limit the time of the block. Blocks may be nested; the time of an inner block does not count for the outer one.
+
+    Args:
+        seconds: The limit of processor time. The limit of elapsed time is `WALL` times as long.
 
     Raises:
-        TooLong: The block took longer; raised from wherever it is.
+        TooLong: The block took longer. It is raised at the line that the block has reached.
     """
 
     def over(number: int, frame: FrameType | None) -> None:
@@ -34,7 +36,7 @@ def limited(seconds: float) -> Iterator[None]:
 
     timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, WALL * seconds)}
     handlers = {number: signal.signal(number, over) for number in timers}
-    # And again every second: where what is raised is lost, as in a __del__.
+    # The timers repeat every second, since an exception in a `__del__` is lost.
     outer = {timer: signal.setitimer(timer, limit, 1.0) for timer, limit in timers.values()}
     try:
         yield
@@ -46,8 +48,11 @@ def limited(seconds: float) -> Iterator[None]:
 
 
 def limit_memory() -> int:
-    """Have allocations beyond the limit fail in this process; returns the limit, in bytes. What a process reserves and
-    does not use, as CUDA does by the terabyte, does not count."""
+    """Limit the memory that this process may allocate. Reserved memory that is not used, as by CUDA, does not count.
+
+    Returns:
+        The limit in bytes.
+    """
     limit = int(SHARE * machine_memory())
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard not in (resource.RLIM_INFINITY, -1):
@@ -58,7 +63,7 @@ def limit_memory() -> int:
 
 
 def machine_memory() -> int:
-    """Bytes of main memory of this machine, or of the container that it is."""
+    """The bytes of main memory of this machine or container."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [path.read_text().strip() for path in map(Path, CGROUPS) if path.exists()]
     return min([installed, *(int(limit) for limit in limits if limit.isdigit())])

@@ -1,6 +1,6 @@
-"""Whether a method's networks and batches fit into memory: counted on the meta device: nothing is allocated.
+"""Counts of the memory that a run needs, made on the meta device, which allocates nothing.
 
-Counts are lower bounds of what a run needs, so that what is refused here could not have run.
+The counts are lower bounds, so that a run that is refused could not have fitted into memory.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ganbench.pipeline.preflight.limits import machine_memory
 from ganbench.study.grid import Run
 from ganbench.study.schema import Study
 
-LARGE_BATCH = 4096  # beyond which activations are counted too: running a network there takes seconds of imports
+LARGE_BATCH = 4096  # activations are counted for larger batches only, since that costs seconds of imports
 SINGLE = 4  # bytes of a number in float32
-COPIES = 3  # of the parameters: themselves, their gradient, and the next ones
+COPIES = 3  # copies of the parameters: the present ones, their gradient, and the next ones
 
 
 def memory_fault(study: Study, run: Run, available: int) -> str | None:
-    """Why a run cannot fit into memory, and what to change; None if it may fit.
+    """The reason why a run cannot fit into memory; None if it may fit.
 
     Args:
         study: The study.
-        run: A run of the method.
-        available: The bytes of memory; see `memory_of`.
+        run: The run.
+        available: The bytes of memory that a job may take; see `memory_of`.
 
     Returns:
         A sentence with the memory needed, the memory available, the largest part of it and a remedy.
@@ -42,18 +42,26 @@ def memory_fault(study: Study, run: Run, available: int) -> str | None:
         return None
     largest = max(needs, key=needs.__getitem__)
     return (
-        f"needs at least {_size(sum(needs.values()))} of memory, but there are {_size(available)}: most of it for "
-        f"{largest} ({_size(needs[largest])}); choose smaller values"
+        f"needs at least {_size(sum(needs.values()))} of memory, but {_size(available)} are available; most of "
+        f"it is for {largest} ({_size(needs[largest])}); choose smaller values"
     )
 
 
 def needed(study: Study, run: Run) -> dict[str, int]:
-    """Bytes that one run needs at least, by what they are for; nothing is allocated."""
+    """The bytes that one run needs at least, by their use.
+
+    Args:
+        study: The study.
+        run: The run.
+
+    Returns:
+        The bytes by a description of their use; empty for a game without networks.
+    """
     if not run.choice("architecture"):
         return {}
     architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
     latent = getattr(architecture, "latent_size", None)
-    if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # which is told of where it is tried
+    if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # refused by the architecture's contract
         return {}
     train, evaluate = run.train, study.evaluate
     number = SINGLE if train.dtype == "float32" else 2 * SINGLE
@@ -87,7 +95,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
 
 
 def memory_of(plan: Plan, *, here: bool = True) -> int:
-    """Bytes of memory that a job of the study may take: of this machine or its container, or what a cluster gives.
+    """The bytes of memory that a job of the study may take, on this machine or on a cluster.
 
     Args:
         plan: The study's plan.
@@ -100,9 +108,9 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:
-    """Parameters of a network, and numbers that its layers give out for one example; zeros where it cannot be counted.
+    """The number of a network's parameters, and of its layers' outputs for one example; zeros if it cannot be built.
 
-    A user's network that cannot be built on the meta device, or has another fault, is told of where it is tried.
+    A network that cannot be built has a fault that the trial of its architecture reports.
     """
     outputs = 0
 
@@ -120,7 +128,7 @@ def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, .
                     part.register_forward_hook(add)
             if run:
                 module(torch.zeros(2, *shape))
-    except Exception:  # whatever a user's file may raise
+    except Exception:  # a user's file may raise anything
         pass
     return parameters, outputs // 2
 

@@ -1,4 +1,4 @@
-"""A judge to try metrics with, where a few examples cannot teach one."""
+"""A judge for the trial of metrics, which has too few examples to fit a real judge."""
 
 from __future__ import annotations
 
@@ -14,12 +14,24 @@ STAND_IN_FEATURES = 8
 
 @dataclass(frozen=True)
 class StandIn:
-    """A judge that knows nothing."""
+    """A judge that needs no fitting.
+
+    Args:
+        modes: The number of modes.
+    """
 
     modes: int
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
-        """The first values of every example as its features, and the modes in turn."""
+        """Judge examples: the features are the first values of each example, and modes are assigned in turn.
+
+        Args:
+            state: Not used.
+            examples: The examples, of shape (N, *example).
+
+        Returns:
+            The judged examples.
+        """
         features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
         modes = np.arange(len(examples)) % self.modes
         return JudgedExamples(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)

@@ -1,8 +1,8 @@
-"""The trial of a study: every method takes training steps and an evaluation under its real settings, on a few examples,
-and every component that it is made of is held to its family's contract.
+"""The trial of a study.
 
-It runs components' files, which may do anything; `ganbench.pipeline.preflight.check` runs it in a
-process of its own that can be ended.
+Every method takes training steps and an evaluation under its real settings on a few examples, and every component is
+held to its family's contract. Components' files may do anything, so `ganbench.pipeline.preflight.check` runs the trial
+in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -40,27 +40,28 @@ from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
 
-# For timing a whole pack of a method, and what is no matter of a method; parts of it have limits of their own.
-ESTIMATE_SECONDS = 600.0
-BATCH = 8  # examples in a batch, or fewer where the study has fewer
+ESTIMATE_SECONDS = 600.0  # limit of processor time for the estimate of a method, and for all other timings
+BATCH = 8  # largest number of examples in a batch
 
 
 def try_study(
     plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda line: None
 ) -> tuple[list[Estimate], Timings]:
-    """Try what the jobs will do, and then, since all of it can be done, how long it takes.
+    """Try what the jobs will do, and time it.
 
     Args:
         plan: The study's plan.
         here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        remeasure: Whether to time again what was timed before and has not changed since.
-        say: Called with what begins, as {"begin": what, "seconds": its limit}, and with what is to be known, as
-            {"note": text}.
+        remeasure: Whether to time again what has not changed since an earlier trial.
+        say: Called with {"begin": name, "seconds": limit} when a part begins, and with {"note": text} for each note.
+
+    Returns:
+        The estimates of all methods, and the timings of all other work.
 
     Raises:
-        GanbenchError: An architecture cannot do a data set's examples, a game cannot be played as asked, a diagnostic
-            cannot measure a game or does not measure what a claim needs, a metric fits no data set, a method does not
-            fit into memory, there is no such device, or a component breaks its family's contract.
+        GanbenchError: An architecture does not support a data set, a game cannot be played with its options, a
+            diagnostic cannot measure a game or does not measure what a claim needs, a metric supports no data set, a
+            method does not fit into memory, the device does not exist, or a component breaks its family's contract.
     """
     one_thread()
     if here:
@@ -77,7 +78,7 @@ def try_study(
 def _timed(
     trial: Trial, methods: dict[str, list[Run]], device: torch.device, remeasure: bool
 ) -> tuple[list[Estimate], Timings]:
-    """The estimate of every method, and the time of what is no matter of a method."""
+    """The estimates of all methods, and the timings of all other work."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, device), []
     known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
@@ -91,12 +92,12 @@ def _timed(
 
 
 class Trial:
-    """The trial of a study's components and methods; each component once, however many methods are made of it.
+    """The trial of a study's components and methods. A component is tried once, however many methods have it.
 
     Args:
         plan: The study's plan.
-        say: Called with what begins.
-        memory: The bytes that a job may take.
+        say: Called when a part begins and for each note; see `tried`.
+        memory: The bytes of memory that a job may take.
     """
 
     def __init__(self, plan: Plan, say: Say, memory: int) -> None:
@@ -106,10 +107,13 @@ class Trial:
         self.measuring = Measuring(plan, self.components)
 
     def method(self, runs: Sequence[Run]) -> None:
-        """Try a method: its parts, training steps, an evaluation and its diagnostics.
+        """Try a method: its components, training steps, an evaluation and its diagnostics.
 
         Args:
             runs: All runs of the method.
+
+        Raises:
+            GanbenchError: The method does not fit into memory, or has another fault.
         """
         run = runs[0]
         where = f"grid: {run.method}"
@@ -133,7 +137,7 @@ class Trial:
         self.measuring.diagnosis(run, game, training, self._pair(runs, images), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
-        """Refuse what does not fit into memory, before any of it is allocated."""
+        """Refuse runs that do not fit into memory, before anything is allocated."""
         for run in {run.train: run for run in runs}.values():
             with self.components.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)
@@ -143,7 +147,7 @@ class Trial:
     def _training(
         self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
     ) -> tuple[Game, Training]:
-        """The method's game and training as they will be, for a few steps, held to their contracts."""
+        """The method's game and its training for a few steps, held to their contracts."""
         components = components_of(run)
 
         def made(dtype: str) -> tuple[Game, Training]:
@@ -164,7 +168,7 @@ class Trial:
         return made(settings["dtype"])
 
     def _pair(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
-        """Two of the runs, with fewer examples; a run and its twin of another seed, where there is one only."""
+        """Two members with few examples: two of the runs, or a single run twice with different seeds."""
         first, last = runs[0], runs[-1]
         last = (last.seed, last.learning_rate) if last is not first else (first.seed + 1, first.learning_rate)
         count = None if images is None else len(images)
@@ -188,8 +192,8 @@ class Trial:
             name = choice.signature if choice.component.path.is_relative_to(PACKAGE) else str(choice.component.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
-                f"grid: architecture {name!r} cannot do data set {dataset.signature!r} with examples of shape "
-                f"{data.shape}: {fault}.{rest}"
+                f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of "
+                f"shape {data.shape}: {fault}.{rest}"
             )
 
     def _alternatives(self, data: DataSpec) -> str:

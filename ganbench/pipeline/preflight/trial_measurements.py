@@ -1,4 +1,4 @@
-"""The trial of what measures: data sets, judges, metrics and diagnostics, on a few examples and runs."""
+"""The trial of data sets, judges, metrics and diagnostics, on a few examples and runs."""
 
 from __future__ import annotations
 
@@ -39,13 +39,18 @@ from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
 from ganbench.study.selectors import Selector, matches
 
-LOAD_SECONDS = 120.0  # of processor time, for a data set: decoding many files takes its time
-QUICK_SECONDS = 10.0  # what is loaded in less is loaded twice
+LOAD_SECONDS = 120.0  # limit of processor time for loading a data set, which may decode many files
+QUICK_SECONDS = 10.0  # a data set that loads in less time is loaded twice, to compare both loads
 SAMPLES, SHOWN = 16, 4
 
 
 class Measuring:
-    """The part of a trial that loads data and measures runs."""
+    """The part of a trial that loads data and measures runs.
+
+    Args:
+        plan: The study's plan.
+        components: The trials of components.
+    """
 
     def __init__(self, plan: Plan, components: ComponentTrials) -> None:
         self.plan, self.components = plan, components
@@ -53,12 +58,19 @@ class Measuring:
         self._metrics: dict[Choice, Any] = {}
         self._panels: dict[Choice, Scorer] = {}
         self._diagnostics: dict[str, Any] = {}
-        self._measured: set[str] = set()  # names that claims may ask for
+        self._measured: set[str] = set()  # names of measurements that claims may use
 
     # Data sets and judges -------------------------------------------------------------------------------------------
 
     def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
-        """A data set's spec, and a few of its examples."""
+        """Try a data set and its judge.
+
+        Args:
+            choice: The data set.
+
+        Returns:
+            The data set's specification, and a few of its training examples, of shape (N, *example).
+        """
         if choice not in self._data:
             made = self.components.build("grid", choice)
             examples = few(self._examples(choice, made))
@@ -68,7 +80,7 @@ class Measuring:
         return spec, examples.train
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
-        """A data set's examples: prepared ones, which have been held to the contract, where there are any."""
+        """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
         job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
         if job.done:
             return instantiation.examples(job.path)
@@ -98,13 +110,17 @@ class Measuring:
             untrained = {**judge.untrained(examples), "accuracy": 0.0}
             fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
         self.components.refuse("grid", choice, fault)
-        if not component.path.is_relative_to(PACKAGE):  # a shipped judge's own tests fit it
+        if not component.path.is_relative_to(PACKAGE):  # the package's own judges are fitted in its tests
             self.components.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
 
     # Metrics --------------------------------------------------------------------------------------------------------
 
     def columns(self) -> None:
-        """Hold the metrics' columns to the contract, and to one another: each fills columns of its own."""
+        """Hold the metrics' columns to the contract: no two metrics may fill the same column.
+
+        Raises:
+            GanbenchError: A metric breaks the contract, fills a column that is taken, or supports no data set.
+        """
         if not self.plan.gans:
             return
         taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
@@ -115,18 +131,18 @@ class Measuring:
                 fault = columns_fault(columns)
             self.components.refuse("evaluate.metrics", choice, fault)
             for name in columns:
-                for each in (name, f"{name}_final"):  # of the snapshots, and of the runs
-                    if each in taken:
-                        fault = f"column {each!r} is one of {taken[each]} already; call it something else"
+                for column in (name, f"{name}_final"):  # in the tables of snapshots and of runs
+                    if column in taken:
+                        fault = f"column {column!r} is one of {taken[column]} already; call it something else"
                         self.components.refuse("evaluate.metrics", choice, fault)
-                    taken[each] = f"metric {choice.signature}"
+                    taken[column] = f"metric {choice.signature}"
             self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
         if not any(KL in made.columns for made in self._metrics.values()):
-            self.components.say({"note": "without the metric mode_coverage, no run can be seen to collapse."})
+            self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
 
     def _fit_some_data(self) -> None:
-        """Every metric says something of one data set at least."""
+        """Refuse a metric that supports no data set of the study."""
         datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
         specs = {dataset: self.components.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
@@ -136,19 +152,17 @@ class Measuring:
             }
             if all(faults.values()):
                 why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-                raise GanbenchError(
-                    f"evaluate.metrics: {choice.signature} says nothing of any data set of the study ({why})."
-                )
+                raise GanbenchError(f"evaluate.metrics: {choice.signature} supports no data set of the study ({why}).")
 
     def _scorer(self, dataset: Choice) -> Scorer:
-        """What scores examples of a data set, its metrics held to their contract."""
+        """The scorer of a data set, whose metrics have been held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
             judge = StandIn(spec.modes)
             images = np.resize(examples.train, (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
             ready = []
             for choice, made in self._metrics.items():
-                # The FID's network takes seconds an image; its weights are checked, and its tests try it.
+                # The FID's network takes too long for a trial; its weights are verified, and tests cover it.
                 if choice.component.name == "fid" or made.supports(spec) is not None:
                     continue
                 real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
@@ -164,7 +178,16 @@ class Measuring:
         return self._panels[dataset]
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
-        """Evaluate the snapshots of what was trained."""
+        """Evaluate the snapshots of a run.
+
+        Args:
+            run: The run.
+            data: The specification of its data set.
+            trees: The results of training; the first is evaluated.
+
+        Raises:
+            GanbenchError: A metric breaks the contract, or the evaluation failed.
+        """
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
@@ -176,7 +199,18 @@ class Measuring:
     def diagnosis(
         self, run: Run, game: Game, training: Training, members: Sequence[Member], trees: Sequence[Tree]
     ) -> None:
-        """Measure a method with the experiments that select it."""
+        """Measure a method with the experiments that select it.
+
+        Args:
+            run: A run of the method.
+            game: The game.
+            training: The training.
+            members: The members that were trained.
+            trees: The results of training, in the order of the members.
+
+        Raises:
+            GanbenchError: A diagnostic breaks the contract.
+        """
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment) or not matches(experiment.where, run.point):
@@ -198,7 +232,11 @@ class Measuring:
             self.components.once(key, lambda fault=fault: self.components.hold_briefly(where, choice, fault))  # noqa: B023
 
     def diagnostics(self) -> None:
-        """Every diagnostic can measure what it is asked to, and measures what claims need of it."""
+        """Refuse diagnostics that cannot measure the runs they select, and claims about what is not measured.
+
+        Raises:
+            GanbenchError: A diagnostic or a claim is refused.
+        """
         for name, experiment in self.plan.experiments.items():
             made, choice, where = self._diagnostic(name, experiment), experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment):
@@ -239,14 +277,14 @@ class Measuring:
 
 
 def _collapse_unseen(plan: Plan, claim: Claim) -> None:
-    """Refuse a claim about outcomes that are not known where no metric shows a collapse."""
+    """Refuse a claim about outcomes that cannot be known without a metric that shows a collapse."""
     trained = [run.point for run in plan.runs if run.choice("architecture")]
     for test in claim.tests:
         unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
-                "the metric mode_coverage, by which a collapse is seen. Add it to evaluate.metrics, or claim "
+                "the metric mode_coverage, which detects a collapse. Add it to evaluate.metrics, or claim "
                 "outcome.diverged."
             )
 

@@ -1,4 +1,4 @@
-"""The process that a trial runs in, and what it reports to the one that started it."""
+"""The process that runs a trial, and its reports to the process that started it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from ganbench.study.schema import parse
 
 
 def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) -> None:
-    """Try a study, and report in lines of JSON: what begins, notes, and at the end the estimates or the error.
+    """Try a study, report in lines of JSON, and end the process.
+
+    The reports are the names of parts that begin, notes, and at the end the estimates or the error.
 
     Args:
-        study: The study, resolved.
-        report: The file descriptor to write to. Standard output and error are left to whatever components print.
+        study: The resolved study.
+        report: The file descriptor to write to, since components may print to standard output and error.
         here: Whether jobs will run on this machine.
-        remeasure: Whether to time again what was timed before and has not changed since.
+        remeasure: Whether to time again what has not changed since an earlier trial.
     """
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # who reads from it reads nothing, and does not wait
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a component that reads standard input does not wait
     limit_memory()
 
     def say(line: dict[str, Any]) -> None:
@@ -36,4 +38,4 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
     except GanbenchError as error:
         traceback.print_exception(error)
         say({"error": str(error)})
-    os._exit(0)  # whatever components have left running
+    os._exit(0)  # do not wait for threads that components have left running

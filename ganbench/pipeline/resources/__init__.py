@@ -1,1 +1,1 @@
-"""What jobs need of time, memory and disk."""
+"""Estimates of the time, memory and disk space that jobs need, and requests to clusters."""

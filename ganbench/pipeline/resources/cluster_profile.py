@@ -1,4 +1,4 @@
-"""Snakemake's profiles as `ganbench check` reads them: where a study's jobs would run, and on what terms."""
+"""Snakemake profiles, as far as `ganbench check` reads them: where and how a study's jobs would run."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ LOCAL = "local"
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile says of where and how jobs run."""
+    """The settings of a profile about where and how jobs run."""
 
     executor: str
-    parallel_jobs: str  # jobs at the same time, as the profile puts it
+    parallel_jobs: str  # number of jobs that run at the same time, as the profile writes it
     retries: int
-    config: dict[str, Any]  # laid over the study
+    config: dict[str, Any]  # values that replace those of the study
 
     @property
     def workers(self) -> int | None:
-        """Jobs at the same time as a number; None for as many as this machine has CPUs."""
+        """The number of jobs that run at the same time; None for one per CPU of this machine."""
         return int(self.parallel_jobs) if self.parallel_jobs.isdigit() else None
 
 
 def read(path: Path) -> Profile:
-    """Read a profile: its folder, or the file in it.
+    """Read a profile.
+
+    Args:
+        path: The folder of the profile, or the file in it.
+
+    Returns:
+        The profile.
 
     Raises:
-        GanbenchError: There is no profile, or it is not valid.
+        GanbenchError: There is no profile at this path, or it is not valid.
     """
     found = next((file for file in (path, *(path / name for name in NAMES)) if file.is_file()), None)
     if found is None:

@@ -1,5 +1,7 @@
-"""What a study will take on this machine: time, from a few steps, snapshots and observations of every method; memory
-and disk, counted."""
+"""Estimates of what a study will take on this machine.
+
+Time is extrapolated from a few steps, snapshots and observations of every method; memory and disk space are counted.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,16 @@ from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
 from ganbench.study.selectors import matches
 
-# Of the memory that a step takes: about six forward passes, forward and backward (twice a forward) of the discriminator
-# on real and on fake examples, of the generator, and of the discriminator again for the generator's gradient.
+# A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the
+# discriminator on real and on fake examples, of the generator, and of the discriminator again for the generator's
+# gradient.
 PASSES = 6
-COPIES = 10
-STEP_SECONDS = 30.0  # of processor time, that the steps of a pack are waited for
-OBSERVATIONS_SECONDS = 15.0  # that diagnostics are timed for, in all
-LOADED = 2  # times that data are loaded to be prepared, to see whether they are the same
-FID_SECONDS = 0.25  # an image through the Inception network, on one core
-FID_BYTES = 3 * 2**30
+COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and what dynamics keep
+STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
+OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
+LOADED = 2  # number of times that `prepare` loads a data set, to see whether both loads agree
+FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
+FID_BYTES = 3 * 2**30  # memory of the Inception network
 
 
 class Estimator:
@@ -56,10 +59,13 @@ class Estimator:
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
-        """Of what is no matter of a method.
+        """Time the work that no estimate of a method covers.
 
         Args:
-            known: The result of an earlier time, which is returned where nothing has changed.
+            known: Earlier timings, which are returned if nothing has changed.
+
+        Returns:
+            The timings.
         """
         jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
         value = digest([self._device.type, *(job.digest for job in jobs)])
@@ -80,17 +86,20 @@ class Estimator:
         )
 
     def estimate(self, runs: Sequence[Run], known: Estimate | None = None) -> Estimate:
-        """What the runs of a method will take.
+        """Estimate what the runs of a method will take.
 
         Args:
             runs: All runs of the method.
-            known: The result of an earlier time, which is returned where nothing has changed.
+            known: An earlier estimate, which is returned if nothing has changed.
+
+        Returns:
+            The estimate.
 
         Raises:
-            GanbenchError: They cannot be played as asked.
+            GanbenchError: The method's game cannot be played with its options.
         """
         trained, scored = self._plan.train_digests, self._plan.evaluate_digests
-        # Which runs train together, and whether fused, changes no result, but how long it takes.
+        # Packs and fusing change no result, but they change the time.
         value = digest([self._device.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
         if known is not None and known.digest == value:
             return replace(known, parameters=tuple(known.parameters))
@@ -116,20 +125,21 @@ class Estimator:
             sizes,
             seconds=training.steps * step,
             bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
-            # Snapshots twice, while they are written; gradients, moments and what dynamics keep beside the parameters;
-            # and what the forward passes leave for the backward ones, of which every number took about a hundred
-            # operations.
+            # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
+            # keep for backward passes, one number for about a hundred operations.
             memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
 
     def _step_seconds(self, game: Game, training: Training, members: Sequence[Member]) -> float:
-        """Seconds of a member's training step, among as many as fit into memory together; of one alone, where a step of
-        all takes too long to be timed, or at least the longest that is waited for.
+        """The seconds of a training step per member, timed with as many members as fit into memory together.
+
+        If a step of all members takes too long to be timed, a step of one member is timed; if that takes too long,
+        `STEP_SECONDS` is returned.
 
         Raises:
-            OutOfMemory: A single member does not fit.
+            OutOfMemory: A single member does not fit into memory.
         """
         try:
             with limited(STEP_SECONDS):
@@ -157,7 +167,7 @@ class Estimator:
         return self._known[choice.signature]
 
     def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
-        """Seconds of a core to evaluate a run, and bytes to evaluate a pack."""
+        """The seconds of one core to evaluate a run, and the bytes of memory to evaluate a pack."""
         if not run.choice("architecture"):
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
@@ -172,8 +182,10 @@ class Estimator:
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
 
     def _observations(self) -> dict[str, dict[str, float]]:
-        """Seconds of an observation by experiment and method, as far as they could be timed: of every experiment one
-        first, then of the others for as long as there is time."""
+        """The seconds of an observation, by experiment and method.
+
+        One method of every experiment is timed first, then other methods until `OBSERVATIONS_SECONDS` have passed.
+        """
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
@@ -192,8 +204,7 @@ class Estimator:
 
 
 class _Data:
-    """A data set as the estimate knows it: its examples, as they are prepared or would be, and its judge before any
-    training."""
+    """A data set for estimates: its examples, prepared or newly loaded, and its judge, which is not trained."""
 
     def __init__(self, plan: Plan, choice: Choice) -> None:
         self._plan, self._dataset = plan, choice.build()
@@ -206,7 +217,7 @@ class _Data:
 
     @cached_property
     def scorer(self) -> tuple[Scorer, float]:
-        """What scores, but for the FID with its slow network, and the seconds to set that up."""
+        """The scorer, without the FID with its slow network, and the seconds to set it up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
         scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)

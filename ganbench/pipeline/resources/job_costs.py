@@ -1,4 +1,4 @@
-"""What a job costs: seconds of one core, and memory. Imports no torch."""
+"""The costs of jobs: seconds of one core, and memory. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 
-# Of the stages over all results; read off studies of ten to a few hundred runs on one core.
-COLLECT_SECONDS = 0.03  # a run
+# Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
+COLLECT_SECONDS = 0.03  # per run
 TRACK_SECONDS = 4.0  # MLflow's imports and its store
-TRACK_RUN_SECONDS = 0.15
+TRACK_RUN_SECONDS = 0.15  # per run
 TABLES_SECONDS = 2.0
-FIGURE_SECONDS = 1.0
+FIGURE_SECONDS = 1.0  # per figure
 REPORT_SECONDS = 2.0
-UNKNOWN_MB = 2000  # beside the libraries', of jobs over all results
+UNKNOWN_MB = 2000  # memory beside the libraries' where there is no estimate
 
 
 def members_estimates(job: Job, estimates: Mapping[str, Estimate]) -> list[Estimate | None]:
-    """The estimates of a pack's members, in their order; None for one whose method has none."""
+    """The estimates of a pack's members, in their order; None for a member whose method has no estimate."""
     return [estimates.get(member.method) for member in getattr(job.task, "members", ())]
 
 
 def memory_mb(job: Job, estimates: Mapping[str, Estimate]) -> float:
-    """The memory of a job in MB, beside the libraries'."""
+    """The memory of a job in MB, without the libraries' memory.
+
+    Args:
+        job: The job.
+        estimates: The estimates, by method.
+    """
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
         return UNKNOWN_MB
@@ -35,13 +40,13 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate]) -> float:
 
 
 def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings: Timings) -> float:
-    """Of one core, for a job from its start to its end.
+    """The seconds of one core from the start of a job's process to its end.
 
     Args:
         plan: The study's plan.
-        job: A job of it.
+        job: The job.
         estimates: The estimates, by method.
-        timings: The timings of what is no matter of a method.
+        timings: The timings of all other work.
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {
@@ -64,8 +69,10 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
 
 
 def _observing(job: Job, timings: Timings) -> float:
-    """Seconds of the observations of a job of `diagnose`. Games of a few numbers are observed together, in the time of
-    one; networks take their time each."""
+    """The seconds of the observations of a diagnosis job.
+
+    Games of a few numbers are observed together in the time of one; networks are observed one after the other.
+    """
     seconds: dict[tuple[str, str], list[float]] = {}
     for each in job.task.observations:
         key = each.experiment, each.member.method if each.member else ""

@@ -1,7 +1,7 @@
-"""What jobs request of a cluster: memory, minutes and GPUs.
+"""Requests of jobs to a cluster: memory, minutes and GPUs.
 
-From the study's own estimates, which `check` leaves beside the results, and from how a job's earlier attempts ended;
-see `retries`. Imports no torch.
+They are computed from the study's estimates, which `check` writes beside the results, and from how a job's earlier
+attempts ended; see `retries`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -19,37 +19,38 @@ from ganbench.pipeline.resources.retries import ended_attempts, memory_factor, t
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import STAGES
 
-LOCAL = ("track",)  # run by whoever submits the jobs: compute nodes may have no network
+LOCAL = ("track",)  # run on the submitting machine, since compute nodes may have no network
 ON_GPUS = ("train", "evaluate", "diagnose")
-RESUMED = ("train", "evaluate")  # where an earlier attempt had to end; in diagnosis, that is between experiments only
+RESUMED = ("train", "evaluate")  # go on between chunks or runs; `diagnose` goes on between experiments only
 
-# An estimate is good to a factor of a few, and asking for too much costs a place in the queue, for too little the work.
+# Estimates are good to a factor of a few. A request that is too large waits longer in the queue; one that is too small
+# loses work.
 SAFETY = 3.0
 OVERHEAD_MINUTES = 10  # start-up on a slow file system, loading, writing
 ROUNDED_MINUTES = 5
-UNKNOWN_MINUTES = 50  # of jobs that nobody estimated
-BASE_MB = {"cpu": 1500, "gpu": 4000}  # a process with its libraries; CUDA's take host memory too
+UNKNOWN_MINUTES = 50  # time of jobs without an estimate
+BASE_MB = {"cpu": 1500, "gpu": 4000}  # memory of a process with its libraries; CUDA's take host memory too
 ROUNDED_MB = 100
-ATTEMPTS = 3  # again after a failure, where time is not the cause
+ATTEMPTS = 3  # attempts to spare for failures whose cause is not time
 
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What a job requests."""
+    """The request of a job."""
 
-    gpu: int
+    gpu: int  # number of GPUs
     mem_mb: int
     runtime: int  # minutes
 
 
 def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: int = 1) -> ResourceRequest:
-    """What a job requests at its next attempt.
+    """The request of a job's next attempt.
 
     Args:
         plan: The study's plan.
         job: The job.
         estimates: The estimates, by method.
-        attempt: How often this workflow will have tried the job then.
+        attempt: The number of the attempt in this workflow, from 1.
     """
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     ends = ended_attempts(journal.read(journal.path_of(plan.folder, job.stage, job.path)), attempt)
@@ -63,23 +64,27 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
 
 
 def gpus(plan: Plan, stage: str) -> int:
-    """GPUs of each of a stage's jobs."""
+    """The number of GPUs that each job of a stage requests."""
     return int(stage in ON_GPUS and plan.study.machine.device != "cpu")
 
 
 def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
-    """How often work on the slowest pack may have to go on in another job, with some to spare for failures; 0 where
-    jobs may take as long as they like."""
+    """The number of jobs that the slowest pack may need, with some to spare for failures; 0 without a time limit.
+
+    Args:
+        plan: The study's plan.
+        estimates: The estimates, by method.
+    """
     longest = plan.study.machine.longest_minutes
     if longest is None:
         return 0
     most = max(_minutes(plan, job, estimates) for stage in RESUMED for job in plan.jobs(stage).values())
-    # The start of an attempt and its end cost some of its time.
+    # Each attempt loses some of its time at its start and its end.
     return ATTEMPTS + ceil(SAFETY * most / max(longest - 2, 0.5 * longest))
 
 
 def _minutes(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> float:
-    """Minutes of one core that a job takes."""
+    """The minutes of one core that a job takes."""
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
         return UNKNOWN_MINUTES / SAFETY
@@ -94,7 +99,15 @@ def _rounded(value: float, to: int, most: int | None) -> int:
 
 
 def totals(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
-    """By stage, what its jobs that are still to do ask for: how many, each at most, and in all."""
+    """The requests of the jobs that are still to do, by stage.
+
+    Args:
+        plan: The study's plan.
+        estimates: The estimates, by method.
+
+    Returns:
+        By stage: the number of jobs, the largest request of each kind, and the job-hours in all.
+    """
     table = {}
     for stage in STAGES:
         if stage in LOCAL:

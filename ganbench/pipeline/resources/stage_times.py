@@ -1,4 +1,4 @@
-"""How long a study takes stage by stage: as estimated, with so many jobs at a time, and as it was. Imports no torch."""
+"""The time of a study stage by stage, as estimated and as measured. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from ganbench.pipeline.resources.job_costs import job_seconds
 from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
 from ganbench.pipeline.stages import STAGES
 
-WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the study tried out
+WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the trial of the study
 
 
 def by_stage(seconds: Mapping[Path, float], jobs: Iterable[Job]) -> dict[str, tuple[int, float]]:
-    """By stage that has jobs: how many, and their seconds in all."""
+    """The number of jobs and the sum of their seconds, by stage that has jobs.
+
+    Args:
+        seconds: The seconds of each job, by its first output.
+        jobs: The jobs.
+    """
     found: dict[str, tuple[int, float]] = {}
     for job in jobs:
         count, total = found.get(job.stage, (0, 0.0))
@@ -28,20 +33,20 @@ def by_stage(seconds: Mapping[Path, float], jobs: Iterable[Job]) -> dict[str, tu
 
 
 def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs: int) -> float:
-    """Seconds until all waiting jobs are done, so many of them at a time, each when its inputs are there.
+    """The seconds until all jobs are done, if each starts when its inputs exist and a place is free.
 
     Args:
-        seconds: What jobs take, by a job's first output.
+        seconds: The seconds of each job, by its first output.
         waiting: The jobs to do.
         parallel_jobs: The number of jobs that may run at the same time.
     """
     jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
     left = {job.path: {needs[path] for path in job.inputs if path in needs} for job in jobs}
-    then: dict[Path, list[int]] = {}  # by job: the indices of those that wait for it
+    dependents: dict[Path, list[int]] = {}  # indices of the jobs that wait for a job, by its first output
     for index, job in enumerate(jobs):
         for path in left[job.path]:
-            then.setdefault(path, []).append(index)
+            dependents.setdefault(path, []).append(index)
     ready = [index for index, job in enumerate(jobs) if not left[job.path]]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
@@ -51,7 +56,7 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
             index = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds[jobs[index].path], index))
         now, done = heapq.heappop(running)
-        for index in then.get(jobs[done].path, ()):
+        for index in dependents.get(jobs[done].path, ()):
             left[jobs[index].path].remove(jobs[done].path)
             if not left[jobs[index].path]:
                 heapq.heappush(ready, index)
@@ -59,12 +64,14 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
 
 
 def compared(plan: Plan, folder: Path) -> list[StageTime]:
-    """A study's estimate beside what happened, stage by stage, as far as both are known; the last row is of all stages
-    together, from start to end.
+    """Compare the estimated and the measured time of a study, stage by stage.
 
     Args:
         plan: The study's plan.
-        folder: The folder of its results, where the estimate and the journal lie.
+        folder: The folder of its results, with the estimates and the journal.
+
+    Returns:
+        One row per stage that has been timed, and a last row for the study from start to end; empty if no stage has.
     """
     estimates, timings = read_estimates(folder), read_timings(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []
@@ -84,7 +91,7 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
 
 
 def union_length(spans: Iterable[tuple[float, float]]) -> float:
-    """How much time lies in at least one of the spans."""
+    """The total length of time that is covered by at least one span."""
     length, reached = 0.0, float("-inf")
     for begin, end in sorted(spans):
         length += max(0.0, end - max(begin, reached))

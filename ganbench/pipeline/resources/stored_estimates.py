@@ -1,4 +1,4 @@
-"""What was measured of a study's work before it starts, in two files of its results folder."""
+"""Estimates and timings of a study's work, which `check` writes to two files of its results folder."""
 
 from __future__ import annotations
 
@@ -18,55 +18,60 @@ TIMINGS = ".timings.json"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run of a method will take."""
+    """What a run of a method will take. Memory is counted in bytes, without the libraries' memory."""
 
     method: str
     runs: int
-    parameters: tuple[int, int]  # of both players
+    parameters: tuple[int, int]  # number of parameters of each player
     seconds: float  # of one CPU core, to train a run
     bytes: int  # on disk, of a run
-    memory: int  # bytes beside the libraries', to train a run
+    memory: int  # to train a run
     scoring: float  # seconds of one CPU core, to evaluate a run
-    scoring_memory: int  # bytes beside the libraries', to evaluate a pack
-    digest: str = ""  # of all that can change these numbers, but for the machine
+    scoring_memory: int  # to evaluate a pack
+    digest: str = ""  # of everything that can change these numbers, except the machine
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of one core for what is no matter of a method, timed on the machine where the study was checked."""
+    """Seconds of one core for all work that no `Estimate` covers, timed on the machine where the study was checked."""
 
-    parallel_jobs: int = 1  # jobs that run at the same time
-    start: float = 0.0  # of a job's process, before it works
+    parallel_jobs: int = 1  # number of jobs that run at the same time
+    start: float = 0.0  # start of a job's process
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
-    judge: dict[str, float] = field(default_factory=dict)
-    scorer: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
-    observations: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and method, of one run
-    digest: str = ""  # of all that can change these numbers, but for the machine
+    judge: dict[str, float] = field(default_factory=dict)  # by data set
+    scorer: dict[str, float] = field(default_factory=dict)  # by data set, before the first snapshot is scored
+    observations: dict[str, dict[str, float]] = field(default_factory=dict)  # of one run, by experiment and method
+    digest: str = ""  # of everything that can change these numbers, except the machine
 
     def observation(self, experiment: str, method: str) -> float:
-        """Of a diagnostic of a run; that of others of the experiment, where nobody timed it."""
+        """The seconds of an observation of one run.
+
+        Args:
+            experiment: The experiment.
+            method: The method of the run. If it was not timed, the mean over the methods that were is returned.
+        """
         known = self.observations.get(experiment) or {method: 0.0}
         return known.get(method, fmean(known.values()))
 
 
 def write_estimates(folder: Path, estimates: list[Estimate]) -> None:
-    """Leave the estimates where the workflow, its jobs and `ganbench check` find them."""
+    """Write the estimates to a results folder, for the workflow, its jobs and `ganbench check`."""
     _write(folder / ESTIMATES, estimates)
 
 
 def read_estimates(folder: Path) -> dict[str, Estimate]:
-    """By method: the estimates of the study with its results in this folder, as far as there are any."""
+    """Read the estimates from a results folder, by method; empty if there are none."""
     found = _read(list[Estimate], folder / ESTIMATES) or []
     return {estimate.method: estimate for estimate in found}
 
 
 def write_timings(folder: Path, timings: Timings) -> None:
-    """Leave the timings where the report and `ganbench check` find them."""
+    """Write the timings to a results folder, for the report and `ganbench check`."""
     _write(folder / TIMINGS, timings)
 
 
 def read_timings(folder: Path) -> Timings | None:
-    """The timings of the study with its results in this folder; None where there are none."""
+    """Read the timings from a results folder; None if there are none."""
     return _read(Timings, folder / TIMINGS)
 
 
@@ -76,7 +81,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _read(kind: Any, path: Path) -> Any:
-    """None where there is none, or one that another version wrote."""
+    """Read a file; None if there is none, or if another version wrote it."""
     try:
         return decode(kind, json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""What a study will take, as tables for a terminal."""
+"""Tables for a terminal about what a study will take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from ganbench.pipeline.stages import STAGES
 
 
 class BreakingName:
-    """A name in a cell: where it is too long, it breaks between its words, after a hyphen."""
+    """A name in a cell of a table, which breaks after hyphens if it is too long.
+
+    Args:
+        name: The name.
+    """
 
     def __init__(self, name: str) -> None:
         self._parts = re.findall(r"[^-]+-*|-+", name)
@@ -40,7 +44,7 @@ class BreakingName:
 
 
 def estimates(plan: Plan, found: list[Estimate]) -> Table:
-    """By method: runs, packs, parameters, minutes of one core, and room on disk."""
+    """A table of the runs, packs, parameters, minutes of one core and disk space of every method."""
     title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
@@ -56,13 +60,14 @@ def estimates(plan: Plan, found: list[Estimate]) -> Table:
 
 
 def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -> Iterator[RenderableType]:
-    """By stage: jobs, how many of them are to do, and the minutes of one core that these take; and when all will be
-    done.
+    """A table of the jobs of every stage, and a sentence about the time until all are done.
+
+    The table has the number of jobs, the number that are to do, and the minutes of one core that these take.
 
     Args:
         plan: The study's plan.
-        found: The estimates of what runs take.
-        timings: The timings of the rest.
+        found: The estimates of all methods.
+        timings: The timings of all other work.
         where: Where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
@@ -90,13 +95,20 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
 
 
 def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) -> None:
-    """What the jobs that are to do will ask of a cluster, stage by stage."""
+    """Print what the jobs that are to do will request of a cluster, stage by stage.
+
+    Args:
+        out: The console.
+        plan: The study's plan.
+        found: The estimates of all methods.
+        cluster: The profile of the cluster.
+    """
     known = {estimate.method: estimate for estimate in found}
     rows = requests.totals(plan, known)
     if not rows:
-        out.print(f"Nothing is left to ask of {cluster.executor}.")
+        out.print(f"No job is left to submit to {cluster.executor}.")
         return
-    title = f"asked of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
+    title = f"requested of {cluster.executor}, at most {cluster.parallel_jobs} jobs at once"
     table = Table(title=title, title_justify="left")
     for column in ("stage", "jobs", "GPUs each", "memory each", "time each", "job-hours at most"):
         table.add_column(column, justify="left" if column == "stage" else "right")
@@ -106,7 +118,8 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     out.print(table)
     retried = (
         f"A job that is stopped, out of time or killed is tried again up to {plural(cluster.retries, 'time')}: what is "
-        "finished is kept, training goes on from its checkpoint, and who was short of memory gets twice as much."
+        "finished is kept, training goes on from its checkpoint, and a job that was short of memory requests twice "
+        "as much."
         if cluster.retries
         else "A job that fails is not tried again: the profile has no retries."
     )

@@ -1,6 +1,6 @@
-"""How fast this machine is at a study's work: a few real steps, snapshots and observations are timed.
+"""Timing of a few real steps, snapshots and observations of a study on this machine.
 
-For estimates only: no result depends on what is measured here.
+The times are for estimates only; no result depends on them.
 """
 
 from __future__ import annotations
@@ -24,33 +24,35 @@ from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.preflight.limits import TooLong, limited
 
-STARTED_SECONDS = time.process_time()  # what a process needs until it has imported all that a job works with
-STEPS_SECONDS = 0.2  # that the steps of a method are timed for, about
-JUDGE_SECONDS = 1.5
-MOST_SAMPLES = 1000  # generated and scored; more take in proportion
-OBSERVATION_SECONDS = 3.0
-LONGER = 2.0
+STARTED_SECONDS = time.process_time()  # time of a process until it has imported the modules that a job uses
+STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately
+JUDGE_SECONDS = 1.5  # time for timing a judge
+MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
+OBSERVATION_SECONDS = 3.0  # limit for timing an observation
+LONGER = 2.0  # an observation beyond that limit counts as this factor times the limit
 
 
 class _Enough(Exception):
-    """The time that a measurement may take is over."""
+    """Ends a measurement whose time is over."""
 
 
 def clock_of(device: torch.device) -> Callable[[], float]:
-    """The clock that times work on a device. On a CPU it counts what this process had of it: other programs that
-    keep the machine busy now are no matter of the study."""
+    """The clock for work on a device, in seconds.
+
+    On a CPU it counts the processor time of this process, which other programs on the machine do not change.
+    """
     if device.type != "cuda":
         return time.process_time
 
     def clock() -> float:
-        torch.cuda.synchronize(device)  # kernels are only launched by what Python has done
+        torch.cuda.synchronize(device)  # kernels run asynchronously
         return time.perf_counter()
 
     return clock
 
 
 def seconds_of(work: Callable[[], object], device: torch.device = CPU) -> float:
-    """How long some work takes."""
+    """The seconds that a call of `work` takes on a device."""
     clock = clock_of(device)
     began = clock()
     work()
@@ -58,20 +60,27 @@ def seconds_of(work: Callable[[], object], device: torch.device = CPU) -> float:
 
 
 def step_seconds(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> float:
-    """Seconds of a training step of all members together, with what it records and the snapshots it keeps."""
+    """The seconds of a training step of all members together, including its records and snapshots.
+
+    Args:
+        game: The game of the members.
+        training: The training of the members.
+        members: The members.
+        device: The device that the members train on.
+    """
     watch = _Stopwatch(training.dynamics, device)
     with suppress(_Enough):
         train(game, replace(training, dynamics=watch), members, device=device)
     watch.begun.append(watch.clock())
-    # The first step does what later ones need not, and any may meet a busy machine: the shortest tells what one takes.
+    # The first step also initializes, and the machine may be busy during any step: the shortest time is used.
     steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]
-    # Random numbers are drawn for CHUNK steps at once, between two chunks.
+    # Random numbers are drawn for a chunk of steps at once, before its first step.
     match = Match(game, members, device, training.dtype)
     return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.batches_per_step), device) / CHUNK
 
 
 class _Stopwatch:
-    """Dynamics that note when each of their steps begins, and end training when they have seen enough."""
+    """Dynamics that record when each step begins, and end training after `STEPS_SECONDS`."""
 
     def __init__(self, dynamics: Any, device: torch.device) -> None:
         self._dynamics = dynamics
@@ -82,7 +91,7 @@ class _Stopwatch:
         return getattr(self._dynamics, name)
 
     def step(self, *given: Any) -> Any:
-        now = self.clock()  # when the step before has ended
+        now = self.clock()  # also the end of the previous step
         if len(self.begun) > 1 and now - self.begun[1] > STEPS_SECONDS:
             raise _Enough
         self.begun.append(now)
@@ -90,7 +99,7 @@ class _Stopwatch:
 
 
 def judge_seconds(judge: Any, examples: Examples) -> float:
-    """Seconds to fit a judge: of all its steps, whether or not it ends early."""
+    """The seconds to fit a judge, extrapolated to all its steps if it takes longer than `JUDGE_SECONDS`."""
     began = time.process_time()
     done = steps = 1
 
@@ -110,14 +119,15 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 def snapshot_seconds(
     scorer: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
 ) -> float:
-    """Seconds to score one snapshot.
+    """The seconds to score one snapshot.
 
     Args:
         scorer: The judge and the metrics.
-        architecture, data: The architecture of the generator and the data that it imitates.
+        architecture: The architecture of the generator.
+        data: The specification of the data that it imitates.
         generator: The generator's parameters, (P,).
-        samples: The number of examples that are generated and scored.
-        device: The device that generates them.
+        samples: The number of examples to generate and score.
+        device: The device that generates the examples.
     """
     tried = min(samples, MOST_SAMPLES)
 
@@ -131,8 +141,17 @@ def snapshot_seconds(
 def observation_seconds(
     diagnostic: Diagnostic, game: Game, training: Training, member: Member, device: torch.device
 ) -> float:
-    """Seconds of a diagnostic of one run, on a path made up for it; at most OBSERVATION_SECONDS are spent on it,
-    and a longer one counts as LONGER times as much."""
+    """The seconds of an observation of one run, timed on a random path.
+
+    Timing ends after `OBSERVATION_SECONDS`; an observation that takes longer counts as `LONGER` times that.
+
+    Args:
+        diagnostic: The diagnostic.
+        game: The game of the run.
+        training: The training of the run.
+        member: The run.
+        device: The device that the diagnostic computes on.
+    """
     random, count = np.random.default_rng(0), len(training.snapshots)
     tree: dict[str, Any] = {"step": np.array(training.snapshots)}
     for player, theta in game.start(member).items():

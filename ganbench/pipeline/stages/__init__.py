@@ -1,7 +1,7 @@
-"""The stages of a study: each reads files, has the engine or the analysis compute, and writes files.
+"""The stages of a study: each reads files, calls the engine or the analysis, and writes files.
 
-A stage is a module with a function `run(job, context)`, which writes the job's first output. Those of tables, figures,
-report and tracking return the files that they wrote.
+A stage is a module with a function `run(job, context)`, which writes the job's first output. In `track`, `tables`,
+`figures` and `report`, the function returns the files that it wrote, and the caller writes the first output, a stamp.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ganbench.pipeline.jobs import Job
 
 STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
-# Folder of the stamps that stand for the digests of tables, figures, report and tracking. A stamp lists the checksums
-# of the files that its stage wrote, relative to the folder of the study.
+# Folder of the stamps, whose names carry the digests of tables, figures, report and tracking. A stamp lists the
+# checksums of the files that its stage wrote, by their paths relative to the study's folder.
 STAMPS = ".done"
 
 
@@ -27,7 +27,7 @@ def run(job: Job, context: JobContext | None = None) -> None:
 
     Args:
         job: The job.
-        context: Its context; without one, it runs under the default settings and keeps no journal.
+        context: The job's context; by default, one with the default settings and without a journal.
     """
     from ganbench.pipeline.execution.job_context import JobContext
     from ganbench.pipeline.execution.processor import one_thread
@@ -39,7 +39,7 @@ def run(job: Job, context: JobContext | None = None) -> None:
     if job.path.parent.name != STAMPS:
         stage.run(job, context)
         return
-    # What the stage writes has plain names, and is what the latest stamp says: an older one must not vouch for it.
+    # The stage overwrites files with plain names, for which an older stamp is no longer true.
     for older in job.path.parent.glob(f"{job.stage}-*"):
         older.unlink()
     written = stage.run(job, context)

@@ -1,4 +1,4 @@
-"""collect: all results of a study, in a few tables and one file of samples, for every reader."""
+"""Stage `collect`: gathers all results of a study in a few tables and one file of samples, for all later stages."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python"
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Gather the results of a study, and remove the tables of older digests."""
     folder = job.path.parent
     gather(job.task, folder, context)
-    for older in folder.parent.iterdir():  # tables are made again in seconds; old ones would only fill the disk
+    for older in folder.parent.iterdir():  # tables can be made again in seconds
         if older != folder:
             shutil.rmtree(older)
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """What the stages left of a run."""
+    """The results of a run from the stages `train` and `evaluate`."""
 
     run: Run
-    trained: Tree  # what training left, but the networks
-    evaluated: Tree | None  # what evaluation left; None for a run that is not evaluated
+    trained: Tree  # results of training, without the networks
+    evaluated: Tree | None  # results of evaluation; None for a run that is not evaluated
 
 
 class Settings:
@@ -66,11 +67,11 @@ class Settings:
 
 
 def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
-    """Gather the results of jobs, which may be a part of the study's.
+    """Gather the results of jobs, which may be some of the study's jobs only.
 
     Args:
-        task: The task; its jobs are done, and what these were made from is there.
-        folder: Where the tables go.
+        task: The task. Its jobs are done, and so are the jobs whose files these read.
+        folder: The folder to write the tables to.
         context: The job's context.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
 
 
 def _count(task: CollectTask) -> int:
-    """The number of runs."""
+    """The number of runs in the files of training."""
     total = 0
     for job in task.of("train"):
         with result_files.open_file(job.path, "train") as file:
@@ -147,7 +148,7 @@ def _results(task: CollectTask) -> Iterator[RunResults]:
 
 
 def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
-    """By player, the norm that its parameters' growth is measured against: their initial one."""
+    """The norm of each player's initial parameters, against which their growth is measured."""
     return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
 
 
@@ -168,7 +169,7 @@ def _curves(point: Run, trained: Tree) -> pd.DataFrame:
 
 
 def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    """The metrics over a run's snapshots; no rows for one that was not judged."""
+    """The metrics of a run's snapshots; no rows for a run that was not evaluated."""
     steps, scores = ([], {}) if judged is None else (judged["step"], judged["metrics"])
     values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
     table = pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values}).assign(**_labels(point))
@@ -190,7 +191,7 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
         modes=dataset and dataset.build().spec.modes,
         probabilities=objective is None or objective.component.constants.get("probability", True),
     )
-    # A diverged run has no final networks: its last snapshot is from before, and is no final value.
+    # A diverged run has no final networks: its last snapshot was taken before the last step.
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}

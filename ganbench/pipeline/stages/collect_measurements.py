@@ -1,4 +1,4 @@
-"""Part of `collect`: what judges and metrics say of real examples, and what experiments showed of runs."""
+"""A part of `collect`: the scores of real examples, and the measurements of experiments."""
 
 from __future__ import annotations
 
@@ -23,15 +23,23 @@ from ganbench.study.choices import Choice
 
 
 def origin_of(kept: Tree | None) -> str | None:
-    """What a part of the results was computed on; None where that was not recorded."""
+    """What results were computed on, in words; None if that was not recorded."""
     return computed_on(kept["about"]) if kept and "about" in kept else None
 
 
 def references(
     task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group
 ) -> tuple[pd.DataFrame, dict[str, str | None]]:
-    """What held-out examples score against training examples, and how often each judge is right; and, by data set, what
-    its judge was fitted on."""
+    """Score held-out examples against training examples.
+
+    Args:
+        task: The task of `collect`.
+        metrics: The metrics by name.
+        real: The HDF5 group to write some held-out examples of each data set to.
+
+    Returns:
+        The table of scores and judge accuracies, and what the judge of each data set was fitted on, in words.
+    """
     rows, judges = [], {}
     seen: dict[str, tuple[EvaluateTask, Choice]] = {}
     for job in task.of("evaluate"):
@@ -57,8 +65,16 @@ def references(
 
 
 def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo], dict[str, set[str]]]:
-    """What the experiments showed: a row per run and number, the meaning of the numbers, and in `arrays` the rest; and,
-    by run, what that was computed on."""
+    """Gather the results of experiments.
+
+    Args:
+        task: The task of `collect`.
+        arrays: The file to write the arrays of the results to.
+
+    Returns:
+        The table of numbers, one row per run and number; the meanings of the numbers; and, by run, what the results
+        were computed on, in words.
+    """
     rows, infos, origins = [], {}, {}
     with result_files.create_file(arrays, "arrays") as file:
         for job in task.of("diagnose"):
@@ -80,7 +96,7 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
 
 
 def _observations(task: DiagnoseTask) -> Iterator[Observation]:
-    """The observations of a job whose members the file of training tells."""
+    """The observations of a job, with the members that the file of training lists."""
     if task.trained:
         with result_files.open_file(task.trained, "train") as file:
             task = replace(task, members=tuple(result_cache.members_of(file)))
@@ -88,7 +104,7 @@ def _observations(task: DiagnoseTask) -> Iterator[Observation]:
 
 
 def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
-    """What the numbers of a job's experiments mean."""
+    """The meanings of the numbers that a job's experiments measure."""
     infos = {}
     games = [build_game(group.components, task.train, None, CPU) for group in task.groups] or [None]
     for name, config in task.experiments.items():

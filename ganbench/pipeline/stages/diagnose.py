@@ -1,4 +1,7 @@
-"""diagnose: what diagnostics show of a pack's runs. Observations that a file of the study holds already are kept."""
+"""Stage `diagnose`: measures a pack's runs with diagnostics.
+
+Observations whose results a file of the study holds already are not made again.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +44,21 @@ Results = list[tuple[Observation, Tree]]
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Make the observations of a job that no file holds, and write the results of all into one file."""
     task = job.task
     for config in task.experiments.values():
         verify(config.sources, [("diagnostic", config.diagnostic)], "diagnose")
     verify_groups(task.groups)
 
     def compute(new: list[Observation], resume: Path) -> Results:
-        seen = (_of_runs if task.trained else _of_study)(task, new, context)
-        return checkpointed(map(_stored, seen), len(new), "diagnose", resume, context)
+        batches = (_of_runs if task.trained else _of_study)(task, new, context)
+        return checkpointed(map(_stored, batches), len(new), "diagnose", resume, context)
 
     result_cache.complete(job, list(task.observations), compute, context)
 
 
 def _stored(results: Results) -> Results:
-    """Results as their file holds them: the numbers in one array, where they may be NaN, beside their names."""
+    """Results as their file holds them: the numbers, which may be NaN, in one array beside an array of their names."""
     return [
         (each, tree | {"columns": list(tree["values"]), "values": np.array([*tree["values"].values()], np.float64)})
         for each, tree in results
@@ -71,7 +75,7 @@ def _of_study(task: DiagnoseTask, new: list[Observation], context: JobContext) -
 
 
 def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) -> Iterator[Results]:
-    """Every experiment on the runs that it selects, those of a group together."""
+    """Make the observations of runs, those of one experiment and one group together."""
     images = training_images(task.prepared)
     with (
         acquire_device(context.settings.device) as device,
@@ -86,7 +90,7 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
             if diagnostic.supports(game) is None:
                 training = build_training(task.train, components)
                 trees = _split_to_fit(partial(_diagnosed, file, diagnostic, game, training, device), alike, device)
-            else:  # an experiment without a selector passes over the games that its diagnostic does not support
+            else:  # an experiment without a selector skips the games that its diagnostic does not support
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
             yield [(each, {**tree, "about": about}) for each, tree in zip(alike, trees, strict=True)]
             done += len(alike)
@@ -101,7 +105,7 @@ def _diagnosed(
     device: torch.device,
     observations: list[Observation],
 ) -> list[Tree]:
-    """What a diagnostic shows of runs of a group, together."""
+    """The results of a diagnostic for runs of one group, measured together."""
     return diagnose(
         diagnostic,
         game,
@@ -121,10 +125,10 @@ def _diagnosed(
 def _split_to_fit(
     diagnosed: Callable[[list[Observation]], list[Tree]], observations: list[Observation], device: torch.device
 ) -> list[Tree]:
-    """What is shown of runs: of all at once if they fit into memory together, otherwise of one half and of the other.
+    """Measure all runs at once if they fit into memory together, otherwise in halves.
 
     Raises:
-        GanbenchError: A single run does not fit.
+        GanbenchError: A single run does not fit into memory.
     """
     memory = OutOfMemoryGuard()
     with memory:

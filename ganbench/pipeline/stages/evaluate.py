@@ -1,4 +1,7 @@
-"""evaluate: metrics and samples of a pack's runs at every snapshot. Runs that a file holds already are kept."""
+"""Stage `evaluate`: computes metrics and samples of a pack's runs at every snapshot.
+
+Runs whose results a file of the study holds already are not evaluated again.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,11 @@ from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.tasks import EvaluateTask, PackMember
 
-POINTS_PER_IMAGE = 16  # a point of the plane shows less than an image: so many of them are kept for one
+POINTS_PER_IMAGE = 16  # points of the plane that are kept in place of one image
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Evaluate the runs of a pack that no file holds, and write the results of all runs into one file."""
     task = job.task
     verify(task.sources, [("metric", metric) for metric in task.metrics], "evaluate")
     verify_groups(task.groups)
@@ -33,16 +37,20 @@ def run(job: Job, context: JobContext) -> None:
 
 
 def scorer_of(task: EvaluateTask) -> Scorer:
-    """The judge and the metrics of the task's data set."""
+    """Build the scorer of the task's data set, with its judge and its metrics.
+
+    Raises:
+        GanbenchError: The Inception weights are not valid, or a file cannot be read.
+    """
     if task.weights:
         inception_weights.verify(task.weights.path, task.weights.sha256)
-        # Laid out as torch.hub keeps downloads, which is where pytorch-fid looks
+        # pytorch-fid looks for the file in the folder where torch.hub keeps downloads.
         os.environ["TORCH_HOME"] = str(task.weights.path.parents[2])
     with result_files.open_file(task.judge, "judge") as file:
         state = result_files.read_tree(result_files.descend(file, "state"))
     metrics = [build("metric", metric) for metric in task.metrics]
     dataset = build("dataset", task.groups[0].components["dataset"])
-    judge = registry.find("judge", dataset.judge)  # by the study's word, not by that of a file of results
+    judge = registry.find("judge", dataset.judge)  # from the study's data set, not from a result file
     return Scorer.of(judge.build(judge.complete({})), state, metrics, dataset.spec, examples(task.prepared).train)
 
 

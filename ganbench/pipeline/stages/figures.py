@@ -1,4 +1,4 @@
-"""figures: the collected results as pictures, SVG and PNG."""
+"""Stage `figures`: draws the collected results, as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ganbench.report.file_names import figure_files
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
+    """Draw the figures; returns their paths."""
     task = job.task
     shown = list(task.shown)
     with context.progress("figures", len(shown), "figures") as report:

@@ -1,4 +1,4 @@
-"""judge: fit the judge of a data set's modes."""
+"""Stage `judge`: fits the judge of a data set's modes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from ganbench.pipeline.jobs import Job
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Fit a judge, hold it to its contract, and write its state.
+
+    Raises:
+        GanbenchError: The judge breaks its contract.
+    """
     task = job.task
     verify(task.sources, [("judge", task.judge)])
     judge, known = build("judge", task.judge), examples(task.prepared)

@@ -1,4 +1,4 @@
-"""prepare: a data set's examples, checked against what it says of itself, in one file."""
+"""Stage `prepare`: writes a data set's examples, checked against its specification, into one file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from ganbench.pipeline.jobs import Job
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Load a data set, hold it to its contract, and write its examples.
+
+    Raises:
+        GanbenchError: The data set breaks its contract.
+    """
     task = job.task
     verify(task.sources, [("dataset", task.dataset)])
     dataset = build("dataset", task.dataset)

@@ -1,4 +1,4 @@
-"""report: one HTML file of a study."""
+"""Stage `report`: writes the HTML report of a study."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ganbench.study.schema import parse
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
+    """Write the report; returns its path."""
     task = job.task
     out = task.folder / "report.html"
     with context.progress("report", 2, "parts") as report:

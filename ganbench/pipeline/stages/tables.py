@@ -1,4 +1,4 @@
-"""tables: the collected results as CSV and Parquet, documented column by column."""
+"""Stage `tables`: writes the collected results as CSV and Parquet, documented column by column."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ganbench.study.claims import Claim
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
+    """Write the tables; returns their paths."""
     task = job.task
     claims = [Claim.model_validate(claim) for claim in task.claims]
     with context.progress("tables", 2, "parts") as report:

@@ -1,9 +1,9 @@
-"""Stage `track`: shows a study's collected results in MLflow, one experiment per study and one MLflow run per run.
+"""Stage `track`: writes a study's collected results to MLflow, one experiment per study and one MLflow run per run.
 
-The files are the truth and MLflow is a view of them, so this stage may run at any time and any number of times. A run
-that is there and complete is left alone; one cut short is deleted and written anew; one whose numbers changed gets a
-new MLflow run, and the old one is tagged `ganbench.superseded`. What training streamed (`ganbench.tracking.live`) is
-deleted when the runs from the files are there.
+MLflow is a view of the result files, so this stage may run at any time and any number of times. A complete MLflow run
+is left alone; an incomplete one is deleted and written again. A run whose numbers changed gets a new MLflow run, and
+the old one is tagged `ganbench.superseded`. The MLflow runs that training streamed (`ganbench.tracking.live`) are
+deleted after the runs from the files have been written.
 """
 
 from __future__ import annotations
@@ -27,17 +27,21 @@ from ganbench.tracking.records import records
 
 @dataclass(frozen=True)
 class Tracked:
-    """What one call of `track` did."""
+    """Counts of what one call of `track` did."""
 
     created: int  # MLflow runs written
-    present: int  # MLflow runs that were already there, complete and up to date
+    present: int  # MLflow runs that were complete and up to date
     superseded: int  # older MLflow runs of the same points of the grid, newly tagged as such
     metrics: int  # metric points logged
     artifacts: int  # pictures logged
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
-    """Track what is collected. Others write to the store too, so no file stays as this left it."""
+    """Write the collected results to MLflow.
+
+    Returns:
+        No files: other processes change the store too, so it has no checksum.
+    """
     task = job.task
     with context.progress(f"track {task.study}: read", 1, "study") as report:
         collected = Collected.read(task.collected)
@@ -56,12 +60,15 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
         report: Called as `report(done, total)` after every run.
 
+    Returns:
+        The counts of MLflow runs, metric points and pictures.
+
     Raises:
         GanbenchError: The store cannot be reached or written; the message names it and the remedy.
     """
     database = sqlite_path(uri)
-    # One writer at a time: processes that open a new SQLite store at once break it, and two that meet at a server
-    # would both find a run missing and write it twice.
+    # One writer at a time: two processes that create one SQLite store damage it, and two that write to one server would
+    # both find a run missing and write it twice.
     beside = database if database is not None else collected.folder.resolve()
     lock = beside.with_name(f".{beside.name}.track.lock")
     what = f"the MLflow store {redact_credentials(uri)}"
@@ -74,7 +81,7 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = 0
-        shown: dict[str, tuple] = {}  # by content: the point of the grid it is about
+        shown: dict[str, tuple] = {}  # the point of the grid of each record, by the record's content
         for done, record in enumerate(records(collected), start=1):
             shown[record.content] = record.axes
             if record.content not in complete:

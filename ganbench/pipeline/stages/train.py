@@ -1,8 +1,8 @@
-"""train: a pack's runs. Members that a file of the study holds already are kept; the others train.
+"""Stage `train`: trains a pack. Members whose results a file of the study holds already are not trained again.
 
-A job that is told to end leaves a checkpoint beside the results in `.resume/`, from which its next attempt goes on; it
-goes when the pack is done. A pack that is not fused trains its members one after the other; each finished one is kept
-there as well.
+A job that is told to end leaves a checkpoint in `.resume/`, beside the results, from which its next attempt goes on. A
+pack that is not fused trains its members one after the other, and keeps each finished member there as well. The folder
+is removed when the pack is done.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from ganbench.tracking.live import live
 
 
 def run(job: Job, context: JobContext) -> None:
+    """Train the members of a pack that no file holds, and write the results of all members into one file."""
     task = job.task
     verify_groups(task.groups)
     compute = partial(train_new, task, context=context)
@@ -50,7 +51,7 @@ def run(job: Job, context: JobContext) -> None:
 
 
 def _about(task: TrainTask, member: PackMember) -> Tree:
-    """A run, what it is made of and how it trains, for those who open its file and nothing else."""
+    """A run with its components and training options, so that a result file explains itself."""
     components = task.groups[member.group].components
     config = {family: {"name": each.name, **each.options} for family, each in components.items()}
     return {**encode(member), "config": config | {"train": task.train}}
@@ -59,8 +60,17 @@ def _about(task: TrainTask, member: PackMember) -> Tree:
 def train_new(
     task: TrainTask, new: list[PackMember], resume: Path, context: JobContext
 ) -> list[tuple[PackMember, Tree]]:
-    """Train the members that no file holds, group by group: all of a group together where it fuses, one by one where
-    it does not."""
+    """Train members group by group: the members of a group together if the group is fused, otherwise one by one.
+
+    Args:
+        task: The task.
+        new: The members to train.
+        resume: The folder of the pack's checkpoints.
+        context: The job's context.
+
+    Returns:
+        The members with their results.
+    """
     images, results, steps = training_images(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
@@ -69,7 +79,7 @@ def train_new(
             for number, group in enumerate(task.groups)
             if (mine := [member for member in new if member.group == number])
         ]
-        reached: dict[str, int] = {}  # the step of every member, by its digest
+        reached: dict[str, int] = {}  # the step that each member has reached, by its digest
         for subpack in [subpack for plan in plans for subpack in plan.subpacks]:
             reached |= Checkpoint(resume, subpack, device).reached(steps)
         schedule = CheckpointSchedule(settings.checkpoint_seconds)
@@ -96,7 +106,7 @@ def train_new(
 
 @dataclass(frozen=True)
 class _GroupPlan:
-    """A group to train: what it is made of, and which of its members train together."""
+    """A group to train: its components, and which of its members train together."""
 
     components: dict[str, ComponentConfig]
     subpacks: list[list[PackMember]]
@@ -112,7 +122,8 @@ class _GroupPlan:
         images: np.ndarray | None,
         device: torch.device,
     ) -> _GroupPlan:
-        game = build_game(group.components, task.train, images, CPU)  # the device holds one group's examples at a time
+        # Built on the CPU, since the device has to hold the examples of one group at a time.
+        game = build_game(group.components, task.train, images, CPU)
         fused, why = fusing.decide(task.fuse, game, len(members), device)
         return cls(group.components, [members] if fused else [[member] for member in members], fused, why)
 

@@ -64,7 +64,7 @@ def _picture(axes: Axes, result: DiagnosticArrays) -> set[int]:
     labels, x, y = (result.arrays[name] for name in ("labels", "x", "y"))
     labels = np.where(np.isfinite(labels), labels, MOVING).astype(int)
     found = sorted(set(labels[labels >= 0].tolist()))
-    # Fixed points that draw nothing in take no colour from those that do.
+    # Fixed points without a basin use up no colour.
     order = {DIVERGED: 0, MOVING: 1} | {label: 2 + index % len(PALETTE) for index, label in enumerate(found)}
     picture = np.vectorize(order.__getitem__, otypes=[int])(labels)
     half = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5

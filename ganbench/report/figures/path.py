@@ -69,7 +69,7 @@ def plane(trajectory: np.ndarray) -> np.ndarray:
 
 
 def reach(paths: list[np.ndarray]) -> float:
-    """How far a panel shows: to the farthest of the paths, but for those that diverge further than the others."""
+    """Extent of a panel: the farthest point of the paths, except those that diverge further than the others."""
     own = np.array([np.abs(path[np.isfinite(path).all(axis=1)]).max(initial=0.0) for path in paths])
     starts = [np.abs(path[0]).max() for path in paths if np.isfinite(path[0]).all()]
     usual = max(float(np.median(starts)) if starts else 0.0, 1e-12)
@@ -87,7 +87,7 @@ def _orbits(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str]
         path = path[np.isfinite(path).all(axis=1)]
         if not len(path):
             continue
-        # Points beyond what a renderer can place would lose the line.
+        # Lines with points too far out for the renderer would disappear.
         line = np.clip(path, -1e3 * far, 1e3 * far)
         axes.plot(*line.T, color=colour, linewidth=0.9, alpha=0.85, zorder=2, rasterized=len(line) > 400)
         axes.plot(*path[0], color=colour, marker="o", markerfacecolor="white", markersize=4.5, zorder=4)

@@ -73,7 +73,7 @@ def _plane(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str])
         )
     real, imag = np.concatenate(reals), np.concatenate(imags)
     size = max(np.abs(real).max(initial=0), np.abs(imag).max(initial=0), 1e-12)
-    # Both axes show zero, and neither is blown up to show rounding.
+    # Both axes show zero, and neither is enlarged to the size of rounding errors.
     across, up = max(np.abs(real).max(initial=0), 0.15 * size), max(np.abs(imag).max(initial=0), 0.15 * size)
     low = -1.25 * max(-real.min(initial=0), 0.35 * across)
     axes.set(xlim=(low, 1.25 * max(real.max(initial=0), 0.35 * across)), ylim=(-1.25 * up, 1.25 * up))

@@ -87,7 +87,7 @@ def _styles(names: Iterable[str]) -> dict[str, dict[str, object]]:
 
 
 def _swept(result: DiagnosticArrays) -> tuple[np.ndarray, np.ndarray] | None:
-    """Learning rates and radii that were computed beyond the one that was trained."""
+    """Learning rates other than the trained one, and the spectral radii at them."""
     rates, radii = (np.asarray(result.arrays.get(name, np.zeros(0))) for name in ("rate", "radius_by_rate"))
     good = np.isfinite(rates) & np.isfinite(radii) if len(rates) == len(radii) else np.zeros(0, dtype=bool)
     return (rates[good], radii[good]) if good.any() else None
@@ -120,9 +120,9 @@ def _radii(axes: Axes, methods: dict[str, list[DiagnosticArrays]], radius: dict[
 
 
 def _around_one(axes: Axes, radii: np.ndarray) -> None:
-    """A scale on which 0.995 and 1.005 lie apart, and 3 has room."""
-    off = radii[np.isfinite(radii)] - 1
-    low, high = min(off.min(), -10 * NEAR), min(max(off.max(), 10 * NEAR), 1e6)
+    """A scale that separates 0.995 from 1.005 and still has room for 3."""
+    distance = radii[np.isfinite(radii)] - 1
+    low, high = min(distance.min(), -10 * NEAR), min(max(distance.max(), 10 * NEAR), 1e6)
     axes.set_yscale("symlog", linthresh=NEAR, linscale=0.4)
     axes.set_ylim(max(low * 1.6, -1.0), high * 1.6)
     ticks = [0.0, *(sign * 10.0**power for power in range(-3, 7) for sign in (-1, 1))]
@@ -142,15 +142,15 @@ def _circle(axes: Axes, methods: dict[str, list[DiagnosticArrays]], styles: dict
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     for name, mine in methods.items():
-        seen = set()
+        drawn_rates = set()
         for result in mine:
             rate = float(result.run["learning_rate"])
-            if rate in seen or "eigenvalues_real" not in result.arrays:
+            if rate in drawn_rates or "eigenvalues_real" not in result.arrays:
                 continue
             real, imag = result.arrays["eigenvalues_real"], result.arrays["eigenvalues_imag"]
             good = np.isfinite(real) & np.isfinite(imag)
             if good.any():
-                seen.add(rate)
+                drawn_rates.add(rate)
                 axes.plot(
                     real[good],
                     imag[good],

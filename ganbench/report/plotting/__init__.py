@@ -1,1 +1,1 @@
-"""What figures share: the style, panels of settings and of diagnostics, planes, and pictures of samples."""
+"""Shared parts of figures: the style, panels of settings and of diagnostics, planes, and pictures of samples."""

@@ -30,7 +30,7 @@ KINDS = {
 
 
 def fixed_points(axes: Axes, x: np.ndarray, y: np.ndarray, kinds: np.ndarray) -> set[int]:
-    """Mark fixed points, each (n,), filled up with NaN; the kinds that there are."""
+    """Mark fixed points, arrays (n,) filled up with NaN, and return the kinds that occur."""
     found, size = set(), 7 if np.isfinite(x).sum() < 6 else 5
     for kind, (_, marker, colour, filled) in KINDS.items():
         mine = (kinds == kind) & np.isfinite(x) & np.isfinite(y)
@@ -75,7 +75,7 @@ def streams(axes: Axes, x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarr
     """Streamlines of a field (points, points) with rows of equal y, darker where it is faster.
 
     Returns:
-        What a colour bar needs: speeds, as shares of the panel's largest, by their square root, since fields near a
+        Speeds for a colour bar, as shares of the panel's largest, by their square root, since fields near a
         pole are faster than all the rest.
     """
     across, up, speed = unit(u, v)

@@ -1,4 +1,4 @@
-"""Samples of one run over training, and what the figures of points share."""
+"""Samples of one run over training, and the note on points that a panel does not show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REAL_COLOUR = "#c9ced3"
 class RunSamples:
     """One run's samples, ready to draw."""
 
-    lines: tuple[str, ...]  # what it is: role and outcome, setting, score
+    lines: tuple[str, ...]  # role and outcome, setting, score
     steps: np.ndarray  # shape (S,)
     samples: np.ndarray  # shape (S, n, *shape)
 

@@ -91,7 +91,7 @@ def rows_of(names: list[str]) -> list[list[str]]:
 
 
 def panel_title(axes: Axes, name: str) -> None:
-    """Name a method's panel; a long name takes several lines, cut at its hyphens."""
+    """Title a method's panel; a long name takes several lines, broken at its hyphens."""
     axes.set_title("\n".join(textwrap.wrap(name, 36)), fontweight="bold")
 
 

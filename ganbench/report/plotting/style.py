@@ -34,7 +34,7 @@ PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "genera
 INK = "#2b2f33"
 QUIET = "#6b7278"
 FAINT = "#e4e7ea"
-GOOD, BAD, ODD = "#2a9d8f", "#d55e00", "#aa4499"  # what settles, what leaves, what does neither
+GOOD, BAD, ODD = "#2a9d8f", "#d55e00", "#aa4499"  # runs that settle, runs that diverge, runs that do neither
 REFERENCE = {"color": QUIET, "linestyle": (0, (4, 3)), "linewidth": 1.0}
 
 _RC = {
@@ -110,7 +110,7 @@ def title(figure: Figure, text: str) -> None:
 
 
 def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
-    """Write an axis' numbers as the tables and sentences do.
+    """Format an axis' numbers as in the tables and sentences.
 
     Args:
         axes: the panel.
@@ -150,7 +150,7 @@ def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] |
 
 
 def outcome_label(outcome: str) -> str:
-    """An outcome as legends call it."""
+    """The name of an outcome in legends."""
     return f"{UNDETERMINED} (a failure was not measured)" if outcome == UNDETERMINED else outcome
 
 

@@ -288,7 +288,7 @@ def test_ten_thousand_members_are_one_pack():
     ("wrong", "words"),
     [
         ({"game": "bilinaer"}, ["unknown game 'bilinaer'", "Did you mean 'bilinear'"]),
-        ({"game": {"plane": "w"}}, ["game: must be a name, a label"]),
+        ({"game": {"plane": "w"}}, ["game: must be a name, a signature"]),
         ({"game": "gaussian(planes=w)"}, ["unknown option 'planes'", "'plane'"]),
         ({"game": "gaussian(plane=q)"}, ["option 'plane' must be 'b' or 'w'"]),
         ({"game": "gaussian(plane=1+x)"}, ["plane is '1+x'"]),
@@ -325,9 +325,9 @@ def test_ten_thousand_members_are_one_pack():
         ({"steps": -1}, ["steps must be a whole number of at least 0, but is -1"]),
         ({"steps": 1.5}, ["steps must be a whole number"]),
         ({"keep": 0}, ["keep must be a whole number of at least 1"]),
-        ({"seeds": 0}, ["seeds must be how many there are, 1 or more"]),
-        ({"seeds": [1, -2]}, ["seeds must be how many there are, or a list"]),
-        ({"seeds": "ab"}, ["seeds must be how many there are, or a list"]),
+        ({"seeds": 0}, ["seeds must be a number of seeds, 1 or more"]),
+        ({"seeds": [1, -2]}, ["seeds must be a number of seeds, or a list"]),
+        ({"seeds": "ab"}, ["seeds must be a number of seeds, or a list"]),
         ({"seeds": 10_000, "steps": 100_000}, ["keep fewer snapshots (keep=1)"]),
     ],
     ids=lambda case: case if isinstance(case, str) else ", ".join(case),
@@ -467,7 +467,7 @@ def test_play_writes_a_row_for_every_step(tmp_path, suffix):
     np.testing.assert_array_equal(table[["x", "y"]], played.trajectory[0])
     np.testing.assert_array_equal(table.y_loss, played.losses["y"][0])
 
-    assert "there is one already; --force replaces it" in refused(*PLAY, "--out", str(path))
+    assert "the file exists already; --force replaces it" in refused(*PLAY, "--out", str(path))
     assert "4 rows" in invoke(*PLAY, "--steps", "3", "--out", str(path), "--force")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 

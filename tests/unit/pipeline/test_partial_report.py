@@ -147,7 +147,7 @@ def test_every_run_is_in_the_tables_or_among_the_missing(plan, made):
     slow, middle, fast = packs_of(plan, "ring8")
     assert set(runs["pack"]) == {slow, *packs_of(plan, "bilinear")}
     why = dict(zip(missing["pack"], missing["why"], strict=True))
-    assert why.pop(middle).startswith("evaluate silent: nothing was heard of it for long")
+    assert why.pop(middle).startswith("evaluate silent: its journal has not been written for long")
     assert why.pop(fast) == r"train failed: \x1b[31mboom\x1b[0m <script>alert(1)</script>"
     assert why == {packs_of(plan, "digits")[0]: "prepare waiting"}
     assert (made / "tables" / "COLUMNS.md").read_text().count("\n| `why` |") == 1

@@ -176,7 +176,7 @@ def test_a_person_sees_where_jobs_run_how_far_they_are_and_why_they_failed(study
     assert f"\n  {log}\n" in text, "a path stays whole, to be copied"
     assert re.search(r"^train +0 +1 +1 +1 ", text, re.MULTILINE)
     assert re.search(r"^all +10 +1 +1 +4 ", text, re.MULTILINE)
-    assert f"ganbench report {study} --partial shows what there is." in text
+    assert f"ganbench report {study} --partial shows the present results." in text
 
 
 def test_silent_and_stopped_jobs_say_what_that_means(study, plan):
@@ -184,9 +184,9 @@ def test_silent_and_stopped_jobs_say_what_that_means(study, plan):
     say(plan, silent, beat=time.time() - 1000)
     say(plan, stopped, End(journal.STOPPED, "stopped: received SIGTERM; step 20 is kept", NOW, 1.0))
     text = shown(str(study))
-    assert f"{silent.name} says it runs, but is silent since {NOW}" in text
+    assert f"{silent.name} has been silent since {NOW}" in text
     assert "killed, most likely" in text
-    assert f"{stopped.name} stopped, and goes on from what it has at its next attempt" in text
+    assert f"{stopped.name} stopped, and goes on at its next attempt" in text
     assert "step 20 is kept\n  no log" in text
     assert re.search(r"^stage +waiting +running +silent +stopped +failed +done", text, re.MULTILINE)
     assert max(len(line) for line in text.splitlines() if re.match("stage|train|all", line)) <= 80

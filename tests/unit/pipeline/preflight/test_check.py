@@ -48,14 +48,14 @@ def plan(tmp_path, **changes) -> Plan:
 
 def test_an_architecture_that_cannot_do_the_data_is_named_with_those_that_can(tmp_path):
     grid = [{"dataset": "ring8", "architecture": "dcgan", "learning_rate": 1e-3, "seed": 0}]
-    message = r"'dcgan' cannot do data set 'ring8'.*shape \(2,\).*square images.*Architectures that can: mlp"
+    message = r"'dcgan' cannot be used with data set 'ring8'.*shape \(2,\).*square images.*Architectures that can: mlp"
     with pytest.raises(GanbenchError, match=message):
         check(plan(tmp_path, grid=grid))
 
 
 def test_a_metric_that_fits_no_data_set_is_refused(tmp_path):
     grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
-    with pytest.raises(GanbenchError, match=r"fid says nothing of any data set of the study \(ring8: FID is for"):
+    with pytest.raises(GanbenchError, match=r"fid supports no data set of the study \(ring8: FID is for"):
         check(plan(tmp_path, grid=grid, evaluate={"metrics": ["fid"]}))
 
 

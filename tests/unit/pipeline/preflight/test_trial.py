@@ -636,8 +636,7 @@ def test_what_ends_the_process_is_named_and_what_it_prints_is_kept(tmp_path):
         check(found)
     log = found.folder / "logs" / "check.log"
     assert str(told.value) == (
-        f"grid: architecture {path}: it ended the process that tried it, with exit status 0; what it printed is in "
-        f"{log}."
+        f"grid: architecture {path}: the process that tried it ended with exit status 0; its output is in {log}."
     )
     assert "noise" in log.read_text()
 

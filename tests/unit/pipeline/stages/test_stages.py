@@ -108,10 +108,10 @@ def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     ("cuda", "visible", "told"),
     [
         (None, None, "this PyTorch was built without CUDA"),
-        ("13.0", "", "CUDA_VISIBLE_DEVICES is '', so the scheduler gave this job none"),
+        ("13.0", "", "CUDA_VISIBLE_DEVICES is '', so the scheduler gave this job no GPU"),
         ("13.0", "NoDevFiles", "CUDA_VISIBLE_DEVICES is 'NoDevFiles'"),
-        ("13.0", "1", "look whether nvidia-smi shows one"),
-        ("13.0", None, "look whether nvidia-smi shows one"),
+        ("13.0", "1", "check whether nvidia-smi shows a GPU"),
+        ("13.0", None, "check whether nvidia-smi shows a GPU"),
     ],
 )
 def test_a_gpu_that_is_missing_is_missed_by_the_name_of_the_host(monkeypatch, cuda, visible, told):
