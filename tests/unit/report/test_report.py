@@ -23,7 +23,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import RUNS
 from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
-from ganbench.analysis.methods import as_loss, headline, measured
+from ganbench.analysis.methods import as_loss, headline, measured_metrics
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.statistics import wilson
 from ganbench.core import registry, result_files
@@ -335,7 +335,7 @@ def test_no_value_counts_as_worse_than_any(collected):
     assert headline(collected, "digits-fc") == "fcd"
     unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fcd": dataclasses.replace(low, best="none")})
     assert headline(unfit, "digits-fc") == "modes"
-    assert measured(unfit, "digits-fc")[0] == "fcd"
+    assert measured_metrics(unfit, "digits-fc")[0] == "fcd"
 
 
 # Figures
