@@ -133,7 +133,7 @@ def train(
     with OutOfMemoryGuard() as guard:
         rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
-            players, match.buffers = match.init(), match.init_buffers()
+            players = match.init()
             states = dynamics.init(match, players, optimizer)
             _keep(runs, alive, dynamics.snapshot(players, states) | match.buffers, 0)
         else:

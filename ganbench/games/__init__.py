@@ -282,15 +282,14 @@ class Match:
         dtype: the precision of parameters and random numbers.
 
     Attributes:
-        buffers: the members' buffers, with which losses are computed; empty where the game has none.
         keeps_buffers: whether a loss leaves its new buffers here, as in training; a diagnostic's does not.
     """
 
     def __init__(self, game: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
         self.game, self.members, self.device, self.dtype = game, tuple(members), device, dtype
         self.players = game.players
-        self.buffers: Buffers = {}
         self.keeps_buffers = False
+        self._buffers: Buffers | None = None
         self._chunk: tuple[tuple[int, int], Batch] | None = None
 
     @property
@@ -306,8 +305,18 @@ class Match:
             for player in self.players
         }
 
-    def init_buffers(self) -> Buffers:
-        """Every member's initial buffers, {name: (K, ...)}; integers keep their type."""
+    @property
+    def buffers(self) -> Buffers:
+        """The members' buffers, with which losses are computed, {name: (K, ...)}; the initial ones at first."""
+        if self._buffers is None:
+            self._buffers = self._start_buffers()
+        return self._buffers
+
+    @buffers.setter
+    def buffers(self, buffers: Buffers) -> None:
+        self._buffers = buffers
+
+    def _start_buffers(self) -> Buffers:
         starts = [self.game.start_buffers(member) for member in self.members]
         return {
             name: torch.stack([start[name] for start in starts]).to(
@@ -363,6 +372,7 @@ class Match:
     def select(self, indices: Sequence[int]) -> Match:
         """The same game with the members at these indices; an index may be repeated."""
         selected = Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)
-        selected.buffers = {name: value[list(indices)] for name, value in self.buffers.items()}
+        if self._buffers is not None:
+            selected.buffers = {name: value[list(indices)] for name, value in self._buffers.items()}
         selected.keeps_buffers = self.keeps_buffers
         return selected

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -159,6 +160,17 @@ class _Passes:
         outputs, after = network.apply(theta, before, key, x)
         self.buffers |= {f"{player}.{name}": value for name, value in after.items()}
         return outputs
+
+
+def player_buffers(buffers: Mapping[str, Any], player: str) -> dict[str, Any]:
+    """The buffers of one player's network, by their names in its module.
+
+    Args:
+        buffers: the buffers of both networks, by player and name: `generator.1.running_mean`.
+        player: the player.
+    """
+    prefix = f"{player}."
+    return {name.removeprefix(prefix): value for name, value in buffers.items() if name.startswith(prefix)}
 
 
 def initial_module(architecture: Component, player: str, data: DataSpec, seed: int) -> torch.nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -14,6 +13,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ganbench.core.errors import out_of_memory
 from ganbench.nn.random_numbers import RandomNumbers
+
+# vmap computes an operation for which it has no rule member by member, and warns that this is slow.
+torch._C._functorch._set_vmap_fallback_warning_enabled(False)
 
 Buffers = dict[str, Tensor]
 """What a module keeps from one forward pass to the next, {name: (K, ...)}: running statistics, for example."""
@@ -122,7 +124,7 @@ class Network:
         return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
     def start_buffers(self, module: nn.Module) -> Buffers:
-        """The buffers of a module of the same kind that a forward pass changes, by name, without the axis of members."""
+        """The buffers of one such module that a forward pass changes, by name, without the axis of members."""
         every = dict(module.named_buffers(remove_duplicate=False))
         return {name: every[name].detach().clone() for name in self._buffer_slots}
 
@@ -193,9 +195,7 @@ class Network:
             few = [_row(value, 0, 2) for value in (theta.detach(), buffers, key)]
             few += [value[:2, :EXAMPLES].detach() for value in inputs]
             try:
-                with warnings.catch_warnings(), torch.enable_grad():
-                    # An operation that vmap has no rule for is done member by member, at a warning.
-                    warnings.simplefilter("ignore")
+                with torch.enable_grad():
                     outputs, _ = self._together(few[0].requires_grad_(), *few[1:])
                     torch.autograd.grad(sum(value.sum() for value in tree_leaves(outputs)), few[0])
             except RuntimeError as error:
