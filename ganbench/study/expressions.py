@@ -90,8 +90,8 @@ class Expression:
     def value(self, variables: Mapping[str, float]) -> float:
         """The formula's value; NaN where a variable is missing or NaN, and where there is no real result.
 
-        Infinity counts as a number where a variable has it: 1 / inf is 0. It never results from finite numbers: exp(1000)
-        is NaN.
+        Infinity counts as a number where a variable has it: 1 / inf is 0. It never results from finite numbers:
+        exp(1000) is NaN.
 
         Args:
             variables: the numbers by name; one called pi or e hides the constant.

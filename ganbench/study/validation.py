@@ -32,7 +32,7 @@ def validate_targets(
 
     Raises:
         GanbenchError: a selector matches no run; a claim needs a measurement that no experiment makes, or an option
-            that no run has; or a test of it cannot be confirmed, or has an expression without a finite value in any run.
+            that no run has; or a test of it cannot be confirmed, or has an expression without finite values.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
