@@ -24,9 +24,9 @@ from ganbench.pipeline import job_files, results_folder
 from ganbench.pipeline.execution.termination_signals import SIGNALS
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import measured, summary
+from ganbench.pipeline.resources import stored_estimates, summary
 from ganbench.pipeline.stages import run
-from ganbench.study import reference
+from ganbench.study import key_reference
 from ganbench.study.schema import Study, load
 
 app = typer.Typer(
@@ -90,7 +90,7 @@ def check(
     estimates = try_parts(plan, here=here, parallel_jobs=cluster and cluster.workers, note=notes.append)
     out.print(summary.estimates(plan, estimates))
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
-    for part in summary.timetable(plan, estimates, measured.read_timings(plan.folder), where):
+    for part in summary.timetable(plan, estimates, stored_estimates.read_timings(plan.folder), where):
         out.print(part)
     if cluster is not None:
         summary.demand(out, plan, estimates, cluster)
@@ -109,7 +109,7 @@ def schema(
 ) -> None:
     """Print what a study file may hold: every key with its type, default and range."""
     if format == "markdown":
-        print(reference.markdown(), end="")
+        print(key_reference.markdown(), end="")
     else:
         out.print_json(strict_json.dumps(Study.model_json_schema()))
 
@@ -194,7 +194,7 @@ def report(
 
 
 @app.command(hidden=True)
-def try_out(
+def try_study(
     report: Annotated[int, typer.Option(help="The file descriptor to report to, in lines of JSON.")],
     here: Annotated[bool, typer.Option("--here/--elsewhere")] = True,
     remeasure: Annotated[bool, typer.Option(help="Whether to time again what has not changed.")] = True,

@@ -17,7 +17,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import ORIGINS
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
+from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
 from ganbench.analysis.statistics import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
@@ -48,7 +48,7 @@ def findings(collected: Collected) -> list[Finding]:
     gans = collected.gans
     if gans.runs.empty:
         return list(_mixtures(collected.runs))
-    table = settings(gans)
+    table = settings_table(gans)
     lost = forgetting(gans)
     rows = {name: table[table["method"] == name] for name in methods(gans)}
     found = [
@@ -152,7 +152,7 @@ def _forgotten(
         lost: rows of the table of `forgetting` for these runs.
         method: the method of the runs; None for runs of all methods.
     """
-    improved = lost[lost["given_back"].notna()]
+    improved = lost[lost["improvement_lost"].notna()]
     untold = len(runs) - len(lost)
     if improved.empty:
         if method is None and untold == len(runs):
@@ -162,7 +162,7 @@ def _forgotten(
                 "forgetting",
             )
         return
-    gone = improved[improved["given_back"] > FORGOTTEN]
+    gone = improved[improved["improvement_lost"] > FORGOTTEN]
     titles = join_words([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
     verb = (
         f"runs lost more than {format_percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
@@ -173,7 +173,7 @@ def _forgotten(
         unknown = int(undetermined(gone).sum())
         text += f" Of {unknown} it is not known whether they failed." if unknown else ""
     if method is not None and len(gone):
-        worst = gone.loc[gone["given_back"].idxmax()]
+        worst = gone.loc[gone["improvement_lost"].idxmax()]
         last = format_number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
             f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])}"

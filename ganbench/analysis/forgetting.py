@@ -11,10 +11,10 @@ from ganbench.analysis.methods import as_loss, headline, methods
 # A run counts as having forgotten when it lost more than this share of its improvement.
 FORGOTTEN = 0.5
 
-COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "given_back")
+COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "improvement_lost")
 
 
-def given_back(losses: np.ndarray) -> float:
+def improvement_lost(losses: np.ndarray) -> float:
     """Share of the improvement from the first to the best snapshot that was gone at the last one.
 
     (last - best) / (first - best), for values where smaller is better: 0 where the last snapshot is the best, 1 where
@@ -35,7 +35,7 @@ def forgetting(collected: Collected) -> pd.DataFrame:
     """The headline metric's first, best and last value of every run with at least two snapshots that have one.
 
     Returns:
-        One row per such run with the columns `COLUMNS`; `given_back` is NaN where the run never improved.
+        One row per such run with the columns `COLUMNS`; `improvement_lost` is NaN where the run never improved.
     """
     outcomes = collected.runs.set_index("run")["outcome"]
     rows = []
@@ -52,7 +52,7 @@ def forgetting(collected: Collected) -> pd.DataFrame:
             values, steps = values[known[0] :], mine["step"].to_numpy()[known[0] :]
             losses = as_loss(values, collected.metrics[metric])
             best = int(losses.argmin())
-            share = given_back(losses)
+            share = improvement_lost(losses)
             found = (run, method, outcomes[run], metric, values[0], values[best], steps[best], values[-1], share)
             rows.append(dict(zip(COLUMNS, found, strict=True)))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -35,7 +35,7 @@ def failure_rate(runs: pd.DataFrame) -> Rate:
     return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
 
 
-def happened(runs: pd.DataFrame, outcome: str) -> pd.Series:
+def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
     """Whether each run had an outcome: 1 or 0, NaN where that was not judged.
 
     A failure that was seen in a run rules out the failures that are checked after it.
@@ -52,7 +52,7 @@ def happened(runs: pd.DataFrame, outcome: str) -> pd.Series:
     return found.astype("float64").where(known)
 
 
-def measured(collected: Collected, method: str) -> list[str]:
+def measured_metrics(collected: Collected, method: str) -> list[str]:
     """Metrics with at least one value on the method's data set, the most telling first.
 
     The data set decides, not the method: a method whose runs all diverged before their first snapshots must still show
@@ -72,7 +72,7 @@ def measured(collected: Collected, method: str) -> list[str]:
 
 def headline(collected: Collected, method: str) -> str | None:
     """The metric that represents a method: the first with values and a better end; None where there is none."""
-    return next((name for name in measured(collected, method) if collected.metrics[name].best != "none"), None)
+    return next((name for name in measured_metrics(collected, method) if collected.metrics[name].best != "none"), None)
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:

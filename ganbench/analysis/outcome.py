@@ -24,8 +24,8 @@ class Thresholds:
     norm_growth: float
     won_real_output: float
     won_fake_output: float
-    won_share: float
-    collapsed_modes: float
+    won_last_share: float
+    collapsed_mode_share: float
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Verdict:
     not_judged: Mapping[str, str] = field(default_factory=dict)  # by failure that was not judged: the reason
 
 
-def judge(
+def decide_outcome(
     thresholds: Thresholds,
     *,
     steps: int,
@@ -144,7 +144,7 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
     """The verdict where the discriminator tells real from generated examples throughout the last part of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
-    late = real["last_step"] > (1 - thresholds.won_share) * steps
+    late = real["last_step"] > (1 - thresholds.won_last_share) * steps
     if not (late.any() and apart[late].all()):
         return None
     step = _after_last(real, ~apart)
@@ -163,9 +163,9 @@ def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> V
     frequent ones give n / m, whatever the quality of the examples. So a blurred generator has not collapsed.
     """
     filled = np.exp(-snapshots[KL])
-    if not filled.iloc[-1] < thresholds.collapsed_modes:
+    if not filled.iloc[-1] < thresholds.collapsed_mode_share:
         return None
-    fine = snapshots["step"][~(filled < thresholds.collapsed_modes)]  # a snapshot without a value dates nothing
+    fine = snapshots["step"][~(filled < thresholds.collapsed_mode_share)]  # a snapshot without a value dates nothing
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
     why = (

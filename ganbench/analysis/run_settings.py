@@ -22,7 +22,7 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
     if run.choice("architecture") is None:  # small games are not evaluated
         return settings
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
-    settings |= {"evaluate_samples": evaluate.samples, "evaluate_shown": evaluate.shown}
+    settings |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
     for metric in evaluate.metrics:
         settings |= flatten_options(f"evaluate_{metric.component.name}", metric.options)
         if metric.component.name == "fid":

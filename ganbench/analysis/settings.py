@@ -7,7 +7,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
-from ganbench.analysis.methods import as_loss, failure_rate, final_values, happened, median_value, methods
+from ganbench.analysis.methods import as_loss, failure_rate, final_values, median_value, methods, outcome_indicator
 from ganbench.analysis.statistics import spread
 
 KEY = (*SETTING, "method")
@@ -51,7 +51,7 @@ def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
     return {**{name: AXES[name] for name in SETTING}, "method": RUNS["method"], **COUNTS, **described}
 
 
-def settings(collected: Collected) -> pd.DataFrame:
+def settings_table(collected: Collected) -> pd.DataFrame:
     """One row per setting: outcome counts, the failure rate, and every metric's spread over seeds.
 
     Returns:
@@ -91,7 +91,7 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
     rate = failure_rate(runs)
     return {
         "runs": len(runs),
-        **{f"outcome_{name}": _count(happened(runs, name)) for name in OUTCOMES},
+        **{f"outcome_{name}": _count(outcome_indicator(runs, name)) for name in OUTCOMES},
         "failed": rate.count if rate.count or not rate.unknown else None,
         "failure_rate": rate.value,
         "failure_low": rate.lower,
@@ -99,10 +99,10 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
     }
 
 
-def _count(happened: pd.Series) -> int | None:
+def _count(outcome_indicator: pd.Series) -> int | None:
     """The number of runs with an outcome; None where none is known to have it, and some are not judged."""
-    count = int(happened.sum())
-    return count if count or happened.notna().all() else None
+    count = int(outcome_indicator.sum())
+    return count if count or outcome_indicator.notna().all() else None
 
 
 def _spreads(runs: pd.DataFrame, metrics: dict[str, MetricInfo]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.methods import failed, happened, undetermined
+from ganbench.analysis.methods import failed, outcome_indicator, undetermined
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, matches
@@ -93,7 +93,7 @@ class Quantities:
             raise GanbenchError(f"outcome.{what}: {unknown('outcome', what, [*outcomes, 'failed'])}")
         if what == "failed":
             return failed(self._runs).astype("float64").mask(undetermined(self._runs)).to_dict()
-        return happened(self._runs, outcomes[what]).to_dict()
+        return outcome_indicator(self._runs, outcomes[what]).to_dict()
 
     def _over_snapshots(self, how: str, metric: str) -> Mapping[str, float]:
         info = self._collected.metrics.get(metric)

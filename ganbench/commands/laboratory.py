@@ -46,7 +46,7 @@ def play(
     from ganbench.pipeline.execution.progress import progress
 
     one_thread()
-    terminal.target(out_file, terminal.TABLES, force)
+    terminal.check_output_path(out_file, terminal.TABLES, force)
     match = lab.game(
         game,
         objective=objective,
@@ -65,7 +65,7 @@ def play(
             optimizer=optimizer,
             learning_rate=terminal.numbers("--learning-rate", learning_rate),
             steps=steps,
-            start=terminal.start("--start", start or ()),
+            start=terminal.parse_starts("--start", start or ()),
             keep=keep,
             progress=report,
         )
@@ -103,7 +103,7 @@ def field(
     from ganbench.pipeline.execution.processor import one_thread
 
     one_thread()
-    terminal.target(out_file, PICTURE_SUFFIXES, force)
+    terminal.check_output_path(out_file, PICTURE_SUFFIXES, force)
     components = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
     drawn = lab.field(
         lab.game(game, **components, seeds=[seed]),
@@ -111,7 +111,7 @@ def field(
         y=terminal.numbers("--y", y),
         points=points,
         parameters=None if plane is None else [name.strip() for name in plane.split(",")],
-        at=terminal.start("--at", () if at is None else (at,)),
+        at=terminal.parse_starts("--at", () if at is None else (at,)),
     )
     found = drawn.fixed_points()
     if found:

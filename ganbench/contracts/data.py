@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.contracts.repeating import call_twice
+from ganbench.contracts.repeatability import call_twice
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganbench.contracts.repeating import call_twice, fingerprint, identical
+from ganbench.contracts.repeatability import call_twice, fingerprint, identical
 from ganbench.nn.sample import Sample
 
 MEMBERS, BATCH = 3, 8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.contracts import supports_fault
-from ganbench.contracts.repeating import call_twice, fingerprint
+from ganbench.contracts.repeatability import call_twice, fingerprint
 from ganbench.core.metric_info import columns_fault, values_fault
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.contracts import supports_fault
-from ganbench.contracts.repeating import attributes_of, fingerprint, globals_of, identical, world
+from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganbench.contracts.losses_and_optimizers import state_fault
-from ganbench.contracts.repeating import call_twice, fingerprint
+from ganbench.contracts.repeatability import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member

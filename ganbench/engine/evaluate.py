@@ -98,7 +98,7 @@ def evaluate(
     """Score every snapshot of a run.
 
     Args:
-        panel: what scores.
+        scorer: what scores.
         architecture, data: what the generator is.
         seed: of the run: its latent points for evaluation are the same at every snapshot.
         generators: its parameters at every snapshot, (S, P).

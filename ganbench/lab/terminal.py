@@ -47,7 +47,7 @@ def count_or_list(option: str, text: str) -> int | list[int]:
     return values if "," in text else values[0]
 
 
-def start(option: str, texts: Sequence[str]) -> list[list[float]] | dict[str, list[float]] | None:
+def parse_starts(option: str, texts: Sequence[str]) -> list[list[float]] | dict[str, list[float]] | None:
     """Starts, one a text: `2,0.5` in the order of the parameters, or `x=2,y=0.5`.
 
     Raises:
@@ -72,7 +72,7 @@ def start(option: str, texts: Sequence[str]) -> list[list[float]] | dict[str, li
     return columns
 
 
-def target(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
+def check_output_path(path: Path | None, suffixes: Sequence[str], force: bool) -> None:
     """Make sure, before any work, that a file may be written.
 
     Raises:

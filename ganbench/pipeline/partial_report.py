@@ -41,7 +41,7 @@ class PartialPlan(Plan):
     def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
         self.study, self.experiments, self.folder = whole.study, whole.experiments, folder
         self.prepare, self.judge = whole.prepare, whole.judge
-        kept = {name: pack for name, pack in whole.packs.items() if all(map(done, basis(whole, name)))}
+        kept = {name: pack for name, pack in whole.packs.items() if all(map(done, jobs_behind_outcomes(whole, name)))}
         self.packs = kept
         known = {run.id for pack in kept.values() for run in pack.runs}
         self.runs = tuple(run for run in whole.runs if run.id in known)  # in the order of the grid
@@ -51,7 +51,7 @@ class PartialPlan(Plan):
         self.diagnose = {name: job for name, job in others.items() if done(job)}
 
 
-def basis(plan: Plan, pack: str) -> list[Job]:
+def jobs_behind_outcomes(plan: Plan, pack: str) -> list[Job]:
     """The jobs that the outcomes of a pack's runs rest on, in the order of their stages."""
     made_by = {job.path: job for jobs in (plan.prepare, plan.judge) for job in jobs.values()}
     train, evaluate = plan.train[pack], plan.evaluate.get(pack)
@@ -98,7 +98,7 @@ def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tup
     rows, counts = [], {experiment: [0, 0] for experiment in plan.experiments}
     for name, pack in plan.packs.items():
         if name not in part.packs:
-            lacking = _lacking([statuses[job.stage, job.name] for job in basis(plan, name)])
+            lacking = _lacking([statuses[job.stage, job.name] for job in jobs_behind_outcomes(plan, name)])
             about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "why": _why(lacking)}
             rows += [{"run": run.id, **run.point, **about} for run in pack.runs]
     for name, job in plan.diagnose.items():

@@ -89,7 +89,7 @@ def set_job_environment() -> None:
     os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
-def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
+def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
     """Before the first job: take the results folder, and try what can be tried.
 
     Args:
@@ -120,7 +120,7 @@ def start(plan: Plan, *, here: bool, parallel_jobs: int | None = None) -> None:
         )
 
 
-def failed(plan: Plan) -> str:
+def failure_message(plan: Plan) -> str:
     """What to say after jobs failed."""
     return (
         f"Some jobs of {plan.study.study} failed; all others' results are kept. `ganbench status STUDY` names them, "

@@ -83,7 +83,7 @@ class EvaluateTask:
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
     samples: int
-    shown: int
+    samples_kept: int
     sources: str
     trained: Path
     prepared: Path

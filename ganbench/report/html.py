@@ -14,17 +14,17 @@ from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.methods import measured, methods
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings
+from ganbench.analysis.methods import measured_metrics, methods
+from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.report.diagnostics import experiments
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
-from ganbench.report.laboratory import experiments
 from ganbench.report.partial import missing_results
-from ganbench.report.provenance import config, facts, listed, references, stage_times
+from ganbench.report.provenance import config, environment_facts, references, run_list, stage_times
 
 HERE = Path(__file__).parent
 
@@ -52,7 +52,7 @@ def render(
     """
     gans = collected.gans
     found = findings(collected)
-    table = settings(gans) if len(gans.runs) else pd.DataFrame()
+    table = settings_table(gans) if len(gans.runs) else pd.DataFrame()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -75,9 +75,9 @@ def render(
         metrics=[(info.title, info.what, _range(info)) for info in collected.metrics.values()],
         references=references(collected),
         config=config(study),
-        facts=facts(collected.runs),
+        facts=environment_facts(collected.runs),
         spent=stage_times(stages),
-        runs=listed(collected.runs),
+        runs=run_list(collected.runs),
     )
     with atomic_write(out) as new:
         new.write_text(page, encoding="utf-8")
@@ -114,7 +114,7 @@ def _method(
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
     rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
-    metrics = measured(collected, name)
+    metrics = measured_metrics(collected, name)
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.method == name],

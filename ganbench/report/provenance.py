@@ -52,7 +52,7 @@ def config(study: dict) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 
 
-def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """What the runs were made with, and what they took."""
     if runs.empty:
         return [("Runs", "none")]
@@ -94,7 +94,7 @@ def facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
     return found
 
 
-def listed(runs: pd.DataFrame) -> dict:
+def run_list(runs: pd.DataFrame) -> dict:
     """Runs by name, with the axes that vary, how each ended and its digest; the first ones, where there are many."""
     axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
     heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]

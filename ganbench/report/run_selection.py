@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table
-from ganbench.report.method_names import method_names, varying_numbers
+from ganbench.report.display_names import method_names, varying_numbers
 
 MAX_PANELS = 24  # panels of a figure
 MAX_CURVES = 40  # curves in a panel

@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
 from ganbench.analysis.settings import columns as settings_columns
-from ganbench.analysis.settings import settings
+from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
 from ganbench.core.atomic_files import atomic_write
 from ganbench.report.file_names import TABLE_NOTES
@@ -83,7 +83,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "snapshots": collected.snapshots,
         "curves": collected.curves,
         "references": collected.references,
-        "settings": settings(collected),
+        "settings": settings_table(collected),
         "measurements": collected.measurements,
         "claims": verdicts.table(verdicts.decide(collected, claims)),
     }

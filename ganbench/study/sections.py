@@ -73,21 +73,21 @@ class Evaluate(Section):
     """Metrics to compute; the first one leads the figures and findings."""
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
     """Generated examples per snapshot."""
-    shown: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32
+    samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32
     """Of which kept and shown; at most as many as there are samples."""
     inception: Inception = Inception()
 
     @model_validator(mode="before")
     @classmethod
     def _default_shown(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "shown" not in data and type(data.get("samples")) is int:
-            return {**data, "shown": max(1, min(cls.model_fields["shown"].default, data["samples"]))}
+        if isinstance(data, dict) and "samples_kept" not in data and type(data.get("samples")) is int:
+            return {**data, "samples_kept": max(1, min(cls.model_fields["samples_kept"].default, data["samples"]))}
         return data
 
     @model_validator(mode="after")
     def _shown_at_most_samples(self) -> Evaluate:
-        if self.shown > self.samples:
-            raise ValueError(f"shown must be at most samples, {self.samples}, but is {self.shown}")
+        if self.samples_kept > self.samples:
+            raise ValueError(f"samples_kept must be at most samples, {self.samples}, but is {self.samples_kept}")
         return self
 
 
@@ -100,9 +100,9 @@ class Outcome(Section):
     """Discriminator won: mean outputs beyond these two ..."""
     won_fake_output: Fraction = 0.01
     """... the second one, on generated examples ..."""
-    won_share: Annotated[Fraction, Field(gt=0)] = 0.25
+    won_last_share: Annotated[Fraction, Field(gt=0)] = 0.25
     """... throughout this last share of training."""
-    collapsed_modes: Fraction = 0.5
+    collapsed_mode_share: Fraction = 0.5
     """Collapsed: the examples fill the equivalent of less than this share of the modes."""
 
 

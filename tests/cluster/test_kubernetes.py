@@ -29,7 +29,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import STOPPED
 from ganbench.pipeline.execution.processor import chosen_kernels
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import measured, requests
+from ganbench.pipeline.resources import requests, stored_estimates
 from ganbench.study.schema import parse
 
 PROFILE = "workflow/profiles/kubernetes"
@@ -140,7 +140,7 @@ def stage(pod: Pod) -> str:
 
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
-    estimates = measured.read_estimates(plan.folder)
+    estimates = stored_estimates.read_estimates(plan.folder)
     assert estimates.keys() == set(plan.methods)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()

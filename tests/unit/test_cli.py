@@ -21,7 +21,7 @@ from ganbench.commands import Output
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources.summary import Name
+from ganbench.pipeline.resources.summary import BreakingName
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import load
 
@@ -70,7 +70,7 @@ def study(tmp_path_factory) -> Path:
             },
         ],
         "train": {"steps": 60, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
-        "evaluate": {"samples": 100, "shown": 4},
+        "evaluate": {"samples": 100, "samples_kept": 4},
         "machine": {"device": "cpu", "checkpoint_seconds": 0},
         "track": {"uri": f"sqlite:///{folder}/mlflow.db"},
     }
@@ -82,7 +82,7 @@ def test_help_names_every_command():
     text = invoke("--help")
     for word in ("list", "check", "schema", "weights", *STAGES):
         assert re.search(rf"\b{word}\b", text), word
-    assert "try-out" not in text
+    assert "try-study" not in text
 
 
 def test_list_shows_every_member_of_every_family_with_its_line():
@@ -158,7 +158,7 @@ LONG = "line-mlp-latent-size-1-width-16-depth-1-activation-tanh-minimax-simultan
 def test_names_break_between_their_words_in_a_terminal():
     terminal = Console(width=40, file=io.StringIO(), force_terminal=True)
     table = Table("method", "minutes")
-    table.add_row(Name(LONG), "12.5")
+    table.add_row(BreakingName(LONG), "12.5")
     terminal.print(table)
     cells = [line.split("│")[1].strip() for line in terminal.file.getvalue().splitlines() if line.startswith("│")]
     assert "".join(cells) == LONG
@@ -168,7 +168,7 @@ def test_names_break_between_their_words_in_a_terminal():
 
 def test_names_stay_whole_where_there_is_no_terminal():
     table = Table("method", "minutes")
-    table.add_row(Name(LONG), "12.5")
+    table.add_row(BreakingName(LONG), "12.5")
     console = Output(file=io.StringIO(), _environ={})
     console.print(table)
     assert LONG in console.file.getvalue()

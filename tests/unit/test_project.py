@@ -19,7 +19,7 @@ from ganbench.core import registry
 from ganbench.data import DataSpec
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.schema import parse
 
 README = (ROOT / "README.md").read_text()
@@ -307,4 +307,4 @@ def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     assert set(texts) == {"regularised-digits", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
     results_folder.prepare(plan)
-    assert sum(estimate.runs for estimate in tried(plan)[0]) == len(plan.runs) == runs
+    assert sum(estimate.runs for estimate in try_study(plan)[0]) == len(plan.runs) == runs

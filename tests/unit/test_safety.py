@@ -36,7 +36,7 @@ from ganbench.metrics import fid
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
-from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import ComponentConfig, Group
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
@@ -541,7 +541,7 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     groups = (Group({"dataset": ComponentConfig("ring8", {})}, ""),)
     task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):
-        panel_of(task)
+        scorer_of(task)
     assert not Path("ran").exists()
 
 

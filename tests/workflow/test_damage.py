@@ -24,7 +24,7 @@ from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAMPS, run
-from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse
 
@@ -36,7 +36,7 @@ STUDY = {
     "study": "small",
     "grid": [GRID],
     "train": {"steps": 4, "batch_size": 16, "snapshots": {"count": 2}},
-    "evaluate": {"samples": 100, "shown": 4},
+    "evaluate": {"samples": 100, "samples_kept": 4},
     "diagnose": ["path"],
 }
 KINDS = {
@@ -203,4 +203,4 @@ def test_weights_of_the_fid_are_checked_before_they_score(tmp_path):
     inception_weights.verify(path, sha256)
     path.write_bytes(b"wEights")
     with pytest.raises(GanbenchError, match=r"weights\.pth has the SHA-256 .* Put the file"):
-        panel_of(SimpleNamespace(weights=InceptionWeights(path, sha256)))
+        scorer_of(SimpleNamespace(weights=InceptionWeights(path, sha256)))

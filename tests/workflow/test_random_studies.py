@@ -17,7 +17,7 @@ from random_studies import hostile_studies, studies
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import STAGES, run
 from ganbench.study.schema import parse
 
@@ -39,7 +39,7 @@ def checked(study: dict[str, Any], results: Path, known: Path) -> Plan | str:
         plan = Plan(parse({**study, "results": str(results)}, origin="study"))
         shutil.copytree(known, plan.folder, dirs_exist_ok=True)
         results_folder.prepare(plan)
-        tried(plan)
+        try_study(plan)
     except GanbenchError as error:
         return str(error)
     return plan

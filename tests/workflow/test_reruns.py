@@ -74,7 +74,7 @@ def commented(project: Project) -> None:
         pytest.param(edited("ganbench/engine/train.py", EDIT), TRAIN | EVALUATE | SUMMARIES, id="engine"),
         pytest.param(edited("ganbench/metrics/mode_coverage.py", EDIT), EVALUATE | SUMMARIES, id="metric"),
         pytest.param(configured(evaluate={"samples": 120}), EVALUATE | SUMMARIES, id="evaluate"),
-        pytest.param(configured(outcome={"won_share": 0.5}), SUMMARIES, id="outcome"),
+        pytest.param(configured(outcome={"won_last_share": 0.5}), SUMMARIES, id="outcome"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
         pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
         pytest.param(configured(title="Another title"), {"report"}, id="title"),

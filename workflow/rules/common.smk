@@ -9,15 +9,15 @@ from snakemake.logging import logger
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
 from ganbench.pipeline import job_files
-from ganbench.pipeline.resources import measured, requests
+from ganbench.pipeline.resources import stored_estimates, requests
 from ganbench.pipeline.execution.processor import chosen_kernels
 from ganbench.pipeline.snakemake import (
     Shortened,
-    failed,
+    failure_message,
     job_named,
     plan_of,
     set_job_environment,
-    start,
+    before_first_job,
 )
 
 logger.addFilter(Shortened())
@@ -65,7 +65,7 @@ def requested(stage):
     def of(what):
         def next_time(wildcards, attempt):
             job = plan.jobs(stage)[getattr(wildcards, "name", stage)]
-            estimates = measured.read_estimates(plan.folder)
+            estimates = stored_estimates.read_estimates(plan.folder)
             return getattr(requests.request(plan, job, estimates, attempt), what)
 
         return next_time
@@ -100,7 +100,7 @@ def shown_figures():
 
 
 onstart:
-    start(
+    before_first_job(
         plan,
         here=workflow.local_exec,
         parallel_jobs=(
@@ -112,4 +112,4 @@ onstart:
 
 
 onerror:
-    print(failed(plan))
+    print(failure_message(plan))

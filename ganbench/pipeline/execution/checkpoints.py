@@ -19,7 +19,7 @@ from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.result_cache import ItemT
-from ganbench.pipeline.execution.termination_signals import Stopping
+from ganbench.pipeline.execution.termination_signals import StopRequest
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.tasks import PackMember
 
@@ -139,7 +139,7 @@ class CheckpointSchedule:
         self._cost = self._saved - began
         self._checkpoint = max(self._checkpoint, self._cost)
 
-    def save_or_stop(self, stopping: Stopping, save: Callable[[], None], then: str) -> None:
+    def save_or_stop(self, stopping: StopRequest, save: Callable[[], None], then: str) -> None:
         """Between two chunks: write a checkpoint if one is due, and end the job if it is to stop.
 
         Args:

@@ -13,7 +13,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Journal
 from ganbench.pipeline.execution.progress import Report, log, progress
 from ganbench.pipeline.execution.slurm import end_of_job
-from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
+from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
 
 GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
@@ -31,11 +31,11 @@ class JobContext:
     def __init__(
         self,
         settings: ExecutionSettings | None = None,
-        stopping: Stopping | None = None,
+        stopping: StopRequest | None = None,
         journal: Journal | None = None,
     ) -> None:
         self.settings = settings or ExecutionSettings()
-        self.stopping = stopping or Stopping()
+        self.stopping = stopping or StopRequest()
         self._journal = journal
 
     @contextmanager
@@ -78,7 +78,7 @@ def job_context(
 
     # What tables, figures and report write has the same names whatever made it: one at a time writes there.
     lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
-    stopping, begun = Stopping(end_of_job()), False
+    stopping, begun = StopRequest(end_of_job()), False
     try:
         with stopping.listening(), hold_lock(lock, f"{stage} {path.stem}", on_wait=waiting):
             begun = True

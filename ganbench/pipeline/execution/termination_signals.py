@@ -22,7 +22,7 @@ class Stopped(GanbenchError):
         self.of_time = of_time
 
 
-class Stopping:
+class StopRequest:
     """What tells a job to end: signals, and the end of the time that a scheduler gave it.
 
     Args:

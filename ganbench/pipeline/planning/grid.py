@@ -13,7 +13,7 @@ from ganbench.pipeline.tasks import ComponentConfig, identity
 from ganbench.study.grid import Run, expand, slug
 from ganbench.study.packs import packs
 from ganbench.study.schema import Study
-from ganbench.study.validation import validate_targets
+from ganbench.study.target_checks import validate_targets
 from ganbench.study.value_types import Choice
 
 

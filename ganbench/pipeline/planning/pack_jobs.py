@@ -88,7 +88,7 @@ class PackPlan(DatasetPlan):
         return {
             "metrics": tuple(component_config(metric) for metric in evaluate.metrics),
             "samples": evaluate.samples,
-            "shown": evaluate.shown,
+            "samples_kept": evaluate.samples_kept,
             "sources": engine_digest("evaluate", [metric.component for metric in evaluate.metrics]),
         }
 

@@ -23,8 +23,8 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import measured
-from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources import stored_estimates
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # in the study's folder: the digest of what was tried and found well
@@ -60,8 +60,8 @@ def check(
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
-    state, before = _state(plan, here), measured.read_timings(plan.folder)
-    estimates = list(measured.read_estimates(plan.folder).values())
+    state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
+    estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
         estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that ended well
@@ -69,9 +69,9 @@ def check(
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates))
-    measured.write_estimates(plan.folder, estimates)
+    stored_estimates.write_estimates(plan.folder, estimates)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
-    measured.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
+    stored_estimates.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with atomic_write(plan.folder / PASSED) as new:
         new.write_text(state)
     return estimates
@@ -136,7 +136,7 @@ def _process(
     """The trial's process, and what it says; it has ended, with all that it started, when the block has."""
     reading, writing = os.pipe()
     how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
-    command = [sys.executable, "-m", "ganbench", "try-out", *how, "--report", str(writing)]
+    command = [sys.executable, "-m", "ganbench", "try-study", *how, "--report", str(writing)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=printed, stderr=printed, pass_fds=[writing], start_new_session=True
     )

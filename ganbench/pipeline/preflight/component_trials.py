@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ganbench.contracts import CONTRACTS, component_fault, supports_fault
-from ganbench.contracts.repeating import world
+from ganbench.contracts.repeatability import world
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.registry import PACKAGE

@@ -18,7 +18,7 @@ import torch
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
-from ganbench.contracts.repeating import world
+from ganbench.contracts.repeatability import world
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
@@ -34,9 +34,9 @@ from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials, Say
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
 from ganbench.pipeline.preflight.trial_measurements import Measuring
-from ganbench.pipeline.resources import measured
+from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
-from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.study.grid import Run
 from ganbench.study.value_types import Choice
 
@@ -45,7 +45,7 @@ ESTIMATE_SECONDS = 600.0
 BATCH = 8  # examples in a batch, or fewer where the study has fewer
 
 
-def tried(
+def try_study(
     plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda line: None
 ) -> tuple[list[Estimate], Timings]:
     """Try what the jobs will do, and then, since all of it can be done, how long it takes.
@@ -80,14 +80,14 @@ def _timed(
     """The estimate of every method, and the time of what is no matter of a method."""
     plan = trial.plan
     estimator, estimates = Estimator(plan, device), []
-    known = {} if remeasure else measured.read_estimates(plan.folder)
+    known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     diagnostics = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.components.attempt("the study", [*choices, *diagnostics], ESTIMATE_SECONDS):
-        return estimates, estimator.timings(known=None if remeasure else measured.read_timings(plan.folder))
+        return estimates, estimator.timings(known=None if remeasure else stored_estimates.read_timings(plan.folder))
 
 
 class Trial:

@@ -12,7 +12,7 @@ from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import KL
 from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
-from ganbench.contracts.repeating import call_twice
+from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
@@ -140,7 +140,7 @@ class Measuring:
                     f"evaluate.metrics: {choice.signature} says nothing of any data set of the study ({why})."
                 )
 
-    def _panel(self, dataset: Choice) -> Scorer:
+    def _scorer(self, dataset: Choice) -> Scorer:
         """What scores examples of a data set, its metrics held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
@@ -166,10 +166,10 @@ class Measuring:
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
         """Evaluate the snapshots of what was trained."""
         dataset, choice = run.choice("dataset"), run.choice("architecture")
-        panel = self._panel(dataset)
+        scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators = trees[0]["snapshots"]["generator"]
-            evaluate(panel, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
+            evaluate(scorer, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
 
     # Diagnostics ----------------------------------------------------------------------------------------------------
 

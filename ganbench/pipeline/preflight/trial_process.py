@@ -11,7 +11,7 @@ from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.limits import limit_memory
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.schema import parse
 
 
@@ -31,7 +31,7 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
         os.write(report, strict_json.dumps(line).encode() + b"\n")
 
     try:
-        estimates, timings = tried(Plan(parse(study, origin="the study")), here=here, remeasure=remeasure, say=say)
+        estimates, timings = try_study(Plan(parse(study, origin="the study")), here=here, remeasure=remeasure, say=say)
         say({"estimates": [asdict(each) for each in estimates], "timings": asdict(timings)})
     except GanbenchError as error:
         traceback.print_exception(error)

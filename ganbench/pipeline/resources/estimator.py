@@ -25,7 +25,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.study.grid import Run, slug
 from ganbench.study.schema import Experiment
 from ganbench.study.selectors import matches
@@ -74,7 +74,7 @@ class Estimator:
             start=timing.STARTED_SECONDS,
             prepare={slug(label): each.loading for label, each in data.items()},
             judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
-            panel={label: each.panel[1] for label, each in data.items()},
+            scorer={label: each.scorer[1] for label, each in data.items()},
             observations=self._observations(),
             digest=value,
         )
@@ -163,9 +163,9 @@ class Estimator:
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
         generator = game.start(_member(run))["generator"].numpy()
-        panel, _ = self._data(run.choice("dataset")).panel
+        scorer, _ = self._data(run.choice("dataset")).scorer
         architecture = run.choice("architecture").build()
-        seconds = timing.snapshot_seconds(panel, architecture, data, generator, evaluate.samples, self._device)
+        seconds = timing.snapshot_seconds(scorer, architecture, data, generator, evaluate.samples, self._device)
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
@@ -205,12 +205,12 @@ class _Data:
         self.judge = judge.build(judge.complete({}))
 
     @cached_property
-    def panel(self) -> tuple[Scorer, float]:
+    def scorer(self) -> tuple[Scorer, float]:
         """What scores, but for the FID with its slow network, and the seconds to set that up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
-        panel = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
-        return panel, time.process_time() - began
+        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
+        return scorer, time.process_time() - began
 
 
 def _member(run: Run) -> Member:

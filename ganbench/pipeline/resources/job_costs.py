@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources.measured import Estimate, Timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 
 # Of the stages over all results; read off studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # a run
@@ -45,7 +45,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {
-        "collect": COLLECT_SECONDS * len(plan.runs) + sum(timings.panel.values()),
+        "collect": COLLECT_SECONDS * len(plan.runs) + sum(timings.scorer.values()),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
         "tables": TABLES_SECONDS,
         "figures": FIGURE_SECONDS * len(plan.shown),
@@ -59,7 +59,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         return timings.start + sum(run.seconds for run in runs)
     if job.stage == "evaluate":
         dataset = plan.packs[job.name].runs[0].choice("dataset")
-        return timings.start + timings.panel.get(dataset.signature, 0.0) + sum(run.scoring for run in runs)
+        return timings.start + timings.scorer.get(dataset.signature, 0.0) + sum(run.scoring for run in runs)
     return timings.start + _observing(job, timings)
 
 

@@ -15,8 +15,8 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds, members_estimates, memory_mb
-from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.pipeline.resources.retries import ended_attempts, memory_factor, time_factor
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import STAGES
 
 LOCAL = ("track",)  # run by whoever submits the jobs: compute nodes may have no network

@@ -12,7 +12,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds
-from ganbench.pipeline.resources.measured import Timings, read_estimates, read_timings
+from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
 from ganbench.pipeline.stages import STAGES
 
 WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the study tried out
@@ -80,10 +80,10 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
             seconds |= now
     estimated = elapsed(seconds, done, timings.parallel_jobs)
     whole = f"from start to end, {plural(timings.parallel_jobs, 'job')} at a time"
-    return [*rows, StageTime(whole, len(done), estimated, covered(spans))] if rows else []
+    return [*rows, StageTime(whole, len(done), estimated, union_length(spans))] if rows else []
 
 
-def covered(spans: Iterable[tuple[float, float]]) -> float:
+def union_length(spans: Iterable[tuple[float, float]]) -> float:
     """How much time lies in at least one of the spans."""
     length, reached = 0.0, float("-inf")
     for begin, end in sorted(spans):

@@ -16,12 +16,12 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.cluster_profile import Profile
 from ganbench.pipeline.resources.job_costs import job_seconds
-from ganbench.pipeline.resources.measured import Estimate, Timings
 from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, by_stage, elapsed
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import STAGES
 
 
-class Name:
+class BreakingName:
     """A name in a cell: where it is too long, it breaks between its words, after a hyphen."""
 
     def __init__(self, name: str) -> None:
@@ -51,7 +51,7 @@ def estimates(plan: Plan, found: list[Estimate]) -> Table:
         sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
         minutes = f"{estimate.runs * estimate.seconds / 60:.1f}"
         disk = f"{estimate.runs * estimate.bytes / 1e6:.1f} MB"
-        table.add_row(Name(estimate.method), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
+        table.add_row(BreakingName(estimate.method), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
     return table
 
 

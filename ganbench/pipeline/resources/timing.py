@@ -108,12 +108,12 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 
 
 def snapshot_seconds(
-    panel: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
+    scorer: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
 ) -> float:
     """Seconds to score one snapshot.
 
     Args:
-        panel: The judge and the metrics.
+        scorer: The judge and the metrics.
         architecture, data: The architecture of the generator and the data that it imitates.
         generator: The generator's parameters, (P,).
         samples: The number of examples that are generated and scored.
@@ -122,7 +122,7 @@ def snapshot_seconds(
     tried = min(samples, MOST_SAMPLES)
 
     def score() -> None:
-        evaluate(panel, architecture, data, 0, generator[None], tried, 1, device)
+        evaluate(scorer, architecture, data, 0, generator[None], tried, 1, device)
 
     score()
     return seconds_of(score, device) * samples / tried

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, SNAPSHOTS
-from ganbench.analysis.outcome import Thresholds, judge
+from ganbench.analysis.outcome import Thresholds, decide_outcome
 from ganbench.analysis.run_settings import settings_of, typed
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
@@ -180,7 +180,7 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
     point, trained, metrics = results.run, results.trained, settings.metrics
     about, diverged = trained["about"], trained["diverged"]
     dataset, objective = point.choice("dataset"), point.choice("objective")
-    verdict = judge(
+    verdict = decide_outcome(
         Thresholds(**settings.outcome.model_dump()),
         steps=about["steps"],
         initial_norms=trained["initial_norms"],

@@ -17,7 +17,7 @@ from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import CPU, build, build_game, examples
 from ganbench.pipeline.execution.provenance import computed_on
 from ganbench.pipeline.jobs import CollectTask
-from ganbench.pipeline.stages.evaluate import panel_of
+from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
 from ganbench.study.value_types import Choice
 
@@ -42,7 +42,7 @@ def references(
         heldout = examples(evaluate.prepared).heldout
         known = choice.build().spec.train
         how = f"{len(heldout):,} held-out against {known:,} training examples"
-        scores = panel_of(evaluate).score(heldout)
+        scores = scorer_of(evaluate).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with result_files.open_file(evaluate.judge, "judge") as file:
             kept = {

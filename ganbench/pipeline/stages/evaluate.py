@@ -32,7 +32,7 @@ def run(job: Job, context: JobContext) -> None:
     result_cache.complete(job, task.members, compute, context)
 
 
-def panel_of(task: EvaluateTask) -> Scorer:
+def scorer_of(task: EvaluateTask) -> Scorer:
     """The judge and the metrics of the task's data set."""
     if task.weights:
         inception_weights.verify(task.weights.path, task.weights.sha256)
@@ -49,9 +49,9 @@ def panel_of(task: EvaluateTask) -> Scorer:
 def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> Iterator[list[tuple[PackMember, Tree]]]:
     trained = {member.digest: digest for member, digest in zip(task.members, task.train_digests, strict=True)}
     components = task.groups[0].components
-    panel, architecture = panel_of(task), build("architecture", components["architecture"])
+    scorer, architecture = scorer_of(task), build("architecture", components["architecture"])
     data = build("dataset", components["dataset"]).spec
-    shown = task.shown if len(data.shape) == 3 else min(task.samples, POINTS_PER_IMAGE * task.shown)
+    shown = task.samples_kept if len(data.shape) == 3 else min(task.samples, POINTS_PER_IMAGE * task.samples_kept)
     with (
         acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
@@ -61,6 +61,6 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
         for count, member in enumerate(new, start=1):
             snapshots = result_files.descend(result_cache.group_of(file, trained[member.digest]), "snapshots")
             generators = result_files.descend(snapshots, "generator")[:]
-            tree = evaluate(panel, architecture, data, member.seed, generators, task.samples, shown, device)
+            tree = evaluate(scorer, architecture, data, member.seed, generators, task.samples, shown, device)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

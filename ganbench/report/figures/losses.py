@@ -17,8 +17,8 @@ from ganbench.report.plotting.style import (
     PLAYER_COLOURS,
     PLAYER_NAMES,
     nothing,
+    outcomes_present,
     plain_ticks,
-    present,
 )
 
 FIGURE = FigureInfo(
@@ -64,7 +64,7 @@ def draw(collected: Collected, method: str) -> Figure:
     handles = [Line2D([], [], color=PLAYER_COLOURS[name], label=PLAYER_NAMES[name]) for name in PLAYER_COLOURS]
     handles += [
         Line2D([], [], color=OUTCOME_COLOURS[name], marker="v", linestyle="", label=name)
-        for name in present(runs["outcome"])
+        for name in outcomes_present(runs["outcome"])
         if name in FAILURES
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.core.formatting import format_number
 from ganbench.report.diagnostic_results import values_by_run
+from ganbench.report.display_names import method_names
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.method_names import method_names
 from ganbench.report.plotting.diagnostic_panels import legend_below
 from ganbench.report.plotting.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks
 

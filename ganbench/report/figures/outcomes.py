@@ -12,7 +12,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import panel_title, rows_of, settings_of
-from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, present, told
+from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, outcome_label, outcomes_present
 
 FIGURE = FigureInfo(
     title="How the runs ended",
@@ -32,7 +32,7 @@ ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator
 def draw(collected: Collected) -> Figure:
     """Stacked outcome shares: one panel per method, one bar per setting."""
     runs, names = collected.runs, methods(collected)
-    shown = present(runs["outcome"])
+    shown = outcomes_present(runs["outcome"])
     bars = {name: list(_bars(runs[runs["method"] == name])) for name in names}
     chunks = rows_of(names)
     columns = len(chunks[0])
@@ -67,7 +67,7 @@ def draw(collected: Collected) -> Figure:
         axes.set(xlim=(0, 1), ylim=(tallest - 0.4, -0.6))
         axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
         axes.spines["left"].set_visible(False)
-    handles = [Patch(color=OUTCOME_COLOURS[outcome], label=told(outcome)) for outcome in shown]
+    handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome_label(outcome)) for outcome in shown]
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     return figure
 

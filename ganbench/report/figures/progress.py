@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import dataset_of, measured, reference
+from ganbench.analysis.methods import dataset_of, measured_metrics, reference
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.plotting.step_axis import step_axis
@@ -19,8 +19,8 @@ from ganbench.report.plotting.style import (
     heading,
     nothing,
     outcome_legend,
+    outcomes_present,
     plain_ticks,
-    present,
 )
 
 FIGURE = FigureInfo(
@@ -41,7 +41,9 @@ def draw(collected: Collected, method: str) -> Figure:
     runs = collected.runs[collected.runs["method"] == method]
     snapshots = collected.snapshots[collected.snapshots["method"] == method]
     metrics = [
-        name for name in measured(collected, method) if np.isfinite(snapshots[name].to_numpy(dtype=np.float64)).any()
+        name
+        for name in measured_metrics(collected, method)
+        if np.isfinite(snapshots[name].to_numpy(dtype=np.float64)).any()
     ][:METRICS]
     if not metrics:
         return nothing(f"{method}: no snapshot has a value of any metric.")
@@ -55,7 +57,7 @@ def draw(collected: Collected, method: str) -> Figure:
         plain_ticks(axes, "x", count=4)
     ideals = [reference(collected, dataset_of(collected, method), metric) for metric in metrics]
     extra = [Line2D([], [], label="real data", **REFERENCE)] if any(each is not None for each in ideals) else []
-    outcome_legend(figure, present(runs["outcome"]), extra=extra, lines=True)
+    outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected, MetricInfo
-from ganbench.analysis.methods import dataset_of, measured, median_value, methods, reference
+from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods, reference
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
@@ -22,8 +22,8 @@ from ganbench.report.plotting.style import (
     heading,
     nothing,
     outcome_legend,
+    outcomes_present,
     plain_ticks,
-    present,
 )
 
 FIGURE = FigureInfo(
@@ -44,10 +44,10 @@ GAP = 0.8  # between groups of settings with the same number of examples, in wid
 
 def draw(collected: Collected) -> Figure:
     """Final metrics: one row of panels per method, one column per headline metric."""
-    names = [name for name in methods(collected) if measured(collected, name)]
+    names = [name for name in methods(collected) if measured_metrics(collected, name)]
     if not names:
         return nothing("No run has a value of any metric.")
-    chosen = {name: measured(collected, name)[:METRICS] for name in names}
+    chosen = {name: measured_metrics(collected, name)[:METRICS] for name in names}
     columns = max(len(metrics) for metrics in chosen.values())
     figure = Figure(figsize=(5.4 * max(columns, 1.3), 2.7 * len(names) + 0.7), layout="constrained")
     panels = figure.subplots(len(names), columns, squeeze=False)
@@ -66,7 +66,7 @@ def draw(collected: Collected) -> Figure:
         reference(collected, dataset_of(collected, name), each) is not None for name in names for each in chosen[name]
     ):
         extra.append(Line2D([], [], label="real data", **REFERENCE))
-    outcome_legend(figure, present(collected.runs["outcome"]), extra=extra, lines=False)
+    outcome_legend(figure, outcomes_present(collected.runs["outcome"]), extra=extra, lines=False)
     return figure
 
 

@@ -14,8 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from ganbench.analysis.collected import Collected
 from ganbench.core.formatting import format_number
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table, values_by_run
+from ganbench.report.display_names import NETWORKS, method_names, shorten_signatures
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.method_names import NETWORKS, method_names, shorten_signatures
 from ganbench.report.plotting.diagnostic_panels import legend_below, panel_blocks
 from ganbench.report.plotting.style import BAD, FAINT, QUIET, nothing, plain_ticks
 from ganbench.report.run_selection import limit_methods

@@ -138,21 +138,23 @@ def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] |
         lines: whether outcomes are drawn as lines or as markers.
     """
     handles = [
-        Line2D([], [], color=OUTCOME_COLOURS[name], linewidth=1.6, label=told(name))
+        Line2D([], [], color=OUTCOME_COLOURS[name], linewidth=1.6, label=outcome_label(name))
         if lines
-        else Line2D([], [], color=OUTCOME_COLOURS[name], linestyle="", marker=OUTCOME_MARKERS[name], label=told(name))
+        else Line2D(
+            [], [], color=OUTCOME_COLOURS[name], linestyle="", marker=OUTCOME_MARKERS[name], label=outcome_label(name)
+        )
         for name in outcomes
     ]
     handles += extra or []
     figure.legend(handles=handles, loc="outside lower left", ncols=max(1, len(handles)))
 
 
-def told(outcome: str) -> str:
+def outcome_label(outcome: str) -> str:
     """An outcome as legends call it."""
     return f"{UNDETERMINED} (a failure was not measured)" if outcome == UNDETERMINED else outcome
 
 
-def present(outcomes: object) -> list[str]:
+def outcomes_present(outcomes: object) -> list[str]:
     """The outcomes that occur, in the order in which every figure lists them."""
     found = set(outcomes)
     return [name for name in OUTCOME_COLOURS if name in found]

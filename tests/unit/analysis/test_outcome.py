@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganbench.analysis.outcome import Thresholds, judge
+from ganbench.analysis.outcome import Thresholds, decide_outcome
 from ganbench.core.recorder import GAN_SERIES, series_names
 from ganbench.study.sections import Outcome
 
@@ -37,7 +37,7 @@ def outcome(curve=None, snaps=None, diverged=None, rules=RULES, **about):
     snaps = snapshots(2.0, 0.1, 0.0) if snaps is None else snaps
     norms = {"discriminator": 1.0, "generator": 1.0}
     seen = {"curves": curve, "snapshots": snaps, "modes": 10, **about}
-    return judge(rules, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
+    return decide_outcome(rules, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
 
 
 def test_a_healthy_run_has_finished():
@@ -130,14 +130,16 @@ CLOSE = 0.01
 def test_a_study_that_sets_no_threshold_has_those_that_claims_are_written_for():
     """Half of the modes, outputs beyond 0.99 and 0.01 for the last quarter, and a hundredfold norm."""
     assert (
-        Thresholds(norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_share=0.25, collapsed_modes=0.5)
+        Thresholds(
+            norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_last_share=0.25, collapsed_mode_share=0.5
+        )
         == RULES
     )
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.25, 0.9])
 def test_a_collapse_is_less_than_the_share_of_modes_asked_for(share):
-    rules = replace(RULES, collapsed_modes=share)
+    rules = replace(RULES, collapsed_mode_share=share)
     few, enough = -np.log(share * (1 - CLOSE)), -np.log(share * (1 + CLOSE))
     verdict = outcome(snaps=snapshots(enough, few, enough, few, few), rules=rules)
     assert (verdict.outcome, verdict.step) == ("collapsed", 750)
@@ -146,7 +148,7 @@ def test_a_collapse_is_less_than_the_share_of_modes_asked_for(share):
 
 def test_n_even_modes_of_m_fill_the_share_n_of_m():
     """A share that is met exactly is no collapse; one mode fewer is."""
-    rules = replace(RULES, collapsed_modes=0.6)
+    rules = replace(RULES, collapsed_mode_share=0.6)
     for filled, expected in ((5, "collapsed"), (6, "finished"), (7, "finished")):
         assert outcome(snaps=snapshots(-np.log(filled / 10)), rules=rules).outcome == expected, filled
 
@@ -154,7 +156,7 @@ def test_n_even_modes_of_m_fill_the_share_n_of_m():
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 0.5, 1.0])
 def test_a_discriminator_must_be_sure_for_the_whole_share_asked_for(share):
     """In bins of a tenth: sure in all that reach into the last share, or in all but the first of them."""
-    rules, late = replace(RULES, won_share=share), int(np.ceil(share * BINS))
+    rules, late = replace(RULES, won_last_share=share), int(np.ceil(share * BINS))
     for sure_bins, expected in ((late, "discriminator-won"), (late - 1, "finished")):
         sure = np.where(np.arange(BINS) >= BINS - sure_bins, 0.999, 0.6)
         verdict = outcome(curves(real_output=sure, fake_output=1 - sure), rules=rules)
@@ -210,7 +212,7 @@ def toy_outcome(*, x=1.0, y=1.0, start=(1.0, 1.0), diverged=None):
         ignore_index=True,
     )
     nothing = pd.DataFrame({"step": [], "mode_kl": []})
-    return judge(
+    return decide_outcome(
         RULES,
         steps=STEPS,
         diverged=diverged,

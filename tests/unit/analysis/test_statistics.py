@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.analysis.forgetting import given_back
+from ganbench.analysis.forgetting import improvement_lost
 from ganbench.analysis.statistics import bootstrap_interval, interquartile_mean, spread, wilson
 from ganbench.core.formatting import (
     format_duration,
@@ -129,16 +129,16 @@ def test_observations_that_are_not_known_count_both_ways():
 
 
 def test_given_back_is_the_lost_share_of_the_improvement():
-    assert given_back(np.array([10.0, 6.0, 2.0])) == 0
-    assert given_back(np.array([10.0, 2.0, 6.0])) == 0.5
-    assert given_back(np.array([10.0, 2.0, np.inf])) == np.inf
-    assert math.isnan(given_back(np.array([1.0, 2.0])))
+    assert improvement_lost(np.array([10.0, 6.0, 2.0])) == 0
+    assert improvement_lost(np.array([10.0, 2.0, 6.0])) == 0.5
+    assert improvement_lost(np.array([10.0, 2.0, np.inf])) == np.inf
+    assert math.isnan(improvement_lost(np.array([1.0, 2.0])))
 
 
 @given(st.lists(st.integers(-999, 999), min_size=2, max_size=10), st.sampled_from([0.125, 3, 40]), st.integers(-50, 50))
 def test_given_back_has_no_unit(losses, scale, shift):
     losses = np.array(losses, dtype=np.float64)
-    assert given_back(scale * losses + shift) == pytest.approx(given_back(losses), nan_ok=True)
+    assert improvement_lost(scale * losses + shift) == pytest.approx(improvement_lost(losses), nan_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import pack_trainer
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.execution.termination_signals import Stopped, Stopping
+from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run
@@ -428,10 +428,10 @@ def test_the_stage_splits_a_pack_that_runs_out_of_memory(tmp_path, undisturbed, 
     assert list((job.path.parent / ".resume").iterdir()) == []
 
 
-def stopping_after(chunks: int) -> Stopping:
+def stopping_after(chunks: int) -> StopRequest:
     """Says to end at the chunk after so many."""
 
-    class After(Stopping):
+    class After(StopRequest):
         asked = 0
 
         def reason(self, seconds):

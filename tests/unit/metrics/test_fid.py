@@ -122,7 +122,12 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     (tmp_path / "few.py").write_text(FEW_DIGITS)
     with weights.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    evaluate = {"metrics": ["fid"], "samples": 16, "shown": 2, "inception": {"folder": str(folder), "sha256": sha256}}
+    evaluate = {
+        "metrics": ["fid"],
+        "samples": 16,
+        "samples_kept": 2,
+        "inception": {"folder": str(folder), "sha256": sha256},
+    }
     grid = {"dataset": str(tmp_path / "few.py"), "architecture": "fc", "learning_rate": 1e-3, "seed": 0}
     study = {"study": "fid", "results": str(tmp_path), "grid": [grid], "train": {"steps": 2, "snapshots": {"count": 2}}}
     plan = Plan(parse(study | {"evaluate": evaluate}, origin="study"))

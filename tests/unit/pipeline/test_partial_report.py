@@ -68,7 +68,7 @@ def study(tmp_path_factory) -> Path:
             {"id": "A2", "statement": "All run.", "tests": [{"bound": {"quantity": "outcome.diverged", "below": 0.5}}]},
         ],
         "train": {"steps": 40, "batch_size": 16, "snapshots": {"count": 3}, "curve_bins": 20},
-        "evaluate": {"samples": 100, "shown": 4},
+        "evaluate": {"samples": 100, "samples_kept": 4},
         "machine": {"device": "cpu", "checkpoint_seconds": 0},
     }
     path.write_text(yaml.safe_dump(content))
@@ -254,11 +254,18 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     content = {"study": "small", "results": str(tmp_path), "grid": [{**POINTS, "learning_rate": [1e-3]}]}
     plan = Plan(parse(content, origin="the study"))
     (pack,) = plan.packs
-    assert [job.stage for job in partial_report.basis(plan, pack)] == ["prepare", "judge", "train", "evaluate"]
+    assert [job.stage for job in partial_report.jobs_behind_outcomes(plan, pack)] == [
+        "prepare",
+        "judge",
+        "train",
+        "evaluate",
+    ]
 
     def lacks() -> tuple[str, str]:
         standings = {each.job.stage: each for each in read_status(plan).jobs}  # one job each
-        found = partial_report._lacking([standings[job.stage] for job in partial_report.basis(plan, pack)])
+        found = partial_report._lacking(
+            [standings[job.stage] for job in partial_report.jobs_behind_outcomes(plan, pack)]
+        )
         return found.job.stage, found.state
 
     assert lacks() == ("prepare", "waiting")

@@ -16,7 +16,7 @@ from stored import tree_of
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
-from ganbench.analysis.settings import settings
+from ganbench.analysis.settings import settings_table
 from ganbench.claims.rendering import natural_key, render_claims
 from ganbench.core import result_files
 from ganbench.pipeline.execution.job_context import JobContext
@@ -25,11 +25,11 @@ from ganbench.pipeline.stages import tables as stage
 from ganbench.pipeline.tasks import TablesTask
 from ganbench.report import figures, html, run_selection, tables
 from ganbench.report.diagnostic_results import DiagnosticArrays
+from ganbench.report.diagnostics import ROWS, experiments
+from ganbench.report.display_names import method_names, shorten_signatures
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_files
 from ganbench.report.file_names import figures as figures_of
-from ganbench.report.laboratory import ROWS, experiments
-from ganbench.report.method_names import method_names, shorten_signatures
 from ganbench.report.plotting import histograms, style
 from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
@@ -106,7 +106,7 @@ def test_the_stage_decides_the_claims_it_is_told(collected, tmp_path):
 
 
 def test_settings_take_runs_without_data(mixed):
-    table = settings(mixed)
+    table = settings_table(mixed)
     assert table["runs"].sum() == len(mixed.runs)
     assert table.loc[table["dataset"].isna(), "n_train"].isna().all()
     assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(mixed.runs["method"]))

@@ -24,7 +24,7 @@ from ganbench.analysis.columns import RUNS
 from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured
-from ganbench.analysis.settings import settings
+from ganbench.analysis.settings import settings_table
 from ganbench.analysis.statistics import wilson
 from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
@@ -88,7 +88,7 @@ def test_undocumented_columns_are_refused(collected, tmp_path):
 
 
 def test_settings_count_every_run_once(collected):
-    table = settings(collected)
+    table = settings_table(collected)
     assert len(table) == 21
     assert table["runs"].sum() == len(collected.runs)
     outcomes = table.filter(regex="^outcome_")
@@ -98,13 +98,13 @@ def test_settings_count_every_run_once(collected):
 
 
 def test_a_settings_row_does_not_depend_on_the_others(collected):
-    few = settings(collected_example.only(collected, collected.runs["method"] == "ring8-mlp"))
-    every = settings(collected)
+    few = settings_table(collected_example.only(collected, collected.runs["method"] == "ring8-mlp"))
+    every = settings_table(collected)
     pd.testing.assert_frame_equal(few, every[every["method"] == "ring8-mlp"].reset_index(drop=True))
 
 
 def test_a_setting_is_summed_up_over_its_runs(collected):
-    table = settings(collected)
+    table = settings_table(collected)
     row = table[(table["method"] == "digits-fc") & (table["failed"] > 0)].iloc[0]
     runs = collected.runs
     same = runs[(runs["method"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
@@ -124,7 +124,7 @@ def test_a_setting_is_summed_up_over_its_runs(collected):
 
 
 def test_settings_come_by_method_and_then_by_rising_axes(collected):
-    table = settings(collected)
+    table = settings_table(collected)
     assert list(dict.fromkeys(table["method"])) == list(dict.fromkeys(collected.runs["method"]))
     for _, mine in table.groupby("method"):
         axes = list(zip(mine["n_train"], mine["learning_rate"], strict=True))
@@ -135,7 +135,7 @@ def test_settings_come_by_method_and_then_by_rising_axes(collected):
 def test_unknown_outcomes_are_refused(collected):
     odd = dataclasses.replace(collected, runs=collected.runs.assign(outcome="bored"))
     with pytest.raises(ValueError, match=r"bored.*OUTCOMES"):
-        settings(odd)
+        settings_table(odd)
 
 
 # Findings
@@ -284,9 +284,9 @@ def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected)
     table = forgetting(dataclasses.replace(few, snapshots=pd.DataFrame(rows[::-1]))).set_index("run")
     runs = few.runs["run"].tolist()
     assert set(table.index) == {runs[0], runs[1], runs[3]}, "one value is neither first nor last"
-    assert table.loc[runs[0], ["first", "best", "best_step", "last", "given_back"]].tolist() == [2, 8, 20, 5, 0.5]
-    assert table.loc[runs[1], ["first", "best", "best_step", "last", "given_back"]].tolist() == [4, 9, 20, 3, 1.2]
-    assert np.isnan(table.loc[runs[3], "given_back"]), "of more modes the better, the first was the best"
+    assert table.loc[runs[0], ["first", "best", "best_step", "last", "improvement_lost"]].tolist() == [2, 8, 20, 5, 0.5]
+    assert table.loc[runs[1], ["first", "best", "best_step", "last", "improvement_lost"]].tolist() == [4, 9, 20, 3, 1.2]
+    assert np.isnan(table.loc[runs[3], "improvement_lost"]), "of more modes the better, the first was the best"
 
 
 def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):

@@ -10,7 +10,7 @@ import collected_example
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.findings import findings, setting_words
-from ganbench.analysis.settings import settings as settings_table
+from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
@@ -27,7 +27,7 @@ from ganbench.report.figures import draw
 from ganbench.report.html import _value_rows as value_rows
 from ganbench.report.html import render
 from ganbench.report.plotting import style
-from ganbench.report.provenance import facts
+from ganbench.report.provenance import environment_facts
 from ganbench.study.claims import Claim
 from ganbench.tracking.records import records
 
@@ -90,7 +90,7 @@ def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
 
 @pytest.mark.slow
 @given(studies())
-@settings(max_examples=60, deadline=None)
+@settings_table(max_examples=60, deadline=None)
 def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     table, info = settings_table(collected), collected.metrics["d"]
     text, medians = said(collected, "method"), table["d_median"]
@@ -115,7 +115,7 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
 
 @pytest.mark.slow
 @given(studies())
-@settings(max_examples=60, deadline=None)
+@settings_table(max_examples=60, deadline=None)
 def test_counts_in_words_are_the_counts_of_the_table(collected):
     table, text = settings_table(collected), said(collected, "failures")
     total, unknown = int(table["runs"].sum()), int(table["outcome_undetermined"].sum())
@@ -136,7 +136,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
 
 
 @given(studies())
-@settings(max_examples=8, deadline=None)
+@settings_table(max_examples=8, deadline=None)
 def test_figures_show_the_numbers_of_the_table(collected):
     table = settings_table(collected)
     with style.applied():
@@ -265,8 +265,8 @@ def test_mlflow_says_what_was_not_measured(unmeasured):
 
 
 def test_times_that_were_not_measured_have_no_sum(unmeasured):
-    assert "Total training time" in dict(facts(unmeasured.runs))
-    assert "Total training time" not in dict(facts(unmeasured.runs.assign(train_seconds=np.nan)))
+    assert "Total training time" in dict(environment_facts(unmeasured.runs))
+    assert "Total training time" not in dict(environment_facts(unmeasured.runs.assign(train_seconds=np.nan)))
 
 
 # Settings of runs and curves ------------------------------------------------------------------------------------------

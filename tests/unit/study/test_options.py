@@ -106,7 +106,10 @@ FAULTS = {
     "a rate that float32 lacks": (("grid", 1, "learning_rate", 1e-60), r"learning_rate\[0\]: must be greater"),
     "memory": (("machine", "most_memory_mb", 1), r"most_memory_mb: must be .* 500 \(received 1\)"),
     "endless seconds": (("machine", "checkpoint_seconds", math.inf), "checkpoint_seconds: must be a finite number"),
-    "shown": (("evaluate", {"samples": 20, "shown": 21}), "shown must be at most samples, 20, but is 21"),
+    "samples_kept": (
+        ("evaluate", {"samples": 20, "samples_kept": 21}),
+        "samples_kept must be at most samples, 20, but is 21",
+    ),
     "address": (("track", "uri", "ftp://x"), r"track\.uri: must be sqlite:///path/to/file\.db or"),
 }
 

@@ -7,7 +7,7 @@ from repository import ROOT
 
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.schema import load
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -29,7 +29,7 @@ def test_a_shipped_study_can_start(path, tmp_path):
     assert study.description
     plan = Plan(study.model_copy(update={"results": tmp_path}))
     results_folder.prepare(plan)
-    estimates, _ = tried(plan)  # parts fit each other, and diagnostics measure what claims name
+    estimates, _ = try_study(plan)  # parts fit each other, and diagnostics measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
     assert len(plan.packs) >= 2, "one core of two would be idle"
 

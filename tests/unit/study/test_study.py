@@ -19,7 +19,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
 from ganbench.pipeline.tasks import Observation
 from ganbench.pipeline.typed_json import encode
-from ganbench.study import reference
+from ganbench.study import key_reference
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import Selector, matches
 
@@ -319,7 +319,7 @@ def test_what_packs_span_changes_no_run(axes):
 
 def test_the_reference_of_study_files_is_the_code_s():
     written = (ROOT / "config/README.md").read_text()
-    assert written == reference.markdown(), "write it anew: ganbench schema --format markdown > config/README.md"
+    assert written == key_reference.markdown(), "write it anew: ganbench schema --format markdown > config/README.md"
     for key in ("where", "statement", "tests", "baseline", "increasing", "seeds_per_pack", "norm_growth", "sha256"):
         assert f"| `{key}` |" in written
 
@@ -612,7 +612,7 @@ def digests(study, stage):
         ("pack", "fuse", "never"),
         ("machine", "checkpoint_seconds", 1),
         ("title", "another"),
-        ("outcome", "won_share", 0.5),
+        ("outcome", "won_last_share", 0.5),
         ("grid", 1, "regularizer", ["none", "r1"]),
         ("grid", 1, "optimizer", ["adam", "sgd"]),
         ("pack", "axes", ["seed", "dynamics", "optimizer"]),

@@ -23,9 +23,9 @@ from ganbench.pipeline.execution.termination_signals import Stopped
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
-from ganbench.pipeline.resources import measured, requests
-from ganbench.pipeline.resources.measured import Estimate
+from ganbench.pipeline.resources import requests, stored_estimates
 from ganbench.pipeline.resources.requests import attempts, request
+from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.study.schema import parse
 
 IMPORTS = (
@@ -282,14 +282,15 @@ def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
 @pytest.mark.slow
 def test_check_leaves_its_estimates_for_the_workflow(tmp_path):
     found = plan(tmp_path)
-    assert measured.read_estimates(found.folder) == {}
-    assert list(measured.read_estimates(found.folder).values()) == []
+    assert stored_estimates.read_estimates(found.folder) == {}
+    assert list(stored_estimates.read_estimates(found.folder).values()) == []
     estimates = check(found)
     assert [
-        replace(each, parameters=tuple(each.parameters)) for each in measured.read_estimates(found.folder).values()
+        replace(each, parameters=tuple(each.parameters))
+        for each in stored_estimates.read_estimates(found.folder).values()
     ] == estimates
-    (tmp_path / "tiny" / measured.ESTIMATES).write_text("[{}]")
-    assert measured.read_estimates(found.folder) == {}
+    (tmp_path / "tiny" / stored_estimates.ESTIMATES).write_text("[{}]")
+    assert stored_estimates.read_estimates(found.folder) == {}
 
 
 def test_nothing_here_needs_torch():

@@ -24,16 +24,16 @@ from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.measured import Estimate
+from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
 
 def check(found: Plan) -> list[Estimate]:
     """The estimates of a study that passes its trial."""
-    return tried(found)[0]
+    return try_study(found)[0]
 
 
 def plan(tmp_path, **changes) -> Plan:

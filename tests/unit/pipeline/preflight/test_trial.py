@@ -19,7 +19,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
-from ganbench.pipeline.preflight.trial import tried
+from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -53,7 +53,7 @@ def refused(tmp_path: Path, family: str, source: str) -> str:
     """What the trial says of a study with a component of this source: two lines, of which the first names the file."""
     path, found = own(tmp_path, family, source)
     with pytest.raises(GanbenchError) as told:
-        tried(found)
+        try_study(found)
     first, second = str(told.value).split("\n")
     assert str(path) in first, first
     assert second == CONTRACTS[family]
@@ -114,7 +114,7 @@ def architecture(build: str = "pass", forward: str = "pass", generator: str = "p
 
 def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
     _, found = own(tmp_path, "architecture", architecture())
-    assert tried(found)[0][0].runs == 2
+    assert try_study(found)[0][0].runs == 2
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ class Own(Dynamics):
 def test_parts_of_the_game(tmp_path, family, source, message):
     if message is None:
         _, found = own(tmp_path, family, source)
-        tried(found)
+        try_study(found)
     else:
         assert re.search(message, first := refused(tmp_path, family, source)), first
 
@@ -421,7 +421,7 @@ class Own(Metric):
 def test_a_metric_s_numbers(tmp_path, score, message):
     source = METRIC.format(column="'own'", score=score)
     if message is None:
-        tried(own(tmp_path, "metric", source)[1])
+        try_study(own(tmp_path, "metric", source)[1])
     else:
         assert re.search(message, first := refused(tmp_path, "metric", source)), first
 
@@ -473,7 +473,7 @@ class Own(Diagnostic):
 def test_a_diagnostic_s_reading(tmp_path, measure, message):
     source = DIAGNOSTIC.format(measure=measure)
     if message is None:
-        tried(own(tmp_path, "diagnostic", source)[1])
+        try_study(own(tmp_path, "diagnostic", source)[1])
     else:
         assert re.search(message, first := refused(tmp_path, "diagnostic", source)), first
 
@@ -483,7 +483,7 @@ def test_a_diagnostic_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch
     monkeypatch.setattr(component_trials, "BRIEF_SECONDS", 0.3)
     notes = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
-    tried(found, say=lambda told: notes.append(told.get("note", "")))
+    try_study(found, say=lambda told: notes.append(told.get("note", "")))
     assert any("diagnose.own: " in note and "was not tried to its end" in note for note in notes), notes
 
 
@@ -541,7 +541,7 @@ class Own(Dataset):
 def test_a_data_set_s_examples(tmp_path, load, message):
     source = DATASET.format(spec="", load=load)
     if message is None:
-        tried(own(tmp_path, "dataset", source)[1])
+        try_study(own(tmp_path, "dataset", source)[1])
     else:
         assert re.search(message, first := refused(tmp_path, "dataset", source)), first
 
@@ -609,10 +609,10 @@ def test_a_judge(tmp_path, fit, look, message):
     path.write_text(JUDGE.format(fit=fit, look=look))
     _, found = own(tmp_path, "dataset", DATASET.format(spec="", load="pass").replace('"mixture"', repr(str(path))))
     if message is None:
-        tried(found)
+        try_study(found)
         return
     with pytest.raises(GanbenchError) as told:
-        tried(found)
+        try_study(found)
     first, second = str(told.value).split("\n")
     assert str(path) in first
     assert second == CONTRACTS["judge"]
@@ -624,7 +624,7 @@ def test_a_judge_that_refuses_the_data_is_told_before_work_starts(tmp_path):
     path.write_text(JUDGE.format(fit="raise GanbenchError('the classes are mixed up')", look="pass"))
     _, found = own(tmp_path, "dataset", DATASET.format(spec="", load="pass").replace('"mixture"', repr(str(path))))
     with pytest.raises(GanbenchError, match="the classes are mixed up"):
-        tried(found)
+        try_study(found)
 
 
 # The process ----------------------------------------------------------------------------------------------------------

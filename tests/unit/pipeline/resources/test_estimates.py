@@ -23,11 +23,11 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
-from ganbench.pipeline.preflight.trial import tried
-from ganbench.pipeline.resources import measured, stage_times, timing
+from ganbench.pipeline.preflight.trial import try_study
+from ganbench.pipeline.resources import stage_times, stored_estimates, timing
 from ganbench.pipeline.resources.job_costs import job_seconds
-from ganbench.pipeline.resources.measured import Estimate, Timings
-from ganbench.pipeline.resources.stage_times import covered, elapsed
+from ganbench.pipeline.resources.stage_times import elapsed, union_length
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import parse
 
@@ -102,20 +102,20 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
 @pytest.mark.slow
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
-    estimates, timings = tried(found)
-    measured.write_estimates(found.folder, estimates)
-    measured.write_timings(found.folder, timings)
+    estimates, timings = try_study(found)
+    stored_estimates.write_estimates(found.folder, estimates)
+    stored_estimates.write_timings(found.folder, timings)
 
     def refuse(*_, **__):
         raise AssertionError("timed again")
 
     for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "observation_seconds"):
         monkeypatch.setattr(timing, name, refuse)
-    assert tried(found, remeasure=False) == (estimates, timings)
+    assert try_study(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
-        tried(plan(tmp_path, train={"steps": 20}), remeasure=False)
+        try_study(plan(tmp_path, train={"steps": 20}), remeasure=False)
     with pytest.raises(GanbenchError, match="timed again"):
-        tried(found)
+        try_study(found)
 
 
 # Estimates of jobs ----------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
 def test_every_job_of_every_stage_is_estimated(tmp_path):
     found = plan(tmp_path)
     known = {each.method: each for each in check(found)}
-    timings = measured.read_timings(found.folder)
+    timings = stored_estimates.read_timings(found.folder)
     for stage in STAGES:
         for job in found.jobs(stage).values():
             assert job_seconds(found, job, known, timings) >= timings.start > 0, stage
@@ -175,15 +175,15 @@ def test_jobs_run_at_the_same_time_when_their_inputs_are_there(parallel_jobs, ex
 
 
 def test_time_in_which_nothing_ran_is_not_counted():
-    assert covered([]) == 0
-    assert covered([(0, 2), (1, 3), (10, 11), (10.5, 10.7)]) == 4
+    assert union_length([]) == 0
+    assert union_length([(0, 2), (1, 3), (10, 11), (10.5, 10.7)]) == 4
 
 
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
     (method,) = found.methods
-    measured.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
-    measured.write_timings(found.folder, Timings(2, 0.0, {"ring8": 1.0}))
+    stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    stored_estimates.write_timings(found.folder, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
     worked(found, prepare, (0.0, 50.0))
     worked(found, train, (100.0, 160.0), (200.0, 240.0))

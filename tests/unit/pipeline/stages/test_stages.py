@@ -252,7 +252,7 @@ def study(tmp_path_factory) -> Collected:
             tmp_path_factory.mktemp("study"),
             grid=[toys, dirac | {"regularizer": {"name": "r1", "gamma": 0.5}}, networks],
             diagnose=["path", "spectrum", {"diagnostic": {"name": "convolution", "largest": 6}}],
-            evaluate={"samples": 100, "shown": 4},
+            evaluate={"samples": 100, "samples_kept": 4},
             outcome={"norm_growth": 50},
         )
     )

@@ -30,7 +30,7 @@ from ganbench.pipeline.execution.checkpoints import (
     CheckpointSchedule,
 )
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.execution.termination_signals import SIGNALS, Stopped, Stopping
+from ganbench.pipeline.execution.termination_signals import SIGNALS, Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage
@@ -102,7 +102,7 @@ def send(number: int):
 
 def test_only_the_first_signal_interrupts():
     """Who stops a workflow sends two: the terminal's to all, and Snakemake's to its jobs."""
-    stopping, tidied = Stopping(), []
+    stopping, tidied = StopRequest(), []
 
     def work():
         try:
@@ -118,7 +118,7 @@ def test_only_the_first_signal_interrupts():
 
 
 def test_who_ends_for_a_signal_that_was_noted_is_not_interrupted_by_another():
-    stopping, tidied = Stopping(), []
+    stopping, tidied = StopRequest(), []
 
     def work():
         with stopping.deferred():
@@ -134,7 +134,7 @@ def test_who_ends_for_a_signal_that_was_noted_is_not_interrupted_by_another():
 
 
 def test_blocks_that_defer_may_lie_in_each_other():
-    stopping, done = Stopping(), []
+    stopping, done = StopRequest(), []
     with stopping.listening(), stopping.deferred():
         with stopping.deferred():
             pass
@@ -153,7 +153,7 @@ def test_training_that_is_told_to_end_keeps_a_checkpoint_and_goes_on_bit_for_bit
     run(undisturbed)
     # In the third chunk; of runs that train one by one, in the third chunk of the second one.
     at_step(60 if fuse == "always" else STEPS + 60, send(number))
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening(), pytest.raises(Stopped) as stopped:
         run(job, JobContext(stopping=stopping))
     told = f"received {signal.Signals(number).name}; checkpoint at step 75; the next attempt goes on from there"
@@ -175,7 +175,7 @@ def test_training_that_is_told_to_end_keeps_a_checkpoint_and_goes_on_bit_for_bit
 def test_a_signal_in_the_last_chunk_is_no_reason_to_leave_the_result_unwritten(tmp_path, at_step):
     job = job_of(tmp_path)
     at_step(STEPS, send(signal.SIGTERM))
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening():
         run(job, JobContext(stopping=stopping))
     assert stopping.reason(0)
@@ -186,7 +186,7 @@ def test_no_wave_begins_after_a_signal_in_the_last_chunk_of_another(tmp_path, at
     job = job_of(tmp_path, fuse="never")
     at_step(STEPS, send(signal.SIGTERM))
     at_step(STEPS + 1, lambda: pytest.fail("the second run began"))
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening(), pytest.raises(Stopped, match="what is finished is kept"):
         run(job, JobContext(stopping=stopping))
 
@@ -221,7 +221,7 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
 
     count, held, outcomes = write(0.0, -1), 0.0, set()
     for line in range(1, count + 1):
-        stopping = Stopping()
+        stopping = StopRequest()
         with stopping.listening(), suppress(Stopped):
             write(float(line), line)
         with result_files.open_file(path, "resume") as file:
@@ -240,7 +240,7 @@ def test_a_file_that_is_written_when_a_signal_comes_is_whole_and_leaves_nothing_
 
 def test_training_ends_ahead_of_its_time_with_a_checkpoint(tmp_path, at_step):
     job = job_of(tmp_path)
-    stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
+    stopping = StopRequest(end=time.time() + ENDING_SECONDS + 60)
     at_step(60, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
     with pytest.raises(Stopped, match="the job's time is nearly over; checkpoint at step 75") as stopped:
         run(job, JobContext(stopping=stopping))
@@ -253,7 +253,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, at_step, capsys, left):
     undisturbed, job = job_of(tmp_path / "undisturbed"), job_of(tmp_path / "disturbed")
     run(undisturbed)
     at_step(60, send(signal.SIGTERM))
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening(), pytest.raises(Stopped):
         run(job, JobContext(stopping=stopping))
     (checkpoint,) = (job.path.parent / ".resume").glob("*/*.h5")
@@ -270,7 +270,7 @@ def test_a_pack_is_not_begun_without_time_to_end(tmp_path, at_step):
     job = job_of(tmp_path)
     at_step(1, lambda: pytest.fail("there is no time"))
     with pytest.raises(Stopped, match="what is finished is kept"):
-        run(job, JobContext(stopping=Stopping(end=time.time() + ENDING_SECONDS / 2)))
+        run(job, JobContext(stopping=StopRequest(end=time.time() + ENDING_SECONDS / 2)))
 
 
 # Stages without checkpoints of their own ------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ SCORED = {
         }
     ],
     "train": {"steps": 20, "batch_size": 16, "snapshots": {"count": 2}},
-    "evaluate": {"samples": 64, "shown": 4},
+    "evaluate": {"samples": 64, "samples_kept": 4},
     "diagnose": [{"name": which, "diagnostic": "path", "where": {"seed": seed}} for seed, which in enumerate("abcd")],
 }
 STAGES = {"evaluate": evaluate_stage, "diagnose": diagnose_stage}  # each calls the engine's function of its name
@@ -336,7 +336,7 @@ def resumed(path: Path) -> list[Path]:
 def test_runs_that_are_finished_when_a_job_is_told_to_end_are_kept(tmp_path, ready, at_run, stage):
     job, path = ready[stage], again(ready[stage], tmp_path)
     taken = at_run(stage, 3, send(signal.SIGTERM))
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening(), pytest.raises(Stopped, match="received SIGTERM"):
         run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
     assert taken == [1, 2, 3]
@@ -351,7 +351,7 @@ def test_runs_that_are_finished_when_a_job_is_told_to_end_are_kept(tmp_path, rea
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_run_is_begun_without_time_to_finish_it(tmp_path, ready, at_run, stage):
     job, path = ready[stage], again(ready[stage], tmp_path)
-    stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
+    stopping = StopRequest(end=time.time() + ENDING_SECONDS + 60)
     taken = at_run(stage, 2, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
     with pytest.raises(Stopped, match="the job's time is nearly over; what is finished is kept") as stopped:
         run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
@@ -403,7 +403,7 @@ def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, co
         for job in found.jobs(stage).values():
             run(job)
     (job,) = found.jobs("diagnose").values()
-    stopping = Stopping(end=time.time() + ENDING_SECONDS + 60)
+    stopping = StopRequest(end=time.time() + ENDING_SECONDS + 60)
     taken = at_run("diagnose", 1, lambda: setattr(stopping, "_end", time.time() + ENDING_SECONDS - 1))
     work = JobContext(ExecutionSettings(checkpoint_seconds=seconds), stopping)
     if count == 1:
@@ -431,7 +431,7 @@ def test_a_signal_while_all_is_written_comes_too_late(tmp_path, ready, monkeypat
         write(*given)
 
     monkeypatch.setattr(result_cache, "write", interrupted)
-    stopping = Stopping()
+    stopping = StopRequest()
     with stopping.listening():
         run(replace(job, outputs=(path,)), JobContext(stopping=stopping))
     assert_same(path, job.path, stage)

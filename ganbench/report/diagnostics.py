@@ -12,7 +12,7 @@ from ganbench.analysis.collected import Collected, MetricInfo
 from ganbench.core import registry
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.report.diagnostic_results import values_by_run
-from ganbench.report.method_names import method_names
+from ganbench.report.display_names import method_names
 from ganbench.report.tables import describe
 from ganbench.study.selectors import Selector
 

@@ -39,7 +39,7 @@ class Timings:
     start: float = 0.0  # of a job's process, before it works
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
     judge: dict[str, float] = field(default_factory=dict)
-    panel: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
+    scorer: dict[str, float] = field(default_factory=dict)  # before the first snapshot of a pack is scored
     observations: dict[str, dict[str, float]] = field(default_factory=dict)  # by experiment and method, of one run
     digest: str = ""  # of all that can change these numbers, but for the machine
 
