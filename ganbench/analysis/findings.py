@@ -1,7 +1,7 @@
-"""What a study found, in plain sentences computed from its tables. Every sentence carries its numbers.
+"""The findings of a study: sentences computed from its tables. Every sentence contains its numbers.
 
-The sentences describe the runs of the study. They name no causes, and where an interval is too wide to tell two rates
-apart they say so.
+The sentences describe the runs of the study. They name no causes, and say so where intervals are too wide to tell two
+rates apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
 from ganbench.analysis.statistics import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
-# With fewer seeds than this the shares and medians of a single setting are read with care.
+# With fewer seeds than this, the report warns that the numbers of a single setting are rough.
 FEW_SEEDS = 10
 
 
@@ -36,9 +36,9 @@ class Finding:
 
 
 def findings(collected: Collected) -> list[Finding]:
-    """All statements on a study: what opens a report first, then the details of each method.
+    """All findings of a study: those on the whole study first, then those on each method.
 
-    They are about the runs that train networks on data; the claims and numbers of small games speak for themselves.
+    They are about the runs that train networks on data, and not about small games.
 
     Raises:
         ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
@@ -70,7 +70,7 @@ def findings(collected: Collected) -> list[Finding]:
 
 
 def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
-    """A setting by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
+    """A setting in words, by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
     words = []
     if rows["n_train"].nunique() > 1:
         words.append(f"{format_number(row['n_train'])} {AXIS_WORDS['n_train']}")
@@ -80,7 +80,7 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
 
 
 def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
-    """Failure rate, and the settings with the best and the worst median of the headline metric."""
+    """A method's failure rate, and its settings with the best and the worst median of the headline metric."""
     runs = collected.runs[collected.runs["method"] == method]
     text = failures.overall(runs, when=False)
     text = f"{method}: {text[:1].lower()}{text[1:]}"
@@ -104,7 +104,7 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
-    """A setting's median with everything known about its spread."""
+    """A setting's median in words, with its range over seeds and the number of runs without a value."""
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     if np.isnan(row[f"{metric}_median"]):
         return f"no median, since {runs - values} of {plural(runs, 'run')} diverged or have no value"
@@ -116,7 +116,7 @@ def _seeds(row: pd.Series, metric: str) -> str:
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Finding]:
-    """How far the headline metric reaches over seeds of one setting, next to how far medians of settings reach."""
+    """The range of the headline metric over the seeds of one setting, beside the range of settings' medians."""
     metric = headline(collected, method)
     if metric is None:
         return
@@ -147,10 +147,10 @@ def _forgotten(
     """How many runs lost their improvement.
 
     Args:
-        collected: the study.
-        runs: rows of its table of runs that the statement is about.
-        lost: of these, the rows of `forgetting`.
-        method: whose runs these are, if they are of one.
+        collected: the collected results of the study.
+        runs: rows of its table of runs.
+        lost: rows of the table of `forgetting` for these runs.
+        method: the method of the runs; None for runs of all methods.
     """
     improved = lost[lost["improvement_lost"].notna()]
     untold = len(runs) - len(lost)
@@ -187,7 +187,7 @@ def _forgotten(
 
 
 def _references(collected: Collected) -> Iterator[Finding]:
-    """Per data set, what real data score and what the best run reached."""
+    """For each data set, the score of real data and of the best run."""
     first = collected.runs.drop_duplicates("dataset")
     for dataset, method in zip(first["dataset"], first["method"], strict=True):
         metric = headline(collected, method)
@@ -219,7 +219,7 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _mixtures(runs: pd.DataFrame) -> Iterator[Finding]:
-    """Warnings on what else differed between runs than the grid."""
+    """Warnings on differences between runs besides the grid, such as devices and versions."""
     for column in ORIGINS:
         counts = runs[column].dropna().replace("", "none").value_counts().sort_index()
         if len(counts) > 1:

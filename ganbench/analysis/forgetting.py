@@ -17,15 +17,15 @@ COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "
 def improvement_lost(losses: np.ndarray) -> float:
     """Share of the improvement from the first to the best snapshot that was gone at the last one.
 
-    (last - best) / (first - best) on values of which smaller is better: 0 where the last snapshot is the best, 1 where
-    the run is back where it began, more where it ended worse. The share has no unit, so one threshold serves metrics
+    (last - best) / (first - best), for values where smaller is better: 0 where the last snapshot is the best, 1 where
+    it equals the first, more where it is worse. The share has no unit, so one threshold serves metrics
     of any scale.
 
     Args:
-        losses: a metric over a run's snapshots, smaller is better, infinite where there is no value, shape (S,).
+        losses: a metric at a run's snapshots, smaller is better, infinite where there is no value, shape (S,).
 
     Returns:
-        The share, or NaN where the first snapshot was never improved on.
+        The share; NaN if no snapshot is better than the first.
     """
     gained = losses[0] - losses.min()
     return float((losses[-1] - losses.min()) / gained) if gained > 0 else float("nan")

@@ -1,5 +1,7 @@
-"""What became of a run, by rules that a study can set. Failures are results: none goes unnamed, and none that was not
-measured passes for one that did not happen."""
+"""Outcomes of runs, by thresholds that a study can set.
+
+A failure is a result and is always named. A failure that was not measured does not count as absent.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ class Verdict:
     outcome: str
     step: int
     why: str
-    judged: tuple[str, ...] = ()  # failures that could be seen
-    not_judged: Mapping[str, str] = field(default_factory=dict)  # by each other failure: why not
+    judged: tuple[str, ...] = ()  # failures that were judged
+    not_judged: Mapping[str, str] = field(default_factory=dict)  # by failure that was not judged: the reason
 
 
 def decide_outcome(
@@ -50,15 +52,15 @@ def decide_outcome(
 ) -> Verdict:
     """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
 
-    A failure that a run of this kind cannot have (a collapse in a game without data, a victory of a critic, whose score
-    is no probability) is not judged, and the outcome is known without it. A failure that it may have had, and that was
-    not measured, leaves the outcome undetermined where no other failure was seen.
+    A failure that a run of this kind cannot have is not judged, and the outcome is known without it: a game without
+    data cannot collapse, and a critic, whose score is not a probability, cannot win. A failure that the run may have
+    had, but that was not measured, leaves the outcome undetermined where no other failure was seen.
 
     Args:
-        rules: the thresholds.
-        steps: training steps asked for.
-        diverged: step and cause if the engine saw a number that is none.
-        initial_norms: by player, the norm of its parameters before the first step.
+        thresholds: the thresholds of the failures.
+        steps: number of training steps of the study.
+        diverged: step and cause if the engine saw a number that is not finite; None otherwise.
+        initial_norms: norm of the parameters before the first step, by player.
         curves: the run's rows of the table `curves`.
         snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
         modes: number of modes of the data; None for a game without data, which can only diverge.
@@ -80,14 +82,14 @@ def decide_outcome(
 
 
 def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
-    """Failures that a run of this kind cannot have, and why."""
+    """Failures that a run of this kind cannot have, with the reasons."""
     if modes is None:
         return {name: "a game without data has no such failure" for name in ("discriminator-won", "collapsed")}
     return {} if probabilities else {"discriminator-won": "the output of a critic is a score and no probability"}
 
 
 def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
-    """Failures that a run on data may have had unseen, and why."""
+    """Failures that a run on data may have had, but that were not measured, with the reasons."""
     if KL not in snapshots:
         return {"collapsed": "the metric mode_coverage was not evaluated"}
     if not len(snapshots):
@@ -109,12 +111,12 @@ def _seen(
     modes: int | None,
     judged: tuple[str, ...],
 ) -> Verdict | None:
-    """The first of the failures judged that is seen; arguments as those of `judge`."""
+    """The first failure seen among those judged; None if there is none. The arguments are those of the caller."""
     if diverged is not None:
         return Verdict("diverged", *diverged)
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
     if modes is None:
-        # Two players of a number each grow out of each other's: what counts is how far both together have gone.
+        # In a game of two numbers one player's growth comes from the other's, so the joint norm counts.
         joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
         initial_norms = dict.fromkeys(initial_norms, joint)
     return (
@@ -127,11 +129,11 @@ def _seen(
 def _diverged(
     thresholds: Thresholds, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]
 ) -> Verdict | None:
-    """Parameters that grew beyond a multiple of their initial norm, and were still there at the end."""
+    """The verdict on a player whose parameter norm ends beyond a multiple of its initial one; None if there is none."""
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
         within = norms["mean"] <= thresholds.norm_growth * initial
-        if initial > 0 and not within.iloc[-1]:  # what starts at zero has grown by no factor
+        if initial > 0 and not within.iloc[-1]:  # growth from zero has no factor
             step = _after_last(norms, within)
             growth = norms["mean"].iloc[-1] / initial
             return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
@@ -139,7 +141,7 @@ def _diverged(
 
 
 def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
-    """Real and generated examples told apart almost surely, throughout the last part of training."""
+    """The verdict where the discriminator tells real from generated examples throughout the last part of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
     late = real["last_step"] > (1 - thresholds.won_last_share) * steps
@@ -155,11 +157,10 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
 
 
 def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
-    """Too few modes at the last snapshot, dated from the first snapshot since which that is so.
+    """The verdict where examples fall on too few modes at the last snapshot, dated from the first since which they do.
 
     Modes are counted by exp(-KL) of the histogram over modes against the real one: n evenly filled modes of m equally
-    frequent ones give n / m, whatever the quality of the examples, so a generator that is merely blurred has not
-    collapsed.
+    frequent ones give n / m, whatever the quality of the examples. So a blurred generator has not collapsed.
     """
     filled = np.exp(-snapshots[KL])
     if not filled.iloc[-1] < thresholds.collapsed_mode_share:

@@ -1,4 +1,4 @@
-"""The settings table: runs that differ in nothing but their seed, put into one row with counts and spreads."""
+"""The settings table: one row with counts and spreads for all runs that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ganbench.analysis.statistics import spread
 from ganbench.core.metric_info import MetricInfo
 
 KEY = (*SETTING, "method")
-AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a method
+AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # axes that vary within a method
 
-# Every interval draws from a generator of its own, so that a row's bounds do not move when other rows are added.
+# Seed of the generator that every interval has for itself, so that other rows do not change a row's bounds.
 BOOTSTRAP_SEED = 20210813
 
 COUNTS = {
@@ -43,7 +43,7 @@ SPREADS = {
 
 
 def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
-    """What every column of the settings table holds, in its order."""
+    """The meanings of the columns of the settings table, in their order."""
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
         for metric, info in metrics.items()
@@ -70,7 +70,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
     counts = [name for name in COUNTS if name.startswith("outcome_")] + ["failed"]
-    table[counts] = table[counts].astype("Int64")  # whole numbers, of which some may not be known
+    table[counts] = table[counts].astype("Int64")  # nullable integers
     order = {name: index for index, name in enumerate(methods(collected))}
     return table.sort_values(
         ["method", "n_train", "learning_rate"],
@@ -81,9 +81,9 @@ def settings_table(collected: Collected) -> pd.DataFrame:
 
 
 def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:
-    """Settings by how good their median is: smaller is better, infinite without a median; by the table's index.
+    """The medians of settings as losses, indexed like `rows`: smaller is better, infinite without a median.
 
-    Whatever calls a setting the best or the worst goes by this, and shows the median that it is made of.
+    Everything that calls a setting the best or the worst uses this order, and shows the median.
     """
     return pd.Series(as_loss(rows[f"{metric}_median"].to_numpy(dtype=np.float64), info), index=rows.index)
 
@@ -101,7 +101,7 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _count(indicator: pd.Series) -> int | None:
-    """In how many runs it happened; None where it was seen in none, and is not known of all."""
+    """The number of runs with an outcome; None where none is known to have it, and some are not judged."""
     count = int(indicator.sum())
     return count if count or indicator.notna().all() else None
 

@@ -1,4 +1,4 @@
-"""Estimates with their uncertainty, for a handful of seeds per setting. Every function is pure; none draws or prints.
+"""Estimates with their uncertainty, for a handful of seeds per setting. No function plots or prints.
 
 A failed run is data. Functions that take a metric's values therefore take them with their NaNs, and say in their result
 how many runs there were, how many failed and how many had a value.
@@ -17,17 +17,17 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something happened, with an interval for the rate behind it."""
+    """The rate of an event, with an interval for its probability."""
 
     count: int
     total: int
     lower: float
     upper: float
-    unknown: int = 0  # observations of which it is not known whether it happened; not in `count`
+    unknown: int = 0  # number of observations whose result is not known; not in `count`
 
     @property
     def value(self) -> float:
-        """Observed share in [0, 1]; NaN without any observation, and where one of them is not known."""
+        """Observed share in [0, 1]; NaN without observations, and where the result of one is not known."""
         return self.count / self.total if self.total and not self.unknown else float("nan")
 
     def overlaps(self, other: Rate) -> bool:
@@ -37,7 +37,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric over the runs of one setting. The numbers describe the `values` runs that have one."""
+    """The spread of a metric over the runs of one setting that have a value; `values` is their number."""
 
     values: int
     iqm: float
@@ -52,19 +52,19 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
 
     The interval holds every rate p that a score test would not reject: |count/total - p| <= z sqrt(p (1 - p) / total),
     with z the normal quantile of (1 + confidence) / 2. Unlike the textbook interval p ± z se it stays inside [0, 1] and
-    has a width at 0 and at `total` successes, which is where small studies live.
+    has a width at 0 and at `total` successes, which are common in small studies.
 
     Source: E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
 
     Args:
-        count: number of runs in which it happened.
-        total: number of runs; without any, the interval is [0, 1].
-        unknown: number of the other runs of which it is not known; they count as runs in which it did not happen for
-            the lower bound, and as runs in which it did for the upper one.
+        count: number of runs with the event.
+        total: number of runs; if it is 0, the interval is [0, 1].
+        unknown: number of the other runs whose result is not known. They count as runs without the event for the lower
+            bound, and as runs with it for the upper one.
         confidence: coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: count and unknown together are not between 0 and total.
+        ValueError: count or unknown is negative, or their sum exceeds total.
     """
     if not 0 <= count <= count + unknown <= total:
         raise ValueError(f"count must lie between 0 and total, got {count} and {unknown} unknown of {total}")
@@ -80,7 +80,7 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean of the middle half: floor(n / 4) values are cut from either end, so that three values lose none.
 
-    Less at the mercy of one outlier than the mean, less grainy than the median.
+    It depends less on a single outlier than the mean, and is less coarse than the median.
 
     Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
 
@@ -101,8 +101,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a statistic of one sample.
 
-    With three to five values it cannot reach beyond the smallest and the largest of them and covers less than it
-    promises: it shows the spread of what was seen, and does not decide anything.
+    With three to five values, the interval cannot reach beyond the smallest and the largest of them, and its coverage
+    is too small. It then shows the spread of the values, and decides nothing.
 
     Source: B. Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
 
@@ -114,7 +114,7 @@ def bootstrap_interval(
         resamples: number of bootstrap samples.
 
     Returns:
-        Lower and upper bound; NaN for both where fewer than two values were given.
+        Lower and upper bound; NaN for fewer than two values.
     """
     if len(values) < 2:
         return float("nan"), float("nan")
@@ -131,7 +131,7 @@ def bootstrap_interval(
 
 
 def spread(values: np.ndarray, generator: np.random.Generator) -> Spread:
-    """Summarise a metric over those of a setting's runs that have a value.
+    """The spread of a metric over the runs of a setting that have a value.
 
     Args:
         values: the metric of every run, NaN or infinite where a run has none, shape (runs,).

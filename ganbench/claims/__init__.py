@@ -1,1 +1,1 @@
-"""Claims: what a study's numbers say of them."""
+"""Decisions on a study's claims, computed from its numbers."""

@@ -1,9 +1,9 @@
-"""Claims decided by a study's numbers: confirmed, refuted, or left open where the numbers do not tell.
+"""Decisions on claims: confirmed, refuted, or undecided where the study's numbers do not suffice.
 
-Deterministic tests (`closed_form`, `bound`) ask every run, and one run to the contrary refutes them. Statistical tests
-(`proportion`, `difference`, `ordering`) go by a 95 % interval, which must lie on one side of what was asked as a whole.
-Infinity is a number, since a run that diverged is data (only means need finite ones); NaN is none, and a run without a
-number never helps a claim.
+Deterministic tests (`closed_form`, `bound`) must hold in every run; one run in which they fail refutes them.
+Statistical tests (`proportion`, `difference`, `ordering`) compare a 95% interval with a limit; the whole interval must
+lie on one side. Infinity counts as a number, since a run that diverged is data; only means need finite numbers. NaN
+means that a run has no number, and such a run never supports a claim.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganbench.study.claims import Claim
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim and what became of it."""
+    """A claim with its verdict and the results of its tests."""
 
     id: str
     source: str
@@ -40,7 +40,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """Decide every claim.
 
     Raises:
-        GanbenchError: a claim needs an outcome, or the best value of a metric, that does not exist.
+        GanbenchError: a claim names an unknown outcome, or the best value of a metric without a better end.
     """
     quantities = Quantities(collected)
     decisions = []

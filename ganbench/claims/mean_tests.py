@@ -1,4 +1,4 @@
-"""Tests that compare groups of runs by their means: a difference, and an order of several."""
+"""Tests that compare the means of groups of runs: `difference` of two, and `ordering` of several."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ganbench.claims.test_results import RunGroup, TestStatistics, Verdict, cond
 from ganbench.core.formatting import format_number, plural
 from ganbench.study.claim_tests import Difference
 
-# Values below which a group's mean is compared with nothing: a percentile bootstrap of fewer is too narrow, and would
-# decide more than its 95 % promise.
+# Fewest values of a group whose mean is compared: the percentile bootstrap interval of fewer is too narrow, and would
+# decide more often than its 95% coverage allows.
 MIN_RUNS = 10
 
 
@@ -30,14 +30,14 @@ class MeanDifference:
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    lowest: str = ""  # the run that pulls the difference down most ...
-    highest: str = ""  # ... and up
+    lowest: str = ""  # the run that lowers the difference most
+    highest: str = ""  # the run that raises the difference most
 
 
 def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
     """Mean of the first group minus mean of the second, with its percentile bootstrap interval.
 
-    Runs are paired where both groups have the same seeds, each once: what a seed does to both then cancels.
+    Runs are paired by seed where both groups have the same seeds, each once: a seed's effect on both cancels.
     """
     name = f"mean ({first.name}) minus mean ({second.name})"
     for group in (first, second):
@@ -49,7 +49,7 @@ def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
         if len(group.values) < MIN_RUNS:
             few = f"{plural(len(group.values), 'run')} of ({group.name})"
             return MeanDifference(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
-    # Every interval has a generator of its own, so that no claim's bounds depend on the claims before it.
+    # Every interval has its own generator, so that its bounds do not depend on earlier claims.
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     values, ids = first.values, first.runs.index
     if _paired(first.runs["seed"], second.runs["seed"]):
@@ -92,7 +92,7 @@ def _two_sample_interval(first: np.ndarray, second: np.ndarray, generator: np.ra
 
 
 def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStatistics:
-    """Whether the difference of two means lies on the side asked for."""
+    """Test whether the difference of two means lies on the required side of the limit."""
     estimate = _mean_difference(first, second)
     larger = test.below is None
     limit = (test.above if larger else test.below).value({})
@@ -107,7 +107,7 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
 
 
 def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
-    """Whether the means of several groups rise in their order."""
+    """Test whether the means of several groups increase in the order given."""
     estimates = [_mean_difference(later, earlier) for earlier, later in pairwise(groups)]
     if any(estimate.high < 0 for estimate in estimates):
         verdict: Verdict = "refuted"

@@ -1,4 +1,4 @@
-"""Every number that a claim may name, looked up in a study's tables: measurements, metrics, outcomes, axes, options."""
+"""Lookup of the numbers that claims name: measurements, metrics, outcomes, axes and options of runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, matches
 
-STUDY = ""  # stands for a run's identifier where a measurement belongs to none
+STUDY = ""  # in place of a run's identifier, for measurements of the study itself
 
 
 class Quantities:
-    """Every number that a claim may name, for every run.
+    """The numbers that claims name, for every run.
 
-    A run that a study which is not done does not have yet is selected like the others, and has no numbers: what is
-    decided without them is what they cannot change.
+    Runs that an unfinished study still lacks are selected like the others, and have no numbers: a claim is decided only
+    where they could not change its verdict.
     """
 
     def __init__(self, collected: Collected) -> None:
@@ -37,13 +37,13 @@ class Quantities:
         self._known: dict[str, Mapping[str, float]] = {}
 
     def selected(self, selector: Selector) -> pd.DataFrame:
-        """Rows of the selected runs, by their identifier; an empty row for the study itself."""
+        """Rows of the selected runs, indexed by identifier; one row without columns for the study itself."""
         if selector.study:
             return pd.DataFrame(index=[STUDY])
         return self._all[np.array([matches(selector, row) for row in self._rows], dtype=bool)]
 
     def values(self, expression: Expression, runs: Iterable[str]) -> np.ndarray:
-        """An expression's value in each of the runs, NaN where it has none, shape (runs,)."""
+        """The value of an expression in each run, shape (runs,); NaN where a number is missing."""
         columns = {name: self._column(name) for name in expression.names}
         return np.array(
             [expression.value({name: column.get(run, math.nan) for name, column in columns.items()}) for run in runs],
@@ -81,7 +81,7 @@ class Quantities:
         return pd.to_numeric(self._runs[column]).astype("float64")
 
     def _option(self, name: str) -> pd.Series:
-        """An option's number in each run; NaN in runs of which it is a text, or whose parts do not have it."""
+        """The number of an option in each run; NaN where the option is a text, or no component of the run has it."""
         if name not in self._runs:
             return pd.Series(math.nan, index=self._runs.index)
         return pd.to_numeric(self._runs[name], errors="coerce").astype("float64")
@@ -89,7 +89,7 @@ class Quantities:
     def _outcome(self, what: str) -> Mapping[str, float]:
         outcomes = {name.replace("-", "_"): name for name in OUTCOMES}
         if what not in (*outcomes, "failed"):
-            # Not NaN, nor 0 in every run: a misspelt outcome must not look like one that never happens.
+            # An error, since a misspelt outcome must not look like one that never happens.
             raise GanbenchError(f"outcome.{what}: {unknown('outcome', what, [*outcomes, 'failed'])}")
         if what == "failed":
             return failed(self._runs).astype("float64").mask(undetermined(self._runs)).to_dict()
@@ -120,7 +120,7 @@ class Quantities:
         return found
 
     def _generator_loss(self, run: str, steps: np.ndarray) -> np.ndarray:
-        """Its mean in the bin that holds each step, NaN where none does, shape of `steps`."""
+        """The generator's mean loss in each step's bin, NaN for steps outside all bins, shape of `steps`."""
         curves = self._collected.curves
         bins = curves[(curves["run"] == run) & (curves["series"] == "generator_loss")]
         first, last, mean = (bins[name].to_numpy(dtype=np.float64) for name in ("first_step", "last_step", "mean"))
@@ -129,7 +129,7 @@ class Quantities:
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's over the places where both are finite; NaN below three of them, and where either is constant."""
+    """Spearman's rank correlation of the pairs of finite values; NaN for fewer than three pairs or constant values."""
     kept = np.isfinite(one) & np.isfinite(other)
     if kept.sum() < 3 or np.ptp(one[kept]) == 0 or np.ptp(other[kept]) == 0:
         return math.nan

@@ -1,4 +1,4 @@
-"""The claims of a study as the report shows them: counts, one row per claim, and how each was decided."""
+"""The claims of a study for the report: counts of verdicts, and one row per claim with its tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ KINDS = {
 
 
 def render_claims(collected: Collected, study: dict) -> dict | None:
-    """Everything that the report says about the claims of a resolved configuration; None where it has none."""
+    """The report's section on the claims of a study.
+
+    Args:
+        collected: the collected results of the study.
+        study: the resolved study.
+
+    Returns:
+        The counts and rows for the template; None for a study without claims.
+    """
     claims = [Claim.model_validate(claim) for claim in study.get("claims") or ()]
     if not claims:
         return None
@@ -59,7 +67,7 @@ def _row(decision: Decision) -> dict:
 
 
 def deciding_test(tests: Sequence[TestResult], verdict: str) -> TestResult:
-    """The test that a verdict hangs on: the first that has it, of a confirmed claim the first of all."""
+    """The test that decides a claim: the first with the verdict of the claim."""
     return next(test for test in tests if test.verdict == verdict)
 
 
@@ -80,5 +88,5 @@ def _test(test: TestResult) -> dict:
 
 
 def capitalize(text: str) -> str:
-    """A sentence's start as a sentence starts, unless that is a name or a number."""
+    """The text with its first character in upper case."""
     return text[:1].upper() + text[1:]

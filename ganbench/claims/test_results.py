@@ -1,4 +1,4 @@
-"""What the tests of a claim have in common: the groups of runs that they select, their condition and their results."""
+"""Parts that all tests of claims share: groups of runs, conditions in words, and results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Verdict = Literal["confirmed", "refuted", "undecided"]
 
 @dataclass(frozen=True)
 class RunGroup:
-    """The runs that one selector selects."""
+    """The runs that one selector selects, with the values of the tested quantity."""
 
     name: str
     runs: pd.DataFrame
@@ -29,23 +29,23 @@ class TestStatistics:
     """The numbers that decide a test, and its verdict."""
 
     verdict: Verdict
-    text: str  # a sentence with all that
+    text: str  # the result as a sentence
     missing: int  # runs without a number
     value: float = math.nan  # worst run's quantity, proportion of runs, or difference of means (least of an ordering)
     low: float = math.nan  # smallest quantity, or lower bound of the interval
     high: float = math.nan  # largest quantity, or upper bound of the interval
-    worst: str = ""  # the run farthest from what was asked; empty where there is none
+    worst: str = ""  # the run farthest from the condition; empty where there is none
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestResult(TestStatistics):
-    """One test of a claim: what it selected, and the numbers that decided it."""
+    """The result of one test of a claim, with its kind, quantity and selection."""
 
     kind: str
     quantity: str
     selection: str
-    runs: int  # selected; 1 for the study's own measurement
-    expected: str  # what was asked
+    runs: int  # number of selected runs; 1 for a measurement of the study itself
+    expected: str  # the condition, in words
 
 
 def condition(test: ClaimTest) -> str:

@@ -1,8 +1,7 @@
 """The contract of each family, checked by running its components.
 
-One set of checks serves the tests of the components that the package ships, and `ganbench check`, which runs those of
-a study. A check returns the fault as a clause, whose subject is the component, or None. It does not catch what a
-component raises.
+The tests run these checks on the components of the package, and `ganbench check` runs them on those of a study. A check
+returns the fault as a clause about the component, or None. It does not catch exceptions that a component raises.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import Any
 from ganbench.core.registry import FAMILIES
 
 CONTRACTS = {key: family.contract for key, family in FAMILIES.items()}
-"""What messages tell the author of a faulty component, by family; the whole contract is its base class's docstring."""
+"""The contract of each family, for messages; the base class's docstring has the details."""
 
 
 def component_fault(family: str, made: Any) -> str | None:
-    """Why an object is not a component, judged by its class alone.
+    """Why the class of an object is not a component's.
 
     Args:
         family: key of the family.
@@ -36,7 +35,7 @@ def component_fault(family: str, made: Any) -> str | None:
 
 
 def supports_fault(answer: Any) -> str | None:
-    """Why this is not a valid result of `supports`; None if it is."""
+    """Why an answer is not a valid result of `supports`, as a clause; None if it is."""
     if answer is None or (isinstance(answer, str) and answer):
         return None
     return f"its supports() must give None or a sentence, but gives {answer!r}"

@@ -11,17 +11,17 @@ from ganbench.contracts.repeatability import call_twice
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
-MOST_EXAMPLES = 64  # that a judge is tried on
+MOST_EXAMPLES = 64  # largest number of examples on which a judge is tried
 
 
 def loaded(dataset: Any) -> tuple[Any, str | None]:
-    """A data set's examples, and why they are not what it says of itself; loads them twice."""
+    """Load a data set twice, and return its examples and the fault of its loading; None for a valid data set."""
     examples, fault = call_twice(dataset.load)
     return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
 
 
 def examples_fault(spec: DataSpec, examples: Any) -> str | None:
-    """Where the examples are not what the spec says; None where they are."""
+    """Why examples do not match the spec of their data set, as a clause; None if they match."""
     if not isinstance(examples, Examples):
         return f"its load() gives {type(examples).__name__}; must be Examples"
     for name, part, modes in (
@@ -59,9 +59,9 @@ def examples_fault(spec: DataSpec, examples: Any) -> str | None:
 
 
 def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
-    """Some examples of each mode, to train on and to be held out alike."""
+    """A few examples of each mode, the same for training and held out."""
     per_mode = max(2, most // len(np.unique(examples.train_modes)))
-    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # of an example among those of its mode
+    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # rank of each example among those of its mode
     for mode in np.unique(examples.train_modes):
         mine = examples.train_modes == mode
         rank[mine] = np.arange(mine.sum())
@@ -71,7 +71,7 @@ def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
 
 
 def state_fault(state: Any) -> str | None:
-    """Why this is not a judge's state; None if it is."""
+    """Why a value is not a state of a judge, as a clause; None if it is."""
     if not isinstance(state, Mapping) or "accuracy" not in state:
         return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
     accuracy = state["accuracy"]
@@ -81,7 +81,7 @@ def state_fault(state: Any) -> str | None:
 
 
 def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why these are not the judged examples of a data set; None if they are.
+    """Why a judge's result is not the judged examples of a data set, as a clause; None if it is.
 
     Args:
         judged: what the judge returned.
@@ -109,7 +109,14 @@ def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
 
 
 def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why a judge with this state does not judge examples as it should; None if it does."""
+    """Why a judge breaks its contract when it judges examples, as a clause; None if it does not.
+
+    Args:
+        judge: the judge.
+        state: its state, as `fit` returned it.
+        examples: examples to judge, shape (n, *shape).
+        modes: number of modes of the data set.
+    """
     if fault := state_fault(state):
         return fault
     before = examples.tobytes()

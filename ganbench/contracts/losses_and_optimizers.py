@@ -16,7 +16,7 @@ DOUBLE = torch.float64
 
 
 def objective_fault(objective: Any) -> str | None:
-    """Why an objective's functions are not elementwise functions of logits."""
+    """Why an objective's functions are not elementwise functions of logits, as a clause; None if they are."""
     logits = _normal((MEMBERS, BATCH), 0)
     for name in ("real", "fake", "generator", "output"):
         function, given = getattr(objective, name), logits.clone().requires_grad_()
@@ -34,11 +34,11 @@ def objective_fault(objective: Any) -> str | None:
 
 
 def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:
-    """Why a regularizer's methods do not what they should; None if they do.
+    """Why a regularizer's methods break their contract, as a clause; None if they do not.
 
     Args:
         regularizer: the regularizer.
-        shape: of an example.
+        shape: shape of one example.
     """
     like = torch.empty(0, dtype=DOUBLE)
 
@@ -93,7 +93,7 @@ def _penalty_fault(value: Any, theta: Tensor) -> str | None:
 
 
 def optimizer_fault(optimizer: Any) -> str | None:
-    """Why an optimizer is no pair of pure functions."""
+    """Why an optimizer is not a pair of pure functions, as a clause; None if it is."""
     theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
     rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
     state, fault = call_twice(lambda: optimizer.init(theta))
@@ -116,7 +116,7 @@ def optimizer_fault(optimizer: Any) -> str | None:
 
 
 def state_fault(state: Any, members: int) -> str | None:
-    """Why this is not a state of so many members; None if it is."""
+    """Why a value is not an optimizer's state of a number of members, as a clause; None if it is."""
     if not isinstance(state, dict):
         return f"gives {type(state).__name__} for a state; must be a dict of tensors"
     for name, value in state.items():
@@ -126,7 +126,7 @@ def state_fault(state: Any, members: int) -> str | None:
 
 
 def _numbers_fault(values: Any, shape: tuple[int, ...]) -> str | None:
-    """Why these are not finite numbers of this shape in double precision, which is that of the arguments."""
+    """Why values are not a tensor of finite numbers of this shape in double precision, as the arguments are."""
     if not isinstance(values, Tensor):
         return f"gives {type(values).__name__}; must be a tensor"
     if tuple(values.shape) != tuple(shape):

@@ -1,4 +1,4 @@
-"""Contracts of metrics and diagnostics: repeatable numbers that are those of their columns."""
+"""Contracts of metrics and diagnostics: repeatable numbers for all of their columns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Columns = Callable[[], Any]
 
 
 def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
-    """Why a metric does not return its columns; None if it does.
+    """Why a metric does not return its columns, as a clause; None if it does.
 
     Args:
         metric: the metric.
-        data: what the examples are.
-        real, generated: judged examples; both are real ones, so that every number exists.
+        data: the spec of the data set.
+        real, generated: judged examples; both are of real examples, so that every number exists.
     """
     answer = metric.supports(data)
     if fault := supports_fault(answer) or columns_fault(metric.columns):
@@ -44,11 +44,11 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
 
 
 def diagnostic_fault(columns: Any, result: Any, runs: int | None) -> str | None:
-    """Why a diagnostic does not return its columns; None if it does.
+    """Why a diagnostic does not return its columns, as a clause; None if it does.
 
     Args:
-        columns: its columns.
-        result: what its measure() returned.
+        columns: the diagnostic's columns.
+        result: the result of its `measure`.
         runs: number of runs; None for a diagnostic of the study.
     """
     if fault := columns_fault(columns):

@@ -1,7 +1,7 @@
-"""Whether code is a function of its arguments: watched under one state of the world and then under another.
+"""Checks that code is a function of its arguments, by calls under two states of the world.
 
-The world is what code can see beside its arguments: the global random generators, the clock, and settings of the
-process. A second call under another world must give the same; and no call may change the world.
+The world is everything besides its arguments that code can read: the global random generators, the clocks, and settings
+of the process. Calls under two worlds must give the same result, and no call may change the world.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import torch
 from torch import Tensor, nn
 
 CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
-SHIFT = 1_000_003.0  # seconds that clocks are put forward from one world to the next
+SHIFT = 1_000_003.0  # seconds by which the clocks of each world are ahead of the previous one
 
 
 @dataclass
 class World:
-    """What a call did to the world, as a clause; None where nothing."""
+    """A record of a block in a world: how the code changed the world, as a clause; None if it did not."""
 
     fault: str | None = field(default=None)
 
 
 @contextmanager
 def world(number: int) -> Iterator[World]:
-    """Another world for the block; the old one is back after it.
+    """Set up another world for a block, and restore the old one after it.
 
     Args:
-        number: of the world: its random generators' seed, and how far its clocks are put forward.
+        number: number of the world, which is the seed of its random generators and sets its clocks ahead.
     """
     observed, randoms, settings = World(), _randoms(), _settings()
     clocks = {name: getattr(time, name) for name in CLOCKS}
@@ -86,17 +86,17 @@ def _settings() -> dict[str, Any]:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Whether two results are equal to the last bit, NaN to NaN: tensors, arrays, and what is made of them."""
+    """Whether two results, of tensors, arrays and containers of these, are equal to the last bit; NaN equals NaN."""
     return fingerprint(a) == fingerprint(b)
 
 
 def _digest(values: np.ndarray) -> bytes:
-    """Of the content, which may be large, in place of a copy of it."""
+    """SHA-256 of an array's content, which is smaller than a copy of it."""
     return hashlib.sha256(values.reshape(-1).view(np.uint8).data if values.size else b"").digest()
 
 
 def fingerprint(value: Any) -> Any:
-    """What there is to know of a value, comparable: content of arrays, identity of what cannot be looked into."""
+    """A comparable description of a value: the content of arrays and containers, the identity of other objects."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return value if value == value else "NaN"
@@ -126,7 +126,7 @@ def fingerprint(value: Any) -> Any:
 
 
 def attributes_of(module: nn.Module) -> dict[str, Any]:
-    """What a network may keep from call to call: every attribute, buffer and parameter of its parts, by name."""
+    """Fingerprints of the attributes, buffers and parameters of a network's parts, by name."""
     kept = {}
     for prefix, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
@@ -136,7 +136,7 @@ def attributes_of(module: nn.Module) -> dict[str, Any]:
 
 
 def globals_of(module: ModuleType) -> dict[str, Any]:
-    """A file's global values and its classes' attributes, of those that code may change while it runs."""
+    """Fingerprints of a module's global values and of its classes' attributes, without functions and modules."""
     kept = {}
     for name, value in vars(module).items():
         if name.startswith("__") or isinstance(value, ModuleType):
@@ -151,9 +151,13 @@ def globals_of(module: ModuleType) -> dict[str, Any]:
 
 
 def call_twice(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """What a call gives in one world, and as a clause, why it is no function of its arguments: it changes the world, or
-    gives something else in another one."""
-    with world(1):  # what is imported at a first call may draw, as modules with temporary files do
+    """Call a function in two worlds.
+
+    Returns:
+        The first result, and as a clause why the call is not a function of its arguments: it changes the world, or
+        gives another result in another world. None in place of the clause if it is one.
+    """
+    with world(1):  # modules imported by a first call may draw, such as those that name temporary files
         first = call()
     with world(2) as observed:
         again = call()

@@ -1,4 +1,4 @@
-"""Contracts of games and dynamics: training steps that are repeatable, alone and together."""
+"""Contracts of games and dynamics: training steps that are repeatable, for members alone and together."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
-STEPS = 2  # the second begins with a state that is no longer the initial one
-ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
-RATE = 1e-3  # at which no step diverges
+STEPS = 2  # the second step starts from a state that is not the initial one
+ROUNDING = 1e-6  # tolerance after two steps, relative to the largest number of the same kind
+RATE = 1e-3  # a learning rate at which no step diverges
 
 
 def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
-    """Why a game is not a function of its parameters and of each member's own random numbers; None if it is."""
+    """Why a game is not a function of its parameters and its members' random numbers, as a clause; None if it is."""
     for member in members:
         start, fault = call_twice(lambda member=member: game.start(member))
         if fault:
@@ -50,7 +50,7 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
-    """Why a step of the dynamics is not a pure function; None if it is."""
+    """Why a step of the dynamics is not a pure function, as a clause; None if it is."""
     dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
     for name in ("batches_per_step", "gradients_per_step"):
         value = getattr(dynamics, name)
@@ -85,11 +85,12 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
 
 
 def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
-    """Why two steps of training do not repeat themselves, or not with each member alone.
+    """Why two training steps are not repeatable or depend on other members, as a clause; None if neither is so.
 
     Args:
-        game, training: the game and how it is trained, in double precision.
-        members: the runs; they train at a rate at which no rounding grows.
+        game: the game.
+        training: the training options, in double precision.
+        members: the members. Their learning rates are limited to RATE, so that rounding errors do not grow.
         fused: whether members are computed together.
     """
     how = replace(training, steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS)
@@ -109,7 +110,7 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
 
 
 def _apart(one: Tree, other: Tree) -> str | None:
-    """What of two results differs by more than rounding; None where nothing does."""
+    """The name of a part of two results that differs by more than rounding; None if no part does."""
     pairs = {player: (one["snapshots"][player], other["snapshots"][player]) for player in one["snapshots"]}
     for column, name in enumerate(one["curves"]["series"]):
         pairs[name] = (one["curves"]["mean"][:, column], other["curves"]["mean"][:, column])

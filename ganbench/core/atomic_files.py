@@ -10,20 +10,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-ABANDONED_SECONDS = 86_400.0  # age of a temporary file whose process must have been killed
+ABANDONED_SECONDS = 86_400.0  # age at which a temporary file's process counts as killed
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, renamed to `path` when the block ends without an error.
 
-    Renaming is atomic, on network file systems too. The content has reached the disk before.
+    Renaming is atomic, on network file systems too. The content is synced to the disk before the renaming.
 
     Args:
         path: the file; its folder is created.
 
+    Yields:
+        The path of the temporary file, to be written in the block.
+
     Raises:
-        OSError: a folder that cannot be created or written. Nothing at `path` has changed then.
+        OSError: the folder cannot be created or written. The file at `path` is unchanged then.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 
-FILE_NAME = "SHA256SUMS"  # of the list of a whole folder
+FILE_NAME = "SHA256SUMS"  # name of the list of a whole folder
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 REMEDY = "Remove it, and its stage makes it again."
 
@@ -22,18 +22,18 @@ def write_sums(path: Path, files: Mapping[str, Path]) -> None:
 
     Args:
         path: the list.
-        files: the files by the names that the list gives them, relative to the folder in which it is checked.
+        files: the files, by their names in the list, which are relative to the folder where the list is checked.
     """
     with atomic_write(path) as new:
         new.write_text("".join(f"{_sha256(file)}  {name}\n" for name, file in sorted(files.items())))
 
 
 def write_folder_sums(folder: Path, instead: Mapping[str, Path] | None = None) -> None:
-    """Write the list of all files of a folder into its SHA256SUMS.
+    """Write the checksums of all files of a folder into its SHA256SUMS.
 
     Args:
         folder: the folder.
-        instead: files that are about to be renamed into the folder, by their names there.
+        instead: files that will be renamed into the folder, by their future names.
     """
     there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.name != FILE_NAME}
     write_sums(folder / FILE_NAME, there | dict(instead or {}))
@@ -43,7 +43,7 @@ def read_sums(path: Path) -> dict[str, str]:
     """The checksums of a list, by name.
 
     Raises:
-        GanbenchError: a list that cannot be read or holds something else.
+        GanbenchError: the list cannot be read, or holds anything but checksums.
     """
     try:
         text = path.read_text()
@@ -55,14 +55,14 @@ def read_sums(path: Path) -> dict[str, str]:
 
 
 def read_verified(path: Path, known: Mapping[str, str]) -> bytes:
-    """The content of a file, which has been compared with its checksum.
+    """The content of a file, after comparison with its checksum.
 
     Args:
         path: the file.
         known: the checksums of the files of its folder, by name.
 
     Raises:
-        GanbenchError: a file that cannot be read or has another checksum.
+        GanbenchError: the file cannot be read, or has another checksum.
     """
     try:
         content = path.read_bytes()
@@ -74,12 +74,12 @@ def read_verified(path: Path, known: Mapping[str, str]) -> bytes:
 
 
 def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
-    """One message for every file that differs from its checksum. Files that are missing are skipped.
+    """One message for every file that differs from its checksum. Missing files are skipped.
 
     Args:
         path: the list of checksums.
         base: folder that the names in the list are relative to.
-        files: files that the list must name.
+        files: the files to compare, all of them named in the list.
     """
     try:
         known = read_sums(path)
@@ -91,7 +91,9 @@ def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
     wrong = [
         file for file, value in zip(there, found, strict=True) if known.get(file.relative_to(base).as_posix()) != value
     ]
-    return [_damage_message(file) for file in wrong] if path.exists() else []  # else another process writes them anew
+    return (
+        [_damage_message(file) for file in wrong] if path.exists() else []
+    )  # without the list, another process is rewriting the files
 
 
 def _sha256(path: Path) -> str:

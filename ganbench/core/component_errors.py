@@ -1,4 +1,4 @@
-"""Exceptions that components raise, as messages of two lines: file, line and error; the family's contract."""
+"""Messages about exceptions that components raise: file, line and error, then the contract of the family."""
 
 from __future__ import annotations
 

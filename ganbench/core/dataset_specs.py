@@ -1,7 +1,7 @@
 """Descriptions of data sets, obtained without running a user's file in this process.
 
 The workflow needs them each time it is parsed. Data sets of the package are built in this process. A user's file may
-do anything, so a second process builds it, which is ended after a time limit.
+do anything, so a second process with a time limit builds its data set.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ganbench.core import registry, strict_json
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError
 
-TIMEOUT_SECONDS = 60  # for a process that may have to import a large library
-MAX_VALUES = 2**31  # of one example
+TIMEOUT_SECONDS = 60  # enough for a process that imports a large library
+MAX_VALUES = 2**31  # largest number of values of one example
 MARK = "ganbench describes: "  # precedes the description; anything before it was printed by the file
 CONTRACT = (
     "A data set has `judge`, the name of a judge, and `spec`, a DataSpec known without loading anything: shape (of one "
@@ -52,7 +52,7 @@ def describe_dataset(choice: Any) -> DatasetDescription:
     """The description of a data set.
 
     Args:
-        choice: name and options of the data set, as a study has them.
+        choice: the study's choice of a data set, with its name and options.
 
     Raises:
         GanbenchError: a data set that breaks its contract, or a missing file.

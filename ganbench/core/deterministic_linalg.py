@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 MAX_FEATURES = 64
-MAX_SWEEPS = 40  # at most; about ten for 64 features, more where eigenvalues coincide
+MAX_SWEEPS = 40  # 64 features take about ten sweeps, more where eigenvalues coincide
 EPSILON = np.finfo(np.float64).eps
 
 
@@ -31,7 +31,7 @@ def norm(vector: np.ndarray) -> float:
 def orthonormal(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two orthonormal vectors that span the plane of two others, by the method of Gram and Schmidt."""
     one = one / norm(one)
-    for _ in range(2):  # once loses orthogonality to rounding where the two are nearly parallel
+    for _ in range(2):  # one pass loses orthogonality to rounding where the vectors are nearly parallel
         other = other - (one * other).sum() * one
         other = other / norm(other)
     return one, other
@@ -48,15 +48,15 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         matrix: shape (n, n).
 
     Returns:
-        eigenvalues (n,) in ascending order, and eigenvectors as the columns of (n, n); NaN if an entry of the matrix is
-        not finite.
+        The eigenvalues (n,) in ascending order, and the eigenvectors as the columns of (n, n). All are NaN if an entry
+        of the matrix is not finite.
     """
     n = len(matrix)
     if not np.isfinite(matrix).all():
         return np.full(n, np.nan), np.full((n, n), np.nan)
     if n > MAX_FEATURES:
         return np.linalg.eigh(matrix)
-    size = max(4, n + n % 2)  # an even number, by coordinates of zeros, which no rotation turns
+    size = max(4, n + n % 2)  # even; the added coordinates are zeros, which no rotation changes
     half, pairs = size // 2, np.arange(size // 2)
     indices = np.array([0, half, *range(1, half - 1), *range(half + 1, size), half - 1])
     table = np.zeros((size, size + n))  # the matrix, and to its right the eigenvectors as rows
@@ -72,12 +72,14 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             table = np.concatenate(_rotate(table[:half], table[half:], cosine[:, None], sine[:, None]))
             columns = _rotate(table[:, :half], table[:, half:size], cosine, sine)
             table = np.concatenate([*columns, table[:, size:]], axis=1)
-            table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # instead of rounding, which would turn on
+            table[pairs, pairs + half] = table[pairs + half, pairs] = (
+                0  # exactly, since rounding errors would keep the sweeps going
+            )
             table[:, :size] = table[:, indices]
             table = table[indices]
     values, vectors = table.diagonal(), table[:, size:]
     order = np.argsort(values, kind="stable")
-    order = order[vectors[order].any(axis=1)]  # without the coordinates of zeros
+    order = order[vectors[order].any(axis=1)]  # without the added coordinates
     return values[order], vectors[order].T
 
 
@@ -85,7 +87,7 @@ def _jacobi_rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cosines and sines, (n/2,), of the smaller rotation angles that make the coupling of each pair 0."""
     half = len(square) // 2
     own, coupling = square.diagonal(), square[:half, half:].diagonal()
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of pairs that are not coupled, or hardly
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # pairs with little or no coupling
         cotangent = (own[half:] - own[:half]) / (2 * coupling)  # of twice the angle
         tangent = np.copysign(1 / (np.abs(cotangent) + np.sqrt(np.square(cotangent) + 1)), cotangent)
     tangent = np.where(coupling == 0, 0.0, tangent)

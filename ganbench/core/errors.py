@@ -24,7 +24,7 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
     return f"unknown {kind} {value!r}.{hint} Valid: {', '.join(names) or 'none'}."
 
 
-# Messages of allocators that memory ran out: PyTorch's on GPU and CPU, those of CUDA's libraries, and C++'s.
+# Parts of the messages of allocators without memory: PyTorch on GPU and CPU, CUDA's libraries, and C++.
 NO_MEMORY = (
     *("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc"),
     *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN without memory for its workspace
@@ -34,8 +34,8 @@ NO_MEMORY = (
 def out_of_memory(error: BaseException) -> str | None:
     """The allocator's message if an error means that memory ran out; None for any other error.
 
-    An error that was raised while such an error was handled counts too: a library may have taken PyTorch's RuntimeError
-    for one of its own.
+    An error raised while such an error was handled counts too: a library may have replaced PyTorch's RuntimeError by an
+    error of its own.
     """
     current: BaseException | None = error
     while current is not None:

@@ -18,7 +18,7 @@ def escape_control(text: str) -> str:
 
 
 class _ShortRepr(reprlib.Repr):
-    """Representations without passwords in addresses, and abbreviated where they are long or deep."""
+    """Representations without the passwords in addresses, abbreviated where they are long or deeply nested."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ class Proportion(Protocol):
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """A number with a few significant digits, in plain notation where that is short; "–" for NaN."""
+    """A number with a few significant digits, in decimal notation where that is short; "–" for NaN."""
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -53,7 +53,7 @@ def format_range(low: float, high: float, digits: int = 3) -> str:
 
 
 def format_interval(proportion: Proportion) -> str:
-    """The bounds of a proportion's interval."""
+    """The bounds of a proportion's interval: "19% to 73%"."""
     return f"{format_percent(proportion.lower)} to {format_percent(proportion.upper)}"
 
 
@@ -64,7 +64,7 @@ def format_proportion(proportion: Proportion, what: str) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun."""
+    """A count with its noun: "1 run", "2 runs"."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""The files behind locks: created, locked by the kernel, and signed by their holders."""
+"""Lock files: their creation, the kernel's lock on them, and the records of their holders."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ LOCKS_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 def open_or_create(path: Path, token: str) -> TextIO:
-    """The open lock file.
+    """Open a lock file.
 
     Args:
         path: the lock file, which is created and signed if it does not exist.
-        token: the signature.
+        token: the signature of the holder.
 
     Returns:
-        The file, open for reading only if it is another user's, which suffices for the kernel's lock.
+        The open file. Another user's file is open for reading only, which suffices for the kernel's lock.
     """
     if not path.exists():
         new = path.with_name(f".{path.name}.{token}.new")
@@ -44,7 +44,7 @@ def open_or_create(path: Path, token: str) -> TextIO:
         finally:
             new.unlink(missing_ok=True)
     try:
-        # Without O_CREAT: Linux refuses that on files of others in a folder like /tmp.
+        # Without O_CREAT, which Linux refuses for other users' files in a folder like /tmp.
         return os.fdopen(os.open(path, os.O_RDWR), "r+")
     except PermissionError:
         return path.open()
@@ -65,10 +65,10 @@ def try_flock(file: TextIO) -> bool:
     """Take the kernel's lock.
 
     Returns:
-        Whether the file system has such locks.
+        Whether the file system supports the kernel's locks.
 
     Raises:
-        BlockingIOError: a lock that another process holds.
+        BlockingIOError: another process holds the lock.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +80,7 @@ def try_flock(file: TextIO) -> bool:
 
 
 def is_same_file(file: TextIO, path: Path) -> bool:
-    """Whether an open file still has its name."""
+    """Whether a path still names an open file."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
@@ -97,9 +97,9 @@ def read_owner(file: TextIO) -> dict[str, Any]:
 
 
 def write_owner(file: TextIO, token: str) -> None:
-    """Sign a lock file: write the record of this process with a token into it."""
+    """Sign a lock file: write a record of this process, with a token, into it."""
     if not file.writable():
-        return  # another user's file: the kernel's lock counts, and the record stays the older one
+        return  # another user's file: the kernel's lock suffices, and the older record stays
     now = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {
         "user": user_name(),
@@ -108,7 +108,7 @@ def write_owner(file: TextIO, token: str) -> None:
         "pid": os.getpid(),
         "since": now,
     }
-    # One write of constant length, so that no reader sees a part of it.
+    # One write of constant length, so that no reader sees part of a record.
     os.pwrite(file.fileno(), strict_json.dumps(owner | {"token": token}).ljust(RECORD_BYTES).encode(), 0)
     os.fsync(file.fileno())
 
@@ -128,7 +128,7 @@ def machine_id() -> str:
 
 
 def user_name() -> str:
-    """The name of the user; the number where the machine knows no name, as in many containers."""
+    """The name of the user; the user's number where the machine knows no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

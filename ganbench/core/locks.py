@@ -5,10 +5,10 @@ of the holder. Other machines may not see such a lock, since not every network f
 also a lease: the holder renews its time stamp, and other machines respect it until it is `LEASE_SECONDS` old. Time
 stamps are compared only with one another, never with a machine's clock.
 
-No library meets two measured needs. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead machine only
-after watching it for a whole lease, so that a try fails (tried: 120 s of lease, 1000 s old), and never takes over the
-file of another user's killed process in a sticky folder like /tmp; flufl.lock 10.0.0 needs synchronised clocks and hard
-links, and keeps the lock of a killed process of the same machine until its lifetime ends.
+Two libraries were tried, and neither suffices. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead
+machine only after watching it for a whole lease, so that a single try fails (tried: 120 s of lease, 1000 s old). It
+never takes over the file of another user's killed process in a sticky folder like /tmp. flufl.lock 10.0.0 needs
+synchronised clocks and hard links, and keeps the lock of a killed process of the same machine until its lifetime ends.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from ganbench.core.lock_files import (
     write_owner,
 )
 
-LEASE_SECONDS = 120.0  # age of a lease that has ended
+LEASE_SECONDS = 120.0  # age at which a lease ends
 RENEW_SECONDS = 20.0
-SETTLE_SECONDS = 1.0  # after signing, until other machines that sign too are visible
-POLL_SECONDS = 0.5  # between two tries while waiting
+SETTLE_SECONDS = 1.0  # after signing, until the signatures of other machines are visible
+POLL_SECONDS = 0.5  # between two tries
 
 
 class Lock:
@@ -67,7 +67,9 @@ class Lock:
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
-            with suppress(OSError, ValueError):  # no answer from the file system for a while, or just released
+            with suppress(
+                OSError, ValueError
+            ):  # the file system does not answer for a while, or the lock was just released
                 if self._is_still_held():
                     os.utime(self._file.fileno())
 
@@ -92,7 +94,7 @@ def try_lock(path: Path) -> Lock | None:
         The lock; None if another process holds it.
 
     Raises:
-        OSError: a lock file that cannot be written.
+        OSError: the lock file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid4().hex
@@ -108,7 +110,7 @@ def try_lock(path: Path) -> Lock | None:
             if isinstance(error, BlockingIOError):
                 return None
             raise
-        if not is_same_file(file, path):  # its holder released it between our opening and our locking it
+        if not is_same_file(file, path):  # its holder released it after this process opened it
             file.close()
             continue
         owner = read_owner(file)
@@ -118,7 +120,7 @@ def try_lock(path: Path) -> Lock | None:
             file.close()
             return None
         write_owner(file, token)
-        # Where kernels do not see one another's locks, several may reach this line: the last to sign has the lock.
+        # Where kernels do not see one another's locks, several processes may get here. The last to sign has the lock.
         if file.writable() and not (kernel_locked and owner.get("machine") == machine_id()):
             time.sleep(SETTLE_SECONDS)
             if read_owner(file).get("token") != token:
@@ -134,12 +136,12 @@ def hold_lock(path: Path, what: str, *, on_wait: Callable[[str], None] | None = 
     Args:
         path: the lock file.
         what: what the lock protects, for messages.
-        on_wait: function that is called once, with the holder, if another process has the lock; the call then waits for
-            it. Without this function it fails instead.
+        on_wait: function that is called once, with the holder, before waiting for a lock that another process holds.
+            Without this function, such a lock is an error.
 
     Raises:
-        GanbenchError: a lock file that cannot be written, or a lock that another process holds. The message names the
-            holder, its machine and the time.
+        GanbenchError: the lock file cannot be written, or another process holds the lock. The message names the holder,
+            its machine and the time.
     """
     announced = False
     try:
@@ -168,8 +170,8 @@ def describe_holder(path: Path) -> str:
 def current_holder(path: Path) -> str | None:
     """The holder of a lock, as `describe_holder` describes it; None if nobody holds the lock.
 
-    Nothing is locked or written, so that a process which wants the lock at this moment gets it. Therefore the age of a
-    lease is measured with this machine's clock, and a holder on this machine by its process.
+    Nothing is locked or written, so that another process can take the lock at the same moment. Therefore a holder on
+    this machine counts while its process exists, and any other by the age of its lease on this machine's clock.
     """
     try:
         owner, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime

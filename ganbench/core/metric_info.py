@@ -15,7 +15,7 @@ from typing import Any
 from ganbench.core.escaping import short_repr
 
 BEST = ("low", "high", "none")
-ROUNDING = 1e-6  # by which rounding may exceed a bound
+ROUNDING = 1e-6  # largest excess over a bound that counts as rounding
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MetricInfo:
 
 
 def columns_fault(columns: Any) -> str | None:
-    """Why columns are invalid, as a clause; None if they are valid.
+    """Why the columns of a metric are invalid, as a clause; None if they are valid.
 
     Args:
         columns: the columns of a metric, which should be {name: MetricInfo}.
@@ -54,13 +54,13 @@ def columns_fault(columns: Any) -> str | None:
 
 
 def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool = False) -> str | None:
-    """Why values do not fit their columns, as a clause; None if they do.
+    """Why values do not fit their columns, as a clause; None if they fit.
 
     Args:
         columns: the columns by name.
         values: the values, which should be {name: number}.
-        absent: whether NaN is valid, for a number that does not exist. A number too large for a float, as after a
-            divergence, is infinite, and valid within its bounds.
+        absent: whether NaN is valid, which means that a number does not exist. Infinity means a number too large for a
+            float, as after a divergence, and is valid where the bounds allow it.
     """
     if not isinstance(values, Mapping):
         return f"gives {short_repr(values)}, which is no mapping of its columns {', '.join(columns)} to numbers"

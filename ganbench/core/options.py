@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 from ganbench.core.escaping import short_repr
 from ganbench.core.interval import Interval
 
-TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # of which option types are made
-TYPE_NAMES = {  # for one value, for several
+TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # parts of option types
+TYPE_NAMES = {  # of one value, of several
     "bool": ("true or false", "truth values"),
     "int": ("an integer", "integers"),
     "float": ("a finite number", "finite numbers"),
@@ -25,7 +25,7 @@ TYPE_NAMES = {  # for one value, for several
     "tuple": ("a list", "lists"),
     "dict": ("a mapping", "mappings"),
 }
-# Training may run in float32, and files hold integers of 64 bits.
+# Training may run in float32, and files store integers of 64 bits.
 REPRESENTABLE = {"float": Interval(ge=-3.4e38, le=3.4e38), "int": Interval(ge=-(2**63), le=2**63 - 1)}
 
 
@@ -35,10 +35,10 @@ class Option:
 
     Attributes:
         source: source text of the annotation.
-        default: value where a study gives none.
+        default: value of the option where a study gives none.
 
     Raises:
-        TypeError: an annotation that is no option type, or has an invalid range.
+        TypeError: the annotation is not an option type, or has an invalid range.
     """
 
     source: str
@@ -59,7 +59,7 @@ class Option:
 
     @property
     def range(self) -> str:
-        """The declared range of its numbers as text; empty if there is none."""
+        """The declared range of the option's numbers, as text; empty if there is none."""
         intervals = [_interval(node) for node in ast.walk(_parse_cached(self.source)) if _is_ranged(node)]
         return str(intervals[0]) if intervals else ""
 
@@ -67,10 +67,10 @@ class Option:
         """The value, converted to the option's type.
 
         Raises:
-            TypeError: an option type that pydantic does not know.
-            ValueError: a value of another type or out of range. The message says what is valid.
+            TypeError: pydantic does not know the option's type.
+            ValueError: the value is of another type or out of range. The message says what is valid.
         """
-        from pydantic import (  # not needed to build a component, nor there on every machine
+        from pydantic import (  # not needed to build a component, and not installed on every machine
             PydanticUserError,
             ValidationError,
         )
@@ -139,7 +139,7 @@ def _interval(node: Any) -> Interval:
     """The range in `Annotated[type, Interval(...)]`.
 
     Raises:
-        TypeError: no range, or a range of something other than numbers.
+        TypeError: there is no valid range, or its bounds are not numbers.
     """
     found = node.slice.elts[1]
     match found:
@@ -158,10 +158,10 @@ def _resolve_type(node: ast.expr, **types: Any) -> Any:
 
     Args:
         node: syntax tree of the annotation.
-        types: types that replace those of the same names in TYPES.
+        types: replacements for types in TYPES, by name.
 
     Raises:
-        TypeError: a part that is no option type; the message names it.
+        TypeError: a part of the annotation is not an option type. The message names the part.
     """
     types = TYPES | types
     match node:
@@ -223,7 +223,7 @@ def _out_of_range(node: ast.expr, value: Any) -> tuple[Any, Interval] | None:
         case ast.Name(id="int" | "float") | ast.Subscript(value=ast.Name(id="Annotated")) if not isinstance(
             value, int | float
         ):
-            return None  # of another type, which `validate` finds
+            return None  # `validate` reports values of another type
         case ast.Name(id="int" | "float" as name):
             return None if value in REPRESENTABLE[name] else (value, REPRESENTABLE[name])
         case ast.Subscript(value=ast.Name(id="Annotated")):

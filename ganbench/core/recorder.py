@@ -1,4 +1,4 @@
-"""What training records at every step, reduced to bins that keep the extremes."""
+"""Series recorded at every training step, reduced to bins of steps that keep the extremes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from ganbench.core.tree import Tree
 
-# Series of every player of a game, by the ending of their names.
+# Series of every player of a game, by the ending of the series' names.
 PLAYER_SERIES = {
     "loss": "{player}'s loss",
     "gradient_norm": "Euclidean norm of the {player}'s gradient",
     "parameter_norm": "Euclidean norm of the {player}'s parameters",
 }
-# Series of what the losses of GANs also return.
+# Series of the aux that the losses of GANs return.
 AUX_SERIES = {
     "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
     "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
@@ -22,11 +22,11 @@ AUX_SERIES = {
 
 
 def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
-    """Names of all series that are recorded of a game.
+    """Names of all recorded series of a game.
 
     Args:
-        players: names of its players.
-        aux: names of what its losses return besides their values.
+        players: names of the players.
+        aux: names in the aux of the losses.
     """
     losses, *norms = ([f"{player}_{what}" for player in players] for what in PLAYER_SERIES)
     return (*losses, *aux, *(name for both in norms for name in both))
@@ -42,7 +42,7 @@ GAN_SERIES = {
 class Recorder:
     """Minimum, mean and maximum of every series of one run in bins of steps.
 
-    NaN and infinity are values like any other: they are kept in the statistics of their bin.
+    NaN and infinity count like any other value: they enter the statistics of their bin.
 
     Args:
         steps: number of training steps.
@@ -73,8 +73,8 @@ class Recorder:
             here = values[bins == b].astype(np.float64)
             self._min[b] = np.minimum(self._min[b], here.min(axis=0))
             self._max[b] = np.maximum(self._max[b], here.max(axis=0))
-            with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what its mean is
-                # Step by step, however the steps were divided into calls: another order rounds otherwise.
+            with np.errstate(invalid="ignore"):  # inf - inf is NaN, and so is the mean
+                # Added step by step, so that rounding does not depend on how the steps are divided into calls.
                 self._sum[b] = np.add.reduce([self._sum[b], *here], axis=0)
         self.steps_done += len(values)
 
@@ -87,7 +87,7 @@ class Recorder:
         return {"series": list(self.series), "first_step": first, "last_step": last, **bounds}
 
     def state(self) -> Tree:
-        """The state from which `restore` continues. It is a copy: later steps do not change it."""
+        """A copy of the state, for `restore`. Later steps do not change it."""
         arrays = {"min": self._min.copy(), "sum": self._sum.copy(), "max": self._max.copy()}
         return {**arrays, "steps_done": self.steps_done}
 

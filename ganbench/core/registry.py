@@ -1,9 +1,9 @@
 """Families of exchangeable components, found by file name.
 
-A component is one file with one public class that derives from the family's base: a frozen dataclass. The
-file's name is its key in a study, the class's fields are its options, the first line of the docstring says what it is.
-Nothing else is edited to add one. All of that is read from the file's syntax tree, so that a study is validated, and a
-workflow parsed, without importing torch; `ComponentInfo.build` is what finally imports the file.
+A component is one file with one public class, a frozen dataclass that derives from the family's base class. The file's
+name is the component's name in a study, the class's fields are its options, and the first line of the file's docstring
+is its summary. No other file is edited to add a component. The description is read from the file's syntax tree, so that
+a study is validated, and a workflow parsed, without importing torch. `ComponentInfo.build` imports the file.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Family:
 
     @property
     def contract(self) -> str:
-        """What the base class asks of components, as one line: the first paragraph of its docstring."""
+        """The first paragraph of the base class's docstring, as one line: what the family requires of components."""
         return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
     def bases(self) -> frozenset[str]:
-        """Names of the base class and of those beside it that refine it."""
+        """Names of the base class and of the classes in its module that derive from it."""
         tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
         return frozenset(derived(tree, {self.base})) | {self.base}
 
@@ -76,30 +76,33 @@ FAMILIES = {
     )
 }
 
-# Families of which every run of a grid has a component, if its game is made of one.
+# Families of the components of a run. A run has none of a family that its game does not use.
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
 
 
-LONGEST_NAME = 64  # characters of a file's name that others are made of
+LONGEST_NAME = 64  # characters of a component's file name, which names of other files contain
 
 
 @dataclass(frozen=True)
 class ComponentInfo:
-    """One file of a family, as its syntax tree describes it."""
+    """The description of a component, read from its file's syntax tree."""
 
     family: Family
     name: str
     path: Path
-    cls: str  # name of its class
+    cls: str  # name of the component's class
     summary: str
     options: dict[str, Option]
-    constants: dict[str, Any]  # class variables with literal values: what a game is made of, for example
+    constants: dict[str, Any]  # class variables with literal values, such as the components of a game
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Every option of the component with its value, typed.
+        """The value of every option of the component, converted to the option's type.
+
+        Args:
+            given: values by option; the others have their defaults.
 
         Raises:
-            GanbenchError: an option the component lacks, or a value of the wrong type or out of its range.
+            GanbenchError: the component lacks an option, or a value is of the wrong type or out of range.
         """
         for name in given:
             if name not in self.options:
@@ -115,10 +118,14 @@ class ComponentInfo:
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
-        """The component's object, from completed options and the components that it is made of; imports its file.
+        """Import the component's file and make an instance of its class.
+
+        Args:
+            options: the value of every option, as `complete` returns them.
+            parts: the other components that the class takes, by field.
 
         Raises:
-            GanbenchError: its class lacks a method that the family's base asks for.
+            GanbenchError: the class lacks a method that the family's base class requires.
         """
         cls = getattr(_module(self.path), self.cls)
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
@@ -142,11 +149,11 @@ def find(key: str, name: str) -> ComponentInfo:
     """The component `name` of a family: a shipped one by its name, or a user's own by the path of its file.
 
     Raises:
-        GanbenchError: there is no such component; the nearest name and all valid ones are in the message.
+        GanbenchError: there is no such component. The message has the nearest name and all valid names.
     """
     if name.endswith(".py"):
         path = Path(name)
-        with suppress(OSError):  # of a name that no file can have
+        with suppress(OSError):  # a name that no file can have
             if path.is_file():
                 return read(key, path.resolve())
         raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
@@ -161,8 +168,8 @@ def read(key: str, path: Path) -> ComponentInfo:
     """Describe a component from its file's syntax tree.
 
     Raises:
-        GanbenchError: the file is not Python, has no or several public classes that derive from the family's base, or
-            has an option without a type that options have or with a default out of its range.
+        GanbenchError: the file is not Python; does not have exactly one public class that derives from the family's
+            base class; or has an option without a valid type, or with a default out of its range.
     """
     family = FAMILIES[key]
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
@@ -187,7 +194,7 @@ def read(key: str, path: Path) -> ComponentInfo:
             with suppress(ValueError, TypeError):
                 constants[node.target.id] = ast.literal_eval(node.value)
             continue
-        if annotation == "Component":  # another family's component, which `build` is given
+        if annotation == "Component":  # a component of another family, an argument of `build`
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
@@ -211,7 +218,7 @@ def read(key: str, path: Path) -> ComponentInfo:
 
 
 def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
-    """The public classes of a file that derive from one of these, directly or by way of others in the file."""
+    """The public classes of a file that derive from one of the bases, directly or through other classes of the file."""
     known, found = set(bases), {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and known & {ast.unparse(base).rpartition(".")[2] for base in node.bases}:
@@ -222,10 +229,10 @@ def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
 
 
 def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, ComponentInfo | None]:
-    """The component's class, and the shipped component that it derives from, if it is a user's own that does.
+    """The class of a component, and the shipped component that it derives from; None if it derives from none.
 
     Raises:
-        GanbenchError: the file has no such class, or several.
+        GanbenchError: the file does not have exactly one such class.
     """
     shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in components(family.key).values()}
     classes = derived(tree, family.bases | shipped.keys())
@@ -254,6 +261,6 @@ def _module(path: Path) -> Any:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look their module up while the class is being made
+        sys.modules[name] = module  # dataclasses look up their module while the class is created
         spec.loader.exec_module(module)
     return sys.modules[name]

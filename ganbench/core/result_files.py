@@ -21,7 +21,7 @@ from ganbench.core.hdf5 import Array, Group, read_attribute, read_errors, read_t
 
 __all__ = ["create_file", "descend", "find_runs", "header_fault", "open_file", "read_tree", "write_tree"]
 
-FORMAT = 2  # version of the layout; raised when readers of the older one would misread
+FORMAT = 2  # version of the layout, raised when older readers would misread it
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 REMEDY = "Remove it, and its stage computes it again."
 LIBVER = "v108"  # the first version of the HDF5 format with checksums of the whole structure
@@ -36,11 +36,13 @@ def create_file(path: Path, kind: str) -> Iterator[h5py.File]:
         kind: the stage of its content ("train", "prepare", ...), which `open_file` checks.
 
     Raises:
-        GanbenchError: a folder that cannot be written, or a full disk. Nothing at `path` has changed then.
+        GanbenchError: the folder cannot be written, or the disk is full. The file at `path` is unchanged then.
     """
     try:
         with atomic_write(path) as temporary, h5py.File(temporary, "w", libver=LIBVER) as file:
-            file.attrs["ganbench"] = np.bytes_(kind)  # of fixed size: HDF5 has no checksum for texts of any size
+            file.attrs["ganbench"] = np.bytes_(
+                kind
+            )  # of fixed size, since HDF5 has no checksum for texts of variable size
             file.attrs["format"] = FORMAT
             yield file
     except OSError as error:
@@ -56,8 +58,8 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
         kind: the stage of its content.
 
     Raises:
-        GanbenchError: a file that is truncated, foreign, of another kind or of another format. The message says which,
-            and what to do.
+        GanbenchError: the file is truncated, foreign, of another kind or of another format. The message says which, and
+            what to do.
     """
     fault = header_fault(path)
     if fault:
@@ -87,7 +89,7 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
 
 
 def header_fault(path: Path) -> str | None:
-    """What is wrong with a result file as far as its first bytes and its size tell, as a sentence; None if nothing.
+    """The fault of a result file that its first bytes and its size show, as a sentence; None if they show none.
 
     HDF5 stores the address of its end in the superblock (HDF5 File Format Specification 3.0, II.A): 8 bytes from offset
     40 in versions 0 and 1, from offset 28 in versions 2 and 3, for 8-byte addresses, which h5py always writes.
@@ -121,7 +123,7 @@ def descend(group: Group, *names: str) -> Group | Array:
 def find_runs(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]:
     """The files of a folder that contain the wanted runs, by the runs' digests.
 
-    Damaged and foreign files are skipped: their runs are computed again, into another file.
+    Damaged and foreign files are skipped: their runs are computed again, and written to another file.
 
     Args:
         folder: folder with result files of any name.

@@ -8,12 +8,12 @@ from typing import Any
 
 
 def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
-    """The name in a signature, and the options given with it.
+    """The name and the options in a signature.
 
     Nothing is evaluated: values are literals, and bare words are strings.
 
     Raises:
-        ValueError: it is none: an option without a name, one that stands there twice, or a value that is no literal.
+        ValueError: an option has no name or is given twice, or a value is not a literal.
     """
     name, given = split_signature(text)
     options: dict[str, Any] = {}
@@ -32,10 +32,10 @@ def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def split_signature(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """The parts of a signature, as text. Commas inside brackets and quotes separate nothing.
+    """The parts of a signature, as text. Commas inside brackets and quotes do not separate options.
 
     Returns:
-        The name, and the options as (name, value) in their order; the name is "" where an option has none. A text that
+        The name, and the options as (name, value) in their order. An option without a name has the name "". A text that
         does not end in brackets is a name without options.
     """
     match = re.fullmatch(r"([^(]+)\((.*)\)", text.strip(), re.DOTALL)
@@ -50,7 +50,7 @@ def _option(text: str) -> tuple[str, str]:
 
 
 def _split(text: str) -> list[str]:
-    """The text between those commas that stand outside brackets and quotes."""
+    """The parts of a text between the commas outside brackets and quotes."""
     pieces, start, depth, quote, escaped = [], 0, 0, "", False
     for index, sign in enumerate(text):
         if quote:

@@ -1,7 +1,7 @@
 """Digests of the sources that can change a number: a module and all modules of this package that it imports.
 
-A digest covers the normalised syntax tree. Comments, docstrings, formatting and line numbers do not change it. Neither
-does the version of Python, from 3.11 on, as long as the sources use only syntax of the oldest one.
+A digest covers the normalised syntax tree. Comments, docstrings, formatting and line numbers do not change it. The
+version of Python, from 3.11 on, does not change it either, as long as the sources use only the syntax of 3.11.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from ganbench.core import strict_json
 from ganbench.core.registry import PACKAGE, ComponentInfo
 
-# Fields of syntax trees: spelling of strings, comments, and whether a name is read or set, which its place implies.
+# Ignored fields of syntax trees: the spelling of strings, comments, and whether a name is read or set, which its
+# position implies.
 IGNORED_FIELDS = ("kind", "type_comment", "type_ignores", "ctx")
 
 
@@ -47,7 +48,7 @@ def sources_digest(*roots: Path) -> str:
 
 
 def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
-    """Digest of a module of `ganbench/engine` and of the members that it computes with."""
+    """Digest of a module of `ganbench/engine` and of the components that it computes with."""
     return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(component.path for component in components))
 
 
@@ -72,10 +73,10 @@ def _parse(path: Path) -> ast.Module:
 def _normalized(node: Any) -> str:
     """A syntax tree as text: the types and fields of its nodes, without fields that do not change what Python does.
 
-    `ast.dump` cannot be used: its text differs between versions of Python. Empty fields, some of which exist in newer
-    versions only, are left out here.
+    `ast.dump` cannot be used: its text differs between versions of Python. Empty fields are left out, since some
+    exist in newer versions only.
     """
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends nested ones with an empty text
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends nested f-strings with an empty text
         parts = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
         return f"JoinedStr({_normalized(parts)})"
     if isinstance(node, ast.AST):

@@ -1,6 +1,6 @@
 """JSON with finite numbers only: the standard has no NaN and no infinity.
 
-Results that may be NaN or infinite (losses, norms, scores) belong into arrays and tables.
+Results that may be NaN or infinite (losses, norms, scores) belong in arrays and tables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def dumps(content: Any, **options: Any) -> str:
         options: options of `json.dumps`.
 
     Raises:
-        GanbenchError: a number that is NaN or infinite; the message names its place.
+        GanbenchError: a number is NaN or infinite. The message names its location.
     """
     try:
         return json.dumps(content, allow_nan=False, **options)

@@ -1,4 +1,4 @@
-"""Kinds of tests that decide a claim: what each compares, and with what."""
+"""Kinds of tests that decide a claim, with the quantities and limits that they compare."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
 from ganbench.study.value_types import Fraction, Section, min_entries
 
-# Of a run; its measurements have dotted names, and the numeric options of its parts are called `<family>_<option>`.
+# Numbers of a run. Its measurements have dotted names, and the numeric options of its components are called
+# `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
-# Prefixes of dotted names that need no experiment: of a run's outcome, its metrics and its losses.
+# Prefixes of dotted names that need no experiment: a run's outcome, metrics and losses.
 PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
 
 
@@ -52,15 +53,15 @@ NumberField = Annotated[Expression, *custom_field(_parse_constant, str, "string"
 
 
 class ClaimTest(Section):
-    """What all kinds of tests have."""
+    """Fields of all kinds of tests."""
 
     where: SelectorField = Selector()
-    """The tested runs: axes with their values, all runs where there are none; 'study' for its own measurements."""
+    """The tested runs: axes with their values; all runs unless given; 'study' for the study's own measurements."""
     quantity: ExpressionField
     """The tested number of each run: `path.growth`, or an expression."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
-        """Every set of runs it needs, with its place in the test."""
+        """Every selector of the test, with its key."""
         yield "where", self.where
 
     def _exactly_one(self, *keys: str) -> None:
@@ -77,15 +78,15 @@ class ClosedForm(ClaimTest):
     """In every run the quantity equals an expression."""
 
     equals: ExpressionField
-    """What it should be."""
+    """Expected value."""
     within: ExpressionField
-    """How far from that it may be."""
+    """Largest allowed distance from the expected value."""
     relative: bool = False
-    """Whether `within` is a share of what it should be."""
+    """Whether `within` is a share of the expected value."""
 
 
 class ThresholdTest(ClaimTest):
-    """What tests against a limit have."""
+    """Fields of tests against a limit."""
 
     above: ExpressionField | None = None
     """Larger than this; or"""
@@ -143,7 +144,7 @@ class Ordering(ClaimTest):
     """The groups' means rise in the order given, every step by its 95 % bootstrap interval."""
 
     increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
-    """The groups, that with the smallest mean first; each is selected among the runs of `where`."""
+    """The groups, the one with the smallest mean first; each is selected among the runs of `where`."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
         for index, group in enumerate(self.increasing):

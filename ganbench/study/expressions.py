@@ -1,11 +1,11 @@
-"""ExpressionField that a study may write where a number is wanted: `sqrt(1 + learning_rate**2)`.
+"""Expressions that a study may have in place of a number: `sqrt(1 + learning_rate**2)`.
 
-A study is data, so nothing of it is ever run as Python: the text is parsed to a syntax tree, every node of which must
-be one of a few kinds, and the tree is evaluated here, in floats alone. A float's power takes as long as any other
-operation, so that no text can keep the evaluation busy.
+A study is data, so no part of it is run as Python. The text is parsed to a syntax tree whose nodes must be of a few
+kinds, and the tree is evaluated here, with floats only. A power of floats takes as long as any other operation, so that
+no text can keep the evaluation busy.
 
-Libraries of safe evaluation (simpleeval, asteval 1.0.10) were measured on the same expressions and do not keep what
-claims rest on: both give `(-8) ** 0.5` a complex value, and `min(1, x)` and `x ** 0` the value 1 where x is missing, so
+Libraries of safe evaluation (simpleeval, asteval 1.0.10) were tried on the same expressions and lack properties that
+claims need: both give `(-8) ** 0.5` a complex value, and `min(1, x)` and `x ** 0` the value 1 where x is missing, so
 that a lost run would count; both take texts and comparisons, and neither reads `path.growth` as one name. With every
 operator, function and name replaced, little of them would be left.
 """
@@ -54,14 +54,14 @@ _GRAMMAR = f"Valid: numbers, names, + - * / **, parentheses, pi, e, and the func
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula over named numbers. Two of them are equal where their texts are.
+    """A formula over named numbers. Two expressions are equal if their texts are.
 
     Attributes:
-        text: as written.
-        names: the variables in it, dotted ones as one name (`path.growth`); the constants pi and e are none.
+        text: the formula as written.
+        names: the variables in it, without the constants pi and e. A dotted name (`path.growth`) is one variable.
 
     Raises:
-        GanbenchError: the text is no such formula; names the text and the part at fault.
+        GanbenchError: the text is not such a formula. The message names the text and the part at fault.
     """
 
     text: str
@@ -90,10 +90,11 @@ class Expression:
     def value(self, variables: Mapping[str, float]) -> float:
         """The formula's value; NaN where a variable is missing or NaN, and where there is no real result.
 
-        Infinity is a number where it comes in as one: 1 / inf is 0. It never comes of finite numbers: exp(1000) is NaN.
+        Infinity counts as a number where a variable has it: 1 / inf is 0. It never results from finite numbers:
+        exp(1000) is NaN.
 
         Args:
-            variables: the numbers that names stand for; one called pi or e hides the constant.
+            variables: the numbers by name; one called pi or e hides the constant.
         """
         return _value(self._tree, variables)
 
@@ -108,7 +109,7 @@ def _parse(text: str) -> ast.expr:
         raise GanbenchError(f"expression {text!r}: {strange.group()!r} is not understood. {_GRAMMAR}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # such as for `1or 2`: what Python doubts is refused
+            warnings.simplefilter("error")  # text that Python warns about is refused, such as `1or 2`
             return ast.parse(text, mode="eval").body
     except (SyntaxError, Warning) as error:
         column = getattr(error, "offset", None) or 1
@@ -119,7 +120,7 @@ def _parse(text: str) -> ast.expr:
 
 
 def _names(text: str, node: ast.expr, depth: int) -> Iterator[str]:
-    """Check every node, on the way down, and give the variables."""
+    """Check every node of a syntax tree, and return its variables."""
     if depth > MAX_DEPTH:
         raise GanbenchError(f"expression {text!r} is nested more than {MAX_DEPTH} levels deep.")
     part = ast.get_source_segment(text, node) or text
@@ -171,7 +172,7 @@ def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
 
 
 def _apply(function: Callable[..., float], *operands: float) -> float:
-    # Python has min(1, nan) = 1 and nan**0 = 1; a missing number must not come to look like a present one.
+    # Python has min(1, nan) = 1 and nan**0 = 1, which would hide a missing number.
     if any(math.isnan(operand) for operand in operands):
         return math.nan
     try:

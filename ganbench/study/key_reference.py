@@ -38,7 +38,7 @@ def markdown() -> str:
 
 
 def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
-    """By section: the keys under which it stands, in the order of the file."""
+    """The keys that hold each section, in the order of the file, by the name of the section."""
     locations: dict[str, list[str]] = {}
     waiting = [("", schema)]
     while waiting:
@@ -52,7 +52,7 @@ def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _reference(about: dict[str, Any]) -> str | None:
-    """The section that a key holds, or a list of such."""
+    """The name of the section that a key holds, alone or in a list; None for other values."""
     options = [about, about.get("items", {}), *about.get("anyOf", ())]
     return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
 

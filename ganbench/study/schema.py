@@ -31,19 +31,19 @@ class Study(Section):
     """The whole study file."""
 
     study: Slug
-    """Its name: of its folder of results and of its MLflow experiment."""
+    """Name of the study, of its folder of results and of its MLflow experiment."""
     title: str = ""
-    """Heads the report."""
+    """Title of the report."""
     description: str = ""
-    """Opens the report."""
+    """First paragraph of the report."""
     results: Folder = Path("results")
-    """The study's files lie in a folder of its name in here."""
+    """Folder of results; the study's files lie in a folder of its name in it."""
     grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(limit_grid_size)]
-    """Blocks; every combination of a block's axes is a run."""
+    """Blocks of the grid; every combination of a block's axes is a run."""
     diagnose: list[Experiment] = Field(default=[])
-    """What diagnostics measure, after training."""
+    """Experiments: diagnostics that measure runs after training."""
     claims: list[Claim] = Field(default=[])
-    """What is said, and the tests that decide it."""
+    """Claims: statements, and the tests that decide them."""
     train: Train = Train()
     pack: Packing = Packing()
     machine: Machine = Machine()
@@ -52,12 +52,12 @@ class Study(Section):
     track: Track = Track()
 
     def block_train(self, block: Block) -> Train:
-        """The training options of a block: the study's, with those of the block over them."""
+        """The training options of a block, which replace those of the study."""
         return Train.model_validate(merged(self.train.model_dump(mode="json"), block.train))
 
     @property
     def tracking_uri(self) -> str:
-        """Where the MLflow view goes."""
+        """The address of the MLflow store."""
         return self.track.uri or f"sqlite:///{self.results / 'mlflow.db'}"
 
     def resolved(self) -> dict[str, Any]:
@@ -93,10 +93,11 @@ def parse(data: Any, *, origin: str) -> Study:
 
     Args:
         data: the study as read from YAML.
-        origin: what to call it in errors: the file's path.
+        origin: the study's name in error messages: the path of its file.
 
     Raises:
-        GanbenchError: with one line per fault: the key, the value received, what would be valid.
+        GanbenchError: the study is not valid. The message has one line per fault: the key, the value received, and what
+            is valid.
     """
     if fault := data_fault(data):
         raise GanbenchError(f"{origin}: {fault}.")
@@ -111,14 +112,14 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
 
     Args:
         path: the file.
-        over: values that are laid over those of the file, such as a cluster's profile has.
+        over: values that replace those of the file, such as those of a cluster's profile.
     """
     data = read(path)
     return parse(merged(data, over) if over and isinstance(data, dict) else data, origin=str(path))
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Data with other data over it, as Snakemake merges configurations: mappings key by key, all else as a whole."""
+    """Data with some values replaced, as Snakemake merges configurations: mappings key by key, others as a whole."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
     return {**base, **over, **{key: merged(base[key], value) for key, value in over.items() if key in base}}

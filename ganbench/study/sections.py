@@ -25,7 +25,7 @@ PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "reg
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
-LEAST_MEMORY_MB = 500  # of a process that has only loaded its libraries
+LEAST_MEMORY_MB = 500  # memory of a process that has only loaded its libraries
 
 HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
@@ -39,11 +39,11 @@ class Packing(Section):
     seeds_per_pack: Count = 16
     """Seeds are packed in blocks aligned at its multiples, so adding seeds reshuffles none."""
     fuse: Literal["auto", "always", "never"] = "auto"
-    """Whether members train in the same operations or one after the other; 'auto' goes by a rule of size and device."""
+    """Whether members train in the same operations or one after the other; 'auto' decides by size and device."""
 
 
 class Machine(Section):
-    """Where and how safely training runs. Changes nothing but speed."""
+    """Device, checkpoints and limits of jobs. Changes nothing but speed."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """'auto' is a GPU where there is one."""
@@ -59,9 +59,9 @@ class Inception(Section):
     """Weights of the FID's Inception network, as pytorch-fid publishes them."""
 
     folder: Folder = Path("results/weights")
-    """Where they are kept."""
+    """Folder of the weights."""
     sha256: HexDigits = "6726825d"
-    """Of the file, or its first characters."""
+    """SHA-256 of the file, or its first characters."""
 
 
 class Evaluate(Section):
@@ -70,7 +70,7 @@ class Evaluate(Section):
     metrics: Annotated[list[ChoiceField], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=["fcd", "mode_coverage"], validate_default=True
     )
-    """What to compute; the first one leads the figures and findings."""
+    """Metrics to compute; the first one leads the figures and findings."""
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
     """Generated examples per snapshot."""
     samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32

@@ -1,4 +1,4 @@
-"""Selectors: which runs of a study a test or an experiment is about, by their values on the grid's axes."""
+"""Selectors of the runs of a test or an experiment, by values on the grid's axes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AXES = (*CHOICES, *NUMERIC, "block", "method")
 
 @dataclass(frozen=True)
 class Selector:
-    """Which runs a test is about: those that have one of the values on every axis given; all of them without any axis.
+    """A selection of runs: those that have one of the values on every axis given; without axes, all runs.
 
-    With `study`, the measurements that belong to no run.
+    With `study`, it selects the study's own measurements, and no runs.
     """
 
     axes: tuple[tuple[str, tuple[str | float, ...]], ...] = ()
@@ -35,12 +35,12 @@ class Selector:
         return ", ".join(f"{axis} {' or '.join(map(_shown, values))}" for axis, values in self.axes) or "all runs"
 
     def intersection(self, other: Selector) -> Selector:
-        """The runs that both select."""
+        """The selector of the runs that both select."""
         return _in_axis_order(self.axes + other.axes)
 
 
 def _in_axis_order(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
-    """A selector that does not depend on the order of the keys, which a study loses on its way to a job."""
+    """The selector of these axes in a fixed order, since a job may get a study's keys in another order."""
     return Selector(tuple(sorted(axes, key=lambda pair: AXES.index(pair[0]))))
 
 
@@ -48,8 +48,8 @@ def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
     """Whether a run is selected.
 
     Args:
-        selector: the values to match; that of the study matches no run.
-        axes: the run's values, as in the table of runs; an axis it does not have may be absent, None or NaN.
+        selector: the selector; the one of the study matches no run.
+        axes: the run's values, as in the table of runs. An axis that the run does not have may be absent, None or NaN.
     """
     return not selector.study and all(
         any(_matches(axis, value, axes.get(axis)) for value in values) for axis, values in selector.axes
@@ -68,10 +68,10 @@ def _matches(axis: str, wanted: str | float, found: Any) -> bool:
 
 
 def _matches_pattern(text: str, pattern: str) -> bool:
-    """Whether a pattern whose stars stand for anything is that of a text.
+    """Whether a text matches a pattern whose stars stand for any characters.
 
-    Labels hold brackets, which fnmatch would take for sets of characters; and a regular expression of many stars would
-    try every way to share the text out among them, where taking the first place for every piece finds one if any does.
+    `fnmatch` would take brackets for sets of characters, and a regular expression with many stars would try every way
+    to divide the text among them. Taking the first position of every piece finds a match if there is one.
     """
     first, *pieces, last = pattern.split("*")
     index, end = len(first), len(text) - len(last)
@@ -122,7 +122,7 @@ def _parse_value(axis: str, value: Any) -> str | float:
     try:
         if isinstance(value, bool):
             raise TypeError
-        number = float(value)  # a string too: YAML reads 2e-4 as one
+        number = float(value)  # YAML reads 2e-4 as a string
         if not math.isfinite(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
@@ -135,7 +135,13 @@ def _serialize(selector: Selector) -> Any:
 
 
 def custom_field(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
-    """How pydantic reads, writes and describes to editors a value of ours."""
+    """The annotations with which pydantic reads, writes and describes a value of a class of this package.
+
+    Args:
+        read: function that returns the value from data.
+        write: function that returns data from the value.
+        types: JSON schema types of the data.
+    """
     schema = {"anyOf": [{"type": kind} for kind in types]}
     return PlainValidator(read), PlainSerializer(write), WithJsonSchema(schema)
 

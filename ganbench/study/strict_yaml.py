@@ -1,8 +1,8 @@
-"""Reading what people write: YAML without traps, values that are plain data, and faults of validation in words.
+"""Strict reading of study files: YAML restricted to plain data, and validation errors in words.
 
-A study file may come from anywhere. Whatever is in it, reading it here takes a second and little memory, runs nothing,
-and leaves nothing in messages that a terminal would obey. (Snakemake, which reads it before that where it is started,
-does run templates in it.)
+A study file may come from anywhere. Whatever it contains, reading it here takes a second and little memory, runs no
+code, and leaves no control characters in messages. (Where Snakemake is started, it reads the file first, and runs
+templates in it.)
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
 LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
-MOST_VALUES = 20_000  # that people write in a study, keys among them
-MOST_RESOLVED = 10 * MOST_VALUES  # with all defaults filled in
-MAX_DEPTH = 30  # lists and mappings in one another
-TEMPLATE = "__use_yte__"  # has Snakemake run what stands in a configuration file
+MOST_VALUES = 20_000  # values of a study as written, keys included
+MOST_RESOLVED = 10 * MOST_VALUES  # values of a study with all defaults filled in
+MAX_DEPTH = 30  # levels of nested lists and mappings
+TEMPLATE = "__use_yte__"  # key with which Snakemake runs a configuration file as a template
 LONGEST_NUMBER = 100  # characters of a number as written
 QUOTES = "'\""
 LONGEST_MESSAGE = 1000  # characters of one fault
-MOST_FAULTS = 20  # told at once
+MOST_FAULTS = 20  # faults in one message
 
-# Faults of validation by pydantic's names of them; what is in braces is what it knows of each.
+# Messages by pydantic's type of error; the names in braces are keys of the error's context.
 _MESSAGES = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "string_type": "must be text (in quotes where YAML reads it as something else)",
@@ -65,7 +65,7 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
         for part in fault["loc"]:
             if isinstance(part, int):
                 key += f"[{part}]"
-            elif re.fullmatch(r"\w+", part) and part not in ("int", "float", "str"):  # the others are pydantic's own
+            elif re.fullmatch(r"\w+", part) and part not in ("int", "float", "str"):  # other parts are pydantic's own
                 key += f".{part}" if key else part
         if fault["type"] == "missing":
             message, received = "is missing; it has no default", ""
@@ -75,7 +75,7 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
             message = _MESSAGES.get(fault["type"], "{}").format(fault["msg"], **_format_limits(fault.get("ctx", {})))
             received = f" (received {short_repr(fault['input'])})"
         told.setdefault((key or "the file", received), []).append(message)
-    for (key, received), messages in told.items():  # a value that is none of several kinds has a fault for each
+    for (key, received), messages in told.items():  # a value with several valid types has a fault for each
         message = ", or ".join(messages)
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]} ..."
@@ -87,15 +87,15 @@ def _format_limits(known: dict[str, Any]) -> dict[str, str]:
 
 
 def bullet_list(faults: Iterator[str]) -> str:
-    """Faults as a list, of very many the first."""
+    """Faults as a list of lines, with the first MOST_FAULTS of them."""
     first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
     return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
 
 
 def data_fault(data: Any) -> str | None:
-    """What makes data, as a reader of YAML or JSON gives them, more than a study can hold; None if nothing.
+    """Why data that were read from YAML or JSON cannot be a study, as a clause; None if they can.
 
-    Every use of an alias counts as a value of its own, since whoever walks over the data meets it as one.
+    Every use of an alias counts as a separate value, as it does for code that walks over the data.
     """
     waiting, count = [("", data, 0)], 0
     while waiting:
@@ -125,7 +125,7 @@ def read(path: Path) -> Any:
     """The data in a YAML or JSON file, see `data_fault`.
 
     Raises:
-        GanbenchError: it cannot be read, or is more than data: too large or deep, with aliases, tags, repeated keys.
+        GanbenchError: the file cannot be read, is too large or nested too deep, or has aliases, tags or repeated keys.
     """
     try:
         with path.open("rb") as file:
@@ -145,7 +145,7 @@ def read(path: Path) -> Any:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML without what hides mistakes or blows up: repeated keys, aliases, tags, endless numbers and nesting."""
+    """A YAML loader that refuses repeated keys, aliases, tags, very long numbers and deep nesting."""
 
     _depth = _values = 0
 

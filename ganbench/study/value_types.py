@@ -1,4 +1,4 @@
-"""The kinds of values a study file holds: numbers, choices among the components of a family, and axes of these."""
+"""Types of the values in a study file: numbers, choices of components, and axes of these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ LARGEST_COUNT = 1_000_000_000
 
 
 def text_matching(pattern: str, words: str) -> Any:
-    """The type of texts that match a pattern, which is told in words to those whose text does not."""
+    """The type of texts that match a pattern.
+
+    Args:
+        pattern: regular expression for the whole text.
+        words: the pattern in words, for error messages.
+    """
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -52,17 +57,17 @@ def refuse_boolean(value: Any) -> Any:
     return value
 
 
-# YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
+# YAML reads 2e-4 as a string, since its floats need a dot. Such a string is accepted as a number.
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST_COUNT)]
 Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
-# What float32, in which runs may train, tells from 0 and from infinity.
+# In the range of float32, in which runs may train.
 LearningRate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
 Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def min_entries(count: int) -> AfterValidator:
-    """The least length of a tuple. Unlike a length in the schema it says nothing where an entry is at fault already."""
+    """A validator of a tuple's least length. Unlike a length in the schema, it reports no error if an entry has one."""
 
     def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(entries) < count:
@@ -82,7 +87,7 @@ Folder = Annotated[Path, AfterValidator(_without_braces)]
 
 
 class Section(BaseModel):
-    """A mapping of the study file: no unknown keys, nothing changes once it is read."""
+    """A mapping of the study file, without unknown keys, and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -101,7 +106,7 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
     """The values of a list, if no two are the same.
 
     Raises:
-        ValueError: names those that stand there more than once.
+        ValueError: a value occurs more than once. The message names it.
     """
     counts = Counter(value.signature if isinstance(value, Choice) else value for value in values)
     twice = [str(value) for value, count in counts.items() if count > 1]
@@ -115,12 +120,12 @@ def as_list(value: Any) -> Any:
 
 
 def _parse_seeds(value: Any) -> Any:
-    """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
+    """The list of seeds from a list, one number, or `{first: 0, count: 20}`."""
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
             raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {short_repr(value)}")
         first, count = value.get("first", 0), value["count"]
-        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a truth value is an int
+        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a bool is an int
             raise ValueError(
                 f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {short_repr(value)}"
             )
@@ -129,7 +134,7 @@ def _parse_seeds(value: Any) -> Any:
 
 
 def limit_grid_size(blocks: Any) -> Any:
-    """Refuse a grid of too many runs by what is written, before any axis is written out."""
+    """Refuse a grid of too many runs by the lengths of its axes as written, before any axis is expanded."""
     runs = sum(prod(map(_axis_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
     if runs > LARGEST_GRID:
         raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
@@ -150,7 +155,7 @@ CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["
 
 
 def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
-    """What editors are told of an axis: one value or a list."""
+    """The JSON schema of an axis, for editors: one value or a list."""
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 
 

@@ -34,7 +34,7 @@ class LocalArtifacts:
             )
 
     def folder(self, run: str, path: str) -> Path:
-        """The folder `path` among the artifacts of a run, which is created."""
+        """Create and return the folder `path` among the artifacts of a run."""
         folder = self._folder / run / "artifacts" / path
         folder.mkdir(parents=True, exist_ok=True)
         return folder

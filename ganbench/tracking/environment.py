@@ -1,4 +1,4 @@
-"""MLflow's environment variables, the only way to change some of its settings, and its logs."""
+"""MLflow's environment variables, which are the only way to change some of its settings, and its logs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
 
 POINTS_PER_BATCH = 1000  # MLflow's limit for metrics in one call, and for runs in one answer
 PARAMS_PER_BATCH = 100  # MLflow's limit for parameters in one call
-LIVE_TAG = "ganbench.live"  # tag of the runs that training streams until they are in the files
+LIVE_TAG = "ganbench.live"  # tag of runs that are streamed while they train
 LIVE_FILTER = f"tags.`{LIVE_TAG}` = 'true'"
 
 
@@ -38,7 +38,7 @@ def active_runs(client: MlflowClient, experiment: str, of: str = "") -> list[Run
     Args:
         client: client of the store.
         experiment: identifier of the experiment.
-        of: MLflow filter, for some of the runs only.
+        of: MLflow filter that selects some of the runs; all runs if it is empty.
     """
     page = client.search_runs([experiment], of, max_results=POINTS_PER_BATCH)
     runs = list(page)

@@ -39,8 +39,8 @@ FIRST_SECONDS = 30.0  # a shorter job starts no second process, whose start woul
 LIVE_SECONDS = 10.0  # the shortest time between two sendings
 CLOSE_SECONDS = 2.0  # the longest time for the rest of the pipe at the end
 MAX_SHARE = 0.0025  # the largest share of a job's time for sending, and again for the end
-NICENESS = 19  # beside a busy process on the same core, this gets one part in seventy
-PIPE_BYTES = 1 << 18  # Linux grants hundreds of jobs of one user as much
+NICENESS = 19  # a process of this niceness gets 1/70 of a core that it shares with a busy process
+PIPE_BYTES = 1 << 18  # Linux allows this size for hundreds of jobs of one user
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def live(server: str | None, experiment: str) -> Iterator[Live]:
 
     Args:
         server: http(s) address of an MLflow server, or None.
-        experiment: name of the experiment, which is the study's.
+        experiment: name of the experiment, which is that of the study.
     """
     stream = Live(server, experiment)
     try:
@@ -118,7 +118,7 @@ class Live:
             process.wait()
 
     def _start(self) -> None:
-        # A process group of its own: interrupts from the terminal go to training only, with which this process ends.
+        # In its own process group, so that only training gets the terminal's interrupts. It ends with training.
         path = os.pathsep.join(filter(None, [str(Path(ganbench.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
         try:
             self._process = subprocess.Popen(
@@ -140,14 +140,14 @@ class Live:
         self._write(_line({"server": self._server, "experiment": self._experiment}))
 
     def _write(self, line: bytes) -> bool:
-        """Write as much to the pipe as it takes without waiting; whether that was everything."""
+        """Write as much to the pipe as it takes without waiting. Return whether that was everything."""
         self._rest += line
         try:
             while self._rest:
                 self._rest = self._rest[os.write(self._process.stdin.fileno(), self._rest) :]
         except BlockingIOError:
             return False
-        except OSError:  # its process is gone
+        except OSError:  # the process has ended
             self._over = True
             return False
         return True

@@ -1,4 +1,4 @@
-"""An MLflow store whose failures are one error that names the remedy.
+"""An MLflow store. Every failure of it is one error that names the remedy.
 
 Every MLflow run has a checksum of what was written to it as the tag `ganbench.content`, which covers the digest of the
 run, and at the end the tag `ganbench.complete`.
@@ -41,7 +41,7 @@ class MlflowStore:
         database: file of an SQLite store; None for a server.
 
     Raises:
-        GanbenchError: a failure of the store, from every method too.
+        GanbenchError: the store fails, here and in every method.
     """
 
     def __init__(self, uri: str, experiment: str, database: Path | None):
@@ -96,7 +96,7 @@ class MlflowStore:
         return drawn
 
     def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
-        """Draw the samples of a run among its artifacts; the number of pictures."""
+        """Draw the samples of a run into its artifacts, and return the number of pictures."""
         if not len(record.sample_steps):
             return 0
         if self._pictures is not None:
@@ -107,7 +107,7 @@ class MlflowStore:
         return drawn
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
-        """Tag the runs whose point of the grid is now shown with other numbers.
+        """Tag the runs whose point of the grid now has other numbers.
 
         Args:
             complete: runs that were complete before this call of the stage, by content.
@@ -130,7 +130,7 @@ class MlflowStore:
         return newly
 
     def delete_live(self) -> None:
-        """Delete the runs that training streamed: they are in the files, or a killed job will stream them again."""
+        """Delete the runs that training streamed: the results have them, or a killed job will stream them again."""
         with self._one_error("be written"):
             for run in active_runs(self._client, self._experiment, LIVE_FILTER):
                 self._client.delete_run(run.info.run_id)

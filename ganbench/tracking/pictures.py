@@ -15,17 +15,17 @@ class Frame(Protocol):
     """A plot of a data set's real points, over which generated points are drawn."""
 
     def draw(self, points: np.ndarray, step: int, path: Path) -> None:
-        """Draw the points of one snapshot, and how many of them lie outside the frame.
+        """Draw the points of one snapshot, and write how many of them lie outside the frame.
 
         Args:
             points: shape (n, d).
             step: step of the snapshot.
-            path: the picture.
+            path: file of the picture.
         """
 
 
 def make_frame(real: np.ndarray) -> Frame:
-    """The plot of real points (n, d): a histogram if d is 1, else the first two coordinates."""
+    """The plot of real points (n, d): a histogram if d is 1, else a scatter plot of the first two coordinates."""
     return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
 
 
@@ -58,7 +58,7 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
     rows = math.ceil(n / columns)
     pixels = np.moveaxis(images.astype(np.float64), 1, -1)  # (n, height, width, channels)
     pixels = np.broadcast_to(pixels, (n, height, width, 3)) if pixels.shape[-1] == 1 else pixels
-    # Values that are not finite are drawn magenta, so that they are not taken for a picture.
+    # Values that are not finite are drawn magenta, so that they are not taken for part of the image.
     bad = ~np.isfinite(pixels).all(axis=-1, keepdims=True)
     shades = np.where(bad, (255.0, 0.0, 255.0), (np.clip(pixels, -1, 1) + 1) * 127.5).round().astype(np.uint8)
     page = np.full((rows * columns, height, width, 3), 255, np.uint8)
@@ -77,7 +77,7 @@ class PlaneFrame:
         low, high = real.min(axis=0), real.max(axis=0)
         margin = 0.5 * max((high - low).max(), 1e-3)
         self._low, self._high = low - margin, high + margin
-        # Made once for all runs and snapshots of the data set, since that takes five times as long as drawing.
+        # Made once for all runs and snapshots of the data set, since making it takes five times as long as drawing.
         self._figure = Figure(figsize=(4, 4), dpi=100)
         self._axes = self._figure.add_subplot(aspect="equal")
         self._axes.scatter(*real.T, s=4, color="0.75", label="real")

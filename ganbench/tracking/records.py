@@ -23,7 +23,7 @@ from ganbench.analysis.columns import AXES, RUNS, setting_columns
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
-EXTREMES = "_loss"  # ending of series whose extremes are shown too, since a mean hides spikes
+EXTREMES = "_loss"  # ending of the names of series whose extremes are shown too, since a mean hides spikes
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Record:
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 of everything that is shown, so that new numbers under an old digest are noticed."""
+        """SHA-256 of everything that is shown, which also tells new numbers under an old digest."""
         text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
         sums = hashlib.sha256(text.encode())
         sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
@@ -104,7 +104,7 @@ def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
 
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """The mean of every bin at its last step, and the extremes of losses' bins with several steps."""
+    """The mean of every bin at its last step, and for losses the extremes of bins with several steps."""
     for series, bins in curves.groupby("series", sort=False):
         wide = bins[bins["first_step"] < bins["last_step"]] if series.endswith(EXTREMES) else bins.iloc[:0]
         for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
@@ -125,6 +125,6 @@ def _metric_points(
 
 
 def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:
-    """Every number that a diagnostic measured of the run, at its last step."""
+    """Every number that a diagnostic measured in the run, at the run's last step."""
     for quantity, value in zip(measured["quantity"], measured["value"], strict=True):
         yield quantity, value, step

@@ -1,8 +1,8 @@
 """The process beside a training job that sends points of its runs to an MLflow server: see `live`.
 
-It reads lines of JSON, first the address and then points of runs, and tries each line until the server has it. It does
-not read on while it holds MAX_LINES lines, so that later ones wait in the pipe. When the other end of the pipe closes,
-because training ends or is killed, the process ends within GRACE_SECONDS.
+It reads lines of JSON, first the address and then points of runs, and retries each line until the server has it. It
+stops reading while it holds MAX_LINES lines, so that later ones wait in the pipe. When the other end of the pipe
+closes, because training ends or is killed, the process ends within GRACE_SECONDS.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 1.5
 RETRY_SECONDS = 5.0
-MAX_LINES = 64  # in memory
+MAX_LINES = 64  # number of lines in memory
 REJECTED = (
     "INVALID_PARAMETER_VALUE",
     "RESOURCE_DOES_NOT_EXIST",
-)  # answers if a run has been deleted or is not accepted
+)  # error codes for runs that are deleted or not accepted
 
 
 class LiveRuns:
@@ -79,7 +79,7 @@ class LiveRuns:
             self._client.log_batch(self._ids[message["run"]], metrics=batch)
 
     def _begin(self, message: dict[str, Any]) -> str:
-        """Create the run, and delete those of earlier attempts."""
+        """Create the run, and delete the runs of earlier attempts."""
         from mlflow.entities import Param
 
         experiment = get_or_create_experiment(self._client, self._experiment)
@@ -130,7 +130,7 @@ def main() -> None:
         reading.start()
         speaking.start()
         hangup = select.poll()
-        hangup.register(sys.stdin, 0)  # only for the end of the pipe, whatever it still contains
+        hangup.register(sys.stdin, 0)  # reports only the end of the pipe, whatever it still contains
         hangup.poll()
         speaking.join(GRACE_SECONDS)
     os._exit(0)  # without waiting for the server
