@@ -93,7 +93,7 @@ def _penalty_fault(value: Any, theta: Tensor) -> str | None:
 
 
 def optimizer_fault(optimizer: Any) -> str | None:
-    """The fault of an optimizer whose `init` and `step` are not pure functions, as a clause; else None."""
+    """The fault of an optimizer, as a clause; None if `init` and `step` are pure functions that keep members apart."""
     theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
     rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
     state, fault = call_twice(lambda: optimizer.init(theta))

@@ -110,7 +110,7 @@ def network_fault(
 
 
 def _globals(module: nn.Module) -> dict[str, Any]:
-    """Global values of the files that define a network's parts. PyTorch's files are left out: authors do not change them."""
+    """Global values of the files that define a network's modules, except PyTorch's files, which no author changes."""
     files = {type(part).__module__ for part in module.modules()}
     return {
         k: v
