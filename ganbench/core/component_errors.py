@@ -13,7 +13,10 @@ MAX_MESSAGE = 300  # characters that are kept of an exception's message
 
 
 def describe_exception(error: BaseException) -> str:
-    """The type of an exception and the first line of its message: "ValueError: too wide"."""
+    """The type of an exception and the first line of its message: "ValueError: too wide".
+
+    The type of a `GanbenchError` is left out.
+    """
     try:
         text = str(error).strip().split("\n")[0]
     except Exception:  # raised by a component's own __str__

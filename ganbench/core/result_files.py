@@ -33,7 +33,7 @@ def create_file(path: Path, kind: str) -> Iterator[h5py.File]:
 
     Args:
         path: the file; its folder is created.
-        kind: the stage that writes the file ("train", "prepare", ...), which `open_file` checks.
+        kind: kind of the content, such as a stage ("train", "prepare", ...), which `open_file` checks.
 
     Raises:
         GanbenchError: a folder that cannot be written, or a full disk. Nothing at `path` has changed then.
@@ -53,7 +53,7 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
 
     Args:
         path: the file.
-        kind: the stage that wrote the file.
+        kind: kind of the content, as given to `create_file`.
 
     Raises:
         GanbenchError: a file that is truncated, foreign, of another kind or of another format. The message names
@@ -125,7 +125,7 @@ def find_runs(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]
 
     Args:
         folder: folder with result files of any name.
-        kind: the stage that wrote the files.
+        kind: kind of their content, as given to `create_file`.
         wanted: digests of runs.
     """
     missing, found = set(wanted), {}
