@@ -88,7 +88,7 @@ def describe_as_json(name: str, options: dict[str, Any]) -> str:
     """The output of the second process: the description or the error as JSON, after `MARK`.
 
     Args:
-        name: path of a user's file.
+        name: name of a data set of the package, or path of a user's file.
         options: options of the data set.
     """
     try:
