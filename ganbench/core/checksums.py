@@ -94,7 +94,7 @@ def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
     wrong = [
         file for file, value in zip(there, found, strict=True) if known.get(file.relative_to(base).as_posix()) != value
     ]
-    return [_damage_message(file) for file in wrong] if path.exists() else []  # else being rewritten
+    return [_damage_message(file) for file in wrong] if path.exists() else []  # else another process rewrites the files
 
 
 def _sha256(path: Path) -> str:
