@@ -72,7 +72,7 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             table = np.concatenate(_rotate(table[:half], table[half:], cosine[:, None], sine[:, None]))
             columns = _rotate(table[:, :half], table[:, half:size], cosine, sine)
             table = np.concatenate([*columns, table[:, size:]], axis=1)
-            table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # exactly, without rounding errors
+            table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # exactly: rounding errors would rotate again
             table[:, :size] = table[:, indices]
             table = table[indices]
     values, vectors = table.diagonal(), table[:, size:]

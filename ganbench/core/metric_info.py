@@ -64,12 +64,12 @@ def columns_fault(columns: Any) -> str | None:
 def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool = False) -> str | None:
     """The fault of values that do not match their columns, as a clause; None if they match.
 
+    Infinity stands for a value too large for a float, as after a divergence. It is valid within the bounds.
+
     Args:
         columns: the columns by name.
         values: the values, which should be {name: number}.
         absent: whether NaN is valid, which stands for an undefined value.
-
-    Infinity stands for a value too large for a float, as after a divergence. It is valid within the bounds.
     """
     if not isinstance(values, Mapping):
         return f"gives {short_repr(values)}, which is no mapping of its columns {', '.join(columns)} to numbers"
