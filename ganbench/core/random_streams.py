@@ -12,7 +12,7 @@ import numpy as np
 
 
 def stream_seed(seed: int, name: str, counter: int = 0) -> int:
-    """The seed of a stream, an integer of 63 bits. It is a hash (SHA-256), so that streams are independent.
+    """The seed of a stream, an integer of 63 bits. It is a SHA-256 hash, so that streams are unrelated.
 
     Args:
         seed: seed of the run.
