@@ -42,7 +42,7 @@ def environment_variables(settings: dict[str, str], *, keep: bool = False) -> It
 @contextmanager
 def silence_logs() -> Iterator[None]:
     """Hide MLflow's logs for a block. Failures reach the user as one error instead."""
-    import mlflow  # noqa: F401 - its first import sets the levels below, so it has to come before them
+    import mlflow  # noqa: F401 - its first import sets the log levels, which are changed below
 
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3.connectionpool")]
     levels = [logger.level for logger in loggers]
