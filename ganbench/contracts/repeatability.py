@@ -40,12 +40,12 @@ def world(number: int) -> Iterator[World]:
     """Replace the world for a block, and restore it afterwards.
 
     Args:
-        number: number of the world. It seeds the random generators, and sets the clocks forward by `number * SHIFT`.
+        number: number of the world. It seeds the random generators, and puts clocks forward by `number * SHIFT`.
     """
     observed, randoms, settings = World(), _randoms(), _settings()
     clocks = {name: getattr(time, name) for name in CLOCKS}
     random.seed(number)
-    np.random.seed(number)  # noqa: NPY002 - the generator that members' code may use
+    np.random.seed(number)  # noqa: NPY002 - the generator that a component's code may use
     torch.default_generator.manual_seed(number)
     started = _randoms()
     for name, clock in clocks.items():
@@ -63,7 +63,7 @@ def world(number: int) -> Iterator[World]:
         elif changed:
             observed.fault = f"changes {changed[0]} for the whole process"
         random.setstate(randoms["Python"])
-        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that members' code may use
+        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that a component's code may use
         torch.set_rng_state(randoms["PyTorch"])
         torch.set_default_dtype(settings["PyTorch's default dtype"])
         torch.set_grad_enabled(settings["whether PyTorch takes gradients"])
@@ -75,7 +75,7 @@ def _shifted(clock: Callable[[], Any], shift: Any) -> Callable[[], Any]:
 
 
 def _randoms() -> dict[str, Any]:
-    legacy = np.random.get_state()  # noqa: NPY002 - the generator that members' code may use
+    legacy = np.random.get_state()  # noqa: NPY002 - the generator that a component's code may use
     return {"Python": random.getstate(), "NumPy": legacy, "PyTorch": torch.get_rng_state()}
 
 
@@ -142,7 +142,7 @@ def attributes_of(module: nn.Module) -> dict[str, Any]:
 def globals_of(module: ModuleType) -> dict[str, Any]:
     """The fingerprints of a file's global values and of the attributes of its classes, by name.
 
-    Modules, functions and names that begin with two underscores are left out.
+    Modules, functions, imported classes, and names that begin with two underscores are left out.
     """
     kept = {}
     for name, value in vars(module).items():
