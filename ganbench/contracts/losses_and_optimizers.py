@@ -16,7 +16,7 @@ DOUBLE = torch.float64
 
 
 def objective_fault(objective: Any) -> str | None:
-    """The fault of an objective whose functions are not elementwise functions of logits, as a clause; else None."""
+    """The fault of an objective, as a clause; None if its functions are elementwise functions of logits."""
     logits = _normal((MEMBERS, BATCH), 0)
     for name in ("real", "fake", "generator", "output"):
         function, given = getattr(objective, name), logits.clone().requires_grad_()

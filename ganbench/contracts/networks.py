@@ -165,7 +165,7 @@ def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
 
 
 def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
-    """The fault of a network whose outputs in float64 depend on the other members, as a clause; else None."""
+    """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
     network = Network(build()).to(inputs.device, torch.float64)
     theta = Network.vector(build()).double()
     theta = torch.stack([theta, 1.1 * theta])
