@@ -82,7 +82,7 @@ def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
         files: files that the list must name.
 
     Returns:
-        The messages; a single one if the list cannot be read.
+        The messages; a single message if the list cannot be read.
     """
     try:
         known = read_sums(path)

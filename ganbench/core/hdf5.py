@@ -255,7 +255,7 @@ def _object_fault(item: h5py.HLObject) -> str | None:
     if h5py.h5o.get_info(item.id).rc > 1:  # such as a link from within a group to the group itself
         return "has several links to it"
     if isinstance(item, h5py.Dataset):
-        # HDF5 fills missing chunks and expands compressed zeros to any size. It does not check external values.
+        # HDF5 fills missing chunks and expands compressed zeros to any size. External values are not checked.
         contiguous = item.chunks is None and not item.external and not item.is_virtual and item.shape is not None
         if not (contiguous and item.dtype.kind in NUMERIC_KINDS and item.id.get_storage_size() == item.nbytes):
             return "is no plain array of numbers"
