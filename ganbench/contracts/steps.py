@@ -18,7 +18,7 @@ from ganbench.games import Game, Match, Member
 CPU = torch.device("cpu")
 STEPS = 2  # the second step starts from a state that is not the initial one
 ROUNDING = 1e-6  # tolerance after two steps, relative to the largest value of the same quantity
-RATE = 1e-3  # learning rate at which no step diverges
+RATE = 1e-3  # learning rate at which no training step diverges
 
 
 def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:

@@ -5,11 +5,12 @@ holder's process. Other machines may not see the kernel's lock, since not every 
 file is also a lease: the holder renews its time stamp, and other machines respect the lock until the time stamp is
 `LEASE_SECONDS` old. To take a lock, time stamps are compared only with one another, never with a machine's clock.
 
-Two libraries were measured, and neither suffices. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead
-machine only after watching it for a whole lease, so that a single try fails (measured with a lease of 120 s that was
-1000 s old). It never takes over the file of another user's killed process in a sticky folder such as /tmp. flufl.lock
-10.0.0 needs synchronised clocks and hard links. It keeps the lock of a killed process of the same machine until the
-lifetime of the lock ends.
+No library meets two measured needs: to take over the lease of a dead machine in a single try, and to take over the lock
+of a killed process at once. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead machine only after
+watching it for a whole lease, so that a single try fails (measured with a lease of 120 s that was 1000 s old).
+It never takes over the file of another user's killed process in a sticky folder such as /tmp. flufl.lock 10.0.0 needs
+synchronised clocks and hard links. It keeps the lock of a killed process of the same machine until the lifetime of the
+lock ends.
 """
 
 from __future__ import annotations
