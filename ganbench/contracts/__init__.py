@@ -1,7 +1,8 @@
 """The contract of each family, checked by running its components.
 
-The tests run these checks on the components of the package, and `ganbench check` runs them on those of a study. A check
-returns the fault as a clause about the component, or None. It does not catch exceptions that a component raises.
+The same checks serve the tests of the shipped components, and `ganbench check`, which runs the components of a study. A
+check returns the fault as a clause with the component as its subject, or None. It does not catch exceptions that a
+component raises.
 """
 
 from __future__ import annotations
@@ -16,14 +17,11 @@ CONTRACTS = {key: family.contract for key, family in FAMILIES.items()}
 
 
 def component_fault(family: str, made: Any) -> str | None:
-    """Why the class of an object is not a component's.
+    """The fault of a component's class, as a clause; None for a valid class.
 
     Args:
         family: key of the family.
-        made: the object.
-
-    Returns:
-        The fault as a clause; None for a valid class.
+        made: an object of the class.
     """
     kind = type(made)
     if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:
@@ -35,7 +33,7 @@ def component_fault(family: str, made: Any) -> str | None:
 
 
 def supports_fault(answer: Any) -> str | None:
-    """Why an answer is not a valid result of `supports`, as a clause; None if it is."""
+    """The fault of an answer of `supports`, as a clause; None for a valid answer, which is None or a sentence."""
     if answer is None or (isinstance(answer, str) and answer):
         return None
     return f"its supports() must give None or a sentence, but gives {answer!r}"

@@ -11,17 +11,29 @@ from ganbench.contracts.repeatability import call_twice
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
-MOST_EXAMPLES = 64  # largest number of examples on which a judge is tried
+MOST_EXAMPLES = 64  # number of examples on which a judge is tried
 
 
 def loaded(dataset: Any) -> tuple[Any, str | None]:
-    """Load a data set twice, and return its examples and the fault of its loading; None for a valid data set."""
+    """Load a data set twice and check its examples.
+
+    Args:
+        dataset: the data set.
+
+    Returns:
+        The examples, and the fault of the data set as a clause; None for a valid data set.
+    """
     examples, fault = call_twice(dataset.load)
     return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
 
 
 def examples_fault(spec: DataSpec, examples: Any) -> str | None:
-    """Why examples do not match the spec of their data set, as a clause; None if they match."""
+    """The fault of examples that differ from their spec, as a clause; None if they match it.
+
+    Args:
+        spec: the spec of the data set.
+        examples: the value that the data set's `load` returned.
+    """
     if not isinstance(examples, Examples):
         return f"its load() gives {type(examples).__name__}; must be Examples"
     for name, part, modes in (
@@ -59,9 +71,14 @@ def examples_fault(spec: DataSpec, examples: Any) -> str | None:
 
 
 def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
-    """A few examples of each mode, the same for training and held out."""
+    """A small selection with examples of each mode. The same examples serve as training and as held-out examples.
+
+    Args:
+        examples: the examples of a data set.
+        most: largest number of selected examples, unless two per mode are more.
+    """
     per_mode = max(2, most // len(np.unique(examples.train_modes)))
-    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # rank of each example among those of its mode
+    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # position of an example among the examples of its mode
     for mode in np.unique(examples.train_modes):
         mine = examples.train_modes == mode
         rank[mine] = np.arange(mine.sum())
@@ -71,7 +88,7 @@ def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
 
 
 def state_fault(state: Any) -> str | None:
-    """Why a value is not a state of a judge, as a clause; None if it is."""
+    """The fault of a judge's state, as a clause; None for a valid state."""
     if not isinstance(state, Mapping) or "accuracy" not in state:
         return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
     accuracy = state["accuracy"]
@@ -81,11 +98,11 @@ def state_fault(state: Any) -> str | None:
 
 
 def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why a judge's result is not the judged examples of a data set, as a clause; None if it is.
+    """The fault of judged examples, as a clause; None for valid ones.
 
     Args:
-        judged: what the judge returned.
-        examples: the examples that it was given.
+        judged: the value that the judge returned.
+        examples: the examples that the judge was given.
         modes: number of modes of the data set.
     """
     if not isinstance(judged, JudgedExamples):
@@ -109,12 +126,12 @@ def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
 
 
 def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why a judge breaks its contract when it judges examples, as a clause; None if it does not.
+    """The fault of a judge or of its state, as a clause; None if the judge keeps its contract.
 
     Args:
         judge: the judge.
-        state: its state, as `fit` returned it.
-        examples: examples to judge, shape (n, *shape).
+        state: the state that the judge's `fit` returned.
+        examples: the examples to judge.
         modes: number of modes of the data set.
     """
     if fault := state_fault(state):

@@ -1,4 +1,4 @@
-"""The contract of architectures: networks that are functions of parameters and inputs, with equal results if fused."""
+"""The contract of architectures: networks are functions of parameters and inputs, and equal alone and fused."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network
 
 LARGEST_LATENT = 1_000_000
-ROUNDING = 1e-9  # of results in double precision that should be equal, relative to the largest
+ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
 
 
 def latent_fault(architecture: Any) -> str | None:
-    """Why an architecture's `latent_size` is not valid, as a clause; None if it is."""
+    """The fault of an architecture's `latent_size`, as a clause; None for a valid size."""
     missing = object()
     size = getattr(architecture, "latent_size", missing)
     if size is missing:
@@ -31,12 +31,12 @@ def latent_fault(architecture: Any) -> str | None:
 
 
 def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fused: bool = True) -> str | None:
-    """Why an architecture cannot be trained on a data set, as a clause; None if it can.
+    """The reason why an architecture cannot be trained on a data set, as a clause; None if it can.
 
     Args:
         architecture: the architecture.
         data: the spec of the data set.
-        batch: number of examples in the batches of the checks.
+        batch: number of examples to try.
         fused: whether members are computed together.
     """
     answer = architecture.supports(data)
@@ -64,11 +64,11 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
 def network_fault(
     build: Callable[[], nn.Module], inputs: tuple[int, ...], outputs: tuple[int, ...], *, fused: bool = True
 ) -> str | None:
-    """Why a network cannot be a member of a pack, as a clause; None if it can.
+    """The reason why a network cannot be a member of a pack, as a clause; None if it can.
 
     Args:
         build: function that makes the network with initial parameters; called several times.
-        inputs, outputs: shapes of a batch.
+        inputs, outputs: shapes of a batch of inputs and of a batch of outputs.
         fused: whether members are computed together.
     """
     with world(1) as observed:
@@ -85,7 +85,7 @@ def network_fault(
     if fault := observed.fault or _outputs_fault(first, inputs, outputs):
         return fault
 
-    # State: the second call may find values that the first call left, but must not change any itself.
+    # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
     with world(2) as observed:
         changed = module(other)
@@ -110,7 +110,7 @@ def network_fault(
 
 
 def _globals(module: nn.Module) -> dict[str, Any]:
-    """Global values of the modules that define a network's parts, without those of PyTorch."""
+    """Global values of the files that define a network's modules, except PyTorch's files, which no author changes."""
     files = {type(part).__module__ for part in module.modules()}
     return {
         k: v
@@ -121,7 +121,7 @@ def _globals(module: nn.Module) -> dict[str, Any]:
 
 
 def _module_fault(module: Any) -> str | None:
-    """Why the parts of a network cannot be trained, as a clause; None if they can."""
+    """The fault of a network's modules and parameters, as a clause; None if a run can train them."""
     if not isinstance(module, nn.Module):
         return f"is {type(module).__name__}, which is no nn.Module"
     for part in module.modules():
@@ -165,7 +165,7 @@ def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
 
 
 def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
-    """Why two members in double precision give other outputs together than alone, as a clause; None if they do not."""
+    """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
     network = Network(build()).to(inputs.device, torch.float64)
     theta = Network.vector(build()).double()
     theta = torch.stack([theta, 1.1 * theta])

@@ -1,7 +1,7 @@
-"""Checks that code is a function of its arguments, by calls under two states of the world.
+"""Checks that code is a function of its arguments, by calls in two different worlds.
 
-The world is everything besides its arguments that code can read: the global random generators, the clocks, and settings
-of the process. Calls under two worlds must give the same result, and no call may change the world.
+The world is everything that code can see besides its arguments: the global random generators, the clocks, and the
+settings of the process. A second call in another world must return the same result, and must not change the world.
 """
 
 from __future__ import annotations
@@ -21,27 +21,31 @@ import torch
 from torch import Tensor, nn
 
 CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
-SHIFT = 1_000_003.0  # seconds by which the clocks of each world are ahead of the previous one
+SHIFT = 1_000_003.0  # seconds by which clocks differ from one world to the next
 
 
 @dataclass
 class World:
-    """A record of a block in a world: how the code changed the world, as a clause; None if it did not."""
+    """The record of one world.
+
+    Attributes:
+        fault: the change that a call made to the world, as a clause; None if it made no change.
+    """
 
     fault: str | None = field(default=None)
 
 
 @contextmanager
 def world(number: int) -> Iterator[World]:
-    """Set up another world for a block, and restore the old one after it.
+    """Replace the world for a block, and restore it afterwards.
 
     Args:
-        number: number of the world, which is the seed of its random generators and sets its clocks ahead.
+        number: number of the world. It seeds the random generators, and puts clocks forward by `number * SHIFT`.
     """
     observed, randoms, settings = World(), _randoms(), _settings()
     clocks = {name: getattr(time, name) for name in CLOCKS}
     random.seed(number)
-    np.random.seed(number)  # noqa: NPY002 - the generator that members' code may use
+    np.random.seed(number)  # noqa: NPY002 - the generator that a component's code may use
     torch.default_generator.manual_seed(number)
     started = _randoms()
     for name, clock in clocks.items():
@@ -59,7 +63,7 @@ def world(number: int) -> Iterator[World]:
         elif changed:
             observed.fault = f"changes {changed[0]} for the whole process"
         random.setstate(randoms["Python"])
-        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that members' code may use
+        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that a component's code may use
         torch.set_rng_state(randoms["PyTorch"])
         torch.set_default_dtype(settings["PyTorch's default dtype"])
         torch.set_grad_enabled(settings["whether PyTorch takes gradients"])
@@ -71,7 +75,7 @@ def _shifted(clock: Callable[[], Any], shift: Any) -> Callable[[], Any]:
 
 
 def _randoms() -> dict[str, Any]:
-    legacy = np.random.get_state()  # noqa: NPY002 - the generator that members' code may use
+    legacy = np.random.get_state()  # noqa: NPY002 - the generator that a component's code may use
     return {"Python": random.getstate(), "NumPy": legacy, "PyTorch": torch.get_rng_state()}
 
 
@@ -86,17 +90,17 @@ def _settings() -> dict[str, Any]:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Whether two results, of tensors, arrays and containers of these, are equal to the last bit; NaN equals NaN."""
+    """Whether two results (tensors, arrays, or collections of these) are equal to the last bit. NaN equals NaN."""
     return fingerprint(a) == fingerprint(b)
 
 
 def _digest(values: np.ndarray) -> bytes:
-    """SHA-256 of an array's content, which is smaller than a copy of it."""
+    """SHA-256 of an array's bytes, kept instead of a copy, which may be large."""
     return hashlib.sha256(values.reshape(-1).view(np.uint8).data if values.size else b"").digest()
 
 
 def fingerprint(value: Any) -> Any:
-    """A comparable description of a value: the content of arrays and containers, the identity of other objects."""
+    """A comparable description of a value: its content, or its identity if it is an object of an unknown type."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return value if value == value else "NaN"
@@ -126,7 +130,7 @@ def fingerprint(value: Any) -> Any:
 
 
 def attributes_of(module: nn.Module) -> dict[str, Any]:
-    """Fingerprints of the attributes, buffers and parameters of a network's parts, by name."""
+    """The fingerprints of all attributes, buffers and parameters of a network's modules, by name."""
     kept = {}
     for prefix, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
@@ -136,7 +140,10 @@ def attributes_of(module: nn.Module) -> dict[str, Any]:
 
 
 def globals_of(module: ModuleType) -> dict[str, Any]:
-    """Fingerprints of a module's global values and of its classes' attributes, without functions and modules."""
+    """The fingerprints of a file's global values and of the attributes of its classes, by name.
+
+    Modules, functions, imported classes, and names that begin with two underscores are left out.
+    """
     kept = {}
     for name, value in vars(module).items():
         if name.startswith("__") or isinstance(value, ModuleType):
@@ -151,13 +158,13 @@ def globals_of(module: ModuleType) -> dict[str, Any]:
 
 
 def call_twice(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """Call a function in two worlds.
+    """Call a function without arguments in two worlds.
 
     Returns:
-        The first result, and as a clause why the call is not a function of its arguments: it changes the world, or
-        gives another result in another world. None in place of the clause if it is one.
+        The first result, and the fault as a clause if the second call changes the world or returns another result;
+        else None.
     """
-    with world(1):  # modules imported by a first call may draw, such as those that name temporary files
+    with world(1):  # changes are not checked here: an import at the first call may draw random numbers
         first = call()
     with world(2) as observed:
         again = call()

@@ -1,1 +1,1 @@
-"""Foundations of all other packages: files, locks, digests, components, random streams, text. Imports no PyTorch."""
+"""Foundations of all other folders: files, locks, digests, components, random streams, text. Imports no PyTorch."""
