@@ -27,7 +27,7 @@ MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A job that failed, or that stopped without a result."""
+    """A job that failed, or from which nothing more is expected."""
 
     stage: str
     name: str
