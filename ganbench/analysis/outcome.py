@@ -92,7 +92,7 @@ def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
 
 
 def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
-    """Failures that a run on data may have had but that were not measured, each with the reason."""
+    """Failures that a run on data may have had but that could not be seen, each with the reason."""
     if KL not in snapshots:
         return {"collapsed": "the metric mode_coverage was not evaluated"}
     if not len(snapshots):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StageTime:
-    """The estimated and the actual time of a stage, summed over its jobs."""
+    """The estimated and the actual time of a stage, over all of its jobs."""
 
     stage: str
     jobs: int
