@@ -104,7 +104,7 @@ def parse_choice(family: str, value: Any) -> Choice:
 
 
 def canonical_signature(family: str, text: str) -> str:
-    """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to the form in tables; return other text as is."""
+    """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to its form in tables; keep any other text."""
     try:
         name, options = parse_signature(text)
         return parse_choice(family, {**options, "name": name}).signature if options else text
