@@ -38,7 +38,7 @@ class Experiment(Section):
     diagnostic: ChoiceField
     """The diagnostic, with its options."""
     where: SelectorField = Selector()
-    """The runs, by values of axes such as {game: bilinear}; unless given, all runs whose game the diagnostic supports."""
+    """The runs, by values of axes such as {game: bilinear}; unless given, all runs whose game it supports."""
 
     @model_validator(mode="before")
     @classmethod
