@@ -60,7 +60,7 @@ class Train(Section):
     steps: Count = 2000
     """Number of training steps; each step is one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
-    """Number of real examples in every loss, and of generated examples."""
+    """Number of real examples, and of generated examples, in every loss."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
@@ -76,7 +76,7 @@ class Block(Section):
     """
 
     label: Label | None = None
-    """Name of the block's runs in names, tables and figures, in place of the choices that all of them share."""
+    """Label of the block's runs in names, tables and figures, in place of the choices that all of them share."""
     game: ChoiceAxis = Field(default=["gan"], validate_default=True)
     """The game; `gan` is an architecture on a data set."""
     dataset: ChoiceAxis | None = None

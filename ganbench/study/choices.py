@@ -50,9 +50,11 @@ class Choice(BaseModel):
 
     @property
     def component(self) -> registry.ComponentInfo:
+        """The registry's description of the component."""
         return registry.find(self.family, self.name)
 
     def build(self) -> Any:
+        """Build the component with its options."""
         return self.component.build(self.options)
 
     @cached_property
