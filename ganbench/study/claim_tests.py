@@ -128,6 +128,7 @@ class Difference(ClaimTest):
     """The number that the difference must stay below."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
+        """Iterate over the selectors of both groups, each with its location in the test."""
         yield from (("where", self.where), ("baseline", self.baseline))
 
     @model_validator(mode="after")
@@ -146,6 +147,7 @@ class Ordering(ClaimTest):
     """The groups, the smallest expected mean first; each group is selected among the runs of `where`."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
+        """Iterate over the selectors of the groups, each with its location in the test."""
         for index, group in enumerate(self.increasing):
             yield f"increasing[{index}]", self.where.intersection(group)
 
@@ -182,8 +184,10 @@ class TaggedTest(Section):
 
     @property
     def kind(self) -> str:
+        """The kind of the test: its key."""
         return next(key for key in type(self).model_fields if getattr(self, key) is not None)
 
     @property
     def test(self) -> ClaimTest:
+        """The test under its key."""
         return getattr(self, self.kind)

@@ -52,6 +52,11 @@ Label = text_matching(LABEL, LABEL_IN_WORDS)
 
 
 def refuse_boolean(value: Any) -> Any:
+    """Return a value that is not a truth value.
+
+    Raises:
+        ValueError: The value is true or false.
+    """
     if isinstance(value, bool):
         raise ValueError(f"must be a number, but is the truth value {value}")
     return value
@@ -116,6 +121,7 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def as_list(value: Any) -> Any:
+    """Convert a value to a list: a list or tuple by its entries, any other value as the only entry."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
