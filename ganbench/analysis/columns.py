@@ -92,7 +92,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
 
 
 # Columns that should have one value in a table: where they differ, the last bits of numbers may differ, and after long
-# training more than these.
+# training the differences may grow.
 ORIGINS = (
     *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
     *("python", "numpy", "torch", "cuda", "commit"),

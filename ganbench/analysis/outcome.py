@@ -30,7 +30,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome, the step at which it was first seen, and the measurement that decided it."""
+    """The outcome of a run, the step at which it was first seen, and the measurement that decided it."""
 
     outcome: str
     step: int

@@ -37,7 +37,7 @@ class Packing(Section):
     """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rate and number of
     examples cannot fuse; one process trains them one group after the other, which pays off where runs are short."""
     seeds_per_pack: Count = 16
-    """Most seeds of a pack. Seeds are packed in blocks aligned at its multiples: new seeds move no run elsewhere."""
+    """Most seeds of a pack. Seed blocks are aligned at its multiples, so added seeds move no run to another pack."""
     fuse: Literal["auto", "always", "never"] = "auto"
     """Whether members train in the same operations or one after the other; 'auto' decides by size and device."""
 
@@ -97,11 +97,11 @@ class Outcome(Section):
     norm_growth: Positive = 100.0
     """Diverged: a player's parameter norm ends beyond this multiple of its initial norm."""
     won_real_output: Fraction = 0.99
-    """Discriminator won: its mean output on real examples is at least this, ..."""
+    """Discriminator won: its mean output on real examples is at least this in the last share of training."""
     won_fake_output: Fraction = 0.01
-    """... and its mean output on generated examples is at most this, ..."""
+    """Discriminator won: its mean output on generated examples is at most this in the last share of training."""
     won_last_share: Annotated[Fraction, Field(gt=0)] = 0.25
-    """... both throughout this last share of training."""
+    """Last share of training, throughout which both mean outputs of a discriminator that won meet their thresholds."""
     collapsed_mode_share: Fraction = 0.5
     """Collapsed: the generated examples fill the equivalent of less than this share of the modes."""
 
