@@ -1,6 +1,6 @@
-"""Outcomes of runs, by thresholds that a study can set.
+"""The outcome of a run, by thresholds that a study can set.
 
-A failure is a result and is always named. A failure that was not measured does not count as absent.
+Failures are results: every failure is named, and a failure that was not measured never counts as absent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenl
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Thresholds, as the study's `outcome` section documents them."""
+    """Thresholds of the failures, documented in the study's section `outcome`."""
 
     norm_growth: float
     won_real_output: float
@@ -30,13 +30,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome, the step at which it was first seen, and the measurement that decided it."""
+    """The outcome of a run, the step at which it was first seen, and the measurement that decided it."""
 
     outcome: str
     step: int
     why: str
-    judged: tuple[str, ...] = ()  # failures that were judged
-    not_judged: Mapping[str, str] = field(default_factory=dict)  # by failure that was not judged: the reason
+    judged: tuple[str, ...] = ()  # failures that could be seen
+    not_judged: Mapping[str, str] = field(default_factory=dict)  # by each other failure: the reason
 
 
 def decide_outcome(
@@ -50,21 +50,24 @@ def decide_outcome(
     modes: int | None,
     probabilities: bool = True,
 ) -> Verdict:
-    """The outcome of one run. The first rule that holds decides, in the order diverged, discriminator-won, collapsed.
+    """Decide the outcome of one run by the first failure found, in the order diverged, discriminator-won, collapsed.
 
-    A failure that a run of this kind cannot have is not judged, and the outcome is known without it: a game without
-    data cannot collapse, and a critic, whose score is not a probability, cannot win. A failure that the run may have
-    had, but that was not measured, leaves the outcome undetermined where no other failure was seen.
+    Some failures are impossible for a kind of run: a game without data cannot collapse, and a critic, whose score is
+    not a probability, cannot win. Such a failure is not judged, and the outcome is known without it. A failure that is
+    possible but was not measured leaves the outcome undetermined, unless another failure was found.
 
     Args:
-        thresholds: the thresholds of the failures.
-        steps: number of training steps of the study.
-        diverged: step and cause if the engine saw a number that is not finite; None otherwise.
-        initial_norms: norm of the parameters before the first step, by player.
-        curves: the run's rows of the table `curves`.
-        snapshots: the run's snapshots, with `step` and metric columns, in the order of steps.
-        modes: number of modes of the data; None for a game without data, which can only diverge.
-        probabilities: whether outputs are probabilities of being real, by which a discriminator can be seen to win.
+        thresholds: The thresholds of the failures.
+        steps: The number of training steps asked for.
+        diverged: The step and the cause, if the engine found a value that is not finite; otherwise None.
+        initial_norms: By player, the norm of its parameters before the first step.
+        curves: The run's rows of the table `curves`.
+        snapshots: The run's snapshots, with `step` and metric columns, in the order of steps.
+        modes: The number of modes of the data; None for a game without data, which can only diverge.
+        probabilities: Whether outputs are probabilities of being real, by which a discriminator can be seen to win.
+
+    Returns:
+        The outcome with its step and measurement, and the failures that were and were not judged.
     """
     impossible = _impossible(modes, probabilities)
     unmeasured = {} if modes is None else _unmeasured(snapshots, modes)
@@ -82,14 +85,14 @@ def decide_outcome(
 
 
 def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
-    """Failures that a run of this kind cannot have, with the reasons."""
+    """Failures that a run of this kind cannot have, each with the reason."""
     if modes is None:
         return {name: "a game without data has no such failure" for name in ("discriminator-won", "collapsed")}
     return {} if probabilities else {"discriminator-won": "the output of a critic is a score and no probability"}
 
 
 def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
-    """Failures that a run on data may have had, but that were not measured, with the reasons."""
+    """Failures that a run on data may have had but that could not be seen, each with the reason."""
     if KL not in snapshots:
         return {"collapsed": "the metric mode_coverage was not evaluated"}
     if not len(snapshots):
@@ -111,12 +114,12 @@ def _seen(
     modes: int | None,
     judged: tuple[str, ...],
 ) -> Verdict | None:
-    """The first failure seen among those judged; None if there is none. The arguments are those of the caller."""
+    """Find the first of the judged failures; the arguments are those of `decide_outcome`."""
     if diverged is not None:
         return Verdict("diverged", *diverged)
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
     if modes is None:
-        # In a game of two numbers one player's growth comes from the other's, so the joint norm counts.
+        # In a game of a few numbers one player's growth starts from the other's size: the joint initial norm counts.
         joint = sum(norm**2 for norm in initial_norms.values()) ** 0.5
         initial_norms = dict.fromkeys(initial_norms, joint)
     return (
@@ -129,11 +132,11 @@ def _seen(
 def _diverged(
     thresholds: Thresholds, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]
 ) -> Verdict | None:
-    """The verdict on a player whose parameter norm ends beyond a multiple of its initial one; None if there is none."""
+    """Find a player whose parameter norm ends beyond the allowed multiple of its initial norm."""
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
         within = norms["mean"] <= thresholds.norm_growth * initial
-        if initial > 0 and not within.iloc[-1]:  # growth from zero has no factor
+        if initial > 0 and not within.iloc[-1]:  # a norm that starts at zero has no growth factor
             step = _after_last(norms, within)
             growth = norms["mean"].iloc[-1] / initial
             return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
@@ -141,7 +144,7 @@ def _diverged(
 
 
 def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
-    """The verdict where the discriminator tells real from generated examples throughout the last part of training."""
+    """Find a discriminator that told real from generated examples almost surely throughout the end of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
     late = real["last_step"] > (1 - thresholds.won_last_share) * steps
@@ -157,15 +160,16 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
 
 
 def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
-    """The verdict where examples fall on too few modes at the last snapshot, dated from the first since which they do.
+    """Find too few modes at the last snapshot, dated from the first snapshot since which this holds.
 
-    Modes are counted by exp(-KL) of the histogram over modes against the real one: n evenly filled modes of m equally
-    frequent ones give n / m, whatever the quality of the examples. So a blurred generator has not collapsed.
+    The share of modes is exp(-KL) of the histogram over modes against the real histogram. If n of m equally frequent
+    modes are filled evenly, the share is n / m, whatever the quality of the examples: a generator that is only blurred
+    has not collapsed.
     """
     filled = np.exp(-snapshots[KL])
     if not filled.iloc[-1] < thresholds.collapsed_mode_share:
         return None
-    fine = snapshots["step"][~(filled < thresholds.collapsed_mode_share)]  # a snapshot without a value dates nothing
+    fine = snapshots["step"][~(filled < thresholds.collapsed_mode_share)]  # excludes snapshots without a value
     since = snapshots["step"][snapshots["step"] > (fine.max() if len(fine) else -1)].min()
     before = f"at best {filled.max() * modes:.1f}"
     why = (
@@ -175,7 +179,7 @@ def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> V
 
 
 def _after_last(bins: pd.DataFrame, good: pd.Series) -> int:
-    """The first step of the bins after the last good one."""
+    """The first step after the last good bin."""
     bad = ~good.to_numpy()[::-1]
     tail = int(bad.argmin()) if not bad.all() else len(bad)
     return int(bins["first_step"].iloc[len(bins) - tail])

@@ -1,4 +1,4 @@
-"""Settings of runs that are not axes of the grid, as columns of the table of runs."""
+"""The settings of runs that are not axes of the grid, as columns of the table of runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({flo
 
 
 def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]:
-    """A run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on."""
+    """Collect a run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on.
+
+    Args:
+        run: The run.
+        evaluate: The study's section `evaluate`; unused for runs without an architecture.
+        outcome: The study's section `outcome`.
+    """
     settings = run.settings | flatten_options("outcome", outcome.model_dump())
-    del settings["train_steps"]  # which is the column `steps`
-    if run.choice("architecture") is None:  # small games are not evaluated
+    del settings["train_steps"]  # the table has it as the column `steps`
+    if run.choice("architecture") is None:  # such a run is not evaluated
         return settings
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
@@ -31,13 +37,13 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
 
 
 def typed(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    """The table of runs, in which every column of settings has the type of its values.
+    """Make the table of runs, in which the column of a setting has the type of its values.
 
-    Lists are stored as JSON, and so are all values of a setting whose type differs between runs.
+    Lists become JSON. Where the values of a setting have several types, all values that are not text become JSON.
 
     Args:
-        runs: the rows, as values by column.
-        metrics: the metrics whose final values are among the columns.
+        runs: The rows, each by the names of its columns.
+        metrics: The metrics whose final values are among the columns.
     """
     settings = list(setting_columns(dict.fromkeys(name for run in runs for name in run), metrics))
     table = pd.DataFrame(runs, columns=[*RUNS, *settings, *(f"{name}_final" for name in metrics)])

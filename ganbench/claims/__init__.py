@@ -1,1 +1,1 @@
-"""Decisions on a study's claims, computed from its numbers."""
+"""Claims: how the numbers of a study decide them."""

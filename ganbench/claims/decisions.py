@@ -1,9 +1,9 @@
-"""Decisions on claims: confirmed, refuted, or undecided where the study's numbers do not suffice.
+"""Decisions on claims: a study's numbers confirm a claim, refute it or leave it undecided.
 
-Deterministic tests (`closed_form`, `bound`) must hold in every run; one run in which they fail refutes them.
-Statistical tests (`proportion`, `difference`, `ordering`) compare a 95% interval with a limit; the whole interval must
-lie on one side. Infinity counts as a number, since a run that diverged is data; only means need finite numbers. NaN
-means that a run has no number, and such a run never supports a claim.
+Deterministic tests (`closed_form`, `bound`) check every run, and a single run that breaks the condition refutes them.
+Statistical tests (`proportion`, `difference`, `ordering`) use a 95 % interval, and decide only where the whole interval
+lies on one side of the limit. Infinity counts as a number, because a diverged run is data; only means need finite
+numbers. NaN counts as a missing number, and a run without a number never helps to confirm a claim.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """Decide every claim.
 
     Raises:
-        GanbenchError: a claim names an unknown outcome, or the best value of a metric without a better end.
+        GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
     decisions = []
@@ -71,7 +71,7 @@ COLUMNS = {
 
 
 def table(decisions: Iterable[Decision]) -> pd.DataFrame:
-    """One row per test of every claim, with the columns of COLUMNS."""
+    """Tabulate the decisions: one row per test of every claim, with the columns `COLUMNS`."""
     rows = []
     for decision in decisions:
         for index, result in enumerate(decision.tests, 1):

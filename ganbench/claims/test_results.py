@@ -1,4 +1,4 @@
-"""Parts that all tests of claims share: groups of runs, conditions in words, and results."""
+"""Types that all tests of claims share: groups of selected runs, results of tests, and conditions in words."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ class RunGroup:
 
     name: str
     runs: pd.DataFrame
-    values: np.ndarray  # of the test's quantity, shape (runs,)
+    values: np.ndarray  # the test's quantity in each run, shape (runs,)
 
 
 @dataclass(frozen=True)
 class TestStatistics:
-    """The numbers that decide a test, and its verdict."""
+    """The verdict of a test, and the numbers that decide it."""
 
     verdict: Verdict
-    text: str  # the result as a sentence
+    text: str  # the numbers in words
     missing: int  # runs without a number
     value: float = math.nan  # worst run's quantity, proportion of runs, or difference of means (least of an ordering)
     low: float = math.nan  # smallest quantity, or lower bound of the interval
     high: float = math.nan  # largest quantity, or upper bound of the interval
-    worst: str = ""  # the run farthest from the condition; empty where there is none
+    worst: str = ""  # the run farthest from the condition; empty where no run is named
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestResult(TestStatistics):
-    """The result of one test of a claim, with its kind, quantity and selection."""
+    """The result of one test of a claim: the runs that it selected, and the numbers that decided it."""
 
     kind: str
     quantity: str
     selection: str
-    runs: int  # number of selected runs; 1 for a measurement of the study itself
-    expected: str  # the condition, in words
+    runs: int  # number of runs selected; 1 for the study's own measurement
+    expected: str  # the condition in words
 
 
 def condition(test: ClaimTest) -> str:
-    """The condition that a test checks, in words."""
+    """Put the condition of a test into words."""
     match test:
         case ClosedForm():
             return f"{test.equals} within {test.within}{' of its size' if test.relative else ''}"

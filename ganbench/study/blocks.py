@@ -1,4 +1,4 @@
-"""Blocks of a study's grid: games, their components, and the training options of their runs."""
+"""Blocks of a study's grid: the games, their components, and how their runs train."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ from ganbench.study.value_types import (
 
 
 class Snapshots(Section):
-    """When the networks are kept for evaluation; the initial and the last networks always are."""
+    """The steps at which the networks are kept for evaluation; the initial and the last networks are always kept."""
 
     count: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=1_000_000)] = 9
-    """Largest number of snapshots, the initial networks included. A run has at most one more than it has steps."""
+    """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
-    """Evenly spaced, or denser early in training."""
+    """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
 
 
-# The axes that only some games have: the family of components that a game with the axis has, and the default value.
+# The axes that only some games have: by axis, the family of components that the game must be made of, and the default
+# value of the axis; None where the study must give a value.
 COMPONENT_AXES = {
     "dataset": ("dataset", None),
     "architecture": ("architecture", None),
@@ -57,52 +58,52 @@ class Train(Section):
     """How every run of the study trains; a block of the grid may set its own values."""
 
     steps: Count = 2000
-    """Training steps, each of which is one move of the dynamics."""
+    """Number of training steps; each step is one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
-    """Number of real examples in every loss, and of generated ones."""
+    """Number of real examples, and of generated examples, in every loss."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
-    """Number of bins of steps, for which the min, mean and max of losses and norms are kept."""
+    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
 
 
 class Block(Section):
     """A full grid: every combination of its axes is a run. An axis is one value or a list.
 
-    The axes depend on the game: `gan`, two networks on data, has all of them. A game of two numbers has no data set and
-    no architecture, and perhaps no objective.
+    The game determines the axes: `gan`, two networks on data, has all of them; a game of two numbers has no data set
+    and no architecture, and perhaps no objective.
     """
 
     label: Label | None = None
-    """Name of the block's runs in tables and figures, in place of the choices that all of them share."""
+    """Label of the block's runs in names, tables and figures, in place of the choices that all of them share."""
     game: ChoiceAxis = Field(default=["gan"], validate_default=True)
-    """Game; `gan` is an architecture on a data set."""
+    """The game; `gan` is an architecture on a data set."""
     dataset: ChoiceAxis | None = None
-    """Data set to learn."""
+    """The data set to learn."""
     architecture: ChoiceAxis | None = None
-    """Pair of networks; a user's own by the path of its file."""
+    """The pair of networks: the name of an architecture, or the path of your own file."""
     objective: ChoiceAxis | None = None
-    """Losses of the two players; non_saturating unless given."""
+    """The losses that the players minimise; non_saturating unless given."""
     regularizer: ChoiceAxis | None = None
-    """Regularizer of the game; none unless given."""
+    """The regularizer, such as a penalty or noise; none unless given."""
     dynamics: ChoiceAxis = Field(default=["alternating"], validate_default=True)
-    """How the two players move in a training step."""
+    """How the players move in one training step."""
     optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
-    """How a gradient becomes a step of one player."""
+    """How a gradient becomes a step of a player."""
     n_train: CountAxis | None = None
-    """Number of training examples that a run may see; unless given 'all', the number that the data set has."""
+    """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
     """Learning rate of both players."""
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
-    """Training options of this block, which replace those of the study."""
+    """Training options of this block; they replace those of the study."""
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in_components(cls, data: Any) -> Any:
-        """Fill in the defaults of the axes that the block's games have, and refuse the axes that they do not have."""
+        """Fill in the default components of the block's games; refuse axes that the games do not have."""
         if not isinstance(data, dict):
             return data
         data = {key: value for key, value in data.items() if value is not None}

@@ -34,16 +34,16 @@ class Experiment(Section):
     """A diagnostic, and the runs that it measures."""
 
     name: ExperimentName
-    """Name of the experiment; its diagnostic's unless given. Claims call its measurements `<name>.<column>`."""
+    """Name of the experiment; unless given, the name of its diagnostic. Claims call its numbers `<name>.<column>`."""
     diagnostic: ChoiceField
-    """The diagnostic."""
+    """The diagnostic, with its options."""
     where: SelectorField = Selector()
-    """The runs: values of axes, such as {game: bilinear}; unless given, all runs whose game the diagnostic supports."""
+    """The runs, by values of axes such as {game: bilinear}; unless given, all runs whose game it supports."""
 
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, data: Any) -> Any:
-        """Name an experiment without a name after its diagnostic."""
+        """Name an experiment after its diagnostic, unless it has its own name."""
         if isinstance(data, str):
             data = {"diagnostic": data}
         if isinstance(data, dict) and "name" not in data and "diagnostic" in data:

@@ -1,13 +1,13 @@
-"""Expressions that a study may have in place of a number: `sqrt(1 + learning_rate**2)`.
+"""Expressions, which a study may write in place of numbers: `sqrt(1 + learning_rate**2)`.
 
-A study is data, so no part of it is run as Python. The text is parsed to a syntax tree whose nodes must be of a few
-kinds, and the tree is evaluated here, with floats only. A power of floats takes as long as any other operation, so that
-no text can keep the evaluation busy.
+A study is data and never runs as Python. The text of an expression is parsed to a syntax tree that may hold only a few
+kinds of nodes, and the tree is evaluated here in floats. A power of floats takes as long as any other operation, so
+that no text can make the evaluation slow.
 
-Libraries of safe evaluation (simpleeval, asteval 1.0.10) were tried on the same expressions and lack properties that
-claims need: both give `(-8) ** 0.5` a complex value, and `min(1, x)` and `x ** 0` the value 1 where x is missing, so
-that a lost run would count; both take texts and comparisons, and neither reads `path.growth` as one name. With every
-operator, function and name replaced, little of them would be left.
+Libraries for safe evaluation (simpleeval, asteval 1.0.10) were tried on the same expressions and do not fit claims.
+Both give `(-8) ** 0.5` a complex value. Both give `min(1, x)` and `x ** 0` the value 1 where x is missing, so that a
+lost run would count. Both accept texts and comparisons, and neither reads `path.growth` as one name. Every operator,
+function and name of these libraries would have to be replaced.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ _GRAMMAR = f"Valid: numbers, names, + - * / **, parentheses, pi, e, and the func
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula over named numbers. Two expressions are equal if their texts are.
+    """A formula over named numbers. Two expressions are equal if their texts are equal.
 
     Attributes:
-        text: the formula as written.
-        names: the variables in it, without the constants pi and e. A dotted name (`path.growth`) is one variable.
+        text: The formula as written, without surrounding blanks.
+        names: The variables of the formula, without the constants pi and e. A dotted name (`path.growth`) is one name.
 
     Raises:
-        GanbenchError: the text is not such a formula. The message names the text and the part at fault.
+        GanbenchError: The text is not a valid formula; the message names the text and the part at fault.
     """
 
     text: str
@@ -76,7 +76,7 @@ class Expression:
 
     @property
     def undefined_part(self) -> str | None:
-        """A part without variables that has no finite real value, such as `1/0`; None if there is none."""
+        """A part without variables that has no finite real value, such as `1/0`; None if every part has one."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Call):
                 constant = set(_names(self.text, node, 0)) <= set(CONSTANTS)
@@ -88,13 +88,15 @@ class Expression:
         return self.text
 
     def value(self, variables: Mapping[str, float]) -> float:
-        """The formula's value; NaN where a variable is missing or NaN, and where there is no real result.
+        """Evaluate the formula.
 
-        Infinity counts as a number where a variable has it: 1 / inf is 0. It never results from finite numbers:
-        exp(1000) is NaN.
+        Infinity is a valid value of a variable: 1 / inf is 0. Finite numbers never give infinity: exp(1000) is NaN.
 
         Args:
-            variables: the numbers by name; one called pi or e hides the constant.
+            variables: The values of the variables by name; a variable called pi or e replaces the constant.
+
+        Returns:
+            The value; NaN where a variable is missing or NaN, and where the result is not real.
         """
         return _value(self._tree, variables)
 
@@ -109,7 +111,7 @@ def _parse(text: str) -> ast.expr:
         raise GanbenchError(f"expression {text!r}: {strange.group()!r} is not understood. {_GRAMMAR}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # text that Python warns about is refused, such as `1or 2`
+            warnings.simplefilter("error")  # text that Python warns of, such as `1or 2`, is refused
             return ast.parse(text, mode="eval").body
     except (SyntaxError, Warning) as error:
         column = getattr(error, "offset", None) or 1
@@ -120,7 +122,7 @@ def _parse(text: str) -> ast.expr:
 
 
 def _names(text: str, node: ast.expr, depth: int) -> Iterator[str]:
-    """Check every node of a syntax tree, and return its variables."""
+    """Check every node of a syntax tree, and yield the names of its variables and constants."""
     if depth > MAX_DEPTH:
         raise GanbenchError(f"expression {text!r} is nested more than {MAX_DEPTH} levels deep.")
     part = ast.get_source_segment(text, node) or text
@@ -172,7 +174,7 @@ def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
 
 
 def _apply(function: Callable[..., float], *operands: float) -> float:
-    # Python has min(1, nan) = 1 and nan**0 = 1, which would hide a missing number.
+    # In Python, min(1, nan) and nan**0 are 1; a missing number must not become a valid one.
     if any(math.isnan(operand) for operand in operands):
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""The reference of study files: every key with its type, default, range and meaning, made from the JSON schema."""
+"""The reference of study files, made from the JSON schema: every key with its type, default, range and meaning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAIRS = {("object", "string"): "selector", ("string", "number"): "expression", (
 
 
 def markdown() -> str:
-    """The reference as Markdown: one table for every section of a study file."""
+    """Write the reference as Markdown, with one table for every section of a study file."""
     schema = Study.model_json_schema()
     sections = [INTRODUCTION, *_section("The whole file", schema)]
     for name, locations in _locations(schema).items():
@@ -38,7 +38,7 @@ def markdown() -> str:
 
 
 def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
-    """The keys that hold each section, in the order of the file, by the name of the section."""
+    """By section, the keys that hold it, in the order of the file."""
     locations: dict[str, list[str]] = {}
     waiting = [("", schema)]
     while waiting:
@@ -52,7 +52,7 @@ def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _reference(about: dict[str, Any]) -> str | None:
-    """The name of the section that a key holds, alone or in a list; None for other values."""
+    """The name of the section that a key holds, alone or in a list; None for other keys."""
     options = [about, about.get("items", {}), *about.get("anyOf", ())]
     return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
 

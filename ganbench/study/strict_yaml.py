@@ -1,8 +1,8 @@
-"""Strict reading of study files: YAML restricted to plain data, and validation errors in words.
+"""Reading of study files: strict YAML, values that are plain data, and faults of validation in words.
 
-A study file may come from anywhere. Whatever it contains, reading it here takes a second and little memory, runs no
-code, and leaves no control characters in messages. (Where Snakemake is started, it reads the file first, and runs
-templates in it.)
+A study file may come from an untrusted source. Whatever it contains, reading it here takes a second and little memory,
+runs nothing, and puts no control characters into messages. (Snakemake, if it is started with the file, reads it first
+and does run templates in it.)
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from pydantic import ValidationError
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
-LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
-MOST_VALUES = 20_000  # values of a study as written, keys included
-MOST_RESOLVED = 10 * MOST_VALUES  # values of a study with all defaults filled in
+LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters of a job's task
+MOST_VALUES = 20_000  # values in a study file, including keys
+MOST_RESOLVED = 10 * MOST_VALUES  # values with all defaults filled in
 MAX_DEPTH = 30  # levels of nested lists and mappings
-TEMPLATE = "__use_yte__"  # key with which Snakemake runs a configuration file as a template
+TEMPLATE = "__use_yte__"  # the key with which Snakemake runs a configuration file as a template
 LONGEST_NUMBER = 100  # characters of a number as written
 QUOTES = "'\""
 LONGEST_MESSAGE = 1000  # characters of one fault
 MOST_FAULTS = 20  # faults in one message
 
-# Messages by pydantic's type of error; the names in braces are keys of the error's context.
+# Messages by pydantic's types of faults; the names in braces are keys of a fault's context.
 _MESSAGES = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "string_type": "must be text (in quotes where YAML reads it as something else)",
@@ -58,7 +58,12 @@ _MESSAGES = {
 
 
 def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
-    """A sentence for every fault: the key, what is valid, and the value received."""
+    """Describe every fault in a sentence: the key, what is valid, and the value received.
+
+    Args:
+        error: The error of validation.
+        prefix: The key of the validated value in the study file.
+    """
     told: dict[tuple[str, str], list[str]] = {}
     for fault in error.errors(include_url=False):
         key = prefix
@@ -75,7 +80,7 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
             message = _MESSAGES.get(fault["type"], "{}").format(fault["msg"], **_format_limits(fault.get("ctx", {})))
             received = f" (received {short_repr(fault['input'])})"
         told.setdefault((key or "the file", received), []).append(message)
-    for (key, received), messages in told.items():  # a value with several valid types has a fault for each
+    for (key, received), messages in told.items():  # a value that fits none of several types has a fault for each
         message = ", or ".join(messages)
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]} ..."
@@ -87,15 +92,15 @@ def _format_limits(known: dict[str, Any]) -> dict[str, str]:
 
 
 def bullet_list(faults: Iterator[str]) -> str:
-    """Faults as a list of lines, with the first MOST_FAULTS of them."""
+    """Format faults as a list: the first `MOST_FAULTS`, and the number of the others."""
     first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
     return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
 
 
 def data_fault(data: Any) -> str | None:
-    """Why data that were read from YAML or JSON cannot be a study, as a clause; None if they can.
+    """Find a reason why data, as read from YAML or JSON, cannot be a study; None if there is no such reason.
 
-    Every use of an alias counts as a separate value, as it does for code that walks over the data.
+    Every use of an alias counts as a separate value, because code that walks over the data visits it every time.
     """
     waiting, count = [("", data, 0)], 0
     while waiting:
@@ -122,10 +127,11 @@ def data_fault(data: Any) -> str | None:
 
 
 def read(path: Path) -> Any:
-    """The data in a YAML or JSON file, see `data_fault`.
+    """Read the data in a YAML or JSON file, and check them with `data_fault`.
 
     Raises:
-        GanbenchError: the file cannot be read, is too large or nested too deep, or has aliases, tags or repeated keys.
+        GanbenchError: The file cannot be read, is too large or too deeply nested, or has aliases, tags, repeated keys
+            or templates.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Checks that a study's experiments and claims have runs, and that claims have their numbers."""
+"""Checks of a study's experiments and claims: they select runs, and the numbers that claims need are measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector, matches
 
-Z = 1.959964  # normal quantile of the 95% interval that decides on proportions
+Z = 1.959964  # normal quantile of the 95 % interval that decides on proportions
 
 
 def validate_targets(
@@ -22,17 +22,17 @@ def validate_targets(
     points: Sequence[Mapping[str, Any]],
     variables: Sequence[Mapping[str, float]],
 ) -> None:
-    """Refuse experiments and claims of a study that lack runs or numbers.
+    """Refuse experiments and claims that the runs of a study cannot serve.
 
     Args:
-        experiments: the study's experiments.
-        claims: the study's claims.
-        points: for every run, the values that selectors match.
-        variables: for every run, the numbers known before it starts: axes, steps, numeric options of its components.
+        experiments: The experiments of the study, with `name`, `where` and `diagnostic`.
+        claims: The claims of the study.
+        points: By run, the values that selectors match.
+        variables: By run, the numbers that are known before it starts: axes, steps, numeric options of its components.
 
     Raises:
-        GanbenchError: a selector matches no run; a claim needs a measurement that no experiment makes, or an option
-            that no run has; or a test of it cannot be confirmed, or has an expression without finite values.
+        GanbenchError: A selector matches no run, a claim needs a measurement that no experiment of the study makes or
+            an option that no run has, no result could confirm a test, or an expression is finite in no run.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
@@ -60,7 +60,7 @@ def _of_study(experiment: Any) -> bool:
 def _check_measured(
     claim: Claim, check: TaggedTest, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Refuse a test of runs that its experiment does not measure."""
+    """Refuse a test that names an experiment which does not measure all runs of the test."""
     named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
     if named & set(PREFIXES) and any(selector.study for _, selector in check.test.selectors()):
         raise GanbenchError(
