@@ -65,8 +65,10 @@ def refuse_boolean(value: Any) -> Any:
 # YAML reads 2e-4 as a string, since its floats need a dot; numeric types therefore accept such strings.
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST_COUNT)]
 Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
-# Runs may train in float32, which must distinguish the learning rate from 0 and from infinity.
-LearningRate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
+SMALLEST_RATE, LARGEST_RATE = 1e-37, 1e38  # runs may train in float32, which must tell a rate from 0 and from infinity
+LearningRate = Annotated[
+    float, BeforeValidator(refuse_boolean), Field(gt=0, ge=SMALLEST_RATE, le=LARGEST_RATE, allow_inf_nan=False)
+]
 Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -172,9 +174,15 @@ CountAxis = Annotated[
     BeforeValidator(as_list),
     _axis_schema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
 ]
-LearningRateAxis = Annotated[list[LearningRate], BeforeValidator(as_list), _axis_schema({"type": ["number", "string"]})]
+LearningRateAxis = Annotated[
+    list[LearningRate],
+    BeforeValidator(as_list),
+    _axis_schema({"type": ["number", "string"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+]
 SeedAxis = Annotated[
     list[Seed],
     BeforeValidator(_parse_seeds),
-    _axis_schema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "required": ["count"]}]}),
+    _axis_schema(
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, {"type": "object", "required": ["count"]}]}
+    ),
 ]
