@@ -29,7 +29,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OutcomeDecision:
     """The outcome of a run, the step at which it was first seen, and the measurement that decided it."""
 
     outcome: str
@@ -49,7 +49,7 @@ def decide_outcome(
     snapshots: pd.DataFrame,
     modes: int | None,
     probabilities: bool = True,
-) -> Verdict:
+) -> OutcomeDecision:
     """Decide the outcome of one run by the first failure found, in the order diverged, discriminator-won, collapsed.
 
     Some failures are impossible for a kind of run: a game without data cannot collapse, and a critic, whose score is
@@ -76,11 +76,11 @@ def decide_outcome(
     verdict = _seen(thresholds, steps, diverged, initial_norms, curves, snapshots, modes, judged)
     if verdict is None and unmeasured:
         why = join_words([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
-        verdict = Verdict(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
+        verdict = OutcomeDecision(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
     if verdict is None and modes is None:
-        verdict = Verdict(FINISHED, steps, f"played all {steps} steps without running off")
+        verdict = OutcomeDecision(FINISHED, steps, f"played all {steps} steps without running off")
     if verdict is None:
-        verdict = Verdict(FINISHED, steps, f"trained all {steps} steps without one of the failures")
+        verdict = OutcomeDecision(FINISHED, steps, f"trained all {steps} steps without one of the failures")
     return replace(verdict, judged=judged, not_judged=not_judged)
 
 
@@ -113,10 +113,10 @@ def _seen(
     snapshots: pd.DataFrame,
     modes: int | None,
     judged: tuple[str, ...],
-) -> Verdict | None:
+) -> OutcomeDecision | None:
     """Find the first of the judged failures; the arguments are those of `decide_outcome`."""
     if diverged is not None:
-        return Verdict("diverged", *diverged)
+        return OutcomeDecision("diverged", *diverged)
     series = {name: rows.sort_values("first_step") for name, rows in curves.groupby("series")}
     if modes is None:
         # In a game of a few numbers one player's growth starts from the other's size: the joint initial norm counts.
@@ -131,7 +131,7 @@ def _seen(
 
 def _diverged(
     thresholds: Thresholds, series: Mapping[str, pd.DataFrame], initial_norms: Mapping[str, float]
-) -> Verdict | None:
+) -> OutcomeDecision | None:
     """Find a player whose parameter norm ends beyond the allowed multiple of its initial norm."""
     for player, initial in initial_norms.items():
         norms = series[f"{player}_parameter_norm"]
@@ -139,11 +139,13 @@ def _diverged(
         if initial > 0 and not within.iloc[-1]:  # a norm that starts at zero has no growth factor
             step = _after_last(norms, within)
             growth = norms["mean"].iloc[-1] / initial
-            return Verdict("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
+            return OutcomeDecision("diverged", step, f"the {player}'s parameter norm grew {growth:.0f}-fold")
     return None
 
 
-def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame], steps: int) -> Verdict | None:
+def _discriminator_won(
+    thresholds: Thresholds, series: Mapping[str, pd.DataFrame], steps: int
+) -> OutcomeDecision | None:
     """Find a discriminator that told real from generated examples almost surely throughout the end of training."""
     real, fake = series["real_output"], series["fake_output"]
     apart = (real["mean"] >= thresholds.won_real_output) & (fake["mean"].to_numpy() <= thresholds.won_fake_output)
@@ -151,7 +153,7 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
     if not (late.any() and apart[late].all()):
         return None
     step = _after_last(real, ~apart)
-    return Verdict(
+    return OutcomeDecision(
         "discriminator-won",
         step,
         f"mean outputs {real['mean'].iloc[-1]:.4f} on real and {fake['mean'].iloc[-1]:.4f} on generated examples at "
@@ -159,7 +161,7 @@ def _discriminator_won(thresholds: Thresholds, series: Mapping[str, pd.DataFrame
     )
 
 
-def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> Verdict | None:
+def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> OutcomeDecision | None:
     """Find too few modes at the last snapshot, dated from the first snapshot since which this holds.
 
     The share of modes is exp(-KL) of the histogram over modes against the real histogram. If n of m equally frequent
@@ -175,7 +177,7 @@ def _collapsed(thresholds: Thresholds, snapshots: pd.DataFrame, modes: int) -> V
     why = (
         f"examples fill the equivalent of {filled.iloc[-1] * modes:.1f} of {modes} modes at the last snapshot; {before}"
     )
-    return Verdict("collapsed", int(since), why)
+    return OutcomeDecision("collapsed", int(since), why)
 
 
 def _after_last(bins: pd.DataFrame, good: pd.Series) -> int:

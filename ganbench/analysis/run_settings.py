@@ -36,7 +36,7 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
     return settings
 
 
-def typed(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
     """Make the table of runs, in which the column of a setting has the type of its values.
 
     Lists become JSON. Where the values of a setting have several types, all values that are not text become JSON.

@@ -70,7 +70,7 @@ COLUMNS = {
 }
 
 
-def table(decisions: Iterable[Decision]) -> pd.DataFrame:
+def decisions_table(decisions: Iterable[Decision]) -> pd.DataFrame:
     """Tabulate the decisions: one row per test of every claim, with the columns `COLUMNS`."""
     rows = []
     for decision in decisions:

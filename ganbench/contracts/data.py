@@ -14,7 +14,7 @@ from ganbench.judges import JudgedExamples
 MOST_EXAMPLES = 64  # number of examples on which a judge is tried
 
 
-def loaded(dataset: Any) -> tuple[Any, str | None]:
+def load_checked(dataset: Any) -> tuple[Any, str | None]:
     """Load a data set twice and check its examples.
 
     Args:
@@ -70,7 +70,7 @@ def examples_fault(spec: DataSpec, examples: Any) -> str | None:
     return None
 
 
-def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
+def few_examples(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
     """A small selection with examples of each mode. The same examples serve as training and as held-out examples.
 
     Args:

@@ -65,7 +65,7 @@ class Family:
     def bases(self) -> frozenset[str]:
         """Names of the base class and of the public classes in its file that derive from it."""
         tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
-        return frozenset(derived(tree, {self.base})) | {self.base}
+        return frozenset(derived_classes(tree, {self.base})) | {self.base}
 
 
 FAMILIES = {
@@ -247,7 +247,7 @@ def read(key: str, path: Path) -> ComponentInfo:
     return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
 
 
-def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
+def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
     """The public classes of a file that derive from given classes, directly or through other classes of the file.
 
     Args:
@@ -270,7 +270,7 @@ def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, 
         GanbenchError: no or several public classes that derive from the family's base class.
     """
     shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in components(family.key).values()}
-    classes = derived(tree, family.bases | shipped.keys())
+    classes = derived_classes(tree, family.bases | shipped.keys())
     if len(classes) != 1:
         raise GanbenchError(
             f"{family.key} file {path} must define one public class that derives from {family.base} "

@@ -17,8 +17,8 @@ study; `ganbench list` shows the components of every family with their options.
   tables and figures then use. A label changes no digest of a run: nothing trains again.
 - A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
   component, a label, a pattern with `*`, or a component with its options, `sgd(momentum=-0.5)` or
-  `{name: sgd, momentum: -0.5}`. `method`, and `block` for a block's label, are axes too. `study` stands for the study's own
-  measurements.
+  `{name: sgd, momentum: -0.5}`. `method`, and `block` for a block's label, are axes too. `study` stands for the
+  study's own measurements.
 - An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
 SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}

@@ -53,7 +53,7 @@ class Study(Section):
 
     def block_train(self, block: Block) -> Train:
         """Merge the training options of a block into those of the study; the block's options take precedence."""
-        return Train.model_validate(merged(self.train.model_dump(mode="json"), block.train))
+        return Train.model_validate(merge_values(self.train.model_dump(mode="json"), block.train))
 
     @property
     def tracking_uri(self) -> str:
@@ -118,10 +118,10 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
         GanbenchError: The file cannot be read or is not a valid study.
     """
     data = read(path)
-    return parse(merged(data, over) if over and isinstance(data, dict) else data, origin=str(path))
+    return parse(merge_values(data, over) if over and isinstance(data, dict) else data, origin=str(path))
 
 
-def merged(base: Any, over: Any) -> Any:
+def merge_values(base: Any, over: Any) -> Any:
     """Merge two values as Snakemake merges configurations: mappings key by key, other values as a whole.
 
     Args:
@@ -130,4 +130,4 @@ def merged(base: Any, over: Any) -> Any:
     """
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    return {**base, **over, **{key: merged(base[key], value) for key, value in over.items() if key in base}}
+    return {**base, **over, **{key: merge_values(base[key], value) for key, value in over.items() if key in base}}
