@@ -1,1 +1,1 @@
-"""From collected tables to statements: statistics, outcomes, findings. Reads files and tables, never torch."""
+"""Analysis of the collected tables: statistics, outcomes and findings. Reads files and tables, without torch."""

@@ -1,6 +1,6 @@
-"""What `collect` leaves for every reader: five tables, the meaning of the metrics, and samples, in one folder.
+"""The folder that `collect` writes: five tables, the meaning of the metrics and diagnostics, arrays and samples.
 
-Of a study that is not done, a folder may hold what there is; it then says what is missing too.
+The folder of an unfinished study holds the results so far, and a note on the missing ones.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from ganbench.core.atomic_files import atomic_write
 from ganbench.core.metric_info import MetricInfo
 
 INFOS = ("metrics", "quantities")
-LAST = "runs"  # who waits for the tables takes them for done when this one is there
+LAST = "runs"  # the table that is written last: its presence means that all tables are complete
 MISSING_TABLE, MISSING_NOTE = "missing.parquet", "missing.json"
 
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A job that failed, or that will not be heard of again."""
+    """A job that failed, or from which nothing more is expected."""
 
     stage: str
     name: str
     state: str
     cause: str
-    log: str  # its path; empty where there is none
+    log: str  # path of the job's log; empty where the job has no log
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a study that is not done lacks."""
+    """The results that an unfinished study lacks."""
 
     runs: pd.DataFrame  # columns: MISSING
     observations: dict[str, tuple[int, int]]  # by experiment: numbers of missing results and of all results
-    stages: dict[str, dict[str, int]]  # by stage: how many of its jobs stand how
+    stages: dict[str, dict[str, int]]  # by stage: number of its jobs in each state
     ended: tuple[EndedJob, ...]
-    at: str  # when that was so, UTC
-    held: str  # by whom the results folder was, in words; empty where by nobody
+    at: str  # UTC time at which this was found
+    held: str  # the holder of the results folder, in words; empty where nobody held it
 
     @classmethod
     def read(cls, folder: Path) -> Missing | None:
-        """What lies in the folder of a study's collected results; None where they are whole."""
+        """Read the note on missing results from a folder of collected results; None where none are missing."""
         if not (folder / MISSING_NOTE).exists():
             return None
         known = checksums.read_sums(folder / checksums.FILE_NAME)
@@ -59,7 +59,7 @@ class Missing:
         return cls(runs=_table(folder / MISSING_TABLE, known), **note)
 
     def write(self, folder: Path) -> None:
-        """Write what `read` reads."""
+        """Write the note on missing results into a folder of collected results, for `read`."""
         self.runs.to_parquet(folder / MISSING_TABLE, index=False)
         note = {name: value for name, value in vars(self).items() if name != "runs"}
         note["ended"] = [vars(each) for each in self.ended]
@@ -77,16 +77,16 @@ class Collected:
     curves: pd.DataFrame  # columns: CURVES
     references: pd.DataFrame  # columns: REFERENCES
     measurements: pd.DataFrame  # columns: MEASUREMENTS
-    metrics: dict[str, MetricInfo]  # by column name, the study's most telling metric of each data set first
-    quantities: dict[str, MetricInfo]  # by quantity: what the numbers in `measurements` mean
+    metrics: dict[str, MetricInfo]  # by column name, the most telling metric of each data set first
+    quantities: dict[str, MetricInfo]  # by quantity: the meanings of the numbers in `measurements`
     missing: Missing | None = None  # None where the study is done
 
     @classmethod
     def read(cls, folder: Path) -> Collected:
-        """Read what `write` wrote.
+        """Read the collected results that `write` wrote into a folder.
 
         Raises:
-            GanbenchError: it is damaged.
+            GanbenchError: A file is damaged.
         """
         known = checksums.read_sums(folder / checksums.FILE_NAME)
         tables = {name: _table(folder / f"{name}.parquet", known) for name in TABLES}
@@ -98,27 +98,31 @@ class Collected:
 
     @cached_property
     def share(self) -> str:
-        """How many of the study's runs are there, in words."""
+        """The number of collected runs out of all runs of the study, in words."""
         missing = 0 if self.missing is None else len(self.missing.runs)
         return f"{len(self.runs):,} of {len(self.runs) + missing:,} runs"
 
     @cached_property
     def gans(self) -> Collected:
-        """The part of the study that trains networks on data, which can be judged."""
+        """The part of the study whose runs train networks on data, and so can be judged."""
         runs = self.runs[self.runs["dataset"].notna()]
         snapshots, curves = (table[table["run"].isin(runs["run"])] for table in (self.snapshots, self.curves))
         return replace(self, runs=runs, snapshots=snapshots, curves=curves)
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
-        """Arrays that the diagnostic of an experiment wrote: by run, arrays by name."""
+        """Read the arrays that the diagnostic of an experiment wrote.
+
+        Returns:
+            By run, the arrays by name; empty if the experiment wrote none.
+        """
         with result_files.open_file(self.folder / "arrays.h5", "arrays") as file:
             return result_files.read_tree(result_files.descend(file, experiment)) if experiment in file else {}
 
     def samples(self, run: str) -> tuple[np.ndarray, np.ndarray]:
-        """Generated examples of one run, from the same latent points at every snapshot.
+        """Read the generated examples of one run, made from the same latent points at every snapshot.
 
         Returns:
-            steps of shape (S,) and examples of shape (S, n, *shape): images as (channels, height, width) in [-1, 1],
+            Steps of shape (S,) and examples of shape (S, n, *shape): images as (channels, height, width) in [-1, 1],
             points of the plane as (2,).
         """
         with result_files.open_file(self.folder / "samples.h5", "samples") as file:
@@ -126,18 +130,18 @@ class Collected:
         return shown["step"], shown["samples"]
 
     def real(self, dataset: str) -> np.ndarray:
-        """Real held-out examples of a data set, shape (n, *shape), to lay next to the generated ones."""
+        """Read real held-out examples of a data set, shape (n, *shape), to show next to the generated ones."""
         with result_files.open_file(self.folder / "samples.h5", "samples") as file:
             return result_files.descend(file, "real", dataset)[:]
 
 
 def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, Mapping[str, Mapping]]) -> None:
-    """Write what `Collected.read` reads, beside the samples and arrays that are in the folder already.
+    """Write tables and descriptions for `Collected.read`, beside the samples and arrays already in the folder.
 
     Args:
-        folder: where to.
-        tables: by name.
-        infos: `metrics` and `quantities`: by column, the fields of its `MetricInfo`.
+        folder: The folder to write into.
+        tables: The tables by name.
+        infos: The mappings `metrics` and `quantities`: by column, the fields of its `MetricInfo`.
     """
     for name in INFOS:
         with atomic_write(folder / f"{name}.json") as new:

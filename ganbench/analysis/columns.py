@@ -1,11 +1,11 @@
-"""The tables that `collect` writes, column by column: the contract between the stages and everything that reads them.
+"""The tables that `collect` writes, column by column: the contract between the stages and all readers of the tables.
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that a
-diagnostic measured. Every setting that is no axis is a column of `runs` as well (see `setting_columns`). Metric columns
-are added to `snapshots` (under their own name) and to `runs` (as `<metric>_final`, the value of the last networks;
-empty where the run diverged before); what a metric means stands in `metrics.json`, and what a diagnostic's numbers
-mean in `quantities.json`, written next to the tables.
+diagnostic measured. Settings that are not axes are columns of `runs` too (see `setting_columns`). Metrics are columns
+of `snapshots` under their own names, and of `runs` as `<metric>_final`: the value of the last networks, empty where the
+run diverged before. Next to the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the
+diagnostics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
 
-# The axes of the grid: together with the study's training options they say what a run is.
+# The axes of the grid: together with the study's training options they define a run.
 AXES = {
     "game": "what was played; gan is an architecture on a data set",
     "dataset": "data set the run was trained on; empty for games without one",
@@ -30,7 +30,7 @@ AXES = {
     "seed": "seed of every random stream of the run",
 }
 
-# Every setting of a run that is no axis has a column of its own in `runs`, called after what it is a setting of.
+# Settings of a run that are not axes: each has its own column in `runs`, with one of these prefixes and `_`.
 SETTINGS = {
     **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
     "train": "training option `{name}` of the study; empty where the run has no use for it",
@@ -38,7 +38,7 @@ SETTINGS = {
     "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
 }
 
-# Runs that agree on these differ in nothing but their seed: one setting.
+# The axes that define a setting: runs of one setting differ only in their seeds.
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
@@ -77,18 +77,22 @@ RUNS = {
 
 
 def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
-    """Those columns of `runs` that hold settings, `<of what>_<name>`, with what they mean.
+    """Describe the columns of `runs` that hold settings, named `<prefix>_<name>` by the prefixes of `SETTINGS`.
 
     Args:
-        columns: all columns of the table.
-        metrics: the metrics whose final values are among them.
+        columns: All columns of the table.
+        metrics: The metrics whose final values are among the columns.
+
+    Returns:
+        By column, its description.
     """
     others = {*RUNS, *(f"{metric}_final" for metric in metrics)}
     parted = {column: column.partition("_") for column in columns if column not in others}
     return {column: SETTINGS[of].format(name=name) for column, (of, _, name) in parted.items() if of in SETTINGS}
 
 
-# What a table should not mix: where they differ, so may the last bits of numbers, and more after long training.
+# Columns that should have one value in a table: where they differ, the last bits of numbers may differ, and after long
+# training the differences may grow.
 ORIGINS = (
     *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
     *("python", "numpy", "torch", "cuda", "commit"),
@@ -124,7 +128,7 @@ MEASUREMENTS = {
     "value": "its value; empty where there is none",
 }
 
-# The runs that a study which is not done does not have yet.
+# The table of the runs that an unfinished study still lacks.
 MISSING = {
     "run": RUNS["run"],
     **AXES,
@@ -135,7 +139,7 @@ MISSING = {
     "why": "the same in words, with the cause where it failed",
 }
 
-# In the order in which they are looked for: the first that is seen is the run's outcome.
+# In the order of the checks: the first failure found is the run's outcome.
 FAILURES = {
     "diverged": "a loss, gradient or parameter became infinite or not a number, "
     "or a player's norm of parameters grew beyond the threshold",

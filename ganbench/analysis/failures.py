@@ -1,4 +1,4 @@
-"""How many runs failed, in sentences: of all runs, by axis and over seeds, with what was not judged."""
+"""Sentences on failures: over all runs, by axis and over seeds, with the failures that were not judged."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ganbench.core.formatting import (
 
 
 def overall(runs: pd.DataFrame, *, when: bool) -> str:
-    """How many runs failed and how, of how many that is not known, and which failures were not judged.
+    """Tell how many runs failed and how, for how many this is not known, and which failures were not judged.
 
     Args:
-        runs: rows of the table of runs.
-        when: whether to tell the steps at which failures were first seen.
+        runs: Rows of the table of runs.
+        when: Whether to give the steps at which failures were first seen.
     """
     rate = failure_rate(runs)
     if not rate.unknown:
@@ -43,7 +43,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
-    """The failures by outcome, if asked for with the steps at which they were first seen."""
+    """Count the failures by outcome, with the steps at which they were first seen if `when` is true."""
     parts = []
     for outcome in FAILURES:
         mine = runs[runs["outcome"] == outcome]
@@ -56,7 +56,11 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
 
 
 def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
-    """Every failure that was not judged in some of the runs, the reason, and in how many runs."""
+    """List the failures that were not judged in some of the runs.
+
+    Returns:
+        The failure, the reason and the number of runs, once for every failure and reason.
+    """
     texts = runs["failures_not_judged"].fillna("")
     counts = Counter(reason for text in texts for reason in text.split("; ") if reason)
     return [(*reason.split(": ", 1), count) for reason, count in counts.items()]
@@ -69,7 +73,7 @@ def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
-    """Failures of one method by each axis that varies, over all levels of the other."""
+    """Compare the failure rates of one method along each axis that varies, pooled over the other axis."""
     for axis, words in AXIS_WORDS.items():
         rates = {level: failure_rate(mine) for level, mine in runs.groupby(axis)}
         if len(rates) < 2:
@@ -94,17 +98,17 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _at(level: float, rate: Rate) -> str:
-    """How many runs failed at a level of an axis."""
+    """Tell how many runs failed at one level of an axis."""
     if rate.unknown:
         return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {format_number(level)}"
     return f"{rate.count} of {rate.total} at {format_number(level)}"
 
 
 def over_seeds(table: pd.DataFrame) -> Iterator[str]:
-    """Whether seeds of one setting fail together.
+    """Tell in how many settings all seeds failed, none failed, or only some failed.
 
     Args:
-        table: rows of the table of settings.
+        table: Rows of the table of settings.
     """
     repeated = table[table["runs"] > 1]
     if repeated.empty:

@@ -1,7 +1,7 @@
-"""What a study found, in plain sentences computed from its tables. Every sentence carries its numbers.
+"""Findings of a study: plain sentences computed from its tables, each with its numbers.
 
-The sentences describe the runs of the study. They name no causes, and where an interval is too wide to tell two rates
-apart they say so.
+The sentences describe the runs of the study. They name no causes, and they say so where the intervals of two rates are
+too wide to tell the rates apart.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
 from ganbench.analysis.statistics import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
-# With fewer seeds than this the shares and medians of a single setting are read with care.
+# With fewer seeds than this, a caution warns about the shares and medians of a single setting.
 FEW_SEEDS = 10
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One statement."""
+    """One statement on a study, or on one of its methods."""
 
     text: str
     kind: str  # failures, method, seeds, forgetting, reference, axis, caution
@@ -36,12 +36,12 @@ class Finding:
 
 
 def findings(collected: Collected) -> list[Finding]:
-    """All statements on a study: what opens a report first, then the details of each method.
+    """State all findings on a study: first the overview that opens a report, then the details of each method.
 
-    They are about the runs that train networks on data; the claims and numbers of small games speak for themselves.
+    The findings cover the runs that train networks on data. For other games only the mixed origins of runs are noted.
 
     Raises:
-        ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
+        ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     if collected.runs.empty:
         return [Finding("The study has no runs.", "caution", warning=True)]
@@ -70,7 +70,7 @@ def findings(collected: Collected) -> list[Finding]:
 
 
 def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
-    """A setting by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
+    """Describe a setting by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
     words = []
     if rows["n_train"].nunique() > 1:
         words.append(f"{format_number(row['n_train'])} {AXIS_WORDS['n_train']}")
@@ -80,7 +80,7 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
 
 
 def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
-    """Failure rate, and the settings with the best and the worst median of the headline metric."""
+    """State a method's failure rate, and the settings with the best and the worst median of the headline metric."""
     runs = collected.runs[collected.runs["method"] == method]
     text = failures.overall(runs, when=False)
     text = f"{method}: {text[:1].lower()}{text[1:]}"
@@ -104,7 +104,7 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
-    """A setting's median with everything known about its spread."""
+    """Give a setting's median of a metric, with its range and number of seeds."""
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     if np.isnan(row[f"{metric}_median"]):
         return f"no median, since {runs - values} of {plural(runs, 'run')} diverged or have no value"
@@ -116,7 +116,7 @@ def _seeds(row: pd.Series, metric: str) -> str:
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Finding]:
-    """How far the headline metric reaches over seeds of one setting, next to how far medians of settings reach."""
+    """Compare the headline metric's range over the seeds of one setting with its range over the settings' medians."""
     metric = headline(collected, method)
     if metric is None:
         return
@@ -144,13 +144,13 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
 def _forgotten(
     collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, method: str | None = None
 ) -> Iterator[Finding]:
-    """How many runs lost their improvement.
+    """State how many runs lost their improvement.
 
     Args:
-        collected: the study.
-        runs: rows of its table of runs that the statement is about.
-        lost: of these, the rows of `forgetting`.
-        method: whose runs these are, if they are of one.
+        collected: The collected results of the study.
+        runs: The rows of the table of runs that the statement covers.
+        lost: The rows of the table `forgetting` for these runs.
+        method: The method of the runs; None for the whole study.
     """
     improved = lost[lost["improvement_lost"].notna()]
     untold = len(runs) - len(lost)
@@ -187,7 +187,7 @@ def _forgotten(
 
 
 def _references(collected: Collected) -> Iterator[Finding]:
-    """Per data set, what real data score and what the best run reached."""
+    """State the score of real data and the best final value of a run, for every data set."""
     first = collected.runs.drop_duplicates("dataset")
     for dataset, method in zip(first["dataset"], first["method"], strict=True):
         metric = headline(collected, method)
@@ -219,7 +219,7 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _mixtures(runs: pd.DataFrame) -> Iterator[Finding]:
-    """Warnings on what else differed between runs than the grid."""
+    """Warn of differences between runs that are not axes of the grid, such as devices and versions."""
     for column in ORIGINS:
         counts = runs[column].dropna().replace("", "none").value_counts().sort_index()
         if len(counts) > 1:

@@ -15,24 +15,26 @@ COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "
 
 
 def improvement_lost(losses: np.ndarray) -> float:
-    """Share of the improvement from the first to the best snapshot that was gone at the last one.
+    """Share of the improvement from the first to the best snapshot that is lost at the last snapshot.
 
-    (last - best) / (first - best) on values of which smaller is better: 0 where the last snapshot is the best, 1 where
-    the run is back where it began, more where it ended worse. The share has no unit, so one threshold serves metrics
-    of any scale.
+    The share is (last - best) / (first - best), for values of which smaller is better: 0 where the last snapshot is
+    the best, 1 where the last value equals the first, more where it is worse than the first. The share has no unit, so
+    one threshold serves metrics of any scale.
 
     Args:
-        losses: a metric over a run's snapshots, smaller is better, infinite where there is no value, shape (S,).
+        losses: A metric over a run's snapshots, smaller is better, infinite where a value is missing, shape (S,).
 
     Returns:
-        The share, or NaN where the first snapshot was never improved on.
+        The share; NaN where no snapshot is better than the first.
     """
     gained = losses[0] - losses.min()
     return float((losses[-1] - losses.min()) / gained) if gained > 0 else float("nan")
 
 
 def forgetting(collected: Collected) -> pd.DataFrame:
-    """The headline metric's first, best and last value of every run with at least two snapshots that have one.
+    """Tabulate the first, best and last value of the headline metric, for runs with values at two snapshots or more.
+
+    The first value is that of the first snapshot with a finite value.
 
     Returns:
         One row per such run with the columns `COLUMNS`; `improvement_lost` is NaN where the run never improved.

@@ -1,4 +1,4 @@
-"""Which methods a study has, and which metrics speak for each of them."""
+"""The methods of a study: their runs' outcomes, their metrics, and the values that rank them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganbench.core.metric_info import MetricInfo
 
 
 def methods(collected: Collected) -> list[str]:
-    """Methods in the order in which the table of runs names them."""
+    """List the methods in the order of the table of runs."""
     return list(dict.fromkeys(collected.runs["method"]))
 
 
 def dataset_of(collected: Collected, method: str) -> str:
-    """The data set of a method: the part of its choices that decides what can be measured."""
+    """Find the data set of a method, which decides what can be measured."""
     return collected.runs.loc[collected.runs["method"] == method, "dataset"].iloc[0]
 
 
@@ -27,19 +27,19 @@ def failed(runs: pd.DataFrame) -> pd.Series:
 
 
 def undetermined(runs: pd.DataFrame) -> pd.Series:
-    """Whether it is not known of each run if it failed: a failure that it may have had was not measured."""
+    """Whether it is unknown for each run if it failed, because a possible failure was not measured."""
     return runs["outcome"] == UNDETERMINED
 
 
 def failure_rate(runs: pd.DataFrame) -> Rate:
-    """How many of the runs failed, and of how many that is not known."""
+    """Failure rate of the runs, with the number of runs for which it is unknown whether they failed."""
     return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
 
 
 def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
-    """Whether each run had an outcome: 1 or 0, NaN where that was not judged.
+    """Whether each run had an outcome: 1 or 0, NaN where the outcome was not judged.
 
-    A failure that a run was seen to have rules out those that are looked for after it.
+    A failure found in a run rules out the failures that are checked after it.
     """
     found = runs["outcome"] == outcome
     if outcome == FINISHED:
@@ -54,10 +54,10 @@ def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
 
 
 def measured_metrics(collected: Collected, method: str) -> list[str]:
-    """Metrics with at least one value on the method's data set, the most telling first.
+    """List the metrics with at least one finite value on the method's data set, the most telling first.
 
-    The data set decides, not the method: a method whose every run diverged before its first snapshot still has to
-    show that it lacks the values its rivals have.
+    Values of other methods on the data set count too: a method whose runs all diverged before their first snapshot
+    must still show that it lacks the values that other methods have.
     """
     dataset = dataset_of(collected, method)
     tables = [table[table["dataset"] == dataset] for table in (collected.snapshots, collected.runs)]
@@ -72,34 +72,33 @@ def measured_metrics(collected: Collected, method: str) -> list[str]:
 
 
 def headline(collected: Collected, method: str) -> str | None:
-    """The metric that speaks for a method: the first with values and a better end; None where there is none."""
+    """Choose the leading metric of a method: the first one with values and a better end, or None."""
     return next((name for name in measured_metrics(collected, method) if collected.metrics[name].best != "none"), None)
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
-    """Turn a metric's values so that smaller is better; no value counts as worse than any (infinity).
+    """Change the sign of a metric where higher is better, so that smaller is better; a missing value becomes infinity.
 
-    Leaving out the runs without a value instead would let a setting win by losing its bad runs.
+    If runs without a value were left out instead, a setting could win because its bad runs have no value.
     """
     signed = np.asarray(values, dtype=np.float64) * (-1.0 if info.best == "high" else 1.0)
     return np.where(np.isfinite(signed), signed, np.inf)
 
 
 def final_values(runs: pd.DataFrame, metric: str) -> np.ndarray:
-    """A metric at the end of each run; NaN for diverged runs, whatever they scored before, shape (runs,).
+    """A metric at the end of each run, shape (runs,); NaN for diverged runs, whatever they scored before.
 
-    The last snapshot that a diverged run reached may have been a good one. It is not what training led to.
+    The last snapshot of a diverged run may be good, but it is not the result of training.
     """
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     return np.where((runs["outcome"] == "diverged").to_numpy() | ~np.isfinite(values), np.nan, values)
 
 
 def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
-    """Median of a metric over the runs of a setting: the number that settings are ranked by, wherever it is shown.
+    """Median of a metric over the runs of a setting: the number by which settings are ranked.
 
-    It is over all runs: those that diverged or have no value count as worse than any. NaN where the middle falls on
-    such a run, that is, where half of the runs or more are such. Where neither end of a metric is better, such runs
-    have no place in an order and are left out.
+    Runs that diverged or have no value count as worse than all others. The median is NaN where half of the runs or more
+    are such runs. Where neither end of a metric is better, such runs cannot be ordered and are left out.
     """
     values = final_values(runs, metric)
     if info.best == "none":
@@ -114,7 +113,7 @@ def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
 
 
 def reference(collected: Collected, dataset: str, quantity: str) -> float | None:
-    """A quantity measured on real data, or None where it was not."""
+    """A quantity measured on the real data of a data set; None where it was not measured."""
     table = collected.references
     found = table.loc[(table["dataset"] == dataset) & (table["quantity"] == quantity), "value"]
     return float(found.iloc[0]) if len(found) and np.isfinite(found.iloc[0]) else None

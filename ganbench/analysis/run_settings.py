@@ -1,4 +1,4 @@
-"""Every setting of a run that is no axis of the grid, as columns of the table of runs."""
+"""The settings of runs that are not axes of the grid, as columns of the table of runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.study.grid import Run, flatten_options
 from ganbench.study.sections import Evaluate, Outcome
 
-TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all may be empty
+TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all nullable
 
 
 def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]:
-    """A run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on."""
+    """Collect a run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on.
+
+    Args:
+        run: The run.
+        evaluate: The study's section `evaluate`; unused for runs without an architecture.
+        outcome: The study's section `outcome`.
+    """
     settings = run.settings | flatten_options("outcome", outcome.model_dump())
-    del settings["train_steps"]  # which is the column `steps`
-    if run.choice("architecture") is None:  # nothing of it is evaluated
+    del settings["train_steps"]  # the table has it as the column `steps`
+    if run.choice("architecture") is None:  # such a run is not evaluated
         return settings
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
@@ -30,14 +36,14 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
     return settings
 
 
-def typed(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    """The table of runs, each of whose settings has the type of its values.
+def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+    """Make the table of runs, in which the column of a setting has the type of its values.
 
-    Lists are JSON; so are all values of a setting that is a number in one run and something else in another.
+    Lists become JSON. Where the values of a setting have several types, all values that are not text become JSON.
 
     Args:
-        runs: rows, with the names of their columns.
-        metrics: whose final values are among the columns.
+        runs: The rows, each by the names of its columns.
+        metrics: The metrics whose final values are among the columns.
     """
     settings = list(setting_columns(dict.fromkeys(name for run in runs for name in run), metrics))
     table = pd.DataFrame(runs, columns=[*RUNS, *settings, *(f"{name}_final" for name in metrics)])

@@ -1,4 +1,4 @@
-"""The settings table: runs that differ in nothing but their seed, put into one row with counts and spreads."""
+"""The settings table: one row, with counts and spreads, for all runs that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ganbench.analysis.statistics import spread
 from ganbench.core.metric_info import MetricInfo
 
 KEY = (*SETTING, "method")
-AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # what varies within a method
+AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # the axes that vary within a method
 
-# Every interval draws from a generator of its own, so that a row's bounds do not move when other rows are added.
+# Every interval has its own generator, so that the bounds of a row do not change when other rows are added.
 BOOTSTRAP_SEED = 20210813
 
 COUNTS = {
@@ -43,7 +43,7 @@ SPREADS = {
 
 
 def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
-    """What every column of the settings table holds, in its order."""
+    """Describe the columns of the settings table, in their order."""
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
         for metric, info in metrics.items()
@@ -53,13 +53,14 @@ def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
 
 
 def settings_table(collected: Collected) -> pd.DataFrame:
-    """One row per setting: outcome counts, the failure rate, and every metric's spread over seeds.
+    """Tabulate the settings: outcome counts, the failure rate, and every metric's spread over seeds.
 
     Returns:
-        A table with the columns of `columns(collected.metrics)`, ordered by method as in the runs, then by the axes.
+        One row per setting with the columns of `columns(collected.metrics)`, ordered by method as in the table of runs,
+        then by number of training examples and learning rate.
 
     Raises:
-        ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
+        ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     unknown = sorted(set(collected.runs["outcome"]) - set(OUTCOMES))
     if unknown:
@@ -70,7 +71,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
     counts = [name for name in COUNTS if name.startswith("outcome_")] + ["failed"]
-    table[counts] = table[counts].astype("Int64")  # whole numbers, of which some may not be known
+    table[counts] = table[counts].astype("Int64")  # nullable integers
     order = {name: index for index, name in enumerate(methods(collected))}
     return table.sort_values(
         ["method", "n_train", "learning_rate"],
@@ -81,9 +82,9 @@ def settings_table(collected: Collected) -> pd.DataFrame:
 
 
 def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:
-    """Settings by how good their median is: smaller is better, infinite without a median; by the table's index.
+    """Rank settings by their median: smaller is better, infinite without a median; indexed like the table.
 
-    Whatever calls a setting the best or the worst goes by this, and shows the median that it is made of.
+    Every statement on the best or the worst setting uses this rank, and shows the median behind it.
     """
     return pd.Series(as_loss(rows[f"{metric}_median"].to_numpy(dtype=np.float64), info), index=rows.index)
 
@@ -101,7 +102,7 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _count(indicator: pd.Series) -> int | None:
-    """In how many runs it happened; None where it was seen in none, and is not known of all."""
+    """The number of runs with an outcome; None where no run is known to have it, and some runs were not judged."""
     count = int(indicator.sum())
     return count if count or indicator.notna().all() else None
 

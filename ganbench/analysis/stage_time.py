@@ -1,4 +1,4 @@
-"""Actual and estimated time of the jobs of a stage."""
+"""Estimated and actual time of the jobs of a stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StageTime:
-    """The time of a stage, over all of its jobs."""
+    """The estimated and the actual time of a stage, over all of its jobs."""
 
     stage: str
     jobs: int

@@ -1,7 +1,7 @@
-"""Estimates with their uncertainty, for a handful of seeds per setting. Every function is pure; none draws or prints.
+"""Estimates with their uncertainty, for a handful of seeds per setting.
 
-A failed run is data. Functions that take a metric's values therefore take them with their NaNs, and say in their result
-how many runs there were, how many failed and how many had a value.
+A failed run is data: `spread` takes a metric's values with their NaNs and counts the runs that have a value, and
+`wilson` takes the number of runs for which an event is unknown.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something happened, with an interval for the rate behind it."""
+    """The count of an event among observations, with an interval for the underlying rate."""
 
     count: int
     total: int
     lower: float
     upper: float
-    unknown: int = 0  # observations of which it is not known whether it happened; not in `count`
+    unknown: int = 0  # observations for which the event is unknown; not in `count`
 
     @property
     def value(self) -> float:
-        """Observed share in [0, 1]; NaN without any observation, and where one of them is not known."""
+        """Observed share in [0, 1]; NaN without observations, and where the event is unknown for any of them."""
         return self.count / self.total if self.total and not self.unknown else float("nan")
 
     def overlaps(self, other: Rate) -> bool:
@@ -37,7 +37,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric over the runs of one setting. The numbers describe the `values` runs that have one."""
+    """Summary of a metric over the runs of one setting that have a value; `values` is the number of these runs."""
 
     values: int
     iqm: float
@@ -52,19 +52,19 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
 
     The interval holds every rate p that a score test would not reject: |count/total - p| <= z sqrt(p (1 - p) / total),
     with z the normal quantile of (1 + confidence) / 2. Unlike the textbook interval p ± z se it stays inside [0, 1] and
-    has a width at 0 and at `total` successes, which is where small studies live.
+    has a positive width at 0 and at `total` successes, which are common in small studies.
 
     Source: E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
 
     Args:
-        count: number of runs in which it happened.
-        total: number of runs; without any, the interval is [0, 1].
-        unknown: number of the other runs of which it is not known; they count as runs in which it did not happen for
-            the lower bound, and as runs in which it did for the upper one.
-        confidence: coverage of the interval, in (0, 1).
+        count: The number of runs in which the event happened.
+        total: The number of runs; without runs, the interval is [0, 1].
+        unknown: The number of other runs for which the event is unknown. The lower bound counts them as runs without
+            the event, and the upper bound as runs with it.
+        confidence: The coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: count and unknown together are not between 0 and total.
+        ValueError: A number is negative, or count and unknown together exceed total.
     """
     if not 0 <= count <= count + unknown <= total:
         raise ValueError(f"count must lie between 0 and total, got {count} and {unknown} unknown of {total}")
@@ -80,13 +80,13 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean of the middle half: floor(n / 4) values are cut from either end, so that three values lose none.
 
-    Less at the mercy of one outlier than the mean, less grainy than the median.
+    It is less sensitive to an outlier than the mean, and varies in finer steps than the median.
 
     Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
 
     Args:
-        values: finite numbers, at least one along `axis`.
-        axis: the axis to average over.
+        values: Finite numbers, at least one along `axis`.
+        axis: The axis to average over.
     """
     return stats.trim_mean(values, proportiontocut=0.25, axis=axis)
 
@@ -101,20 +101,20 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a statistic of one sample.
 
-    With three to five values it cannot reach beyond the smallest and the largest of them and covers less than it
-    promises: it shows the spread of what was seen, and does not decide anything.
+    With three to five values the interval cannot reach beyond the smallest and the largest value, and covers less than
+    its nominal confidence: it shows the spread of the values, and decides nothing.
 
     Source: B. Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
 
     Args:
-        values: finite numbers, shape (n,).
-        statistic: function of (array, axis=...) that reduces that axis.
-        generator: source of the resamples.
-        confidence: coverage of the interval, in (0, 1).
-        resamples: number of bootstrap samples.
+        values: Finite numbers, shape (n,).
+        statistic: A function of (array, axis=...) that reduces that axis.
+        generator: The source of the resamples.
+        confidence: The coverage of the interval, in (0, 1).
+        resamples: The number of bootstrap samples.
 
     Returns:
-        Lower and upper bound; NaN for both where fewer than two values were given.
+        The lower and the upper bound; NaN for both where fewer than two values are given.
     """
     if len(values) < 2:
         return float("nan"), float("nan")
@@ -131,11 +131,11 @@ def bootstrap_interval(
 
 
 def spread(values: np.ndarray, generator: np.random.Generator) -> Spread:
-    """Summarise a metric over those of a setting's runs that have a value.
+    """Summarise a metric over the runs of a setting that have a value.
 
     Args:
-        values: the metric of every run, NaN or infinite where a run has none, shape (runs,).
-        generator: source of the bootstrap's resamples.
+        values: The metric of every run, NaN or infinite where a run has no value, shape (runs,).
+        generator: The source of the bootstrap's resamples.
     """
     values = np.asarray(values, dtype=np.float64)
     kept = values[np.isfinite(values)]

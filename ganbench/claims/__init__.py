@@ -1,1 +1,1 @@
-"""Claims: what a study's numbers say of them."""
+"""Claims: how the numbers of a study decide them."""

@@ -1,9 +1,9 @@
-"""Claims decided by a study's numbers: confirmed, refuted, or left open where the numbers do not tell.
+"""Decisions on claims: a study's numbers confirm a claim, refute it or leave it undecided.
 
-Deterministic tests (`closed_form`, `bound`) ask every run, and one run to the contrary refutes them. Statistical tests
-(`proportion`, `difference`, `ordering`) go by a 95 % interval, which must lie on one side of what was asked as a whole.
-Infinity is a number, since a run that diverged is data (only means need finite ones); NaN is none, and a run without a
-number never helps a claim.
+Deterministic tests (`closed_form`, `bound`) check every run, and a single run that breaks the condition refutes them.
+Statistical tests (`proportion`, `difference`, `ordering`) use a 95 % interval, and decide only where the whole interval
+lies on one side of the limit. Infinity counts as a number, because a diverged run is data; only means need finite
+numbers. NaN counts as a missing number, and a run without a number never helps to confirm a claim.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganbench.study.claims import Claim
 
 @dataclass(frozen=True)
 class Decision:
-    """A claim and what became of it."""
+    """A claim with its verdict and the results of its tests."""
 
     id: str
     source: str
@@ -40,7 +40,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """Decide every claim.
 
     Raises:
-        GanbenchError: a claim needs an outcome, or the best value of a metric, that does not exist.
+        GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
     decisions = []
@@ -70,8 +70,8 @@ COLUMNS = {
 }
 
 
-def table(decisions: Iterable[Decision]) -> pd.DataFrame:
-    """One row per test of every claim, with the columns of COLUMNS."""
+def decisions_table(decisions: Iterable[Decision]) -> pd.DataFrame:
+    """Tabulate the decisions: one row per test of every claim, with the columns `COLUMNS`."""
     rows = []
     for decision in decisions:
         for index, result in enumerate(decision.tests, 1):

@@ -1,4 +1,4 @@
-"""Tests that compare groups of runs by their means: a difference, and an order of several."""
+"""Tests that compare the means of groups of runs: the difference of two groups, and the order of several."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from ganbench.claims.test_results import RunGroup, TestStatistics, Verdict, cond
 from ganbench.core.formatting import format_number, plural
 from ganbench.study.claim_tests import Difference
 
-# Values below which a group's mean is compared with nothing: a percentile bootstrap of fewer is too narrow, and would
-# decide more than its 95 % promise.
+# The fewest values of a group whose mean is compared. With fewer values a percentile bootstrap interval is too narrow:
+# it covers less than its nominal 95 %.
 MIN_RUNS = 10
 
 
 @dataclass(frozen=True)
 class MeanDifference:
-    """The mean of one group minus that of another, with its interval; NaN where they cannot be compared."""
+    """The mean of one group minus the mean of another, with its interval; NaN where they cannot be compared."""
 
     text: str
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    lowest: str = ""  # the run that pulls the difference down most ...
-    highest: str = ""  # ... and up
+    lowest: str = ""  # the run that lowers the difference most
+    highest: str = ""  # the run that raises the difference most
 
 
 def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
-    """Mean of the first group minus mean of the second, with its percentile bootstrap interval.
+    """Subtract the mean of the second group from the mean of the first, with a percentile bootstrap interval.
 
-    Runs are paired where both groups have the same seeds, each once: what a seed does to both then cancels.
+    Runs are paired by seed where both groups have the same seeds, each seed once. The effect of a seed on both runs of
+    a pair then cancels.
     """
     name = f"mean ({first.name}) minus mean ({second.name})"
     for group in (first, second):
@@ -49,7 +50,7 @@ def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
         if len(group.values) < MIN_RUNS:
             few = f"{plural(len(group.values), 'run')} of ({group.name})"
             return MeanDifference(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
-    # Every interval has a generator of its own, so that no claim's bounds depend on the claims before it.
+    # Every interval has its own generator, so that the bounds of a claim do not depend on the claims before it.
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     values, ids = first.values, first.runs.index
     if _paired(first.runs["seed"], second.runs["seed"]):
@@ -76,8 +77,11 @@ def _two_sample_interval(first: np.ndarray, second: np.ndarray, generator: np.ra
     Source: B. Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
 
     Args:
-        first, second: finite numbers, shapes (n,) and (m,).
-        generator: source of the resamples.
+        first, second: The finite values of the samples, shapes (n,) and (m,).
+        generator: The source of the resamples.
+
+    Returns:
+        The lower and the upper bound.
     """
     result = stats.bootstrap(
         (first, second),
@@ -92,7 +96,16 @@ def _two_sample_interval(first: np.ndarray, second: np.ndarray, generator: np.ra
 
 
 def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStatistics:
-    """Whether the difference of two means lies on the side asked for."""
+    """Decide whether the difference of two means lies on the required side of the limit.
+
+    Args:
+        test: The test, which holds the limit and its side.
+        first: The runs whose mean is the minuend.
+        second: The runs whose mean is subtracted.
+
+    Returns:
+        The verdict, with the difference of means and its interval.
+    """
     estimate = _mean_difference(first, second)
     larger = test.below is None
     limit = (test.above if larger else test.below).value({})
@@ -107,7 +120,14 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
 
 
 def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
-    """Whether the means of several groups rise in their order."""
+    """Decide whether the means of several groups increase in the order of the groups.
+
+    Args:
+        groups: Two groups or more, the smallest expected mean first.
+
+    Returns:
+        The verdict, with the step between neighbouring groups whose interval has the least lower bound.
+    """
     estimates = [_mean_difference(later, earlier) for earlier, later in pairwise(groups)]
     if any(estimate.high < 0 for estimate in estimates):
         verdict: Verdict = "refuted"

@@ -1,4 +1,4 @@
-"""Every number that a claim may name, looked up in a study's tables: measurements, metrics, outcomes, axes, options."""
+"""Look-up of every number that a claim may name: measurements, metrics, outcomes, axes and options."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, matches
 
-STUDY = ""  # stands for a run's identifier where a measurement belongs to none
+STUDY = ""  # in place of a run's identifier, where a measurement belongs to the study and to no run
 
 
 class Quantities:
-    """Every number that a claim may name, for every run.
+    """The numbers that claims name, for every run.
 
-    A run that a study which is not done does not have yet is selected like the others, and has no numbers: what is
-    decided without them is what they cannot change.
+    In an unfinished study, the runs whose results are missing are selected like the others. They have no numbers, so
+    that a test is decided only where the missing numbers cannot change its verdict.
+
+    Args:
+        collected: The collected results of the study.
     """
 
     def __init__(self, collected: Collected) -> None:
@@ -37,13 +40,21 @@ class Quantities:
         self._known: dict[str, Mapping[str, float]] = {}
 
     def selected(self, selector: Selector) -> pd.DataFrame:
-        """Rows of the selected runs, by their identifier; an empty row for the study itself."""
+        """Select the rows of runs, indexed by their identifiers; for the study itself, one row without columns."""
         if selector.study:
             return pd.DataFrame(index=[STUDY])
         return self._all[np.array([matches(selector, row) for row in self._rows], dtype=bool)]
 
     def values(self, expression: Expression, runs: Iterable[str]) -> np.ndarray:
-        """An expression's value in each of the runs, NaN where it has none, shape (runs,)."""
+        """Evaluate an expression in every run.
+
+        Args:
+            expression: The expression to evaluate.
+            runs: The identifiers of the runs.
+
+        Returns:
+            The values, NaN where a run has none, shape (runs,).
+        """
         columns = {name: self._column(name) for name in expression.names}
         return np.array(
             [expression.value({name: column.get(run, math.nan) for name, column in columns.items()}) for run in runs],
@@ -81,7 +92,7 @@ class Quantities:
         return pd.to_numeric(self._runs[column]).astype("float64")
 
     def _option(self, name: str) -> pd.Series:
-        """An option's number in each run; NaN in runs of which it is a text, or whose parts do not have it."""
+        """A numeric option in each run; NaN where the option is text, or where the run's components lack it."""
         if name not in self._runs:
             return pd.Series(math.nan, index=self._runs.index)
         return pd.to_numeric(self._runs[name], errors="coerce").astype("float64")
@@ -89,7 +100,7 @@ class Quantities:
     def _outcome(self, what: str) -> Mapping[str, float]:
         outcomes = {name.replace("-", "_"): name for name in OUTCOMES}
         if what not in (*outcomes, "failed"):
-            # Not NaN, nor 0 in every run: a misspelt outcome must not look like one that never happens.
+            # NaN or 0 in every run would make a misspelt outcome look like an outcome that never happens.
             raise GanbenchError(f"outcome.{what}: {unknown('outcome', what, [*outcomes, 'failed'])}")
         if what == "failed":
             return failed(self._runs).astype("float64").mask(undetermined(self._runs)).to_dict()
@@ -120,7 +131,7 @@ class Quantities:
         return found
 
     def _generator_loss(self, run: str, steps: np.ndarray) -> np.ndarray:
-        """Its mean in the bin that holds each step, NaN where none does, shape of `steps`."""
+        """The generator's mean loss in the bin of each step, NaN where no bin holds the step, shape of `steps`."""
         curves = self._collected.curves
         bins = curves[(curves["run"] == run) & (curves["series"] == "generator_loss")]
         first, last, mean = (bins[name].to_numpy(dtype=np.float64) for name in ("first_step", "last_step", "mean"))
@@ -129,7 +140,7 @@ class Quantities:
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's over the places where both are finite; NaN below three of them, and where either is constant."""
+    """Spearman's correlation over the pairs of finite values; NaN for fewer than three, or if either is constant."""
     kept = np.isfinite(one) & np.isfinite(other)
     if kept.sum() < 3 or np.ptp(one[kept]) == 0 or np.ptp(other[kept]) == 0:
         return math.nan

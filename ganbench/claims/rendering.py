@@ -1,4 +1,4 @@
-"""The claims of a study as the report shows them: counts, one row per claim, and how each was decided."""
+"""The claims of a study as the report shows them: counts of verdicts, and one row per claim with its tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ KINDS = {
 
 
 def render_claims(collected: Collected, study: dict) -> dict | None:
-    """Everything that the report says about the claims of a resolved configuration; None where it has none."""
+    """Render the claims of a study for the report.
+
+    Args:
+        collected: The collected results of the study.
+        study: The resolved configuration of the study.
+
+    Returns:
+        The number of claims, the counts of verdicts and a row per claim; None if the study has no claims.
+    """
     claims = [Claim.model_validate(claim) for claim in study.get("claims") or ()]
     if not claims:
         return None
@@ -39,7 +47,7 @@ def render_claims(collected: Collected, study: dict) -> dict | None:
 
 
 def natural_key(text: str) -> list[tuple[int, int | str]]:
-    """A key that sorts A2 before A10."""
+    """Make a sort key that puts A2 before A10."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
@@ -59,7 +67,7 @@ def _row(decision: Decision) -> dict:
 
 
 def deciding_test(tests: Sequence[TestResult], verdict: str) -> TestResult:
-    """The test that a verdict hangs on: the first that has it, of a confirmed claim the first of all."""
+    """Find the test that decides a claim: the first test whose verdict is that of the claim."""
     return next(test for test in tests if test.verdict == verdict)
 
 
@@ -80,5 +88,5 @@ def _test(test: TestResult) -> dict:
 
 
 def capitalize(text: str) -> str:
-    """A sentence's start as a sentence starts, unless that is a name or a number."""
+    """Capitalize the first character of a text and leave the others unchanged."""
     return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Tests that go run by run: a quantity's closed form, its side of a limit in every run, or in a share of them."""
+"""Tests that check a quantity run by run: its closed form, or its side of a limit in all or in a share of the runs."""
 
 from __future__ import annotations
 
@@ -14,41 +14,46 @@ from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion,
 
 
 def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> TestStatistics:
-    """Whether the quantity equals an expression in every run."""
+    """Decide whether the quantity equals an expression in every run, within the tolerance of the test."""
     wanted, within = (quantities.values(expression, group.runs.index) for expression in (test.equals, test.within))
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
         allowed = within * np.abs(wanted) if test.relative else within
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
-        margin = np.nan_to_num(allowed - off)  # orders runs and decides nothing: that do `holds` and `known`
+        margin = np.nan_to_num(allowed - off)  # orders the runs only; `holds` and `known` decide the test
     holds = (off == 0) | (np.isfinite(off) & (off <= allowed))
     known = ~(np.isnan(group.values) | np.isnan(wanted) | np.isnan(within))
     return _result_over_runs(test, group, wanted, holds, margin, known)
 
 
 def bound(quantities: Quantities, test: Bound, group: RunGroup) -> TestStatistics:
-    """Whether the quantity lies on the side asked for in every run."""
+    """Decide whether the quantity lies on the required side of the limit in every run."""
     limit, margin = _threshold_margins(quantities, test, group)
     return _result_over_runs(test, group, limit, margin > 0, margin, ~np.isnan(margin))
 
 
 def _threshold_margins(quantities: Quantities, test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
-    """The limit of every run, and how far it is on the side asked for: NaN where either number is missing."""
+    """The limit of every run, and the signed distance of the quantity from it, NaN where either number is missing.
+
+    A positive distance lies on the required side.
+    """
     limit = quantities.values(test.below if test.above is None else test.above, group.runs.index)
     with np.errstate(invalid="ignore"):
         margin = limit - group.values if test.above is None else group.values - limit
-    return limit, np.where(group.values == limit, 0.0, margin)  # two infinities are equal too
+    return limit, np.where(group.values == limit, 0.0, margin)  # includes two equal infinities
 
 
 def _result_over_runs(
     test: ClaimTest, group: RunGroup, wanted: np.ndarray, holds: np.ndarray, margin: np.ndarray, known: np.ndarray
 ) -> TestStatistics:
-    """A test that must hold in every run; all arrays have shape (runs,).
+    """Decide a test that must hold in every run; all arrays have shape (runs,).
 
     Args:
-        wanted: what the quantity was compared with.
-        holds: whether the test holds in a run.
-        margin: how far a run is from not holding; orders the runs by how bad they are.
-        known: whether a run has all quantities.
+        test: The test to decide.
+        group: The runs that the test selects.
+        wanted: The value that the quantity is compared with.
+        holds: Whether the test holds in each run.
+        margin: The distance of each run from failing the test; orders the runs from worst to best.
+        known: Whether each run has all numbers that the test needs.
     """
     total, missing = len(known), int((~known).sum())
     one, many = ("measurement of the study holds", "") if test.where.study else ("run holds", "runs hold")
@@ -72,9 +77,9 @@ def _result_over_runs(
 
 
 def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> TestStatistics:
-    """Whether the share of runs on the side asked for is as large, or as small, as was asked.
+    """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
-    A run without a number may or may not belong to the share, so that the verdict must stand either way.
+    A run without a number may or may not belong to the share, so the verdict must hold in both cases.
     """
     _, margin = _threshold_margins(quantities, test, group)
     total, missing, count = len(margin), int(np.isnan(margin).sum()), int((margin > 0).sum())

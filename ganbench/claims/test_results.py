@@ -1,4 +1,4 @@
-"""What the tests of a claim have in common: the groups of runs that they select, their condition and their results."""
+"""Types that all tests of claims share: groups of selected runs, results of tests, and conditions in words."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ Verdict = Literal["confirmed", "refuted", "undecided"]
 
 @dataclass(frozen=True)
 class RunGroup:
-    """The runs that one selector selects."""
+    """The runs that one selector selects, with the values of the tested quantity."""
 
     name: str
     runs: pd.DataFrame
-    values: np.ndarray  # of the test's quantity, shape (runs,)
+    values: np.ndarray  # the test's quantity in each run, shape (runs,)
 
 
 @dataclass(frozen=True)
 class TestStatistics:
-    """The numbers that decide a test, and its verdict."""
+    """The verdict of a test, and the numbers that decide it."""
 
     verdict: Verdict
-    text: str  # a sentence with all that
+    text: str  # the numbers in words
     missing: int  # runs without a number
     value: float = math.nan  # worst run's quantity, proportion of runs, or difference of means (least of an ordering)
     low: float = math.nan  # smallest quantity, or lower bound of the interval
     high: float = math.nan  # largest quantity, or upper bound of the interval
-    worst: str = ""  # the run farthest from what was asked; empty where there is none
+    worst: str = ""  # the run farthest from the condition; empty where no run is named
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestResult(TestStatistics):
-    """One test of a claim: what it selected, and the numbers that decided it."""
+    """The result of one test of a claim: the runs that it selected, and the numbers that decided it."""
 
     kind: str
     quantity: str
     selection: str
-    runs: int  # selected; 1 for the study's own measurement
-    expected: str  # what was asked
+    runs: int  # number of runs selected; 1 for the study's own measurement
+    expected: str  # the condition in words
 
 
 def condition(test: ClaimTest) -> str:
-    """The condition that a test checks, in words."""
+    """Put the condition of a test into words."""
     match test:
         case ClosedForm():
             return f"{test.equals} within {test.within}{' of its size' if test.relative else ''}"

@@ -78,7 +78,7 @@ def play(
     else:
         terminal.write(terminal.rows(trajectory), out_file)
         out.print(f"{out_file}: {trajectory.losses[match.players[0]].size:,} rows", soft_wrap=True)
-    out.print(terminal.verdict(trajectory), soft_wrap=True)
+    out.print(terminal.summary_line(trajectory), soft_wrap=True)
 
 
 def field(

@@ -1,7 +1,7 @@
 """The contract of each family, checked by running its components.
 
-One set of checks serves the tests of the components that the package ships, and `ganbench check`, which runs those of
-a study. A check returns the fault as a clause, whose subject is the component, or None. It does not catch what a
+The same checks serve the tests of the shipped components, and `ganbench check`, which runs the components of a study. A
+check returns the fault as a clause with the component as its subject, or None. It does not catch exceptions that a
 component raises.
 """
 
@@ -13,18 +13,15 @@ from typing import Any
 from ganbench.core.registry import FAMILIES
 
 CONTRACTS = {key: family.contract for key, family in FAMILIES.items()}
-"""What messages tell the author of a faulty component, by family; the whole contract is its base class's docstring."""
+"""The contract of each family, for messages; the base class's docstring has the details."""
 
 
 def component_fault(family: str, made: Any) -> str | None:
-    """Why an object is not a component, judged by its class alone.
+    """The fault of a component's class, as a clause; None for a valid class.
 
     Args:
         family: key of the family.
-        made: the object.
-
-    Returns:
-        The fault as a clause; None for a valid class.
+        made: an object of the class.
     """
     kind = type(made)
     if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:
@@ -36,7 +33,7 @@ def component_fault(family: str, made: Any) -> str | None:
 
 
 def supports_fault(answer: Any) -> str | None:
-    """Why this is not a valid result of `supports`; None if it is."""
+    """The fault of an answer of `supports`, as a clause; None for a valid answer, which is None or a sentence."""
     if answer is None or (isinstance(answer, str) and answer):
         return None
     return f"its supports() must give None or a sentence, but gives {answer!r}"

@@ -11,17 +11,29 @@ from ganbench.contracts.repeatability import call_twice
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
-MOST_EXAMPLES = 64  # that a judge is tried on
+MOST_EXAMPLES = 64  # number of examples on which a judge is tried
 
 
-def loaded(dataset: Any) -> tuple[Any, str | None]:
-    """A data set's examples, and why they are not what it says of itself; loads them twice."""
+def load_checked(dataset: Any) -> tuple[Any, str | None]:
+    """Load a data set twice and check its examples.
+
+    Args:
+        dataset: the data set.
+
+    Returns:
+        The examples, and the fault of the data set as a clause; None for a valid data set.
+    """
     examples, fault = call_twice(dataset.load)
     return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
 
 
 def examples_fault(spec: DataSpec, examples: Any) -> str | None:
-    """Where the examples are not what the spec says; None where they are."""
+    """The fault of examples that differ from their spec, as a clause; None if they match it.
+
+    Args:
+        spec: the spec of the data set.
+        examples: the value that the data set's `load` returned.
+    """
     if not isinstance(examples, Examples):
         return f"its load() gives {type(examples).__name__}; must be Examples"
     for name, part, modes in (
@@ -58,10 +70,15 @@ def examples_fault(spec: DataSpec, examples: Any) -> str | None:
     return None
 
 
-def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
-    """Some examples of each mode, to train on and to be held out alike."""
+def few_examples(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
+    """A small selection with examples of each mode. The same examples serve as training and as held-out examples.
+
+    Args:
+        examples: the examples of a data set.
+        most: largest number of selected examples, unless two per mode are more.
+    """
     per_mode = max(2, most // len(np.unique(examples.train_modes)))
-    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # of an example among those of its mode
+    rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # position of an example among the examples of its mode
     for mode in np.unique(examples.train_modes):
         mine = examples.train_modes == mode
         rank[mine] = np.arange(mine.sum())
@@ -71,7 +88,7 @@ def few(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
 
 
 def state_fault(state: Any) -> str | None:
-    """Why this is not a judge's state; None if it is."""
+    """The fault of a judge's state, as a clause; None for a valid state."""
     if not isinstance(state, Mapping) or "accuracy" not in state:
         return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
     accuracy = state["accuracy"]
@@ -81,11 +98,11 @@ def state_fault(state: Any) -> str | None:
 
 
 def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why these are not the judged examples of a data set; None if they are.
+    """The fault of judged examples, as a clause; None for valid ones.
 
     Args:
-        judged: what the judge returned.
-        examples: the examples that it was given.
+        judged: the value that the judge returned.
+        examples: the examples that the judge was given.
         modes: number of modes of the data set.
     """
     if not isinstance(judged, JudgedExamples):
@@ -109,7 +126,14 @@ def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
 
 
 def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str | None:
-    """Why a judge with this state does not judge examples as it should; None if it does."""
+    """The fault of a judge or of its state, as a clause; None if the judge keeps its contract.
+
+    Args:
+        judge: the judge.
+        state: the state that the judge's `fit` returned.
+        examples: the examples to judge.
+        modes: number of modes of the data set.
+    """
     if fault := state_fault(state):
         return fault
     before = examples.tobytes()

@@ -16,7 +16,7 @@ DOUBLE = torch.float64
 
 
 def objective_fault(objective: Any) -> str | None:
-    """Why an objective's functions are not elementwise functions of logits."""
+    """The fault of an objective, as a clause; None if its functions are elementwise functions of logits."""
     logits = _normal((MEMBERS, BATCH), 0)
     for name in ("real", "fake", "generator", "output"):
         function, given = getattr(objective, name), logits.clone().requires_grad_()
@@ -34,11 +34,11 @@ def objective_fault(objective: Any) -> str | None:
 
 
 def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:
-    """Why a regularizer's methods do not what they should; None if they do.
+    """The fault of a regularizer's methods, as a clause; None if they keep the contract.
 
     Args:
         regularizer: the regularizer.
-        shape: of an example.
+        shape: shape of one example.
     """
     like = torch.empty(0, dtype=DOUBLE)
 
@@ -93,7 +93,7 @@ def _penalty_fault(value: Any, theta: Tensor) -> str | None:
 
 
 def optimizer_fault(optimizer: Any) -> str | None:
-    """Why an optimizer is no pair of pure functions."""
+    """The fault of an optimizer, as a clause; None if `init` and `step` are pure functions that keep members apart."""
     theta, gradient = _normal((MEMBERS, 5), 0), _normal((MEMBERS, 5), 1)
     rate = torch.full((MEMBERS, 1), 1e-3, dtype=DOUBLE)
     state, fault = call_twice(lambda: optimizer.init(theta))
@@ -116,7 +116,12 @@ def optimizer_fault(optimizer: Any) -> str | None:
 
 
 def state_fault(state: Any, members: int) -> str | None:
-    """Why this is not a state of so many members; None if it is."""
+    """The fault of an optimizer's or dynamics' state, as a clause; None for a valid state.
+
+    Args:
+        state: the state, which should be {name: tensor}.
+        members: number of members, which is the length of every tensor's first axis.
+    """
     if not isinstance(state, dict):
         return f"gives {type(state).__name__} for a state; must be a dict of tensors"
     for name, value in state.items():
@@ -126,7 +131,7 @@ def state_fault(state: Any, members: int) -> str | None:
 
 
 def _numbers_fault(values: Any, shape: tuple[int, ...]) -> str | None:
-    """Why these are not finite numbers of this shape in double precision, which is that of the arguments."""
+    """The fault of values that are not a tensor of finite float64 numbers of this shape, as a clause; else None."""
     if not isinstance(values, Tensor):
         return f"gives {type(values).__name__}; must be a tensor"
     if tuple(values.shape) != tuple(shape):

@@ -1,4 +1,4 @@
-"""Contracts of metrics and diagnostics: repeatable numbers that are those of their columns."""
+"""Contracts of metrics and diagnostics: repeatable numbers, one for each declared column."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Columns = Callable[[], Any]
 
 
 def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
-    """Why a metric does not return its columns; None if it does.
+    """The fault of a metric, as a clause; None if it returns valid values for its columns.
 
     Args:
         metric: the metric.
-        data: what the examples are.
-        real, generated: judged examples; both are real ones, so that every number exists.
+        data: the spec of the data set.
+        real, generated: judged examples; both are real examples, so that every value is defined.
     """
     answer = metric.supports(data)
     if fault := supports_fault(answer) or columns_fault(metric.columns):
@@ -31,7 +31,7 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
         return None
     given = fingerprint([real, generated])
     reference, fault = call_twice(lambda: metric.reference(real))
-    if fault and not fault.startswith("gives"):  # two references may be objects that cannot be compared
+    if fault and not fault.startswith("gives"):  # equal references may be objects that cannot be compared
         return f"its reference() {fault}"
     scores, fault = call_twice(lambda: metric.score(generated, reference))
     if wrong := values_fault(metric.columns, scores):
@@ -44,12 +44,12 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
 
 
 def diagnostic_fault(columns: Any, result: Any, runs: int | None) -> str | None:
-    """Why a diagnostic does not return its columns; None if it does.
+    """The fault of a diagnostic, as a clause; None if it returns valid values for its columns.
 
     Args:
-        columns: its columns.
-        result: what its measure() returned.
-        runs: number of runs; None for a diagnostic of the study.
+        columns: the columns of the diagnostic.
+        result: the value that its `measure` returned.
+        runs: number of measured runs; None for a diagnostic of the study.
     """
     if fault := columns_fault(columns):
         return fault

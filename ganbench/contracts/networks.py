@@ -1,4 +1,4 @@
-"""The contract of architectures: networks that are functions of parameters and inputs, the same alone and fused."""
+"""The contract of architectures: networks are functions of parameters and inputs, and equal alone and fused."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ganbench.nn.network import Network, copied_buffers
 from ganbench.nn.random_numbers import RandomNumbers
 
 LARGEST_LATENT = 1_000_000
-ROUNDING = 1e-9  # of results in double precision that should be equal, relative to the largest
+ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
 
 
 def latent_fault(architecture: Any) -> str | None:
-    """Why an architecture's `latent_size` is none."""
+    """The fault of an architecture's `latent_size`, as a clause; None for a valid size."""
     missing = object()
     size = getattr(architecture, "latent_size", missing)
     if size is missing:
@@ -32,13 +32,13 @@ def latent_fault(architecture: Any) -> str | None:
 
 
 def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fused: bool = True) -> str | None:
-    """Why an architecture cannot be trained on such data; None if it can.
+    """The reason why an architecture cannot be trained on a data set, as a clause; None if it can.
 
     Args:
-        architecture: what makes the networks.
-        data: what the examples are.
-        batch: how many examples to try.
-        fused: whether its members are computed together.
+        architecture: the architecture.
+        data: the spec of the data set.
+        batch: number of examples to try.
+        fused: whether members are computed together.
     """
     answer = architecture.supports(data)
     if fault := supports_fault(answer) or answer or latent_fault(architecture):
@@ -65,11 +65,11 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
 def network_fault(
     build: Callable[[], nn.Module], inputs: tuple[int, ...], outputs: tuple[int, ...], *, fused: bool = True
 ) -> str | None:
-    """Why a network cannot be a member of a pack, as a clause; None if it can.
+    """The reason why a network cannot be a member of a pack, as a clause; None if it can.
 
     Args:
-        build: makes it, with initial parameters; called several times.
-        inputs, outputs: shapes of a batch.
+        build: function that makes the network with initial parameters; called several times.
+        inputs, outputs: shapes of a batch of inputs and of a batch of outputs.
         fused: whether members are computed together.
     """
     with world(1) as observed:
@@ -86,7 +86,7 @@ def network_fault(
     if fault := observed.fault or _outputs_fault(first, inputs, outputs):
         return fault
 
-    # What it keeps: the second call may find what the first has left, but must not leave anything itself.
+    # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
     with world(2) as observed:
         changed = _call(module, other)
@@ -116,7 +116,7 @@ def network_fault(
 
 
 def _globals(module: nn.Module) -> dict[str, Any]:
-    """Global values of the files that a network's parts come from; PyTorch's own are none that an author changes."""
+    """Global values of the files that define a network's modules, except PyTorch's files, which no author changes."""
     files = {type(part).__module__ for part in module.modules()}
     return {
         k: v
@@ -127,7 +127,7 @@ def _globals(module: nn.Module) -> dict[str, Any]:
 
 
 def _module_fault(module: Any) -> str | None:
-    """Why a network is none that a run could train, by its parts."""
+    """The fault of a network's modules and parameters, as a clause; None if a run can train them."""
     if not isinstance(module, nn.Module):
         return f"is {type(module).__name__}, which is no nn.Module"
     parameters = dict(module.named_parameters())
@@ -166,7 +166,7 @@ def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
 
 
 def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
-    """Why two members in double precision are not what each of them is alone."""
+    """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
     module = build()
     network = Network(module, inputs).to(inputs.device, torch.float64)
     theta = Network.vector(module).double()

@@ -1,7 +1,7 @@
-"""Whether code is a function of its arguments: watched under one state of the world and then under another.
+"""Checks that code is a function of its arguments, by calls in two different worlds.
 
-The world is what code can see beside its arguments: the global random generators, the clock, and settings of the
-process. A second call under another world must give the same; and no call may change the world.
+The world is everything that code can see besides its arguments: the global random generators, the clocks, and the
+settings of the process. A second call in another world must return the same result, and must not change the world.
 """
 
 from __future__ import annotations
@@ -21,27 +21,31 @@ import torch
 from torch import Tensor, nn
 
 CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
-SHIFT = 1_000_003.0  # seconds that clocks are put forward from one world to the next
+SHIFT = 1_000_003.0  # seconds by which clocks differ from one world to the next
 
 
 @dataclass
 class World:
-    """What a call did to the world, as a clause; None where nothing."""
+    """The record of one world.
+
+    Attributes:
+        fault: the change that a call made to the world, as a clause; None if it made no change.
+    """
 
     fault: str | None = field(default=None)
 
 
 @contextmanager
 def world(number: int) -> Iterator[World]:
-    """Another world for the block; the old one is back after it.
+    """Replace the world for a block, and restore it afterwards.
 
     Args:
-        number: of the world: its random generators' seed, and how far its clocks are put forward.
+        number: number of the world. It seeds the random generators, and puts clocks forward by `number * SHIFT`.
     """
     observed, randoms, settings = World(), _randoms(), _settings()
     clocks = {name: getattr(time, name) for name in CLOCKS}
     random.seed(number)
-    np.random.seed(number)  # noqa: NPY002 - the generator that members' code may use
+    np.random.seed(number)  # noqa: NPY002 - the generator that a component's code may use
     torch.default_generator.manual_seed(number)
     started = _randoms()
     for name, clock in clocks.items():
@@ -59,7 +63,7 @@ def world(number: int) -> Iterator[World]:
         elif changed:
             observed.fault = f"changes {changed[0]} for the whole process"
         random.setstate(randoms["Python"])
-        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that members' code may use
+        np.random.set_state(randoms["NumPy"])  # noqa: NPY002 - the generator that a component's code may use
         torch.set_rng_state(randoms["PyTorch"])
         torch.set_default_dtype(settings["PyTorch's default dtype"])
         torch.set_grad_enabled(settings["whether PyTorch takes gradients"])
@@ -71,7 +75,7 @@ def _shifted(clock: Callable[[], Any], shift: Any) -> Callable[[], Any]:
 
 
 def _randoms() -> dict[str, Any]:
-    legacy = np.random.get_state()  # noqa: NPY002 - the generator that members' code may use
+    legacy = np.random.get_state()  # noqa: NPY002 - the generator that a component's code may use
     return {"Python": random.getstate(), "NumPy": legacy, "PyTorch": torch.get_rng_state()}
 
 
@@ -86,17 +90,17 @@ def _settings() -> dict[str, Any]:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Whether two results are equal to the last bit, NaN to NaN: tensors, arrays, and what is made of them."""
+    """Whether two results (tensors, arrays, or collections of these) are equal to the last bit. NaN equals NaN."""
     return fingerprint(a) == fingerprint(b)
 
 
 def _digest(values: np.ndarray) -> bytes:
-    """Of the content, which may be large, in place of a copy of it."""
+    """SHA-256 of an array's bytes, kept instead of a copy, which may be large."""
     return hashlib.sha256(values.reshape(-1).view(np.uint8).data if values.size else b"").digest()
 
 
 def fingerprint(value: Any) -> Any:
-    """What there is to know of a value, comparable: content of arrays, identity of what cannot be looked into."""
+    """A comparable description of a value: its content, or its identity if it is an object of an unknown type."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return value if value == value else "NaN"
@@ -126,7 +130,7 @@ def fingerprint(value: Any) -> Any:
 
 
 def attributes_of(module: nn.Module) -> dict[str, Any]:
-    """What a network may keep from call to call: every attribute, buffer and parameter of its parts, by name."""
+    """The fingerprints of all attributes, buffers and parameters of a network's modules, by name."""
     kept = {}
     for prefix, part in module.named_modules():
         own = {name: value for name, value in vars(part).items() if name not in ("_modules", "_parameters", "_buffers")}
@@ -136,7 +140,10 @@ def attributes_of(module: nn.Module) -> dict[str, Any]:
 
 
 def globals_of(module: ModuleType) -> dict[str, Any]:
-    """A file's global values and its classes' attributes, of those that code may change while it runs."""
+    """The fingerprints of a file's global values and of the attributes of its classes, by name.
+
+    Modules, functions, imported classes, and names that begin with two underscores are left out.
+    """
     kept = {}
     for name, value in vars(module).items():
         if name.startswith("__") or isinstance(value, ModuleType):
@@ -151,9 +158,13 @@ def globals_of(module: ModuleType) -> dict[str, Any]:
 
 
 def call_twice(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """What a call gives in one world, and as a clause, why it is no function of its arguments: it changes the world, or
-    gives something else in another one."""
-    with world(1):  # what is imported at a first call may draw, as modules with temporary files do
+    """Call a function without arguments in two worlds.
+
+    Returns:
+        The first result, and the fault as a clause if the second call changes the world or returns another result;
+        else None.
+    """
+    with world(1):  # changes are not checked here: an import at the first call may draw random numbers
         first = call()
     with world(2) as observed:
         again = call()

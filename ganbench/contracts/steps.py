@@ -1,4 +1,4 @@
-"""Contracts of games and dynamics: training steps that are repeatable, alone and together."""
+"""Contracts of games and dynamics: training steps that are repeatable, alone and in a pack."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 
 CPU = torch.device("cpu")
-STEPS = 2  # the second begins with a state that is no longer the initial one
-ROUNDING = 1e-6  # of two steps, relative to the largest number of their kind
-RATE = 1e-3  # at which no step diverges
+STEPS = 2  # the second step starts from a state that is not the initial one
+ROUNDING = 1e-6  # tolerance after two steps, relative to the largest value of the same quantity
+RATE = 1e-3  # learning rate at which no training step diverges
 
 
 def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str | None:
-    """Why a game is not a function of its parameters and of each member's own random numbers; None if it is."""
+    """The fault of a game, as a clause; None if it is a function of its parameters and of each member's random numbers.
+
+    Args:
+        game: the game.
+        members: the members to try.
+        dtype: precision of parameters and losses.
+    """
     for member in members:
         start, fault = call_twice(lambda member=member: game.start(member))
         if fault:
@@ -50,7 +56,13 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
-    """Why a step of the dynamics is not a pure function; None if it is."""
+    """The fault of dynamics, as a clause; None if `init` and `step` are pure functions.
+
+    Args:
+        game: the game to train.
+        training: the dynamics, the optimizer and the precision.
+        members: the members to train.
+    """
     dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
     for name in ("batches_per_step", "gradients_per_step"):
         value = getattr(dynamics, name)
@@ -85,11 +97,12 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
 
 
 def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fused: bool) -> str | None:
-    """Why two steps of training do not repeat themselves, or not with each member alone.
+    """The fault of training steps, as a clause; None if they are repeatable, and equal for each member alone.
 
     Args:
-        game, training: the game and how it is trained, in double precision.
-        members: the runs; they train at a rate at which no rounding grows.
+        game: the game to train.
+        training: the settings of training, in double precision.
+        members: the members; their learning rates are limited to `RATE`, so that rounding errors do not grow.
         fused: whether members are computed together.
     """
     how = replace(training, steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS)
@@ -109,7 +122,7 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
 
 
 def _apart(one: Tree, other: Tree) -> str | None:
-    """What of two results differs by more than rounding; None where nothing does."""
+    """The first player or series in which two results differ by more than rounding; None if there is no difference."""
     pairs = {player: (one["snapshots"][player], other["snapshots"][player]) for player in one["snapshots"]}
     for column, name in enumerate(one["curves"]["series"]):
         pairs[name] = (one["curves"]["mean"][:, column], other["curves"]["mean"][:, column])
@@ -120,5 +133,6 @@ def _apart(one: Tree, other: Tree) -> str | None:
 
 
 def _size(values: np.ndarray) -> float:
+    """The largest finite absolute value; 0 if no value is finite."""
     finite = np.abs(values[np.isfinite(values)])
     return float(finite.max()) if finite.size else 0.0

@@ -1,1 +1,1 @@
-"""What all other rooms build on: files, locks, digests, components, random streams, text. Imports no PyTorch."""
+"""Foundations of all other folders: files, locks, digests, components, random streams, text. Imports no PyTorch."""

@@ -1,4 +1,4 @@
-"""Atomic writes: a reader finds the old file or the new one, never a part of one."""
+"""Atomic writes: a reader finds the complete old file or the complete new file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-ABANDONED_SECONDS = 86_400.0  # age of a temporary file whose process must have been killed
+ABANDONED_SECONDS = 86_400.0  # age at which a temporary file is taken for one of a killed process
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to `path` when the block ends without an error.
+    """Provide a temporary file beside `path`, and rename it to `path` when the block ends without an error.
 
-    Renaming is atomic, on network file systems too. The content has reached the disk before.
+    Renaming is atomic, also on network file systems. The content is on the disk before the file is renamed.
 
     Args:
         path: the file; its folder is created.
 
+    Yields:
+        The path of the temporary file, to be written in the block.
+
     Raises:
-        OSError: a folder that cannot be created or written. Nothing at `path` has changed then.
+        OSError: a folder that cannot be created or written. The file at `path` is unchanged then.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +43,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def _remove_abandoned(path: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote to `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with suppress(OSError):  # another process was faster
+        with suppress(OSError):  # another process removed the file first
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 left.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 
-FILE_NAME = "SHA256SUMS"  # of the list of a whole folder
+FILE_NAME = "SHA256SUMS"  # name of the list of all files of a folder
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\n")
 REMEDY = "Remove it, and its stage makes it again."
 
@@ -22,28 +22,28 @@ def write_sums(path: Path, files: Mapping[str, Path]) -> None:
 
     Args:
         path: the list.
-        files: the files by the names that the list gives them, relative to the folder in which it is checked.
+        files: the files by their names in the list, which are relative to the folder where the list is checked.
     """
     with atomic_write(path) as new:
         new.write_text("".join(f"{_sha256(file)}  {name}\n" for name, file in sorted(files.items())))
 
 
 def write_folder_sums(folder: Path, instead: Mapping[str, Path] | None = None) -> None:
-    """Write the list of all files of a folder into its SHA256SUMS.
+    """Write the checksums of all files of a folder into its file `SHA256SUMS`. Hidden files are left out.
 
     Args:
         folder: the folder.
-        instead: files that are about to be renamed into the folder, by their names there.
+        instead: files that will be renamed into the folder, by their future names. They replace files of these names.
     """
     there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.name != FILE_NAME}
     write_sums(folder / FILE_NAME, there | dict(instead or {}))
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """The checksums of a list, by name.
+    """The checksums in a list, by name of the file.
 
     Raises:
-        GanbenchError: a list that cannot be read or holds something else.
+        GanbenchError: a list that cannot be read, or that holds anything but checksums.
     """
     try:
         text = path.read_text()
@@ -55,14 +55,14 @@ def read_sums(path: Path) -> dict[str, str]:
 
 
 def read_verified(path: Path, known: Mapping[str, str]) -> bytes:
-    """The content of a file, which has been compared with its checksum.
+    """The content of a file, after a comparison with its checksum.
 
     Args:
         path: the file.
         known: the checksums of the files of its folder, by name.
 
     Raises:
-        GanbenchError: a file that cannot be read or has another checksum.
+        GanbenchError: a file that cannot be read, has another checksum, or has no checksum.
     """
     try:
         content = path.read_bytes()
@@ -74,12 +74,15 @@ def read_verified(path: Path, known: Mapping[str, str]) -> bytes:
 
 
 def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
-    """One message for every file that differs from its checksum. Files that are missing are skipped.
+    """Messages about the files that differ from their checksums, one per file. Missing files are skipped.
 
     Args:
         path: the list of checksums.
-        base: folder that the names in the list are relative to.
+        base: folder to which the names in the list are relative.
         files: files that the list must name.
+
+    Returns:
+        The messages; a single message if the list cannot be read.
     """
     try:
         known = read_sums(path)
@@ -91,7 +94,7 @@ def find_damaged(path: Path, base: Path, files: Iterable[Path]) -> list[str]:
     wrong = [
         file for file, value in zip(there, found, strict=True) if known.get(file.relative_to(base).as_posix()) != value
     ]
-    return [_damage_message(file) for file in wrong] if path.exists() else []  # else another process writes them anew
+    return [_damage_message(file) for file in wrong] if path.exists() else []  # else another process rewrites the files
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Exceptions that components raise, as messages of two lines: file, line and error; the family's contract."""
+"""Messages about faulty components. The first line gives file, line and error, the second the family's contract."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control
 
-MAX_MESSAGE = 300  # characters of an exception's message
+MAX_MESSAGE = 300  # characters that are kept of an exception's message
 
 
 def describe_exception(error: BaseException) -> str:
-    """The type of an exception and the first line of its message: "ValueError: too wide"."""
+    """The type of an exception and the first line of its message: "ValueError: too wide".
+
+    The type of a `GanbenchError` is left out.
+    """
     try:
         text = str(error).strip().split("\n")[0]
     except Exception:  # raised by a component's own __str__
@@ -24,14 +27,14 @@ def describe_exception(error: BaseException) -> str:
 
 
 def find_line(error: BaseException, files: Iterable[Path]) -> tuple[Path, int] | None:
-    """The innermost frame of an exception's traceback that lies in one of these files.
+    """The innermost line of an exception's traceback that lies in one of the given files.
 
     Args:
         error: the exception.
         files: resolved paths.
 
     Returns:
-        The file and the line number; None if no frame lies in the files.
+        The file and the line number; None if no line of the traceback lies in the files.
     """
     known = {str(path): path for path in files}
     if isinstance(error, SyntaxError) and error.filename in known:
@@ -45,7 +48,7 @@ def contract_message(what: str, fault: str, contract: str) -> str:
 
     Args:
         what: the component with its file, as in "metric /here/my.py, line 12".
-        fault: what is wrong, as a clause.
-        contract: what the family requires, as a sentence.
+        fault: the fault, as a clause.
+        contract: the requirements of the family, as a sentence.
     """
     return f"{what}: {fault}.\n{contract}"

@@ -1,7 +1,7 @@
 """Descriptions of data sets, obtained without running a user's file in this process.
 
-The workflow needs them each time it is parsed. Data sets of the package are built in this process. A user's file may
-do anything, so a second process builds it, which is ended after a time limit.
+The workflow needs the descriptions each time it is parsed. Data sets of the package are built in this process. A user's
+file may run any code, so a second process with a time limit builds its data set.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ganbench.core import registry, strict_json
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError
 
-TIMEOUT_SECONDS = 60  # for a process that may have to import a large library
-MAX_VALUES = 2**31  # of one example
-MARK = "ganbench describes: "  # precedes the description; anything before it was printed by the file
+TIMEOUT_SECONDS = 60  # long enough to import a large library
+MAX_VALUES = 2**31  # number of values of one example
+MARK = "ganbench describes: "  # precedes the description; the user's file may print text before it
 CONTRACT = (
     "A data set has `judge`, the name of a judge, and `spec`, a DataSpec known without loading anything: shape (of one "
     "example), bounded, train (examples to train on), modes and files."
@@ -29,15 +29,15 @@ CONTRACT = (
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """The spec and the judge of a data set, see `ganbench.data`.
+    """The spec of a data set, see `ganbench.data`, and the name of its judge.
 
     Attributes:
         shape: shape of one example.
         bounded: whether all values lie in [-1, 1].
         train: number of training examples.
         modes: number of modes.
-        files: paths of the files that it reads.
-        judge: name of its judge.
+        files: paths of the files that the data set reads.
+        judge: name of the data set's judge.
     """
 
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ def describe_dataset(choice: Any) -> DatasetDescription:
     """The description of a data set.
 
     Args:
-        choice: name and options of the data set, as a study has them.
+        choice: name and options of the data set in a study.
 
     Raises:
         GanbenchError: a data set that breaks its contract, or a missing file.
@@ -85,7 +85,12 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
 
 
 def describe_as_json(name: str, options: dict[str, Any]) -> str:
-    """The line that the second process prints: the description or the error, as JSON."""
+    """The output of the second process: the description or the error as JSON, after `MARK`.
+
+    Args:
+        name: name of a data set of the package, or path of a user's file.
+        options: options of the data set.
+    """
     try:
         content = asdict(describe_in_process(name, options))
     except GanbenchError as error:

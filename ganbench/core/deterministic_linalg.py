@@ -1,10 +1,10 @@
-"""Linear algebra of few features with bitwise equal results on all processors.
+"""Linear algebra for few features, with bitwise equal results on all processors.
 
-BLAS and LAPACK choose kernels by the processor. Kernels differ in the order of their sums and in the rounding between
-product and sum, so metrics would depend on the node that computes them. This module uses NumPy's elementwise + - * /
-and square root, which IEEE 754 defines to the last bit, and sums over the outermost axis, which NumPy adds row by row.
-It takes milliseconds for up to `MAX_FEATURES` features. Above that, BLAS and LAPACK are used, and results are bitwise
-equal on one kind of processor only.
+BLAS and LAPACK choose their kernels by the processor. Kernels differ in the order of their sums and in the rounding
+between product and sum, so metrics would depend on the node that computes them. This module uses NumPy's elementwise
++ - * / and square root, which IEEE 754 defines to the last bit, and sums over the outermost axis, which NumPy adds row
+by row. It takes milliseconds for up to `MAX_FEATURES` features. For more features it uses BLAS and LAPACK, and results
+are bitwise equal on one kind of processor only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 MAX_FEATURES = 64
-MAX_SWEEPS = 40  # at most; about ten for 64 features, more where eigenvalues coincide
+MAX_SWEEPS = 40  # 64 features take about ten sweeps, and more if eigenvalues coincide
 EPSILON = np.finfo(np.float64).eps
 
 
@@ -24,42 +24,42 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def norm(vector: np.ndarray) -> float:
-    """Euclidean norm of a vector, in float64."""
+    """The Euclidean norm of a vector (n,), in float64."""
     return float(np.sqrt(np.square(vector, dtype=np.float64).sum()))
 
 
 def orthonormal(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two orthonormal vectors that span the plane of two others, by the method of Gram and Schmidt."""
+    """Two orthonormal vectors that span the same plane as two vectors (n,), by the Gram-Schmidt process."""
     one = one / norm(one)
-    for _ in range(2):  # once loses orthogonality to rounding where the two are nearly parallel
+    for _ in range(2):  # one pass loses orthogonality to rounding if the vectors are nearly parallel
         other = other - (one * other).sum() * one
         other = other / norm(other)
     return one, other
 
 
 def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors of a symmetric matrix, by the parallel Jacobi method.
+    """The eigenvalues and eigenvectors of a symmetric matrix, by the parallel Jacobi method.
 
-    A rotation of two coordinates makes the entry that couples them 0. One step rotates n/2 disjoint pairs. In the n - 1
-    steps of a sweep every pair is rotated once, as in a round-robin tournament (Brent and Luk 1985): coordinates i and
-    i + n/2 are a pair, and the coordinates are permuted after each step. Convergence is quadratic in the end.
+    A rotation of two coordinates sets the entry that couples them to 0. One step rotates n/2 disjoint pairs. The n - 1
+    steps of a sweep rotate every pair once, as in a round-robin tournament (Brent and Luk 1985): coordinates i and
+    i + n/2 are a pair, and the coordinates are permuted after each step. Convergence is finally quadratic.
 
     Args:
         matrix: shape (n, n).
 
     Returns:
-        eigenvalues (n,) in ascending order, and eigenvectors as the columns of (n, n); NaN if an entry of the matrix is
-        not finite.
+        The eigenvalues (n,) in ascending order, and the eigenvectors as columns (n, n). All are NaN if an entry of the
+        matrix is not finite.
     """
     n = len(matrix)
     if not np.isfinite(matrix).all():
         return np.full(n, np.nan), np.full((n, n), np.nan)
     if n > MAX_FEATURES:
         return np.linalg.eigh(matrix)
-    size = max(4, n + n % 2)  # an even number, by coordinates of zeros, which no rotation turns
+    size = max(4, n + n % 2)  # made even by coordinates of zeros, which no rotation changes
     half, pairs = size // 2, np.arange(size // 2)
     indices = np.array([0, half, *range(1, half - 1), *range(half + 1, size), half - 1])
-    table = np.zeros((size, size + n))  # the matrix, and to its right the eigenvectors as rows
+    table = np.zeros((size, size + n))  # the matrix, with the eigenvectors as rows to its right
     table[:n, :n], table[:n, size:] = matrix, np.eye(n)
     for _ in range(MAX_SWEEPS):
         square = np.abs(table[:, :size])
@@ -72,21 +72,21 @@ def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             table = np.concatenate(_rotate(table[:half], table[half:], cosine[:, None], sine[:, None]))
             columns = _rotate(table[:, :half], table[:, half:size], cosine, sine)
             table = np.concatenate([*columns, table[:, size:]], axis=1)
-            table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # instead of rounding, which would turn on
+            table[pairs, pairs + half] = table[pairs + half, pairs] = 0  # exactly: rounding errors would rotate again
             table[:, :size] = table[:, indices]
             table = table[indices]
     values, vectors = table.diagonal(), table[:, size:]
     order = np.argsort(values, kind="stable")
-    order = order[vectors[order].any(axis=1)]  # without the coordinates of zeros
+    order = order[vectors[order].any(axis=1)]  # without the added coordinates of zeros
     return values[order], vectors[order].T
 
 
 def _jacobi_rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines, (n/2,), of the smaller rotation angles that make the coupling of each pair 0."""
+    """The cosines and sines (n/2,) of the smaller rotation angles that set the coupling of each pair to 0."""
     half = len(square) // 2
     own, coupling = square.diagonal(), square[:half, half:].diagonal()
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of pairs that are not coupled, or hardly
-        cotangent = (own[half:] - own[:half]) / (2 * coupling)  # of twice the angle
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # pairs with no or weak coupling
+        cotangent = (own[half:] - own[:half]) / (2 * coupling)  # cotangent of twice the angle
         tangent = np.copysign(1 / (np.abs(cotangent) + np.sqrt(np.square(cotangent) + 1)), cotangent)
     tangent = np.where(coupling == 0, 0.0, tangent)
     cosine = 1 / np.sqrt(np.square(tangent) + 1)
@@ -94,4 +94,5 @@ def _jacobi_rotations(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rotate(one: np.ndarray, other: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both coordinates of each pair after its rotation."""
     return cosine * one - sine * other, sine * one + cosine * other

@@ -14,9 +14,9 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
     """A sentence about an unknown name, with the nearest valid name as a suggestion.
 
     Args:
-        kind: kind of the name, as in "unknown architecture".
-        value: value received.
-        choices: valid names.
+        kind: kind of the name, such as "architecture".
+        value: the value received.
+        choices: the valid names.
     """
     names = sorted(choices)
     near = get_close_matches(str(value), names, n=1, cutoff=0.5)
@@ -24,17 +24,17 @@ def unknown(kind: str, value: object, choices: Iterable[str]) -> str:
     return f"unknown {kind} {value!r}.{hint} Valid: {', '.join(names) or 'none'}."
 
 
-# Messages of allocators that memory ran out: PyTorch's on GPU and CPU, those of CUDA's libraries, and C++'s.
+# Parts of messages about exhausted memory: from PyTorch on GPU and CPU, from libraries of CUDA, and from C++.
 NO_MEMORY = (
     *("out of memory", "can't allocate memory", "ALLOC_FAILED", "bad_alloc"),
-    *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN without memory for its workspace
+    *("unable to find an engine", "Unable to find a valid cuDNN algorithm"),  # cuDNN lacks memory for its workspace
 )
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """The allocator's message if an error means that memory ran out; None for any other error.
+    """The allocator's message if an error means that memory is exhausted; None for any other error.
 
-    An error that was raised while such an error was handled counts too: a library may have taken PyTorch's RuntimeError
+    An error raised while such an error was handled counts too, since a library may have mistaken PyTorch's RuntimeError
     for one of its own.
     """
     current: BaseException | None = error

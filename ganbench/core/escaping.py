@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 import reprlib
 
-MAX_INTEGER = 2**63  # larger integers fit into no array
+MAX_INTEGER = 2**63  # larger integers do not fit into arrays
 
 # Characters that terminals execute or hide: control characters except line breaks and tabs, characters that change the
-# direction of writing, and surrogates.
+# direction of text, and surrogates.
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escape_control(text: str) -> str:
-    """The text with its control characters escaped, as in `\\x1b`."""
+    """A text with its control characters escaped, as in `\\x1b`."""
     return CONTROL_CHARACTERS.sub(lambda sign: repr(sign.group())[1:-1], text)
 
 
 class _ShortRepr(reprlib.Repr):
-    """Representations without passwords in addresses, and abbreviated where they are long or deep."""
+    """Representations of values, abbreviated if long or deep, without user names and passwords in addresses."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Text of numbers, proportions and intervals, the same in sentences, tables and axes."""
+"""Numbers, proportions and intervals as text, in the same form in sentences, tables and plots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ class Proportion(Protocol):
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """A number with a few significant digits, in plain notation where that is short; "–" for NaN."""
+    """A number with a few significant digits, in plain notation for moderate sizes; "–" for NaN.
+
+    Args:
+        value: the number.
+        digits: number of significant digits. Integers below a million are written in full.
+    """
     value = float(value)
     if math.isnan(value):
         return "–"
@@ -36,7 +41,7 @@ def format_number(value: float, digits: int = 3) -> str:
 
 
 def format_percent(share: float) -> str:
-    """A share in [0, 1] as a whole percentage. Only exact values become 0% and 100%."""
+    """A share in [0, 1] as a whole percentage; "–" for NaN. Only exactly 0 and 1 become 0% and 100%."""
     if math.isnan(share):
         return "–"
     if 0 < share < 0.005:
@@ -47,13 +52,13 @@ def format_percent(share: float) -> str:
 
 
 def format_range(low: float, high: float, digits: int = 3) -> str:
-    """A range of numbers, or a single number where both ends read the same."""
+    """A range of numbers as "1 to 2"; a single number if both ends have the same text."""
     first, last = format_number(low, digits), format_number(high, digits)
     return first if first == last else f"{first} to {last}"
 
 
 def format_interval(proportion: Proportion) -> str:
-    """The bounds of a proportion's interval."""
+    """The bounds of a proportion's interval: "19% to 73%"."""
     return f"{format_percent(proportion.lower)} to {format_percent(proportion.upper)}"
 
 
@@ -64,17 +69,23 @@ def format_proportion(proportion: Proportion, what: str) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun."""
+    """A count with its noun: "1 run", "2 runs".
+
+    Args:
+        count: the count.
+        one: the noun in the singular.
+        many: the noun in the plural; None for the singular with "s".
+    """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def join_words(parts: Sequence[str]) -> str:
-    """Words in a row: "a", "a and b", "a, b and c"."""
+    """An enumeration of words: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def format_duration(seconds: float) -> str:
-    """A time span in seconds, minutes, hours or days, whichever suits its length."""
+    """A time span in seconds, minutes, hours or days, depending on its length; "–" for NaN."""
     if math.isnan(seconds):
         return "–"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -84,5 +95,5 @@ def format_duration(seconds: float) -> str:
 
 
 def truncate(text: str, most: int = 200) -> str:
-    """The text, cut to a number of characters."""
+    """A text, shortened to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 4].rstrip()} ..."

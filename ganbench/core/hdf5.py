@@ -1,12 +1,12 @@
 """Trees in HDF5 files, written with checksums and read only through them.
 
-A group holds groups, arrays, and one more array with its scalars and texts as JSON. HDF5 itself checks the structure
-of a file (names, shapes, types: since version 1.8 of its format every block has a checksum) but not the values. These
-have one CRC-32 per block of rows, stored with the array's description. HDF5's own filter, Fletcher-32, accepts a region
-of zeros, checksum included, which is what a file system leaves of a block that never reached the disk.
+A group holds groups, arrays, and one additional array with the scalars and texts of the group as JSON. Since version
+1.8 of its format, HDF5 itself checks the structure of a file (names, shapes, types) with checksums, but not the values.
+So every block of rows has a CRC-32, stored with the description of its array. HDF5's own filter, Fletcher-32, accepts a
+region of zeros, checksum included. A file system leaves such a region if a block never reached the disk.
 
-A file is data, whoever made it: only plain arrays, JSON and groups of these are read, no links to other places, and
-nothing that takes more memory than the file takes of the disk.
+Files are not trusted. Only plain arrays, JSON and groups of these are read. Links to other places are refused, and so
+are arrays that take more memory than their values take on the disk.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from ganbench.core.tree import Tree
 
 SCALARS = "scalars.json"  # name of the array with a group's scalars and texts
 CHECKSUM = "crc32"  # attribute of an array: one number per block of rows
-BLOCK_BYTES = 2**20  # size of a block, which has at least one row
-MAX_BLOCKS = 8192  # an attribute of up to 64 KiB lies in the description, which HDF5 checks
+BLOCK_BYTES = 2**20  # size of a block; a longer row is a block of its own
+MAX_BLOCKS = 8192  # HDF5 checks attributes of up to 64 KiB, which it stores in the description of an array
 READ_ERRORS = (
     OSError,
     RuntimeError,
     KeyError,
     TypeError,
     ValueError,
-)  # raised by h5py where the bytes of a file make no sense
+)  # raised by h5py for invalid bytes in a file
 MAX_DEPTH = 16  # of nested groups
 NUMERIC_KINDS = "biufc"  # NumPy's codes of the accepted types
 UNSUPPORTED = "is neither an array nor a group of arrays"
@@ -47,7 +47,7 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
 
     Args:
         group: a group of a file that is open for writing.
-        tree: its arrays become arrays, its dicts groups, and all else JSON.
+        tree: the tree. Its arrays become arrays, its dicts become groups, and its other values become JSON.
     """
     scalars = {}
     for name, value in tree.items():
@@ -62,20 +62,20 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
 
 
 def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    values = np.ascontiguousarray(values).reshape(values.shape)  # the former makes one dimension of none
+    values = np.ascontiguousarray(values).reshape(values.shape)  # `ascontiguousarray` adds a dimension to a scalar
     blocks = [_crc(part) for part in _blocks(values, _rows_per_block(values.shape, values.itemsize))]
     group.create_dataset(name, data=values).attrs[CHECKSUM] = np.array(blocks, dtype=np.uint32)
 
 
 def read_attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
-    """The value of an attribute of fixed size, which HDF5 checks; None if it is absent or lies elsewhere."""
+    """The value of an attribute of fixed size, which HDF5 checks; None if it is absent or of variable size."""
     if name not in item.attrs or item.attrs.get_id(name).dtype.kind not in NUMERIC_KINDS + "S":
         return None
     return item.attrs[name]
 
 
 class Array:
-    """An array of a file. Indexing reads rows, and checks every block in which they lie."""
+    """An array of a file. Indexing reads rows, and checks every block that contains one of them."""
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self._dataset = dataset
@@ -102,11 +102,11 @@ class Array:
         return self.shape[0]
 
     def _read_blocks(self, start: int, stop: int) -> np.ndarray:
-        """The checked blocks from one row to another.
+        """The values of the blocks that contain a range of rows, after a check.
 
         Args:
-            start: first row of a block.
-            stop: number of the last row, plus one.
+            start: first row, which is the first row of a block.
+            stop: last row, plus one.
         """
         first, last = start // self._size, -(-stop // self._size)
         with read_errors(self._dataset, self.name):
@@ -118,7 +118,7 @@ class Array:
 
 
 class Group:
-    """A group of a file that is open for reading. Everything that it returns has been checked."""
+    """A group of a file that is open for reading. All values that it returns have been checked."""
 
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
@@ -126,7 +126,7 @@ class Group:
 
     @property
     def names(self) -> list[str]:
-        """Names of its groups and arrays."""
+        """Names of the groups and arrays in the group."""
         with read_errors(self._group, self.name):
             names = list(self._group)
         return [name for name in names if name != SCALARS]
@@ -144,7 +144,7 @@ class Group:
         """The group or array of this name.
 
         Raises:
-            GanbenchError: no such name, or an object of a kind that `write_tree` does not write.
+            GanbenchError: an unknown name, or an object of a kind that `write_tree` does not write.
         """
         location = f"{self.name.rstrip('/')}/{name}"
         with read_errors(self._group, location):
@@ -163,7 +163,7 @@ class Group:
         return file_error(self._group, location, fault)
 
     def scalars(self) -> dict[str, Any]:
-        """Its numbers, texts and lists of these, by name.
+        """The numbers, texts and lists of these in the group, by name.
 
         Raises:
             GanbenchError: scalars that differ from those that were written.
@@ -203,11 +203,11 @@ def read_tree(group: Group, depth: int = MAX_DEPTH) -> Tree:
 
 @contextmanager
 def read_errors(item: h5py.Group | h5py.Dataset, location: str) -> Iterator[None]:
-    """A block whose exceptions mean that a location in a file is damaged.
+    """Turn exceptions of h5py within a block into errors about a location in a file.
 
     Args:
         item: any object of the file.
-        location: path within the file of what the block reads.
+        location: path within the file that the block reads.
 
     Raises:
         GanbenchError: an exception of h5py within the block.
@@ -224,7 +224,7 @@ def file_error(item: h5py.Group | h5py.Dataset, location: str, fault: str) -> Ga
     Args:
         item: any object of the file.
         location: path within the file.
-        fault: what is wrong there, as a verb phrase.
+        fault: the fault of the content, as a verb phrase.
     """
     return GanbenchError(
         f"{item.file.filename}: {short_repr(location)} {fault}. Remove the file, and its stage computes it again."
@@ -249,13 +249,13 @@ def _crc(values: np.ndarray) -> int:
 
 
 def _object_fault(item: h5py.HLObject) -> str | None:
-    """Why `write_tree` cannot have written an object, as a verb phrase; else None."""
+    """The fault of an object that `write_tree` cannot have written, as a verb phrase; None for other objects."""
     if not isinstance(item, h5py.Dataset | h5py.Group):
         return UNSUPPORTED
-    if h5py.h5o.get_info(item.id).rc > 1:  # such as to a group that holds this one
+    if h5py.h5o.get_info(item.id).rc > 1:  # such as a link from within a group to the group itself
         return "has several links to it"
     if isinstance(item, h5py.Dataset):
-        # Missing chunks and compressed zeros are made up while reading, in any size. External values are not checked.
+        # HDF5 fills missing chunks and expands compressed zeros to any size. External values are not checked.
         contiguous = item.chunks is None and not item.external and not item.is_virtual and item.shape is not None
         if not (contiguous and item.dtype.kind in NUMERIC_KINDS and item.id.get_storage_size() == item.nbytes):
             return "is no plain array of numbers"

@@ -1,4 +1,4 @@
-"""Ranges of numbers, which components declare beside the types of their options."""
+"""Ranges of numbers, which components declare with the types of their options."""
 
 from __future__ import annotations
 

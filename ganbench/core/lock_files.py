@@ -1,4 +1,4 @@
-"""The files behind locks: created, locked by the kernel, and signed by their holders."""
+"""Lock files: their creation, the kernel's lock on them, and the records of their holders."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import Any, TextIO
 from ganbench.core import strict_json
 
 RECORD_BYTES = 1024  # size of a lock file
-FILE_MODE = 0o666  # users who share a folder share its locks
+FILE_MODE = 0o666  # users who share a folder share its lock files
 LINKS_UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-# Errors of file systems without locks, where only the lease counts.
+# Errors of file systems without kernel locks, on which only leases protect.
 LOCKS_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 def open_or_create(path: Path, token: str) -> TextIO:
-    """The open lock file.
+    """Open a lock file, which is created and signed if it does not exist.
 
     Args:
-        path: the lock file, which is created and signed if it does not exist.
-        token: the signature.
+        path: the lock file.
+        token: the signature for a new file.
 
     Returns:
-        The file, open for reading only if it is another user's, which suffices for the kernel's lock.
+        The open file. A file of another user may be open for reading only, which suffices for the kernel's lock.
     """
     if not path.exists():
         new = path.with_name(f".{path.name}.{token}.new")
@@ -44,14 +44,14 @@ def open_or_create(path: Path, token: str) -> TextIO:
         finally:
             new.unlink(missing_ok=True)
     try:
-        # Without O_CREAT: Linux refuses that on files of others in a folder like /tmp.
+        # Without O_CREAT, which Linux refuses for files of other users in sticky folders such as /tmp.
         return os.fdopen(os.open(path, os.O_RDWR), "r+")
     except PermissionError:
         return path.open()
 
 
 def _link_into_place(new: Path, path: Path) -> None:
-    """Give a complete file its final name, unless the name exists."""
+    """Give a complete file its final name, unless a file of that name exists."""
     with suppress(FileExistsError):
         try:
             os.link(new, path)
@@ -65,10 +65,10 @@ def try_flock(file: TextIO) -> bool:
     """Take the kernel's lock.
 
     Returns:
-        Whether the file system has such locks.
+        Whether the file system supports locks of the kernel.
 
     Raises:
-        BlockingIOError: a lock that another process holds.
+        BlockingIOError: another process holds the lock.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +80,7 @@ def try_flock(file: TextIO) -> bool:
 
 
 def is_same_file(file: TextIO, path: Path) -> bool:
-    """Whether an open file still has its name."""
+    """Whether an open file is still the file at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
@@ -88,7 +88,7 @@ def is_same_file(file: TextIO, path: Path) -> bool:
 
 
 def read_owner(file: TextIO) -> dict[str, Any]:
-    """The last record that a holder wrote into a lock file; empty if there is none."""
+    """The last record that a holder wrote into a lock file; empty if the file has no valid record."""
     try:
         owner = json.loads(os.pread(file.fileno(), RECORD_BYTES, 0))
         return owner if isinstance(owner, dict) else {}
@@ -97,9 +97,14 @@ def read_owner(file: TextIO) -> dict[str, Any]:
 
 
 def write_owner(file: TextIO, token: str) -> None:
-    """Sign a lock file: write the record of this process with a token into it."""
+    """Sign a lock file with the record of this process.
+
+    Args:
+        file: the open lock file. A file that is open for reading only is left unchanged.
+        token: the signature.
+    """
     if not file.writable():
-        return  # another user's file: the kernel's lock counts, and the record stays the older one
+        return  # another user's file: only the kernel's lock protects, and the old record stays
     now = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {
         "user": user_name(),
@@ -108,13 +113,13 @@ def write_owner(file: TextIO, token: str) -> None:
         "pid": os.getpid(),
         "since": now,
     }
-    # One write of constant length, so that no reader sees a part of it.
+    # One write of constant length, so that no reader sees a partial record.
     os.pwrite(file.fileno(), strict_json.dumps(owner | {"token": token}).ljust(RECORD_BYTES).encode(), 0)
     os.fsync(file.fileno())
 
 
 def file_system_time(folder: Path) -> float:
-    """The current time of the file system, whose clock also stamps the leases."""
+    """The current time by the clock of the file system, which also stamps the leases."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".time-") as probe:
         return os.fstat(probe.fileno()).st_mtime
 
@@ -128,7 +133,7 @@ def machine_id() -> str:
 
 
 def user_name() -> str:
-    """The name of the user; the number where the machine knows no name, as in many containers."""
+    """The name of the user, or the user's number if the machine knows no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

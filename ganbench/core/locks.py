@@ -1,14 +1,16 @@
 """Locks between processes of one machine, or of several machines with a shared file system.
 
-A lock is a file that names its holder. On one machine it is an advisory lock of the kernel, which ends with the process
-of the holder. Other machines may not see such a lock, since not every network file system passes it on. So the file is
-also a lease: the holder renews its time stamp, and other machines respect it until it is `LEASE_SECONDS` old. Time
-stamps are compared only with one another, never with a machine's clock.
+A lock is a file that names its holder. The holder has the kernel's advisory lock on the file, which ends with the
+holder's process. Other machines may not see the kernel's lock, since not every network file system passes it on. So the
+file is also a lease: the holder renews its time stamp, and other machines respect the lock until the time stamp is
+`LEASE_SECONDS` old. To take a lock, time stamps are compared only with one another, never with a machine's clock.
 
-No library meets two measured needs. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead machine only
-after watching it for a whole lease, so that a try fails (tried: 120 s of lease, 1000 s old), and never takes over the
-file of another user's killed process in a sticky folder like /tmp; flufl.lock 10.0.0 needs synchronised clocks and hard
-links, and keeps the lock of a killed process of the same machine until its lifetime ends.
+No library meets two measured needs: to take over the lease of a dead machine in a single try, and to take over the lock
+of a killed process at once. The `SoftFileLease` of filelock 4.2.11 takes over the lease of a dead machine only after
+watching it for a whole lease, so that a single try fails (measured with a lease of 120 s that was 1000 s old).
+It never takes over the file of another user's killed process in a sticky folder such as /tmp. flufl.lock 10.0.0 needs
+synchronised clocks and hard links. It keeps the lock of a killed process of the same machine until the lifetime of the
+lock ends.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ from ganbench.core.lock_files import (
     write_owner,
 )
 
-LEASE_SECONDS = 120.0  # age of a lease that has ended
-RENEW_SECONDS = 20.0
-SETTLE_SECONDS = 1.0  # after signing, until other machines that sign too are visible
+LEASE_SECONDS = 120.0  # age of the time stamp at which a lease ends
+RENEW_SECONDS = 20.0  # between two renewals of a lease
+SETTLE_SECONDS = 1.0  # wait after signing, until signatures of other machines are visible
 POLL_SECONDS = 0.5  # between two tries while waiting
 
 
@@ -67,12 +69,12 @@ class Lock:
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
-            with suppress(OSError, ValueError):  # no answer from the file system for a while, or just released
+            with suppress(OSError, ValueError):  # the file system does not answer, or the lock was just released
                 if self._is_still_held():
                     os.utime(self._file.fileno())
 
     def _is_still_held(self) -> bool:
-        """Whether no other machine has taken over the lock, as after a suspension for longer than the lease."""
+        """Whether no other machine has taken over the lock, as happens after a suspension longer than the lease."""
         return not self._file.writable() or read_owner(self._file).get("token") == self._token
 
     def __enter__(self) -> Lock:
@@ -92,14 +94,14 @@ def try_lock(path: Path) -> Lock | None:
         The lock; None if another process holds it.
 
     Raises:
-        OSError: a lock file that cannot be written.
+        OSError: the lock file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     token = uuid4().hex
     while True:
         try:
             file = open_or_create(path, token)
-        except FileNotFoundError:  # its holder released it just now
+        except FileNotFoundError:  # the holder has just released the lock
             continue
         try:
             kernel_locked = try_flock(file)
@@ -108,17 +110,17 @@ def try_lock(path: Path) -> Lock | None:
             if isinstance(error, BlockingIOError):
                 return None
             raise
-        if not is_same_file(file, path):  # its holder released it between our opening and our locking it
+        if not is_same_file(file, path):  # the holder released the lock after this process opened the file
             file.close()
             continue
         owner = read_owner(file)
-        if owner.get("token") == token:  # the file is new, and was signed before it appeared
+        if owner.get("token") == token:  # this process created the file, which was signed before it appeared
             return Lock(path, file, token)
         if _is_leased(owner, file, path, kernel_locked):
             file.close()
             return None
         write_owner(file, token)
-        # Where kernels do not see one another's locks, several may reach this line: the last to sign has the lock.
+        # Several machines may sign if their kernels do not see one another's locks. The last one to sign has the lock.
         if file.writable() and not (kernel_locked and owner.get("machine") == machine_id()):
             time.sleep(SETTLE_SECONDS)
             if read_owner(file).get("token") != token:
@@ -133,13 +135,13 @@ def hold_lock(path: Path, what: str, *, on_wait: Callable[[str], None] | None = 
 
     Args:
         path: the lock file.
-        what: what the lock protects, for messages.
-        on_wait: function that is called once, with the holder, if another process has the lock; the call then waits for
-            it. Without this function it fails instead.
+        what: name of the protected object, for messages.
+        on_wait: function that is called once with the holder if another process holds the lock, before waiting for its
+            release. None raises an error instead of waiting.
 
     Raises:
         GanbenchError: a lock file that cannot be written, or a lock that another process holds. The message names the
-            holder, its machine and the time.
+            holder, its machine, and the time when it took the lock.
     """
     announced = False
     try:
@@ -157,7 +159,7 @@ def hold_lock(path: Path, what: str, *, on_wait: Callable[[str], None] | None = 
 
 
 def describe_holder(path: Path) -> str:
-    """The holder that a lock file names: process, user, host and time."""
+    """The holder that a lock file names: process, user, host and time; "another process" if it names none."""
     try:
         owner = json.loads(path.read_text())
         return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
@@ -168,8 +170,9 @@ def describe_holder(path: Path) -> str:
 def current_holder(path: Path) -> str | None:
     """The holder of a lock, as `describe_holder` describes it; None if nobody holds the lock.
 
-    Nothing is locked or written, so that a process which wants the lock at this moment gets it. Therefore the age of a
-    lease is measured with this machine's clock, and a holder on this machine by its process.
+    Nothing is locked or written, so that a process that tries to take the lock at this moment gets it. Therefore a
+    holder on this machine is recognized by its process, and the age of any other lease is measured with this machine's
+    clock.
     """
     try:
         owner, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
@@ -184,13 +187,13 @@ def current_holder(path: Path) -> str | None:
 
 
 def _is_leased(owner: Mapping[str, Any], file: TextIO, path: Path, kernel_locked: bool) -> bool:
-    """Whether a holder exists that the kernel's lock does not show.
+    """Whether another holder exists whose lock the kernel does not show.
 
     Args:
-        owner: record in the lock file.
+        owner: record of the holder in the lock file.
         file: the open lock file.
         path: the lock file.
-        kernel_locked: whether this process has the kernel's lock, so that no other process of this machine holds it.
+        kernel_locked: whether this process has the kernel's lock, which no other process of this machine holds then.
     """
     if not {"machine", "pid"} <= owner.keys():
         return False

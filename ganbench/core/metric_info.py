@@ -15,25 +15,33 @@ from typing import Any
 from ganbench.core.escaping import short_repr
 
 BEST = ("low", "high", "none")
-ROUNDING = 1e-6  # by which rounding may exceed a bound
+ROUNDING = 1e-6  # tolerance for values beyond a bound
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """The description of one column of a metric."""
+    """The description of one column of a metric or diagnostic.
 
-    title: str  # as an axis label: "Fréchet classifier distance"
-    what: str  # one sentence: what is measured, and what its values mean
-    best: str  # "low", "high" or "none"
-    lower: float | None  # smallest possible value, if there is one
-    upper: float | None  # largest possible value, if there is one
+    Attributes:
+        title: label of axes, such as "Fréchet classifier distance".
+        what: one sentence about the measured quantity and the meaning of its values.
+        best: which values are best: "low", "high" or "none".
+        lower: smallest possible value; None if values have no lower bound.
+        upper: largest possible value; None if values have no upper bound.
+    """
+
+    title: str
+    what: str
+    best: str
+    lower: float | None
+    upper: float | None
 
 
 def columns_fault(columns: Any) -> str | None:
-    """Why columns are invalid, as a clause; None if they are valid.
+    """The fault of columns, as a clause; None for valid columns.
 
     Args:
-        columns: the columns of a metric, which should be {name: MetricInfo}.
+        columns: the columns of a metric or diagnostic, which should be {name: MetricInfo}.
     """
     if not isinstance(columns, Mapping) or not columns:
         return f"its columns must be {{name: MetricInfo}} with one name at least, but are {short_repr(columns)}"
@@ -54,13 +62,14 @@ def columns_fault(columns: Any) -> str | None:
 
 
 def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool = False) -> str | None:
-    """Why values do not fit their columns, as a clause; None if they do.
+    """The fault of values that do not match their columns, as a clause; None if they match.
+
+    Infinity stands for a value too large for a float, as after a divergence. It is valid within the bounds.
 
     Args:
         columns: the columns by name.
         values: the values, which should be {name: number}.
-        absent: whether NaN is valid, for a number that does not exist. A number too large for a float, as after a
-            divergence, is infinite, and valid within its bounds.
+        absent: whether NaN is valid, which stands for an undefined value.
     """
     if not isinstance(values, Mapping):
         return f"gives {short_repr(values)}, which is no mapping of its columns {', '.join(columns)} to numbers"

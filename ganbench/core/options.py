@@ -1,6 +1,6 @@
-"""Options of components: types and ranges, parsed from the source text of annotations, and validation of values.
+"""Options of components: their types and ranges, and the validation of their values.
 
-No code of a component's file runs: types, ranges and their descriptions come from the annotation's syntax tree.
+Types and ranges are read from the syntax tree of an annotation. No code of a component's file runs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 from ganbench.core.escaping import short_repr
 from ganbench.core.interval import Interval
 
-TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # of which option types are made
-TYPE_NAMES = {  # for one value, for several
+TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # parts of the types of options
+TYPE_NAMES = {  # description of one value, and of several values
     "bool": ("true or false", "truth values"),
     "int": ("an integer", "integers"),
     "float": ("a finite number", "finite numbers"),
@@ -25,7 +25,7 @@ TYPE_NAMES = {  # for one value, for several
     "tuple": ("a list", "lists"),
     "dict": ("a mapping", "mappings"),
 }
-# Training may run in float32, and files hold integers of 64 bits.
+# Largest valid numbers: training may run in float32, and files hold integers of 64 bits.
 REPRESENTABLE = {"float": Interval(ge=-3.4e38, le=3.4e38), "int": Interval(ge=-(2**63), le=2**63 - 1)}
 
 
@@ -35,10 +35,10 @@ class Option:
 
     Attributes:
         source: source text of the annotation.
-        default: value where a study gives none.
+        default: value of the option if a study gives no value.
 
     Raises:
-        TypeError: an annotation that is no option type, or has an invalid range.
+        TypeError: an annotation that is not the type of an option, or that has an invalid range.
     """
 
     source: str
@@ -59,18 +59,21 @@ class Option:
 
     @property
     def range(self) -> str:
-        """The declared range of its numbers as text; empty if there is none."""
+        """The first declared range as text; empty if the annotation has no range."""
         intervals = [_interval(node) for node in ast.walk(_parse_cached(self.source)) if _is_ranged(node)]
         return str(intervals[0]) if intervals else ""
 
     def validate(self, value: Any) -> Any:
         """The value, converted to the option's type.
 
+        Args:
+            value: the value that a study gives.
+
         Raises:
-            TypeError: an option type that pydantic does not know.
-            ValueError: a value of another type or out of range. The message says what is valid.
+            TypeError: pydantic does not know the option's type.
+            ValueError: the value is of another type or out of range. The message says what is valid.
         """
-        from pydantic import (  # not needed to build a component, nor there on every machine
+        from pydantic import (  # only validation needs pydantic, which not every machine has
             PydanticUserError,
             ValidationError,
         )
@@ -86,7 +89,11 @@ class Option:
         return typed
 
     def fault(self, value: Any) -> str | None:
-        """Why a value of the right type is out of the option's range, as a clause; None if it is within."""
+        """The fault of a value out of the option's range, as a clause; None if it is within.
+
+        Args:
+            value: a value of the option's type.
+        """
         if found := _out_of_range(_parse_cached(self.source), value):
             number, limits = found
             among = "" if number is value else f", of which one is {short_repr(number)}"
@@ -108,7 +115,7 @@ def _parse(annotation: str) -> ast.expr:
     return ast.parse(annotation, mode="eval").body
 
 
-_parse_cached = cache(_parse)  # for trees that are not changed
+_parse_cached = cache(_parse)  # its callers must not modify the tree
 
 
 @cache
@@ -139,7 +146,7 @@ def _interval(node: Any) -> Interval:
     """The range in `Annotated[type, Interval(...)]`.
 
     Raises:
-        TypeError: no range, or a range of something other than numbers.
+        TypeError: an annotation without a valid range, or bounds that are not finite numbers.
     """
     found = node.slice.elts[1]
     match found:
@@ -158,10 +165,10 @@ def _resolve_type(node: ast.expr, **types: Any) -> Any:
 
     Args:
         node: syntax tree of the annotation.
-        types: types that replace those of the same names in TYPES.
+        types: replacements for types in TYPES, by name.
 
     Raises:
-        TypeError: a part that is no option type; the message names it.
+        TypeError: a part that cannot occur in the type of an option. The message names the part.
     """
     types = TYPES | types
     match node:
@@ -193,6 +200,7 @@ def _resolve_type(node: ast.expr, **types: Any) -> Any:
 
 
 def _describe(node: ast.expr, *, several: bool = False) -> str:
+    """The description of the valid values of an annotation, for one value or for several values."""
     match node:
         case ast.Name(id=name) if name in TYPE_NAMES:
             return TYPE_NAMES[name][several]
@@ -218,12 +226,12 @@ def _describe(node: ast.expr, *, several: bool = False) -> str:
 
 
 def _out_of_range(node: ast.expr, value: Any) -> tuple[Any, Interval] | None:
-    """The first number in a value that is outside its range, and the range."""
+    """The first number in a value that lies outside its range, and the range; None if there is no such number."""
     match node:
         case ast.Name(id="int" | "float") | ast.Subscript(value=ast.Name(id="Annotated")) if not isinstance(
             value, int | float
         ):
-            return None  # of another type, which `validate` finds
+            return None  # a value of another type, which `validate` refuses
         case ast.Name(id="int" | "float" as name):
             return None if value in REPRESENTABLE[name] else (value, REPRESENTABLE[name])
         case ast.Subscript(value=ast.Name(id="Annotated")):

@@ -1,4 +1,4 @@
-"""What training records at every step, reduced to bins that keep the extremes."""
+"""The series that training records at every step, reduced to bins with their means and extremes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from ganbench.core.tree import Tree
 
-# Series of every player of a game, by the ending of their names.
+# Series of every player of a game, by the ending of their names, with their meanings.
 PLAYER_SERIES = {
     "loss": "{player}'s loss",
     "gradient_norm": "Euclidean norm of the {player}'s gradient",
     "parameter_norm": "Euclidean norm of the {player}'s parameters",
 }
-# Series of what the losses of GANs also return.
+# Series of the aux of a GAN, with their meanings.
 AUX_SERIES = {
     "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
     "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
@@ -22,11 +22,11 @@ AUX_SERIES = {
 
 
 def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
-    """Names of all series that are recorded of a game.
+    """The names of all series of a game.
 
     Args:
-        players: names of its players.
-        aux: names of what its losses return besides their values.
+        players: names of the players.
+        aux: names of the aux that the losses return.
     """
     losses, *norms = ([f"{player}_{what}" for player in players] for what in PLAYER_SERIES)
     return (*losses, *aux, *(name for both in norms for name in both))
@@ -40,9 +40,9 @@ GAN_SERIES = {
 
 
 class Recorder:
-    """Minimum, mean and maximum of every series of one run in bins of steps.
+    """The minimum, mean and maximum of every series of one run, in bins of steps.
 
-    NaN and infinity are values like any other: they are kept in the statistics of their bin.
+    NaN and infinity enter the statistics of their bin like any other value.
 
     Args:
         steps: number of training steps.
@@ -62,7 +62,7 @@ class Recorder:
         self.steps_done = 0
 
     def add(self, values: np.ndarray) -> None:
-        """Append the values of the next steps.
+        """Add the values of the next steps.
 
         Args:
             values: shape (steps, series).
@@ -73,13 +73,18 @@ class Recorder:
             here = values[bins == b].astype(np.float64)
             self._min[b] = np.minimum(self._min[b], here.min(axis=0))
             self._max[b] = np.maximum(self._max[b], here.max(axis=0))
-            with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is what its mean is
-                # Step by step, however the steps were divided into calls: another order rounds otherwise.
+            with np.errstate(invalid="ignore"):  # the mean of inf and -inf is NaN
+                # Steps are added one by one, so that rounding does not depend on their division into calls.
                 self._sum[b] = np.add.reduce([self._sum[b], *here], axis=0)
         self.steps_done += len(values)
 
     def curves(self) -> Tree:
-        """The bins with at least one step: their first and last step (bins,), and min, mean and max (bins, series)."""
+        """The bins with at least one step.
+
+        Returns:
+            The names `series`, the arrays `first_step` and `last_step` (bins,), counted from 1, and the arrays `min`,
+            `mean` and `max` (bins, series).
+        """
         seen = self._first <= self.steps_done
         first, last = self._first[seen], np.minimum(self._last[seen], self.steps_done)
         mean = self._sum[seen] / (last - first + 1)[:, None]
@@ -87,11 +92,11 @@ class Recorder:
         return {"series": list(self.series), "first_step": first, "last_step": last, **bounds}
 
     def state(self) -> Tree:
-        """The state from which `restore` continues. It is a copy: later steps do not change it."""
+        """A copy of the state, from which `restore` continues. Later steps do not change it."""
         arrays = {"min": self._min.copy(), "sum": self._sum.copy(), "max": self._max.copy()}
         return {**arrays, "steps_done": self.steps_done}
 
     def restore(self, state: Tree) -> None:
-        """Continue from a state that `state` returned."""
+        """Continue from a state that the method `state` returned."""
         self._min, self._sum, self._max = (state[name].copy() for name in ("min", "sum", "max"))
         self.steps_done = state["steps_done"]

@@ -1,9 +1,11 @@
 """Families of exchangeable components, found by file name.
 
-A component is one file with one public class that derives from the family's base: a frozen dataclass. The
-file's name is its key in a study, the class's fields are its options, the first line of the docstring says what it is.
-Nothing else is edited to add one. All of that is read from the file's syntax tree, so that a study is validated, and a
-workflow parsed, without importing torch; `ComponentInfo.build` is what finally imports the file.
+A component is one file with one public class, a frozen dataclass that derives from the family's base class. The name of
+the file is the component's name in a study, the fields of the class are its options, and the first line of the file's
+docstring describes it. Adding a component requires no other edit.
+
+The description of a component is read from the file's syntax tree, so that a study is validated and a workflow is
+parsed without importing PyTorch. Only `ComponentInfo.build` imports the file.
 """
 
 from __future__ import annotations
@@ -32,7 +34,13 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of component: its `key` in a study, its `folder` in the package, the `base` class of its components."""
+    """A kind of component.
+
+    Attributes:
+        key: name of the family in a study.
+        folder: folder of the family in the package.
+        base: name of the base class of its components.
+    """
 
     key: str
     folder: str
@@ -45,19 +53,19 @@ class Family:
 
     @property
     def base_class(self) -> type:
-        """The base class; imports its module."""
+        """The base class, whose module is imported."""
         return getattr(importlib.import_module(self.module), self.base)
 
     @property
     def contract(self) -> str:
-        """What the base class asks of components, as one line: the first paragraph of its docstring."""
+        """The requirements on components, as one line: the first paragraph of the base class's docstring."""
         return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
     def bases(self) -> frozenset[str]:
-        """Names of the base class and of those beside it that refine it."""
+        """Names of the base class and of the public classes in its file that derive from it."""
         tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
-        return frozenset(derived(tree, {self.base})) | {self.base}
+        return frozenset(derived_classes(tree, {self.base})) | {self.base}
 
 
 FAMILIES = {
@@ -76,30 +84,43 @@ FAMILIES = {
     )
 }
 
-# Families of which every run of a grid has a component, if its game is made of one.
+# Families of which a run of a grid has one component each, except those that its game does not use.
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
 
 
-LONGEST_NAME = 64  # characters of a file's name that others are made of
+LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
 
 
 @dataclass(frozen=True)
 class ComponentInfo:
-    """One file of a family, as its syntax tree describes it."""
+    """The description of a component, read from the syntax tree of its file.
+
+    Attributes:
+        family: family of the component.
+        name: name of the file without its ending.
+        path: the file.
+        cls: name of the component's class.
+        summary: first line of the file's docstring.
+        options: options by name.
+        constants: class variables with literal values, such as the parts of a game.
+    """
 
     family: Family
     name: str
     path: Path
-    cls: str  # name of its class
+    cls: str
     summary: str
     options: dict[str, Option]
-    constants: dict[str, Any]  # class variables with literal values: what a game is made of, for example
+    constants: dict[str, Any]
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Every option of the component with its value, typed.
+        """The values of all options, converted to their types.
+
+        Args:
+            given: values by name. Options without a value get their defaults.
 
         Raises:
-            GanbenchError: an option the component lacks, or a value of the wrong type or out of its range.
+            GanbenchError: an option that the component lacks, or a value of another type or out of its range.
         """
         for name in given:
             if name not in self.options:
@@ -115,10 +136,14 @@ class ComponentInfo:
         return values
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
-        """The component's object, from completed options and the components that it is made of; imports its file.
+        """Import the component's file and create an object of its class.
+
+        Args:
+            options: values of all options, see `complete`.
+            **parts: components of other families that are fields of the class.
 
         Raises:
-            GanbenchError: its class lacks a method that the family's base asks for.
+            GanbenchError: a class that lacks a method which the family's base class requires.
         """
         cls = getattr(_module(self.path), self.cls)
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
@@ -133,20 +158,28 @@ class ComponentInfo:
 
 @cache
 def components(key: str) -> dict[str, ComponentInfo]:
-    """The components of a family that the package ships, by name."""
+    """The shipped components of a family, by name.
+
+    Args:
+        key: key of the family.
+    """
     folder = PACKAGE / FAMILIES[key].folder
     return {path.stem: read(key, path) for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
 
 
 def find(key: str, name: str) -> ComponentInfo:
-    """The component `name` of a family: a shipped one by its name, or a user's own by the path of its file.
+    """The description of a component.
+
+    Args:
+        key: key of the family.
+        name: name of a shipped component, or path of a user's file, ending in ".py".
 
     Raises:
-        GanbenchError: there is no such component; the nearest name and all valid ones are in the message.
+        GanbenchError: an unknown name, or a missing file. The message gives the nearest name and all valid names.
     """
     if name.endswith(".py"):
         path = Path(name)
-        with suppress(OSError):  # of a name that no file can have
+        with suppress(OSError):  # raised for names that no file can have
             if path.is_file():
                 return read(key, path.resolve())
         raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
@@ -158,11 +191,15 @@ def find(key: str, name: str) -> ComponentInfo:
 
 @cache
 def read(key: str, path: Path) -> ComponentInfo:
-    """Describe a component from its file's syntax tree.
+    """Read the description of a component from the syntax tree of its file.
+
+    Args:
+        key: key of the family.
+        path: the file.
 
     Raises:
-        GanbenchError: the file is not Python, has no or several public classes that derive from the family's base, or
-            has an option without a type that options have or with a default out of its range.
+        GanbenchError: a file that is not Python, no or several public classes that derive from the family's base class,
+            an option without a valid type or default, or a name that is unfit for names of files.
     """
     family = FAMILIES[key]
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
@@ -187,7 +224,7 @@ def read(key: str, path: Path) -> ComponentInfo:
             with suppress(ValueError, TypeError):
                 constants[node.target.id] = ast.literal_eval(node.value)
             continue
-        if annotation == "Component":  # another family's component, which `build` is given
+        if annotation == "Component":  # a component of another family, passed to `build`
             continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
@@ -210,8 +247,13 @@ def read(key: str, path: Path) -> ComponentInfo:
     return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
 
 
-def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
-    """The public classes of a file that derive from one of these, directly or by way of others in the file."""
+def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
+    """The public classes of a file that derive from given classes, directly or through other classes of the file.
+
+    Args:
+        tree: syntax tree of the file.
+        bases: names of the given classes.
+    """
     known, found = set(bases), {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and known & {ast.unparse(base).rpartition(".")[2] for base in node.bases}:
@@ -222,13 +264,13 @@ def derived(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
 
 
 def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, ComponentInfo | None]:
-    """The component's class, and the shipped component that it derives from, if it is a user's own that does.
+    """The class of a component, and the shipped component from which a user's class derives, or None.
 
     Raises:
-        GanbenchError: the file has no such class, or several.
+        GanbenchError: no or several public classes that derive from the family's base class.
     """
     shipped = {} if path.is_relative_to(PACKAGE) else {each.cls: each for each in components(family.key).values()}
-    classes = derived(tree, family.bases | shipped.keys())
+    classes = derived_classes(tree, family.bases | shipped.keys())
     if len(classes) != 1:
         raise GanbenchError(
             f"{family.key} file {path} must define one public class that derives from {family.base} "
@@ -254,6 +296,6 @@ def _module(path: Path) -> Any:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look their module up while the class is being made
+        sys.modules[name] = module  # the dataclass decorator looks up the module of its class
         spec.loader.exec_module(module)
     return sys.modules[name]

@@ -1,7 +1,7 @@
 """Result files: HDF5 with one group per run, written as a whole and read through checksums.
 
-A file is written beside its target and renamed at the end. So a file that exists is complete, and a killed job or a
-full disk leaves what was there before. `ganbench/core/hdf5.py` says what a file contains and how it is checked.
+A file is written beside its target and renamed at the end. So an existing file is complete, and a killed job or a full
+disk leaves the earlier file unchanged. `ganbench/core/hdf5.py` describes the content of a file and its checksums.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganbench.core.hdf5 import Array, Group, read_attribute, read_errors, read_t
 
 __all__ = ["create_file", "descend", "find_runs", "header_fault", "open_file", "read_tree", "write_tree"]
 
-FORMAT = 2  # version of the layout; raised when readers of the older one would misread
+FORMAT = 2  # version of the layout, raised when older readers would misread newer files
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 REMEDY = "Remove it, and its stage computes it again."
 LIBVER = "v108"  # the first version of the HDF5 format with checksums of the whole structure
@@ -29,18 +29,18 @@ LIBVER = "v108"  # the first version of the HDF5 format with checksums of the wh
 
 @contextmanager
 def create_file(path: Path, kind: str) -> Iterator[h5py.File]:
-    """A new file that appears at `path`, complete, when the block ends without an error.
+    """Write a new file, which appears at `path` when the block ends without an error.
 
     Args:
         path: the file; its folder is created.
-        kind: the stage of its content ("train", "prepare", ...), which `open_file` checks.
+        kind: kind of the content, such as a stage ("train", "prepare", ...), which `open_file` checks.
 
     Raises:
-        GanbenchError: a folder that cannot be written, or a full disk. Nothing at `path` has changed then.
+        GanbenchError: the folder cannot be written, or the disk is full. The file at `path` is unchanged then.
     """
     try:
         with atomic_write(path) as temporary, h5py.File(temporary, "w", libver=LIBVER) as file:
-            file.attrs["ganbench"] = np.bytes_(kind)  # of fixed size: HDF5 has no checksum for texts of any size
+            file.attrs["ganbench"] = np.bytes_(kind)  # of fixed size: HDF5 has no checksums for variable sizes
             file.attrs["format"] = FORMAT
             yield file
     except OSError as error:
@@ -53,11 +53,11 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
 
     Args:
         path: the file.
-        kind: the stage of its content.
+        kind: kind of the content, as given to `create_file`.
 
     Raises:
-        GanbenchError: a file that is truncated, foreign, of another kind or of another format. The message says which,
-            and what to do.
+        GanbenchError: a file that is truncated, foreign, of another kind or of another format. The message names
+            the fault and the remedy.
     """
     fault = header_fault(path)
     if fault:
@@ -87,7 +87,7 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
 
 
 def header_fault(path: Path) -> str | None:
-    """What is wrong with a result file as far as its first bytes and its size tell, as a sentence; None if nothing.
+    """The fault of a result file that its first bytes or its size show, as a sentence; None if they show no fault.
 
     HDF5 stores the address of its end in the superblock (HDF5 File Format Specification 3.0, II.A): 8 bytes from offset
     40 in versions 0 and 1, from offset 28 in versions 2 and 3, for 8-byte addresses, which h5py always writes.
@@ -111,7 +111,7 @@ def descend(group: Group, *names: str) -> Group | Array:
     """The group or array at the end of a path of names.
 
     Raises:
-        GanbenchError: no such path, or an object of a kind that `write_tree` does not write.
+        GanbenchError: an unknown name, or an object of a kind that `write_tree` does not write.
     """
     for name in names:
         group = group[name]
@@ -121,11 +121,11 @@ def descend(group: Group, *names: str) -> Group | Array:
 def find_runs(folder: Path, kind: str, wanted: Iterable[str]) -> dict[str, Path]:
     """The files of a folder that contain the wanted runs, by the runs' digests.
 
-    Damaged and foreign files are skipped: their runs are computed again, into another file.
+    Damaged and foreign files are skipped: their runs are computed again, and written to another file.
 
     Args:
         folder: folder with result files of any name.
-        kind: the stage of their content.
+        kind: kind of their content, as given to `create_file`.
         wanted: digests of runs.
     """
     missing, found = set(wanted), {}

@@ -8,12 +8,15 @@ from typing import Any
 
 
 def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
-    """The name in a signature, and the options given with it.
+    """The name and the options in a signature.
 
-    Nothing is evaluated: values are literals, and bare words are strings.
+    Values are parsed as literals, without running code. A word without quotes is a string.
+
+    Args:
+        text: the signature.
 
     Raises:
-        ValueError: it is none: an option without a name, one that stands there twice, or a value that is no literal.
+        ValueError: an option without a name, an option given twice, or a value that is neither a literal nor a word.
     """
     name, given = split_signature(text)
     options: dict[str, Any] = {}
@@ -32,11 +35,13 @@ def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def split_signature(text: str) -> tuple[str, list[tuple[str, str]]]:
-    """The parts of a signature, as text. Commas inside brackets and quotes separate nothing.
+    """The parts of a signature as text. Commas inside brackets and quotes do not separate options.
+
+    Args:
+        text: the signature. A text that does not end in brackets is a name without options.
 
     Returns:
-        The name, and the options as (name, value) in their order; the name is "" where an option has none. A text that
-        does not end in brackets is a name without options.
+        The name, and the options as (name, value) in their order. The name of an option is "" if it has no name.
     """
     match = re.fullmatch(r"([^(]+)\((.*)\)", text.strip(), re.DOTALL)
     if match is None:
@@ -50,7 +55,7 @@ def _option(text: str) -> tuple[str, str]:
 
 
 def _split(text: str) -> list[str]:
-    """The text between those commas that stand outside brackets and quotes."""
+    """The parts of a text between its commas outside brackets and quotes."""
     pieces, start, depth, quote, escaped = [], 0, 0, "", False
     for index, sign in enumerate(text):
         if quote:

@@ -1,7 +1,7 @@
 """Digests of the sources that can change a number: a module and all modules of this package that it imports.
 
-A digest covers the normalised syntax tree. Comments, docstrings, formatting and line numbers do not change it. Neither
-does the version of Python, from 3.11 on, as long as the sources use only syntax of the oldest one.
+A digest covers the normalised syntax tree of a source. Comments, docstrings, formatting and line numbers do not change
+it. Neither does the version of Python, from 3.11 on, if the sources use only the syntax of version 3.11.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from typing import Any
 from ganbench.core import strict_json
 from ganbench.core.registry import PACKAGE, ComponentInfo
 
-# Fields of syntax trees: spelling of strings, comments, and whether a name is read or set, which its place implies.
+# Fields of syntax trees without influence: prefix of a string, type comments, and whether a name is read or set, which
+# the position of the name implies.
 IGNORED_FIELDS = ("kind", "type_comment", "type_ignores", "ctx")
 
 
 def digest(content: Any) -> str:
-    """SHA-256 of a JSON-able value with sorted keys, as 64 hexadecimal digits."""
+    """SHA-256 of a JSON-able value as 64 hexadecimal digits, independent of the order of keys."""
     return hashlib.sha256(strict_json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @cache
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes. Cached, so that the digest stays the same within a process."""
+    """SHA-256 of a file's bytes. It is cached, so that it does not change within a process."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -38,16 +39,24 @@ def source_digest(path: Path) -> str:
 
 
 def sources_digest(*roots: Path) -> str:
-    """One digest of the given files and of every file of the package that they import, directly or not.
+    """One digest of files and of every file of the package that they import, directly or indirectly.
 
-    Only imported files count, so a new file in a family changes no digest. A user's own file counts with its name and
-    its syntax tree, not with its folder.
+    Files that are not imported do not count, so a new file in a family changes no digest. A user's file counts by its
+    name and its syntax tree, without its folder.
+
+    Args:
+        *roots: the files.
     """
     return _closure_digest(tuple(sorted(set(roots))))
 
 
 def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
-    """Digest of a module of `ganbench/engine` and of the members that it computes with."""
+    """Digest of a module of the folder `engine` and of the components that it computes with.
+
+    Args:
+        engine: name of the module.
+        components: the components.
+    """
     return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(component.path for component in components))
 
 
@@ -70,12 +79,12 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _normalized(node: Any) -> str:
-    """A syntax tree as text: the types and fields of its nodes, without fields that do not change what Python does.
+    """A syntax tree as text: the types and fields of its nodes, without fields that do not change the computation.
 
-    `ast.dump` cannot be used: its text differs between versions of Python. Empty fields, some of which exist in newer
-    versions only, are left out here.
+    `ast.dump` is unsuitable, since its text depends on the version of Python. Empty fields are left out here, because
+    some of them exist in newer versions only.
     """
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends nested ones with an empty text
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds an empty text to nested f-strings
         parts = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
         return f"JoinedStr({_normalized(parts)})"
     if isinstance(node, ast.AST):
@@ -88,13 +97,13 @@ def _normalized(node: Any) -> str:
 
 
 def _is_docstring(node: Any) -> bool:
-    """Whether a statement is a string by itself: a docstring, or the description of a field."""
+    """Whether a node is a statement of one string: a docstring, or the description of a field."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
-    """The files of the package that a Python file imports anywhere in its text; none for other files."""
+    """The files of the package that a Python file imports anywhere in its text; empty for other files."""
     if path.suffix != ".py":
         return ()
     names: set[str] = set()

@@ -1,6 +1,6 @@
-"""JSON with finite numbers only: the standard has no NaN and no infinity.
+"""JSON with finite numbers only, since the standard has neither NaN nor infinity.
 
-Results that may be NaN or infinite (losses, norms, scores) belong into arrays and tables.
+Results that may be NaN or infinite (losses, norms, scores) belong in arrays and tables.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ganbench.core.errors import GanbenchError
 
 
 def dumps(content: Any, **options: Any) -> str:
-    """JSON text.
+    """Encode a value as JSON text.
 
     Args:
-        content: JSON-able value.
+        content: the value.
         options: options of `json.dumps`.
 
     Raises:
-        GanbenchError: a number that is NaN or infinite; the message names its place.
+        GanbenchError: a number that is NaN or infinite. The message gives its location.
     """
     try:
         return json.dumps(content, allow_nan=False, **options)
@@ -31,7 +31,7 @@ def dumps(content: Any, **options: Any) -> str:
 
 
 def _find_non_finite(content: Any, location: str) -> str | None:
-    """The first number that is NaN or infinite, with its location: `[2].gamma is nan`."""
+    """The first number that is NaN or infinite, with its location: "[2].gamma is nan"; None if all are finite."""
     if isinstance(content, float) and not math.isfinite(content):
         return f"{location.removeprefix('.') or 'the value'} is {content}"
     parts = []

@@ -1,4 +1,4 @@
-"""The type of everything that is stored: nested dicts of arrays, numbers and strings."""
+"""The type of stored results: nested dicts of arrays, numbers and strings."""
 
 from __future__ import annotations
 

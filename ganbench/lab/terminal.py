@@ -157,7 +157,7 @@ def members_table(trajectory: Trajectory) -> Table:
     return table
 
 
-def verdict(trajectory: Trajectory) -> str:
+def summary_line(trajectory: Trajectory) -> str:
     """The radius of the members, whether they diverged, and the cost of a step, in one line."""
     radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     off, cost = diverged >= 0, f"{trajectory.gradients_per_step} gradients a step"

@@ -86,7 +86,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "references": collected.references,
         "settings": settings_table(collected),
         "measurements": collected.measurements,
-        "claims": verdicts.table(verdicts.decide(collected, claims)),
+        "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected)
     if collected.missing is not None:

@@ -1,4 +1,4 @@
-"""Blocks of a study's grid: which games are played, with which parts, and how their runs train."""
+"""Blocks of a study's grid: the games, their components, and how their runs train."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from ganbench.study.value_types import (
 
 
 class Snapshots(Section):
-    """When the networks are kept for evaluation; the initial and the last networks always are."""
+    """The steps at which the networks are kept for evaluation; the initial and the last networks are always kept."""
 
     count: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=1_000_000)] = 9
-    """How many at most, the initial networks among them: a run has no more of them than steps, and one."""
+    """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
-    """Evenly spaced, or denser early in training."""
+    """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
 
 
-# The axes that only some games have: the family of parts that a game must be made of to have one, and what stands for
-# it where the study does not say.
+# The axes that only some games have: by axis, the family of components that the game must be made of, and the default
+# value of the axis; None where the study must give a value.
 COMPONENT_AXES = {
     "dataset": ("dataset", None),
     "architecture": ("architecture", None),
@@ -58,52 +58,52 @@ class Train(Section):
     """How every run of the study trains; a block of the grid may set its own values."""
 
     steps: Count = 2000
-    """Training steps: each one move of the dynamics."""
+    """Number of training steps; each step is one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
-    """Real examples, and as many generated ones, in every loss."""
+    """Number of real examples, and of generated examples, in every loss."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
-    """Losses and norms of all steps are kept as min, mean and max in this many bins."""
+    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
 
 
 class Block(Section):
     """A full grid: every combination of its axes is a run. An axis is one value or a list.
 
-    Which axes there are depends on the game: `gan`, two networks on data, has them all; a game of two numbers has no
-    data set and no architecture, and perhaps no objective.
+    The game determines the axes: `gan`, two networks on data, has all of them; a game of two numbers has no data set
+    and no architecture, and perhaps no objective.
     """
 
     label: Label | None = None
-    """What names, tables and figures call the block's runs, in place of the choices that all of them share."""
+    """Label of the block's runs in names, tables and figures, in place of the choices that all of them share."""
     game: ChoiceAxis = Field(default=["gan"], validate_default=True)
-    """What is played; `gan` is an architecture on a data set."""
+    """The game; `gan` is an architecture on a data set."""
     dataset: ChoiceAxis | None = None
-    """What to learn."""
+    """The data set to learn."""
     architecture: ChoiceAxis | None = None
-    """The pair of networks; a user's own by the path of its file."""
+    """The pair of networks: the name of an architecture, or the path of your own file."""
     objective: ChoiceAxis | None = None
-    """What the players minimise; non_saturating unless given."""
+    """The losses that the players minimise; non_saturating unless given."""
     regularizer: ChoiceAxis | None = None
-    """What steadies the game; none unless given."""
+    """The regularizer, such as a penalty or noise; none unless given."""
     dynamics: ChoiceAxis = Field(default=["alternating"], validate_default=True)
-    """How the players move."""
+    """How the players move in one training step."""
     optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
-    """How a gradient becomes a step."""
+    """How a gradient becomes a step of a player."""
     n_train: CountAxis | None = None
-    """How many training examples a run may see; unless given 'all', as many as the data set has."""
+    """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
-    """Of both players."""
+    """Learning rate of both players."""
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
-    """Training options of this block alone, over those of the study."""
+    """Training options of this block; they replace those of the study."""
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in_components(cls, data: Any) -> Any:
-        """Fill in the parts that the block's games are made of; refuse those that they are not."""
+        """Fill in the default components of the block's games; refuse axes that the games do not have."""
         if not isinstance(data, dict):
             return data
         data = {key: value for key, value in data.items() if value is not None}
@@ -112,7 +112,7 @@ class Block(Section):
         try:
             components = {game: registry.find("game", game).constants.get("components", ()) for game in games}
         except (GanbenchError, AttributeError):
-            return data  # the axis `game` will say what is wrong with it
+            return data  # validation of the axis `game` reports the fault
         if len(set(map(frozenset, components.values()))) != 1:
             if not components:
                 return data

@@ -1,4 +1,4 @@
-"""Choices: components with their options and labels, as a study writes them and as tables show them."""
+"""Choices: components with options and labels, as studies write them and as tables show them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
 LABEL_IN_WORDS = (
     "1 to 40 letters, digits, blanks, dots, commas, dashes and underscores that begin with a letter or digit"
 )
-LABELLED = " = "  # between a label and what it stands for; no label holds it
+LABELLED = " = "  # between a label and its signature; no label contains it
 
 
 def split_label(text: str) -> tuple[str, str]:
-    """The label in an axis' value as tables show it, and what it stands for; that twice where there is no label."""
+    """Split a choice, as tables show it, into label and signature; without a label, the text is returned twice."""
     label, sign, signature = text.partition(LABELLED)
     return (label, signature) if sign and "(" not in label else (text, text)
 
@@ -33,15 +33,15 @@ def split_label(text: str) -> tuple[str, str]:
 class Choice(BaseModel):
     """A component with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`.
 
-    Two choices are equal where they build the same, whatever they are called.
+    Two choices are equal if they have the same family, name and options; their labels may differ.
     """
 
     model_config = ConfigDict(frozen=True)
 
     family: str
     name: str  # as written in the study: a component's name or the path of a user's own file
-    options: dict[str, Any]  # complete, in the order of the file
-    label: str | None = None  # what names, tables and figures call it
+    options: dict[str, Any]  # complete, in the order of the component's file
+    label: str | None = None  # its name in names, tables and figures
 
     @model_serializer
     def _as_written(self) -> dict[str, Any]:
@@ -50,21 +50,23 @@ class Choice(BaseModel):
 
     @property
     def component(self) -> registry.ComponentInfo:
+        """The registry's description of the component."""
         return registry.find(self.family, self.name)
 
     def build(self) -> Any:
+        """Build the component with its options."""
         return self.component.build(self.options)
 
     @cached_property
     def signature(self) -> str:
-        """The component's name with those options that differ from their defaults: `dcgan(features=32)`."""
+        """The component's name with the options that differ from their defaults: `dcgan(features=32)`."""
         defaults = self.component.complete({})
         changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
         return self.component.name + (f"({', '.join(changed)})" if changed else "")
 
     @property
     def text(self) -> str:
-        """The choice as tables show it: `negative momentum = sgd(momentum=-0.5)`, without a label its signature."""
+        """The choice as tables show it: `negative momentum = sgd(momentum=-0.5)`; without a label, its signature."""
         return self.signature if self.label is None else f"{self.label}{LABELLED}{self.signature}"
 
     def __eq__(self, other: object) -> bool:
@@ -76,10 +78,14 @@ class Choice(BaseModel):
 
 
 def parse_choice(family: str, value: Any) -> Choice:
-    """A component as a study writes it.
+    """Read a choice as a study writes it.
+
+    Args:
+        family: The family of the component.
+        value: The name of the component, or a mapping with its `name`, options and label.
 
     Raises:
-        ValueError: there is no such component or option, or its label is the name of a component.
+        ValueError: The component or an option does not exist, or the label is malformed or the name of a component.
     """
     given = dict(value) if isinstance(value, dict) else {"name": value}
     name = given.pop("name", None)
@@ -100,7 +106,7 @@ def parse_choice(family: str, value: Any) -> Choice:
 
 
 def canonical_signature(family: str, text: str) -> str:
-    """The signature that tables show for one that a person wrote, `sgd(momentum = -.5)`; the text where it is none."""
+    """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to its form in tables; keep any other text."""
     try:
         name, options = parse_signature(text)
         return parse_choice(family, {**options, "name": name}).signature if options else text

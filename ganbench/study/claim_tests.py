@@ -1,4 +1,4 @@
-"""Kinds of tests that decide a claim: what each compares, and with what."""
+"""Kinds of tests that decide a claim, with the quantities and limits that they compare."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
 from ganbench.study.value_types import Fraction, Section, min_entries
 
-# Of a run; its measurements have dotted names, and the numeric options of its parts are called `<family>_<option>`.
+# Numbers of a run with plain names. Measurements have dotted names, and numeric options are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
-# Prefixes of dotted names that need no experiment: of a run's outcome, its metrics and its losses.
+# Prefixes of dotted names that need no experiment: they name a run's outcome, its metrics and its losses.
 PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
 
 
@@ -52,15 +52,15 @@ NumberField = Annotated[Expression, *custom_field(_parse_constant, str, "string"
 
 
 class ClaimTest(Section):
-    """What all kinds of tests have."""
+    """The keys that all kinds of tests have."""
 
     where: SelectorField = Selector()
-    """The tested runs: axes with their values, all runs where there are none; 'study' for its own measurements."""
+    """The tested runs: axes with their values; all runs unless given; 'study' for measurements of the study itself."""
     quantity: ExpressionField
     """The tested number of each run: `path.growth`, or an expression."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
-        """Every set of runs it needs, with its place in the test."""
+        """Iterate over the selectors of the test, each with its location in the test."""
         yield "where", self.where
 
     def _exactly_one(self, *keys: str) -> None:
@@ -77,20 +77,20 @@ class ClosedForm(ClaimTest):
     """In every run the quantity equals an expression."""
 
     equals: ExpressionField
-    """What it should be."""
+    """The expected value of the quantity."""
     within: ExpressionField
-    """How far from that it may be."""
+    """The largest allowed distance from the expected value."""
     relative: bool = False
-    """Whether `within` is a share of what it should be."""
+    """Whether `within` is a share of the expected value's size."""
 
 
 class ThresholdTest(ClaimTest):
-    """What tests against a limit have."""
+    """The keys of tests against a limit."""
 
     above: ExpressionField | None = None
-    """Larger than this; or"""
+    """The limit that the quantity must exceed; give either `above` or `below`."""
     below: ExpressionField | None = None
-    """smaller than this."""
+    """The limit that the quantity must stay below."""
 
     @model_validator(mode="after")
     def _one_threshold(self) -> ThresholdTest:
@@ -106,9 +106,9 @@ class Proportion(ThresholdTest):
     """The proportion of runs with the quantity on one side of a limit, by its 95 % Wilson interval."""
 
     at_least: Fraction | None = None
-    """The proportion is at least this; or"""
+    """The smallest allowed proportion; give either `at_least` or `at_most`."""
     at_most: Fraction | None = None
-    """at most this."""
+    """The largest allowed proportion."""
 
     @model_validator(mode="after")
     def _one_proportion(self) -> Proportion:
@@ -123,11 +123,12 @@ class Difference(ClaimTest):
     baseline: SelectorField
     """The runs whose mean is subtracted."""
     above: NumberField | None = None
-    """Larger than this; or"""
+    """The number that the difference must exceed; give either `above` or `below`."""
     below: NumberField | None = None
-    """smaller than this."""
+    """The number that the difference must stay below."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
+        """Iterate over the selectors of both groups, each with its location in the test."""
         yield from (("where", self.where), ("baseline", self.baseline))
 
     @model_validator(mode="after")
@@ -140,12 +141,13 @@ class Difference(ClaimTest):
 
 
 class Ordering(ClaimTest):
-    """The groups' means rise in the order given, every step by its 95 % bootstrap interval."""
+    """The groups' means increase in the order given, every step by its 95 % bootstrap interval."""
 
     increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
-    """The groups, that with the smallest mean first; each is selected among the runs of `where`."""
+    """The groups, the smallest expected mean first; each group is selected among the runs of `where`."""
 
     def selectors(self) -> Iterator[tuple[str, Selector]]:
+        """Iterate over the selectors of the groups, each with its location in the test."""
         for index, group in enumerate(self.increasing):
             yield f"increasing[{index}]", self.where.intersection(group)
 
@@ -182,8 +184,10 @@ class TaggedTest(Section):
 
     @property
     def kind(self) -> str:
+        """The kind of the test: its key."""
         return next(key for key in type(self).model_fields if getattr(self, key) is not None)
 
     @property
     def test(self) -> ClaimTest:
+        """The test under its key."""
         return getattr(self, self.kind)

@@ -1,4 +1,4 @@
-"""Claims of a study: statements that somebody made, each with the tests that decide it from the study's numbers."""
+"""Claims of a study: statements, each with the tests that decide it from the study's numbers."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Id = text_matching(
 
 
 class Claim(Section):
-    """A statement, and what would have to be measured for it to hold."""
+    """A statement, with the tests that decide it."""
 
     id: Id
-    """Short and unique in the study: A1."""
+    """Short identifier, unique in the study, such as A1."""
     source: str = ""
-    """Where it was said."""
+    """The source of the statement, such as a publication."""
     statement: Annotated[str, Field(min_length=1)]
-    """The statement."""
+    """The statement in words."""
     note: str = ""
-    """How the study decides it, or what is true instead."""
+    """How the study decides the claim, or what is true instead."""
     tests: Annotated[tuple[TaggedTest, ...], min_entries(1)]
-    """Tests; all must hold."""
+    """The tests that decide the claim; all of them must hold."""
 
 
 def unique_ids(claims: Sequence[Claim]) -> Sequence[Claim]:
-    """The claims, if no two share an id.
+    """Return the claims if all of their ids differ.
 
     Raises:
-        ValueError: names the ids that stand there more than once.
+        ValueError: Several claims share an id; the message names it.
     """
     twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
@@ -47,7 +47,7 @@ def unique_ids(claims: Sequence[Claim]) -> Sequence[Claim]:
 
 
 def run_selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
-    """Every selector that must match a run, with its place in the claim: ("tests[0].proportion.where", selector)."""
+    """Iterate over the selectors that must match a run: pairs such as ("tests[0].proportion.where", selector)."""
     for index, check in enumerate(claim.tests):
         for key, selector in check.test.selectors():
             if not selector.study:
@@ -55,17 +55,17 @@ def run_selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
 
 
 def measurement_names(claim: Claim) -> set[str]:
-    """Dotted names of all measurements that the claim needs."""
+    """Collect the dotted names of all measurements that a claim needs."""
     return {name for check in claim.tests for name in variables(check) if "." in name}
 
 
 def option_names(claim: Claim) -> set[str]:
-    """Names of all options of a run's parts, `<family>_<option>`, that the claim needs."""
+    """Collect the names of all options of components, `<family>_<option>`, that a claim needs."""
     return {name for check in claim.tests for name in variables(check) if "." not in name and name not in NUMBERS}
 
 
 def variables(check: TaggedTest) -> Iterator[str]:
-    """Every variable that a test reckons with, dotted ones as one name."""
+    """Iterate over the variables in a test's expressions; a dotted name counts as one variable."""
     for _, value in check.test:
         if isinstance(value, Expression):
             yield from value.names

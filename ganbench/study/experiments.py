@@ -34,16 +34,16 @@ class Experiment(Section):
     """A diagnostic, and the runs that it measures."""
 
     name: ExperimentName
-    """Of the experiment, unless given that of its diagnostic: claims call what it measures `<name>.<column>`."""
+    """Name of the experiment; unless given, the name of its diagnostic. Claims call its numbers `<name>.<column>`."""
     diagnostic: ChoiceField
-    """The diagnostic."""
+    """The diagnostic, with its options."""
     where: SelectorField = Selector()
-    """The runs: values of axes, such as {game: bilinear}; all runs whose game it supports, unless given."""
+    """The runs, by values of axes such as {game: bilinear}; unless given, all runs whose game it supports."""
 
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, data: Any) -> Any:
-        """An experiment is called after its diagnostic, unless it has a name of its own."""
+        """Name an experiment after its diagnostic, unless it has its own name."""
         if isinstance(data, str):
             data = {"diagnostic": data}
         if isinstance(data, dict) and "name" not in data and "diagnostic" in data:

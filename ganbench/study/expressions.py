@@ -1,13 +1,13 @@
-"""ExpressionField that a study may write where a number is wanted: `sqrt(1 + learning_rate**2)`.
+"""Expressions, which a study may write in place of numbers: `sqrt(1 + learning_rate**2)`.
 
-A study is data, so nothing of it is ever run as Python: the text is parsed to a syntax tree, every node of which must
-be one of a few kinds, and the tree is evaluated here, in floats alone. A float's power takes as long as any other
-operation, so that no text can keep the evaluation busy.
+A study is data and never runs as Python. The text of an expression is parsed to a syntax tree that may hold only a few
+kinds of nodes, and the tree is evaluated here in floats. A power of floats takes as long as any other operation, so
+that no text can make the evaluation slow.
 
-Libraries of safe evaluation (simpleeval, asteval 1.0.10) were measured on the same expressions and do not keep what
-claims rest on: both give `(-8) ** 0.5` a complex value, and `min(1, x)` and `x ** 0` the value 1 where x is missing, so
-that a lost run would count; both take texts and comparisons, and neither reads `path.growth` as one name. With every
-operator, function and name replaced, little of them would be left.
+Libraries for safe evaluation (simpleeval, asteval 1.0.10) were tried on the same expressions and do not fit claims.
+Both give `(-8) ** 0.5` a complex value. Both give `min(1, x)` and `x ** 0` the value 1 where x is missing, so that a
+lost run would count. Both accept texts and comparisons, and neither reads `path.growth` as one name. Every operator,
+function and name of these libraries would have to be replaced.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ _GRAMMAR = f"Valid: numbers, names, + - * / **, parentheses, pi, e, and the func
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula over named numbers. Two of them are equal where their texts are.
+    """A formula over named numbers. Two expressions are equal if their texts are equal.
 
     Attributes:
-        text: as written.
-        names: the variables in it, dotted ones as one name (`path.growth`); the constants pi and e are none.
+        text: The formula as written, without surrounding blanks.
+        names: The variables of the formula, without the constants pi and e. A dotted name (`path.growth`) is one name.
 
     Raises:
-        GanbenchError: the text is no such formula; names the text and the part at fault.
+        GanbenchError: The text is not a valid formula; the message names the text and the part at fault.
     """
 
     text: str
@@ -76,7 +76,7 @@ class Expression:
 
     @property
     def undefined_part(self) -> str | None:
-        """A part without variables that has no finite real value, such as `1/0`; None if there is none."""
+        """A part without variables that has no finite real value, such as `1/0`; None if every part has one."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Call):
                 constant = set(_names(self.text, node, 0)) <= set(CONSTANTS)
@@ -88,12 +88,15 @@ class Expression:
         return self.text
 
     def value(self, variables: Mapping[str, float]) -> float:
-        """The formula's value; NaN where a variable is missing or NaN, and where there is no real result.
+        """Evaluate the formula.
 
-        Infinity is a number where it comes in as one: 1 / inf is 0. It never comes of finite numbers: exp(1000) is NaN.
+        Infinity is a valid value of a variable: 1 / inf is 0. Finite numbers never give infinity: exp(1000) is NaN.
 
         Args:
-            variables: the numbers that names stand for; one called pi or e hides the constant.
+            variables: The values of the variables by name; a variable called pi or e replaces the constant.
+
+        Returns:
+            The value; NaN where a variable is missing or NaN, and where the result is not real.
         """
         return _value(self._tree, variables)
 
@@ -108,7 +111,7 @@ def _parse(text: str) -> ast.expr:
         raise GanbenchError(f"expression {text!r}: {strange.group()!r} is not understood. {_GRAMMAR}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # such as for `1or 2`: what Python doubts is refused
+            warnings.simplefilter("error")  # text that Python warns of, such as `1or 2`, is refused
             return ast.parse(text, mode="eval").body
     except (SyntaxError, Warning) as error:
         column = getattr(error, "offset", None) or 1
@@ -119,7 +122,7 @@ def _parse(text: str) -> ast.expr:
 
 
 def _names(text: str, node: ast.expr, depth: int) -> Iterator[str]:
-    """Check every node, on the way down, and give the variables."""
+    """Check every node of a syntax tree, and yield the names of its variables and constants."""
     if depth > MAX_DEPTH:
         raise GanbenchError(f"expression {text!r} is nested more than {MAX_DEPTH} levels deep.")
     part = ast.get_source_segment(text, node) or text
@@ -171,7 +174,7 @@ def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
 
 
 def _apply(function: Callable[..., float], *operands: float) -> float:
-    # Python has min(1, nan) = 1 and nan**0 = 1; a missing number must not come to look like a present one.
+    # In Python, min(1, nan) and nan**0 are 1; a missing number must not become a valid one.
     if any(math.isnan(operand) for operand in operands):
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""The grid: a study's runs and their names."""
+"""The grid of a study: its runs, and the names of runs and methods."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ ALWAYS_NAMED = (
     "game",
     "dataset",
     "architecture",
-)  # in every method's name; others where a study varies them
-OMITTED = ("gan", "none")  # the game that its data set and architecture name well enough; no regularizer
+)  # families that every method's name contains; other families only where a study varies them
+OMITTED = ("gan", "none")  # choices that names leave out: the game of networks on data, and the absent regularizer
 
 
 @dataclass(frozen=True)
 class Run:
     """One point of the grid."""
 
-    choices: tuple[Choice, ...]  # in the order of CHOICES, one of each family that its game is made of
-    n_train: int | None  # of games that have a data set
+    choices: tuple[Choice, ...]  # in the order of CHOICES, one of each family that the run uses
+    n_train: int | None  # None for games without a data set
     learning_rate: float
     seed: int
     train: Train
-    method: str  # slug of what is compared: what is played, and every other choice that the study varies
-    block: str | None = None  # label of its block of the grid
+    method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
+    block: str | None = None  # label of the run's block of the grid
 
     def choice(self, family: str) -> Choice | None:
-        """The run's component of a family; None where its game is not made of one."""
+        """Find the run's choice of a family; None where the run has no component of this family."""
         return next((choice for choice in self.choices if choice.family == family), None)
 
     @property
     def id(self) -> str:
-        """Readable and unique in the study."""
+        """Readable identifier, unique in the study."""
         examples = "" if self.n_train is None else f"-n{self.n_train}"
         return f"{self.method}{examples}-lr{self.learning_rate!r}-s{self.seed}"
 
@@ -63,18 +63,18 @@ class Run:
 
     @property
     def point(self) -> dict[str, Any]:
-        """What selectors match: the axes and the method."""
+        """The values that selectors match: the axes and the method."""
         return {**self.axes, "method": self.method}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All options of its parts, `<family>_<option>`, and of its training, `train_<option>`."""
+        """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
         parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
         return parts | flatten_options("train", self.config["train"])
 
     @property
     def options(self) -> dict[str, float]:
-        """The numbers among the options of its parts, for claims to reckon with: `<family>_<option>`."""
+        """The numeric options of the run's components, by the names that claims use: `<family>_<option>`."""
         return {
             f"{choice.family}_{name}": value
             for choice in self.choices
@@ -84,7 +84,7 @@ class Run:
 
     @property
     def variables(self) -> dict[str, float]:
-        """The numbers of the run that are known before it starts, as claims call them."""
+        """The numbers of the run that are known before it starts, by the names that claims use."""
         numbers = {"learning_rate": self.learning_rate, "seed": self.seed, "steps": self.train.steps}
         examples = {} if self.n_train is None else {"n_train": self.n_train}
         return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
@@ -95,13 +95,18 @@ class Run:
         parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         train = self.train.model_dump(mode="json")
-        if self.n_train is None:  # without data there are no batches of them
+        if self.n_train is None:  # games without data have no batches
             del train["batch_size"]
         return {**parts, **member, "train": train}
 
 
 def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Options, those of sections too, by names of one level: `train_snapshots_count`."""
+    """Flatten nested options into one level of names, such as `train_snapshots_count`.
+
+    Args:
+        prefix: The first part of every name.
+        options: The options; mappings among their values are flattened too.
+    """
     found: dict[str, Any] = {}
     for name, value in options.items():
         key = f"{prefix}_{name}"
@@ -110,18 +115,20 @@ def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def slug(text: str) -> str:
-    """Lower-case letters, digits, dots and dashes only: safe in a path, a shell command and a wildcard. A minus sign
-    becomes an m, so that numbers of unlike signs keep unlike names."""
+    """Reduce a text to lower-case letters, digits, dots and dashes: safe in a path, a shell command and a wildcard.
+
+    A minus sign becomes an m, so that numbers of opposite sign keep different names.
+    """
     signed = re.sub(r"(?<![a-z0-9])-(?=[0-9.])", "m", text.lower())
     return re.sub(r"[^a-z0-9.]+", "-", signed).strip("-.")
 
 
 def expand(study: Study) -> tuple[Run, ...]:
-    """Every run of the study, in the order of its blocks.
+    """Expand the grid into all runs of the study, in the order of its blocks.
 
     Raises:
-        GanbenchError: two blocks hold the same point or call two methods the same, a data set has too few examples, or
-            the grid is absurdly large.
+        GanbenchError: Two blocks contain the same run or give two methods the same name, a data set has too few
+            examples, or the grid has more than `LARGEST_GRID` runs.
     """
     sizes = [_block_size(block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
@@ -147,8 +154,14 @@ def expand(study: Study) -> tuple[Run, ...]:
 
 
 def choice_names(study: Study) -> dict[Choice, str]:
-    """What each choice adds to the names of methods: nothing where the study does not vary it, and its options only
-    where it is there with several."""
+    """Find the part of a method's name that each choice contributes.
+
+    A choice that the study does not vary contributes nothing, unless its family is in `ALWAYS_NAMED`. Options appear
+    only where the study has the component with several values of them.
+
+    Raises:
+        GanbenchError: Two choices would have the same name, or one choice has two labels.
+    """
     names, labelled = {}, _labelled_choices(study).values()
     for family in CHOICES:
         choices = [choice for choice in labelled if choice.family == family]
@@ -169,10 +182,10 @@ def choice_names(study: Study) -> dict[Choice, str]:
 
 
 def _labelled_choices(study: Study) -> dict[Choice, Choice]:
-    """Every choice of the grid with the label that one of the blocks gives it.
+    """Every choice of the grid, with the label that any of the blocks gives it.
 
     Raises:
-        GanbenchError: two blocks give it different labels.
+        GanbenchError: Two labels are given to one choice.
     """
     labelled: dict[Choice, Choice] = {}
     for choice in (choice for block in study.grid for family in CHOICES for choice in getattr(block, family) or ()):
@@ -188,7 +201,7 @@ def _labelled_choices(study: Study) -> dict[Choice, Choice]:
 
 
 def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
-    """By component's name, the options in which choices of it differ."""
+    """By name of the component, the options in which its choices differ."""
     first: dict[str, Choice] = {}
     varied: dict[str, set[str]] = defaultdict(set)
     for choice in choices:
@@ -200,7 +213,7 @@ def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
 
 
 def _name_with_options(choice: Choice, varied: set[str]) -> str:
-    """A choice by its name and those options in which others of this name differ, where they are not the defaults."""
+    """The component's name, with the varied options whose values differ from their defaults."""
     defaults = choice.component.complete({})
     told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
     return " ".join([choice.component.name, *told])
@@ -224,13 +237,13 @@ def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:
-    """The block's numbers of training examples, 'all' resolved for the data set chosen."""
+    """The block's numbers of training examples, with 'all' resolved for the chosen data set."""
     if block.n_train is None:
         return [None]
     dataset = next(choice for choice in choices if choice.family == "dataset")
     available = describe_dataset(dataset).train
     sizes = [available if n == "all" else n for n in block.n_train]
-    if len(set(sizes)) < len(sizes):  # numbers that are written twice have been refused
+    if len(set(sizes)) < len(sizes):  # duplicate numbers were refused before
         raise GanbenchError(f"grid[{index}].n_train: 'all' means {available}, which is listed as well.")
     for n_train in sizes:
         if n_train > available:

@@ -1,4 +1,4 @@
-"""The reference of study files: every key with its type, default, range and meaning, made from the JSON schema."""
+"""The reference of study files, made from the JSON schema: every key with its type, default, range and meaning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ study; `ganbench list` shows the components of every family with their options.
   tables and figures then use. A label changes no digest of a run: nothing trains again.
 - A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
   component, a label, a pattern with `*`, or a component with its options, `sgd(momentum=-0.5)` or
-  `{name: sgd, momentum: -0.5}`. `method` is an axis too. `study` stands for the study's own measurements.
+  `{name: sgd, momentum: -0.5}`. `method`, and `block` for a block's label, are axes too. `study` stands for the
+  study's own measurements.
 - An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
 SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}
@@ -29,7 +30,7 @@ PAIRS = {("object", "string"): "selector", ("string", "number"): "expression", (
 
 
 def markdown() -> str:
-    """The reference as Markdown: one table for every section of a study file."""
+    """Write the reference as Markdown, with one table for every section of a study file."""
     schema = Study.model_json_schema()
     sections = [INTRODUCTION, *_section("The whole file", schema)]
     for name, locations in _locations(schema).items():
@@ -38,7 +39,7 @@ def markdown() -> str:
 
 
 def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
-    """By section: the keys under which it stands, in the order of the file."""
+    """By section, the keys that hold it, in the order of the file."""
     locations: dict[str, list[str]] = {}
     waiting = [("", schema)]
     while waiting:
@@ -52,7 +53,7 @@ def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _reference(about: dict[str, Any]) -> str | None:
-    """The section that a key holds, or a list of such."""
+    """The name of the section that a key holds, alone or in a list; None for other keys."""
     options = [about, about.get("items", {}), *about.get("anyOf", ())]
     return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
 
@@ -101,9 +102,10 @@ def _type(about: dict[str, Any]) -> str:
 
 
 def _ranges(about: dict[str, Any]) -> Iterator[str]:
-    for option in (about, *about.get("anyOf", ())):
-        yield from (f"{sign} {option[name]:.12g}" for name, sign in BOUNDS.items() if name in option)
-        if "pattern" in option:
-            yield f"`{option['pattern']}`"
-        if option.get("minItems") or option.get("minLength"):
-            yield "not empty"
+    yield from (f"{sign} {about[name]:.12g}" for name, sign in BOUNDS.items() if name in about)
+    if "pattern" in about:
+        yield f"`{about['pattern']}`"
+    if about.get("minItems") or about.get("minLength"):
+        yield "not empty"
+    for option in about.get("anyOf", ()):
+        yield from _ranges(option)

@@ -22,7 +22,7 @@ class Pack:
 
     @property
     def fusable_groups(self) -> list[tuple[Run, ...]]:
-        """Its runs, together where they are made of the same parts: those that can fuse."""
+        """The pack's runs in groups of equal choices: the runs of one group can fuse."""
         fusable_groups: dict[tuple[Choice, ...], list[Run]] = defaultdict(list)
         for run in self.runs:
             fusable_groups[run.choices].append(run)
@@ -32,8 +32,8 @@ class Pack:
 def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
     """Group the runs into packs.
 
-    Seeds are packed in blocks aligned at multiples of `seeds_per_pack`, so adding seeds fills the last block and opens
-    new ones but moves no run from one pack to another.
+    Seeds are packed in blocks aligned at multiples of `seeds_per_pack`: additional seeds fill the last block and open
+    new ones, but move no run from one pack to another.
     """
     groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     names: dict[tuple[Any, ...], str] = {}

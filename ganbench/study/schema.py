@@ -1,6 +1,6 @@
 """A study: one YAML file, validated into frozen objects before anything starts.
 
-Every key is documented here, next to its type and default; `ganbench schema` prints the same as a JSON schema, so that
+Every key is documented next to its type and default. `ganbench schema` prints the keys as a JSON schema, with which
 editors complete and check study files.
 """
 
@@ -31,19 +31,19 @@ class Study(Section):
     """The whole study file."""
 
     study: Slug
-    """Its name: of its folder of results and of its MLflow experiment."""
+    """Name of the study, of its folder of results and of its MLflow experiment."""
     title: str = ""
-    """Heads the report."""
+    """Title of the report."""
     description: str = ""
-    """Opens the report."""
+    """Opening text of the report."""
     results: Folder = Path("results")
-    """The study's files lie in a folder of its name in here."""
+    """Folder that holds the study's folder of results."""
     grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(limit_grid_size)]
-    """Blocks; every combination of a block's axes is a run."""
+    """Blocks of the grid; every combination of a block's axes is a run."""
     diagnose: list[Experiment] = Field(default=[])
-    """What diagnostics measure, after training."""
+    """Experiments, which measure runs after training."""
     claims: list[Claim] = Field(default=[])
-    """What is said, and the tests that decide it."""
+    """Claims, with the tests that decide them."""
     train: Train = Train()
     pack: Packing = Packing()
     machine: Machine = Machine()
@@ -52,16 +52,16 @@ class Study(Section):
     track: Track = Track()
 
     def block_train(self, block: Block) -> Train:
-        """The training options of a block: the study's, with those of the block over them."""
-        return Train.model_validate(merged(self.train.model_dump(mode="json"), block.train))
+        """Merge the training options of a block into those of the study; the block's options take precedence."""
+        return Train.model_validate(merge_values(self.train.model_dump(mode="json"), block.train))
 
     @property
     def tracking_uri(self) -> str:
-        """Where the MLflow view goes."""
+        """The address of the MLflow view: `track.uri`, or a SQLite file in the folder of results."""
         return self.track.uri or f"sqlite:///{self.results / 'mlflow.db'}"
 
     def resolved(self) -> dict[str, Any]:
-        """The whole study with every default filled in, as JSON-able values."""
+        """Convert the whole study, with every default filled in, to values that JSON can hold."""
         return self.model_dump(mode="json")
 
     @field_validator("claims")
@@ -92,11 +92,12 @@ def parse(data: Any, *, origin: str) -> Study:
     """Validate a study.
 
     Args:
-        data: the study as read from YAML.
-        origin: what to call it in errors: the file's path.
+        data: The study as read from YAML.
+        origin: The name of the study in errors, such as the file's path.
 
     Raises:
-        GanbenchError: with one line per fault: the key, the value received, what would be valid.
+        GanbenchError: The study is not valid; the message has a line per fault: the key, the value received, what would
+            be valid.
     """
     if fault := data_fault(data):
         raise GanbenchError(f"{origin}: {fault}.")
@@ -110,15 +111,23 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
     """Read and validate a study file.
 
     Args:
-        path: the file.
-        over: values that are laid over those of the file, such as a cluster's profile has.
+        path: The path of the study file.
+        over: Values that take precedence over those of the file, such as those of a cluster's profile.
+
+    Raises:
+        GanbenchError: The file cannot be read or is not a valid study.
     """
     data = read(path)
-    return parse(merged(data, over) if over and isinstance(data, dict) else data, origin=str(path))
+    return parse(merge_values(data, over) if over and isinstance(data, dict) else data, origin=str(path))
 
 
-def merged(base: Any, over: Any) -> Any:
-    """Data with other data over it, as Snakemake merges configurations: mappings key by key, all else as a whole."""
+def merge_values(base: Any, over: Any) -> Any:
+    """Merge two values as Snakemake merges configurations: mappings key by key, other values as a whole.
+
+    Args:
+        base: The value to start from.
+        over: The value that takes precedence.
+    """
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    return {**base, **over, **{key: merged(base[key], value) for key, value in over.items() if key in base}}
+    return {**base, **over, **{key: merge_values(base[key], value) for key, value in over.items() if key in base}}

@@ -1,4 +1,4 @@
-"""Sections of a study beside its grid and claims: packs, machine, evaluation, outcomes and tracking."""
+"""Sections of a study besides its grid and claims: packs, machine, evaluation, outcomes and tracking."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "reg
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
-LEAST_MEMORY_MB = 500  # of a process that has only loaded its libraries
+LEAST_MEMORY_MB = 500  # memory of a process that has only loaded its libraries
 
 HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
 
 class Packing(Section):
-    """Which runs train together in one process. Changes nothing but speed."""
+    """The runs that train together in one process. Changes only speed."""
 
     axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(default=["seed", "learning_rate", "n_train"])
-    """Runs that differ in nothing else share a pack. Those that differ in more than seed, learning rate and number of
-    examples cannot fuse; one process trains them one group after the other, which pays where runs are short."""
+    """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rate and number of
+    examples cannot fuse; one process trains them one group after the other, which pays off where runs are short."""
     seeds_per_pack: Count = 16
-    """Seeds are packed in blocks aligned at its multiples, so adding seeds reshuffles none."""
+    """Most seeds of a pack. Seed blocks are aligned at its multiples, so added seeds move no run to another pack."""
     fuse: Literal["auto", "always", "never"] = "auto"
-    """Whether members train in the same operations or one after the other; 'auto' goes by a rule of size and device."""
+    """Whether members train in the same operations or one after the other; 'auto' decides by size and device."""
 
 
 class Machine(Section):
-    """Where and how safely training runs. Changes nothing but speed."""
+    """Device, checkpoints and limits of jobs. Changes only speed."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """'auto' is a GPU where there is one."""
+    """Device of training; 'auto' is a GPU where one is available."""
     checkpoint_seconds: Annotated[Duration, Field(le=31_536_000)] = 60.0
-    """Seconds between two checkpoints of a pack, or more, where they would cost over 1% of its time."""
+    """Seconds between two checkpoints of a pack; more where checkpoints would cost over 1% of its time."""
     longest_minutes: Count | None = None
-    """The most time that a job may ask a cluster for; longer work goes on in the next job."""
+    """The longest time that a job may ask a cluster for, in minutes; longer work continues in the next job."""
     most_memory_mb: Annotated[Count, Field(ge=LEAST_MEMORY_MB)] | None = None
     """The most main memory that a job may ask a cluster for, in MB; the libraries of a process take 500."""
 
@@ -59,22 +59,22 @@ class Inception(Section):
     """Weights of the FID's Inception network, as pytorch-fid publishes them."""
 
     folder: Folder = Path("results/weights")
-    """Where they are kept."""
+    """Folder of the weights."""
     sha256: HexDigits = "6726825d"
-    """Of the file, or its first characters."""
+    """SHA-256 of the file of weights, or its first characters."""
 
 
 class Evaluate(Section):
-    """What is measured at every snapshot."""
+    """The metrics and examples of every snapshot."""
 
     metrics: Annotated[list[ChoiceField], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=["fcd", "mode_coverage"], validate_default=True
     )
-    """What to compute; the first one leads the figures and findings."""
+    """Metrics to compute; the first one leads the figures and findings."""
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
-    """Generated examples per snapshot."""
+    """Number of generated examples per snapshot."""
     samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32
-    """Of which kept and shown; at most as many as there are samples."""
+    """Number of generated examples that are kept and shown, at most `samples`."""
     inception: Inception = Inception()
 
     @model_validator(mode="before")
@@ -92,18 +92,18 @@ class Evaluate(Section):
 
 
 class Outcome(Section):
-    """When a run counts as failed. Steps are training steps, shares are of 1."""
+    """Thresholds by which a run counts as failed. Shares lie between 0 and 1."""
 
     norm_growth: Positive = 100.0
-    """Diverged: a player's parameter norm ends beyond this multiple of its initial one."""
+    """Diverged: a player's parameter norm ends beyond this multiple of its initial norm."""
     won_real_output: Fraction = 0.99
-    """Discriminator won: mean outputs beyond these two ..."""
+    """Discriminator won: its mean output on real examples is at least this in the last share of training."""
     won_fake_output: Fraction = 0.01
-    """... the second one, on generated examples ..."""
+    """Discriminator won: its mean output on generated examples is at most this in the last share of training."""
     won_last_share: Annotated[Fraction, Field(gt=0)] = 0.25
-    """... throughout this last share of training."""
+    """Last share of training, throughout which both mean outputs of a discriminator that won meet their thresholds."""
     collapsed_mode_share: Fraction = 0.5
-    """Collapsed: the examples fill the equivalent of less than this share of the modes."""
+    """Collapsed: the generated examples fill the equivalent of less than this share of the modes."""
 
 
 def _without_password(uri: str) -> str:
@@ -121,7 +121,7 @@ Address = text_matching(
 
 
 class Track(Section):
-    """Where the MLflow view of the results goes."""
+    """The destination of the MLflow view of the results."""
 
     uri: Annotated[Address, AfterValidator(_without_password)] | None = None
     """A SQLite file, or the address of an MLflow server; unless given, mlflow.db in the folder of results. A server's

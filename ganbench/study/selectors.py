@@ -1,4 +1,4 @@
-"""Selectors: which runs of a study a test or an experiment is about, by their values on the grid's axes."""
+"""Selectors: the runs of a study that a test or an experiment uses, chosen by their values on the grid's axes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AXES = (*CHOICES, *NUMERIC, "block", "method")
 
 @dataclass(frozen=True)
 class Selector:
-    """Which runs a test is about: those that have one of the values on every axis given; all of them without any axis.
+    """A selection of runs: those that have one of the given values on every given axis; all runs if no axis is given.
 
-    With `study`, the measurements that belong to no run.
+    With `study`, it selects the measurements that belong to no run.
     """
 
     axes: tuple[tuple[str, tuple[str | float, ...]], ...] = ()
@@ -35,12 +35,12 @@ class Selector:
         return ", ".join(f"{axis} {' or '.join(map(_shown, values))}" for axis, values in self.axes) or "all runs"
 
     def intersection(self, other: Selector) -> Selector:
-        """The runs that both select."""
+        """Make a selector of the runs that both selectors select; neither may be that of the study."""
         return _in_axis_order(self.axes + other.axes)
 
 
 def _in_axis_order(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
-    """A selector that does not depend on the order of the keys, which a study loses on its way to a job."""
+    """Make a selector that does not depend on the order of the keys, which jobs do not preserve."""
     return Selector(tuple(sorted(axes, key=lambda pair: AXES.index(pair[0]))))
 
 
@@ -48,8 +48,8 @@ def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
     """Whether a run is selected.
 
     Args:
-        selector: the values to match; that of the study matches no run.
-        axes: the run's values, as in the table of runs; an axis it does not have may be absent, None or NaN.
+        selector: The values to match; the selector of the study matches no run.
+        axes: The run's values, as in the table of runs; an axis that the run lacks may be absent, None or NaN.
     """
     return not selector.study and all(
         any(_matches(axis, value, axes.get(axis)) for value in values) for axis, values in selector.axes
@@ -68,10 +68,11 @@ def _matches(axis: str, wanted: str | float, found: Any) -> bool:
 
 
 def _matches_pattern(text: str, pattern: str) -> bool:
-    """Whether a pattern whose stars stand for anything is that of a text.
+    """Whether a text matches a pattern in which each star stands for any characters.
 
-    Labels hold brackets, which fnmatch would take for sets of characters; and a regular expression of many stars would
-    try every way to share the text out among them, where taking the first place for every piece finds one if any does.
+    Patterns may hold brackets, which `fnmatch` would read as sets of characters. A regular expression with many stars
+    would try every way to divide the text among them. Here every piece between stars takes its first possible
+    position, which finds a match if one exists.
     """
     first, *pieces, last = pattern.split("*")
     index, end = len(first), len(text) - len(last)
@@ -122,7 +123,7 @@ def _parse_value(axis: str, value: Any) -> str | float:
     try:
         if isinstance(value, bool):
             raise TypeError
-        number = float(value)  # a string too: YAML reads 2e-4 as one
+        number = float(value)  # accepts strings, since YAML reads 2e-4 as one
         if not math.isfinite(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
@@ -135,7 +136,13 @@ def _serialize(selector: Selector) -> Any:
 
 
 def custom_field(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
-    """How pydantic reads, writes and describes to editors a value of ours."""
+    """Annotations with which pydantic reads, writes and describes a value of a custom type.
+
+    Args:
+        read: The function that validates a value.
+        write: The function that serializes a value.
+        types: The JSON types that editors accept.
+    """
     schema = {"anyOf": [{"type": kind} for kind in types]}
     return PlainValidator(read), PlainSerializer(write), WithJsonSchema(schema)
 

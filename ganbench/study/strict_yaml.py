@@ -1,8 +1,8 @@
-"""Reading what people write: YAML without traps, values that are plain data, and faults of validation in words.
+"""Reading of study files: strict YAML, values that are plain data, and faults of validation in words.
 
-A study file may come from anywhere. Whatever is in it, reading it here takes a second and little memory, runs nothing,
-and leaves nothing in messages that a terminal would obey. (Snakemake, which reads it before that where it is started,
-does run templates in it.)
+A study file may come from an untrusted source. Whatever it contains, reading it here takes a second and little memory,
+runs nothing, and puts no control characters into messages. (Snakemake, if it is started with the file, reads it first
+and does run templates in it.)
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from pydantic import ValidationError
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
-LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters that a job can be told
-MOST_VALUES = 20_000  # that people write in a study, keys among them
-MOST_RESOLVED = 10 * MOST_VALUES  # with all defaults filled in
-MAX_DEPTH = 30  # lists and mappings in one another
-TEMPLATE = "__use_yte__"  # has Snakemake run what stands in a configuration file
+LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters of a job's task
+MOST_VALUES = 20_000  # values in a study file, including keys
+MOST_RESOLVED = 10 * MOST_VALUES  # values with all defaults filled in
+MAX_DEPTH = 30  # levels of nested lists and mappings
+TEMPLATE = "__use_yte__"  # the key with which Snakemake runs a configuration file as a template
 LONGEST_NUMBER = 100  # characters of a number as written
 QUOTES = "'\""
 LONGEST_MESSAGE = 1000  # characters of one fault
-MOST_FAULTS = 20  # told at once
+MOST_FAULTS = 20  # faults in one message
 
-# Faults of validation by pydantic's names of them; what is in braces is what it knows of each.
+# Messages by pydantic's types of faults; the names in braces are keys of a fault's context.
 _MESSAGES = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "string_type": "must be text (in quotes where YAML reads it as something else)",
@@ -58,14 +58,19 @@ _MESSAGES = {
 
 
 def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
-    """A sentence for every fault: the key, what is valid, and the value received."""
+    """Describe every fault in a sentence: the key, what is valid, and the value received.
+
+    Args:
+        error: The error of validation.
+        prefix: The key of the validated value in the study file.
+    """
     told: dict[tuple[str, str], list[str]] = {}
     for fault in error.errors(include_url=False):
         key = prefix
         for part in fault["loc"]:
             if isinstance(part, int):
                 key += f"[{part}]"
-            elif re.fullmatch(r"\w+", part) and part not in ("int", "float", "str"):  # the others are pydantic's own
+            elif re.fullmatch(r"\w+", part) and part not in ("int", "float", "str"):  # other parts are pydantic's own
                 key += f".{part}" if key else part
         if fault["type"] == "missing":
             message, received = "is missing; it has no default", ""
@@ -75,7 +80,7 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
             message = _MESSAGES.get(fault["type"], "{}").format(fault["msg"], **_format_limits(fault.get("ctx", {})))
             received = f" (received {short_repr(fault['input'])})"
         told.setdefault((key or "the file", received), []).append(message)
-    for (key, received), messages in told.items():  # a value that is none of several kinds has a fault for each
+    for (key, received), messages in told.items():  # a value that fits none of several types has a fault for each
         message = ", or ".join(messages)
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]} ..."
@@ -87,15 +92,15 @@ def _format_limits(known: dict[str, Any]) -> dict[str, str]:
 
 
 def bullet_list(faults: Iterator[str]) -> str:
-    """Faults as a list, of very many the first."""
+    """Format faults as a list: the first `MOST_FAULTS`, and the number of the others."""
     first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
     return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
 
 
 def data_fault(data: Any) -> str | None:
-    """What makes data, as a reader of YAML or JSON gives them, more than a study can hold; None if nothing.
+    """Find a reason why data, as read from YAML or JSON, cannot be a study; None if there is no such reason.
 
-    Every use of an alias counts as a value of its own, since whoever walks over the data meets it as one.
+    Every use of an alias counts as a separate value, because code that walks over the data visits it every time.
     """
     waiting, count = [("", data, 0)], 0
     while waiting:
@@ -122,10 +127,11 @@ def data_fault(data: Any) -> str | None:
 
 
 def read(path: Path) -> Any:
-    """The data in a YAML or JSON file, see `data_fault`.
+    """Read the data in a YAML or JSON file, and check them with `data_fault`.
 
     Raises:
-        GanbenchError: it cannot be read, or is more than data: too large or deep, with aliases, tags, repeated keys.
+        GanbenchError: The file cannot be read, is too large or too deeply nested, or has aliases, tags, repeated keys
+            or templates.
     """
     try:
         with path.open("rb") as file:
@@ -145,7 +151,7 @@ def read(path: Path) -> Any:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML without what hides mistakes or blows up: repeated keys, aliases, tags, endless numbers and nesting."""
+    """A YAML loader that refuses repeated keys, aliases, tags, very long numbers and deep nesting."""
 
     _depth = _values = 0
 

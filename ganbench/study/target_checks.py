@@ -1,4 +1,4 @@
-"""What a study asks for is there: its diagnostics and claims have runs, and claims have their numbers."""
+"""Checks of a study's experiments and claims: they select runs, and the numbers that claims need are measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector, matches
 
-Z = 1.959964  # of the 95 % interval that decides about shares
+Z = 1.959964  # normal quantile of the 95 % interval that decides on proportions
 
 
 def validate_targets(
@@ -22,16 +22,17 @@ def validate_targets(
     points: Sequence[Mapping[str, Any]],
     variables: Sequence[Mapping[str, float]],
 ) -> None:
-    """Refuse diagnostics and claims of a study that no run is for.
+    """Refuse experiments and claims that the runs of a study cannot serve.
 
     Args:
-        experiments: with `name` and `where`.
-        points: what selectors match, of every run.
-        variables: of every run, the numbers that are known before it starts: axes, steps, numeric options of its parts.
+        experiments: The experiments of the study, with `name`, `where` and `diagnostic`.
+        claims: The claims of the study.
+        points: By run, the values that selectors match.
+        variables: By run, the numbers that are known before it starts: axes, steps, numeric options of its components.
 
     Raises:
-        GanbenchError: a selector matches no run, or a claim needs what no experiment of the study measures or an option
-            that no run has, or has a test that no outcome could confirm or a number that no run can have.
+        GanbenchError: A selector matches no run, a claim needs a measurement that no experiment of the study makes or
+            an option that no run has, no result could confirm a test, or an expression is finite in no run.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
@@ -59,7 +60,7 @@ def _of_study(experiment: Any) -> bool:
 def _check_measured(
     claim: Claim, check: TaggedTest, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Refuse a test whose runs the experiment that it names does not measure."""
+    """Refuse a test that names an experiment which does not measure all runs of the test."""
     named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
     if named & set(PREFIXES) and any(selector.study for _, selector in check.test.selectors()):
         raise GanbenchError(
@@ -84,7 +85,7 @@ def _check_measured(
 def _check_decidable(
     claim: Claim, check: TaggedTest, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
 ) -> None:
-    """Refuse a test that no outcome of its runs could confirm."""
+    """Refuse a test that no result of its runs could confirm."""
     location, test = f"claims.{claim.id}.{check.kind}", check.test
     if test.where.study:
         return

@@ -1,4 +1,4 @@
-"""The kinds of values a study file holds: numbers, choices among the components of a family, and axes of these."""
+"""Types of the values in a study file: numbers, choices among the components of a family, and axes of these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ LARGEST_COUNT = 1_000_000_000
 
 
 def text_matching(pattern: str, words: str) -> Any:
-    """The type of texts that match a pattern, which is told in words to those whose text does not."""
+    """Make the type of texts that match a pattern.
+
+    Args:
+        pattern: The regular expression that the whole text must match.
+        words: The pattern in words, for the message on a text that does not match.
+    """
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -47,22 +52,29 @@ Label = text_matching(LABEL, LABEL_IN_WORDS)
 
 
 def refuse_boolean(value: Any) -> Any:
+    """Return a value that is not a truth value.
+
+    Raises:
+        ValueError: The value is true or false.
+    """
     if isinstance(value, bool):
         raise ValueError(f"must be a number, but is the truth value {value}")
     return value
 
 
-# YAML reads 2e-4 as a string (its floats need a dot); the intention is plain, so the string is accepted as the number.
+# YAML reads 2e-4 as a string, since its floats need a dot; numeric types therefore accept such strings.
 Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST_COUNT)]
 Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
-# What float32, in which runs may train, tells from 0 and from infinity.
-LearningRate = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, ge=1e-37, le=1e38, allow_inf_nan=False)]
+SMALLEST_RATE, LARGEST_RATE = 1e-37, 1e38  # runs may train in float32, which must tell a rate from 0 and from infinity
+LearningRate = Annotated[
+    float, BeforeValidator(refuse_boolean), Field(gt=0, ge=SMALLEST_RATE, le=LARGEST_RATE, allow_inf_nan=False)
+]
 Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def min_entries(count: int) -> AfterValidator:
-    """The least length of a tuple. Unlike a length in the schema it says nothing where an entry is at fault already."""
+    """Require a least length of a tuple; unlike a length in the schema, it adds no fault where an entry is at fault."""
 
     def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(entries) < count:
@@ -82,7 +94,7 @@ Folder = Annotated[Path, AfterValidator(_without_braces)]
 
 
 class Section(BaseModel):
-    """A mapping of the study file: no unknown keys, nothing changes once it is read."""
+    """A mapping of the study file: it refuses unknown keys, and is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -98,10 +110,10 @@ class Section(BaseModel):
 
 
 def distinct(values: Sequence[Any]) -> Sequence[Any]:
-    """The values of a list, if no two are the same.
+    """Return the values of a list if all of them differ.
 
     Raises:
-        ValueError: names those that stand there more than once.
+        ValueError: A value occurs more than once; the message names it.
     """
     counts = Counter(value.signature if isinstance(value, Choice) else value for value in values)
     twice = [str(value) for value, count in counts.items() if count > 1]
@@ -111,16 +123,17 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def as_list(value: Any) -> Any:
+    """Convert a value to a list: a list or tuple by its entries, any other value as the only entry."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _parse_seeds(value: Any) -> Any:
-    """Seeds may be a list, one number, or `{first: 0, count: 20}`."""
+    """Read seeds from a list, one number, or `{first: 0, count: 20}`."""
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
             raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {short_repr(value)}")
         first, count = value.get("first", 0), value["count"]
-        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a truth value is an int
+        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a bool is an int
             raise ValueError(
                 f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {short_repr(value)}"
             )
@@ -129,7 +142,7 @@ def _parse_seeds(value: Any) -> Any:
 
 
 def limit_grid_size(blocks: Any) -> Any:
-    """Refuse a grid of too many runs by what is written, before any axis is written out."""
+    """Refuse a grid of too many runs before any axis is expanded."""
     runs = sum(prod(map(_axis_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
     if runs > LARGEST_GRID:
         raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
@@ -142,7 +155,7 @@ def _axis_length(axis: Any) -> int:
 
 
 def _parse_choice(value: Any, info: ValidationInfo) -> Choice:
-    """Read a choice for the family that the field is named after."""
+    """Read a choice of the family that the field is named after."""
     return parse_choice({"metrics": "metric"}.get(info.field_name, info.field_name), value)
 
 
@@ -150,7 +163,7 @@ CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["
 
 
 def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
-    """What editors are told of an axis: one value or a list."""
+    """JSON schema of an axis, for editors: one value or a list."""
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 
 
@@ -161,9 +174,15 @@ CountAxis = Annotated[
     BeforeValidator(as_list),
     _axis_schema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
 ]
-LearningRateAxis = Annotated[list[LearningRate], BeforeValidator(as_list), _axis_schema({"type": ["number", "string"]})]
+LearningRateAxis = Annotated[
+    list[LearningRate],
+    BeforeValidator(as_list),
+    _axis_schema({"type": ["number", "string"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+]
 SeedAxis = Annotated[
     list[Seed],
     BeforeValidator(_parse_seeds),
-    _axis_schema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "required": ["count"]}]}),
+    _axis_schema(
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, {"type": "object", "required": ["count"]}]}
+    ),
 ]

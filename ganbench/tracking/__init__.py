@@ -1,1 +1,1 @@
-"""The MLflow view of a study: records of runs, the store, pictures of samples, and streaming from training."""
+"""The view of a study in MLflow: records of runs, the store, pictures of samples, and streaming from training."""

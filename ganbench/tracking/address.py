@@ -10,16 +10,17 @@ from ganbench.core.errors import GanbenchError
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file of an SQLite store.
+    """The file of an SQLite store, after a check that it can be written.
 
     Args:
         uri: `sqlite:///path/to/file.db`, or the http(s) address of a server.
 
     Returns:
-        The file, which can be written; None for a server.
+        The file; None for a server.
 
     Raises:
-        GanbenchError: an address of another kind, a missing or read-only folder, or a file that is no SQLite database.
+        GanbenchError: an address of another kind, a missing or read-only folder, or a file that is not an
+            SQLite database or cannot be written.
     """
     shown = f"track.uri {redact_credentials(uri)!r}"
     if urlsplit(uri).scheme in ("http", "https") and urlsplit(uri).hostname:
@@ -34,21 +35,21 @@ def sqlite_path(uri: str) -> Path | None:
         raise GanbenchError(f"{shown}: there is no folder {path.parent}. Create it (mkdir -p {path.parent}).")
     if not os.access(path.parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
         raise GanbenchError(f"{shown} cannot be written: give yourself the rights to {path.parent} and the file in it.")
-    # SQLAlchemy would try again for minutes to open what is not a database.
+    # SQLAlchemy would try for minutes to open a file that is not a database.
     if path.is_dir() or (path.exists() and _first_bytes(path) not in (b"", b"SQLite format 3\0")):
         raise GanbenchError(f"{shown}: {path} exists and is not an SQLite database. Name another file.")
     return path
 
 
 def check_tracking_uri(uri: str, to_be_made: Path) -> None:
-    """Refuse an address to which nothing can be written.
+    """Check that an MLflow store at an address can be written.
 
     Args:
-        uri: address that the study gives.
-        to_be_made: folder that the study will create, with its parents.
+        uri: address of the store in the study.
+        to_be_made: folder that the study will create with its parents. Missing folders on its path are no fault.
 
     Raises:
-        GanbenchError: an address that `sqlite_path` refuses.
+        GanbenchError: `sqlite_path` refuses the address.
     """
     name = Path(uri.removeprefix("sqlite:///").partition("?")[0])
     if name.parent.exists() or name.parent.absolute() not in (to_be_made.absolute(), *to_be_made.absolute().parents):
@@ -61,6 +62,6 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def redact_credentials(uri: str) -> str:
-    """The address without user name and password, for messages, which are kept in logs."""
+    """An address without user name and password, for messages, since logs keep them."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri

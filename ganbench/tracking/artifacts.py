@@ -10,9 +10,10 @@ from pathlib import Path
 class LocalArtifacts:
     """The artifacts of one experiment of an SQLite store, in `<name of the database>-artifacts/<experiment>` beside it.
 
-    MLflow makes the address of a local folder absolute when it creates an experiment, and finds nothing once the folder
-    has moved. A relative address is relative to MLflow's working directory. So the addresses are rewritten relative to
-    the folder of the database: an MLflow server that is started there finds them, wherever the folder is.
+    When MLflow creates an experiment, it makes the address of a local folder absolute, and does not find the artifacts
+    after the folder has moved. A relative address is relative to MLflow's working directory. So the addresses are
+    rewritten relative to the folder of the database. An MLflow server that is started in this folder finds the
+    artifacts, even after the folder has moved.
 
     Args:
         database: file of the store, with MLflow's tables.
@@ -34,7 +35,12 @@ class LocalArtifacts:
             )
 
     def folder(self, run: str, path: str) -> Path:
-        """The folder `path` among the artifacts of a run, which is created."""
+        """A folder among the artifacts of a run, created if it does not exist.
+
+        Args:
+            run: MLflow's identifier of the run.
+            path: path of the folder relative to the artifacts.
+        """
         folder = self._folder / run / "artifacts" / path
         folder.mkdir(parents=True, exist_ok=True)
         return folder

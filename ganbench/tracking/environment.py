@@ -1,4 +1,4 @@
-"""MLflow's environment variables, the only way to change some of its settings, and its logs."""
+"""MLflow's logs, and its environment variables, which are the only way to change some of its settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ QUIET_SETTINGS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-# By default MLflow waits many minutes for a dead server. Variables that the user has set stay.
+# By default, MLflow waits many minutes for a dead server. Variables set by the user are kept.
 CONNECT_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 WRITE_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-# The process that streams has its own retries.
+# No retries by MLflow, since the streaming process retries by itself.
 STREAM_SETTINGS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 
 
@@ -26,7 +26,7 @@ def environment_variables(settings: dict[str, str], *, keep: bool = False) -> It
 
     Args:
         settings: values by name.
-        keep: whether variables that the user has set stay.
+        keep: whether variables that are already set keep their values.
     """
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update({name: value for name, value in settings.items() if not keep or before[name] is None})
@@ -41,8 +41,8 @@ def environment_variables(settings: dict[str, str], *, keep: bool = False) -> It
 
 @contextmanager
 def silence_logs() -> Iterator[None]:
-    """Hide MLflow's logs for a block. Its failures reach the user as one error."""
-    import mlflow  # noqa: F401 - its first import sets the levels below, so it has to come before them
+    """Hide MLflow's logs for a block. Failures reach the user as one error instead."""
+    import mlflow  # noqa: F401 - its first import sets the log levels, which are changed below
 
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3.connectionpool")]
     levels = [logger.level for logger in loggers]

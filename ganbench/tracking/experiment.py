@@ -1,4 +1,7 @@
-"""The experiment of a study at an MLflow store, and its runs."""
+"""The MLflow experiment of a study, and its runs.
+
+An experiment of MLflow is a named collection of runs, and not an experiment in the sense of a study.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,17 @@ if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks 
 
 POINTS_PER_BATCH = 1000  # MLflow's limit for metrics in one call, and for runs in one answer
 PARAMS_PER_BATCH = 100  # MLflow's limit for parameters in one call
-LIVE_TAG = "ganbench.live"  # tag of the runs that training streams until they are in the files
+LIVE_TAG = "ganbench.live"  # tag of streamed runs, which exist until `track` replaces them by the runs of the files
 LIVE_FILTER = f"tags.`{LIVE_TAG}` = 'true'"
 
 
 def get_or_create_experiment(client: MlflowClient, name: str) -> str:
-    """The identifier of an experiment, which is created or restored if necessary."""
+    """The identifier of an experiment, which is created or restored if necessary.
+
+    Args:
+        client: client of the store.
+        name: name of the experiment.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -28,7 +36,7 @@ def get_or_create_experiment(client: MlflowClient, name: str) -> str:
         found = client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage == "deleted":
             raise
-        # Another process has created or restored it at the same time.
+        # Another process created or restored the experiment at the same time.
     return found.experiment_id
 
 
@@ -38,7 +46,7 @@ def active_runs(client: MlflowClient, experiment: str, of: str = "") -> list[Run
     Args:
         client: client of the store.
         experiment: identifier of the experiment.
-        of: MLflow filter, for some of the runs only.
+        of: filter in MLflow's syntax; empty for all runs.
     """
     page = client.search_runs([experiment], of, max_results=POINTS_PER_BATCH)
     runs = list(page)

@@ -1,19 +1,19 @@
-"""Curves of runs in training, streamed to an MLflow server. The view may lag or fail; training never waits for it.
+"""Curves of runs in training, streamed to an MLflow server. Streaming may lag or fail; training never waits for it.
 
-Training uses it like this:
+Training streams its curves as follows:
 
-    with live(server, study) as stream:  # does nothing where `server` is None
+    with live(server, study) as stream:  # does nothing if `server` is None
         ...
-        if stream.due():  # after a chunk of steps: true about once in LIVE_SECONDS
-            stream.send(run, axes, recorder.curves())  # of every member still training
+        if stream.due():  # called after every chunk of steps; true at most once in LIVE_SECONDS
+            stream.send(run, axes, recorder.curves())  # for every member that is still training
 
-Another process of low priority (`ganbench.tracking.streamer`) talks to the server. It reads from a pipe, to which
-training writes without waiting. Points that do not fit into the pipe stay in the recorder for a later call. Points that
-were never sent are added by `track`, which replaces these runs by those of the files.
+Another process of low priority (`ganbench.tracking.streamer`) communicates with the server. It reads from a pipe, to
+which training writes without waiting. Points that do not fit into the pipe stay in the recorder for a later call. The
+stage `track` replaces the streamed runs by the runs of the files, which have all points.
 
-MLflow's asynchronous logging (`log_batch(synchronous=False)` of MLflow 3.17) cannot do this. Creating a run still waits
-for the server, the queue has no bound, and the process waits for it at its end: measured 64 s with a server that no
-longer answers and a request timeout of 60 s without retries.
+MLflow's asynchronous logging (`log_batch(synchronous=False)` of MLflow 3.17) is unsuitable. Creating a run still waits
+for the server, the queue has no bound, and the process waits for the queue at its end: 64 s were measured with a server
+that no longer answers and a request timeout of 60 s without retries.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ import ganbench
 from ganbench.core import strict_json
 from ganbench.core.tree import Tree
 
-FIRST_SECONDS = 30.0  # a shorter job starts no second process, whose start would take too large a share of its time
-LIVE_SECONDS = 10.0  # the shortest time between two sendings
-CLOSE_SECONDS = 2.0  # the longest time for the rest of the pipe at the end
-MAX_SHARE = 0.0025  # the largest share of a job's time for sending, and again for the end
-NICENESS = 19  # beside a busy process on the same core, this gets one part in seventy
-PIPE_BYTES = 1 << 18  # Linux grants hundreds of jobs of one user as much
+FIRST_SECONDS = 30.0  # shorter jobs start no second process, which would take too large a share of their time
+LIVE_SECONDS = 10.0  # shortest time between two transmissions
+CLOSE_SECONDS = 2.0  # longest wait for the rest of the pipe at the end
+MAX_SHARE = 0.0025  # largest share of a job's time for sending, and again for the wait at the end
+NICENESS = 19  # gets a seventieth of a core that it shares with a busy process
+PIPE_BYTES = 1 << 18  # Linux grants this size to hundreds of jobs of one user
 
 
 @contextlib.contextmanager
 def live(server: str | None, experiment: str) -> Iterator[Live]:
-    """The stream of a job's runs for a block. Its process ends with the block.
+    """Provide a stream for a job's runs during a block. The process of the stream ends with the block.
 
     Args:
-        server: http(s) address of an MLflow server, or None.
-        experiment: name of the experiment, which is the study's.
+        server: http(s) address of an MLflow server; None for a stream that does nothing.
+        experiment: name of the experiment, which is the name of the study.
     """
     stream = Live(server, experiment)
     try:
@@ -59,7 +59,12 @@ def live(server: str | None, experiment: str) -> Iterator[Live]:
 
 
 class Live:
-    """A stream of points of runs in training. Its methods do not wait for the server and do not raise."""
+    """A stream of points of runs in training. Its methods neither wait for the server nor raise.
+
+    Args:
+        server: http(s) address of an MLflow server; None for a stream that does nothing.
+        experiment: name of the experiment.
+    """
 
     def __init__(self, server: str | None, experiment: str) -> None:
         self._server, self._experiment = server, experiment
@@ -67,12 +72,12 @@ class Live:
         self._over = server is None
         self._began = time.monotonic()
         self._next = self._began + FIRST_SECONDS
-        self._spent = 0.0  # seconds of sending
-        self._rest = b""  # the part of the last line that did not fit into the pipe
-        self._sent: dict[str, int] = {}  # the last step sent, by run
+        self._spent = 0.0  # total seconds of sending
+        self._rest = b""  # rest of the last line, which did not fit into the pipe
+        self._sent: dict[str, int] = {}  # last step that was sent, by run
 
     def due(self) -> bool:
-        """Whether it is time to send."""
+        """Whether it is time to send. The next time follows after `LIVE_SECONDS`."""
         now = time.monotonic()
         if self._over or now < self._next:
             return False
@@ -84,8 +89,8 @@ class Live:
 
         Args:
             run: name of the run in the tables.
-            axes: its point of the grid, shown as parameters.
-            curves: everything recorded so far, as `Recorder.curves` returns it.
+            axes: point of the run in the grid, shown as parameters.
+            curves: all bins recorded so far, as `Recorder.curves` returns it.
         """
         began = time.monotonic()
         if not self._over and self._process is None:
@@ -98,12 +103,12 @@ class Live:
             self._sent[run] = last
             values = [(name, None if math.isnan(value) else value, step) for name, value, step in points]
             self._write(_line({"run": run, "axes": params, "at": round(time.time() * 1000), "points": values}))
-        # If sending many runs took long, the next sending is later.
+        # The next transmission is postponed if sending has taken more than its share of the time.
         self._spent += time.monotonic() - began
         self._next = max(self._next, self._began + self._spent / MAX_SHARE)
 
     def close(self) -> None:
-        """End the process after a short time for the rest of its points."""
+        """End the process, after a short wait for the rest of the points."""
         self._over = True
         process, self._process = self._process, None
         if process is None:
@@ -118,7 +123,7 @@ class Live:
             process.wait()
 
     def _start(self) -> None:
-        # A process group of its own: interrupts from the terminal go to training only, with which this process ends.
+        # With a process group of its own, interrupts from the terminal reach training only, which ends this process.
         path = os.pathsep.join(filter(None, [str(Path(ganbench.__file__).parent.parent), os.environ.get("PYTHONPATH")]))
         try:
             self._process = subprocess.Popen(
@@ -134,36 +139,41 @@ class Live:
         except OSError:
             self._over = True
             return
-        with contextlib.suppress(OSError, AttributeError):  # exists on Linux only, within limits
+        with contextlib.suppress(OSError, AttributeError):  # exists on Linux only, where the size is limited
             fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        # Through the pipe: any user can read a command line, and an address may contain a password.
+        # The address goes through the pipe: it may contain a password, and any user can read a command line.
         self._write(_line({"server": self._server, "experiment": self._experiment}))
 
     def _write(self, line: bytes) -> bool:
-        """Write as much to the pipe as it takes without waiting; whether that was everything."""
+        """Write to the pipe as much as possible without waiting.
+
+        Returns:
+            Whether everything was written.
+        """
         self._rest += line
         try:
             while self._rest:
                 self._rest = self._rest[os.write(self._process.stdin.fileno(), self._rest) :]
         except BlockingIOError:
             return False
-        except OSError:  # its process is gone
+        except OSError:  # the process has ended
             self._over = True
             return False
         return True
 
 
 def new_points(curves: Tree, after: int) -> tuple[list[tuple[str, float, int]], int]:
-    """The points of complete bins after a step.
+    """The points of the complete bins after a step.
 
-    The last bin may still grow, so it waits for the next call. Infinite values are left out, as in `records`.
+    The last bin may still grow, so it is left for a later call. Infinite values are left out, as in `records`.
 
     Args:
-        curves: everything recorded so far, as `Recorder.curves` returns it.
+        curves: all bins recorded so far, as `Recorder.curves` returns it.
         after: the last step that was sent.
 
     Returns:
-        The means of the bins as (series, value, step), and the last step of the last bin.
+        The means of the bins as (series, value, step), and the last step of the last complete bin, or `after` if there
+        are no new bins.
     """
     steps, means = np.asarray(curves["last_step"][:-1]), np.asarray(curves["mean"][:-1])
     first = np.searchsorted(steps, after, side="right")

@@ -1,7 +1,7 @@
-"""An MLflow store whose failures are one error that names the remedy.
+"""An MLflow store whose failures are reported as one error with the remedy.
 
-Every MLflow run has a checksum of what was written to it as the tag `ganbench.content`, which covers the digest of the
-run, and at the end the tag `ganbench.complete`.
+The tag `ganbench.content` of an MLflow run is a checksum of the content written to it, including the digest of the run.
+The tag `ganbench.complete` is written last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ganbench.tracking.experiment import (
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
 
-if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
+if TYPE_CHECKING:  # importing MLflow takes seconds, which only processes that track should take
     from mlflow.entities import Run
 
 
@@ -41,7 +41,7 @@ class MlflowStore:
         database: file of an SQLite store; None for a server.
 
     Raises:
-        GanbenchError: a failure of the store, from every method too.
+        GanbenchError: a failure of the store. Every method raises it too.
     """
 
     def __init__(self, uri: str, experiment: str, database: Path | None):
@@ -54,10 +54,13 @@ class MlflowStore:
             self._pictures = None if database is None else LocalArtifacts(database, self._experiment, experiment)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
-        """The complete runs, by content. Incomplete runs of interrupted or simultaneous writers are deleted.
+        """Read the complete runs, and delete incomplete or duplicate runs of interrupted or simultaneous writers.
 
         Args:
-            writing: names of the runs that are about to be written; only incomplete runs of these are deleted.
+            writing: names of the runs that will be written. Runs with other names are not deleted.
+
+        Returns:
+            The complete runs by content.
         """
         complete: dict[str, Run] = {}
         with self._one_error("be read"):
@@ -70,11 +73,11 @@ class MlflowStore:
         return complete
 
     def write(self, record: Record, frame: Frame | None) -> int:
-        """Write one run, and mark it as complete at the end.
+        """Write one run, and finally mark it as complete.
 
         Args:
-            record: the run.
-            frame: the plot for samples that are points.
+            record: the record of the run.
+            frame: the plot for samples that are points; None for images.
 
         Returns:
             The number of pictures.
@@ -96,7 +99,7 @@ class MlflowStore:
         return drawn
 
     def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
-        """Draw the samples of a run among its artifacts; the number of pictures."""
+        """Draw the samples of a run into its artifacts, and return the number of pictures."""
         if not len(record.sample_steps):
             return 0
         if self._pictures is not None:
@@ -107,14 +110,14 @@ class MlflowStore:
         return drawn
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
-        """Tag the runs whose point of the grid is now shown with other numbers.
+        """Tag runs as superseded if the study now has other numbers for their points of the grid.
 
         Args:
             complete: runs that were complete before this call of the stage, by content.
-            shown: points of the grid that the study has now, by content.
+            shown: current points of the grid, by content.
 
         Returns:
-            The number of runs that did not have the tag.
+            The number of newly tagged runs.
         """
         newly = 0
         points = set(shown.values())
@@ -130,13 +133,19 @@ class MlflowStore:
         return newly
 
     def delete_live(self) -> None:
-        """Delete the runs that training streamed: they are in the files, or a killed job will stream them again."""
+        """Delete the streamed runs. Either the files have them, or a killed job will stream them again."""
         with self._one_error("be written"):
             for run in active_runs(self._client, self._experiment, LIVE_FILTER):
                 self._client.delete_run(run.info.run_id)
 
     @contextmanager
     def _one_error(self, what: str, patience: dict[str, str] = WRITE_SETTINGS) -> Iterator[None]:
+        """Report failures of the store within a block as one error.
+
+        Args:
+            what: the failed action in the passive voice, such as "be read".
+            patience: environment variables with MLflow's timeouts and retries.
+        """
         from mlflow.exceptions import MlflowException
 
         try:

@@ -1,4 +1,4 @@
-"""Pictures of the samples of a run, one per snapshot: images in a square grid, points over the real points."""
+"""Pictures of the samples of a run, one per snapshot: images in a square grid, or points over the real points."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Frame(Protocol):
     """A plot of a data set's real points, over which generated points are drawn."""
 
     def draw(self, points: np.ndarray, step: int, path: Path) -> None:
-        """Draw the points of one snapshot, and how many of them lie outside the frame.
+        """Draw the points of one snapshot, with the number of points outside the frame.
 
         Args:
-            points: shape (n, d).
+            points: generated points, shape (n, d).
             step: step of the snapshot.
-            path: the picture.
+            path: file of the picture.
         """
 
 
 def make_frame(real: np.ndarray) -> Frame:
-    """The plot of real points (n, d): a histogram if d is 1, else the first two coordinates."""
+    """The plot of real points (n, d): a histogram if d is 1, else a scatter plot of the first two coordinates."""
     return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
 
 
@@ -33,9 +33,9 @@ def draw_samples(record: Record, frame: Frame | None, folder: Path) -> int:
     """Draw one picture per snapshot.
 
     Args:
-        record: the run with its samples.
+        record: the record of the run, with its samples.
         frame: the plot for points; None for images.
-        folder: folder of the pictures.
+        folder: folder for the pictures.
 
     Returns:
         The number of pictures.
@@ -58,7 +58,7 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
     rows = math.ceil(n / columns)
     pixels = np.moveaxis(images.astype(np.float64), 1, -1)  # (n, height, width, channels)
     pixels = np.broadcast_to(pixels, (n, height, width, 3)) if pixels.shape[-1] == 1 else pixels
-    # Values that are not finite are drawn magenta, so that they are not taken for a picture.
+    # Pixels with values that are not finite are magenta, so that they are not mistaken for content of the image.
     bad = ~np.isfinite(pixels).all(axis=-1, keepdims=True)
     shades = np.where(bad, (255.0, 0.0, 255.0), (np.clip(pixels, -1, 1) + 1) * 127.5).round().astype(np.uint8)
     page = np.full((rows * columns, height, width, 3), 255, np.uint8)
@@ -69,7 +69,11 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
 
 
 class PlaneFrame:
-    """A scatter plot of points (n, 2), with the same limits for all snapshots."""
+    """A scatter plot with the same limits for all snapshots.
+
+    Args:
+        real: real points, shape (n, 2).
+    """
 
     def __init__(self, real: np.ndarray):
         from matplotlib.figure import Figure
@@ -77,7 +81,7 @@ class PlaneFrame:
         low, high = real.min(axis=0), real.max(axis=0)
         margin = 0.5 * max((high - low).max(), 1e-3)
         self._low, self._high = low - margin, high + margin
-        # Made once for all runs and snapshots of the data set, since that takes five times as long as drawing.
+        # One figure serves all runs and snapshots of the data set: creating it takes five times as long as drawing.
         self._figure = Figure(figsize=(4, 4), dpi=100)
         self._axes = self._figure.add_subplot(aspect="equal")
         self._axes.scatter(*real.T, s=4, color="0.75", label="real")
@@ -94,7 +98,11 @@ class PlaneFrame:
 
 
 class LineFrame:
-    """A histogram of points (n,), with the same bins for all snapshots."""
+    """A histogram with the same bins for all snapshots.
+
+    Args:
+        real: real points, shape (n,).
+    """
 
     BINS = 80
 

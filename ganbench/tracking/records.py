@@ -1,9 +1,10 @@
 """Records of runs for MLflow: parameters, tags, times, points of every series, measurements and samples.
 
 Numbers are unchanged, with one exception. MLflow stores NaN, but its SQL stores replace infinity by the largest float.
-So infinite values are left out and counted in the tag `ganbench.infinite_left_out`. An empty cell in the table of
-snapshots is a metric that does not exist for the run, and is not logged. A measurement without a value is one that a
-diagnostic found undefined, and is logged as NaN.
+So infinite values are left out and counted in the tag `ganbench.infinite_left_out`.
+
+An empty cell in the table of snapshots belongs to a metric that is not defined for the run, and is not logged. A
+measurement without a value is one that a diagnostic found undefined, and is logged as NaN.
 """
 
 from __future__ import annotations
@@ -23,12 +24,23 @@ from ganbench.analysis.columns import AXES, RUNS, setting_columns
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
-EXTREMES = "_loss"  # ending of series whose extremes are shown too, since a mean hides spikes
+EXTREMES = "_loss"  # ending of the series whose extremes are logged too, since means hide spikes
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run as MLflow shows it."""
+    """The content of one run in MLflow.
+
+    Attributes:
+        run: name of the run in the tables.
+        status: "FAILED" for a diverged run, else "FINISHED".
+        start_ms, end_ms: start and end of training, in milliseconds since 1970.
+        params: parameters by name.
+        tags: tags by name.
+        points: tuples (series, value, time in milliseconds since 1970, step).
+        sample_steps: steps of the snapshots with samples, shape (S,).
+        samples: n generated examples of every snapshot, shape (S, n, *shape).
+    """
 
     run: str
     status: str
@@ -36,18 +48,18 @@ class Record:
     end_ms: int
     params: dict[str, str]
     tags: dict[str, str]
-    points: list[tuple[str, float, int, int]]  # series, value, timestamp in ms, step
-    sample_steps: np.ndarray  # (S,)
-    samples: np.ndarray  # (S, n, *shape)
+    points: list[tuple[str, float, int, int]]
+    sample_steps: np.ndarray
+    samples: np.ndarray
 
     @property
     def axes(self) -> tuple[str | None, ...]:
-        """The run's point of the grid, which stays the same when its digest changes."""
+        """The point of the run in the grid, which does not change with the run's digest."""
         return tuple(self.params.get(axis) for axis in AXES)
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 of everything that is shown, so that new numbers under an old digest are noticed."""
+        """SHA-256 of the whole record, which reveals new numbers under an old digest."""
         text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
         sums = hashlib.sha256(text.encode())
         sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
@@ -56,7 +68,11 @@ class Record:
 
 
 def records(collected: Collected) -> Iterator[Record]:
-    """The records of all runs of a study."""
+    """The records of all runs of a study.
+
+    Args:
+        collected: the collected results of the study.
+    """
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
@@ -73,7 +89,7 @@ def records(collected: Collected) -> Iterator[Record]:
         end = pd.Timestamp(row["trained_at"])
         end_ms = round((end.tz_localize("UTC") if end.tzinfo is None else end).timestamp() * 1000)
         start_ms = round(end_ms - 1000 * row["train_seconds"])
-        # Only the total time is known, so all steps are assumed to take equally long.
+        # Only the total time is known, so all steps are assumed to take the same time.
         step_ms = (end_ms - start_ms) / max(row["steps_done"], 1)
         tags = {"ganbench.run": run} | _texts(row, TAGS)
         if len(finite) < len(points):
@@ -96,15 +112,15 @@ def records(collected: Collected) -> Iterator[Record]:
 
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """The named cells of a row as text, without empty ones."""
+    """The named cells of a row as text, without empty cells."""
     cells = {name: row[name] for name in names if not pd.isna(row[name]) and row[name] != ""}
-    if "n_train" in cells:  # the column has empty cells, for games without data, and therefore floats
+    if "n_train" in cells:  # the column holds floats, since its cells are empty for games without data
         cells["n_train"] = int(cells["n_train"])
     return {name: str(value) for name, value in cells.items()}
 
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """The mean of every bin at its last step, and the extremes of losses' bins with several steps."""
+    """The mean of every bin at its last step, and for losses the extremes of bins with several steps."""
     for series, bins in curves.groupby("series", sort=False):
         wide = bins[bins["first_step"] < bins["last_step"]] if series.endswith(EXTREMES) else bins.iloc[:0]
         for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
@@ -115,7 +131,7 @@ def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
 def _metric_points(
     collected: Collected, row: dict[str, Any], snapshots: pd.DataFrame
 ) -> Iterator[tuple[str, float, int]]:
-    """Every metric at the run's snapshots, and its final value at the last snapshot."""
+    """The values of every metric at the run's snapshots, and its final value at the last snapshot."""
     for name in collected.metrics:
         values = snapshots[name].dropna() if name in snapshots else pd.Series(dtype=float)
         for index, value in values.items():
@@ -125,6 +141,6 @@ def _metric_points(
 
 
 def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:
-    """Every number that a diagnostic measured of the run, at its last step."""
+    """Every value that a diagnostic measured of a run, at the run's last step."""
     for quantity, value in zip(measured["quantity"], measured["value"], strict=True):
         yield quantity, value, step

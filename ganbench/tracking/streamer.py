@@ -1,8 +1,8 @@
-"""The process beside a training job that sends points of its runs to an MLflow server: see `live`.
+"""The process that sends points of a training job's runs to an MLflow server, see `ganbench.tracking.live`.
 
-It reads lines of JSON, first the address and then points of runs, and tries each line until the server has it. It does
-not read on while it holds MAX_LINES lines, so that later ones wait in the pipe. When the other end of the pipe closes,
-because training ends or is killed, the process ends within GRACE_SECONDS.
+It reads lines of JSON. The first line has the address, and the others have points of runs. It sends each line again
+until the server has accepted or rejected it. While MAX_LINES lines are in memory, further lines wait in the pipe. When
+the other end of the pipe closes, because training ends or is killed, the process ends within GRACE_SECONDS.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from ganbench.tracking.experiment import LIVE_FILTER, LIVE_TAG, POINTS_PER_BATCH
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-GRACE_SECONDS = 1.5
-RETRY_SECONDS = 5.0
-MAX_LINES = 64  # in memory
+GRACE_SECONDS = 1.5  # to send the remaining lines after the pipe has closed
+RETRY_SECONDS = 5.0  # between two attempts
+MAX_LINES = 64  # lines in memory
 REJECTED = (
     "INVALID_PARAMETER_VALUE",
     "RESOURCE_DOES_NOT_EXIST",
-)  # answers if a run has been deleted or is not accepted
+)  # error codes of a server that does not accept a run, or from which the run was deleted
 
 
 class LiveRuns:
-    """The runs of an MLflow server for runs in training, tagged as live.
+    """Runs on an MLflow server that show the runs in training, tagged as live.
 
     Args:
         server: http(s) address of the server.
@@ -47,11 +47,15 @@ class LiveRuns:
 
         self._server, self._experiment = server, experiment
         self._client = MlflowClient(tracking_uri=server)
-        self._ids: dict[str, str | None] = {}  # by run; None if the server rejects it
+        self._ids: dict[str, str | None] = {}  # MLflow's identifiers by run; None for a rejected run
         self._lost = False
 
     def show(self, message: dict[str, Any]) -> None:
-        """Send new points of a run, with retries until the server has them or rejects the run."""
+        """Send new points of a run, with retries until the server has accepted them or rejected the run.
+
+        Args:
+            message: the points with the run's name, axes and time, as `Live.send` writes them.
+        """
         while self._ids.get(message["run"], "") is not None:
             try:
                 self._log(message)
@@ -70,7 +74,7 @@ class LiveRuns:
 
         if message["run"] not in self._ids:
             self._ids[message["run"]] = self._begin(message)
-        # Retries repeat points, times and order exactly, so that the server does not store them twice.
+        # Retries repeat the points, times and order exactly, so that the server does not store points twice.
         points = [
             Metric(series, math.nan if value is None else value, message["at"], step)  # JSON has no NaN
             for series, value, step in message["points"]
@@ -79,7 +83,7 @@ class LiveRuns:
             self._client.log_batch(self._ids[message["run"]], metrics=batch)
 
     def _begin(self, message: dict[str, Any]) -> str:
-        """Create the run, and delete those of earlier attempts."""
+        """Create an MLflow run, and delete the streamed runs of earlier attempts."""
         from mlflow.entities import Param
 
         experiment = get_or_create_experiment(self._client, self._experiment)
@@ -91,12 +95,12 @@ class LiveRuns:
         return made
 
     def _say(self, error: Exception | None) -> None:
-        """Print once that the server is lost, and once that it is back."""
+        """Print a message when the server is lost, and when it is back."""
         if self._lost == (error is not None):
             return
         self._lost = error is not None
         address = redact_credentials(self._server)
-        while error is not None and error.__context__ is not None:  # the first cause has the shortest message
+        while error is not None and error.__context__ is not None:  # the message of the first cause is the shortest
             error = error.__context__
         cause = " ".join(str(error).replace(self._server.rstrip("/"), address).split())[:300]
         lost = f"is lost; training goes on, and `track` makes up for what is not shown. The cause: {cause}"
@@ -115,7 +119,7 @@ def _read_lines(lines: Queue[bytes | None]) -> None:
 
 
 def _send_lines(lines: Queue[bytes | None]) -> None:
-    """Send the lines that were read. An incomplete line is the last one of a process that was killed."""
+    """Send the lines of a queue. An incomplete line, the last one of a killed process, is left out."""
     messages = (json.loads(line) for line in iter(lines.get, None) if line.endswith(b"\n"))
     with silence_logs():
         live_runs = LiveRuns(**next(messages))
@@ -124,13 +128,14 @@ def _send_lines(lines: Queue[bytes | None]) -> None:
 
 
 def main() -> None:
+    """Send lines from standard input until it closes."""
     lines: Queue[bytes | None] = Queue(MAX_LINES)
     with environment_variables(QUIET_SETTINGS), environment_variables(STREAM_SETTINGS, keep=True):
         reading, speaking = (Thread(target=work, args=(lines,), daemon=True) for work in (_read_lines, _send_lines))
         reading.start()
         speaking.start()
         hangup = select.poll()
-        hangup.register(sys.stdin, 0)  # only for the end of the pipe, whatever it still contains
+        hangup.register(sys.stdin, 0)  # notices only the end of the pipe, even if it still contains lines
         hangup.poll()
         speaking.join(GRACE_SECONDS)
     os._exit(0)  # without waiting for the server

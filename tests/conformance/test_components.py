@@ -11,7 +11,7 @@ import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
 
 from ganbench.contracts import component_fault
-from ganbench.contracts.data import judge_fault, loaded
+from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
@@ -561,7 +561,7 @@ def judged():
 @pytest.mark.parametrize("name", names("dataset"))
 def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
     dataset = part("dataset", name)
-    examples, fault = loaded(dataset)
+    examples, fault = load_checked(dataset)
     assert fault is None, f"{name}: {fault}"
     assert dataset.judge in registry.components("judge")
     both = np.concatenate([examples.train, examples.heldout]).reshape(dataset.spec.train + len(examples.heldout), -1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcome import KL
-from ganbench.contracts.data import examples_fault, few, judge_fault, loaded
+from ganbench.contracts.data import examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
@@ -75,7 +75,7 @@ class Measuring:
         """
         if choice not in self._data:
             made = self.components.build("grid", choice)
-            examples = few(self._examples(choice, made))
+            examples = few_examples(self._examples(choice, made))
             self._data[choice] = made.spec, examples
             self._judge(choice, made, examples)
         spec, examples = self._data[choice]
@@ -93,7 +93,7 @@ class Measuring:
         self.components.refuse("grid", choice, fault)
         if time.process_time() - began < QUICK_SECONDS:
             with self.components.attempt("grid", [choice], LOAD_SECONDS):
-                examples, fault = loaded(made)
+                examples, fault = load_checked(made)
             self.components.refuse("grid", choice, fault)
         return examples
 

@@ -15,7 +15,7 @@ import pandas as pd
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, SNAPSHOTS
 from ganbench.analysis.outcome import Thresholds, decide_outcome
-from ganbench.analysis.run_settings import settings_of, typed
+from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo
@@ -111,7 +111,7 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         "curves": pd.concat(curves, ignore_index=True),
         "references": scores,
         "measurements": found,
-        "runs": typed(runs, metrics),
+        "runs": runs_table(runs, metrics),
     }
     collected.write(folder, tables, infos)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ganbench.contracts import CONTRACTS
-from ganbench.contracts.data import loaded
+from ganbench.contracts.data import load_checked
 from ganbench.core import result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
@@ -24,7 +24,7 @@ def run(job: Job, context: JobContext) -> None:
     verify(task.sources, [("dataset", task.dataset)])
     dataset = build("dataset", task.dataset)
     with context.progress(f"prepare {job.name}", dataset.spec.train, "training examples") as report:
-        examples, fault = loaded(dataset)
+        examples, fault = load_checked(dataset)
         if fault:
             raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
         with result_files.create_file(job.path, "prepare") as file:

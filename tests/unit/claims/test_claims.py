@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ganbench.analysis.statistics import wilson
-from ganbench.claims.decisions import COLUMNS, decide, table
+from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
@@ -605,12 +605,12 @@ def test_a_claim_is_confirmed_by_all_its_tests_and_refuted_by_any():
     verdicts = {"confirmed": [good, good], "undecided": [good, open_], "refuted": [open_, bad, good]}
     decisions = decide(collected([1.0]), [claim(*tests, id=name) for name, tests in verdicts.items()])
     assert {decision.id: decision.verdict for decision in decisions} == dict(zip(verdicts, verdicts, strict=True))
-    rows = table(decisions)
+    rows = decisions_table(decisions)
     assert list(rows) == list(COLUMNS)
     assert rows["claim"].tolist() == ["confirmed"] * 2 + ["undecided"] * 2 + ["refuted"] * 3
     assert rows["test"].tolist() == [1, 2, 1, 2, 1, 2, 3]
     assert rows["test_verdict"].tolist()[-3:] == ["undecided", "refuted", "confirmed"]
-    assert list(table([])) == list(COLUMNS)
+    assert list(decisions_table([])) == list(COLUMNS)
 
 
 # Numbers that a claim may name ----------------------------------------------------------------------------------------
