@@ -73,7 +73,7 @@ def decide_outcome(
     unmeasured = {} if modes is None else _unmeasured(snapshots, modes)
     not_judged = {name: why for name in FAILURES for why in [impossible.get(name) or unmeasured.get(name)] if why}
     judged = tuple(name for name in FAILURES if name not in not_judged)
-    verdict = _seen(thresholds, steps, diverged, initial_norms, curves, snapshots, modes, judged)
+    verdict = _find_failure(thresholds, steps, diverged, initial_norms, curves, snapshots, modes, judged)
     if verdict is None and unmeasured:
         why = join_words([f"{name} was not judged, since {reason}" for name, reason in unmeasured.items()])
         verdict = OutcomeDecision(UNDETERMINED, steps, f"trained all {steps} steps; {why}")
@@ -104,7 +104,7 @@ def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
     return {}
 
 
-def _seen(
+def _find_failure(
     thresholds: Thresholds,
     steps: int,
     diverged: tuple[int, str] | None,

@@ -32,8 +32,8 @@ def component_fault(family: str, made: Any) -> str | None:
     return None
 
 
-def supports_fault(answer: Any) -> str | None:
-    """The fault of an answer of `supports`, as a clause; None for a valid answer, which is None or a sentence."""
-    if answer is None or (isinstance(answer, str) and answer):
+def supports_fault(refusal: Any) -> str | None:
+    """The fault of an answer of `supports`, as a clause; None for a valid one, which is None or a sentence."""
+    if refusal is None or (isinstance(refusal, str) and refusal):
         return None
-    return f"its supports() must give None or a sentence, but gives {answer!r}"
+    return f"its supports() must give None or a sentence, but gives {refusal!r}"

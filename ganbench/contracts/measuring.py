@@ -24,10 +24,10 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
         data: the spec of the data set.
         real, generated: judged examples; both are real examples, so that every value is defined.
     """
-    answer = metric.supports(data)
-    if fault := supports_fault(answer) or columns_fault(metric.columns):
+    refusal = metric.supports(data)
+    if fault := supports_fault(refusal) or columns_fault(metric.columns):
         return fault
-    if answer is not None:
+    if refusal is not None:
         return None
     given = fingerprint([real, generated])
     reference, fault = call_twice(lambda: metric.reference(real))

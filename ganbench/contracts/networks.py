@@ -40,8 +40,8 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         batch: number of examples to try.
         fused: whether members are computed together.
     """
-    answer = architecture.supports(data)
-    if fault := supports_fault(answer) or answer or latent_fault(architecture):
+    refusal = architecture.supports(data)
+    if fault := supports_fault(refusal) or refusal or latent_fault(architecture):
         return fault
     shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
     results = {"generator": (batch, *data.shape), "discriminator": (batch,)}

@@ -74,14 +74,14 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
         raise GanbenchError(_message(component, f"does not say what it is within {TIMEOUT_SECONDS} seconds")) from None
     text = ended.stdout.rpartition(MARK)[2] if MARK in ended.stdout else ""
     try:
-        answer = json.loads(text)
+        reply = json.loads(text)
     except ValueError:
         raise GanbenchError(
             _message(component, f"ended the process that asked what it is ({ended.returncode})")
         ) from None
-    if "error" in answer:
-        raise GanbenchError(answer["error"])
-    return DatasetDescription(**answer | {"shape": tuple(answer["shape"]), "files": tuple(answer["files"])})
+    if "error" in reply:
+        raise GanbenchError(reply["error"])
+    return DatasetDescription(**reply | {"shape": tuple(reply["shape"]), "files": tuple(reply["files"])})
 
 
 def describe_as_json(name: str, options: dict[str, Any]) -> str:

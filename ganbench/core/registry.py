@@ -164,7 +164,9 @@ def components(key: str) -> dict[str, ComponentInfo]:
         key: key of the family.
     """
     folder = PACKAGE / FAMILIES[key].folder
-    return {path.stem: read(key, path) for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
+    return {
+        path.stem: read_component(key, path) for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")
+    }
 
 
 def find(key: str, name: str) -> ComponentInfo:
@@ -181,7 +183,7 @@ def find(key: str, name: str) -> ComponentInfo:
         path = Path(name)
         with suppress(OSError):  # raised for names that no file can have
             if path.is_file():
-                return read(key, path.resolve())
+                return read_component(key, path.resolve())
         raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
     known = components(key)
     if name not in known:
@@ -190,7 +192,7 @@ def find(key: str, name: str) -> ComponentInfo:
 
 
 @cache
-def read(key: str, path: Path) -> ComponentInfo:
+def read_component(key: str, path: Path) -> ComponentInfo:
     """Read the description of a component from the syntax tree of its file.
 
     Args:

@@ -123,8 +123,8 @@ class Basins(Diagnostic):
             batches, rate = self._batches(trajectories, step, indices), trajectories.rate[indices]
             result = dynamics.step(match, players, states, batches, optimizer, rate)
             players, states = result.players, result.states
-            answer = dynamics.snapshot(players, states)
-            here = torch.einsum("mip,mp->mi", axes, join({each: answer[each] for each in match.players}) - base)
+            snapshot = dynamics.snapshot(players, states)
+            here = torch.einsum("mip,mp->mi", axes, join({each: snapshot[each] for each in match.players}) - base)
             distances = (here[:, None] - known[indices]).norm(dim=-1)
             farthest = torch.maximum(farthest, distances)
             last = step == self.steps - 1

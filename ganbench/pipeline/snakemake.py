@@ -21,7 +21,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
 from ganbench.study.schema import parse
-from ganbench.study.strict_yaml import read
+from ganbench.study.strict_yaml import read_yaml
 
 LISTED_FILES = 3  # files of a job that Snakemake's messages list
 
@@ -70,7 +70,7 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
     """
     with _plain_errors():
         for file in files:
-            read(Path(file))
+            read_yaml(Path(file))
         plan = Plan(parse(config, origin=origin))
         if verify:
             results_folder.verify(plan)

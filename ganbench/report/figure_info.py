@@ -48,12 +48,12 @@ class FigureInfo:
 @cache
 def figure_infos() -> dict[str, FigureInfo]:
     """Every figure by name, the name of its file, in the order of the report."""
-    infos = {path.stem: read(path) for path in FOLDER.glob("*.py") if path.stem != "__init__"}
+    infos = {path.stem: read_figure_info(path) for path in FOLDER.glob("*.py") if path.stem != "__init__"}
     scopes = get_args(Scope)
     return dict(sorted(infos.items(), key=lambda item: (scopes.index(item[1].scope), item[1].order, item[0])))
 
 
-def read(path: Path) -> FigureInfo:
+def read_figure_info(path: Path) -> FigureInfo:
     """The record of one file, from its syntax tree.
 
     Raises:

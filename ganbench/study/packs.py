@@ -29,7 +29,7 @@ class Pack:
         return [tuple(runs) for runs in fusable_groups.values()]
 
 
-def packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
+def group_into_packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
     """Group the runs into packs.
 
     Seeds are packed in blocks aligned at multiples of `seeds_per_pack`: additional seeds fill the last block and open

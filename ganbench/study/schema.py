@@ -18,7 +18,7 @@ from ganbench.study.blocks import Block, Train
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
 from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
-from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read
+from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read_yaml
 from ganbench.study.value_types import (
     Folder,
     Section,
@@ -117,7 +117,7 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
     Raises:
         GanbenchError: The file cannot be read or is not a valid study.
     """
-    data = read(path)
+    data = read_yaml(path)
     return parse(merge_values(data, over) if over and isinstance(data, dict) else data, origin=str(path))
 
 

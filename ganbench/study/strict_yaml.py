@@ -126,7 +126,7 @@ def data_fault(data: Any) -> str | None:
     return None
 
 
-def read(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """Read the data in a YAML or JSON file, and check them with `data_fault`.
 
     Raises:

@@ -108,7 +108,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     run = tracked["grey-d0"]
     assert run.data.params == {
         **{"game": "some", "architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some"},
-        **{"optimizer": "some", "dataset": "grey"},
+        **{"optimizer": "some", "block": "some", "dataset": "grey"},
         **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
         **{"discriminator_parameters": "12", "generator_parameters": "34"},
         **{"architecture_width": "64", "train_dtype": "float32"},
@@ -148,7 +148,8 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
     track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
     (run,) = [run for run in runs_of(uri, study) if run.info.run_name == "toy-d0"]
     assert run.data.params == {
-        **{"game": "some", "dynamics": "some", "optimizer": "some", "learning_rate": "0.0002", "seed": "3"},
+        **{"game": "some", "dynamics": "some", "optimizer": "some", "block": "some"},
+        **{"learning_rate": "0.0002", "seed": "3"},
         **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_dtype": "float32"},
     }
     assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}

@@ -33,8 +33,8 @@ def fetch(path: Path, sha256: str) -> None:
     if not path.exists():
         try:
             with atomic_write(path) as temporary:
-                with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as answer, temporary.open("wb") as file:
-                    _copy(answer, file, int(answer.headers.get("Content-Length") or 0))
+                with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as response, temporary.open("wb") as file:
+                    _copy(response, file, int(response.headers.get("Content-Length") or 0))
                 verify(temporary, sha256, path)
         except OSError as error:
             raise GanbenchError(
@@ -44,11 +44,11 @@ def fetch(path: Path, sha256: str) -> None:
     verify(path, sha256)
 
 
-def _copy(answer: BinaryIO, file: BinaryIO, size: int) -> None:
-    """Copy the server's answer to a file and show progress; `size` is in bytes, 0 if unknown."""
+def _copy(response: BinaryIO, file: BinaryIO, size: int) -> None:
+    """Copy the server's response to a file and show progress; `size` is in bytes, 0 if unknown."""
     with progress("weights", size / 1e6, "MB") as report:
         fetched = 0
-        while part := answer.read(PART_BYTES):
+        while part := response.read(PART_BYTES):
             file.write(part)
             fetched += len(part)
             report(fetched / 1e6)

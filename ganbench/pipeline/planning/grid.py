@@ -12,7 +12,7 @@ from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
 from ganbench.pipeline.tasks import ComponentConfig, identity
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, expand, slug
-from ganbench.study.packs import packs
+from ganbench.study.packs import group_into_packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
 
@@ -31,7 +31,7 @@ class GridPlan:
         self.study = study
         self.folder = study.results / study.study
         self.runs = expand(study)
-        self.packs = {pack.name: pack for pack in packs(study, self.runs)}
+        self.packs = {pack.name: pack for pack in group_into_packs(study, self.runs)}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         variables = [run.variables for run in self.runs] if study.claims else []
         validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)

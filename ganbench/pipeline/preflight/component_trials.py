@@ -112,9 +112,9 @@ class ComponentTrials:
             GanbenchError: The answer breaks the contract.
         """
         with self.attempt(where, [choice]):
-            answer = made.supports(asked)
-        self.refuse(where, choice, supports_fault(answer))
-        return answer
+            refusal = made.supports(asked)
+        self.refuse(where, choice, supports_fault(refusal))
+        return refusal
 
     def hold_briefly(
         self, where: str, choice: Choice, fault: Callable[[], str | None], *, declines: bool = False

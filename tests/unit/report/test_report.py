@@ -29,7 +29,7 @@ from ganbench.analysis.statistics import wilson
 from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
 from ganbench.report.captions import captions
-from ganbench.report.figure_info import FigureInfo, Scope, figure_infos, read
+from ganbench.report.figure_info import FigureInfo, Scope, figure_infos, read_figure_info
 from ganbench.report.figures import samples
 from ganbench.report.file_names import figure_files, figure_name, table_files
 from ganbench.report.file_names import figures as figures_of
@@ -389,7 +389,7 @@ def test_every_figure_has_a_record_that_is_read_without_importing_its_file():
 def test_a_figure_without_a_valid_record_is_refused(tmp_path, text, told):
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(ValueError, match=told):
-        read(tmp_path / "mine.py")
+        read_figure_info(tmp_path / "mine.py")
 
 
 def test_titles_of_methods_and_experiments_carry_their_names():
