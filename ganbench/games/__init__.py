@@ -77,6 +77,11 @@ class Game(ABC):
             GanbenchError: a start that an option sets does not fit the game's parameters.
         """
 
+    @property
+    def has_buffers(self) -> bool:
+        """Whether the game keeps anything from one loss to the next beside the parameters."""
+        return False
+
     def start_buffers(self, member: Member) -> Buffers:
         """The initial buffers of a run: what its networks keep from one loss to the next beside the parameters.
 
@@ -309,7 +314,7 @@ class Match:
     def buffers(self) -> Buffers:
         """The members' buffers, with which losses are computed, {name: (K, ...)}; the initial ones at first."""
         if self._buffers is None:
-            self._buffers = self._start_buffers()
+            self._buffers = self._start_buffers() if self.game.has_buffers else {}
         return self._buffers
 
     @buffers.setter

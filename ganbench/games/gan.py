@@ -66,6 +66,10 @@ class GAN(Adversarial):
             for player in self.players
         }
 
+    @property
+    def has_buffers(self) -> bool:
+        return any(network.buffers for network in self.networks.values())
+
     def start_buffers(self, member: Member) -> Buffers:
         return {
             f"{player}.{name}": value
