@@ -78,7 +78,7 @@ class Spectrum(Diagnostic):
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         everyone, names = len(trajectories.match.members), list(self.columns(trajectories.match.game))
-        width = jacobians.size(trajectories.match)
+        width = jacobians.parameter_count(trajectories.match)
         shown = width if width <= self.exact else min(self.products, width)
         where = jacobians.snapshot_point(trajectories, self.at, self.batches)
         if where is None:

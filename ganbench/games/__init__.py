@@ -59,6 +59,11 @@ class Game(ABC):
     def parameters(self) -> dict[str, tuple[str, ...]]:
         """The names of each player's P parameters, in their order, by player in the order of `players`."""
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of all parameters: the first player's, then the second's."""
+        return tuple(name for player in self.players for name in self.parameters[player])
+
     @abstractmethod
     def start(self, member: Member) -> dict[str, Tensor]:
         """The initial parameters of a run.

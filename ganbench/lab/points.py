@@ -16,11 +16,6 @@ from ganbench.lab.arguments import real_array
 NAMES_SHOWN = 12  # parameter names that an error lists
 
 
-def parameter_names(game: Game) -> tuple[str, ...]:
-    """All parameters, in their order: the first player's, then the second's."""
-    return tuple(name for player in game.players for name in game.parameters[player])
-
-
 def parse_points(game: Game, given: Any, what: str = "start") -> np.ndarray:
     """Points of a game as (count, P) float64.
 
@@ -30,7 +25,7 @@ def parse_points(game: Game, given: Any, what: str = "start") -> np.ndarray:
     Raises:
         GanbenchError: a point does not have P finite numbers, or a name is not one of the game's parameters.
     """
-    names = parameter_names(game)
+    names = game.parameter_names
     if isinstance(given, Mapping):
         given = _columns(names, given, what)
     values = real_array(given, f"{what} must be {_listed(names)}, or rows of these")

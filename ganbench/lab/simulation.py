@@ -14,7 +14,7 @@ from ganbench.games import CHUNK, Match, Players
 from ganbench.lab.arguments import numbers
 from ganbench.lab.component_specs import ComponentSpec, build_with_member_options, with_member_options
 from ganbench.lab.games import game as make_game
-from ganbench.lab.points import parameter_names, parse_points, players_at
+from ganbench.lab.points import parse_points, players_at
 from ganbench.lab.trajectory import Trajectory
 
 MAX_VALUES = 2**30  # numbers that a trajectory may have: 8 GB
@@ -72,7 +72,7 @@ def play(
             **{f"values of the optimizer's {name}": len(values) for name, values in optimizer_options.items()},
         }
     )
-    names = parameter_names(match.game)
+    names = match.game.parameter_names
     snapshots = -(-steps // keep) + 1
     if count * snapshots * len(names) > MAX_VALUES:
         raise GanbenchError(

@@ -15,7 +15,7 @@ from ganbench.games import Match
 from ganbench.lab.component_specs import ComponentSpec
 from ganbench.lab.equilibria import FixedPoint, find_fixed_points
 from ganbench.lab.games import game as make_game
-from ganbench.lab.points import parameter_names, players_at
+from ganbench.lab.points import players_at
 from ganbench.numerics.jacobians import join
 from ganbench.numerics.plane_fields import Plane, plane_names
 
@@ -137,7 +137,7 @@ def draw_field(field: Field, path: str | Path) -> Path:
 
 
 def _plane(match: Match, names: tuple[str, str], at: Any) -> Plane:
-    every = parameter_names(match.game)
+    every = match.game.parameter_names
     indices = [every.index(name) for name in names]
     base = join(players_at(match, at, "at")).clone()
     base[:, indices] = 0

@@ -36,7 +36,7 @@ def split(match: Match, vector: Tensor) -> Players:
     return dict(zip(match.players, vector.split(sizes, dim=1), strict=True))
 
 
-def size(match: Match) -> int:
+def parameter_count(match: Match) -> int:
     """The number of parameters of both players, P."""
     return sum(len(match.parameters[player]) for player in match.players)
 
@@ -95,7 +95,7 @@ class ParameterPoint:
     @property
     def width(self) -> int:
         """The number of parameters of both players, P."""
-        return size(self.match)
+        return parameter_count(self.match)
 
     def groups(self, each: int) -> Iterator[ParameterPoint]:
         """The point in groups of members that fit into `KRYLOV_BYTES`.
@@ -181,7 +181,7 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
     Raises:
         GanbenchError: more parameters than `LARGEST`, or a game without second derivatives.
     """
-    count = size(match)
+    count = parameter_count(match)
     if count > LARGEST:
         raise GanbenchError(
             f"the game has {count} parameters: its Jacobian is written out up to {LARGEST} of them; "

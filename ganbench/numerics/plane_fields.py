@@ -194,7 +194,7 @@ def coordinate_plane(
         GanbenchError: the game has no parameter of that name, or both are the same.
     """
     match = trajectories.match
-    names = parameter_names(match.game)
+    names = match.game.parameter_names
     indices = [names.index(name) for name in plane_names(match.game, x, y)]
     base = trajectories.theta[:, 0 if at == "start" else -1].detach().clone()
     base[:, indices] = 0
@@ -208,16 +208,11 @@ def plane_names(game: Game, x: str, y: str) -> tuple[str, str]:
     first, second = game.players
     chosen = (x or game.parameters[first][0], y or game.parameters[second][0])
     for name in chosen:
-        if name not in parameter_names(game):
-            raise GanbenchError(unknown("parameter", name, parameter_names(game)[:20]))
+        if name not in game.parameter_names:
+            raise GanbenchError(unknown("parameter", name, game.parameter_names[:20]))
     if chosen[0] == chosen[1]:
         raise GanbenchError(f"a plane needs two parameters, but both are {chosen[0]!r}; name another as 'x' or as 'y'.")
     return chosen
-
-
-def parameter_names(game: Game) -> list[str]:
-    """The names of all parameters, in the order of `ganbench.numerics.jacobians.join`."""
-    return [name for player in game.players for name in game.parameters[player]]
 
 
 def check_square(diagnostic: str, low: float, high: float) -> None:
