@@ -1,11 +1,14 @@
 """Architectures, one file each: pairs of networks.
 
-The modules are ordinary ones, for one run; `ganbench check` tests these rules. They may normalise by the
-statistics of the batch, but are functions of their inputs: they keep no state from one call to the next, in buffers
-(`BatchNorm2d(..., track_running_stats=False)`), attributes or global values, and draw no random numbers (no dropout).
-A run draws all of its numbers from its own streams; initial parameters come from PyTorch's global one, which is seeded
-for them. Every parameter is float32, requires a gradient and gets one. Outputs have the inputs' precision, float32 or
-float64. So that members can be computed together, nothing branches on values: no `.item()`, `torch.where` for `if`.
+The modules are ordinary ones, for one run; `ganbench check` tests these rules. What a network keeps from one forward
+pass to the next is in buffers: running statistics, the vectors of `torch.nn.utils.parametrizations.spectral_norm`.
+Buffers belong to the run: they are part of its snapshots and checkpoints. Random numbers come from PyTorch's functions
+(dropout, `torch.randn_like`), which are answered from the run's own stream while it trains; initial parameters come
+from PyTorch's global stream, which is seeded for them. Every parameter is float32, requires a gradient and gets one.
+Outputs have the inputs' precision, float32 or float64.
+
+Members of a pack are computed together where PyTorch's vmap can do that. It cannot where a module branches on values
+(`.item()`, `if` of a tensor; `torch.where` is the remedy); such networks are computed one member after the other.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from ganbench.data import DataSpec
 
 class Architecture(ABC):
     """An architecture has `latent_size`, an integer, and generator(data) and discriminator(data), which return an
-    nn.Module for one run: without state between calls, random numbers, or branches on values (tensors' item(), if,
-    while), in the precision of its inputs.
+    nn.Module for one run: a function of its inputs, its parameters, its buffers and PyTorch's random numbers, in the
+    precision of its inputs.
 
     A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property.
 

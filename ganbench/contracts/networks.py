@@ -13,7 +13,8 @@ from ganbench.contracts import supports_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module
-from ganbench.nn.network import Network
+from ganbench.nn.network import Network, copied_buffers
+from ganbench.nn.random_numbers import RandomNumbers
 
 LARGEST_LATENT = 1_000_000
 ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
@@ -78,7 +79,7 @@ def network_fault(
     one, other = (_normal(inputs, seed) for seed in (0, 1))
     with world(1) as observed:
         try:
-            first = module(one)
+            first = _call(module, one)
         except Exception as error:
             error.add_note(f"on inputs of shape {inputs}")
             raise
@@ -88,23 +89,28 @@ def network_fault(
     # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
     with world(2) as observed:
-        changed = module(other)
+        changed = _call(module, other)
     if observed.fault:
         return observed.fault
     for where, kept, now in (("", before, attributes_of(module)), ("global value ", globals_before, _globals(module))):
         moved = [name for name in now if now[name] != kept.get(name)]
         if moved:
-            called = where or ("buffer " if moved[0] in dict(module.named_buffers()) else "attribute ")
-            return f"changes its {called}{moved[0]!r} in a forward pass; a network must keep no state between calls"
-    if not identical(module(one), first):
-        return "gives another output for the same input at its next call; a network must be a function of its input"
+            return (
+                f"changes its {where or 'attribute '}{moved[0]!r} in a forward pass; what a network keeps from call to "
+                "call must be a buffer (register_buffer)"
+            )
+    if not identical(_call(module, one), first):
+        return (
+            "gives another output for the same input at its next call; a network must be a function of its input, its "
+            "buffers and PyTorch's random numbers"
+        )
 
     with world(2) as observed:
         again = build()
     parameters = [[(name, fingerprint(value)) for name, value in each.named_parameters()] for each in (module, again)]
     if observed.fault or parameters[0] != parameters[1]:
         return observed.fault or "starts from other parameters when it is built again from the same seed"
-    if not identical(again(other), changed):
+    if not identical(_call(again, other), changed):
         return "gives another output for an input that comes first than for the same one that comes second"
     return _gradient_fault(module, one) or _precision_fault(build, one, fused)
 
@@ -124,11 +130,6 @@ def _module_fault(module: Any) -> str | None:
     """The fault of a network's modules and parameters, as a clause; None if a run can train them."""
     if not isinstance(module, nn.Module):
         return f"is {type(module).__name__}, which is no nn.Module"
-    for part in module.modules():
-        if isinstance(part, nn.modules.dropout._DropoutNd):
-            return f"has {type(part).__name__}, which draws from a random stream that all runs share; leave dropout out"
-        if getattr(part, "track_running_stats", False):
-            return f"has {type(part).__name__} with running statistics; give it track_running_stats=False"
     parameters = dict(module.named_parameters())
     if not parameters:
         return "has no parameters"
@@ -154,7 +155,7 @@ def _outputs_fault(outputs: Any, inputs: tuple[int, ...], shape: tuple[int, ...]
 
 def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
     inputs = inputs.clone().requires_grad_()
-    outputs, named = module(inputs), dict(module.named_parameters())
+    outputs, named = _call(module, inputs), dict(module.named_parameters())
     if not outputs.requires_grad:
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
     *gradients, grad = torch.autograd.grad(outputs.square().sum(), [*named.values(), inputs], allow_unused=True)
@@ -166,19 +167,37 @@ def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
 
 def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
     """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
-    network = Network(build()).to(inputs.device, torch.float64)
-    theta = Network.vector(build()).double()
+    module = build()
+    network = Network(module, inputs).to(inputs.device, torch.float64)
+    theta = Network.vector(module).double()
     theta = torch.stack([theta, 1.1 * theta])
+    buffers = {name: torch.stack([value, value]) for name, value in network.start_buffers(module).items()}
+    key = torch.tensor([1, 2])
     x = torch.stack([inputs.double(), inputs.flip(0).double()])
-    alone = torch.cat([network(theta[k : k + 1], x[k : k + 1]) for k in range(2)])
+    one_by_one = [
+        network.apply(
+            theta[k : k + 1],
+            {name: value[k : k + 1] for name, value in buffers.items()},
+            key[k : k + 1],
+            x[k : k + 1],
+        )[0]
+        for k in range(2)
+    ]
+    alone = torch.cat(one_by_one)
     if alone.dtype != torch.float64:
         return f"gives outputs of {alone.dtype} for inputs of float64; compute in the precision of the inputs"
-    if not fused:
+    if not fused or network.unvectorised(theta, buffers, key, x):
         return None
-    apart = (network(theta, x) - alone).abs().max()
+    apart = (network.apply(theta, buffers, key, x)[0] - alone).abs().max()
     if apart > ROUNDING * alone.abs().max():
         return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
+
+
+def _call(module: nn.Module, inputs: Tensor) -> Any:
+    """The module's output, with random numbers of a key and with buffers that are as before afterwards."""
+    with copied_buffers(module), RandomNumbers(torch.zeros((), dtype=torch.int64)):
+        return module(inputs)
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> Tensor:

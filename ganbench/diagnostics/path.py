@@ -12,7 +12,7 @@ from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.dynamics import simultaneous_gradient
-from ganbench.games import Game, Players
+from ganbench.games import Game
 
 FEW = 8  # most parameters for which the last value of each has a column
 
@@ -77,7 +77,7 @@ class TrainingPath(Diagnostic):
         runs = [_geometry(run, steps, every) for run in path]
         values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
 
-        first, last = (_field_norm(trajectories, trajectories.at(index)) for index in (0, -1))
+        first, last = (_field_norm(trajectories, index) for index in (0, -1))
         with np.errstate(all="ignore"):
             values["field_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
         arrived = np.isfinite(last) & (last <= self.tolerance * first)
@@ -97,9 +97,10 @@ def _named(game: Game) -> list[str]:
     return [name for player in game.players for name in game.parameters[player]]
 
 
-def _field_norm(trajectories: Trajectories, players: Players) -> np.ndarray:
-    """|F|, (K,)."""
-    gradients = simultaneous_gradient(trajectories.match, players, trajectories.batch()).gradients
+def _field_norm(trajectories: Trajectories, snapshot: int) -> np.ndarray:
+    """|F| at a snapshot, (K,)."""
+    match, players = trajectories.match_at(snapshot), trajectories.at(snapshot)
+    gradients = simultaneous_gradient(match, players, trajectories.batch()).gradients
     return _lengths(
         torch.cat([gradients[player] for player in trajectories.match.players], dim=1).cpu().double().numpy()
     )

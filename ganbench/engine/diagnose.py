@@ -34,7 +34,8 @@ def diagnose(
         diagnostic: the diagnostic.
         game, dynamics, optimizer: the game of the runs and how they were trained.
         members: the K runs.
-        snapshots: for each run, the `step` of its snapshots, (S,), and both players' parameters, {player: (S, P)}.
+        snapshots: for each run, the `step` of its snapshots, (S,), both players' parameters,
+            {player: (S, P)}, and the networks' `buffers`, {name: (S, ...)}, if there are any.
         steps: planned steps of the snapshots; a run that diverged lacks the last of them.
         device: device to compute on.
         dtype: precision of the parameters.
@@ -74,14 +75,29 @@ def trajectories_of(
     """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
     path = {player: _padded([(kept["step"], kept[player]) for kept in snapshots], planned) for player in game.players}
+    buffers = {
+        name: torch.from_numpy(
+            np.stack([_repeated(each["step"], each["buffers"][name], planned) for each in snapshots])
+        )
+        for name in snapshots[0].get("buffers", {})
+    }
+    buffers = {name: value.to(device, dtype if value.is_floating_point() else None) for name, value in buffers.items()}
+    match = Match(game, members, device, dtype)
+    match.buffers = {name: value[:, -1] for name, value in buffers.items()}
     return Trajectories(
-        match=Match(game, members, device, dtype),
+        match=match,
         dynamics=dynamics,
         optimizer=optimizer,
         rate=torch.tensor([[member.learning_rate] for member in members], dtype=dtype, device=device),
         steps=planned,
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
+        buffers=buffers,
     )
+
+
+def _repeated(kept: np.ndarray, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Buffers at all of the steps, (S, ...); the last ones that a run has, where it lacks later snapshots."""
+    return values[np.searchsorted(kept, steps, side="right") - 1]
 
 
 def _padded(kept: list[tuple[np.ndarray, np.ndarray]], steps: np.ndarray) -> np.ndarray:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, latent_points
+from ganbench.engine.sampler import Sampler
 from ganbench.judges import JudgedExamples
-from ganbench.nn.network import Network
-
-BATCH = 500  # generated together; architectures that normalise by batch see batches of this size
 
 
 @dataclass(frozen=True)
@@ -87,35 +83,31 @@ def _checksum(judged: JudgedExamples) -> list[int]:
 
 def evaluate(
     scorer: Scorer,
-    architecture: Any,
-    data: DataSpec,
+    sampler: Sampler,
     seed: int,
     generators: np.ndarray,
+    buffers: Mapping[str, np.ndarray],
     samples: int,
     shown: int,
-    device: torch.device,
 ) -> Tree:
     """Score every snapshot of a run.
 
     Args:
         scorer: the judge and the metrics.
-        architecture, data: the architecture and the data set of the generator.
+        sampler: the generator.
         seed: seed of the run; its latent points for evaluation are the same at every snapshot.
         generators: the generator's parameters at every snapshot, (S, P).
+        buffers: its buffers at every snapshot, (S, ...) each.
         samples: number of examples to generate and score.
         shown: number of these examples to keep.
-        device: device to generate on.
 
     Returns:
         `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape).
     """
-    network = Network(initial_module(architecture, "generator", data, seed=0)).to(device, torch.float32)
-    latent = latent_points(seed, samples, architecture.latent_size).to(device)
     scores, kept = [], []
-    for theta in torch.from_numpy(generators).to(device, torch.float32):
-        with torch.no_grad():
-            parts = [network(theta[None], part[None])[0].cpu() for part in latent.split(BATCH)]
-        examples = torch.cat(parts).numpy()
+    for index, theta in enumerate(generators):
+        at = {name: values[index] for name, values in buffers.items()}
+        examples = sampler.examples(theta, at, seed, samples)
         scores.append(scorer.score(examples))
         kept.append(examples[:shown])
     return {

@@ -26,6 +26,8 @@ def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[b
     """
     if members == 1:
         return False, "the pack has one run"
+    if isinstance(game, gan.GAN) and (why := game.unvectorised):
+        return False, why
     if mode != "auto":
         return mode == "always", f"the study says fuse: {mode}"
     if device.type == "cuda":

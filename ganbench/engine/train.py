@@ -15,7 +15,7 @@ from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
-from ganbench.games import CHUNK, Game, Match, Member, Players
+from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,18 @@ class RunRecord:
     """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
 
     recorder: Recorder
-    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)  # parameters and buffers, by step
+    players: tuple[str, ...] = ()
     diverged: tuple[int, str] | None = None
 
     def tree(self) -> Tree:
         steps = sorted(self.snapshots)
-        players = {
-            player: np.stack([self.snapshots[step][player] for step in steps]) for player in self.snapshots[steps[0]]
-        }
+        kept = {name: np.stack([self.snapshots[step][name] for step in steps]) for name in self.snapshots[steps[0]]}
+        players = {player: kept.pop(player) for player in self.players}
         return {
             "curves": self.recorder.curves(),
             "snapshots": {"step": np.array(steps), **players},
+            "buffers": kept,
             "diverged": None if self.diverged is None else list(self.diverged),
             "steps_done": self.recorder.steps_done,
         }
@@ -116,7 +117,8 @@ def train(
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
-        both players and their steps), `diverged` (None, or the step and the cause), and `steps_done`.
+        both players and their steps), its networks' `buffers` at these, (S, ...) each, `diverged` (None, or the step
+        and the cause), and `steps_done`.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -125,7 +127,7 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names)) for _ in members]
+    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names), players=game.players) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
@@ -133,10 +135,12 @@ def train(
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
-            _keep(runs, alive, dynamics.snapshot(players, states), 0)
+            _keep(runs, alive, dynamics.snapshot(players, states) | match.buffers, 0)
         else:
-            start, alive, players, states = _restore(runs, resume, device)
+            start, alive, players, states, buffers = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
+            match.buffers = buffers
+        match.keeps_buffers = True
         rate = rates[alive]
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
@@ -153,7 +157,7 @@ def train(
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.snapshot(result.players, result.states), step + 1)
+                    _keep(runs, alive, dynamics.snapshot(result.players, result.states) | match.buffers, step + 1)
                 rows.append(row)
                 players, states = result.players, result.states
 
@@ -165,12 +169,12 @@ def train(
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
             players, states, rate = _select(players, states, rate, staying)
-            match = everyone.select(alive) if alive else everyone
+            match = match.select(staying) if staying else everyone
         start += len(rows)
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states))
+            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, match.buffers))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, states)
+            state = partial(_state, runs, start, alive, players, states, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     return [run.tree() for run in runs]
@@ -193,14 +197,16 @@ def part_of(state: Tree, members: range) -> Tree:
         "alive": [state["alive"][index] - members.start for index in indices],
         "players": taken(state["players"]),
         "states": taken(state["states"]),
+        "buffers": taken(state["buffers"]),
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _keep(runs: list[RunRecord], alive: list[int], players: Players, step: int) -> None:
-    kept = {player: theta.detach().cpu().numpy() for player, theta in players.items()}
+def _keep(runs: list[RunRecord], alive: list[int], tensors: dict[str, Tensor], step: int) -> None:
+    """Keep parameters and buffers, (K, ...) each, in the snapshots of a step."""
+    kept = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     for index, k in enumerate(alive):
-        runs[k].snapshots[step] = {player: theta[index].copy() for player, theta in kept.items()}
+        runs[k].snapshots[step] = {name: value[index].copy() for name, value in kept.items()}
 
 
 def _record(run: RunRecord, values: np.ndarray) -> None:
@@ -222,7 +228,9 @@ def _select(players: Players, states: States, rate: Tensor, indices: list[int]) 
     return kept, selected, rate[indices]
 
 
-def _state(runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States) -> Tree:
+def _state(
+    runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States, buffers: Buffers
+) -> Tree:
     """The whole state of training, as arrays."""
     return {
         "step": step,
@@ -231,6 +239,7 @@ def _state(runs: list[RunRecord], step: int, alive: list[int], players: Players,
         "states": {
             owner: {name: value.cpu().numpy() for name, value in state.items()} for owner, state in states.items()
         },
+        "buffers": {name: value.cpu().numpy() for name, value in buffers.items()},
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -242,8 +251,10 @@ def _state(runs: list[RunRecord], step: int, alive: list[int], players: Players,
     }
 
 
-def _restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], Players, States]:
-    """Undo `_state`: fill the runs, and return the step, the members still in training, the players and the states."""
+def _restore(
+    runs: list[RunRecord], state: Tree, device: torch.device
+) -> tuple[int, list[int], Players, States, Buffers]:
+    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states and buffers."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
@@ -256,4 +267,5 @@ def _restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[
             for name, item in tree.items()
         }
 
-    return state["step"], list(state["alive"]), tensors(state["players"]), tensors(state["states"])
+    rest = (tensors(state[name]) for name in ("players", "states", "buffers"))
+    return state["step"], list(state["alive"]), *rest

@@ -32,6 +32,10 @@ Aux = dict[str, Tensor]
 """Auxiliary quantities that are recorded beside a loss, {quantity: (K,)}: a discriminator's mean output, for
 example."""
 
+Buffers = dict[str, Tensor]
+"""What a game's networks keep from one loss to the next beside the parameters, {name: (K, ...)}: running statistics of
+a normalisation, for example. Empty for most games."""
+
 Component = Any  # marks a field of a game that is another component, not an option
 
 CHUNK = 25  # steps whose random numbers are drawn together
@@ -77,6 +81,23 @@ class Game(ABC):
         Raises:
             GanbenchError: a start that an option sets does not fit the game's parameters.
         """
+
+    @property
+    def has_buffers(self) -> bool:
+        """Whether the game keeps anything from one loss to the next beside the parameters."""
+        return False
+
+    def start_buffers(self, member: Member) -> Buffers:
+        """The initial buffers of a run: what its networks keep from one loss to the next beside the parameters.
+
+        Args:
+            member: the run; the buffers depend on its seed alone.
+
+        Returns:
+            Tensors by name, on the CPU. `loss` finds them in its batch, stacked, and returns new ones in its auxiliary
+            quantities, under the same names.
+        """
+        return {}
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """The random numbers of a run for a chunk of steps.
@@ -269,11 +290,16 @@ class Match:
         members: the K runs.
         device: the device of all tensors.
         dtype: the precision of parameters and random numbers.
+
+    Attributes:
+        keeps_buffers: whether a loss leaves its new buffers here, as in training; a diagnostic's does not.
     """
 
     def __init__(self, game: Game, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
         self.game, self.members, self.device, self.dtype = game, tuple(members), device, dtype
         self.players = game.players
+        self.keeps_buffers = False
+        self._buffers: Buffers | None = None
         self._chunk: tuple[tuple[int, int], Batch] | None = None
 
     @property
@@ -287,6 +313,26 @@ class Match:
         return {
             player: torch.stack([start[player] for start in starts]).to(self.device, self.dtype)
             for player in self.players
+        }
+
+    @property
+    def buffers(self) -> Buffers:
+        """The members' buffers, with which losses are computed, {name: (K, ...)}; the initial ones at first."""
+        if self._buffers is None:
+            self._buffers = self._start_buffers() if self.game.has_buffers else {}
+        return self._buffers
+
+    @buffers.setter
+    def buffers(self, buffers: Buffers) -> None:
+        self._buffers = buffers
+
+    def _start_buffers(self) -> Buffers:
+        starts = [self.game.start_buffers(member) for member in self.members]
+        return {
+            name: torch.stack([start[name] for start in starts]).to(
+                self.device, self.dtype if value.is_floating_point() else value.dtype
+            )
+            for name, value in starts[0].items()
         }
 
     def draw(self, step: int, batches_per_step: int) -> list[Batch]:
@@ -321,7 +367,13 @@ class Match:
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`."""
-        return self.game.loss(player, players, batch)
+        if not self.buffers:
+            return self.game.loss(player, players, batch)
+        loss, aux = self.game.loss(player, players, batch | self.buffers)
+        changed = {name: aux.pop(name) for name in self.buffers}
+        if self.keeps_buffers:
+            self.buffers = changed
+        return loss, aux
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         """The projection of a player's parameters, (K, P); see `Game.project`."""
@@ -329,4 +381,8 @@ class Match:
 
     def select(self, indices: Sequence[int]) -> Match:
         """The same game with the members at these indices; an index may be repeated."""
-        return Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)
+        selected = Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)
+        if self._buffers is not None:
+            selected.buffers = {name: value[list(indices)] for name, value in self._buffers.items()}
+        selected.keeps_buffers = self.keeps_buffers
+        return selected

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,8 +14,9 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
-from ganbench.games import Adversarial, Batch, Component, Member
-from ganbench.nn.network import Network
+from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
+from ganbench.nn.network import EXAMPLES, Network
+from ganbench.nn.random_numbers import subkey
 from ganbench.nn.sample import Sample
 
 
@@ -39,11 +42,14 @@ class GAN(Adversarial):
 
     @cached_property
     def networks(self) -> dict[str, Network]:
-        """Both networks, as functions of parameters."""
+        """Both networks, as functions of parameters, buffers and keys of random numbers."""
+        draw = torch.Generator().manual_seed(0)
+        shapes = {"discriminator": self.data.shape, "generator": (self.architecture.latent_size,)}
         return {
-            player: Network(initial_module(self.architecture, player, self.data, seed=0)).to(
-                self.examples.device, self.examples.dtype
-            )
+            player: Network(
+                initial_module(self.architecture, player, self.data, seed=0),
+                torch.randn((EXAMPLES, *shapes[player]), generator=draw),
+            ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
 
@@ -60,6 +66,20 @@ class GAN(Adversarial):
             for player in self.players
         }
 
+    @property
+    def has_buffers(self) -> bool:
+        return any(network.buffers for network in self.networks.values())
+
+    def start_buffers(self, member: Member) -> Buffers:
+        return {
+            f"{player}.{name}": value
+            for player, network in self.networks.items()
+            if network.buffers
+            for name, value in network.start_buffers(
+                initial_module(self.architecture, player, self.data, member.seed)
+            ).items()
+        }
+
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Indices of real examples, standard normal latent points of both players, and the regularizer's numbers."""
         size = self.batch_size
@@ -67,7 +87,12 @@ class GAN(Adversarial):
         shape = (count, len(self.players), size, self.architecture.latent_size)
         latent = torch.randn(shape, generator=generator, dtype=dtype)
         order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
+        keys = {}
+        if not all(network.pure for network in self.networks.values()):
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, "network", chunk))
+            keys["key"] = torch.randint(-(1 << 63), (1 << 63) - 1, (count,), generator=generator)
         return {
+            **keys,
             "order": torch.from_numpy(order.reshape(count, size)),
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
@@ -76,11 +101,80 @@ class GAN(Adversarial):
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
         return Sample(self.examples[batch["order"]])
 
+    @cached_property
+    def unvectorised(self) -> str | None:
+        """Why members of a pack are computed one after the other, as a clause; None where they are not."""
+        pair = [Member(seed, None, 0.0) for seed in (0, 1)]
+        starts, buffers = [self.start(member) for member in pair], [self.start_buffers(member) for member in pair]
+        like = self.examples
+        for player, network in self.networks.items():
+            theta = torch.stack([start[player] for start in starts]).to(like.device, like.dtype)
+            kept = {
+                name: torch.stack([each[f"{player}.{name}"] for each in buffers]).to(like.device)
+                for name in network.buffers
+            }
+            kept = {name: value.to(like.dtype) if value.is_floating_point() else value for name, value in kept.items()}
+            shape = self.data.shape if player == "discriminator" else (self.architecture.latent_size,)
+            key = None if network.pure else torch.arange(2, device=like.device)
+            if why := network.unvectorised(theta, kept, key, like.new_zeros(2, EXAMPLES, *shape)):
+                return f"PyTorch computes its {player} for one run at a time only ({why})"
+        return None
+
+    def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
+        if "key" not in batch:
+            return super().loss(player, players, batch)
+        passes = _Passes(batch, self.networks)
+        bound = copy(self)
+        object.__setattr__(bound, "_passes", passes)
+        loss, aux = super(GAN, bound).loss(player, players, batch)
+        return loss, aux | passes.buffers
+
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
-        return self.networks["discriminator"](theta, points)
+        return self._apply("discriminator", theta, points)
 
     def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
-        return self.networks["generator"](theta, latent)
+        return self._apply("generator", theta, latent)
+
+    def _apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
+        network = self.networks[player]
+        return network(theta, x) if network.pure else self._passes.apply(player, theta, x)
+
+
+class _Passes:
+    """The forward passes of one loss, each with buffers that the one before left, and random numbers of its own.
+
+    Args:
+        batch: the batch of the loss, with its key and the buffers before the first pass.
+        networks: the networks, by player.
+
+    Attributes:
+        buffers: the buffers after the last pass.
+    """
+
+    def __init__(self, batch: Batch, networks: dict[str, Network]) -> None:
+        self._networks, self._key, self._done = networks, batch["key"], 0
+        names = [f"{player}.{name}" for player, network in networks.items() for name in network.buffers]
+        self.buffers = {name: batch[name] for name in names}
+
+    def apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
+        """The outputs of a player's network, as `Network.apply` returns them."""
+        network, key = self._networks[player], subkey(self._key, self._done)
+        self._done += 1
+        before = {name: self.buffers[f"{player}.{name}"] for name in network.buffers}
+        outputs, after = network.apply(theta, before, key, x)
+        self.buffers |= {f"{player}.{name}": value for name, value in after.items()}
+        return outputs
+
+
+def player_buffers(buffers: Mapping[str, Any], player: str) -> dict[str, Any]:
+    """The buffers of one player's network, by their names in its module.
+
+    Args:
+        buffers: the buffers of both networks, by player and name: `generator.1.running_mean`.
+        player: the player.
+    """
+    prefix = f"{player}."
+    return {name.removeprefix(prefix): value for name, value in buffers.items() if name.startswith(prefix)}
 
 
 def initial_module(architecture: Component, player: str, data: DataSpec, seed: int) -> torch.nn.Module:

@@ -2,9 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ganbench.core.errors import out_of_memory
+from ganbench.nn.random_numbers import RandomNumbers
+
+# vmap computes an operation for which it has no rule member by member, and warns that this is slow.
+torch._C._functorch._set_vmap_fallback_warning_enabled(False)
+
+Buffers = dict[str, Tensor]
+"""What a module keeps from one forward pass to the next, {name: (K, ...)}: running statistics, for example."""
+
+
+Slots = list[tuple[dict[str, Any], str]]
+"""Where a module's parts hold a tensor: their dicts, and its name in each."""
+
+
+@contextmanager
+def copied_buffers(module: nn.Module) -> Iterator[dict[str, Slots]]:
+    """A block in which a module has copies of its buffers, so that the block changes none; yields their slots, by name.
+
+    A shared buffer has one copy, and a slot in each of the parts that share it.
+    """
+    found: dict[int, tuple[str, Tensor, Slots]] = {}
+    for prefix, part in module.named_modules():
+        for name, value in part._buffers.items():
+            if value is not None:
+                _, _, slots = found.setdefault(id(value), (f"{prefix}.{name}".removeprefix("."), value, []))
+                slots.append((part._buffers, name))
+    for _, value, slots in found.values():
+        _fill(slots, value.clone())
+    try:
+        yield {name: slots for name, _, slots in found.values()}
+    finally:
+        for _, value, slots in found.values():
+            _fill(slots, value)
+
+
+def _fill(slots: Slots, value: Tensor) -> None:
+    for part, name in slots:
+        part[name] = value
+
+
+def _content(slots: Slots) -> Tensor:
+    part, name = slots[0]
+    return part[name]
+
+
+EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than one
 
 
 class Network:
@@ -12,9 +64,13 @@ class Network:
 
     A player's parameters are one vector, because dynamics and diagnostics of games are written for vectors; the
     module's own tensors are views of it. The author of the module never sees the member axis.
+
+    Args:
+        module: the module. One without buffers that change, and without random numbers, needs no more.
+        example: an input (or several) of one member, by which buffers that change and random numbers are found.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, example: Tensor | Sequence[Tensor] = ()) -> None:
         self._module = module
         parameters = list(module.parameters())
         self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
@@ -30,43 +86,146 @@ class Network:
             for name, parameter in part._parameters.items()
             if parameter is not None
         ]
+        self._buffer_slots: dict[str, Slots] = {}
+        self.random = self._intercepted = False
+        self._unvectorised: str | None = None
+        self._tried = False
+        if len(example):
+            self._observe((example,) if isinstance(example, Tensor) else tuple(example))
+
+    def _observe(self, example: tuple[Tensor, ...]) -> None:
+        """Find the buffers that a forward pass changes, and whether it draws random numbers."""
+        numbers = RandomNumbers(torch.zeros((), dtype=torch.int64))
+        with torch.no_grad(), copied_buffers(self._module) as slots:
+            before = {name: (value := _content(each), value._version, value.clone()) for name, each in slots.items()}
+            with numbers:
+                self._module.train()(*example)
+            for name, (value, version, content) in before.items():
+                # Batch normalisation changes its statistics without a new version; a converged power iteration changes
+                # none of its values.
+                same = _content(slots[name]) is value and value._version == version and torch.equal(value, content)
+                if not same:
+                    self._buffer_slots[name] = slots[name]
+        self.random, self._intercepted = numbers.drawn > 0, numbers.answered > 0
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """Names of the buffers that a forward pass changes."""
+        return tuple(self._buffer_slots)
+
+    @property
+    def pure(self) -> bool:
+        """Whether the outputs are a function of parameters and inputs alone."""
+        return not self._buffer_slots and not self.random
 
     @staticmethod
     def vector(module: nn.Module) -> Tensor:
         """A module's parameters, in their order, as one vector of shape (P,)."""
         return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
+    def start_buffers(self, module: nn.Module) -> Buffers:
+        """The buffers of one such module that a forward pass changes, by name, without the axis of members."""
+        every = dict(module.named_buffers(remove_duplicate=False))
+        return {name: every[name].detach().clone() for name in self._buffer_slots}
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """Move the module's constant buffers; parameters come with every call."""
+        """Move the module's constant buffers; parameters, and buffers that change, come with every call."""
         self._module.to(device=device, dtype=dtype)
         return self
 
-    def __call__(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Apply member k's network to member k's batch.
+    def __call__(self, theta: Tensor, *inputs: Tensor) -> Any:
+        """Apply member k's network to member k's inputs, in a module that is pure.
 
         Args:
             theta: parameters, (K, P).
-            x: inputs, (K, batch, ...).
+            inputs: (K, batch, ...) each.
 
         Returns:
-            Outputs, (K, batch, ...).
+            The module's outputs, (K, batch, ...).
         """
+        return self.apply(theta, {}, None, *inputs)[0]
+
+    def apply(
+        self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor, training: bool = True
+    ) -> tuple[Any, Buffers]:
+        """Apply member k's network, with its buffers and random numbers, to member k's inputs.
+
+        Args:
+            theta: parameters, (K, P).
+            buffers: the buffers that a forward pass changes, {name: (K, ...)}.
+            key: the keys of the members' random numbers, (K,) of int64; None in evaluation, where none are drawn.
+            inputs: (K, batch, ...) each.
+            training: whether the module is in training mode.
+
+        Returns:
+            The module's outputs, (K, batch, ...), and its buffers after the forward pass.
+        """
+        if self._module.training != training:
+            self._module.train(training)
         members = theta.shape[0]
         if members == 1:  # vmap over one member costs its overhead and gains nothing
             pieces = theta[0].split(self._sizes)
             views = [piece.view(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
-            return self._apply(views, x[0]).unsqueeze(0)
-        pieces = theta.split(self._sizes, dim=1)
-        views = [piece.view(members, *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
-        return vmap(self._apply)(views, x)
+            alone = {name: value[0] for name, value in buffers.items()}
+            outputs = self._forward(views, alone, None if key is None else key[0], *(x[0] for x in inputs))
+            return tree_map(lambda value: value.unsqueeze(0), outputs)
+        if self.unvectorised(theta, buffers, key, *inputs):
+            alone = [
+                self.apply(*(_row(value, k) for value in (theta, buffers, key, *inputs)), training=training)
+                for k in range(members)
+            ]
+            return tree_map(lambda *values: torch.cat(values), *alone)
+        return self._together(theta, buffers, key, *inputs)
 
-    def _apply(self, parameters: list[Tensor], x: Tensor) -> Tensor:
-        """The module's output with these tensors in place of its parameters, which are put back."""
+    def _together(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> tuple[Any, Buffers]:
+        pieces = theta.split(self._sizes, dim=1)
+        views = [piece.view(len(theta), *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+        in_dims = (0, 0, None if key is None else 0, *(0 for _ in inputs))
+        return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
+
+    def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
+        """Why the network is computed for one member after the other, in PyTorch's words; None where it is not.
+
+        Tried once, on two members and a few examples.
+
+        Args:
+            theta, buffers, key, inputs: as of `apply`, of two or more members.
+        """
+        if not self._tried:
+            few = [_row(value, 0, 2) for value in (theta.detach(), buffers, key)]
+            few += [value[:2, :EXAMPLES].detach() for value in inputs]
+            try:
+                with torch.enable_grad():
+                    outputs, _ = self._together(few[0].requires_grad_(), *few[1:])
+                    torch.autograd.grad(sum(value.sum() for value in tree_leaves(outputs)), few[0])
+            except RuntimeError as error:
+                if out_of_memory(error):
+                    raise
+                self._unvectorised = str(error).split("\n")[0]
+            self._tried = True
+        return self._unvectorised
+
+    def _forward(
+        self, parameters: list[Tensor], buffers: Buffers, key: Tensor | None, *inputs: Tensor
+    ) -> tuple[Any, Buffers]:
+        """The module's outputs and new buffers, with these tensors in place of its own, which are put back."""
         own = [part[name] for part, name, _ in self._slots]
         for part, name, index in self._slots:
             part[name] = parameters[index]
+        kept = {name: _content(self._buffer_slots[name]) for name in buffers}
+        for name, value in buffers.items():
+            _fill(self._buffer_slots[name], value.clone())  # which the module changes in place
         try:
-            return self._module(x)
+            with RandomNumbers(key) if self._intercepted and key is not None else nullcontext():
+                outputs = self._module(*inputs)
+            return outputs, {name: _content(self._buffer_slots[name]).detach() for name in buffers}
         finally:
             for (part, name, _), parameter in zip(self._slots, own, strict=True):
                 part[name] = parameter
+            for name, value in kept.items():
+                _fill(self._buffer_slots[name], value)
+
+
+def _row(value: Any, k: int, count: int = 1) -> Any:
+    """The members from an index on, of a tensor, of tensors by name, or of None."""
+    return tree_map(lambda tensor: None if tensor is None else tensor[k : k + count], value)

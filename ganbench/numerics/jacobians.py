@@ -151,7 +151,7 @@ def snapshot_point(
     if not len(indices):
         return None
     drawn = first_batches(trajectories.match, trajectories.dynamics.batches_per_step, batches)
-    match = trajectories.match.select([int(index) for index in indices])
+    match = trajectories.match_at(index).select([int(index) for index in indices])
     return ParameterPoint(
         match, select_members(players, indices), [select_members(batch, indices) for batch in drawn], indices
     )

@@ -212,6 +212,7 @@ class _DoublePrecisionMatch(Match):
     def __init__(self, match: Match) -> None:
         super().__init__(_double(match.game), match.members, match.device, torch.float64)
         self._trained = match
+        self.buffers = {n: v.double() if v.is_floating_point() else v for n, v in match.buffers.items()}
 
     def init(self) -> Players:
         return {player: theta.double() for player, theta in self._trained.init().items()}

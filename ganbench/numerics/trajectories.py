@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, Buffers, Match, Players
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class Trajectories:
     rate: Tensor
     steps: np.ndarray
     path: dict[str, Tensor]
+    buffers: Buffers = field(default_factory=dict)
+
+    def match_at(self, snapshot: int) -> Match:
+        """The game with the buffers at the snapshot with this index; -1 is the last."""
+        match = self.match.select(range(len(self.match.members)))
+        match.buffers = {name: values[:, snapshot] for name, values in self.buffers.items()}
+        return match
 
     def at(self, snapshot: int) -> Players:
         """The parameters at the snapshot with this index, (K, P) of each player; -1 is the last."""

@@ -90,6 +90,7 @@ class EvaluateTask:
     groups: tuple[Group, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
+    batch_size: int  # of training
     samples: int
     samples_kept: int
     sources: str

@@ -13,7 +13,7 @@ from torch import nn
 
 from ganbench.contracts.networks import LARGEST_LATENT
 from ganbench.data import DataSpec
-from ganbench.engine.evaluate import BATCH
+from ganbench.engine.sampler import BATCH
 from ganbench.engine.train import CHUNK, snapshot_steps
 from ganbench.games.gan import initial_module
 from ganbench.pipeline.plan import Plan

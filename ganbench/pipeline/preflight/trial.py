@@ -26,6 +26,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
+from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.devices import check_device, timed_on
 from ganbench.pipeline.execution.instantiation import build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
@@ -130,6 +131,8 @@ class Trial:
         settings = run.train.model_dump(mode="json")
         settings["batch_size"] = min(settings["batch_size"], BATCH)
         game, training = self._training(where, run, settings, images)
+        if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
+            self.components.say({"note": f"{where}: {why}."})
         with self.components.attempt(where, run.choices):
             trees = train(game, training, self._pair(runs, images), device=CPU)
         if architecture:

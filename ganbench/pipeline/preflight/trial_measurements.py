@@ -23,8 +23,10 @@ from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
+from ganbench.games.gan import player_buffers
 from ganbench.judges import silent
 from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
@@ -191,8 +193,9 @@ class Measuring:
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
-            generators = trees[0]["snapshots"]["generator"]
-            evaluate(scorer, choice.build(), data, run.seed, generators, SAMPLES, SHOWN, CPU)
+            generators, buffers = trees[0]["snapshots"]["generator"], player_buffers(trees[0]["buffers"], "generator")
+            sampler = Sampler(choice.build(), data, run.train.batch_size, CPU)
+            evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN)
 
     # Diagnostics ----------------------------------------------------------------------------------------------------
 
@@ -220,7 +223,7 @@ class Measuring:
                 continue
 
             def fault(made: Any = made) -> str | None:
-                kept = [tree["snapshots"] for tree in trees]
+                kept = [tree["snapshots"] | {"buffers": tree["buffers"]} for tree in trees]
                 how = {"device": CPU, "dtype": training.dtype}
                 shown = trajectories_of(
                     game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how

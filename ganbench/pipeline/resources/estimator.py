@@ -19,9 +19,11 @@ from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
 from ganbench.engine.evaluate import Scorer
 from ganbench.engine.out_of_memory import OutOfMemory
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
+from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -172,10 +174,14 @@ class Estimator:
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
-        generator = game.start(_member(run))["generator"].numpy()
+        member = _member(run)
+        generator = game.start(member)["generator"].numpy()
+        buffers = {
+            name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
+        }
         scorer, _ = self._data(run.choice("dataset")).scorer
-        architecture = run.choice("architecture").build()
-        seconds = timing.snapshot_seconds(scorer, architecture, data, generator, evaluate.samples, self._device)
+        sampler = Sampler(run.choice("architecture").build(), data, run.train.batch_size, self._device)
+        seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES

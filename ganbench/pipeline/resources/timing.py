@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbench.data import DataSpec, Examples
+from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import Training, train
 from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.pipeline.execution.instantiation import CPU
@@ -117,22 +118,28 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 
 
 def snapshot_seconds(
-    scorer: Scorer, architecture: Any, data: DataSpec, generator: np.ndarray, samples: int, device: torch.device
+    scorer: Scorer,
+    sampler: Sampler,
+    generator: np.ndarray,
+    buffers: dict[str, np.ndarray],
+    samples: int,
+    device: torch.device,
 ) -> float:
     """The seconds to score one snapshot.
 
     Args:
         scorer: The judge and the metrics.
-        architecture: The architecture of the generator.
-        data: The specification of the data that it imitates.
+        sampler: The generator.
         generator: The generator's parameters, (P,).
+        buffers: The generator's buffers by name.
         samples: The number of examples to generate and score.
         device: The device that generates the examples.
     """
     tried = min(samples, MOST_SAMPLES)
 
     def score() -> None:
-        evaluate(scorer, architecture, data, 0, generator[None], tried, 1, device)
+        kept = {name: value[None] for name, value in buffers.items()}
+        evaluate(scorer, sampler, 0, generator[None], kept, tried, 1)
 
     score()
     return seconds_of(score, device) * samples / tried

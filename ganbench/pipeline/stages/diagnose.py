@@ -112,14 +112,17 @@ def _diagnosed(
         training.dynamics,
         training.optimizer,
         [each.member for each in observations],
-        [
-            result_files.read_tree(result_files.descend(result_cache.group_of(file, each.trained), "snapshots"))
-            for each in observations
-        ],
+        [_snapshots(result_cache.group_of(file, each.trained)) for each in observations],
         training.snapshots,
         device=device,
         dtype=training.dtype,
     )
+
+
+def _snapshots(run: result_files.Group) -> Tree:
+    """The snapshots of a run, with its networks' buffers."""
+    read = {name: result_files.read_tree(result_files.descend(run, name)) for name in ("snapshots", "buffers")}
+    return read["snapshots"] | {"buffers": read["buffers"]}
 
 
 def _split_to_fit(

@@ -12,6 +12,8 @@ from pathlib import Path
 from ganbench.core import registry, result_files
 from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.sampler import Sampler
+from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution import inception_weights, result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
 from ganbench.pipeline.execution.devices import acquire_device
@@ -65,10 +67,12 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
         result_files.open_file(task.trained, "train") as file,
         context.progress(f"evaluate {task.pack}", len(new), "runs") as report,
     ):
-        about = versions(device)
+        sampler, about = Sampler(architecture, data, task.batch_size, device), versions(device)
         for count, member in enumerate(new, start=1):
-            snapshots = result_files.descend(result_cache.group_of(file, trained[member.digest]), "snapshots")
+            run = result_cache.group_of(file, trained[member.digest])
+            snapshots = result_files.descend(run, "snapshots")
             generators = result_files.descend(snapshots, "generator")[:]
-            tree = evaluate(scorer, architecture, data, member.seed, generators, task.samples, shown, device)
+            buffers = player_buffers(result_files.read_tree(result_files.descend(run, "buffers")), "generator")
+            tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

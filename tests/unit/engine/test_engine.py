@@ -19,6 +19,7 @@ from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
 from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
@@ -325,7 +326,8 @@ def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(
     modules = [initial_module(architecture, "generator", RING.spec, seed) for seed in (0, 1)]
     thetas = [Network.vector(module).numpy() for module in modules]
     generators = np.stack([*thetas, np.full_like(thetas[0], np.nan)])
-    result = evaluate(scorer, architecture, RING.spec, 3, generators, samples, shown, CPU)
+    sampler = Sampler(architecture, RING.spec, 32, CPU)
+    result = evaluate(scorer, sampler, 3, generators, {}, samples, shown)
     assert result["samples"].shape == (3, shown, 2)
     with torch.no_grad():
         made = [module(latent_points(3, samples, architecture.latent_size)).numpy() for module in modules]
@@ -333,7 +335,7 @@ def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(
         np.testing.assert_allclose(kept, examples[:shown], rtol=1e-5, atol=1e-6)
         assert score == pytest.approx(np.sqrt(np.mean(examples**2) / np.mean(ring**2)), rel=1e-5)
     assert np.isnan(result["metrics"]["scale"]).tolist() == [False, False, True]
-    other = evaluate(scorer, architecture, RING.spec, 4, generators, samples, shown, CPU)
+    other = evaluate(scorer, sampler, 4, generators, {}, samples, shown)
     assert not np.allclose(other["samples"][0], result["samples"][0]), "runs have latent points of their own"
     assert not Scorer.of(_Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), ring).metrics
 

@@ -128,7 +128,7 @@ def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
         ("CALLS[0] += 1", "changes its global value 'CALLS'"),
         ("y = y * (1 + 1e-3 * next(self.__dict__.setdefault('_i', iter(range(99)))))", "another output"),
         # What is drawn, and other things that are no arguments.
-        ("y = y + torch.randn_like(y)", "draws from PyTorch's global random numbers"),
+        ("y = y + torch.randint(3, (1,))", "draws from PyTorch's global random numbers"),
         ("y = y + float(np.random.rand())", "draws from NumPy's global random numbers"),
         ("y = y + float(np.random.default_rng().random())", "another output for the same input"),
         ("y = y + random.random()", "draws from Python's global random numbers"),
@@ -137,12 +137,10 @@ def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
         ("torch.set_default_dtype(torch.float64)", "changes PyTorch's default dtype for the whole process"),
         ("torch.set_grad_enabled(False)", "changes whether PyTorch takes gradients for the whole process"),
         ("os.chdir('/')", "changes the working directory for the whole process"),
-        # What cannot be differentiated or fused.
+        # What cannot be differentiated.
         ("y = y.detach()", "that no gradient reaches"),
         ("y = torch.tensor(y.tolist())", "that no gradient reaches"),
         ("y = self.layer(x.detach())", "passes no gradient to its inputs"),
-        ("y = y * y.sum().item()", "own_architecture.py, line 22: RuntimeError: vmap: .*item"),
-        ("y = y if y.sum() > 0 else -y", "own_architecture.py, line 22: RuntimeError: vmap: .*control flow"),
         # What is no float32 tensor of the right shape.
         ("y = y.double()", "gives outputs of torch.float64 for inputs of float32"),
         ("y = y.to(torch.complex64)", "gives outputs of torch.complex64"),
@@ -163,6 +161,33 @@ def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
 )
 def test_a_network_s_forward_pass(tmp_path, forward, message):
     assert re.search(message, first := refused(tmp_path, "architecture", architecture(forward=forward))), first
+
+
+@pytest.mark.parametrize("forward", ["y = y * (1 + y.sum().item() ** 2)", "y = y if y.sum() > 0 else -y"])
+def test_a_network_that_cannot_be_vectorised_trains_member_by_member(tmp_path, forward):
+    notes = []
+    _, found = own(tmp_path, "architecture", architecture(forward=forward))
+    try_study(found, say=lambda line: notes.append(line.get("note")))
+    (note,) = {note for note in notes if note and "one run at a time" in note}
+    assert re.search("grid: .*: PyTorch computes its .* for one run at a time only .*vmap", note)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "y = nn.functional.dropout(y, 0.2)",
+        "y = y + torch.randn_like(y)",
+        "self.count += 1; y = y * (1 + 1 / (1 + self.count))",
+        "y = nn.functional.batch_norm(y, self.mean, self.var, training=True)",
+    ],
+)
+def test_buffers_and_pytorch_s_random_numbers_are_the_run_s_own(tmp_path, forward):
+    build = (
+        "self.register_buffer('count', torch.zeros(())); self.register_buffer('mean', torch.zeros(outputs)); "
+        "self.register_buffer('var', torch.ones(outputs))"
+    )
+    _, found = own(tmp_path, "architecture", architecture(build=build, forward=forward))
+    assert try_study(found)[0][0].runs == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Examples of a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.architectures import Architecture
+from ganbench.data import DataSpec
+from ganbench.games.gan import initial_module, latent_points
+from ganbench.nn.network import EXAMPLES, Network
+
+BATCH = 500  # examples generated together where they do not depend on one another
+
+
+class Sampler:
+    """Generates examples in evaluation mode: without dropout, and with running statistics where a layer has them.
+
+    A layer of batch normalisation without running statistics normalises by the batch. Such a generator is given batches
+    of the size that it was trained with, since its examples depend on it.
+
+    Args:
+        architecture, data: the architecture and the data set of the generator.
+        batch_size: number of examples in a batch of its training.
+        device: device to generate on.
+    """
+
+    def __init__(self, architecture: Architecture, data: DataSpec, batch_size: int, device: torch.device) -> None:
+        self._latent_size, self._batch_size, self._device = architecture.latent_size, batch_size, device
+        draw = torch.Generator().manual_seed(0)
+        self._network = Network(
+            initial_module(architecture, "generator", data, seed=0),
+            torch.randn(EXAMPLES, self._latent_size, generator=draw),
+        ).to(device, torch.float32)
+
+    def examples(self, theta: np.ndarray, buffers: Mapping[str, np.ndarray], seed: int, count: int) -> np.ndarray:
+        """Examples from the latent points for evaluation, which are the same for all generators of a run.
+
+        Args:
+            theta: the generator's parameters, (P,).
+            buffers: its buffers by name.
+            seed: seed of the run.
+            count: number of examples.
+
+        Returns:
+            Examples, (count, *shape), float32.
+        """
+        parameters = torch.as_tensor(theta, dtype=torch.float32, device=self._device)[None]
+        kept = {name: torch.as_tensor(np.asarray(value), device=self._device)[None] for name, value in buffers.items()}
+        kept = {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
+
+        def generate(latent: Tensor) -> Tensor:
+            return self._network.apply(parameters, kept, None, latent[None], training=False)[0][0]
+
+        with torch.no_grad():
+            few = latent_points(seed, EXAMPLES, self._latent_size).to(self._device)
+            together, apart = generate(few), generate(few[: EXAMPLES // 2])
+            alone = torch.allclose(together[: EXAMPLES // 2], apart, rtol=1e-3, atol=1e-4, equal_nan=True)
+            size = BATCH if alone else self._batch_size
+            whole = count if alone else -(-count // size) * size  # no last batch of another size
+            latent = latent_points(seed, whole, self._latent_size).to(self._device)
+            return torch.cat([generate(part).cpu() for part in latent.split(size)])[:count].numpy()

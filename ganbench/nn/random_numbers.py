@@ -1,0 +1,166 @@
+"""Random numbers that networks draw in a forward pass, from each member's own stream.
+
+A network asks PyTorch's global generator, as any module does: `nn.Dropout`, `torch.randn_like`. While a `RandomNumbers`
+is active, these calls are answered from a stream that is a function of a key instead, so that a member draws the same
+numbers alone and among others, on every device, and after an interruption.
+
+The stream is SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"): number i of a
+key is mix(key + i * GAMMA), computed in 64-bit integers, element by element. PyTorch's own generators have one state
+for all members, which `vmap` cannot split.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+MODULUS = 1 << 64
+GAMMA = 0x9E3779B97F4A7C15
+
+
+def _signed(value: int) -> int:
+    """The 64-bit pattern of an integer as PyTorch's int64 holds it."""
+    return (value + (1 << 63)) % MODULUS - (1 << 63)
+
+
+def mix(z: Tensor) -> Tensor:
+    """The output function of SplitMix64, element by element.
+
+    Args:
+        z: int64.
+
+    Returns:
+        int64 of the same shape.
+    """
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ _shifted(z, shift)) * _signed(factor)
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: Tensor, bits: int) -> Tensor:
+    """A shift to the right that fills up with zeros; PyTorch's fills up with the sign."""
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def subkey(key: Tensor, index: int) -> Tensor:
+    """The key of the stream with an index, of those that belong to a key."""
+    return mix(key + _signed((index + 1) * GAMMA))
+
+
+def uniform(key: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Numbers that are uniform in [0, 1), a multiple of 2^-53 each (2^-24 in single precision).
+
+    Args:
+        key: a scalar, int64.
+        shape: shape of the numbers.
+        dtype: their precision.
+    """
+    count = torch.arange(1, math.prod(shape) + 1, dtype=torch.int64, device=key.device)
+    bits = 24 if dtype == torch.float32 else 53
+    return (_shifted(mix(key + count * _signed(GAMMA)), 64 - bits).to(dtype) * 2.0**-bits).view(shape)
+
+
+def normal(key: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Numbers from a standard normal distribution, by Box and Muller's transform."""
+    radius = (-2 * torch.log1p(-uniform(subkey(key, 0), shape, torch.float64))).sqrt()
+    return (radius * torch.cos(2 * math.pi * uniform(subkey(key, 1), shape, torch.float64))).to(dtype)
+
+
+class RandomNumbers(TorchFunctionMode):
+    """Answers a network's calls for random numbers from the stream of a key while it is active.
+
+    Args:
+        key: a scalar, int64; within `vmap` the member's own.
+
+    Attributes:
+        drawn: number of calls for random numbers that were answered.
+        answered: number of all calls that were answered here.
+    """
+
+    def __init__(self, key: Tensor) -> None:
+        super().__init__()
+        self._key, self.drawn, self.answered = key, 0, 0
+
+    def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if function in ANSWERS and kwargs.get("generator") is None:  # a module's own generator is its own matter
+            self.answered += 1
+            return ANSWERS[function](self, *args, **kwargs)
+        if function is F.normalize and kwargs.get("out") is not None:
+            # vmap has no rule for out=, with which spectral_norm's power iteration writes its buffers.
+            self.answered += 1
+            out = kwargs.pop("out")
+            return out.copy_(function(*args, **kwargs))
+        return function(*args, **kwargs)
+
+    def next_key(self) -> Tensor:
+        """The key of the next call's numbers."""
+        self.drawn += 1
+        return subkey(self._key, self.drawn)
+
+
+def _dropout(numbers: RandomNumbers, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    return _masked(numbers, x, x.shape, p, training, inplace)
+
+
+def _channel_dropout(
+    numbers: RandomNumbers, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    return _masked(numbers, x, (*x.shape[:2], *(1 for _ in x.shape[2:])), p, training, inplace)
+
+
+def _masked(
+    numbers: RandomNumbers, x: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool
+) -> Tensor:
+    """x with entries set to zero with probability p, and the others divided by 1 - p."""
+    if not training or p == 0:
+        return x
+    kept = (uniform(numbers.next_key(), tuple(shape), x.dtype) >= p).to(x.dtype) / max(1 - p, 1e-300)
+    return x.mul_(kept) if inplace else x * kept
+
+
+def _like(draw: Any) -> Any:
+    def answer(numbers: RandomNumbers, x: Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+        return draw(numbers.next_key(), tuple(x.shape), dtype or x.dtype)
+
+    return answer
+
+
+def _sized(draw: Any) -> Any:
+    def answer(numbers: RandomNumbers, *size: Any, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+        return draw(numbers.next_key(), shape, dtype or torch.get_default_dtype())
+
+    return answer
+
+
+def _normal_(numbers: RandomNumbers, x: Tensor, mean: float = 0.0, std: float = 1.0, **_: Any) -> Tensor:
+    return x.copy_(mean + std * normal(numbers.next_key(), tuple(x.shape), x.dtype))
+
+
+def _uniform_(numbers: RandomNumbers, x: Tensor, low: float = 0.0, high: float = 1.0, **_: Any) -> Tensor:
+    return x.copy_(low + (high - low) * uniform(numbers.next_key(), tuple(x.shape), x.dtype))
+
+
+def _bernoulli(numbers: RandomNumbers, p: Tensor, **_: Any) -> Tensor:
+    return (uniform(numbers.next_key(), tuple(p.shape), p.dtype) < p).to(p.dtype)
+
+
+ANSWERS = {
+    F.dropout: _dropout,
+    F.dropout1d: _channel_dropout,
+    F.dropout2d: _channel_dropout,
+    F.dropout3d: _channel_dropout,
+    torch.rand_like: _like(uniform),
+    torch.randn_like: _like(normal),
+    torch.rand: _sized(uniform),
+    torch.randn: _sized(normal),
+    torch.bernoulli: _bernoulli,
+    Tensor.normal_: _normal_,
+    Tensor.uniform_: _uniform_,
+}
