@@ -37,6 +37,7 @@ def build_game(
     components: Mapping[str, Any],
     *,
     examples: Tensor | None = None,
+    labels: Tensor | None = None,
     batch_size: int | None = None,
 ) -> Game:
     """A game made of its components.
@@ -46,6 +47,7 @@ def build_game(
         options: values of options; the others have their defaults.
         components: components by family, at least those of `game_components(name)`; others are not used.
         examples: training examples (n, *example), of a game with a data set.
+        labels: their labels, (n,) of int64, for conditional architectures.
         batch_size: number of examples in a batch, of a game with a data set.
 
     Raises:
@@ -54,5 +56,6 @@ def build_game(
     parts = {family: components[family] for family in game_components(name)}
     if "dataset" in parts:
         parts |= {"data": parts.pop("dataset").spec, "examples": examples, "batch_size": batch_size}
+        parts |= {"labels": labels} if parts["architecture"].conditional else {}
     component = registry.find("game", name)
     return component.build(component.complete(dict(options)), **parts)

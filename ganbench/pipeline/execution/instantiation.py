@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,21 +43,30 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
     return Run(choices, member.n_train, member.learning_rate, member.seed, train, member.method, member.block)
 
 
-def training_images(prepared: Path | None) -> np.ndarray | None:
-    """The training examples of a prepared data set, of shape (N, *example); None for a game without a data set."""
-    return None if prepared is None else examples(prepared).train
+class TrainingSet(NamedTuple):
+    """The training examples of a data set, of shape (N, *example), and the label of each, of shape (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def training_set(prepared: Path | None) -> TrainingSet | None:
+    """The training examples and labels of a prepared data set; None for a game without a data set."""
+    if prepared is None:
+        return None
+    known = examples(prepared)
+    return TrainingSet(known.train, known.train_modes)
 
 
 def build_game(
-    configs: dict[str, ComponentConfig], train: dict[str, Any], images: np.ndarray | None, device: torch.device
+    configs: dict[str, ComponentConfig], train: dict[str, Any], given: TrainingSet | None, device: torch.device
 ) -> Game:
     """Build the game of a run.
 
     Args:
         configs: The run's components, by family.
         train: The training options.
-        images: The training examples, of shape (N, *example). If None, a game with a data set gets one example of
-            zeros.
+        given: The training examples and their labels. If None, a game with a data set gets one example of zeros.
         device: The device of the game's tensors.
 
     Returns:
@@ -65,11 +74,13 @@ def build_game(
     """
     game = configs["game"]
     built = {family: build(family, configs[family]) for family in components.game_components(game.name)}
-    held = None
+    held = {}
     if "dataset" in built:
-        images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
-        held = torch.from_numpy(images).to(device, getattr(torch, train["dtype"]))
-    return components.build_game(game.name, game.options, built, examples=held, batch_size=train["batch_size"])
+        if given is None:
+            given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
+        held["examples"] = torch.from_numpy(given.images).to(device, getattr(torch, train["dtype"]))
+        held["labels"] = torch.from_numpy(given.labels).to(device)
+    return components.build_game(game.name, game.options, built, **held, batch_size=train["batch_size"])
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
@@ -134,7 +135,7 @@ class _Explode(nn.Module):
         return self.layer(x).exp()
 
 
-class _ExplodingArchitecture:
+class _ExplodingArchitecture(Architecture):
     latent_size = 2
 
     def generator(self, data):
