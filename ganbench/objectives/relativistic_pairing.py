@@ -1,5 +1,4 @@
-"""The relativistic pairing GAN loss (Jolicoeur-Martineau 2019; Huang et al. 2024, R3GAN): every generated example
-against a real one."""
+"""The relativistic pairing GAN loss (Huang et al. 2024, R3GAN): every generated example against a real one."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ from ganbench.objectives import Objective
 
 @dataclass(frozen=True)
 class RelativisticPairing(Objective):
-    """L_D = E[ln(1 + exp(D(G(z)) - D(x)))], L_G = E[ln(1 + exp(D(x) - D(G(z))))], D a score. R3GAN adds the gradient
-    penalties R1 and R2.
+    """L_D = E[ln(1 + exp(D(G(z)) - D(x)))], L_G = E[ln(1 + exp(D(x) - D(G(z))))], D a score
+    (Jolicoeur-Martineau 2019, RSGAN). R3GAN adds the gradient penalties R1 and R2.
 
     Real and generated examples are paired in the order of their batches, so there must be as many of both, and no
     expectations by quadrature.
