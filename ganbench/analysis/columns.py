@@ -24,6 +24,7 @@ AXES = {
     "regularizer": "how the game is regularized: a penalty, noise, clipping or decay",
     "dynamics": "how the players are updated together",
     "optimizer": "how a gradient becomes a step",
+    "schedule": "how learning rates change over training",
     "block": "label of the run's block of the grid; empty where that has none",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",

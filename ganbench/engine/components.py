@@ -38,6 +38,7 @@ def build_game(
     *,
     examples: Tensor | None = None,
     batch_size: int | None = None,
+    accumulation_steps: int = 1,
 ) -> Game:
     """A game made of its components.
 
@@ -46,13 +47,15 @@ def build_game(
         options: values of options; the others have their defaults.
         components: components by family, at least those of `game_components(name)`; others are not used.
         examples: training examples (n, *example), of a game with a data set.
-        batch_size: number of examples in a batch, of a game with a data set.
+        batch_size: number of examples of which a gradient is made, of a game with a data set.
+        accumulation_steps: number of equal parts of them whose gradients are accumulated.
 
     Raises:
         GanbenchError: an unknown game or option, or a value out of its range.
     """
     parts = {family: components[family] for family in game_components(name)}
     if "dataset" in parts:
-        parts |= {"data": parts.pop("dataset").spec, "examples": examples, "batch_size": batch_size}
+        parts |= {"data": parts.pop("dataset").spec, "examples": examples}
+        parts |= {"batch_size": batch_size // accumulation_steps, "accumulation_steps": accumulation_steps}
     component = registry.find("game", name)
     return component.build(component.complete(dict(options)), **parts)

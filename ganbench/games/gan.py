@@ -31,6 +31,7 @@ class GAN(Adversarial):
             first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
             ones.
         batch_size: number of real, and of generated, examples in a batch.
+        accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
     """
 
     components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
@@ -39,6 +40,7 @@ class GAN(Adversarial):
     data: Component
     examples: Component
     batch_size: Component
+    accumulation_steps: Component = 1
 
     @cached_property
     def networks(self) -> dict[str, Network]:

@@ -61,11 +61,27 @@ class Train(Section):
     """Number of training steps; each step is one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
+    accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1
+    """Number of equal parts of a batch whose gradients are averaged, one part at a time: gradient accumulation, for
+    batches that do not fit into memory."""
+    ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
+    none."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
     """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
+
+    @model_validator(mode="after")
+    def _check_accumulation(self) -> Train:
+        if self.batch_size % self.accumulation_steps or self.batch_size == self.accumulation_steps:
+            parts = [n for n in range(1, self.batch_size // 2 + 1) if self.batch_size % n == 0]
+            raise ValueError(
+                f"accumulation_steps must divide batch_size, {self.batch_size}, into parts of at least two examples, "
+                f"but is {self.accumulation_steps}; valid: {', '.join(map(str, parts))}"
+            )
+        return self
 
 
 class Block(Section):
@@ -91,6 +107,8 @@ class Block(Section):
     """How the players move in one training step."""
     optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
     """How a gradient becomes a step of a player."""
+    schedule: ChoiceAxis = Field(default=["constant"], validate_default=True)
+    """How learning rates change over training."""
     n_train: CountAxis | None = None
     """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis

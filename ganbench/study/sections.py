@@ -21,7 +21,9 @@ from ganbench.study.value_types import (
     text_matching,
 )
 
-PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer"]
+PackAxis = Literal[
+    "seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer", "schedule"
+]
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]

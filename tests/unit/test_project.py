@@ -36,6 +36,7 @@ FLOOR = {
     "data": 1,
     "nn": 1,
     "optimizers": 1,
+    "schedules": 1,
     "analysis": 2,
     "objectives": 2,
     "regularizers": 2,

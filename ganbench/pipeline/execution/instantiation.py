@@ -69,7 +69,8 @@ def build_game(
     if "dataset" in built:
         images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
         held = torch.from_numpy(images).to(device, getattr(torch, train["dtype"]))
-    return components.build_game(game.name, game.options, built, examples=held, batch_size=train["batch_size"])
+    batches = {name: train[name] for name in ("batch_size", "accumulation_steps")} if "dataset" in built else {}
+    return components.build_game(game.name, game.options, built, examples=held, **batches)
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:
@@ -81,14 +82,22 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
 
     Returns:
         The training.
+
+    Raises:
+        GanbenchError: Training is too short for its schedule.
     """
+    schedule = build("schedule", configs["schedule"])
+    if fault := schedule.fault(train["steps"]):
+        raise GanbenchError(f"schedule {configs['schedule'].name!r}: {fault}.")
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
+        schedule=schedule,
         steps=train["steps"],
         dtype=getattr(torch, train["dtype"]),
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
+        ema_decay=train["ema_decay"],
     )
 
 
