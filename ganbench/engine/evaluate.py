@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.metric_info import values_fault
+from ganbench.core.metric_info import averaged, values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import Sampler
@@ -89,6 +89,7 @@ def evaluate(
     buffers: Mapping[str, np.ndarray],
     samples: int,
     shown: int,
+    average: np.ndarray | None = None,
 ) -> Tree:
     """Score every snapshot of a run.
 
@@ -100,6 +101,8 @@ def evaluate(
         buffers: its buffers at every snapshot, (S, ...) each.
         samples: number of examples to generate and score.
         shown: number of these examples to keep.
+        average: the moving average of the generator's parameters at every snapshot, (S, P), which is scored too; the
+            buffers are those of the generator, as in `torch.optim.swa_utils.AveragedModel`.
 
     Returns:
         `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape).
@@ -108,8 +111,12 @@ def evaluate(
     for index, theta in enumerate(generators):
         at = {name: values[index] for name, values in buffers.items()}
         examples = sampler.examples(theta, at, seed, samples)
-        scores.append(scorer.score(examples))
         kept.append(examples[:shown])
+        score = scorer.score(examples)
+        if average is not None:
+            of_average = scorer.score(sampler.examples(average[index], at, seed, samples))
+            score |= {averaged(name): value for name, value in of_average.items()}
+        scores.append(score)
     return {
         "metrics": {name: np.array([score[name] for score in scores]) for name in scores[0]},
         "samples": np.stack(kept),

@@ -90,7 +90,7 @@ class EvaluateTask:
     groups: tuple[Group, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
-    batch_size: int  # of training
+    batch_size: int  # of training: as many examples pass a network together
     samples: int
     samples_kept: int
     sources: str

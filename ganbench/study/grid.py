@@ -96,7 +96,7 @@ class Run:
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         train = self.train.model_dump(mode="json")
         if self.n_train is None:  # games without data have no batches
-            del train["batch_size"]
+            del train["batch_size"], train["accumulation_steps"]
         return {**parts, **member, "train": train}
 
 

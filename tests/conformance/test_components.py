@@ -86,6 +86,10 @@ DEFAULTS = {
     ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
     ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
     ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("schedule", "constant"): {"warmup_steps": 0},
+    ("schedule", "linear"): {"warmup_steps": 0, "final": 0.0, "start": 0.0},
+    ("schedule", "cosine"): {"warmup_steps": 0, "final": 0.0},
+    ("schedule", "step"): {"warmup_steps": 0, "every": 1000, "gamma": 0.5},
     ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
     ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
     ("dynamics", "consensus"): {"gamma": 10.0},

@@ -53,6 +53,7 @@ def gan(
     regularizer: Any = None,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float64,
+    **more: Any,
 ) -> GAN:
     """Networks on these examples; the non-saturating loss and no regularizer unless others are given."""
     return registry.find("game", "gan").build(
@@ -63,6 +64,7 @@ def gan(
         objective=objective or part("objective", "non_saturating"),
         regularizer=regularizer or part("regularizer", "none"),
         batch_size=batch_size,
+        **more,
     )
 
 

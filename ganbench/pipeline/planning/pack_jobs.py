@@ -110,7 +110,7 @@ class PackPlan(DatasetPlan):
             members=_members(pack, self.evaluate_digests),
             groups=train.task.groups,
             train_digests=tuple(member.digest for member in train.task.members),
-            batch_size=train.task.train["batch_size"],
+            batch_size=train.task.train["batch_size"] // train.task.train["accumulation_steps"],
             **self._measured,
             trained=train.path,
             prepared=prepared.path,

@@ -129,7 +129,8 @@ class Trial:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
-        settings["batch_size"] = min(settings["batch_size"], BATCH)
+        parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
+        settings["batch_size"] = parts * min(settings["batch_size"] // parts, BATCH)
         game, training = self._training(where, run, settings, images)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})

@@ -17,7 +17,7 @@ from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import join_words
-from ganbench.core.metric_info import columns_fault
+from ganbench.core.metric_info import columns_fault, of_averages
 from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
@@ -132,6 +132,8 @@ class Measuring:
                 columns = made.columns
                 fault = columns_fault(columns)
             self.components.refuse("evaluate.metrics", choice, fault)
+            if any(run.train.ema_decay is not None for run in self.plan.runs):
+                columns = {**columns, **of_averages(columns)}
             for name in columns:
                 for column in (name, f"{name}_final"):  # in the tables of snapshots and of runs
                     if column in taken:
@@ -194,8 +196,9 @@ class Measuring:
         scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators, buffers = trees[0]["snapshots"]["generator"], player_buffers(trees[0]["buffers"], "generator")
-            sampler = Sampler(choice.build(), data, run.train.batch_size, CPU)
-            evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN)
+            sampler = Sampler(choice.build(), data, run.train.batch_size // run.train.accumulation_steps, CPU)
+            average = trees[0].get("average", {}).get("generator")
+            evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN, average)
 
     # Diagnostics ----------------------------------------------------------------------------------------------------
 

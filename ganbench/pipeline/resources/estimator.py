@@ -119,7 +119,8 @@ class Estimator:
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
         size = 4 if training.dtype == torch.float32 else 8
-        snapshots = sum(sizes) * size * len(training.snapshots)
+        kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
+        snapshots = kept * sum(sizes) * size * len(training.snapshots)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
             run.method,
@@ -180,8 +181,11 @@ class Estimator:
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
         }
         scorer, _ = self._data(run.choice("dataset")).scorer
-        sampler = Sampler(run.choice("architecture").build(), data, run.train.batch_size, self._device)
+        size = run.train.batch_size // run.train.accumulation_steps
+        sampler = Sampler(run.choice("architecture").build(), data, size, self._device)
         seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
+        if run.train.ema_decay is not None:
+            seconds *= 2  # the averaged generator is scored too
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES

@@ -18,7 +18,7 @@ from ganbench.analysis.outcome import Thresholds, decide_outcome
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
-from ganbench.core.metric_info import MetricInfo
+from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.devices import acquire_device
@@ -64,6 +64,8 @@ class Settings:
         self.evaluate = Evaluate.model_validate(task.evaluate)
         metrics = [metric.build() for metric in self.evaluate.metrics]
         self.metrics: dict[str, MetricInfo] = {name: info for each in metrics for name, info in each.columns.items()}
+        if any(job.task.train["ema_decay"] is not None for job in task.of("train")):
+            self.metrics |= of_averages(self.metrics)
 
 
 def gather(task: CollectTask, folder: Path, context: JobContext) -> None:

@@ -73,6 +73,7 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
             snapshots = result_files.descend(run, "snapshots")
             generators = result_files.descend(snapshots, "generator")[:]
             buffers = player_buffers(result_files.read_tree(result_files.descend(run, "buffers")), "generator")
-            tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown)
+            average = result_files.descend(run, "average", "generator")[:] if "average" in run else None
+            tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown, average)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)
