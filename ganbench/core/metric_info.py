@@ -47,7 +47,7 @@ def of_averages(columns: Mapping[str, MetricInfo]) -> dict[str, MetricInfo]:
         averaged(name): replace(
             info,
             title=f"{info.title}, averaged",
-            what=f"{info.what} Of the generator whose parameters are the moving average over training.",
+            what=f"{info.what.rstrip('.')}; of the generator whose parameters are the moving average over training",
         )
         for name, info in columns.items()
     }
