@@ -41,6 +41,7 @@ class PackMember(Member):
     method: str
     block: str | None  # label of the run's block of the grid
     group: int  # index of the run's group in the task
+    variant: str | None = None  # of its `study.grid.Run`
 
 
 @dataclass(frozen=True)

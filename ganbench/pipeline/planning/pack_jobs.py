@@ -162,7 +162,9 @@ class PackPlan(DatasetPlan):
 
 def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
-        PackMember(run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group)
+        PackMember(
+            run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group, run.variant
+        )
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )

@@ -111,7 +111,7 @@ class Estimator:
             raise GanbenchError(f"grid: {runs[0].method}: {error}") from None
 
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
-        run, plan = runs[0], self._plan
+        run, plan = max(runs, key=lambda run: run.train.steps), self._plan  # epochs are more steps of more examples
         game, training = self._game(run)
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
