@@ -82,16 +82,6 @@ class Train(Section):
     curve_bins: Count = 200
     """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
 
-    @model_validator(mode="after")
-    def _check_accumulation(self) -> Train:
-        if self.batch_size % self.accumulation_steps or self.batch_size == self.accumulation_steps:
-            parts = [n for n in range(1, self.batch_size // 2 + 1) if self.batch_size % n == 0]
-            raise ValueError(
-                f"accumulation_steps must divide batch_size, {self.batch_size}, into parts of at least two examples, "
-                f"but is {self.accumulation_steps}; valid: {', '.join(map(str, parts))}"
-            )
-        return self
-
 
 class Block(Section):
     """A full grid: every combination of its axes is a run. An axis is one value or a list.

@@ -73,6 +73,17 @@ class TrainAxes(_Options):
             raise ValueError(f"{given[0]}: must have numbers only, but has null")
         return data
 
+    @model_validator(mode="after")
+    def _check_accumulation(self) -> TrainAxes:
+        for size, parts in product(as_list(self.batch_size), as_list(self.accumulation_steps)):
+            if size % parts or (parts > 1 and size == parts):
+                valid = [n for n in range(1, size // 2 + 1) if size % n == 0]
+                raise ValueError(
+                    f"accumulation_steps must divide batch_size, {size}, into parts of at least two examples, but is "
+                    f"{parts}; valid: {', '.join(map(str, valid))}"
+                )
+        return self
+
     @model_serializer(mode="wrap")
     def _with_one_length(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {
