@@ -110,7 +110,10 @@ DEFAULTS = {
     ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
     ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
-    ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
+    ("architecture", "dcgan"): {
+        **{"latent_size": 100, "features": 64},  # DCGAN
+        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+    },
     ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
