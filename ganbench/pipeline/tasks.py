@@ -94,9 +94,10 @@ class EvaluateTask:
     samples: int
     samples_kept: int
     sources: str
+    judge: ComponentConfig
     trained: Path
     prepared: Path
-    judge: Path
+    fitted: Path  # the judge's state
     weights: InceptionWeights | None
 
 

@@ -13,7 +13,6 @@ from math import prod
 
 import torch
 
-from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
@@ -218,8 +217,7 @@ class _Data:
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
-        judge = registry.find("judge", self._dataset.judge)
-        self.judge = judge.build(judge.complete({}))
+        self.judge = plan.judge_of(choice).build()
 
     @cached_property
     def scorer(self) -> tuple[Scorer, float]:
