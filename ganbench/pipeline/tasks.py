@@ -48,7 +48,7 @@ class PrepareTask:
     """The task of `prepare`."""
 
     dataset: ComponentConfig
-    files: tuple[str, ...]  # digests of the files that the data set reads
+    files: str  # digest of the files that the data set reads, which may be many
     sources: str
 
 

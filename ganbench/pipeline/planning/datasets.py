@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import file_digest, sources_digest
+from ganbench.core.source_digests import digest, file_digest, sources_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
 from ganbench.pipeline.tasks import JudgeTask, PrepareTask
@@ -32,7 +32,7 @@ class DatasetPlan(GridPlan):
         return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
 
     def _prepare(self, name: str, choice: Choice) -> Job:
-        files = tuple(file_digest(Path(path)) for path in describe_dataset(choice).files)
+        files = digest([file_digest(Path(path)) for path in describe_dataset(choice).files])
         task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
         return self.file_job("prepare", name, task)
 
