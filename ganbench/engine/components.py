@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from ganbench.core import registry
 from ganbench.games import Game
+from ganbench.nn.examples import TrainingExamples
 
 
 def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -36,7 +35,7 @@ def build_game(
     options: Mapping[str, Any],
     components: Mapping[str, Any],
     *,
-    examples: Tensor | None = None,
+    examples: TrainingExamples | None = None,
     batch_size: int | None = None,
     accumulation_steps: int = 1,
 ) -> Game:
@@ -46,7 +45,7 @@ def build_game(
         name: the game, or the path of a file of one's own.
         options: values of options; the others have their defaults.
         components: components by family, at least those of `game_components(name)`; others are not used.
-        examples: training examples (n, *example), of a game with a data set.
+        examples: training examples, of a game with a data set.
         batch_size: number of examples of which a gradient is made, of a game with a data set.
         accumulation_steps: number of equal parts of them whose gradients are accumulated.
 

@@ -27,8 +27,8 @@ class GAN(Adversarial):
     Args:
         architecture, objective, regularizer: components of these families.
         data: the data set of the examples.
-        examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
-            first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
+        examples: all training examples (`TrainingExamples`), for the device and the precision to train in. A run uses
+            the first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
             ones.
         batch_size: number of real, and of generated, examples in a batch.
         accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
@@ -83,7 +83,7 @@ class GAN(Adversarial):
         }
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        """Indices of real examples, standard normal latent points of both players, and the regularizer's numbers."""
+        """Real examples or their indices, normal latent points of both players, and the regularizer's numbers."""
         size = self.batch_size
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "latent", chunk))
         shape = (count, len(self.players), size, self.architecture.latent_size)
@@ -95,13 +95,13 @@ class GAN(Adversarial):
             keys["key"] = torch.randint(-(1 << 63), (1 << 63) - 1, (count,), generator=generator)
         return {
             **keys,
-            "order": torch.from_numpy(order.reshape(count, size)),
+            **self.examples.choose(torch.from_numpy(order.reshape(count, size))),
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
         }
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
-        return Sample(self.examples[batch["order"]])
+        return Sample(self.examples.read(batch))
 
     @cached_property
     def unvectorised(self) -> str | None:
@@ -118,7 +118,8 @@ class GAN(Adversarial):
             kept = {name: value.to(like.dtype) if value.is_floating_point() else value for name, value in kept.items()}
             shape = self.data.shape if player == "discriminator" else (self.architecture.latent_size,)
             key = None if network.pure else torch.arange(2, device=like.device)
-            if why := network.unvectorised(theta, kept, key, like.new_zeros(2, EXAMPLES, *shape)):
+            zeros = torch.zeros(2, EXAMPLES, *shape, device=like.device, dtype=like.dtype)
+            if why := network.unvectorised(theta, kept, key, zeros):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 

@@ -13,6 +13,7 @@ from ganbench.engine.components import build_game, game_components
 from ganbench.games import Match, Member
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
+from ganbench.nn.examples import TrainingExamples
 from ganbench.study.blocks import COMPONENT_AXES
 
 NO_LEARNING_RATE = 0.0  # the learning rate belongs to the call of `lab.play`, not to the members of a game
@@ -66,7 +67,7 @@ def game(
             raise GanbenchError(f"batch_size must be a whole number of at least 2, but is {batch_size!r}.")
         loaded = parts["dataset"].load().train
         count = parse_n_train(n_train, len(loaded))
-        examples = torch.from_numpy(loaded).to(device, precision)
+        examples = TrainingExamples.placed(loaded, device, precision)
     built = build_game(name, options, parts, examples=examples, batch_size=size)
     return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)
 

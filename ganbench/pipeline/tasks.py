@@ -49,7 +49,7 @@ class PrepareTask:
     """The task of `prepare`."""
 
     dataset: ComponentConfig
-    files: tuple[str, ...]  # digests of the files that the data set reads
+    files: str  # digest of the files that the data set reads, which may be many
     sources: str
 
 
@@ -95,9 +95,10 @@ class EvaluateTask:
     samples: int
     samples_kept: int
     sources: str
+    judge: ComponentConfig
     trained: Path
     prepared: Path
-    judge: Path
+    fitted: Path  # the judge's state
     weights: InceptionWeights | None
 
 

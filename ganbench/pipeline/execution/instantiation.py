@@ -16,6 +16,8 @@ from ganbench.data import Examples
 from ganbench.engine import components
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game
+from ganbench.nn.examples import TrainingExamples
+from ganbench.pipeline.execution import memory
 from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
 
 
 def training_images(prepared: Path | None) -> np.ndarray | None:
-    """The training examples of a prepared data set, of shape (N, *example); None for a game without a data set."""
+    """The training examples of a prepared data set as stored, (N, *example); None for a game without a data set."""
     return None if prepared is None else examples(prepared).train
 
 
@@ -57,8 +59,8 @@ def build_game(
     Args:
         configs: The run's components, by family.
         train: The training options.
-        images: The training examples, of shape (N, *example). If None, a game with a data set gets one example of
-            zeros.
+        images: The training examples as stored, of shape (N, *example). If None, a game with a data set gets one
+            example of zeros.
         device: The device of the game's tensors.
 
     Returns:
@@ -69,7 +71,7 @@ def build_game(
     held = None
     if "dataset" in built:
         images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
-        held = torch.from_numpy(images).to(device, getattr(torch, train["dtype"]))
+        held = TrainingExamples.placed(images, device, getattr(torch, train["dtype"]))
     batches = {name: train[name] for name in ("batch_size", "accumulation_steps")} if "dataset" in built else {}
     return components.build_game(game.name, game.options, built, examples=held, **batches)
 
@@ -103,9 +105,10 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
 
 
 def examples(path: Path) -> Examples:
-    """Read the examples of a prepared data set."""
+    """Read the examples of a prepared data set; those that would take too much memory are maps of the file."""
     with result_files.open_file(path, "prepare") as file:
-        return Examples(**result_files.read_tree(result_files.descend(file, "examples")))
+        group = result_files.descend(file, "examples")
+        return Examples(**result_files.read_tree(group, most=memory.most_held()))
 
 
 def verify_groups(groups: Iterable[Group]) -> None:

@@ -112,9 +112,10 @@ class PackPlan(DatasetPlan):
             train_digests=tuple(member.digest for member in train.task.members),
             batch_size=train.task.train["batch_size"] // train.task.train["accumulation_steps"],
             **self._measured,
+            judge=judge.task.judge,
             trained=train.path,
             prepared=prepared.path,
-            judge=judge.path,
+            fitted=judge.path,
             weights=weights and InceptionWeights(weights, self.study.evaluate.inception.sha256),
         )
         return self.file_job("evaluate", pack.name, task, [train, prepared, judge], [weights] if weights else [])

@@ -13,11 +13,10 @@ from math import prod
 
 import torch
 
-from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
-from ganbench.engine.evaluate import Scorer
+from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
@@ -25,6 +24,7 @@ from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
+from ganbench.pipeline.execution.memory import MOST_HELD
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
@@ -43,6 +43,7 @@ COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and 
 STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
 OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
 LOADED = 2  # number of times that `prepare` loads a data set, to see whether both loads agree
+JUDGED = 4000  # real examples that judging is timed on, at most
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
 
@@ -131,6 +132,7 @@ class Estimator:
             # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
             # keep for backward passes, one number for about a hundred operations.
             memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
+            examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
@@ -188,8 +190,13 @@ class Estimator:
             seconds *= 2  # the averaged generator is scored too
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
-        memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
+        memory = self._examples_memory(run) + 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
+
+    def _examples_memory(self, run: Run) -> int:
+        """The bytes that the training examples of a run take, unless they stay in their file."""
+        size = run.choice("dataset").build().spec.train_bytes if run.choice("dataset") else 0
+        return size if size <= MOST_HELD else 0
 
     def _observations(self) -> dict[str, dict[str, float]]:
         """The seconds of an observation, by experiment and method.
@@ -222,16 +229,16 @@ class _Data:
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
-        judge = registry.find("judge", self._dataset.judge)
-        self.judge = judge.build(judge.complete({}))
+        self.judge = plan.judge_of(choice).build()
 
     @cached_property
     def scorer(self) -> tuple[Scorer, float]:
         """The scorer, without the FID with its slow network, and the seconds to set it up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
-        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
-        return scorer, time.process_time() - began
+        few, count = self.examples.train[:JUDGED], len(reference_examples(self.examples.train))
+        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
+        return scorer, (time.process_time() - began) * max(1, count / len(few))
 
 
 def _member(run: Run) -> Member:

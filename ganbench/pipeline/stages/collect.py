@@ -28,6 +28,7 @@ from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
 from ganbench.study.grid import Run
+from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
 
 STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
@@ -190,7 +191,7 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
         diverged=None if diverged is None else tuple(diverged),
         curves=curves,
         snapshots=snapshots,
-        modes=dataset and dataset.build().spec.modes,
+        modes=dataset and known_modes(judge_of(settings.evaluate.judge, dataset), dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
     )
     # A diverged run has no final networks: its last snapshot was taken before the last step.

@@ -306,6 +306,7 @@ class _Scale:
     """A judge whose features are the examples, and a metric: their root mean square over that of the real ones."""
 
     columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
+    tells_modes: ClassVar[bool] = True
 
     def judge(self, state: dict, examples: np.ndarray) -> JudgedExamples:
         modes = np.zeros(len(examples), dtype=int)
