@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from ganbench.core import registry
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
@@ -36,6 +38,7 @@ def build_game(
     components: Mapping[str, Any],
     *,
     examples: TrainingExamples | None = None,
+    labels: Tensor | None = None,
     batch_size: int | None = None,
     accumulation_steps: int = 1,
 ) -> Game:
@@ -46,6 +49,7 @@ def build_game(
         options: values of options; the others have their defaults.
         components: components by family, at least those of `game_components(name)`; others are not used.
         examples: training examples, of a game with a data set.
+        labels: their labels, (n,) of int64, for conditional architectures.
         batch_size: number of examples of which a gradient is made, of a game with a data set.
         accumulation_steps: number of equal parts of them whose gradients are accumulated.
 
@@ -56,5 +60,6 @@ def build_game(
     if "dataset" in parts:
         parts |= {"data": parts.pop("dataset").spec, "examples": examples}
         parts |= {"batch_size": batch_size // accumulation_steps, "accumulation_steps": accumulation_steps}
+        parts |= {"labels": labels} if parts["architecture"].conditional else {}
     component = registry.find("game", name)
     return component.build(component.complete(dict(options)), **parts)

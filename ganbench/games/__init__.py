@@ -19,7 +19,7 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample, named_outputs
 
 Players = dict[str, Tensor]
 """The parameters of both players, {player: (K, P)}; P differs from player to player."""
@@ -150,7 +150,7 @@ class Adversarial(Game):
 
     A subclass defines the outputs of both players; their losses follow from the objective. `sample` must return `real`
     examples (count, batch, *example) and the latent points `latent.discriminator` and `latent.generator` of each
-    player's generated examples; `noise` adds the regularizer's random numbers.
+    player's generated examples; `noise` adds the regularizer's and the objective's random numbers.
 
     Attributes:
         objective: one of `ganbench.objectives`.
@@ -164,15 +164,15 @@ class Adversarial(Game):
     regularizer: Component
 
     @abstractmethod
-    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
+    def discriminate(self, theta: Tensor, points: Tensor) -> Any:
         """The discriminators' logits.
 
         Args:
             theta: the discriminators' parameters, (K, P).
-            points: examples, (K, batch, *example).
+            points: examples, (K, batch, *example); after them the `labels` of samples that have any.
 
         Returns:
-            Logits, (K, batch).
+            Logits, (K, batch), or several outputs, see `named_outputs`.
         """
 
     @abstractmethod
@@ -213,7 +213,7 @@ class Adversarial(Game):
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
     def noise(self, member: Member, chunk: int, count: int, shape: tuple[int, ...], dtype: torch.dtype) -> Batch:
-        """The regularizer's random numbers, which a subclass adds to those of its `sample`.
+        """The regularizer's and the objective's random numbers, which a subclass adds to those of its `sample`.
 
         Args:
             member, chunk, count, dtype: as of `sample`.
@@ -224,32 +224,44 @@ class Adversarial(Game):
         """
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "regularizer", chunk))
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
-        return {f"noise.{name}": values for name, values in drawn.items()}
+        noise = {f"noise.{name}": values for name, values in drawn.items()}
+        if self.objective.flip:
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, "flip", chunk))
+            drawn = torch.rand((2, count, shape[0]), generator=generator, dtype=dtype)
+            noise |= {"flip.real": drawn[0], "flip.fake": drawn[1]}
+        return noise
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        theta = players["discriminator"]
+        theta, objective, of_generator = players["discriminator"], self.objective, player == "generator"
         noise = {name.removeprefix("noise."): values for name, values in batch.items() if name.startswith("noise.")}
 
-        def discriminator(points: Tensor) -> Tensor:
-            return self.discriminate(theta, points)
+        def discriminate(points: Tensor, labels: Tensor | None = None) -> Any:
+            return self.discriminate(theta, points) if labels is None else self.discriminate(theta, points, labels)
 
-        def logits(sample: Sample, kind: str) -> Tensor:
-            return discriminator(self.regularizer.perturb(sample.points, kind, noise))
+        def discriminator(points: Tensor, labels: Tensor | None = None) -> Tensor:
+            return named_outputs(discriminate(points, labels))["logits"]
+
+        def outputs(sample: Sample, kind: str) -> Outputs:
+            others = named_outputs(discriminate(self.regularizer.perturb(sample.points, kind, noise), sample.labels))
+            flipped = batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
+            return Outputs(others.pop("logits"), sample, others, flipped)
 
         fake = self.fake(player, players, batch)
-        fake_logits = logits(fake, "fake")
-        if player == "generator":
-            loss, aux = fake.mean(self.objective.generator(fake_logits)), {}
-        else:
+        on_fake = outputs(fake, "fake")
+        on_real = real = None
+        if not of_generator or objective.generator_sees_real:
             real = self.real(players, batch)
-            real_logits = logits(real, "real")
-            loss = real.mean(self.objective.real(real_logits)) + fake.mean(self.objective.fake(fake_logits))
+            on_real = outputs(real, "real")
+        if of_generator:
+            loss, aux = objective.generator_loss(on_real, on_fake), {}
+        else:
+            loss = objective.discriminator_loss(on_real, on_fake)
             penalty = self.regularizer.penalty(discriminator, real, fake, noise)
             loss = loss if penalty is None else loss + penalty
             with torch.no_grad():
                 aux = {
-                    "real_output": real.mean(self.objective.output(real_logits)),
-                    "fake_output": fake.mean(self.objective.output(fake_logits)),
+                    "real_output": real.mean(objective.output(on_real.logits)),
+                    "fake_output": fake.mean(objective.output(on_fake.logits)),
                 }
         penalty = self.regularizer.weight_penalty(player, players[player])
         return (loss if penalty is None else loss + penalty), aux

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
+from conditional_networks import Conditional
 from faces import write_images
 
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
+from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
@@ -27,7 +29,8 @@ from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
 from ganbench.judges import judge_stored
 from ganbench.nn.network import Network
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample
+from ganbench.objectives import Objective
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
@@ -104,6 +107,14 @@ DEFAULTS = {
     ("dynamics", "optimistic"): {"optimism": "gradient"},
     ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
     ("dynamics", "unrolled"): {"steps": 5, "scale": 1.0},
+    ("objective", "auxiliary_classifier"): {"weight": 1.0},
+    ("objective", "hinge"): {"flip": 0.0},
+    ("objective", "least_squares"): {  # LSGAN, equation 9
+        **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "flip": 0.0},
+    },
+    ("objective", "minimax"): {"smoothing": 0.0, "flip": 0.0},
+    ("objective", "non_saturating"): {"smoothing": 0.0, "flip": 0.0},
+    ("objective", "relativistic_average"): {"loss": "logistic"},  # RaSGAN
     ("regularizer", "instance_noise"): {"sigma": 0.1},
     ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0},  # lambda of WGAN-GP
     ("regularizer", "r1"): {"gamma": 1.0},
@@ -304,10 +315,43 @@ def test_a_regularizer_that_projects_is_heeded(name):
 # Parts of the game ----------------------------------------------------------------------------------------------------
 
 
+ELEMENTWISE = [
+    name for name in names("objective") if type(part("objective", name)).real is not Objective.real
+]  # the others compare both kinds of examples
+
+
 @pytest.mark.parametrize("name", names("objective"))
+def test_an_objective_keeps_its_contract(name):
+    fault = objective_fault(part("objective", name))
+    assert fault is None, f"{name}: {fault}"
+
+
+def outputs(objective: Objective, logits: torch.Tensor) -> Outputs:
+    """Outputs with these logits (K, n), and with all that the objective says it needs, of two classes."""
+    sample = Sample(logits[..., None], labels=torch.zeros(logits.shape, dtype=torch.int64))
+    return Outputs(logits, sample, {name: torch.zeros(*logits.shape, 2).double() for name in objective.needs})
+
+
+@pytest.mark.parametrize("name", names("objective"))
+@pytest.mark.parametrize("level", [-3.0, 0.0, 0.5, 0.9])
+def test_an_objective_drives_real_and_generated_logits_apart_and_the_generator_s_up(name, level):
+    """Where nothing tells examples apart, all logits are at one level."""
+    objective = part("objective", name)
+    real, fake = (torch.full((2, 5), level, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    both = outputs(objective, real), outputs(objective, fake)
+    up_real, up_fake = torch.autograd.grad(-objective.discriminator_loss(*both).sum(), (real, fake))
+    assert (up_real - up_fake > 0).all(), f"{name}: the discriminator must want real logits above generated ones"
+    given = both if objective.generator_sees_real else (None, both[1])
+    (up,) = torch.autograd.grad(-objective.generator_loss(*given).sum(), fake)
+    assert (up > 0).all(), f"{name}: the generator must want its logits higher"
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
     objective = part("objective", name)
     logits = torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    if name == "least_squares":  # which pulls to its labels from both sides, so the right way is that between them
+        logits = logits.detach().sigmoid().requires_grad_()
     for kind, sign in (("real", -1), ("fake", 1), ("generator", -1)):
         values = getattr(objective, kind)(logits)
         assert values.shape == logits.shape, f"{name}: {kind}() keeps the shape; the game takes the mean"
@@ -433,7 +477,12 @@ def test_dynamics_that_refuse_an_optimizer_say_which_they_take(name):
 def test_a_part_trains_fused_as_solo(family, name):
     """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
     made = part(family, name)
-    game = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
+    given = {family: made} if family in ("objective", "regularizer") else {}
+    if family == "objective" and "class_logits" in made.needs:
+        labels = np.arange(len(EXAMPLES)) % SHAPES[0].modes
+        game = gan(EXAMPLES, data=SHAPES[0], architecture=Conditional("classes"), labels=labels, **given)
+    else:
+        game = small_gan(**given)
     plain = family == "dynamics" and refusal(name, "adam") is not None
     parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
     if family in ("dynamics", "optimizer"):

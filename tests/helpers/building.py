@@ -52,6 +52,7 @@ def gan(
     architecture: Any,
     objective: Any = None,
     regularizer: Any = None,
+    labels: np.ndarray | None = None,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float64,
     **more: Any,
@@ -65,6 +66,7 @@ def gan(
         objective=objective or part("objective", "non_saturating"),
         regularizer=regularizer or part("regularizer", "none"),
         batch_size=batch_size,
+        labels=None if labels is None else torch.as_tensor(labels),
         **more,
     )
 

@@ -326,10 +326,12 @@ def test_every_python_block_of_the_readme_is_tested():
         assert any(words in block for words in known), block
 
 
-@pytest.mark.parametrize(("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("circles", 2 * 2 * 3)])
+@pytest.mark.parametrize(
+    ("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("schedules", 2 * 5), ("circles", 2 * 2 * 3)]
+)
 def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
-    assert set(texts) == {"regularised-digits", "circles"}
+    assert set(texts) == {"regularised-digits", "schedules", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
     results_folder.prepare(plan)
     assert sum(estimate.runs for estimate in try_study(plan)[0]) == len(plan.runs) == runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,21 +46,31 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
     return Run(*point, train, member.method, member.block, member.variant)
 
 
-def training_images(prepared: Path | None) -> np.ndarray | None:
-    """The training examples of a prepared data set as stored, (N, *example); None for a game without a data set."""
-    return None if prepared is None else examples(prepared).train
+class TrainingSet(NamedTuple):
+    """The training examples of a data set as stored, of shape (N, *example), and the label of each, of shape (N,); None
+    without labels."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def training_set(prepared: Path | None) -> TrainingSet | None:
+    """The training examples and labels of a prepared data set; None for a game without a data set."""
+    if prepared is None:
+        return None
+    known = examples(prepared)
+    return TrainingSet(known.train, known.train_modes)
 
 
 def build_game(
-    configs: dict[str, ComponentConfig], train: dict[str, Any], images: np.ndarray | None, device: torch.device
+    configs: dict[str, ComponentConfig], train: dict[str, Any], given: TrainingSet | None, device: torch.device
 ) -> Game:
     """Build the game of a run.
 
     Args:
         configs: The run's components, by family.
         train: The training options.
-        images: The training examples as stored, of shape (N, *example). If None, a game with a data set gets one
-            example of zeros.
+        given: The training examples and their labels. If None, a game with a data set gets one example of zeros.
         device: The device of the game's tensors.
 
     Returns:
@@ -68,12 +78,14 @@ def build_game(
     """
     game = configs["game"]
     built = {family: build(family, configs[family]) for family in components.game_components(game.name)}
-    held = None
+    held = {}
     if "dataset" in built:
-        images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
-        held = TrainingExamples.placed(images, device, getattr(torch, train["dtype"]))
-    batches = {name: train[name] for name in ("batch_size", "accumulation_steps")} if "dataset" in built else {}
-    return components.build_game(game.name, game.options, built, examples=held, **batches)
+        if given is None:
+            given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
+        held["examples"] = TrainingExamples.placed(given.images, device, getattr(torch, train["dtype"]))
+        held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
+        held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
+    return components.build_game(game.name, game.options, built, **held)
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:

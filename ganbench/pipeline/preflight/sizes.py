@@ -15,7 +15,7 @@ from ganbench.contracts.networks import LARGEST_LATENT
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import BATCH
 from ganbench.engine.train import CHUNK, snapshot_steps
-from ganbench.games.gan import initial_module
+from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
 from ganbench.study.grid import Run
@@ -65,10 +65,9 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         return {}
     train, evaluate = run.train, study.evaluate
     number = SINGLE if train.dtype == "float32" else 2 * SINGLE
-    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
     counted = {
-        player: _counted(architecture, player, data, shape, train.batch_size > LARGE_BATCH)
-        for player, shape in shapes.items()
+        player: _counted(architecture, player, data, train.batch_size > LARGE_BATCH)
+        for player in ("generator", "discriminator")
     }
     parameters = sum(size for size, _ in counted.values())
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
@@ -107,7 +106,7 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     return machine_memory()
 
 
-def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:
+def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:
     """The number of a network's parameters, and of its layers' outputs for one example; zeros if it cannot be built.
 
     A network that cannot be built has a fault that the trial of its architecture reports.
@@ -127,7 +126,7 @@ def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, .
                 if not list(part.children()):
                     part.register_forward_hook(add)
             if run:
-                module(torch.zeros(2, *shape))
+                module(*(x.to("meta") for x in trial_inputs(architecture, player, data, 2)))
     except Exception:  # a user's file may raise anything
         pass
     return parameters, outputs // 2

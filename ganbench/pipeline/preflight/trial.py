@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from ganbench.contracts import CONTRACTS
@@ -28,7 +27,7 @@ from ganbench.engine.train import Training, train
 from ganbench.games import Adversarial, Game, Member
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.devices import check_device, timed_on
-from ganbench.pipeline.execution.instantiation import build_game, build_training
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -122,23 +121,23 @@ class Trial:
             if choice.family not in ("game", "dataset", "architecture"):
                 self.components.once(choice, partial(self._part, where, choice))
         dataset, architecture = run.choice("dataset"), run.choice("architecture")
-        data = images = None
+        data = examples = None
         if dataset:
-            data, images = self.measuring.data(dataset)
+            data, examples = self.measuring.data(dataset)
         if architecture:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
         parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
         settings["batch_size"] = parts * min(settings["batch_size"] // parts, BATCH)
-        game, training = self._training(where, run, settings, images)
+        game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
         with self.components.attempt(where, run.choices):
-            trees = train(game, training, self._pair(runs, images), device=CPU)
+            trees = train(game, training, self._pair(runs, examples), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
-        self.measuring.diagnosis(run, game, training, self._pair(runs, images), trees)
+        self.measuring.diagnosis(run, game, training, self._pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse runs that do not fit into memory, before anything is allocated."""
@@ -149,7 +148,7 @@ class Trial:
                 raise GanbenchError(f"{where}: {fault}.")
 
     def _training(
-        self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
+        self, where: str, run: Run, settings: dict[str, Any], examples: TrainingSet | None
     ) -> tuple[Game, Training]:
         """The method's game and its training for a few steps, held to their contracts."""
         components = components_of(run)
@@ -159,11 +158,11 @@ class Trial:
             training = replace(
                 build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
             )
-            return build_game(components, how, images, CPU), training
+            return build_game(components, how, examples, CPU), training
 
         with self.components.attempt(where, run.choices):
             game, training = made("float64")
-        members = self._pair([run], images)
+        members = self._pair([run], examples)
         self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
         if isinstance(game, Adversarial) and game.regularizer.per_example:
             self._examples_apart(where, run, game, members)
@@ -186,11 +185,11 @@ class Trial:
                 "(dcgan: discriminator_norm: instance, group or layer) or its weights (spectral)."
             )
 
-    def _pair(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
+    def _pair(self, runs: Sequence[Run], examples: TrainingSet | None) -> list[Member]:
         """Two members with few examples: two of the runs, or a single run twice with different seeds."""
         first, last = runs[0], runs[-1]
         last = (last.seed, last.learning_rate) if last is not first else (first.seed + 1, first.learning_rate)
-        count = None if images is None else len(images)
+        count = None if examples is None else len(examples.images)
         pair = [Member(first.seed, count, first.learning_rate), Member(last[0], count, last[1])]
         return pair if self.fused else pair[:1]
 

@@ -66,14 +66,14 @@ class Measuring:
 
     # Data sets and judges -------------------------------------------------------------------------------------------
 
-    def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
+    def data(self, choice: Choice) -> tuple[DataSpec, instantiation.TrainingSet]:
         """Try a data set and its judge.
 
         Args:
             choice: The data set.
 
         Returns:
-            The data set's specification, and a few of its training examples, of shape (N, *example).
+            The data set's specification, and a few of its training examples with their labels.
         """
         if choice not in self._data:
             made = self.components.build("grid", choice)
@@ -81,7 +81,7 @@ class Measuring:
             self._data[choice] = made.spec, examples
             self._judge(choice, made, examples)
         spec, examples = self._data[choice]
-        return spec, examples.train
+        return spec, instantiation.TrainingSet(examples.train, examples.train_modes)
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""

@@ -23,7 +23,7 @@ from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
-from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
 from ganbench.pipeline.execution.memory import MOST_HELD
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -163,8 +163,9 @@ class Estimator:
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
         components = components_of(run)
-        images = self._data(dataset).examples.train if dataset else None
-        return build_game(components, settings, images, self._device), build_training(settings, components)
+        known = self._data(dataset).examples if dataset else None
+        given = known and TrainingSet(known.train, known.train_modes)
+        return build_game(components, settings, given, self._device), build_training(settings, components)
 
     def _data(self, choice: Choice) -> _Data:
         if choice.signature not in self._known:

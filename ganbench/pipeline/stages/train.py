@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ganbench.core.formatting import plural
@@ -25,10 +24,11 @@ from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedu
 from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import (
     CPU,
+    TrainingSet,
     build_game,
     build_training,
     run_of,
-    training_images,
+    training_set,
     verify_groups,
 )
 from ganbench.pipeline.execution.job_context import JobContext
@@ -71,11 +71,11 @@ def train_new(
     Returns:
         The members with their results.
     """
-    images, results, steps = training_images(task.prepared), [], task.train["steps"]
+    examples, results, steps = training_set(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
         plans = [
-            _GroupPlan.of(task, group, mine, images, device)
+            _GroupPlan.of(task, group, mine, examples, device)
             for number, group in enumerate(task.groups)
             if (mine := [member for member in new if member.group == number])
         ]
@@ -92,7 +92,7 @@ def train_new(
                     show(sum(reached.values()))
 
             for plan in plans:
-                game = build_game(plan.components, task.train, images, device)
+                game = build_game(plan.components, task.train, examples, device)
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
                 trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes)
                 about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
@@ -119,11 +119,11 @@ class _GroupPlan:
         task: TrainTask,
         group: Group,
         members: list[PackMember],
-        images: np.ndarray | None,
+        examples: TrainingSet | None,
         device: torch.device,
     ) -> _GroupPlan:
         # Built on the CPU, since the device has to hold the examples of one group at a time.
-        game = build_game(group.components, task.train, images, CPU)
+        game = build_game(group.components, task.train, examples, CPU)
         fused, why = fusing.decide(task.fuse, game, len(members), device)
         return cls(group.components, [members] if fused else [[member] for member in members], fused, why)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
@@ -135,7 +136,7 @@ class _Explode(nn.Module):
         return self.layer(x).exp()
 
 
-class _ExplodingArchitecture:
+class _ExplodingArchitecture(Architecture):
     latent_size = 2
 
     def generator(self, data):
@@ -460,7 +461,7 @@ def test_scheduled_steps_averages_and_accumulated_gradients_are_those_of_a_plain
             for i in range(parts):
                 fake = modules["generator"](batch[f"latent.{player}"][0, i])
                 if player == "discriminator":
-                    real = modules[player](game.examples[batch["order"][0, i]])
+                    real = modules[player](game.examples.read({"order": batch["order"][0, i]}))
                     loss = binary_cross_entropy_with_logits(real, ones)
                     loss = loss + binary_cross_entropy_with_logits(modules[player](fake), zeros)
                 else:

@@ -19,6 +19,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import gradient, simultaneous_gradient
 from ganbench.games import Match, Member
+from ganbench.objectives import Objective
 
 CPU = torch.device("cpu")
 PARTS = {"objective": "minimax", "regularizer": "none"}
@@ -392,7 +393,7 @@ def test_samples_are_the_runs_own_and_stay_unless_fresh():
 
 def test_an_objective_without_expectation_is_refused():
     @dataclass(frozen=True)
-    class Exponential:
+    class Exponential(Objective):
         """As of the Kullback-Leibler f-GAN: exp(logit) = D / (1 - D) is not integrable where D = 1."""
 
         def real(self, logits):
