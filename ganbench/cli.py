@@ -16,6 +16,7 @@ from rich.table import Table
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
 from ganbench.commands.clean import clean
+from ganbench.commands.export import export
 from ganbench.commands.status import status
 from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError, unknown
@@ -104,6 +105,7 @@ def check(
 
 app.command()(status)
 app.command()(clean)
+app.command()(export)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
 
-# The axes of the grid: together with the study's training options they define a run.
+# The axes of the grid: together with the training options they define a run.
 AXES = {
     "game": "what was played; gan is an architecture on a data set",
     "dataset": "data set the run was trained on; empty for games without one",
@@ -24,7 +24,9 @@ AXES = {
     "regularizer": "how the game is regularized: a penalty, noise, clipping or decay",
     "dynamics": "how the players are updated together",
     "optimizer": "how a gradient becomes a step",
+    "schedule": "how learning rates change over training",
     "block": "label of the run's block of the grid; empty where that has none",
+    "train": "training options that the study varies in the run's method, as `train(batch_size=64)`; empty for none",
     "n_train": "number of training examples the run could see",
     "learning_rate": "learning rate of both players",
     "seed": "seed of every random stream of the run",
@@ -33,7 +35,7 @@ AXES = {
 # Settings of a run that are not axes: each has its own column in `runs`, with one of these prefixes and `_`.
 SETTINGS = {
     **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
-    "train": "training option `{name}` of the study; empty where the run has no use for it",
+    "train": "training option `{name}` of the run; empty where the run has no use for it",
     "evaluate": "evaluation option `{name}` of the study; empty where the run is not evaluated",
     "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
 }

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from math import gcd
+from typing import Annotated, Literal
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+
+CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
+
+# By name, the layer that normalises feature maps of so many channels. All but `batch` normalise each example by itself.
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": lambda channels: nn.BatchNorm2d(channels, track_running_stats=False),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "group": lambda channels: nn.GroupNorm(channels // gcd(channels, CHANNELS_PER_GROUP), channels),
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+}
 
 
 @dataclass(frozen=True)
@@ -19,12 +32,17 @@ class DCGAN(Architecture):
     """Strided 4x4 convolutions halve the image down to 4x4 (discriminator) or double it up from there (generator).
 
     Images of 8 pixels go down to 2x2, so that there is more than one halving.
-    `features` is the number of channels next to the image; every halving doubles it. Batch normalisation (by the
-    batch's own statistics) is everywhere but next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02).
+    `features` is the number of channels next to the image; every halving doubles it. Normalisation is everywhere but
+    next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02). `batch` normalises by the batch's own
+    statistics, as in the paper; `instance`, `group` (16 channels a group) and `layer` by those of each example, which
+    penalties of the discriminator's gradient need. `spectral` normalises the weights of all convolutions of the
+    discriminator instead (Miyato et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
+    generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
+    discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "none"] = "batch"
 
     def supports(self, data: DataSpec) -> str | None:
         if (
@@ -40,22 +58,28 @@ class DCGAN(Architecture):
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)[::-1]
+        norm, bias = NORMS.get(self.generator_norm), self.generator_norm not in NORMS
         layers = [
             nn.Unflatten(1, (self.latent_size, 1, 1)),
-            nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=False),
+            nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=bias),
         ]
         for wide, narrow in pairwise(channels):
-            layers += [_norm(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False)]
-        layers += [_norm(channels[-1]), nn.ReLU()]
+            layers += [*_normalised(norm, wide), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=bias)]
+        layers += [*_normalised(norm, channels[-1]), nn.ReLU()]
         layers += [nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1), nn.Tanh()]
         return nn.Sequential(*layers).apply(_initialise)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)
+        norm, bias = NORMS.get(self.discriminator_norm), self.discriminator_norm not in NORMS
         layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for narrow, wide in pairwise(channels):
-            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False), _norm(wide), nn.LeakyReLU(0.2)]
-        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0)).apply(_initialise)
+            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=bias)]
+            layers += [*_normalised(norm, wide), nn.LeakyReLU(0.2)]
+        network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0))
+        network.apply(_initialise)
+        return network.apply(_normalise_weight) if self.discriminator_norm == "spectral" else network
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""
@@ -68,13 +92,18 @@ def _innermost(data: DataSpec) -> int:
     return 4 if data.shape[1] >= 16 else 2
 
 
-def _norm(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels, track_running_stats=False)
+def _normalised(norm: Callable[[int], nn.Module] | None, channels: int) -> list[nn.Module]:
+    return [] if norm is None else [norm(channels)]
 
 
 def _initialise(module: nn.Module) -> None:
     with torch.no_grad():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.weight.normal_(0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
             module.weight.normal_(1.0, 0.02)
+
+
+def _normalise_weight(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        spectral_norm(module)

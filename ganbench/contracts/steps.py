@@ -13,7 +13,9 @@ from ganbench.contracts.losses_and_optimizers import state_fault
 from ganbench.contracts.repeatability import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
-from ganbench.games import Game, Match, Member
+from ganbench.games import Adversarial, Game, Match, Member
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import Discriminator, Noise, Regularizer
 
 CPU = torch.device("cpu")
 STEPS = 2  # the second step starts from a state that is not the initial one
@@ -53,6 +55,37 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
         if fingerprint([players, batch]) != given:
             return f"its loss() of {player} changes what it is given"
     return None
+
+
+class _Probe(Regularizer):
+    """Finds, in place of a penalty, how far the first example's logit depends on the other examples of its batch.
+
+    Attributes:
+        found: the largest gradient in another example, by the largest in its own.
+    """
+
+    found = 0.0
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> None:
+        points = torch.randn(real.points.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        (gradient,) = torch.autograd.grad(discriminator(points.requires_grad_())[:, 0].sum(), points)
+        others = gradient[:, 1:].abs()
+        self.found = (others.max() / gradient[:, :1].abs().max()).item() if others.numel() else 0.0
+
+
+def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
+    """Whether the discriminator's logit of an example depends on the other examples of the batch.
+
+    Found by the gradient, which a regularizer's penalty would take of the same function.
+
+    Args:
+        game: the game, in double precision.
+        members: the members to try.
+    """
+    probe = _Probe()
+    match = Match(replace(game, regularizer=probe), members, CPU, torch.float64)
+    match.loss("discriminator", match.init(), match.draw(0, 1)[0])
+    return probe.found > ROUNDING
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:

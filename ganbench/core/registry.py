@@ -62,10 +62,23 @@ class Family:
         return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
+    def _tree(self) -> ast.Module:
+        return ast.parse(self._path.read_text(encoding="utf-8"))
+
+    @property
+    def _path(self) -> Path:
+        return PACKAGE / self.folder / "__init__.py"
+
+    @cached_property
     def bases(self) -> frozenset[str]:
         """Names of the base class and of the public classes in its file that derive from it."""
-        tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
-        return frozenset(derived_classes(tree, {self.base})) | {self.base}
+        return frozenset(derived_classes(self._tree, {self.base})) | {self.base}
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        """The options that every component of the family has: the fields of the base class."""
+        base = next(node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
+        return _fields(self.key, self._path, base)[0] if _is_dataclass(base) else {}
 
 
 FAMILIES = {
@@ -78,6 +91,7 @@ FAMILIES = {
         Family("regularizer", "regularizers", "Regularizer"),
         Family("dynamics", "dynamics", "Dynamics"),
         Family("optimizer", "optimizers", "Optimizer"),
+        Family("schedule", "schedules", "Schedule"),
         Family("judge", "judges", "Judge"),
         Family("metric", "metrics", "Metric"),
         Family("diagnostic", "diagnostics", "Diagnostic"),
@@ -85,7 +99,7 @@ FAMILIES = {
 }
 
 # Families of which a run of a grid has one component each, except those that its game does not use.
-CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
+CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
 LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
@@ -216,8 +230,28 @@ def read_component(key: str, path: Path) -> ComponentInfo:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     cls, parent = _class(family, path, tree)
-    options: dict[str, Option] = dict(parent.options) if parent else {}
-    constants: dict[str, Any] = dict(parent.constants) if parent else {}
+    options, constants = _fields(key, path, cls)
+    inherited = parent or family
+    summary = (ast.get_docstring(tree) or "").split("\n")[0]
+    return ComponentInfo(
+        family,
+        path.stem,
+        path,
+        cls.name,
+        summary,
+        {**inherited.options, **options},
+        {**(parent.constants if parent else {}), **constants},
+    )
+
+
+def _is_dataclass(cls: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(decorator) for decorator in cls.decorator_list)
+
+
+def _fields(key: str, path: Path, cls: ast.ClassDef) -> tuple[dict[str, Option], dict[str, Any]]:
+    """The options of a class, and its class variables with literal values; see `read_component`."""
+    options: dict[str, Option] = {}
+    constants: dict[str, Any] = {}
     for node in cls.body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
@@ -245,8 +279,7 @@ def read_component(key: str, path: Path) -> ComponentInfo:
             raise GanbenchError(
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
-    summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
+    return options, constants
 
 
 def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.games import Aux, Batch, Match, Players
+from ganbench.games import Aux, Batch, Match, Players, mean_of_parts
 from ganbench.optimizers import Optimizer, State
 
 States = dict[str, State]
@@ -187,10 +187,8 @@ def simultaneous_gradient(
     losses, gradients, aux = {}, {}, {}
     for name in match.players:
         # Only products with J need the derivative of one player's gradient in the other's parameters.
-        loss, extra = match.loss(name, at if differentiable else {**still, name: at[name]}, batch)
-        with explain_autograd_error(f"derivative of {name}'s loss that every method needs"):
-            (gradients[name],) = torch.autograd.grad(loss.sum(), at[name], create_graph=differentiable)
-        losses[name] = loss.detach()
+        point = at if differentiable else {**still, name: at[name]}
+        losses[name], gradients[name], extra = _gradient(match, name, point, batch, differentiable)
         aux |= extra
     return SimultaneousGradient(losses, gradients, aux, at)
 
@@ -210,11 +208,24 @@ def gradient(match: Match, player: str, players: Players, batch: Batch) -> tuple
     Raises:
         GanbenchError: the loss has no derivative in the player's parameters.
     """
-    theta = players[player].detach().requires_grad_()
-    loss, aux = match.loss(player, {**players, player: theta}, batch)
-    with explain_autograd_error(f"derivative of {player}'s loss that every method needs"):
-        (grad,) = torch.autograd.grad(loss.sum(), theta)
-    return loss.detach(), grad, aux
+    return _gradient(match, player, {**players, player: players[player].detach().requires_grad_()}, batch, False)
+
+
+def _gradient(
+    match: Match, player: str, players: Players, batch: Batch, differentiable: bool
+) -> tuple[Tensor, Tensor, Aux]:
+    """Loss, gradient and auxiliary quantities of one player, whose parameters require a gradient.
+
+    The parts of a batch are differentiated one after the other, so that memory holds the graph of one part, unless the
+    gradient is to be differentiable.
+    """
+    found = []
+    for part in match.parts(batch):
+        loss, aux = match.part_loss(player, players, part)
+        with explain_autograd_error(f"derivative of {player}'s loss that every method needs"):
+            (grad,) = torch.autograd.grad(loss.sum(), players[player], create_graph=differentiable)
+        found.append((loss.detach(), grad, aux))
+    return mean_of_parts(found)
 
 
 def gradient_record(player: str, loss: Tensor, grad: Tensor) -> Aux:

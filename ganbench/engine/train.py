@@ -16,6 +16,8 @@ from ganbench.core.tree import Tree
 from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
+from ganbench.schedules import Schedule
+from ganbench.schedules.constant import Constant
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Training:
         dtype: precision of the parameters.
         snapshots: steps after which the parameters are kept; 0 is before the first step.
         curve_bins: number of bins of the recorded curves.
+        schedule: how the learning rates change over the steps.
+        ema_decay: decay of an exponential moving average of the parameters; None for none.
     """
 
     dynamics: Any
@@ -36,6 +40,8 @@ class Training:
     dtype: torch.dtype
     snapshots: tuple[int, ...]
     curve_bins: int
+    schedule: Schedule = field(default_factory=Constant)
+    ema_decay: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,18 +66,19 @@ class RunRecord:
     """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
 
     recorder: Recorder
-    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)  # parameters and buffers, by step
-    players: tuple[str, ...] = ()
+    snapshots: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)  # by step, of `_snapshot`
     diverged: tuple[int, str] | None = None
 
     def tree(self) -> Tree:
         steps = sorted(self.snapshots)
-        kept = {name: np.stack([self.snapshots[step][name] for step in steps]) for name in self.snapshots[steps[0]]}
-        players = {player: kept.pop(player) for player in self.players}
+        kept = {
+            kind: {name: np.stack([self.snapshots[step][kind][name] for step in steps]) for name in tensors}
+            for kind, tensors in self.snapshots[steps[0]].items()
+        }
         return {
             "curves": self.recorder.curves(),
-            "snapshots": {"step": np.array(steps), **players},
-            "buffers": kept,
+            "snapshots": {"step": np.array(steps), **kept.pop("players")},
+            **kept,
             "diverged": None if self.diverged is None else list(self.diverged),
             "steps_done": self.recorder.steps_done,
         }
@@ -117,8 +124,9 @@ def train(
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
-        both players and their steps), its networks' `buffers` at these, (S, ...) each, `diverged` (None, or the step
-        and the cause), and `steps_done`.
+        both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
+        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause), and
+        `steps_done`.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -127,7 +135,7 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names), players=game.players) for _ in members]
+    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names)) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
@@ -135,9 +143,10 @@ def train(
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
-            _keep(runs, alive, dynamics.snapshot(players, states) | match.buffers, 0)
+            average = dict(players) if training.ema_decay is not None else {}
+            _keep(runs, alive, _snapshot(dynamics.snapshot(players, states), average, match), 0)
         else:
-            start, alive, players, states, buffers = _restore(runs, resume, device)
+            start, alive, players, states, average, buffers = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
@@ -153,13 +162,22 @@ def train(
         with OutOfMemoryGuard() as guard:
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                result = dynamics.step(match, players, states, batches, optimizer, rate)
+                factor = training.schedule.factor(step, training.steps)
+                scheduled = rate if factor == 1 else factor * rate
+                result = dynamics.step(match, players, states, batches, optimizer, scheduled)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
+                # A new average, and not the old one in place: a step that runs out of memory is done again.
+                moved = {
+                    name: torch.lerp(theta, average[name], training.ema_decay)
+                    for name, theta in result.players.items()
+                    if average
+                }
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.snapshot(result.players, result.states) | match.buffers, step + 1)
+                    kept = _snapshot(dynamics.snapshot(result.players, result.states), moved, match)
+                    _keep(runs, alive, kept, step + 1)
                 rows.append(row)
-                players, states = result.players, result.states
+                players, states, average = result.players, result.states, moved
 
         # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
@@ -168,13 +186,13 @@ def train(
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
-            players, states, rate = _select(players, states, rate, staying)
+            players, states, average, rate = _select(players, states, average, rate, staying)
             match = match.select(staying) if staying else everyone
         start += len(rows)
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, match.buffers))
+            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, states, match.buffers)
+            state = partial(_state, runs, start, alive, players, states, average, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     return [run.tree() for run in runs]
@@ -197,16 +215,26 @@ def part_of(state: Tree, members: range) -> Tree:
         "alive": [state["alive"][index] - members.start for index in indices],
         "players": taken(state["players"]),
         "states": taken(state["states"]),
+        "average": taken(state["average"]),
         "buffers": taken(state["buffers"]),
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _keep(runs: list[RunRecord], alive: list[int], tensors: dict[str, Tensor], step: int) -> None:
-    """Keep parameters and buffers, (K, ...) each, in the snapshots of a step."""
-    kept = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+def _snapshot(players: Players, average: Players, match: Match) -> dict[str, dict[str, Tensor]]:
+    """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
+    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
+
+
+def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
+    """Keep a snapshot, whose tensors are (K, ...), in the records of its members."""
+    arrays = {
+        kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
+    }
     for index, k in enumerate(alive):
-        runs[k].snapshots[step] = {name: value[index].copy() for name, value in kept.items()}
+        runs[k].snapshots[step] = {
+            kind: {name: value[index].copy() for name, value in kept.items()} for kind, kept in arrays.items()
+        }
 
 
 def _record(run: RunRecord, values: np.ndarray) -> None:
@@ -222,24 +250,32 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, rate: Tensor, indices: list[int]) -> tuple[Players, States, Tensor]:
-    kept = {player: theta[indices] for player, theta in players.items()}
-    selected = {owner: {name: value[indices] for name, value in state.items()} for owner, state in states.items()}
-    return kept, selected, rate[indices]
+def _select(
+    players: Players, states: States, average: Players, rate: Tensor, indices: list[int]
+) -> tuple[Players, States, Players, Tensor]:
+    def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value[indices] for name, value in tensors.items()}
+
+    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average), rate[indices]
 
 
 def _state(
-    runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States, buffers: Buffers
+    runs: list[RunRecord],
+    step: int,
+    alive: list[int],
+    players: Players,
+    states: States,
+    average: Players,
+    buffers: Buffers,
 ) -> Tree:
     """The whole state of training, as arrays."""
     return {
         "step": step,
         "alive": list(alive),
-        "players": {player: theta.cpu().numpy() for player, theta in players.items()},
-        "states": {
-            owner: {name: value.cpu().numpy() for name, value in state.items()} for owner, state in states.items()
-        },
-        "buffers": {name: value.cpu().numpy() for name, value in buffers.items()},
+        "players": _arrays(players),
+        "states": {owner: _arrays(state) for owner, state in states.items()},
+        "average": _arrays(average),
+        "buffers": _arrays(buffers),
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -251,14 +287,19 @@ def _state(
     }
 
 
+def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.cpu().numpy() for name, value in tensors.items()}
+
+
 def _restore(
     runs: list[RunRecord], state: Tree, device: torch.device
-) -> tuple[int, list[int], Players, States, Buffers]:
-    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states and buffers."""
+) -> tuple[int, list[int], Players, States, Players, Buffers]:
+    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states, the moving
+    average and buffers."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
-        run.snapshots = {int(at): players for at, players in kept["snapshots"].items()}
+        run.snapshots = {int(at): snapshot for at, snapshot in kept["snapshots"].items()}
         run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
 
     def tensors(tree: Tree) -> Tree:
@@ -267,5 +308,5 @@ def _restore(
             for name, item in tree.items()
         }
 
-    rest = (tensors(state[name]) for name in ("players", "states", "buffers"))
+    rest = (tensors(state[name]) for name in ("players", "states", "average", "buffers"))
     return state["step"], list(state["alive"]), *rest

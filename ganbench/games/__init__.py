@@ -57,6 +57,8 @@ class Game(ABC):
     players: ClassVar[tuple[str, str]]
     components: ClassVar[tuple[str, ...]] = ()
     series: ClassVar[tuple[str, ...]] = ()
+    accumulation_steps = 1
+    """Number of batches whose losses make one gradient: gradient accumulation."""
 
     @property
     @abstractmethod
@@ -294,6 +296,18 @@ def drawn_or_given(given: tuple[float, ...], member: Member, parameters: dict[st
     return dict(zip(parameters, values.split(sizes), strict=True))
 
 
+def mean_of_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The means of what the parts of a batch gave: tuples of tensors and of tensors by name. One part is itself."""
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(
+        {name: sum(each[name] for each in values) / len(values) for name in values[0]}
+        if isinstance(values[0], dict)
+        else sum(values) / len(values)
+        for values in zip(*parts, strict=True)
+    )
+
+
 class Match:
     """A game with the members of a pack, on one device and in one precision.
 
@@ -355,7 +369,8 @@ class Match:
             batches_per_step: number of batches that the dynamics uses in a step.
 
         Returns:
-            `batches_per_step` batches, whose tensors are (K, ...).
+            `batches_per_step` batches, whose tensors are (K, ...); (K, accumulation_steps, ...) if gradients are
+            accumulated.
         """
         chunk, offset = divmod(step, CHUNK)
         if self._chunk is None or self._chunk[0] != (chunk, batches_per_step):
@@ -364,13 +379,21 @@ class Match:
         of_step = range(offset * batches_per_step, (offset + 1) * batches_per_step)
         return [{name: values[:, i] for name, values in drawn.items()} for i in of_step]
 
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The parts of a batch whose gradients are accumulated; the batch itself where they are not."""
+        count = self.game.accumulation_steps
+        return [batch] if count == 1 else [{name: values[:, i] for name, values in batch.items()} for i in range(count)]
+
     def _sample(self, chunk: int, count: int) -> Batch:
         """The random numbers of a chunk, {name: (K, count, ...)}; those of a repeated member are drawn once."""
+        parts = self.game.accumulation_steps
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in self.members}
         row_of = {key: row for row, key in enumerate(first)}
-        drawn = [self.game.sample(member, chunk, count, self.dtype) for member in first.values()]
+        drawn = [self.game.sample(member, chunk, count * parts, self.dtype) for member in first.values()]
         stacked = {name: torch.stack([each[name] for each in drawn]).to(self.device) for name in drawn[0]}
+        if parts > 1:
+            stacked = {name: values.unflatten(1, (count, parts)) for name, values in stacked.items()}
         if len(first) == 1:
             return {name: values.expand(len(self.members), *values.shape[1:]) for name, values in stacked.items()}
         rows = [row_of[member.seed, member.n_train] for member in self.members]
@@ -378,7 +401,12 @@ class Match:
         return stacked if distinct else {name: values[rows] for name, values in stacked.items()}
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`."""
+        """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`. Means over the parts
+        of the batch, if gradients are accumulated."""
+        return mean_of_parts([self.part_loss(player, players, part) for part in self.parts(batch)])
+
+    def part_loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
+        """The loss on one of the `parts` of a batch."""
         if not self.buffers:
             return self.game.loss(player, players, batch)
         loss, aux = self.game.loss(player, players, batch | self.buffers)

@@ -29,11 +29,12 @@ class GAN(Adversarial):
     Args:
         architecture, objective, regularizer: components of these families.
         data: the data set of the examples.
-        examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
-            first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
+        examples: all training examples (`TrainingExamples`), for the device and the precision to train in. A run uses
+            the first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
             ones.
-        labels: the label of each of these examples, (n,) of int64, on the device; for conditional architectures.
+        labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
         batch_size: number of real, and of generated, examples in a batch.
+        accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
 
     Raises:
         GanbenchError: a conditional architecture without labels.
@@ -45,6 +46,7 @@ class GAN(Adversarial):
     data: Component
     examples: Component
     batch_size: Component
+    accumulation_steps: Component = 1
     labels: Component = None
 
     def __post_init__(self) -> None:
@@ -93,13 +95,14 @@ class GAN(Adversarial):
         }
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        """Indices of real examples, standard normal latent points of both players, uniform labels for them, and the
-        numbers of regularizer and objective."""
+        """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
+        examples, and the numbers of regularizer and objective."""
         size = self.batch_size
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "latent", chunk))
         shape = (count, len(self.players), size, self.architecture.latent_size)
         latent = torch.randn(shape, generator=generator, dtype=dtype)
         order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
+        order = torch.from_numpy(order.reshape(count, size))
         keys = {}
         if not all(network.pure for network in self.networks.values()):
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "network", chunk))
@@ -109,17 +112,17 @@ class GAN(Adversarial):
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "labels", chunk))
             drawn = torch.randint(self.data.modes, shape[:-1], generator=generator)
             labels = {f"labels.{player}": drawn[:, index] for index, player in enumerate(self.players)}
+            labels["labels.real"] = self.labels[order]
         return {
             **keys,
+            **self.examples.choose(order),
             **labels,
-            "order": torch.from_numpy(order.reshape(count, size)),
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
         }
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
-        labels = self.labels[batch["order"]] if self.architecture.conditional else None
-        return Sample(self.examples[batch["order"]], labels=labels)
+        return Sample(self.examples.read(batch), labels=batch.get("labels.real"))
 
     def fake(self, player: str, players: Players, batch: Batch) -> Sample:
         labels = batch.get(f"labels.{player}")

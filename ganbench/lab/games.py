@@ -13,6 +13,7 @@ from ganbench.engine.components import build_game, game_components
 from ganbench.games import Match, Member
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
+from ganbench.nn.examples import TrainingExamples
 from ganbench.study.blocks import COMPONENT_AXES
 
 NO_LEARNING_RATE = 0.0  # the learning rate belongs to the call of `lab.play`, not to the members of a game
@@ -66,8 +67,8 @@ def game(
             raise GanbenchError(f"batch_size must be a whole number of at least 2, but is {batch_size!r}.")
         loaded = parts["dataset"].load()
         count = parse_n_train(n_train, len(loaded.train))
-        examples = torch.from_numpy(loaded.train).to(device, precision)
-        labels = torch.from_numpy(loaded.train_modes).to(device)
+        examples = TrainingExamples.placed(loaded.train, device, precision)
+        labels = None if loaded.train_modes is None else torch.from_numpy(loaded.train_modes)
     built = build_game(name, options, parts, examples=examples, labels=labels, batch_size=size)
     return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from ganbench.core.random_streams import stream_seed
 from ganbench.dynamics import States
 from ganbench.games import Batch, Match, Players
+from ganbench.nn.examples import TrainingExamples
 from ganbench.numerics.jacobians import split
 from ganbench.numerics.trajectories import Trajectories
 
@@ -231,7 +232,11 @@ def _double(game: Any) -> Any:
     if not dataclasses.is_dataclass(game):
         return game
     own = {field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init}
-    wide = {n: v.double() for n, v in own.items() if isinstance(v, Tensor) and v.is_floating_point()}
+    wide = {
+        n: v.double()
+        for n, v in own.items()
+        if isinstance(v, TrainingExamples) or (isinstance(v, Tensor) and v.is_floating_point())
+    }
     return dataclasses.replace(game, **wide) if wide else game
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -19,7 +20,14 @@ class Regularizer:
 
     This base class does nothing; a subclass overrides the methods it needs. Methods are pure functions: random numbers
     come from `draw`, and nothing is kept between calls. A subclass is a frozen dataclass whose fields are its options.
+
+    Attributes:
+        per_example: whether the penalty takes the gradient of each example's logit in that example. It takes that of
+            the sum of all logits, which is the same only if the discriminator does not mix the examples of a batch, as
+            batch normalisation does. `ganbench check` refuses a discriminator that mixes them.
     """
+
+    per_example: ClassVar[bool] = False
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         """The random numbers of one member for some batches.
@@ -89,10 +97,10 @@ class Regularizer:
 
 
 def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The gradient of the logit in the example.
+    """The gradient of each example's logit in the example: that of the sum of all logits.
 
     Args:
-        discriminator: a function from examples, and labels if any, to logits.
+        discriminator: a function from examples, and labels if any, to logits that does not mix examples.
         points: examples, (K, batch, *example).
         labels: their labels, (K, batch), if any.
 

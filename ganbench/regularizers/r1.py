@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
@@ -15,6 +15,8 @@ from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradi
 @dataclass(frozen=True)
 class R1(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over real examples x, with D the logit."""
+
+    per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +20,8 @@ class ZeroCentred(Regularizer):
     Real and generated examples are paired in the order of their batches, so there must be as many of both; a
     conditional discriminator is given the real example's label.
     """
+
+    per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 

@@ -25,7 +25,7 @@ from ganbench.study.value_types import (
     Section,
     SeedAxis,
     as_list,
-    distinct,
+    check_axis,
     refuse_boolean,
 )
 
@@ -55,12 +55,27 @@ def _listed(parts: Iterable[str]) -> str:
 
 
 class Train(Section):
-    """How every run of the study trains; a block of the grid may set its own values."""
+    """How every run of the study trains; a block of the grid may set its own values.
+
+    An option may be a list of values: every combination is a run, as with the axes of a block.
+    """
 
     steps: Count = 2000
-    """Number of training steps; each step is one move of the dynamics."""
+    """Number of training steps; each step is one move of the dynamics. Give `steps`, `epochs` or `images`."""
+    epochs: Count | None = None
+    """Number of passes over the run's training examples, of ceil(n_train / batch_size) steps each; a step counts as one
+    batch, whatever the dynamics."""
+    images: Count | None = None
+    """Number of real examples seen, in ceil(images / batch_size) steps; a step counts as one batch, whatever the
+    dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
+    accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1
+    """Number of equal parts of a batch whose gradients are averaged, one part at a time: gradient accumulation, for
+    batches that do not fit into memory."""
+    ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
+    none."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
@@ -91,6 +106,8 @@ class Block(Section):
     """How the players move in one training step."""
     optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
     """How a gradient becomes a step of a player."""
+    schedule: ChoiceAxis = Field(default=["constant"], validate_default=True)
+    """How learning rates change over training."""
     n_train: CountAxis | None = None
     """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
@@ -98,7 +115,7 @@ class Block(Section):
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
-    """Training options of this block; they replace those of the study."""
+    """Training options of this block, values or lists; they replace those of the study."""
 
     @model_validator(mode="before")
     @classmethod
@@ -138,8 +155,4 @@ class Block(Section):
     @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
     @classmethod
     def _check_axis(cls, values: list[Any] | None) -> list[Any] | None:
-        if values is None:
-            return None
-        if not values:
-            raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
-        return list(distinct(values))
+        return None if values is None else check_axis(values)

@@ -16,6 +16,7 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
+from ganbench.study.train_axes import COLUMNS, OF_BATCHES, values_of, varied_options, with_steps
 from ganbench.study.value_types import LARGEST_GRID
 
 ALWAYS_NAMED = (
@@ -37,6 +38,7 @@ class Run:
     train: Train
     method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
     block: str | None = None  # label of the run's block of the grid
+    variant: str | None = None  # training options that the study varies in this method: `train(batch_size=64)`
 
     def choice(self, family: str) -> Choice | None:
         """Find the run's choice of a family; None where the run has no component of this family."""
@@ -56,6 +58,7 @@ class Run:
             **dict.fromkeys(CHOICES),
             **labels,
             "block": self.block,
+            "train": self.variant,
             "n_train": self.n_train,
             "learning_rate": self.learning_rate,
             "seed": self.seed,
@@ -63,29 +66,37 @@ class Run:
 
     @property
     def point(self) -> dict[str, Any]:
-        """The values that selectors match: the axes and the method."""
-        return {**self.axes, "method": self.method}
+        """The values that selectors match: the axes, the method and the training options, as the tables show them."""
+        options = {COLUMNS[name]: value for name, value in self.training.items() if name in COLUMNS}
+        return {**self.axes, "method": self.method, **options}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The options of training that the run has a use for."""
+        unused = {name for name in ("epochs", "images") if getattr(self.train, name) is None}
+        unused |= set(OF_BATCHES if self.n_train is None else ())
+        return {name: value for name, value in self.train.model_dump(mode="json").items() if name not in unused}
 
     @property
     def settings(self) -> dict[str, Any]:
         """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
         parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
-        return parts | flatten_options("train", self.config["train"])
+        return parts | flatten_options("train", self.training)
 
     @property
     def options(self) -> dict[str, float]:
-        """The numeric options of the run's components, by the names that claims use: `<family>_<option>`."""
+        """The numeric options of the run by the names that claims use: `<family>_<option>`, `<option>` of training."""
+        parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
         return {
-            f"{choice.family}_{name}": value
-            for choice in self.choices
-            for name, value in choice.options.items()
+            name: value
+            for name, value in (parts | self.training).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
 
     @property
     def variables(self) -> dict[str, float]:
         """The numbers of the run that are known before it starts, by the names that claims use."""
-        numbers = {"learning_rate": self.learning_rate, "seed": self.seed, "steps": self.train.steps}
+        numbers = {"learning_rate": self.learning_rate, "seed": self.seed}
         examples = {} if self.n_train is None else {"n_train": self.n_train}
         return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
 
@@ -94,9 +105,7 @@ class Run:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
         member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
-        train = self.train.model_dump(mode="json")
-        if self.n_train is None:  # games without data have no batches
-            del train["batch_size"]
+        train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
         return {**parts, **member, "train": train}
 
 
@@ -130,16 +139,16 @@ def expand(study: Study) -> tuple[Run, ...]:
         GanbenchError: Two blocks contain the same run or give two methods the same name, a data set has too few
             examples, or the grid has more than `LARGEST_GRID` runs.
     """
-    sizes = [_block_size(block) for block in study.grid]
+    sizes = [_block_size(study, block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    names = choice_names(study)
+    names, varied = choice_names(study), _varied_training(study)
     runs: dict[str, tuple[int, Run]] = {}
     methods: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
-        for run in _block_runs(study, index, block, names):
+        for run in _block_runs(study, index, block, names, varied):
             other, known = methods.setdefault(run.method, (index, run))
-            if (known.choices, known.block) != (run.choices, run.block):
+            if (known.choices, known.block, known.variant) != (run.choices, run.block, run.variant):
                 raise GanbenchError(
                     f"grid[{index}]: its method {run.method!r} has the name of another one of grid[{other}]; give the "
                     "blocks labels that differ."
@@ -219,21 +228,60 @@ def _name_with_options(choice: Choice, varied: set[str]) -> str:
     return " ".join([choice.component.name, *told])
 
 
-def _block_size(block: Block) -> int:
+def _varied_training(study: Study) -> dict[tuple[tuple[Choice, ...], str | None], list[str]]:
+    """The training options that name methods, by the methods' choices and their block's label.
+
+    They are named where the study trains a setting, which is a method with n_train and learning rate, in several ways.
+    """
+    settings: dict[Any, dict[Any, set[Train]]] = defaultdict(lambda: defaultdict(set))
+    labelled = _labelled_choices(study)
+    for index, block in enumerate(study.grid):
+        trains = study.block_train(block).combinations(batches=block.n_train is not None)
+        for choices in _combinations(block, labelled):
+            for setting in product(_training_set_sizes(index, block, choices), block.learning_rate):
+                settings[choices, block.label][setting].update(trains)
+    return {
+        method: varied_options(set().union(*trained.values()))
+        for method, trained in settings.items()
+        if any(len(trains) > 1 for trains in trained.values())
+    }
+
+
+def _block_size(study: Study, block: Block) -> int:
     axes = (*CHOICES, "n_train", "learning_rate", "seed")
-    return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
+    sizes = [len(values) for values in (getattr(block, axis) for axis in axes) if values is not None]
+    return prod(sizes) * study.block_train(block).count
 
 
-def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
-    train, labelled = study.block_train(block), _labelled_choices(study)
+def _combinations(block: Block, labelled: dict[Choice, Choice]) -> Iterator[tuple[Choice, ...]]:
+    """All combinations of the block's choices, each choice with its label."""
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
-        choices = tuple(labelled[choice] for choice in choices)
+        yield tuple(labelled[choice] for choice in choices)
+
+
+def _block_runs(
+    study: Study,
+    index: int,
+    block: Block,
+    names: dict[Choice, str],
+    varied: dict[tuple[tuple[Choice, ...], str | None], list[str]],
+) -> Iterator[Run]:
+    trains = study.block_train(block).combinations(batches=block.n_train is not None)
+    for choices, train in product(_combinations(block, _labelled_choices(study)), trains):
         told = [choice for choice in choices if not block.label or len(getattr(block, choice.family)) > 1]
         label = [slug(block.label)] if block.label else []
-        method = "-".join([*label, *(names[choice] for choice in told if choice in names)]) or OMITTED[0]
-        sizes = _training_set_sizes(index, block, choices)
-        for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
-            yield Run(choices, n_train, learning_rate, seed, train, method, block.label)
+        named = varied.get((choices, block.label), ())
+        options = [f"{name}={value}" for name, value in values_of(train).items() if name in named]
+        variant = f"train({', '.join(options)})" if options else None
+        words = [*label, *(names[choice] for choice in told if choice in names), *map(slug, options)]
+        for n_train in _training_set_sizes(index, block, choices):
+            try:
+                resolved = with_steps(train, n_train)
+            except GanbenchError as error:
+                raise GanbenchError(f"grid[{index}].train: {error}.") from None
+            for learning_rate, seed in product(block.learning_rate, block.seed):
+                method = "-".join(words) or OMITTED[0]
+                yield Run(choices, n_train, learning_rate, seed, resolved, method, block.label, variant)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ganbench.core.escaping import short_repr
 from ganbench.study.value_types import (
+    ChoiceAxis,
     ChoiceField,
     Count,
     Folder,
@@ -21,7 +22,9 @@ from ganbench.study.value_types import (
     text_matching,
 )
 
-PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer"]
+PackAxis = Literal[
+    "seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer", "schedule"
+]
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
@@ -71,6 +74,9 @@ class Evaluate(Section):
         default=["fcd", "mode_coverage"], validate_default=True
     )
     """Metrics to compute; the first one leads the figures and findings."""
+    judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
+    """Judges in place of the data sets' own, such as {name: classifier, least_accuracy: 0.6}: each data set has the
+    first that fits it, by the shape of its examples and by whether it has labels, or else its own."""
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
     """Number of generated examples per snapshot."""
     samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32

@@ -10,6 +10,7 @@ import pytest
 import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
 from conditional_networks import Conditional
+from faces import write_images
 
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
@@ -17,6 +18,8 @@ from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.pixels import floats
+from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
@@ -24,6 +27,7 @@ from ganbench.engine.evaluate import Scorer
 from ganbench.engine.train import snapshot_steps, train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
+from ganbench.judges import judge_stored
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Outputs, Sample
 from ganbench.objectives import Objective
@@ -89,6 +93,10 @@ DEFAULTS = {
     ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
     ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
     ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("schedule", "constant"): {"warmup_steps": 0},
+    ("schedule", "linear"): {"warmup_steps": 0, "final": 0.0, "start": 0.0},
+    ("schedule", "cosine"): {"warmup_steps": 0, "final": 0.0},
+    ("schedule", "step"): {"warmup_steps": 0, "every": 1000, "gamma": 0.5},
     ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
     ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
     ("dynamics", "consensus"): {"gamma": 10.0},
@@ -117,7 +125,10 @@ DEFAULTS = {
     ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
     ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
-    ("architecture", "dcgan"): {"latent_size": 100, "features": 64},  # DCGAN
+    ("architecture", "dcgan"): {
+        **{"latent_size": 100, "features": 64},  # DCGAN
+        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+    },
     ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
@@ -597,22 +608,36 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
 
 
 @pytest.fixture(scope="module")
-def judged():
+def data_set(tmp_path_factory):
+    """Makes a data set by its name, with its options at their defaults but for the files that one of them reads."""
+    folder = write_images(tmp_path_factory.mktemp("images"), 300, classes=2, side=8)
+    options = {"image_folder": {"folder": str(folder), "side": 8, "heldout": 0.3}}
+    return lambda name: part("dataset", name, **options.get(name, {}))
+
+
+def own_judge(dataset):
+    """The judge that a data set names."""
+    name, options = parse_signature(dataset.judge)
+    return part("judge", name, **options)
+
+
+@pytest.fixture(scope="module")
+def judged(data_set):
     """By data set: its spec, its examples, its judge and the judge's state."""
     found = {}
     for name in names("dataset"):
-        dataset = part("dataset", name)
-        examples, judge = dataset.load(), part("judge", dataset.judge)
+        dataset = data_set(name)
+        examples, judge = dataset.load(), own_judge(dataset)
         found[name] = (dataset.spec, examples, judge, judge.fit(examples))
     return found
 
 
 @pytest.mark.parametrize("name", names("dataset"))
-def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
-    dataset = part("dataset", name)
+def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name, data_set):
+    dataset = data_set(name)
     examples, fault = load_checked(dataset)
     assert fault is None, f"{name}: {fault}"
-    assert dataset.judge in registry.components("judge")
+    assert type(own_judge(dataset)).__name__ in {info.cls for info in registry.components("judge").values()}
     both = np.concatenate([examples.train, examples.heldout]).reshape(dataset.spec.train + len(examples.heldout), -1)
     twice = len(both) - len(np.unique(both, axis=0))
     assert twice <= 0.01 * len(both), (
@@ -626,11 +651,11 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
     spec, examples, judge, state = judged[name]
     fault = judge_fault(judge, state, examples.heldout, spec.modes)
     assert fault is None, f"{name}: {fault}"
-    scored = judge.judge(state, examples.heldout)
+    scored = judge_stored(judge, state, examples.heldout)
     right = float(np.mean(scored.mode == examples.heldout_modes))
     assert right == pytest.approx(state["accuracy"])
     assert right >= 0.97, f"{name}: its judge is right on {right:.1%} only"
-    parts = [judge.judge(state, half).features for half in np.array_split(examples.heldout, 2)]
+    parts = [judge_stored(judge, state, half).features for half in np.array_split(examples.heldout, 2)]
     np.testing.assert_allclose(np.concatenate(parts), scored.features, rtol=1e-4, atol=1e-4)
 
 
@@ -645,9 +670,10 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
         return
     scorer = Scorer.of(judge, state, [metric], spec, examples.train)
     count = len(examples.heldout)
-    one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
+    train, heldout = floats(examples.train), floats(examples.heldout)
+    one_mode = train[judge.judge(state, train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
-    scores = {"real": scorer.score(examples.heldout), "collapsed": scorer.score(collapsed)}
+    scores = {"real": scorer.score(heldout), "collapsed": scorer.score(collapsed)}
     for column, info in metric.columns.items():
         assert isinstance(info, MetricInfo)
         real, worse = (scores[kind][column] for kind in ("real", "collapsed"))

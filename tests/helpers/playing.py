@@ -10,6 +10,7 @@ import torch
 from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.engine.components import build_component, build_game
 from ganbench.games import Game, Match, Member
+from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 
@@ -34,7 +35,8 @@ def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
         "objective": part("objective", "non_saturating"),
         "regularizer": part("regularizer", "none"),
     }
-    return build_game("gan", {}, components, examples=torch.from_numpy(data.load().train).to(dtype), batch_size=16)
+    examples = TrainingExamples.placed(data.load().train, CPU, dtype)
+    return build_game("gan", {}, components, examples=examples, batch_size=16)
 
 
 def play(

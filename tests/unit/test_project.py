@@ -36,6 +36,7 @@ FLOOR = {
     "data": 1,
     "nn": 1,
     "optimizers": 1,
+    "schedules": 1,
     "analysis": 2,
     "objectives": 2,
     "regularizers": 2,
@@ -53,9 +54,10 @@ FLOOR = {
     "contracts": 8,
     "lab": 8,
     "pipeline": 9,
-    "commands": 10,
-    "cli": 11,
-    "__main__": 12,
+    "export": 10,
+    "commands": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 NO_TORCH = ("core", "study", "analysis", "claims", "report", "tracking")
 FAMILIES = {family.folder for family in registry.FAMILIES.values()}
@@ -318,15 +320,18 @@ def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
 
 
 def test_every_python_block_of_the_readme_is_tested():
-    """Those of the laboratory run in tests/unit/lab/test_lab.py."""
+    """Those of the laboratory run in tests/unit/lab/test_lab.py, that of trained networks in tests/unit/export."""
     for block in blocks("python"):
-        assert "(Architecture)" in block or "from ganbench import lab" in block, block
+        known = ("(Architecture)", "from ganbench import lab", "from ganbench import export")
+        assert any(words in block for words in known), block
 
 
-@pytest.mark.parametrize(("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("circles", 2 * 2 * 3)])
+@pytest.mark.parametrize(
+    ("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("schedules", 2 * 5), ("circles", 2 * 2 * 3)]
+)
 def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
-    assert set(texts) == {"regularised-digits", "circles"}
+    assert set(texts) == {"regularised-digits", "schedules", "circles"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
     results_folder.prepare(plan)
     assert sum(estimate.runs for estimate in try_study(plan)[0]) == len(plan.runs) == runs

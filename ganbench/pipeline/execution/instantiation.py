@@ -16,6 +16,8 @@ from ganbench.data import Examples
 from ganbench.engine import components
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game
+from ganbench.nn.examples import TrainingExamples
+from ganbench.pipeline.execution import memory
 from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
 if TYPE_CHECKING:
@@ -40,14 +42,16 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
         for family, each in task.groups[member.group].components.items()
     )
     train = Train.model_validate(task.train)
-    return Run(choices, member.n_train, member.learning_rate, member.seed, train, member.method, member.block)
+    point = (choices, member.n_train, member.learning_rate, member.seed)
+    return Run(*point, train, member.method, member.block, member.variant)
 
 
 class TrainingSet(NamedTuple):
-    """The training examples of a data set, of shape (N, *example), and the label of each, of shape (N,)."""
+    """The training examples of a data set as stored, of shape (N, *example), and the label of each, of shape (N,); None
+    without labels."""
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
 
 
 def training_set(prepared: Path | None) -> TrainingSet | None:
@@ -78,9 +82,10 @@ def build_game(
     if "dataset" in built:
         if given is None:
             given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
-        held["examples"] = torch.from_numpy(given.images).to(device, getattr(torch, train["dtype"]))
-        held["labels"] = torch.from_numpy(given.labels).to(device)
-    return components.build_game(game.name, game.options, built, **held, batch_size=train["batch_size"])
+        held["examples"] = TrainingExamples.placed(given.images, device, getattr(torch, train["dtype"]))
+        held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
+        held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
+    return components.build_game(game.name, game.options, built, **held)
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:
@@ -92,21 +97,30 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
 
     Returns:
         The training.
+
+    Raises:
+        GanbenchError: Training is too short for its schedule.
     """
+    schedule = build("schedule", configs["schedule"])
+    if fault := schedule.fault(train["steps"]):
+        raise GanbenchError(f"schedule {configs['schedule'].name!r}: {fault}.")
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
+        schedule=schedule,
         steps=train["steps"],
         dtype=getattr(torch, train["dtype"]),
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
+        ema_decay=train["ema_decay"],
     )
 
 
 def examples(path: Path) -> Examples:
-    """Read the examples of a prepared data set."""
+    """Read the examples of a prepared data set; those that would take too much memory are maps of the file."""
     with result_files.open_file(path, "prepare") as file:
-        return Examples(**result_files.read_tree(result_files.descend(file, "examples")))
+        group = result_files.descend(file, "examples")
+        return Examples(**result_files.read_tree(group, most=memory.most_held()))
 
 
 def verify_groups(groups: Iterable[Group]) -> None:

@@ -110,11 +110,12 @@ class PackPlan(DatasetPlan):
             members=_members(pack, self.evaluate_digests),
             groups=train.task.groups,
             train_digests=tuple(member.digest for member in train.task.members),
-            batch_size=train.task.train["batch_size"],
+            batch_size=train.task.train["batch_size"] // train.task.train["accumulation_steps"],
             **self._measured,
+            judge=judge.task.judge,
             trained=train.path,
             prepared=prepared.path,
-            judge=judge.path,
+            fitted=judge.path,
             weights=weights and InceptionWeights(weights, self.study.evaluate.inception.sha256),
         )
         return self.file_job("evaluate", pack.name, task, [train, prepared, judge], [weights] if weights else [])
@@ -162,7 +163,9 @@ class PackPlan(DatasetPlan):
 
 def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
-        PackMember(run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group)
+        PackMember(
+            run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group, run.variant
+        )
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )

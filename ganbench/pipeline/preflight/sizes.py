@@ -16,8 +16,8 @@ from ganbench.data import DataSpec
 from ganbench.engine.sampler import BATCH
 from ganbench.engine.train import CHUNK, snapshot_steps
 from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.limits import machine_memory
 from ganbench.study.grid import Run
 from ganbench.study.schema import Study
 
@@ -83,7 +83,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         * min(CHUNK, train.steps)
         * train.batch_size
         * architecture.latent_size,
-        f"the {data.train:,} training examples": SINGLE * data.train * example,
+        f"the {data.train:,} training examples": data.train_bytes if data.train_bytes <= most_held() else 0,
         f"evaluate.samples {evaluate.samples:,}": SINGLE
         * (
             evaluate.samples * (example + architecture.latent_size)

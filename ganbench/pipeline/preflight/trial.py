@@ -18,13 +18,13 @@ from ganbench.contracts import CONTRACTS
 from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.repeatability import world
-from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
+from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, mixes_examples, steps_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training, train
-from ganbench.games import Game, Member
+from ganbench.games import Adversarial, Game, Member
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.devices import check_device, timed_on
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
@@ -128,7 +128,8 @@ class Trial:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
-        settings["batch_size"] = min(settings["batch_size"], BATCH)
+        parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
+        settings["batch_size"] = parts * min(settings["batch_size"] // parts, BATCH)
         game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
@@ -163,11 +164,26 @@ class Trial:
             game, training = made("float64")
         members = self._pair([run], examples)
         self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
+        if isinstance(game, Adversarial) and game.regularizer.per_example:
+            self._examples_apart(where, run, game, members)
         self.components.hold(
             where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members)
         )
         self.components.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
         return made(settings["dtype"])
+
+    def _examples_apart(self, where: str, run: Run, game: Adversarial, members: list[Member]) -> None:
+        """Refuse a penalty of each example's gradient on a discriminator that mixes examples."""
+        with self.components.attempt(where, run.choices):
+            mixed = mixes_examples(game, members)
+        if mixed:
+            penalty, mixing = run.choice("regularizer"), run.choice("architecture") or run.choices[0]
+            raise GanbenchError(
+                f"{where}: regularizer {penalty.signature!r} takes the gradient of each example's logit in that "
+                f"example, but with {mixing.family} {mixing.signature!r} a logit depends on the other examples of the "
+                "batch too, as with batch normalisation. Let the discriminator normalise each example by itself "
+                "(dcgan: discriminator_norm: instance, group or layer) or its weights (spectral)."
+            )
 
     def _pair(self, runs: Sequence[Run], examples: TrainingSet | None) -> list[Member]:
         """Two members with few examples: two of the runs, or a single run twice with different seeds."""

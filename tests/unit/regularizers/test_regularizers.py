@@ -237,6 +237,25 @@ def test_penalties_are_their_formulas():
         torch.testing.assert_close(name.penalty(judge, real, fake, noise), wanted(lengths(between)).mean(1))
 
 
+@pytest.mark.parametrize("name", sorted(registry.components("regularizer")))
+def test_a_penalty_of_gradients_in_examples_says_so(name):
+    """The others do without a graph between examples and logits."""
+    regularizer, points = part("regularizer", name), torch.ones(1, 3, 2, dtype=torch.float64)
+    noise = regularizer.draw(torch.Generator().manual_seed(0), 1, (3, 2), points[:0])
+
+    def constant(examples):
+        return examples.detach().sum(-1)
+
+    def penalised():
+        return regularizer.penalty(constant, Sample(points), Sample(points), noise)
+
+    if regularizer.per_example:
+        with pytest.raises(RuntimeError, match="does not require grad"):
+            penalised()
+    else:
+        penalised()
+
+
 def test_a_gradient_of_zero_has_a_norm_without_nan():
     """For D(x) = sum w_i x_i^2 at x = 0, and to second order."""
     weights = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)

@@ -211,7 +211,7 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
-        *("game", "dynamics", "optimizer", "n_train", "learning_rate", "seed", "train"),
+        *("game", "dynamics", "optimizer", "schedule", "n_train", "learning_rate", "seed", "train"),
     }
     assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
     assert by_game["gan"].n_train == 20000

@@ -248,6 +248,37 @@ def test_buffers_and_pytorch_s_random_numbers_are_the_run_s_own(tmp_path, forwar
     assert try_study(found)[0][0].runs == 2
 
 
+MIXING = {  # what a forward pass does with a batch, and whether an example's output depends on the others then
+    "y = (y - y.mean(0)) / (1 + y.var(0))": True,
+    "y = y + x.std(0).mean()": True,  # as of minibatch discrimination
+    "y = nn.functional.batch_norm(y, self.mean, self.var, training=True)": True,
+    "y = nn.functional.dropout(y, 0.2)": False,
+    "y = nn.functional.layer_norm(y, y.shape[1:]) + y": False,
+}
+
+
+@pytest.mark.parametrize("forward", MIXING)
+def test_a_penalty_of_each_example_is_refused_where_examples_mix(tmp_path, forward):
+    path = tmp_path / "own_architecture.py"
+    build = "self.register_buffer('mean', torch.zeros(outputs)); self.register_buffer('var', torch.ones(outputs))"
+    path.write_text(architecture(build=build, forward=forward))
+    assert try_study(plan(tmp_path, {"architecture": str(path)})), "without a penalty it is in order"
+    penalised = plan(tmp_path, {"architecture": str(path), "regularizer": "zero_centred"})
+    if not MIXING[forward]:
+        assert try_study(penalised)
+        return
+    with pytest.raises(GanbenchError) as told:
+        try_study(penalised)
+    assert str(told.value).startswith("grid: ring8-own-architecture")
+    for words in (
+        "regularizer 'zero_centred'",
+        "architecture 'own_architecture'",
+        "batch",
+        "discriminator_norm: instance",
+    ):
+        assert words in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -1,0 +1,36 @@
+"""Trained networks as ordinary modules, outside of a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganbench.architectures import Architecture
+from ganbench.data import DataSpec
+from ganbench.games.gan import initial_module
+
+
+def trained_module(
+    architecture: Architecture, player: str, data: DataSpec, theta: np.ndarray, buffers: Mapping[str, np.ndarray]
+) -> nn.Module:
+    """A player's network of one run, in single precision and in evaluation mode, as it is evaluated.
+
+    Args:
+        architecture, data: the architecture and the data set of the run.
+        player: "discriminator" or "generator".
+        theta: the player's parameters, (P,).
+        buffers: the buffers that training changed, by name in the module.
+    """
+    module = initial_module(architecture, player, data, seed=0)  # whose constant buffers all runs train with
+    with torch.no_grad():
+        parameters = list(module.parameters())
+        pieces = torch.as_tensor(theta).split([parameter.numel() for parameter in parameters])
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.copy_(piece.view_as(parameter))
+        named = dict(module.named_buffers(remove_duplicate=False))
+        for name, value in buffers.items():
+            named[name].copy_(torch.as_tensor(np.asarray(value)))
+    return module.eval()

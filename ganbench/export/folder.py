@@ -1,0 +1,171 @@
+"""A folder with a run's trained networks, which needs no study and no results.
+
+generator.safetensors, discriminator.safetensors    parameters and buffers, by their names in the modules
+model.json       what the networks are, where they come from, and their metrics
+<name>.py        the architecture's file, where it is a user's own
+generator.pt2    the generator as a program of `torch.export`, for PyTorch without ganbench
+sample.py        draws examples
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from ganbench import __version__
+from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
+from ganbench.core.random_streams import stream_seed
+from ganbench.core.registry import PACKAGE
+from ganbench.data import DataSpec
+from ganbench.engine.components import build_component
+from ganbench.export.snapshots import PLAYERS, Snapshot, find
+from ganbench.games.gan import initial_module
+
+MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
+EXAMPLES = 4  # in the batch that the program is traced with; its batches may have any size
+
+SCRIPT = '''\
+"""Draw examples of the generator: images into samples.png, points into samples.csv. It needs ganbench; with PyTorch
+alone, the generator is torch.export.load("generator.pt2").module()."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision.utils import save_image
+
+from ganbench.export import load
+
+folder = Path(__file__).parent
+model, generator = json.loads((folder / "model.json").read_text()), load(folder)
+latent = torch.randn(64, model["latent_size"], generator=torch.Generator().manual_seed(model["latent_seed"]))
+with torch.no_grad():  # in batches of training's size, by which a layer may normalise
+    examples = torch.cat([generator(part) for part in latent.split(model["batch_size"])])
+if examples.ndim == 4:
+    save_image(examples, folder / "samples.png", normalize=True, value_range=(-1, 1))
+else:
+    np.savetxt(folder / "samples.csv", examples, delimiter=",")
+'''
+
+
+def write(
+    study: Path | str, run: str, *, step: int | None = None, folder: Path | str | None = None, force: bool = False
+) -> Path:
+    """Write the networks of a trained run.
+
+    Args:
+        study: path of the study's file.
+        run: the run's id, as in the tables.
+        step: the snapshot; the last one by default.
+        folder: the folder to write; `export/<run>-step<step>` in the study's results by default.
+        force: whether to replace an earlier export.
+
+    Returns:
+        The folder.
+
+    Raises:
+        GanbenchError: see `generator`; or the folder has an export already, or cannot be written.
+    """
+    snapshot = find(study, run, step)
+    path = Path(folder or snapshot.plan.folder / "export" / f"{run}-step{snapshot.step}")
+    if (path / MODEL).exists() and not force:
+        raise GanbenchError(f"{path} has an export already; --force replaces it.")
+    architecture = snapshot.run.choice("architecture")
+    modules = {player: snapshot.module(player) for player in PLAYERS}
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / MODEL).unlink(missing_ok=True)  # written last: an export that has it is complete
+        for player, module in modules.items():
+            save_model(module, str(path / f"{player}.safetensors"))
+        if _own(snapshot):
+            shutil.copy(architecture.component.path, path)
+        program = _program(modules["generator"], architecture.build().latent_size, path / PROGRAM)
+        (path / SAMPLE).write_text(SCRIPT)
+        (path / MODEL).write_text(strict_json.dumps(_model(snapshot, program), indent=1) + "\n")
+    except OSError as error:
+        raise GanbenchError(f"cannot write {path}: {error.strerror or error}.") from None
+    return path
+
+
+def load(folder: Path | str, player: str = "generator") -> nn.Module:
+    """A network of an exported folder, in evaluation mode. It runs the folder's own architecture file, if it has one.
+
+    Args:
+        folder: the folder.
+        player: "generator" or "discriminator".
+
+    Raises:
+        GanbenchError: the folder holds no export, or the architecture is no longer the one of the export.
+    """
+    path = Path(folder)
+    try:
+        model = json.loads((path / MODEL).read_text())
+        given, data = model["architecture"], {**model["data"], "shape": tuple(model["data"]["shape"])}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GanbenchError(f"{path} holds no export of this version: {MODEL}: {error!r}.") from None
+    name = given["name"]
+    architecture = build_component(
+        "architecture", str(path / Path(name).name) if name.endswith(".py") else name, given["options"]
+    )
+    module = initial_module(architecture, player, DataSpec(**data), seed=0)
+    try:
+        load_model(module, path / f"{player}.safetensors")
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise GanbenchError(f"{path / f'{player}.safetensors'} does not fit architecture {name!r}: {error}.") from None
+    return module.eval()
+
+
+def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
+    """What the networks are, and where they come from, as JSON."""
+    run, architecture, spec = snapshot.run, snapshot.run.choice("architecture"), asdict(snapshot.data)
+    return {
+        "ganbench": __version__,
+        "study": snapshot.plan.study.study,
+        "run": run.id,
+        "step": snapshot.step,
+        "seed": run.seed,
+        "metrics": snapshot.metrics,
+        "architecture": {
+            "name": architecture.component.path.name if _own(snapshot) else architecture.name,
+            "options": architecture.options,
+        },
+        "data": {name: value for name, value in spec.items() if name != "files"},
+        "latent_size": architecture.build().latent_size,
+        "latent_seed": stream_seed(run.seed, "evaluation"),  # of the samples in the study's report
+        "batch_size": run.train.batch_size,
+        "program": program,
+        "config": run.config,
+    }
+
+
+def _program(module: nn.Module, latent_size: int, path: Path) -> str:
+    """Write the generator as a program of `torch.export`.
+
+    Returns:
+        The name of the file; a sentence with the reason where PyTorch cannot make a program of the module.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            latent, batch = torch.zeros(EXAMPLES, latent_size), {0: torch.export.Dim.DYNAMIC}
+            torch.export.save(torch.export.export(module, (latent,), dynamic_shapes=(batch,)), path)
+    except Exception as error:  # whatever the tracer meets in a module
+        path.unlink(missing_ok=True)
+        return f"none, since PyTorch's tracer says: {str(error).strip().partition(chr(10))[0]}"
+    return path.name
+
+
+def _own(snapshot: Snapshot) -> bool:
+    """Whether the architecture is a user's own file."""
+    return not snapshot.run.choice("architecture").component.path.is_relative_to(PACKAGE)

@@ -1,0 +1,152 @@
+"""Snapshots of runs, found in the results of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ganbench.core import result_files
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
+from ganbench.engine.modules import trained_module
+from ganbench.games.gan import player_buffers
+from ganbench.pipeline.execution.result_cache import group_of
+from ganbench.pipeline.plan import Plan
+from ganbench.study.grid import Run
+from ganbench.study.schema import load
+
+PLAYERS = ("generator", "discriminator")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Both networks of a run at a step.
+
+    Attributes:
+        plan: the plan of the run's study.
+        run: the run.
+        step: number of training steps done.
+        players: the players' parameters, (P,) each.
+        buffers: both networks' buffers, by player and name: `generator.1.running_mean`.
+        metrics: the metrics at this step, by column, each None where it is not finite; None where the run is not
+            evaluated.
+    """
+
+    plan: Plan
+    run: Run
+    step: int
+    players: dict[str, np.ndarray]
+    buffers: dict[str, np.ndarray]
+    metrics: dict[str, float | None] | None
+
+    @property
+    def data(self) -> DataSpec:
+        """The data set that the networks were built for."""
+        return self.run.choice("dataset").build().spec
+
+    def module(self, player: str) -> nn.Module:
+        """A player's network, in single precision and in evaluation mode."""
+        architecture, buffers = self.run.choice("architecture").build(), player_buffers(self.buffers, player)
+        return trained_module(architecture, player, self.data, self.players[player], buffers)
+
+
+def generator(study: Path | str, run: str, step: int | None = None) -> nn.Module:
+    """The generator of a trained run, from latent points (batch, latent_size) to examples (batch, *example).
+
+    Args:
+        study: path of the study's file.
+        run: the run's id, as in the tables.
+        step: the snapshot; the last one by default.
+
+    Returns:
+        The module, in single precision and in evaluation mode.
+
+    Raises:
+        GanbenchError: an unknown run, one without networks, one that is not trained or has diverged, or a step without
+            a snapshot.
+    """
+    return find(study, run, step).module("generator")
+
+
+def discriminator(study: Path | str, run: str, step: int | None = None) -> nn.Module:
+    """The discriminator of a trained run, from examples (batch, *example) to logits (batch,); see `generator`."""
+    return find(study, run, step).module("discriminator")
+
+
+def find(study: Path | str, run: str, step: int | None = None) -> Snapshot:
+    """The snapshot of a run; see `generator`."""
+    plan = Plan(load(Path(study)))
+    chosen = _run(plan, run)
+    trained = _results(plan, "train", plan.train_digests[chosen.id])
+    if trained is None:
+        raise GanbenchError(
+            f"run {run} is not trained, or was with other sources or settings than these; `ganbench train {study} "
+            f"--only {run}` trains it."
+        )
+    with result_files.open_file(trained, "train") as file:
+        group = group_of(file, plan.train_digests[chosen.id])
+        diverged, snapshots = group.scalars()["diverged"], result_files.descend(group, "snapshots")
+        steps = result_files.descend(snapshots, "step")[:].tolist()
+        index = _index(chosen, step, steps, diverged)
+        players = {player: result_files.descend(snapshots, player)[index] for player in PLAYERS}
+        kept = result_files.read_tree(result_files.descend(group, "buffers"))
+    buffers = {name: values[index] for name, values in kept.items()}
+    return Snapshot(plan, chosen, steps[index], players, buffers, _metrics(plan, chosen, steps[index]))
+
+
+def _run(plan: Plan, name: str) -> Run:
+    """The run with an id."""
+    runs = {run.id: run for run in plan.runs}
+    if name not in runs:
+        near = get_close_matches(name, runs, n=5, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        table = plan.folder / "tables" / "runs.csv"
+        raise GanbenchError(
+            f"unknown run {name!r} of study {plan.study.study!r}.{hint} The column 'run' of {table} has all "
+            f"{len(runs):,}; the first is {plan.runs[0].id}."
+        )
+    if runs[name].choice("architecture") is None:
+        able = ", ".join(plan.gans) or "none"
+        raise GanbenchError(
+            f"run {name} plays {runs[name].choice('game').signature}, a game without networks. Methods with networks: "
+            f"{able}."
+        )
+    return runs[name]
+
+
+def _index(run: Run, step: int | None, steps: list[int], diverged: Any) -> int:
+    """The index of a snapshot."""
+    ended = f"run {run.id} diverged at step {diverged[0]:,} ({diverged[1]})" if diverged else ""
+    valid = f"Steps with a snapshot: {', '.join(map(str, steps))}."
+    if step is None and diverged:
+        raise GanbenchError(f"{ended}, so that it has no last networks. Choose a step before. {valid}")
+    if step is not None and step not in steps:
+        raise GanbenchError(
+            f"run {run.id} has no snapshot of step {step}. {f'It {ended[4:]}. ' if ended else ''}{valid}"
+        )
+    return len(steps) - 1 if step is None else steps.index(step)
+
+
+def _metrics(plan: Plan, run: Run, step: int) -> dict[str, float | None] | None:
+    """The metrics of a run at a step; None where it is not evaluated."""
+    digest = plan.evaluate_digests[run.id]
+    path = _results(plan, "evaluate", digest)
+    if path is None:
+        return None
+    with result_files.open_file(path, "evaluate") as file:
+        group = group_of(file, digest)
+        index = result_files.descend(group, "step")[:].tolist().index(step)
+        metrics = result_files.read_tree(result_files.descend(group, "metrics"))
+    found = {name: float(values[index]) for name, values in metrics.items()}
+    return {name: value if isfinite(value) else None for name, value in found.items()}
+
+
+def _results(plan: Plan, stage: str, digest: str) -> Path | None:
+    """The file of a stage that holds a run, whichever pack it was in; None if there is none."""
+    return result_files.find_runs(plan.folder / stage, stage, [digest]).get(digest)

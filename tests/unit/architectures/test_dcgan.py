@@ -1,0 +1,96 @@
+"""The normalisations of DCGAN: which layers a network has, and which of them let examples of a batch alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from building import gan, part
+from torch import Tensor, nn
+
+from ganbench.contracts.networks import architecture_fault
+from ganbench.contracts.steps import mixes_examples
+from ganbench.data import DataSpec
+from ganbench.games import Member
+from ganbench.games.gan import initial_module
+from ganbench.nn.network import Network
+from ganbench.nn.sample import Sample
+from ganbench.regularizers import input_gradient
+
+DATA = DataSpec((1, 8, 8), True, 64, 10)
+LAYERS = {
+    "batch": nn.BatchNorm2d,
+    "instance": nn.InstanceNorm2d,
+    "group": nn.GroupNorm,
+    "layer": nn.GroupNorm,
+    "spectral": None,
+    "none": None,
+}
+IMAGES = torch.rand(6, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def dcgan(player: str, norm: str, features: int = 4):
+    return part("architecture", "dcgan", features=features, **{f"{player}_norm": norm})
+
+
+@pytest.mark.parametrize("norm", LAYERS)
+def test_a_network_has_the_layers_of_its_normalisation_and_no_other(norm):
+    for player in ("generator", "discriminator") if norm != "spectral" else ("discriminator",):
+        module = initial_module(dcgan(player, norm), player, DATA, 0)
+        kinds = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm)
+        layers = [part for part in module.modules() if isinstance(part, kinds)]
+        assert {type(layer) for layer in layers} == ({LAYERS[norm]} if LAYERS[norm] else set())
+        assert all((layer.weight - 1).abs().max() > 0 for layer in layers), "scales start at N(1, 0.02)"
+        convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
+        normed = [layer for layer in convolutions if layer.bias is None]
+        assert len(normed) == len(layers), "a bias before a normalisation is a parameter without effect"
+
+
+def test_spectral_normalisation_bounds_every_convolution():
+    module = initial_module(dcgan("discriminator", "spectral"), "discriminator", DATA, 0)
+    for _ in range(50):  # power iterations
+        module(IMAGES.float())
+    weights = [layer.weight.detach().flatten(1) for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    assert [torch.linalg.matrix_norm(weight, 2).item() for weight in weights] == pytest.approx(
+        [1.0] * len(weights), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(("features", "groups"), [(4, 1), (16, 1), (12, 3), (48, 3), (5, 5)])
+def test_groups_have_sixteen_channels_or_the_largest_part_of_them_that_fits(features, groups):
+    module = initial_module(dcgan("generator", "group", features), "generator", DATA, 0)
+    last = [layer for layer in module if isinstance(layer, nn.GroupNorm)][-1]
+    assert (last.num_channels, last.num_groups) == (features, groups)
+    assert features // groups == math.gcd(features, 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", LAYERS)
+def test_every_normalisation_keeps_the_contract(norm):
+    options = {"discriminator_norm": norm, "generator_norm": "none" if norm == "spectral" else norm}
+    assert architecture_fault(part("architecture", "dcgan", features=4, **options), DATA) is None
+
+
+@pytest.mark.parametrize("norm", LAYERS)
+def test_r1_is_the_mean_of_the_examples_penalties_where_none_mix(norm):
+    """Of the whole batch at once, of each example in a batch of its own, and as the game with it is judged."""
+    architecture = dcgan("discriminator", norm)
+    module = initial_module(architecture, "discriminator", DATA, 0)
+    network = Network(module).to(torch.device("cpu"), torch.float64)
+    theta = Network.vector(module).double()[None]
+
+    def discriminator(points: Tensor) -> Tensor:
+        return network.apply(theta, {}, None, points, training=False)[0]  # without a power iteration
+
+    def squares(points: Tensor) -> Tensor:
+        """|grad D(x)|^2 of each example, (1, batch)."""
+        return input_gradient(discriminator, points).square().sum(-1).detach()
+
+    r1 = part("regularizer", "r1", gamma=2.0)
+    whole = r1.penalty(discriminator, Sample(IMAGES[None]), Sample(IMAGES[None]), {}).item()
+    alone = torch.cat([squares(IMAGES[None, i : i + 1]) for i in range(len(IMAGES))], dim=1).mean().item()
+    game = gan(IMAGES, data=DATA, architecture=architecture, regularizer=r1, batch_size=4)
+    mixed = mixes_examples(game, [Member(0, 6, 1e-3), Member(1, 6, 1e-3)])
+    assert mixed == (norm == "batch")
+    assert (whole == pytest.approx(alone, rel=1e-9)) == (not mixed)

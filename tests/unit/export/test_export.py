@@ -1,0 +1,220 @@
+"""Trained networks outside of ganbench: the module, the folder, its script, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from repository import ROOT
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from ganbench import export
+from ganbench.cli import app
+from ganbench.core import result_files
+from ganbench.core.errors import GanbenchError
+from ganbench.games.gan import latent_points
+from ganbench.pipeline.execution.result_cache import group_of
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import run as run_job
+from ganbench.study.schema import load
+
+RUN = "digits-dcgan-alternating-adam-n100-lr0.002-s0"
+RESIDUAL = "ring8-residual-alternating-adam-n512-lr0.001-s0"
+DIVERGED = "ring8-mlp-alternating-sgd-n512-lr1000000000.0-s0"
+TOY = "bilinear-simultaneous-sgd-lr0.1-s0"
+BATCH = 16
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """A study's file: a shipped architecture, one of a user's own, runs that diverge, and a game of two numbers."""
+    folder = tmp_path_factory.mktemp("study")
+    (residual,) = [part for part in (ROOT / "README.md").read_text().split("```") if "(Architecture)" in part]
+    (folder / "residual.py").write_text(residual.removeprefix("python\n"))
+    ring = {"dataset": {"name": "ring8", "examples": 512}, "seed": 0}
+    content = {
+        "study": "small",
+        "results": str(folder / "results"),
+        "grid": [
+            {
+                "dataset": "digits",
+                "architecture": {"name": "dcgan", "features": 4},
+                "n_train": 100,
+                "learning_rate": 2e-3,
+                "seed": [0, 1],
+            },
+            {**ring, "architecture": {"name": str(folder / "residual.py"), "width": 8}, "learning_rate": 1e-3},
+            {**ring, "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "learning_rate": 1e9},
+            {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0},
+        ],
+        "train": {"steps": 30, "batch_size": BATCH, "snapshots": {"count": 3, "spacing": "even"}},
+        "evaluate": {"samples": 100, "samples_kept": 64},
+        "machine": {"device": "cpu"},
+    }
+    path = folder / "my-study.yaml"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(study) -> Plan:
+    """Its plan; all is trained and evaluated but the game of two numbers."""
+    found = Plan(load(study))
+    for job in found.needed(found.evaluate.values()):
+        run_job(job)
+    return found
+
+
+def kept(plan: Plan, run: str, index: int) -> np.ndarray:
+    """The samples of a run at a snapshot, as its evaluation keeps them."""
+    digest = plan.evaluate_digests[run]
+    (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
+    with result_files.open_file(path, "evaluate") as file:
+        return result_files.descend(group_of(file, digest), "samples")[index]
+
+
+def drawn(module: torch.nn.Module, seed: int, size: int, count: int) -> np.ndarray:
+    """Examples from the latent points for evaluation, in batches of training's size."""
+    latent = latent_points(seed, 112, size)  # whole batches
+    with torch.no_grad():
+        return torch.cat([module(part) for part in latent.split(BATCH)])[:count].numpy()
+
+
+def assert_same_state(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    ones, others = one.state_dict(), other.state_dict()
+    assert list(ones) == list(others)
+    assert all(torch.equal(ones[name], others[name]) for name in ones)
+
+
+@pytest.mark.parametrize(("run", "size"), [(RUN, 100), (RESIDUAL, 32)])
+@pytest.mark.parametrize("index", [1, 2])
+def test_the_module_draws_the_samples_of_the_report(study, plan, run, size, index):
+    generator = export.generator(study, run, step=15 * index)
+    assert not generator.training
+    known = kept(plan, run, index)
+    np.testing.assert_allclose(drawn(generator, 0, size, len(known)), known, rtol=1e-5, atol=1e-6)
+
+
+def test_the_last_snapshot_is_the_default_and_both_players_are_there(study, plan):
+    assert_same_state(export.generator(study, RUN), export.generator(study, RUN, step=30))
+    start, end = (export.discriminator(study, RUN, step=step) for step in (0, 30))
+    assert not torch.equal(start[0].weight, end[0].weight)
+    assert end(torch.zeros(2, 1, 8, 8)).shape == (2,)
+
+
+@pytest.mark.parametrize("run", [RUN, RESIDUAL])
+def test_a_folder_has_the_module_and_says_what_it_is(study, plan, tmp_path, run):
+    folder = export.write(study, run, folder=tmp_path / "there")
+    generator = export.generator(study, run)
+    for module in (export.load(folder), export.load(folder, "discriminator")):
+        assert not module.training
+    assert_same_state(export.load(folder), generator)
+    assert_same_state(export.load(folder, "discriminator"), export.discriminator(study, run))
+    weights = load_file(folder / "generator.safetensors")
+    assert weights.keys() == generator.state_dict().keys()
+    model = json.loads((folder / "model.json").read_text())
+    assert (model["study"], model["run"], model["step"], model["seed"]) == ("small", run, 30, 0)
+    assert model["architecture"]["name"] == ("dcgan" if run == RUN else "residual.py")
+    assert model["data"]["shape"] == ([1, 8, 8] if run == RUN else [2])
+    metrics = last_metrics(plan, run)
+    assert model["metrics"].keys() == metrics.keys() >= {"fcd"}
+    assert model["metrics"] == pytest.approx(metrics, nan_ok=True)
+    program = torch.export.load(folder / "generator.pt2").module()
+    for batch in (1, 7):
+        latent = torch.randn(batch, model["latent_size"])
+        if batch > 1 or run == RESIDUAL:
+            torch.testing.assert_close(program(latent), generator(latent))
+
+
+def last_metrics(plan: Plan, run: str) -> dict[str, float]:
+    digest = plan.evaluate_digests[run]
+    (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
+    with result_files.open_file(path, "evaluate") as file:
+        tree = result_files.read_tree(result_files.descend(group_of(file, digest), "metrics"))
+    return {name: values[-1] for name, values in tree.items()}
+
+
+@pytest.mark.parametrize("run", [RUN, pytest.param(RESIDUAL, marks=pytest.mark.slow)])
+def test_the_script_of_a_folder_draws_what_evaluation_drew(study, plan, tmp_path, run):
+    """In a process of its own, of which neither study nor results nor the user's own file are known."""
+    folder = export.write(study, run, folder=tmp_path / "there")
+    code = subprocess.run(
+        [sys.executable, "sample.py"], cwd=folder, env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}, check=False
+    ).returncode
+    assert code == 0
+    known = kept(plan, run, 2)
+    if run == RUN:
+        grid = np.asarray(Image.open(folder / "samples.png"))[..., 0]
+        tiles = [grid[10 * i + 2 : 10 * i + 10, 10 * j + 2 : 10 * j + 10] for i in range(8) for j in range(8)]
+        np.testing.assert_allclose(tiles[: len(known)], (known[:, 0] + 1) / 2 * 255, atol=0.51)
+    else:
+        np.testing.assert_allclose(np.loadtxt(folder / "samples.csv", delimiter=","), known[:64], rtol=1e-4, atol=1e-6)
+
+
+def test_the_notebook_of_the_readme_runs(study, plan, monkeypatch):
+    (block,) = [part for part in (ROOT / "README.md").read_text().split("```") if "import export" in part]
+    named = {name: 0 for name in re.findall(r"digits-[a-z0-9.-]+", block)}
+    assert len(named) == 1, "one run"
+    monkeypatch.chdir(study.parent)
+    found: dict = {}
+    exec(block.removeprefix("python\n").replace(*named, RUN).replace("step=2500", "step=30"), found)
+    assert found["images"].shape == (64, 1, 8, 8)
+    assert_same_state(found["generator"], export.generator(study, RUN))
+
+
+def test_the_command_writes_beside_the_results(study, plan):
+    def command(*words: str) -> str:
+        return CliRunner().invoke(app, ["export", *words, "--study", str(study)], catch_exceptions=False).stdout
+
+    folder = plan.folder / "export" / f"{RUN}-step15"
+    assert str(folder / "sample.py") in command(RUN, "--step", "15")
+    with pytest.raises(GanbenchError, match=r"has an export already; --force replaces it"):
+        command(RUN, "--step", "15")
+    (folder / "generator.safetensors").write_text("damaged")
+    with pytest.raises(GanbenchError, match=r"generator\.safetensors does not fit architecture 'dcgan'"):
+        export.load(folder)
+    command(RUN, "--step", "15", "--force")
+    assert_same_state(export.load(folder), export.generator(study, RUN, step=15))
+
+
+@pytest.mark.parametrize(
+    ("run", "step", "message"),
+    [
+        (
+            RUN[:-1] + "7",
+            None,
+            rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* all 5; the first is {RUN}",
+        ),
+        (RUN, 7, rf"run {RUN} has no snapshot of step 7\. Steps with a snapshot: 0, 15, 30\."),
+        (DIVERGED, None, r"diverged at step \d+ \(.* became .*\).* Choose a step before\. Steps with a snapshot: 0\."),
+        (DIVERGED, 15, r"no snapshot of step 15\. It .*diverged at step .* Steps with a snapshot: 0\."),
+        (TOY, None, r"plays bilinear, a game without networks\. Methods with networks: digits-dcgan"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_with_what_can(study, plan, run, step, message):
+    with pytest.raises(GanbenchError, match=message):
+        export.generator(study, run, step)
+
+
+def test_a_diverged_run_has_the_networks_of_before(study, plan):
+    assert export.generator(study, DIVERGED, step=0)(torch.zeros(3, 16)).shape == (3, 2)
+
+
+def test_a_run_that_is_not_trained_is_named_with_the_command_that_trains_it(study, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps(json.loads(study.read_text()) | {"results": str(tmp_path)}))
+    with pytest.raises(GanbenchError, match=rf"run {RUN} is not trained.*ganbench train .*other\.yaml --only {RUN}"):
+        export.generator(other, RUN)
+
+
+def test_a_folder_without_an_export_is_refused(tmp_path):
+    with pytest.raises(GanbenchError, match=r"holds no export of this version: model\.json"):
+        export.load(tmp_path)
