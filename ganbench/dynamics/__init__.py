@@ -15,12 +15,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.games import Aux, Batch, Match, Players
+from ganbench.core.interval import Interval
+from ganbench.games import Aux, Batch, LearningRates, Match, Players
 from ganbench.optimizers import Optimizer, State
 
 States = dict[str, State]
@@ -45,24 +47,42 @@ class StepResult:
     aux: Aux
 
 
+@dataclass(frozen=True, kw_only=True)
 class Dynamics(ABC):
-    """Dynamics derive from Dynamics: step() changes nothing in place, is a function of its arguments, and returns a
+    """Dynamics derive from Dynamics: move() changes nothing in place, is a function of its arguments, and returns a
     StepResult with parameters (K, P), states whose first axis is the member's, and everything that the game's series
     need.
 
-    A subclass is a frozen dataclass whose fields are its options.
+    A subclass is a frozen dataclass whose fields are its options, beside those of this class. It defines `move`; a
+    `step` is `discriminator_steps` - 1 moves of the first player alone, each by the optimizer on a batch of its own,
+    and then one move of the dynamics.
+
+    Attributes:
+        discriminator_steps: number of moves of the first player in a step; the last of them is the dynamics'.
     """
 
+    discriminator_steps: Annotated[int, Interval(ge=1, le=1000)] = 1
+
     @property
-    def batches_per_step(self) -> int:
-        """Number of batches that a step uses."""
+    def batches_per_move(self) -> int:
+        """Number of batches that a move uses."""
         return 1
 
     @property
     @abstractmethod
+    def gradients_per_move(self) -> int:
+        """Cost of a move, in gradients of one player's loss; a product with J counts as `PRODUCT` of them."""
+
+    @property
+    def batches_per_step(self) -> int:
+        """Number of batches that a step uses."""
+        return self.discriminator_steps - 1 + self.batches_per_move
+
+    @property
     def gradients_per_step(self) -> int:
-        """Cost of a step, in gradients of one player's loss; a product with J counts as `PRODUCT` of them. A fair
-        comparison of dynamics is one at equal numbers of gradients, not at equal numbers of steps."""
+        """Cost of a step, in gradients of one player's loss. A fair comparison of dynamics is one at equal numbers of
+        gradients, not at equal numbers of steps."""
+        return self.discriminator_steps - 1 + self.gradients_per_move
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         """The states before the first step.
@@ -81,22 +101,47 @@ class Dynamics(ABC):
         """
         return {player: optimizer.init(theta) for player, theta in players.items()}
 
-    @abstractmethod
     def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
-        """One training step of every member.
+        """One training step of every member; arguments, result and errors as of `move`, but with `batches_per_step`
+        batches. What is recorded is measured in the last move."""
+        alone = self.discriminator_steps - 1
+        first = match.players[0]
+        for batch in batches[:alone]:
+            _, grad, _ = gradient(match, first, players, batch)
+            moved, states = apply_gradients(match, players, states, {first: grad}, optimizer, rates)
+            players = players | moved
+        return self.move(match, players, states, batches[alone:], optimizer, rates)
+
+    @abstractmethod
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
+    ) -> StepResult:
+        """One move of both players of every member.
 
         Args:
             match: the game with its K members.
             players: the parameters, (K, P) of each player.
-            states: the states before the step.
-            batches: `batches_per_step` batches, whose tensors are (K, ...).
+            states: the states before the move.
+            batches: `batches_per_move` batches, whose tensors are (K, ...).
             optimizer: the optimizer that moves the players.
-            rate: learning rates, (K, 1).
+            rates: learning rates, (K, 1) of each player.
 
         Returns:
-            The new parameters and states, and the quantities measured in this step.
+            The new parameters and states, and the quantities measured in this move.
 
         Raises:
             GanbenchError: the game lacks a derivative that the dynamics needs.
@@ -229,7 +274,7 @@ def record(at: SimultaneousGradient) -> Aux:
 
 
 def apply_gradients(
-    match: Match, players: Players, states: States, gradients: Players, optimizer: Optimizer, rate: Tensor
+    match: Match, players: Players, states: States, gradients: Players, optimizer: Optimizer, rates: LearningRates
 ) -> tuple[Players, States]:
     """A step of the optimizer along given gradients.
 
@@ -237,18 +282,24 @@ def apply_gradients(
         match: the game with its K members.
         players: the parameters, (K, P) of each player.
         states: the states before the step.
-        gradients: the gradients, (K, P) of each player.
+        gradients: the gradients, (K, P) of each player that moves.
         optimizer: the optimizer.
-        rate: learning rates, (K, 1).
+        rates: learning rates, (K, 1) of each player.
 
     Returns:
-        The new, projected parameters, and the states with the optimizer's new ones; other states are unchanged.
+        The new, projected parameters of these players, and the states with the optimizer's new ones; other states are
+        unchanged.
     """
     after, new_states = {}, dict(states)
     for name, grad in gradients.items():
-        theta, new_states[name] = optimizer.step(players[name], grad.detach(), states[name], rate)
+        theta, new_states[name] = optimizer.step(players[name], grad.detach(), states[name], rates[name])
         after[name] = match.project(name, theta)
     return after, new_states
+
+
+def scaled(rates: LearningRates, factor: float | Tensor) -> LearningRates:
+    """Learning rates times a factor, which may be one of each member, (K, 1)."""
+    return {player: factor * rate for player, rate in rates.items()}
 
 
 @contextmanager

@@ -131,7 +131,6 @@ def train(
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
-        rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
@@ -141,7 +140,7 @@ def train(
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
-        rate = rates[alive]
+        rates = match.rates()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -153,7 +152,7 @@ def train(
         with OutOfMemoryGuard() as guard:
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                result = dynamics.step(match, players, states, batches, optimizer, rate)
+                result = dynamics.step(match, players, states, batches, optimizer, rates)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
                 if step + 1 in training.snapshots:
@@ -168,8 +167,9 @@ def train(
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
-            players, states, rate = _select(players, states, rate, staying)
+            players, states = _select(players, states, staying)
             match = match.select(staying) if staying else everyone
+            rates = match.rates()
         start += len(rows)
         if guard.cause and alive:
             raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, match.buffers))
@@ -222,10 +222,10 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, rate: Tensor, indices: list[int]) -> tuple[Players, States, Tensor]:
+def _select(players: Players, states: States, indices: list[int]) -> tuple[Players, States]:
     kept = {player: theta[indices] for player, theta in players.items()}
     selected = {owner: {name: value[indices] for name, value in state.items()} for owner, state in states.items()}
-    return kept, selected, rate[indices]
+    return kept, selected
 
 
 def _state(

@@ -24,6 +24,9 @@ from ganbench.nn.sample import Sample
 Players = dict[str, Tensor]
 """The parameters of both players, {player: (K, P)}; P differs from player to player."""
 
+LearningRates = dict[str, Tensor]
+"""The learning rates of both players, {player: (K, 1)}."""
+
 Batch = dict[str, Tensor]
 """All random numbers that a loss may use, {name: (K, ...)}: indices of examples, latent points, a regularizer's noise.
 Empty for a game without random numbers."""
@@ -314,6 +317,12 @@ class Match:
             player: torch.stack([start[player] for start in starts]).to(self.device, self.dtype)
             for player in self.players
         }
+
+    def rates(self) -> LearningRates:
+        """Every member's learning rates, {player: (K, 1)}."""
+        rates = [member.learning_rates for member in self.members]
+        columns = torch.tensor(rates, dtype=self.dtype, device=self.device).split(1, dim=1)
+        return dict(zip(self.players, columns, strict=True))
 
     @property
     def buffers(self) -> Buffers:

@@ -79,11 +79,17 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=SGD, players=None):
+def both(game: Game | Match, rate: Tensor) -> dict[str, Tensor]:
+    """The same learning rates for both players."""
+    return dict.fromkeys(game.players, rate)
+
+
+def run(moves, game: Game | Match, rate: float | Tensor | dict[str, Tensor], steps: int, optimizer=SGD, players=None):
     """Where `steps` steps lead, the states then, and all points on the way, (K, steps + 1, P)."""
     game = game if isinstance(game, Match) else match(game)
     players = game.init() if players is None else players
-    rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
+    if not isinstance(rate, dict):
+        rate = both(game, rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members)))
     states, path = moves.init(game, players, optimizer), [torch.cat(list(players.values()), 1)]
     for step in range(steps):
         result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
@@ -92,7 +98,9 @@ def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=S
     return players, states, torch.stack(path, 1)
 
 
-def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, state: bool = True) -> np.ndarray:
+def step_matrix(
+    moves, game: Game, rate: float | dict[str, float], optimizer=SGD, steps: int = 1, state: bool = True
+) -> np.ndarray:
     """The matrix of steps that are linear in the players and, with `state`, in the states: exact, from its
     images of the unit vectors, a member each."""
     one = match(game)
@@ -103,11 +111,13 @@ def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, s
     sizes = [tree[group][name].shape[1] for group, name in places]
     unit = dict(zip(places, torch.eye(sum(sizes), dtype=torch.float64).split(sizes, 1), strict=True))
     many = match(game, sum(sizes))
+    of_players = rate if isinstance(rate, dict) else dict.fromkeys(game.players, rate)
+    rates = {player: column(*[own] * sum(sizes)) for player, own in of_players.items()}
     players = {name: unit["players", name] for name in players}
     kept = moves.init(many, players, optimizer)
     kept = {g: {n: unit.get((g, n), value) if state else value for n, value in kept[g].items()} for g in kept}
     for _ in range(steps):
-        result = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, column(*[rate] * sum(sizes)))
+        result = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, rates)
         players, kept = result.players, result.states
     after = {"players": players} | kept
     return torch.cat([after[group][name] for group, name in places], 1).numpy().T
@@ -289,7 +299,7 @@ def test_lookahead_eigenvalues_follow_from_powers_of_the_inner_step(inner, perio
 def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t():
     h, steps = 0.3, 1500
     moves, game = dynamics("averaging"), match(BILINEAR, 2)
-    rate, players = column(h, h), game.init()
+    rate, players = both(game, column(h, h)), game.init()
     states, answers = moves.init(game, players, SGD), []
     assert all(torch.equal(moves.snapshot(players, states)[name], players[name]) for name in players)
     for _ in range(steps):
@@ -340,21 +350,21 @@ def test_matrices_on_general_linear_games(seed, h):
         np.testing.assert_allclose(found, matrix, atol=1e-13, err_msg=name)
 
 
-@pytest.mark.parametrize(("steps", "scale"), [(1, 1.0), (3, 1.0), (4, 0.5)])
-def test_unrolling_on_general_linear_games(steps, scale):
-    """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B: b descends b S_2 b / 2 +
-    b C a_k, through a_k."""
+@pytest.mark.parametrize(("steps", "ratio"), [(1, 1.0), (3, 1.0), (4, 0.5)])
+def test_unrolling_on_general_linear_games(steps, ratio):
+    """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B for the first player's rate
+    eta: b descends b S_2 b / 2 + b C a_k, through a_k."""
     game, h = Linear.random(2), 0.2
     own, cross = slice(0, 2), slice(2, 5)
-    power = np.eye(2) - scale * h * game.matrix[own, own]
+    power = np.eye(2) - ratio * h * game.matrix[own, own]
     p = np.linalg.matrix_power(power, steps)
-    q = scale * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ game.matrix[own, cross]
+    q = ratio * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ game.matrix[own, cross]
     answer = game.matrix[cross, own]
     bent = game.matrix.copy()
     bent[cross, own] = answer @ p
     bent[cross, cross] -= answer @ q + (answer @ q).T
-    found = step_matrix(dynamics("unrolled", steps=steps, scale=scale), game, h)
-    np.testing.assert_allclose(found, np.eye(5) - h * bent, atol=1e-13)
+    found = step_matrix(dynamics("unrolled", steps=steps), game, {"a": ratio * h, "b": h})
+    np.testing.assert_allclose(found, np.eye(5) - np.diag([ratio * h] * 2 + [h] * 3) @ bent, atol=1e-13)
 
 
 def test_the_adjustment_is_aligned_member_by_member():
@@ -388,7 +398,7 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
         states = moves.init(game, start, SGD)
         players = {name: theta + 0.5 for name, theta in start.items()}
         here = torch.cat(list(players.values()), 1).numpy()
-        result = moves.step(game, players, states, game.draw(0, 1), SGD, column(*[1.0] * 5))
+        result = moves.step(game, players, states, game.draw(0, 1), SGD, both(game, column(*[1.0] * 5)))
         followed = here - torch.cat(list(result.players.values()), 1).numpy()
         for k in range(5):
             c = first[k] if centre == "start" else np.zeros(2)
@@ -450,17 +460,16 @@ def test_runge_kutta_refuses_an_optimizer_with_a_state():
 # Relations between dynamics ------------------------------------------------------------------------------------------
 
 SAME = [
-    ("extragradient", {"extrapolation": 0.0}, "simultaneous"),
+    ("extragradient", {"extrapolation": 0.0, "moments": "update"}, "simultaneous"),
     ("consensus", {"gamma": 0.0}, "simultaneous"),
     ("symplectic", {"adjustment": 0.0}, "simultaneous"),
     ("unrolled", {"steps": 0}, "simultaneous"),
-    ("unrolled", {"steps": 3, "scale": 0.0}, "simultaneous"),
     ("noise_averaging", {"sigma": 0.0, "perturbations": 3}, "simultaneous"),
     ("averaging", {"inner": "simultaneous"}, "simultaneous"),
     ("averaging", {"inner": "alternating"}, "alternating"),
     ("lookahead", {"alpha": 1.0, "inner": "simultaneous"}, "simultaneous"),
     ("lookahead", {"alpha": 1.0, "inner": "alternating", "period": 2}, "alternating"),
-    ("optimistic", {"optimism": "step"}, "optimistic"),
+    ("optimistic", {"optimism": "gradient"}, "optimistic"),
 ]
 
 
@@ -505,7 +514,7 @@ def test_optimism_in_the_step_is_optimistic_adam():
         mean, square = beta1 * mean + (1 - beta1) * grad, beta2 * square + (1 - beta2) * grad**2
         step = mean / (1 - beta1**t) / ((square / (1 - beta2**t)).sqrt() + 1e-8)
         theta, past = theta - 2 * rate * step + rate * past, step
-    _, _, path = run(dynamics("optimistic", optimism="step"), game, rate, 20, ADAM)
+    _, _, path = run(dynamics("optimistic"), game, rate, 20, ADAM)
     torch.testing.assert_close(path[:, -1], theta, rtol=1e-10, atol=1e-10)
 
 
@@ -515,7 +524,7 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
     players = game.init()
     states = moves.init(game, players, SGD)
     cloud = states["perturbation"]
-    result = moves.step(game, players, states, game.draw(0, 1), SGD, column(1, 1, 1))
+    result = moves.step(game, players, states, game.draw(0, 1), SGD, both(game, column(1, 1, 1)))
     at = [{name: theta + cloud[name][:, j] for name, theta in players.items()} for j in range(4)]
     fields = [simultaneous_gradient(game, point, game.draw(0, 1)[0]) for point in at]
     for name, theta in players.items():
@@ -670,7 +679,7 @@ def test_evaluations_are_what_a_step_costs(name):
         players = game.init()
         states = moves.init(game, players, SGD)
         assert not game.tally, "the start of training costs nothing"
-        moves.step(game, players, states, game.draw(0, moves.batches_per_step), SGD, column(0.1, 0.1, 0.1))
+        moves.step(game, players, states, game.draw(0, moves.batches_per_step), SGD, both(game, column(0.1, 0.1, 0.1)))
         assert sum(game.tally) / 3 == moves.gradients_per_step == expected
 
 
@@ -702,7 +711,7 @@ def test_every_dynamics_moves_a_pack_of_networks(name, networks):
     players, states = start, moves.init(game, start, optimizer)
     series = {f"{p}_{what}" for p in game.players for what in ("loss", "gradient_norm")} | set(networks.series)
     for step in range(4):
-        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, both(game, rate))
         players, states = result.players, result.states
         assert set(result.aux) == series
         for value in (*result.aux.values(), *players.values(), *tensors(states)):
@@ -759,7 +768,9 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
         ("consensus", {"gamma": 2.0}, grad + 2 * jacobian.T @ grad),
         ("symplectic", {"align": False}, grad + rotation.T @ grad),
     ):
-        moved = dynamics(name, **options).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+        moved = dynamics(name, **options).step(
+            game, players, {n: {} for n in players}, [batch], SGD, both(game, column(rate))
+        )
         followed = (theta - joined(moved.players))[0] / rate
         torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
 
@@ -774,7 +785,9 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
 
     unit = epsilon * torch.eye(sizes[1], dtype=torch.float64)
     expected = (unrolled(players["generator"] + unit) - unrolled(players["generator"] - unit)) / (2 * epsilon)
-    moved = dynamics("unrolled", steps=1).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+    moved = dynamics("unrolled", steps=1).step(
+        game, players, {n: {} for n in players}, [batch], SGD, both(game, column(rate))
+    )
     followed = (players["generator"] - moved.players["generator"])[0] / rate
     torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
 
