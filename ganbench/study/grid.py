@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
+from ganbench.core.member import Member
 from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
@@ -37,6 +38,7 @@ class Run:
     train: Train
     method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
     block: str | None = None  # label of the run's block of the grid
+    generator_learning_rate: float | None = None  # the second player's; None for learning_rate
 
     def choice(self, family: str) -> Choice | None:
         """Find the run's choice of a family; None where the run has no component of this family."""
@@ -46,7 +48,14 @@ class Run:
     def id(self) -> str:
         """Readable identifier, unique in the study."""
         examples = "" if self.n_train is None else f"-n{self.n_train}"
-        return f"{self.method}{examples}-lr{self.learning_rate!r}-s{self.seed}"
+        own = "" if self.generator_learning_rate is None else f"-lrg{self.generator_learning_rate!r}"
+        return f"{self.method}{examples}-lr{self.learning_rate!r}{own}-s{self.seed}"
+
+    @property
+    def member(self) -> Member:
+        """What distinguishes the run from others of its pack with the same components."""
+        own = self.generator_learning_rate
+        return Member(self.seed, self.n_train, self.learning_rate, generator_learning_rate=own)
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -58,6 +67,7 @@ class Run:
             "block": self.block,
             "n_train": self.n_train,
             "learning_rate": self.learning_rate,
+            "generator_learning_rate": self.generator_learning_rate,
             "seed": self.seed,
         }
 
@@ -85,7 +95,9 @@ class Run:
     @property
     def variables(self) -> dict[str, float]:
         """The numbers of the run that are known before it starts, by the names that claims use."""
-        numbers = {"learning_rate": self.learning_rate, "seed": self.seed, "steps": self.train.steps}
+        first, second = self.member.learning_rates
+        rates = {"learning_rate": first, "generator_learning_rate": second}
+        numbers = {**rates, "seed": self.seed, "steps": self.train.steps}
         examples = {} if self.n_train is None else {"n_train": self.n_train}
         return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
 
@@ -93,11 +105,10 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
-        member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         train = self.train.model_dump(mode="json")
         if self.n_train is None:  # games without data have no batches
             del train["batch_size"]
-        return {**parts, **member, "train": train}
+        return {**parts, **asdict(self.member), "train": train}
 
 
 def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -220,7 +231,7 @@ def _name_with_options(choice: Choice, varied: set[str]) -> str:
 
 
 def _block_size(block: Block) -> int:
-    axes = (*CHOICES, "n_train", "learning_rate", "seed")
+    axes = (*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
     return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
 
 
@@ -232,8 +243,9 @@ def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]
         label = [slug(block.label)] if block.label else []
         method = "-".join([*label, *(names[choice] for choice in told if choice in names)]) or OMITTED[0]
         sizes = _training_set_sizes(index, block, choices)
-        for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
-            yield Run(choices, n_train, learning_rate, seed, train, method, block.label)
+        rates = product(block.learning_rate, block.generator_learning_rate)
+        for n_train, (rate, own), seed in product(sizes, rates, block.seed):
+            yield Run(choices, n_train, rate, seed, train, method, block.label, own)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -15,7 +15,7 @@ from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 from ganbench.study.choices import canonical_signature, parse_choice, split_label
 
-NUMERIC = ("n_train", "learning_rate", "seed")
+NUMERIC = ("n_train", "learning_rate", "generator_learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "block", "method")
 
 

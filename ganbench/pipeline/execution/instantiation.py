@@ -40,7 +40,16 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
         for family, each in task.groups[member.group].components.items()
     )
     train = Train.model_validate(task.train)
-    return Run(choices, member.n_train, member.learning_rate, member.seed, train, member.method, member.block)
+    return Run(
+        choices,
+        member.n_train,
+        member.learning_rate,
+        member.seed,
+        train,
+        member.method,
+        member.block,
+        member.generator_learning_rate,
+    )
 
 
 def training_images(prepared: Path | None) -> np.ndarray | None:
