@@ -28,7 +28,8 @@ AXES = {
     "block": "label of the run's block of the grid; empty where that has none",
     "train": "training options that the study varies in the run's method, as `train(batch_size=64)`; empty for none",
     "n_train": "number of training examples the run could see",
-    "learning_rate": "learning rate of both players",
+    "learning_rate": "learning rate of the first player, and of the second unless that has its own",
+    "generator_learning_rate": "learning rate of the second player, the generator; empty where it is `learning_rate`",
     "seed": "seed of every random stream of the run",
 }
 
@@ -44,7 +45,7 @@ SETTINGS = {
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
-    "run": "identifier of the run, unique in the study: its method, n_train, learning rate and seed",
+    "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States
+from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
 from ganbench.schedules import Schedule
@@ -139,7 +139,6 @@ def train(
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
-        rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
@@ -150,7 +149,7 @@ def train(
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
-        rate = rates[alive]
+        rates = match.rates()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -163,7 +162,7 @@ def train(
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
                 factor = training.schedule.factor(step, training.steps)
-                scheduled = rate if factor == 1 else factor * rate
+                scheduled = rates if factor == 1 else scaled(rates, factor)
                 result = dynamics.step(match, players, states, batches, optimizer, scheduled)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
@@ -186,8 +185,9 @@ def train(
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
-            players, states, average, rate = _select(players, states, average, rate, staying)
+            players, states, average = _select(players, states, average, staying)
             match = match.select(staying) if staying else everyone
+            rates = match.rates()
         start += len(rows)
         if guard.cause and alive:
             raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
@@ -250,13 +250,11 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(
-    players: Players, states: States, average: Players, rate: Tensor, indices: list[int]
-) -> tuple[Players, States, Players, Tensor]:
+def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
     def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: value[indices] for name, value in tensors.items()}
 
-    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average), rate[indices]
+    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
 
 
 def _state(

@@ -22,6 +22,7 @@ from ganbench.study.value_types import (
     CountAxis,
     Label,
     LearningRateAxis,
+    OwnLearningRateAxis,
     Section,
     SeedAxis,
     as_list,
@@ -111,7 +112,9 @@ class Block(Section):
     n_train: CountAxis | None = None
     """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
-    """Learning rate of both players."""
+    """Learning rate of the first player, the discriminator, and of the second unless that has its own."""
+    generator_learning_rate: OwnLearningRateAxis = Field(default=[None])
+    """Learning rate of the second player, the generator; null, the default, is `learning_rate`."""
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
@@ -152,7 +155,7 @@ class Block(Section):
         whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
         return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
-    @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
+    @field_validator(*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
     @classmethod
     def _check_axis(cls, values: list[Any] | None) -> list[Any] | None:
         return None if values is None else check_axis(values)

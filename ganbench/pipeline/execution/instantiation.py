@@ -42,8 +42,17 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
         for family, each in task.groups[member.group].components.items()
     )
     train = Train.model_validate(task.train)
-    point = (choices, member.n_train, member.learning_rate, member.seed)
-    return Run(*point, train, member.method, member.block, member.variant)
+    return Run(
+        choices,
+        member.n_train,
+        member.learning_rate,
+        member.seed,
+        train,
+        member.method,
+        member.block,
+        member.variant,
+        member.generator_learning_rate,
+    )
 
 
 class TrainingSet(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -164,7 +165,13 @@ class PackPlan(DatasetPlan):
 def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
         PackMember(
-            run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group, run.variant
+            **asdict(run.member),
+            id=run.id,
+            digest=digests[run.id],
+            method=run.method,
+            block=run.block,
+            group=group,
+            variant=run.variant,
         )
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs

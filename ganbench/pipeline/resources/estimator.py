@@ -116,7 +116,7 @@ class Estimator:
         game, training = self._game(run)
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
-        members = [_member(each) for each in (together if fused else together[:1])]
+        members = [each.member for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
         size = 4 if training.dtype == torch.float32 else 8
@@ -178,7 +178,7 @@ class Estimator:
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
-        member = _member(run)
+        member = run.member
         generator = game.start(member)["generator"].numpy()
         buffers = {
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
@@ -216,7 +216,7 @@ class Estimator:
                 break
             diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
             if diagnostic.supports(game) is None:
-                seconds = timing.observation_seconds(diagnostic, game, training, _member(run), self._device)
+                seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device)
                 found.setdefault(experiment.name, {})[run.method] = seconds
         return found
 
@@ -240,7 +240,3 @@ class _Data:
         few, count = self.examples.train[:JUDGED], len(reference_examples(self.examples.train))
         scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
         return scorer, (time.process_time() - began) * max(1, count / len(few))
-
-
-def _member(run: Run) -> Member:
-    return Member(run.seed, run.n_train, run.learning_rate)
