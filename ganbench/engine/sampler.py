@@ -9,15 +9,18 @@ import torch
 from torch import Tensor
 
 from ganbench.architectures import Architecture
+from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, latent_points
 from ganbench.nn.network import EXAMPLES, Network
+from ganbench.nn.random_numbers import subkey
 
 BATCH = 500  # examples generated together where they do not depend on one another
 
 
 class Sampler:
     """Generates examples in evaluation mode: without dropout, and with running statistics where a layer has them.
+    Noise that a generator draws in evaluation too comes from a stream of the run.
 
     A layer of batch normalisation without running statistics normalises by the batch. Such a generator is given batches
     of the size that it was trained with, since its examples depend on it.
@@ -52,8 +55,10 @@ class Sampler:
         kept = {name: torch.as_tensor(np.asarray(value), device=self._device)[None] for name, value in buffers.items()}
         kept = {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
 
-        def generate(latent: Tensor) -> Tensor:
-            return self._network.apply(parameters, kept, None, latent[None], training=False)[0][0]
+        key = torch.tensor([stream_seed(seed, "evaluation-network")], device=self._device)
+
+        def generate(latent: Tensor, batch: int = 0) -> Tensor:
+            return self._network.apply(parameters, kept, subkey(key, batch), latent[None], training=False)[0][0]
 
         with torch.no_grad():
             few = latent_points(seed, EXAMPLES, self._latent_size).to(self._device)
@@ -62,4 +67,5 @@ class Sampler:
             size = BATCH if alone else self._batch_size
             whole = count if alone else -(-count // size) * size  # no last batch of another size
             latent = latent_points(seed, whole, self._latent_size).to(self._device)
-            return torch.cat([generate(part).cpu() for part in latent.split(size)])[:count].numpy()
+            parts = [generate(part, batch).cpu() for batch, part in enumerate(latent.split(size))]
+            return torch.cat(parts)[:count].numpy()

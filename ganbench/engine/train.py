@@ -206,7 +206,8 @@ def _keep(runs: list[RunRecord], alive: list[int], tensors: dict[str, Tensor], s
     """Keep parameters and buffers, (K, ...) each, in the snapshots of a step."""
     kept = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     for index, k in enumerate(alive):
-        runs[k].snapshots[step] = {name: value[index].copy() for name, value in kept.items()}
+        # An array too where a member has one number, such as a count of batches.
+        runs[k].snapshots[step] = {name: np.array(value[index]) for name, value in kept.items()}
 
 
 def _record(run: RunRecord, values: np.ndarray) -> None:
