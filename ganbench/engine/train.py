@@ -232,8 +232,9 @@ def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str,
         kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
     }
     for index, k in enumerate(alive):
+        # An array too where a member has one number, such as a count of batches.
         runs[k].snapshots[step] = {
-            kind: {name: value[index].copy() for name, value in kept.items()} for kind, kept in arrays.items()
+            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
         }
 
 
