@@ -52,6 +52,7 @@ RUNS = {
     "failures_judged": "failures that could be seen in this run, separated by commas",
     "failures_not_judged": "the other failures, each with the reason; empty where there are none",
     "steps": "training steps asked for",
+    "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended or diverged",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
     "generator_parameters": "number of trainable parameters of the generator, or second player",

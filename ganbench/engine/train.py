@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
+from ganbench.core.recorder import snapshot_steps as snapshot_steps
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
@@ -28,6 +29,8 @@ class Training:
         dtype: precision of the parameters.
         snapshots: steps after which the parameters are kept; 0 is before the first step.
         curve_bins: number of bins of the recorded curves.
+        every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
+            last state is kept, from which a run with more steps goes on.
     """
 
     dynamics: Any
@@ -36,6 +39,7 @@ class Training:
     dtype: torch.dtype
     snapshots: tuple[int, ...]
     curve_bins: int
+    every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,25 +81,6 @@ class RunRecord:
         }
 
 
-def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
-    """The steps of the snapshots.
-
-    Args:
-        steps: number of training steps.
-        count: number of snapshots; there are fewer where rounding makes two the same.
-        spacing: "even" or "log".
-
-    Returns:
-        Steps from 0 to the last.
-    """
-    if spacing == "even":
-        spaced = np.linspace(0, steps, count)
-    else:
-        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
-    return tuple(sorted({round(step) for step in spaced}))
-
-
 def train(
     game: Game,
     training: Training,
@@ -118,7 +103,7 @@ def train(
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, `diverged` (None, or the step
-        and the cause), and `steps_done`.
+        and the cause), `steps_done`, and with `training.every` its last `state`, without the snapshots.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -127,7 +112,8 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names), players=game.players) for _ in members]
+    bins = (training.steps, training.curve_bins, names, training.every)
+    runs = [RunRecord(Recorder(*bins), players=game.players) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
@@ -177,7 +163,12 @@ def train(
             state = partial(_state, runs, start, alive, players, states, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
-    return [run.tree() for run in runs]
+    if training.every is None:
+        return [run.tree() for run in runs]
+    last = _state(runs, start, alive, players, states, match.buffers)
+    for run in last["runs"].values():
+        run["snapshots"] = {}
+    return [run.tree() | {"state": part_of(last, range(k, k + 1))} for k, run in enumerate(runs)]
 
 
 def part_of(state: Tree, members: range) -> Tree:

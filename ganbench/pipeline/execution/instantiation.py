@@ -11,10 +11,11 @@ import torch
 
 from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import snapshot_steps
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
@@ -90,6 +91,7 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
         dtype=getattr(torch, train["dtype"]),
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
+        every=train["snapshots"]["every"],
     )
 
 

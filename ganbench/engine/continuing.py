@@ -1,0 +1,47 @@
+"""The state from which finished runs go on to more steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganbench.core.tree import Tree
+
+
+def joined_state(results: Sequence[Tree]) -> Tree:
+    """The state of a pack, made of results of its members after the same number of steps, in whatever packs they were.
+
+    Args:
+        results: the members' results, each with the last `state` of its training; see `train`.
+
+    Returns:
+        The state to `resume` from; members that have diverged are in it, and do not train.
+    """
+    states = [result["state"] for result in results]
+    shared = {name for name in states[0] if name not in ("step", "alive", "runs")}
+    return {
+        "step": max(state["step"] for state in states),  # a pack whose members have all diverged stops early
+        "alive": [k for k, state in enumerate(states) if state["alive"]],
+        "runs": {
+            str(k): {**state["runs"]["0"], "snapshots": _snapshots(result)}
+            for k, (state, result) in enumerate(zip(states, results, strict=True))
+        },
+        **{name: _concatenated([state[name] for state in states]) for name in shared},
+    }
+
+
+def _concatenated(trees: list[Tree]) -> Tree:
+    return {
+        name: _concatenated([tree[name] for tree in trees])
+        if isinstance(item, dict)
+        else np.concatenate([tree[name] for tree in trees])
+        for name, item in trees[0].items()
+    }
+
+
+def _snapshots(result: Tree) -> Tree:
+    """The parameters and buffers of a run's snapshots, by step."""
+    kept = {**result["snapshots"], **result["buffers"]}
+    steps = kept.pop("step")
+    return {str(step): {name: values[index] for name, values in kept.items()} for index, step in enumerate(steps)}
