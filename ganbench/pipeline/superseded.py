@@ -97,6 +97,6 @@ def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
     }
     found = set(result_files.find_runs(folder, stage, wanted).values())
     if stage == "train":  # longer runs go on from finished ones
-        shorter = [continuing.shorter_runs(folder, job.task, job.task.members) for job in waiting]
-        found |= {each.path for runs in shorter for each in runs.values() if each.fault is None}
+        shorter = continuing.shorter_runs(folder, [job.task for job in waiting])
+        found |= {each.path for each in shorter.values() if each.fault is None}
     return found

@@ -8,7 +8,9 @@ there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +22,7 @@ from ganbench.core.formatting import plural
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution.result_cache import group_of
-from ganbench.pipeline.tasks import ComponentConfig, PackMember, TrainTask
+from ganbench.pipeline.tasks import PackMember, TrainTask
 
 SAME = ("device", "torch")  # what a run keeps from its first step to its last, to be one run
 
@@ -52,91 +54,80 @@ class Shorter:
 
 
 def shorter_runs(
-    folder: Path, task: TrainTask, members: Iterable[PackMember], versions: Mapping[str, Any] | None = None
+    folder: Path, tasks: Iterable[TrainTask], *, versions: Mapping[str, Any] | None = None
 ) -> dict[str, Shorter]:
     """Find finished runs that longer runs go on from, or would go on from but for a fault.
 
     Args:
         folder: The folder of the results of training.
-        task: The task of the longer runs.
-        members: The longer runs.
+        tasks: The tasks whose members are the longer runs.
         versions: The device and the versions that they would train with; None if these are not known yet.
 
     Returns:
         By digest of a longer run, the longest run that it can go on from; if there is none, the longest other one.
     """
-    wanted = {member.trajectory: member for member in members if member.trajectory}
+    wanted: dict[str, list[tuple[TrainTask, PackMember]]] = defaultdict(list)
+    for task in tasks:
+        for member in task.members:
+            wanted[member.trajectory].append((task, member))
     found: dict[str, Shorter] = {}
     for path in sorted(folder.glob("*.h5")) if wanted else ():
-        try:
-            for digest, trajectory, about in _held(path, wanted):
-                member = wanted[trajectory]
-                train = about["member"]["config"]["train"]
-                if train["steps"] >= task.train["steps"]:
-                    continue
-                schedule = task.groups[member.group].components.get("schedule")
-                fault = _fault(train, task.train, schedule, about, versions)
-                shorter = Shorter(path, digest, train["steps"], fault)
-                known = found.get(member.digest)
-                if known is None or _rank(shorter) > _rank(known):
-                    found[member.digest] = shorter
-        except GanbenchError:  # damaged, or of another version
-            continue
+        with suppress(GanbenchError):  # the file is damaged, or of another version
+            for digest, trajectory, about in _held(path, wanted.keys()):
+                for task, member in wanted[trajectory]:
+                    shorter = Shorter(path, digest, about["steps"], _fault(about, task, member, versions))
+                    known = found.get(member.digest)
+                    if shorter.steps < task.train["steps"] and (known is None or _rank(shorter) > _rank(known)):
+                        found[member.digest] = shorter
     return found
 
 
-def notes(task: TrainTask, found: Iterable[Shorter]) -> Iterator[str]:
+def notes(found: Iterable[Shorter]) -> Iterator[str]:
     """Tell what becomes of longer runs, in a sentence for every number of steps and fault."""
-    counts: dict[tuple[int, str | None], int] = {}
-    for shorter in found:
-        key = shorter.steps, shorter.fault
-        counts[key] = counts.get(key, 0) + 1
-    for (steps, fault), count in counts.items():
+    for (steps, fault), count in Counter((each.steps, each.fault) for each in found).items():
         runs = plural(count, "run")
         if fault is None:
-            yield f"{runs} to go on from step {steps:,} of {task.train['steps']:,}, as finished runs left them"
+            yield f"{runs} to go on from step {steps:,}, where finished runs of fewer steps ended"
         else:
-            yield f"{runs} to train from the start, though {steps:,} steps are finished: {fault}"
+            yield f"{runs} to train from the start, though {steps:,} steps of each are finished: {fault}"
 
 
 def _rank(shorter: Shorter) -> tuple[bool, int]:
     return shorter.fault is None, shorter.steps
 
 
-def _held(path: Path, wanted: Mapping[str, PackMember]) -> Iterator[tuple[str, str, Tree]]:
-    """The runs of a file that have wanted trajectories: digest, trajectory, and what the file says about the run."""
+def _held(path: Path, wanted: Set[str]) -> Iterator[tuple[str, str, Tree]]:
+    """The runs of a file that have wanted trajectories: digest, trajectory, and how the run was trained."""
     with result_files.open_file(path, "train") as file:
         pack = result_files.read_tree(result_files.descend(file, "pack"))
         for digest, trajectory in zip(pack["members"], pack.get("trajectories", ()), strict=False):
             if trajectory in wanted:
                 group = group_of(file, digest)
-                about = {
-                    name: result_files.read_tree(result_files.descend(group, name)) for name in ("member", "about")
-                }
-                yield digest, trajectory, about | {"kept": "state" in group}
+                member, about = (
+                    result_files.read_tree(result_files.descend(group, each)) for each in ("member", "about")
+                )
+                yield digest, trajectory, {**about, "train": member["config"]["train"], "kept": "state" in group}
 
 
-def _fault(
-    shorter: dict[str, Any],
-    longer: dict[str, Any],
-    schedule: ComponentConfig | None,
-    about: Tree,
-    versions: Mapping[str, Any] | None,
-) -> str | None:
-    steps, more = shorter["steps"], longer["steps"]
+def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[str, Any] | None) -> str | None:
+    """Why a run cannot go on from a finished one, as a clause; None if it can."""
+    shorter, longer, steps = about["train"], task.train, about["steps"]
     if not about["kept"]:
-        return "the last state of training was not kept, as it is with train.snapshots.every"
-    due = [step for step in snapshot_steps(more, **longer["snapshots"]) if step <= steps]
+        return "their last state was not kept, as it is with train.snapshots.every"
+    due = [step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps]
     if due != list(snapshot_steps(steps, **shorter["snapshots"])):
-        return f"the snapshots up to step {steps:,} are others (steps that train.snapshots.every divides go on)"
-    edges = bin_edges(steps, shorter["curve_bins"], shorter["snapshots"]["every"])
-    if list(edges[:-1]) != list(bin_edges(more, longer["curve_bins"], longer["snapshots"]["every"])[: len(edges) - 1]):
-        return f"the bins of the curves up to step {steps:,} are others"
-    if schedule and not _same_rates(schedule.name, strict_json.dumps(schedule.options), steps, more):
-        return f"the schedule {schedule.name} changes learning rates with the number of steps"
+        return f"they have other snapshots up to step {steps:,}; runs go on from a multiple of train.snapshots.every"
+    edges = bin_edges(steps, shorter["curve_bins"], shorter["snapshots"]["every"])[:-1]
+    if list(edges) != list(
+        bin_edges(longer["steps"], longer["curve_bins"], longer["snapshots"]["every"])[: len(edges)]
+    ):
+        return f"the bins of their curves up to step {steps:,} are others"
+    schedule = task.groups[member.group].components.get("schedule")
+    if schedule and not _same_rates(schedule.name, strict_json.dumps(schedule.options), steps, longer["steps"]):
+        return f"the schedule {schedule.name} depends on the number of steps"
     for name in SAME if versions else ():
-        if about["about"][name] != versions[name]:
-            return f"its {name} was {about['about'][name]} and would be {versions[name]}"
+        if about[name] != versions[name]:
+            return f"their {name} was {about[name]}, and is {versions[name]} now"
     return None
 
 

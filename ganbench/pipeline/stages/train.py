@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,9 @@ def train_new(
     images, results, steps = training_images(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
-        found = continuing.shorter_runs(resume.parent.parent, task, new, versions(device))
-        for note in continuing.notes(task, found.values()):
+        results_folder, waiting = resume.parent.parent, replace(task, members=tuple(new))
+        found = continuing.shorter_runs(results_folder, [waiting], versions=versions(device))
+        for note in continuing.notes(found.values()):
             log(note)
         shorter = {key: each for key, each in found.items() if each.fault is None}
         start = {member.digest: shorter[member.digest].steps if member.digest in shorter else 0 for member in new}
