@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
+from ganbench.study.train_axes import COLUMNS
 
 # The axes of the grid: together with the training options they define a run.
 AXES = {
@@ -135,6 +136,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
+    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

@@ -168,7 +168,8 @@ def train(
     last = _state(runs, start, alive, players, states, match.buffers)
     for run in last["runs"].values():
         run["snapshots"] = {}
-    return [run.tree() | {"state": part_of(last, range(k, k + 1))} for k, run in enumerate(runs)]
+    parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
+    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def part_of(state: Tree, members: range) -> Tree:
