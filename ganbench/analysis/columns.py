@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
+from ganbench.study.train_axes import COLUMNS
 
 # The axes of the grid: together with the training options they define a run.
 AXES = {
@@ -54,6 +55,7 @@ RUNS = {
     "failures_judged": "failures that could be seen in this run, separated by commas",
     "failures_not_judged": "the other failures, each with the reason; empty where there are none",
     "steps": "training steps asked for",
+    "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended or diverged",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
     "generator_parameters": "number of trainable parameters of the generator, or second player",
@@ -136,6 +138,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
+    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

@@ -32,6 +32,8 @@ class Training:
         curve_bins: number of bins of the recorded curves.
         schedule: how the learning rates change over the steps.
         ema_decay: decay of an exponential moving average of the parameters; None for none.
+        every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
+            last state is kept, from which a run with more steps goes on.
     """
 
     dynamics: Any
@@ -42,6 +44,7 @@ class Training:
     curve_bins: int
     schedule: Schedule = field(default_factory=Constant)
     ema_decay: float | None = None
+    every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,25 +87,6 @@ class RunRecord:
         }
 
 
-def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
-    """The steps of the snapshots.
-
-    Args:
-        steps: number of training steps.
-        count: number of snapshots; there are fewer where rounding makes two the same.
-        spacing: "even" or "log".
-
-    Returns:
-        Steps from 0 to the last.
-    """
-    if spacing == "even":
-        spaced = np.linspace(0, steps, count)
-    else:
-        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
-    return tuple(sorted({round(step) for step in spaced}))
-
-
 def train(
     game: Game,
     training: Training,
@@ -125,8 +109,8 @@ def train(
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
-        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause), and
-        `steps_done`.
+        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
+        `steps_done`, and with `training.every` its last `state`, without the snapshots.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -135,7 +119,8 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names)) for _ in members]
+    bins = (training.steps, training.curve_bins, names, training.every)
+    runs = [RunRecord(Recorder(*bins)) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
@@ -195,7 +180,13 @@ def train(
             state = partial(_state, runs, start, alive, players, states, average, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
-    return [run.tree() for run in runs]
+    if training.every is None:
+        return [run.tree() for run in runs]
+    last = _state(runs, start, alive, players, states, average, match.buffers)
+    for run in last["runs"].values():
+        run["snapshots"] = {}
+    parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
+    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def part_of(state: Tree, members: range) -> Tree:

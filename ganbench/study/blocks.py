@@ -38,6 +38,10 @@ class Snapshots(Section):
     """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
     """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
+    every: Count | None = None
+    """Distance of the snapshots in steps, in place of `count` and `spacing`; a bin of the curves has a twentieth of it.
+    Such a run keeps its last training state, as large as three snapshots with Adam, and a study with more steps trains
+    the difference only."""
 
 
 # The axes that only some games have: by axis, the family of components that the game must be made of, and the default
@@ -81,7 +85,8 @@ class Train(Section):
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
-    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
+    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum; `snapshots.every` sets
+    another."""
 
 
 class Block(Section):

@@ -19,12 +19,13 @@ from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
+from ganbench.core.recorder import snapshot_steps
 from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Scorer
-from ganbench.engine.train import snapshot_steps, train
+from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
 from ganbench.judges import judge_stored

@@ -156,7 +156,11 @@ class Trial:
         def made(dtype: str) -> tuple[Game, Training]:
             how = settings | {"dtype": dtype}
             training = replace(
-                build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
+                build_training(how, components),
+                steps=STEPS,
+                snapshots=tuple(range(STEPS + 1)),
+                curve_bins=STEPS,
+                every=None,
             )
             return build_game(components, how, examples, CPU), training
 

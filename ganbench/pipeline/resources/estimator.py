@@ -14,13 +14,14 @@ from math import prod
 import torch
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
 from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
@@ -122,13 +123,15 @@ class Estimator:
         size = 4 if training.dtype == torch.float32 else 8
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshots = kept * sum(sizes) * size * len(training.snapshots)
+        curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
             run.method,
             len(runs),
             sizes,
             seconds=training.steps * step,
-            bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
+            # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
+            bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
             # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
             # keep for backward passes, one number for about a hundred operations.
             memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
