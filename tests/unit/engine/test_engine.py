@@ -390,7 +390,7 @@ def test_recorder_shows_a_nan_for_what_it_is():
 
 
 @pytest.mark.parametrize("spacing", ["log", "even"])
-@pytest.mark.parametrize(("steps", "count"), [(1, 2), (7, 9), (2000, 9), (100_000, 20)])
+@pytest.mark.parametrize(("steps", "count"), [(1, 2), (60, 2), (7, 9), (2000, 9), (100_000, 20)])
 def test_snapshots_hold_the_first_and_the_last_networks(steps, count, spacing):
     places = snapshot_steps(steps, count, spacing)
     assert places[0] == 0
