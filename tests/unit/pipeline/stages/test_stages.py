@@ -12,6 +12,7 @@ import torch
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
+from ganbench.claims.decisions import decide
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices
@@ -275,6 +276,32 @@ def test_every_number_of_every_diagnostic_is_collected_with_its_meaning(study):
     for run_id in study.runs.loc[study.runs["game"] == "bilinear", "run"]:
         assert np.abs(arrays[run_id]["eigenvalues_imag"]) == pytest.approx([1, 1], rel=1e-12)
     assert study.arrays("nothing") == {}
+
+
+def test_a_study_of_two_time_scales_from_its_file_to_its_claims(tmp_path):
+    """A step on f = xy with rates a and b is [[1, a], [-b, 1]]: of the radius sqrt(1 + a b)."""
+    known = {"quantity": "step_map.spectral_radius", "equals": "sqrt(1 + learning_rate * generator_learning_rate)"}
+    found = plan(
+        tmp_path,
+        grid=[
+            GRID
+            | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "seed": 0}
+            | {"generator_learning_rate": [None, 0.4]}
+        ],
+        diagnose=["step_map"],
+        pack={"axes": ["learning_rate", "generator_learning_rate"]},
+        claims=[
+            {"id": "T", "source": "s", "statement": "So far.", "tests": [{"closed_form": known | {"within": 1e-9}}]}
+        ],
+    )
+    assert len(found.train) == 1, "runs with other rates are one pack"
+    study = collected(found)
+    runs = study.runs.set_index("run")
+    assert list(runs["generator_learning_rate"].dropna()) == [0.4, 0.4]
+    assert list(runs.index) == [f"bilinear-lr{rate}{own}-s0" for rate in (0.1, 0.5) for own in ("", "-lrg0.4")]
+    assert runs["fused"].all()
+    (decision,) = decide(study, found.study.claims)
+    assert decision.verdict == "confirmed"
 
 
 def test_labels_reach_tables_and_select_runs(tmp_path):
