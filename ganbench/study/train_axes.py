@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import product
 from math import ceil, prod
 from typing import Annotated, Any, get_args, get_origin
@@ -124,6 +125,19 @@ def values_of(train: Train) -> dict[str, Any]:
     """The options of a run that may be axes, with the one that says how long it trains."""
     values = {name: getattr(train, name) for name in OPTIONS}
     return {name: value for name, value in values.items() if name not in LENGTHS or name == length_of(train)}
+
+
+@cache
+def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
+    """The options that a run has a use for, as values that JSON can hold; the caller must not change them.
+
+    Args:
+        train: The options of a run.
+        batches: Whether its game has a data set.
+    """
+    unused = {name for name in ("epochs", "images") if getattr(train, name) is None}
+    unused |= set(() if batches else OF_BATCHES)
+    return {name: value for name, value in train.model_dump(mode="json").items() if name not in unused}
 
 
 def length_of(train: Train | TrainAxes) -> str:
