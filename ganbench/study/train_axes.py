@@ -103,11 +103,11 @@ class TrainAxes(_Options):
         """List the options of every run: all combinations of the values of the options.
 
         Args:
-            batches: Whether the game has a data set; otherwise the options of batches make no runs.
+            batches: Whether the game has a data set; otherwise the options of batches have their defaults.
         """
-        written = self.options()
-        axes = {name: values for name, values in self._axes().items() if batches or name not in OF_BATCHES}
-        written |= {name: as_list(written[name])[0] for name in OF_BATCHES}
+        unused = set() if batches else set(OF_BATCHES)
+        written = {name: value for name, value in self.options().items() if name not in unused}
+        axes = {name: values for name, values in self._axes().items() if name not in unused}
         return [
             Train.model_validate(written | dict(zip(axes, values, strict=True))) for values in product(*axes.values())
         ]
