@@ -129,6 +129,12 @@ def test_games_without_batches_do_not_repeat_runs():
         plan({**TOY, "train": {"batch_size": [32, 64]}})
 
 
+def test_options_that_a_game_has_no_use_for_make_no_second_run_of_it():
+    blocks = [{**TOY, "train": {"steps": 5, "batch_size": size}} for size in (32, 64)]
+    with pytest.raises(GanbenchError, match=r"grid\[1\]: run bilinear-lr0\.1-s0 stands in grid\[0\] already"):
+        plan(*blocks)
+
+
 def test_claims_and_selectors_use_training_options():
     claim = {
         "id": "A",
