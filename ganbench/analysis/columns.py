@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
+from ganbench.study.train_axes import COLUMNS
 
 # The axes of the grid: together with the training options they define a run.
 AXES = {
@@ -28,7 +29,8 @@ AXES = {
     "block": "label of the run's block of the grid; empty where that has none",
     "train": "training options that the study varies in the run's method, as `train(batch_size=64)`; empty for none",
     "n_train": "number of training examples the run could see",
-    "learning_rate": "learning rate of both players",
+    "learning_rate": "learning rate of the first player, and of the second unless that has its own",
+    "generator_learning_rate": "learning rate of the second player, the generator; empty where it is `learning_rate`",
     "seed": "seed of every random stream of the run",
 }
 
@@ -44,7 +46,7 @@ SETTINGS = {
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
-    "run": "identifier of the run, unique in the study: its method, n_train, learning rate and seed",
+    "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",
@@ -53,6 +55,7 @@ RUNS = {
     "failures_judged": "failures that could be seen in this run, separated by commas",
     "failures_not_judged": "the other failures, each with the reason; empty where there are none",
     "steps": "training steps asked for",
+    "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended or diverged",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
     "generator_parameters": "number of trainable parameters of the generator, or second player",
@@ -135,6 +138,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
+    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

@@ -82,6 +82,8 @@ class Quantities:
                 measured = self._collected.measurements
                 mine = measured[measured["quantity"] == name].set_index("run")["value"]
                 return pd.to_numeric(mine).astype("float64").to_dict()
+            case "generator_learning_rate":
+                return self._of_runs(name).fillna(self._of_runs("learning_rate")).to_dict()
             case _ if name in NUMERIC:
                 return self._of_runs(name).to_dict()
             case _:

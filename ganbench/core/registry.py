@@ -62,23 +62,20 @@ class Family:
         return " ".join(inspect.getdoc(self.base_class).split("\n\n")[0].split())
 
     @cached_property
-    def _tree(self) -> ast.Module:
-        return ast.parse(self._path.read_text(encoding="utf-8"))
-
-    @property
-    def _path(self) -> Path:
-        return PACKAGE / self.folder / "__init__.py"
-
-    @cached_property
     def bases(self) -> frozenset[str]:
         """Names of the base class and of the public classes in its file that derive from it."""
-        return frozenset(derived_classes(self._tree, {self.base})) | {self.base}
+        return frozenset(derived_classes(ast.parse(self._file.read_text(encoding="utf-8")), {self.base})) | {self.base}
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        """The options that every component of the family has: the fields of the base class."""
-        base = next(node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
-        return _fields(self.key, self._path, base)[0] if _is_dataclass(base) else {}
+        """The options that every component of the family has: the fields of the base class with a default."""
+        tree = ast.parse(self._file.read_text(encoding="utf-8"))
+        (cls,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
+        return _fields([node for node in cls.body if getattr(node, "value", None)], self.key, self._file)[0]
+
+    @property
+    def _file(self) -> Path:
+        return PACKAGE / self.folder / "__init__.py"
 
 
 FAMILIES = {
@@ -230,29 +227,19 @@ def read_component(key: str, path: Path) -> ComponentInfo:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     cls, parent = _class(family, path, tree)
-    options, constants = _fields(key, path, cls)
-    inherited = parent or family
+    options, constants = _fields(cls.body, key, path)
+    if parent:
+        options, constants = parent.options | options, parent.constants | constants
+    options |= {name: option for name, option in family.options.items() if name not in options}
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return ComponentInfo(
-        family,
-        path.stem,
-        path,
-        cls.name,
-        summary,
-        {**inherited.options, **options},
-        {**(parent.constants if parent else {}), **constants},
-    )
+    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
 
 
-def _is_dataclass(cls: ast.ClassDef) -> bool:
-    return any("dataclass" in ast.unparse(decorator) for decorator in cls.decorator_list)
-
-
-def _fields(key: str, path: Path, cls: ast.ClassDef) -> tuple[dict[str, Option], dict[str, Any]]:
-    """The options of a class, and its class variables with literal values; see `read_component`."""
+def _fields(body: Iterable[ast.stmt], key: str, path: Path) -> tuple[dict[str, Option], dict[str, Any]]:
+    """The options and the constants that the body of a class defines; errors as of `read_component`."""
     options: dict[str, Option] = {}
     constants: dict[str, Any] = {}
-    for node in cls.body:
+    for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
         annotation = ast.unparse(node.annotation)

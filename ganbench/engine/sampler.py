@@ -9,15 +9,18 @@ import torch
 from torch import Tensor
 
 from ganbench.architectures import Architecture
+from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
 from ganbench.games.gan import balanced_labels, initial_module, latent_points, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
+from ganbench.nn.random_numbers import subkey
 
 BATCH = 500  # examples generated together where they do not depend on one another
 
 
 class Sampler:
     """Generates examples in evaluation mode: without dropout, and with running statistics where a layer has them.
+    Noise that a generator draws in evaluation too comes from a stream of the run.
 
     A layer of batch normalisation without running statistics normalises by the batch. Such a generator is given batches
     of the size that it was trained with, since its examples depend on it.
@@ -53,12 +56,16 @@ class Sampler:
         kept = {name: torch.as_tensor(np.asarray(value), device=self._device)[None] for name, value in buffers.items()}
         kept = {name: value.float() if value.is_floating_point() else value for name, value in kept.items()}
 
+        key = torch.tensor([stream_seed(seed, "evaluation-network")], device=self._device)
+
         def inputs(count: int) -> list[Tensor]:
             labels = [] if self._classes is None else [balanced_labels(count, self._classes)]
             return [x.to(self._device) for x in (latent_points(seed, count, self._latent_size), *labels)]
 
-        def generate(*part: Tensor) -> Tensor:
-            return self._network.apply(parameters, kept, None, *(x[None] for x in part), training=False)[0][0]
+        def generate(*part: Tensor, batch: int = 0) -> Tensor:
+            return self._network.apply(parameters, kept, subkey(key, batch), *(x[None] for x in part), training=False)[
+                0
+            ][0]
 
         with torch.no_grad():
             few = inputs(EXAMPLES)
@@ -67,4 +74,5 @@ class Sampler:
             size = BATCH if alone else self._batch_size
             whole = count if alone else -(-count // size) * size  # no last batch of another size
             parts = zip(*(x.split(size) for x in inputs(whole)), strict=True)
-            return torch.cat([generate(*part).cpu() for part in parts])[:count].numpy()
+            made = [generate(*part, batch=batch).cpu() for batch, part in enumerate(parts)]
+            return torch.cat(made)[:count].numpy()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States
+from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
 from ganbench.schedules import Schedule
@@ -32,6 +32,8 @@ class Training:
         curve_bins: number of bins of the recorded curves.
         schedule: how the learning rates change over the steps.
         ema_decay: decay of an exponential moving average of the parameters; None for none.
+        every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
+            last state is kept, from which a run with more steps goes on.
     """
 
     dynamics: Any
@@ -42,6 +44,7 @@ class Training:
     curve_bins: int
     schedule: Schedule = field(default_factory=Constant)
     ema_decay: float | None = None
+    every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,25 +87,6 @@ class RunRecord:
         }
 
 
-def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
-    """The steps of the snapshots.
-
-    Args:
-        steps: number of training steps.
-        count: number of snapshots; there are fewer where rounding makes two the same.
-        spacing: "even" or "log".
-
-    Returns:
-        Steps from 0 to the last.
-    """
-    if spacing == "even":
-        spaced = np.linspace(0, steps, count)
-    else:
-        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
-    return tuple(sorted({round(step) for step in spaced}))
-
-
 def train(
     game: Game,
     training: Training,
@@ -125,8 +109,8 @@ def train(
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
-        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause), and
-        `steps_done`.
+        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
+        `steps_done`, and with `training.every` its last `state`, without the snapshots.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -135,11 +119,11 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names)) for _ in members]
+    bins = (training.steps, training.curve_bins, names, training.every)
+    runs = [RunRecord(Recorder(*bins)) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
-        rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
@@ -150,7 +134,7 @@ def train(
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
-        rate = rates[alive]
+        rates = match.rates()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -163,7 +147,7 @@ def train(
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
                 factor = training.schedule.factor(step, training.steps)
-                scheduled = rate if factor == 1 else factor * rate
+                scheduled = rates if factor == 1 else scaled(rates, factor)
                 result = dynamics.step(match, players, states, batches, optimizer, scheduled)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
@@ -186,8 +170,9 @@ def train(
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
-            players, states, average, rate = _select(players, states, average, rate, staying)
+            players, states, average = _select(players, states, average, staying)
             match = match.select(staying) if staying else everyone
+            rates = match.rates()
         start += len(rows)
         if guard.cause and alive:
             raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
@@ -195,7 +180,13 @@ def train(
             state = partial(_state, runs, start, alive, players, states, average, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
-    return [run.tree() for run in runs]
+    if training.every is None:
+        return [run.tree() for run in runs]
+    last = _state(runs, start, alive, players, states, average, match.buffers)
+    for run in last["runs"].values():
+        run["snapshots"] = {}
+    parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
+    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def part_of(state: Tree, members: range) -> Tree:
@@ -232,8 +223,9 @@ def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str,
         kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
     }
     for index, k in enumerate(alive):
+        # An array too where a member has one number, such as a count of batches.
         runs[k].snapshots[step] = {
-            kind: {name: value[index].copy() for name, value in kept.items()} for kind, kept in arrays.items()
+            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
         }
 
 
@@ -250,13 +242,11 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(
-    players: Players, states: States, average: Players, rate: Tensor, indices: list[int]
-) -> tuple[Players, States, Players, Tensor]:
+def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
     def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: value[indices] for name, value in tensors.items()}
 
-    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average), rate[indices]
+    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
 
 
 def _state(

@@ -24,6 +24,9 @@ from ganbench.nn.sample import Outputs, Sample, named_outputs
 Players = dict[str, Tensor]
 """The parameters of both players, {player: (K, P)}; P differs from player to player."""
 
+LearningRates = dict[str, Tensor]
+"""The learning rates of both players, {player: (K, 1)}."""
+
 Batch = dict[str, Tensor]
 """All random numbers that a loss may use, {name: (K, ...)}: indices of examples, latent points, a regularizer's noise.
 Empty for a game without random numbers."""
@@ -247,11 +250,11 @@ class Adversarial(Game):
             return Outputs(others.pop("logits"), sample, others, flipped)
 
         fake = self.fake(player, players, batch)
-        on_fake = outputs(fake, "fake")
         on_real = real = None
-        if not of_generator or objective.generator_sees_real:
+        if not of_generator or objective.generator_sees_real:  # first, as in PyTorch's loops: it may change buffers
             real = self.real(players, batch)
             on_real = outputs(real, "real")
+        on_fake = outputs(fake, "fake")
         if of_generator:
             loss, aux = objective.generator_loss(on_real, on_fake), {}
         else:
@@ -340,6 +343,12 @@ class Match:
             player: torch.stack([start[player] for start in starts]).to(self.device, self.dtype)
             for player in self.players
         }
+
+    def rates(self) -> LearningRates:
+        """Every member's learning rates, {player: (K, 1)}."""
+        rates = [member.learning_rates for member in self.members]
+        columns = torch.tensor(rates, dtype=self.dtype, device=self.device).split(1, dim=1)
+        return dict(zip(self.players, columns, strict=True))
 
     @property
     def buffers(self) -> Buffers:

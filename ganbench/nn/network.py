@@ -153,7 +153,7 @@ class Network:
         Args:
             theta: parameters, (K, P).
             buffers: the buffers that a forward pass changes, {name: (K, ...)}.
-            key: the keys of the members' random numbers, (K,) of int64; None in evaluation, where none are drawn.
+            key: the keys of the members' random numbers, (K,) of int64; None where none are drawn.
             inputs: (K, batch, ...) each.
             training: whether the module is in training mode.
 

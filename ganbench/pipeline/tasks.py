@@ -42,6 +42,7 @@ class PackMember(Member):
     block: str | None  # label of the run's block of the grid
     group: int  # index of the run's group in the task
     variant: str | None = None  # of its `study.grid.Run`
+    trajectory: str = ""  # digest of everything that can change the run's training, whatever its number of steps
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ganbench.schedules import Schedule
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class CosineDecay(Schedule):
     """The factor is final + (1 - final) (1 + cos(pi t / T)) / 2 in step t of T; no restarts."""
 
     final: Annotated[float, Interval(ge=0, le=1)] = 0.0

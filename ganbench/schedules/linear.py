@@ -10,7 +10,7 @@ from ganbench.schedules import Schedule
 
 
 @dataclass(frozen=True)
-class Linear(Schedule):
+class LinearDecay(Schedule):
     """The factor is 1 for the first `start` of the steps, and then falls in a line to `final`, which it would have in
     the step after the last. SN-GAN (Miyato et al. 2018) and many after it fall to 0 over the whole training.
     """

@@ -10,7 +10,7 @@ from ganbench.schedules import Schedule
 
 
 @dataclass(frozen=True)
-class Step(Schedule):
+class StepDecay(Schedule):
     """The factor is gamma^(t // every) in step t. A `gamma` for every step is exponential decay."""
 
     every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1000

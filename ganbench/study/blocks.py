@@ -22,6 +22,7 @@ from ganbench.study.value_types import (
     CountAxis,
     Label,
     LearningRateAxis,
+    OwnLearningRateAxis,
     Section,
     SeedAxis,
     as_list,
@@ -37,6 +38,10 @@ class Snapshots(Section):
     """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
     """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
+    every: Count | None = None
+    """Distance of the snapshots in steps, in place of `count` and `spacing`; a bin of the curves has a twentieth of it.
+    Such a run keeps its last training state, as large as three snapshots with Adam, and a study with more steps trains
+    the difference only."""
 
 
 # The axes that only some games have: by axis, the family of components that the game must be made of, and the default
@@ -80,7 +85,8 @@ class Train(Section):
     """Precision of all training arithmetic."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
-    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
+    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum; `snapshots.every` sets
+    another."""
 
 
 class Block(Section):
@@ -111,7 +117,9 @@ class Block(Section):
     n_train: CountAxis | None = None
     """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
-    """Learning rate of both players."""
+    """Learning rate of the first player, the discriminator, and of the second unless that has its own."""
+    generator_learning_rate: OwnLearningRateAxis = Field(default=[None])
+    """Learning rate of the second player, the generator; null, the default, is `learning_rate`."""
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
@@ -152,7 +160,7 @@ class Block(Section):
         whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
         return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
-    @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
+    @field_validator(*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
     @classmethod
     def _check_axis(cls, values: list[Any] | None) -> list[Any] | None:
         return None if values is None else check_axis(values)

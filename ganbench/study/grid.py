@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
+from ganbench.core.member import Member
 from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
@@ -39,6 +40,7 @@ class Run:
     method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
     block: str | None = None  # label of the run's block of the grid
     variant: str | None = None  # training options that the study varies in this method: `train(batch_size=64)`
+    generator_learning_rate: float | None = None  # the second player's; None for learning_rate
 
     def choice(self, family: str) -> Choice | None:
         """Find the run's choice of a family; None where the run has no component of this family."""
@@ -48,7 +50,14 @@ class Run:
     def id(self) -> str:
         """Readable identifier, unique in the study."""
         examples = "" if self.n_train is None else f"-n{self.n_train}"
-        return f"{self.method}{examples}-lr{self.learning_rate!r}-s{self.seed}"
+        own = "" if self.generator_learning_rate is None else f"-lrg{self.generator_learning_rate!r}"
+        return f"{self.method}{examples}-lr{self.learning_rate!r}{own}-s{self.seed}"
+
+    @property
+    def member(self) -> Member:
+        """What distinguishes the run from others of its pack with the same components."""
+        own = self.generator_learning_rate
+        return Member(self.seed, self.n_train, self.learning_rate, generator_learning_rate=own)
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -61,6 +70,7 @@ class Run:
             "train": self.variant,
             "n_train": self.n_train,
             "learning_rate": self.learning_rate,
+            "generator_learning_rate": self.generator_learning_rate,
             "seed": self.seed,
         }
 
@@ -96,7 +106,8 @@ class Run:
     @property
     def variables(self) -> dict[str, float]:
         """The numbers of the run that are known before it starts, by the names that claims use."""
-        numbers = {"learning_rate": self.learning_rate, "seed": self.seed}
+        first, second = self.member.learning_rates
+        numbers = {"learning_rate": first, "generator_learning_rate": second, "seed": self.seed}
         examples = {} if self.n_train is None else {"n_train": self.n_train}
         return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
 
@@ -104,9 +115,8 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
-        member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
         train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
-        return {**parts, **member, "train": train}
+        return {**parts, **asdict(self.member), "train": train}
 
 
 def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -231,14 +241,15 @@ def _name_with_options(choice: Choice, varied: set[str]) -> str:
 def _varied_training(study: Study) -> dict[tuple[tuple[Choice, ...], str | None], list[str]]:
     """The training options that name methods, by the methods' choices and their block's label.
 
-    They are named where the study trains a setting, which is a method with n_train and learning rate, in several ways.
+    They are named where the study trains a setting, which is a method with n_train and learning rates, in several ways.
     """
     settings: dict[Any, dict[Any, set[Train]]] = defaultdict(lambda: defaultdict(set))
     labelled = _labelled_choices(study)
     for index, block in enumerate(study.grid):
         trains = study.block_train(block).combinations(batches=block.n_train is not None)
         for choices in _combinations(block, labelled):
-            for setting in product(_training_set_sizes(index, block, choices), block.learning_rate):
+            sizes = _training_set_sizes(index, block, choices)
+            for setting in product(sizes, block.learning_rate, block.generator_learning_rate):
                 settings[choices, block.label][setting].update(trains)
     return {
         method: varied_options(set().union(*trained.values()))
@@ -248,7 +259,7 @@ def _varied_training(study: Study) -> dict[tuple[tuple[Choice, ...], str | None]
 
 
 def _block_size(study: Study, block: Block) -> int:
-    axes = (*CHOICES, "n_train", "learning_rate", "seed")
+    axes = (*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
     sizes = [len(values) for values in (getattr(block, axis) for axis in axes) if values is not None]
     return prod(sizes) * study.block_train(block).count
 
@@ -279,9 +290,10 @@ def _block_runs(
                 resolved = with_steps(train, n_train)
             except GanbenchError as error:
                 raise GanbenchError(f"grid[{index}].train: {error}.") from None
-            for learning_rate, seed in product(block.learning_rate, block.seed):
-                method = "-".join(words) or OMITTED[0]
-                yield Run(choices, n_train, learning_rate, seed, resolved, method, block.label, variant)
+            method = "-".join(words) or OMITTED[0]
+            rates = product(block.learning_rate, block.generator_learning_rate)
+            for (rate, own), seed in product(rates, block.seed):
+                yield Run(choices, n_train, rate, seed, resolved, method, block.label, variant, own)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -81,7 +81,7 @@ def _default(about: dict[str, Any]) -> str:
     if value is None or value in ("", {"axes": [], "study": False}):
         return "none"
     words = [each["name"] if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value
-    return f"`{words}`".replace("'", "").replace("False", "false")
+    return f"`{words}`".replace("'", "").replace("False", "false").replace("None", "null")
 
 
 def _alternatives(about: dict[str, Any]) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def _type(about: dict[str, Any]) -> str:
     if "enum" in option:
         return ", ".join(f"`{value}`" for value in option["enum"])
     kinds = option["type"] if isinstance(option["type"], list) else [option["type"]]
-    return "number" if "number" in kinds else SINGLE[kinds[0]]
+    return ("number" if "number" in kinds else SINGLE[kinds[0]]) + (" or null" if "null" in kinds[1:] else "")
 
 
 def _ranges(about: dict[str, Any]) -> Iterator[str]:

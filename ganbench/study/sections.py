@@ -23,7 +23,16 @@ from ganbench.study.value_types import (
 )
 
 PackAxis = Literal[
-    "seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer", "schedule"
+    "seed",
+    "learning_rate",
+    "generator_learning_rate",
+    "n_train",
+    "game",
+    "objective",
+    "regularizer",
+    "dynamics",
+    "optimizer",
+    "schedule",
 ]
 
 
@@ -36,8 +45,10 @@ HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a
 class Packing(Section):
     """The runs that train together in one process. Changes only speed."""
 
-    axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(default=["seed", "learning_rate", "n_train"])
-    """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rate and number of
+    axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(
+        default=["seed", "learning_rate", "generator_learning_rate", "n_train"]
+    )
+    """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rates and number of
     examples cannot fuse; one process trains them one group after the other, which pays off where runs are short."""
     seeds_per_pack: Count = 16
     """Most seeds of a pack. Seed blocks are aligned at its multiples, so added seeds move no run to another pack."""

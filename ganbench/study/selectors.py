@@ -17,7 +17,7 @@ from ganbench.study.choices import canonical_signature, parse_choice, split_labe
 from ganbench.study.strict_yaml import describe_errors
 from ganbench.study.train_axes import COLUMNS, OPTIONS, TrainAxes
 
-NUMERIC = ("n_train", "learning_rate", "seed")
+NUMERIC = ("n_train", "learning_rate", "generator_learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "block", "train", "method", *OPTIONS)
 Value = str | float | bool | None  # null is the value of a training option that is switched off
 

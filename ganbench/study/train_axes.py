@@ -24,6 +24,7 @@ from ganbench.study.blocks import Train
 from ganbench.study.value_types import LARGEST_COUNT, Section, as_list, check_axis, merge_values
 
 LENGTHS = ("steps", "epochs", "images")  # the options that say how long a run trains; a study gives one of them
+MOST_SNAPSHOTS = 1_000_000
 OF_BATCHES = ("batch_size", "accumulation_steps")  # the options that games without a data set have no use for
 ONE, MANY = "one value", "several values"
 
@@ -157,15 +158,17 @@ def with_steps(train: Train, n_train: int | None) -> Train:
     Raises:
         GanbenchError: The game has no data set, or the number of steps is larger than a study may have.
     """
-    length = length_of(train)
+    length, every = length_of(train), train.snapshots.every
     if length == "steps":
-        return train
-    if n_train is None:
+        steps = train.steps
+    elif n_train is None:
         raise GanbenchError(f"{length} count training examples, and the game has none; give steps")
-    if length == "epochs":
+    elif length == "epochs":
         steps = train.epochs * ceil(n_train / train.batch_size)
     else:
         steps = ceil(train.images / train.batch_size)
     if steps > LARGEST_COUNT:
         raise GanbenchError(f"{length} {getattr(train, length):,} are {steps:,} steps, more than {LARGEST_COUNT:,}")
-    return train.model_copy(update={"steps": steps})
+    if every is not None and steps / every > MOST_SNAPSHOTS:
+        raise GanbenchError(f"snapshots.every {every:,} are over {MOST_SNAPSHOTS:,} snapshots in {steps:,} steps")
+    return train if steps == train.steps else train.model_copy(update={"steps": steps})

@@ -214,6 +214,11 @@ LearningRateAxis = Annotated[
     BeforeValidator(as_list),
     _axis_schema({"type": ["number", "string"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
 ]
+OwnLearningRateAxis = Annotated[
+    list[LearningRate | None],
+    BeforeValidator(as_list),
+    _axis_schema({"type": ["number", "string", "null"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+]
 SeedAxis = Annotated[
     list[Seed],
     BeforeValidator(_parse_seeds),

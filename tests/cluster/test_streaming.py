@@ -43,6 +43,7 @@ from ganbench.tracking.live import Live, live, new_points
 SERIES = ("x_loss", "y_loss", "x_gradient_norm")
 STEPS, BINS = 40, 20
 AXES_SHOWN = dict.fromkeys(AXES, "some") | {"dataset": None, "n_train": None, "learning_rate": 0.1, "seed": 1}
+AXES_SHOWN["generator_learning_rate"] = None
 ARRIVAL_SECONDS = 300.0  # in which what is sent has to arrive, on a busy machine
 CALL_SECONDS = 30.0  # more than a call takes that waits for nobody, half of what one for a silent server takes
 

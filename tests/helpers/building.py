@@ -10,8 +10,9 @@ import torch
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import snapshot_steps
 from ganbench.engine.components import build_component, build_game, game_components
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game, Match, Member
 from ganbench.games.gan import GAN
 from ganbench.nn.examples import TrainingExamples

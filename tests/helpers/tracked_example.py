@@ -38,6 +38,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     with result_files.create_file(folder / "samples.h5", "samples") as file:
         for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
+            axes["generator_learning_rate"] = None
             if shape is None:
                 axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
             row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "method": f"of-{run}"}

@@ -11,10 +11,11 @@ import torch
 
 from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import snapshot_steps
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution import memory
@@ -42,8 +43,17 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
         for family, each in task.groups[member.group].components.items()
     )
     train = Train.model_validate(task.train)
-    point = (choices, member.n_train, member.learning_rate, member.seed)
-    return Run(*point, train, member.method, member.block, member.variant)
+    return Run(
+        choices,
+        member.n_train,
+        member.learning_rate,
+        member.seed,
+        train,
+        member.method,
+        member.block,
+        member.variant,
+        member.generator_learning_rate,
+    )
 
 
 class TrainingSet(NamedTuple):
@@ -113,6 +123,7 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
         ema_decay=train["ema_decay"],
+        every=train["snapshots"]["every"],
     )
 
 

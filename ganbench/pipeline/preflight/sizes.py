@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import BATCH
-from ganbench.engine.train import CHUNK, snapshot_steps
+from ganbench.engine.train import CHUNK
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
@@ -71,6 +72,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     }
     parameters = sum(size for size, _ in counted.values())
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
+    bins = len(bin_edges(train.steps, train.curve_bins, train.snapshots.every)) - 1
     example = prod(data.shape)
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
@@ -89,7 +91,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
             evaluate.samples * (example + architecture.latent_size)
             + min(BATCH, evaluate.samples) * counted["generator"][1]
         ),
-        f"train.curve_bins {train.curve_bins:,}": 3 * 2 * SINGLE * 8 * min(train.curve_bins, train.steps),
+        f"{bins:,} bins of the curves": 3 * 2 * SINGLE * 8 * bins,
     }
 
 

@@ -156,7 +156,11 @@ class Trial:
         def made(dtype: str) -> tuple[Game, Training]:
             how = settings | {"dtype": dtype}
             training = replace(
-                build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
+                build_training(how, components),
+                steps=STEPS,
+                snapshots=tuple(range(STEPS + 1)),
+                curve_bins=STEPS,
+                every=None,
             )
             return build_game(components, how, examples, CPU), training
 
@@ -188,9 +192,10 @@ class Trial:
     def _pair(self, runs: Sequence[Run], examples: TrainingSet | None) -> list[Member]:
         """Two members with few examples: two of the runs, or a single run twice with different seeds."""
         first, last = runs[0], runs[-1]
-        last = (last.seed, last.learning_rate) if last is not first else (first.seed + 1, first.learning_rate)
         count = None if examples is None else len(examples.images)
-        pair = [Member(first.seed, count, first.learning_rate), Member(last[0], count, last[1])]
+        pair = [replace(run.member, n_train=count) for run in (first, last)]
+        if last is first:
+            pair[1] = replace(pair[1], seed=first.seed + 1)
         return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:

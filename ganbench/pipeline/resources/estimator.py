@@ -14,13 +14,14 @@ from math import prod
 import torch
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
 from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
@@ -116,19 +117,21 @@ class Estimator:
         game, training = self._game(run)
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
-        members = [_member(each) for each in (together if fused else together[:1])]
+        members = [each.member for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
         size = 4 if training.dtype == torch.float32 else 8
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshots = kept * sum(sizes) * size * len(training.snapshots)
+        curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
             run.method,
             len(runs),
             sizes,
             seconds=training.steps * step,
-            bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
+            # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
+            bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
             # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
             # keep for backward passes, one number for about a hundred operations.
             memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
@@ -178,7 +181,7 @@ class Estimator:
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
-        member = _member(run)
+        member = run.member
         generator = game.start(member)["generator"].numpy()
         buffers = {
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
@@ -216,7 +219,7 @@ class Estimator:
                 break
             diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
             if diagnostic.supports(game) is None:
-                seconds = timing.observation_seconds(diagnostic, game, training, _member(run), self._device)
+                seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device)
                 found.setdefault(experiment.name, {})[run.method] = seconds
         return found
 
@@ -240,7 +243,3 @@ class _Data:
         few, count = self.examples.train[:JUDGED], len(reference_examples(self.examples.train))
         scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
         return scorer, (time.process_time() - began) * max(1, count / len(few))
-
-
-def _member(run: Run) -> Member:
-    return Member(run.seed, run.n_train, run.learning_rate)

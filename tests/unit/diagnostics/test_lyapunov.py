@@ -29,9 +29,9 @@ class Map(Dynamics):
 
     kind: str
 
-    gradients_per_step: ClassVar[int] = 0
+    gradients_per_move: ClassVar[int] = 0
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def move(self, match, players, states, batches, optimizer, rates):
         x, y = players["x"], players["y"]
         if self.kind == "henon":
             x, y = 1 - 1.4 * x**2 + y, 0.3 * x
@@ -266,7 +266,7 @@ def test_a_replay_meets_the_batches_of_training():
     for at in (players, near):
         states = dynamics.init(match, at, optimizer)
         for step in range(steps):
-            result = dynamics.step(match, at, states, match.draw(step, 1), optimizer, trajectories.rate)
+            result = dynamics.step(match, at, states, match.draw(step, 1), optimizer, trajectories.rates)
             at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)

@@ -18,11 +18,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
-from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
+from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_steps
 from ganbench.dynamics import gradient
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.sampler import Sampler
-from ganbench.engine.train import snapshot_steps, train
+from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
 from ganbench.judges import JudgedExamples

@@ -89,11 +89,11 @@ class Narrow(Simultaneous):
     most: int = 2
     since: int = 0
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def step(self, match, players, states, batches, optimizer, rates):
         count = next(iter(states.values()))["count"]
         if len(match.members) > self.most and int(count[0]) >= self.since:
             raise RuntimeError(NO_ROOM)
-        result = super().step(match, players, states, batches, optimizer, rate)
+        result = super().step(match, players, states, batches, optimizer, rates)
         counted = {player: {**state, "count": count + 1} for player, state in result.states.items()}
         return replace(result, states=counted)
 

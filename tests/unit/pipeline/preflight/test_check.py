@@ -279,7 +279,7 @@ class OnlyGANs(Diagnostic):
         return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}
 
     def measure(self, trajectories):
-        return DiagnosticResult({"zero": 0 * trajectories.rate[:, 0].numpy()})
+        return DiagnosticResult({"zero": 0 * trajectories.rates["generator"][:, 0].numpy()})
 '''
 
 

@@ -393,7 +393,7 @@ class Own(Optimizer):
 DYNAMICS = """\
 from dataclasses import dataclass
 import torch
-from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, scaled, simultaneous_gradient
 
 COUNT = [0]
 
@@ -401,13 +401,13 @@ COUNT = [0]
 @dataclass(frozen=True)
 class Own(Dynamics):
     @property
-    def gradients_per_step(self):
+    def gradients_per_move(self):
         return 2
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def move(self, match, players, states, batches, optimizer, rates):
         here = simultaneous_gradient(match, players, batches[0])
         {step}
-        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
+        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rates), record(here))
 """
 
 
@@ -457,8 +457,12 @@ class Own(Dynamics):
         ),
         ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
         ("dynamics", DYNAMICS.format(step="pass"), None),
-        ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
-        ("dynamics", DYNAMICS.format(step="rate *= 0.5"), "changes in place|something else"),
+        (
+            "dynamics",
+            DYNAMICS.format(step="COUNT[0] += 1; rates = scaled(rates, COUNT[0])"),
+            "something else when it is called",
+        ),
+        ("dynamics", DYNAMICS.format(step="rates['generator'] *= 0.5"), "changes in place|something else"),
         (
             "dynamics",
             DYNAMICS.format(step="return StepResult(players, states, {})"),
@@ -469,7 +473,7 @@ class Own(Dynamics):
             "dynamics",
             DYNAMICS.format(
                 step="mine = here.gradients; "
-                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(match.members), -1)"
             ),
             "two runs together differs from that of each run alone",
         ),
