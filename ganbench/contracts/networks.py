@@ -47,7 +47,9 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     refusal = architecture.supports(data)
     if fault := supports_fault(refusal) or refusal or latent_fault(architecture) or labels_fault(architecture, data):
         return fault
-    results = {"generator": {"examples": data.shape}, "discriminator": {"logits": (), "class_logits": (data.modes,)}}
+    results = {"generator": {"examples": data.shape}, "discriminator": {"logits": ()}}
+    if data.modes:
+        results["discriminator"]["class_logits"] = (data.modes,)
     starts = {}
     for player in results:
 

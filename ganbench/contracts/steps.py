@@ -68,7 +68,8 @@ class _Probe(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> None:
         points = torch.randn(real.points.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        (gradient,) = torch.autograd.grad(discriminator(points.requires_grad_())[:, 0].sum(), points)
+        given = (points.requires_grad_(),) if real.labels is None else (points.requires_grad_(), real.labels)
+        (gradient,) = torch.autograd.grad(discriminator(*given)[:, 0].sum(), points)
         others = gradient[:, 1:].abs()
         self.found = (others.max() / gradient[:, :1].abs().max()).item() if others.numel() else 0.0
 

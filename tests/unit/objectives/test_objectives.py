@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganbench.architectures import Architecture
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
+from ganbench.contracts.steps import mixes_examples
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.dynamics import simultaneous_gradient
@@ -244,6 +245,12 @@ def test_labels_are_those_of_the_examples_and_drawn_uniformly_for_generated_ones
     assert not torch.equal(drawn[:, 0], drawn[:, 1]), "both players have labels of their own"
     assert not torch.equal(drawn[:, :, 0], drawn[:, :, 1])
     assert torch.equal(match.draw(1, 1)[0]["labels.generator"], batches[1]["labels.generator"])
+
+
+@pytest.mark.parametrize("kind", ["projection", "classes"])
+def test_a_discriminator_with_labels_or_several_outputs_is_seen_to_keep_examples_apart(kind):
+    game = networks(Conditional(kind), part("objective", "hinge"))
+    assert not mixes_examples(game, [Member(0, 50, RATE)])
 
 
 def test_networks_without_labels_draw_none():
