@@ -15,6 +15,7 @@ from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
+from ganbench.engine.precision import lowered_products
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
 
 
@@ -26,6 +27,7 @@ class Training:
         dynamics, optimizer: the method.
         steps: number of training steps.
         dtype: precision of the parameters.
+        products: lower precision of products of matrices and convolutions, "tf32" or "bfloat16"; None for `dtype`.
         snapshots: steps after which the parameters are kept; 0 is before the first step.
         curve_bins: number of bins of the recorded curves.
     """
@@ -36,6 +38,7 @@ class Training:
     dtype: torch.dtype
     snapshots: tuple[int, ...]
     curve_bins: int
+    products: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def train(
         # end of its chunk; the next chunk ends where it would have ended.
         rows = []
         end = min(start - start % CHUNK + CHUNK, training.steps)
-        with OutOfMemoryGuard() as guard:
+        with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
                 result = dynamics.step(match, players, states, batches, optimizer, rate)

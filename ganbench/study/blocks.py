@@ -61,8 +61,9 @@ class Train(Section):
     """Number of training steps; each step is one move of the dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of all training arithmetic."""
+    precision: Literal["float64", "float32", "tf32", "bfloat16"] = "float32"
+    """Precision of training. tf32 and bfloat16 are float32, but for the factors of products of matrices and
+    convolutions, which are rounded; tf32 needs a GPU that has it."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
     """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""

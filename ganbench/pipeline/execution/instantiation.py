@@ -14,6 +14,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
+from ganbench.engine.precision import PRECISIONS
 from ganbench.engine.train import Training, snapshot_steps
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
@@ -70,7 +71,7 @@ def build_game(
     held = None
     if "dataset" in built:
         images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
-        held = TrainingExamples.placed(images, device, getattr(torch, train["dtype"]))
+        held = TrainingExamples.placed(images, device, PRECISIONS[train["precision"]][0])
     return components.build_game(game.name, game.options, built, examples=held, batch_size=train["batch_size"])
 
 
@@ -84,13 +85,15 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
     Returns:
         The training.
     """
+    dtype, products = PRECISIONS[train["precision"]]
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
         steps=train["steps"],
-        dtype=getattr(torch, train["dtype"]),
+        dtype=dtype,
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
+        products=products,
     )
 
 

@@ -119,7 +119,7 @@ class Estimator:
         members = [_member(each) for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
-        size = 4 if training.dtype == torch.float32 else 8
+        size = training.dtype.itemsize
         snapshots = sum(sizes) * size * len(training.snapshots)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(

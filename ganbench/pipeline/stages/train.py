@@ -20,6 +20,7 @@ import torch
 from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
+from ganbench.engine.precision import check_precision
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import acquire_device
@@ -74,6 +75,7 @@ def train_new(
     images, results, steps = training_images(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
+        check_precision(task.train["precision"], device)
         plans = [
             _GroupPlan.of(task, group, mine, images, device)
             for number, group in enumerate(task.groups)
