@@ -77,6 +77,9 @@ def test_a_folder_of_images_is_a_study_and_trains_anew_when_an_image_changes(tmp
     work(before, "prepare", "judge", "train", "evaluate", "collect")
     snapshots = pd.read_parquet(before.collect.path.parent / "snapshots.parquet")
     assert np.isfinite(snapshots["fcd"]).all()
+    tables = {name: pd.read_parquet(before.collect.path.parent / f"{name}.parquet") for name in ("runs", "references")}
+    assert set(tables["references"]["dataset"]) == set(tables["runs"]["dataset"])  # by its label and its signature
+    assert tables["runs"]["judged_on"].notna().all()
     files = sorted(folder.iterdir())
     files[0].write_bytes(files[1].read_bytes())
     source_digests.file_digest.cache_clear()
