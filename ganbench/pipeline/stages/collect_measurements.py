@@ -51,7 +51,10 @@ def references(
     for dataset, evaluate in seen.items():
         known = examples(evaluate.prepared)
         heldout = known.heldout[:MOST]
-        how = f"{len(heldout):,} held-out against {len(reference_examples(known.train)):,} training examples"
+        judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
+        how = (
+            f"{len(heldout):,} held-out against {len(reference_examples(known.train)):,} training examples, by {judge}"
+        )
         scores = scorer_of(evaluate).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with result_files.open_file(evaluate.fitted, "judge") as file:
