@@ -52,9 +52,8 @@ def references(
         known = examples(evaluate.prepared)
         heldout = known.heldout[:MOST]
         judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
-        how = (
-            f"{len(heldout):,} held-out against {len(reference_examples(known.train)):,} training examples, by {judge}"
-        )
+        count = len(reference_examples(known.train))
+        how = f"{len(heldout):,} held-out against {count:,} training examples, by {judge}"
         scores = scorer_of(evaluate).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with result_files.open_file(evaluate.fitted, "judge") as file:
