@@ -144,8 +144,8 @@ def test_claims_and_selectors_use_training_options():
     found = plan(POINTS, train={"batch_size": [32, 64], "steps": 10}, claims=[claim])
     assert {run.variables["batch_size"] for run in found.runs} == {32, 64}
     assert len(selected(found, {"batch_size": [32, 64]})) == 8
-    assert len(selected(found, {"batch_size": 64, "dtype": "float32"})) == 4
-    assert selected(found, {"dtype": "float64"}) == []
+    assert len(selected(found, {"batch_size": 64, "precision": "float32"})) == 4
+    assert selected(found, {"precision": "float64"}) == []
     assert len(selected(found, {"train": "*batch_size=64*"})) == 4
     assert len(selected(found, {"epochs": None})) == 8
 
@@ -160,7 +160,10 @@ def test_a_run_without_an_option_matches_null_alone(missing):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"dtype": "float23"}, r"dtype: must be 'float32' or 'float64' \(received 'float23'\)"),
+        (
+            {"precision": "float23"},
+            r"precision: must be 'float64', 'float32', 'tf32' or 'bfloat16' \(received 'float23'\)",
+        ),
         ({"batch_size": "many"}, r"batch_size: must be an integer \(received 'many'\)"),
         ({"batchsize": 3}, r"unknown axis 'batchsize'\. Did you mean 'batch_size'"),
     ],

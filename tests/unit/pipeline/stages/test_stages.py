@@ -34,7 +34,7 @@ GRID = {
 STUDY = {
     "study": "toys",
     "grid": [GRID],
-    "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
+    "train": {"steps": STEPS, "precision": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
     "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
 }
 
@@ -369,7 +369,7 @@ def test_every_setting_of_a_run_is_a_column_of_its_type(study):
     gan, toys = runs.loc["gan"], runs.loc["bilinear"]
     assert (gan["architecture_width"], gan["train_batch_size"], gan["evaluate_samples"]) == (8, 64, 100)
     assert gan["evaluate_metrics"] == "fcd, mode_coverage"
-    assert (runs["train_dtype"] == "float64").all()
+    assert (runs["train_precision"] == "float64").all()
     assert (runs["train_snapshots_count"] == STEPS + 1).all()
     assert (runs["outcome_norm_growth"] == 50).all()
     for name in ("architecture_width", "train_batch_size", "evaluate_samples", "regularizer_gamma"):
