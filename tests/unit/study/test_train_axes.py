@@ -40,19 +40,19 @@ def selected(found, where):
 
 
 def test_every_combination_of_training_options_is_a_run():
-    found = plan(POINTS, train={"batch_size": [32, 64], "dtype": ["float32", "float64"], "steps": 10})
+    found = plan(POINTS, train={"batch_size": [32, 64], "precision": ["float32", "float64"], "steps": 10})
     assert len(found.runs) == len({run.id for run in found.runs}) == 2 * 2 * 4
-    assert {(run.train.batch_size, run.train.dtype) for run in found.runs} == {
-        (size, dtype) for size in (32, 64) for dtype in ("float32", "float64")
+    assert {(run.train.batch_size, run.train.precision) for run in found.runs} == {
+        (size, precision) for size in (32, 64) for precision in ("float32", "float64")
     }
-    assert found.methods[0] == "ring8-mlp-batch-size-32-dtype-float32"
-    assert found.runs[0].id == "ring8-mlp-batch-size-32-dtype-float32-n100-lr0.001-s0"
-    assert found.runs[0].axes["train"] == "train(batch_size=32, dtype=float32)"
+    assert found.methods[0] == "ring8-mlp-batch-size-32-precision-float32"
+    assert found.runs[0].id == "ring8-mlp-batch-size-32-precision-float32-n100-lr0.001-s0"
+    assert found.runs[0].axes["train"] == "train(batch_size=32, precision=float32)"
 
 
 def test_each_option_can_be_an_axis():
     values = {"steps": [3, 4], "epochs": [1, 2], "images": [64, 640], "batch_size": [2, 3], "curve_bins": [1, 2]}
-    values["dtype"] = ["float32", "float64"]
+    values["precision"] = ["float32", "float64"]
     for option in set(OPTIONS) & set(values):
         found = plan(POINTS, train={option: values[option]})
         assert len(found.methods) == 2
@@ -154,7 +154,7 @@ def test_claims_and_selectors_use_training_options():
 def test_a_run_without_an_option_matches_null_alone(missing):
     assert matches(Selector((("epochs", (None,)),)), {"train_epochs": missing})
     assert not matches(Selector((("epochs", (3,)),)), {"train_epochs": missing})
-    assert not matches(Selector((("dtype", ("float32",)),)), {"train_dtype": missing})
+    assert not matches(Selector((("precision", ("float32",)),)), {"train_precision": missing})
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,10 @@ def test_a_selector_by_a_value_that_no_run_could_have_is_refused(where, message)
         ({"batch_size": [32, 32]}, r"train\.batch_size: has 32 more than once"),
         ({"batch_size": []}, r"train\.batch_size: is an empty axis"),
         ({"batch_size": [32, 1]}, r"train\.batch_size\[1\]: must be greater than or equal to 2 \(received 1\)"),
-        ({"dtype": ["float32", "half"]}, r"train\.dtype\[1\]: must be 'float32' or 'float64' \(received 'half'\)"),
+        (
+            {"precision": ["float32", "half"]},
+            r"train\.precision\[1\]: must be 'float64', 'float32', 'tf32' or 'bfloat16' \(received 'half'\)",
+        ),
         ({"snapshots": [{"count": 3}]}, r"train\.snapshots: must be a mapping"),
         ({"steps": list(range(1, 1001)), "batch_size": list(range(2, 1002))}, r"runs are more than the 1,000,000"),
     ],
