@@ -76,6 +76,7 @@ RUNS = {
     "numpy": "NumPy version",
     "torch": "PyTorch version",
     "cuda": "CUDA version PyTorch was built for, or empty on a CPU",
+    "tf32": "whether a GPU used TensorFloat-32 where `train_precision` does not say so; empty on a CPU",
     "commit": "git commit of the sources, with '+' where the working tree differed from it",
     "digest": "SHA-256 over the run's configuration and every source that can change its numbers",
 }
@@ -100,7 +101,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
 # training the differences may grow.
 ORIGINS = (
     *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
-    *("python", "numpy", "torch", "cuda", "commit"),
+    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
 )
 
 SNAPSHOTS = {

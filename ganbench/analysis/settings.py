@@ -81,6 +81,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
         ["method", *AXIS_WORDS],
         key=lambda column: column.map(order) if column.name == "method" else column,
         kind="stable",
+        na_position="first",
         ignore_index=True,
     )
 

@@ -107,7 +107,7 @@ class Array:
         return self._dataset.nbytes
 
     def mapped(self) -> np.memmap:
-        """All values as a read-only map of the file, after a check of every block.
+        """All values as a map of the file, after a check of every block. What is written to them stays in memory.
 
         Raises:
             GanbenchError: values that differ from those that were written.
@@ -116,7 +116,7 @@ class Array:
             self._read_blocks(start, start + 1)
         with read_errors(self._dataset, self.name):
             where = {"offset": self._dataset.id.get_offset(), "shape": self.shape}
-            return np.memmap(self._dataset.file.filename, self._dataset.dtype, "r", **where)
+            return np.memmap(self._dataset.file.filename, self._dataset.dtype, "c", **where)
 
     def _read_blocks(self, start: int, stop: int) -> np.ndarray:
         """The values of the blocks that contain a range of rows, after a check.

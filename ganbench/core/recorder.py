@@ -60,7 +60,7 @@ def snapshot_steps(steps: int, count: int, spacing: str, every: int | None = Non
         spaced = np.linspace(0, steps, count)
     else:
         # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)])
+        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)[:-1], [steps]])
     return tuple(sorted({round(step) for step in spaced}))
 
 

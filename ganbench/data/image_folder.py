@@ -107,12 +107,12 @@ class ImageFolder(Dataset):
 
     def _decoded(self, path: Path) -> np.ndarray:
         """An image, (channels, side, side), uint8."""
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         try:
             with Image.open(path) as image:
                 square = _square(image.convert("L" if self.channels == 1 else "RGB"), self.side)
-        except (OSError, UnidentifiedImageError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise GanbenchError(f"data set 'image_folder': {path} cannot be read as an image: {error}.") from None
         return np.asarray(square).reshape(self.side, self.side, self.channels).transpose(2, 0, 1)
 

@@ -49,10 +49,10 @@ class Scorer:
         return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
-        """The metrics of generated examples.
+        """The metrics of generated or held-out examples.
 
         Args:
-            examples: the examples, (n, *shape).
+            examples: the examples as they are stored, (n, *shape).
 
         Returns:
             A value for each column; all NaN if an example is not finite, or so large that the judge's features
@@ -61,7 +61,7 @@ class Scorer:
         Raises:
             GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
         """
-        judged: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
+        judged = judge_stored(self.judge, self.state, examples) if np.isfinite(examples).all() else None
         if judged is None or not np.isfinite(judged.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
         scores, content = {}, _checksum(judged)

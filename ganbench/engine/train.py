@@ -15,6 +15,7 @@ from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
 from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
+from ganbench.engine.precision import lowered_products
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
 from ganbench.schedules import Schedule
 from ganbench.schedules.constant import Constant
@@ -28,6 +29,7 @@ class Training:
         dynamics, optimizer: the method.
         steps: number of training steps.
         dtype: precision of the parameters.
+        products: lower precision of products of matrices and convolutions, "tf32" or "bfloat16"; None for `dtype`.
         snapshots: steps after which the parameters are kept; 0 is before the first step.
         curve_bins: number of bins of the recorded curves.
         schedule: how the learning rates change over the steps.
@@ -45,6 +47,7 @@ class Training:
     schedule: Schedule = field(default_factory=Constant)
     ema_decay: float | None = None
     every: int | None = None
+    products: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def train(
         # end of its chunk; the next chunk ends where it would have ended.
         rows = []
         end = min(start - start % CHUNK + CHUNK, training.steps)
-        with OutOfMemoryGuard() as guard:
+        with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
                 factor = training.schedule.factor(step, training.steps)

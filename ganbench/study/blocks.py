@@ -81,8 +81,9 @@ class Train(Section):
     ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
     """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
     none."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of all training arithmetic."""
+    precision: Literal["float64", "float32", "tf32", "bfloat16"] = "float32"
+    """Precision of training. tf32 and bfloat16 are float32, but for the factors of products of matrices and
+    convolutions, which are rounded; tf32 needs a GPU that has it."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
     """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum; `snapshots.every` sets

@@ -17,7 +17,7 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
-from ganbench.study.train_axes import COLUMNS, OF_BATCHES, values_of, varied_options, with_steps
+from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
 from ganbench.study.value_types import LARGEST_GRID
 
 ALWAYS_NAMED = (
@@ -83,9 +83,7 @@ class Run:
     @property
     def training(self) -> dict[str, Any]:
         """The options of training that the run has a use for."""
-        unused = {name for name in ("epochs", "images") if getattr(self.train, name) is None}
-        unused |= set(OF_BATCHES if self.n_train is None else ())
-        return {name: value for name, value in self.train.model_dump(mode="json").items() if name not in unused}
+        return dict(used_options(self.train, batches=self.n_train is not None))
 
     @property
     def settings(self) -> dict[str, Any]:

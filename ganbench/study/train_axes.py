@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import product
 from math import ceil, prod
 from typing import Annotated, Any, get_args, get_origin
@@ -113,11 +114,11 @@ class TrainAxes(_Options):
         """List the options of every run: all combinations of the values of the options.
 
         Args:
-            batches: Whether the game has a data set; otherwise the options of batches make no runs.
+            batches: Whether the game has a data set; otherwise the options of batches have their defaults.
         """
-        written = self.options()
-        axes = {name: values for name, values in self._axes().items() if batches or name not in OF_BATCHES}
-        written |= {name: as_list(written[name])[0] for name in OF_BATCHES}
+        unused = set() if batches else set(OF_BATCHES)
+        written = {name: value for name, value in self.options().items() if name not in unused}
+        axes = {name: values for name, values in self._axes().items() if name not in unused}
         return [
             Train.model_validate(written | dict(zip(axes, values, strict=True))) for values in product(*axes.values())
         ]
@@ -135,6 +136,19 @@ def values_of(train: Train) -> dict[str, Any]:
     """The options of a run that may be axes, with the one that says how long it trains."""
     values = {name: getattr(train, name) for name in OPTIONS}
     return {name: value for name, value in values.items() if name not in LENGTHS or name == length_of(train)}
+
+
+@cache
+def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
+    """The options that a run has a use for, as values that JSON can hold; the caller must not change them.
+
+    Args:
+        train: The options of a run.
+        batches: Whether its game has a data set.
+    """
+    unused = {name for name in ("epochs", "images") if getattr(train, name) is None}
+    unused |= set(() if batches else OF_BATCHES)
+    return {name: value for name, value in train.model_dump(mode="json").items() if name not in unused}
 
 
 def length_of(train: Train | TrainAxes) -> str:

@@ -17,6 +17,7 @@ from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
 from ganbench.core.recorder import snapshot_steps
@@ -462,6 +463,66 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
     assert all(torch.equal(dynamics.snapshot(players, states)[player], players[player]) for player in players), (
         f"{name}: before the first step it must hand out the start"
     )
+
+
+OWN_DYNAMICS = '''"""Descent of the second player alone."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
+
+
+@dataclass(frozen=True)
+class Own(Dynamics):
+    slower: float = 0.5
+
+    gradients_per_move: ClassVar[int] = 2
+
+    def move(self, match, players, states, batches, optimizer, rates):
+        here = simultaneous_gradient(match, players, batches[0])
+        _, second = match.players
+        gradients = {second: self.slower * here.gradients[second]}
+        moved, states = apply_gradients(match, players, states, gradients, optimizer, rates)
+        return StepResult(players | moved, states, record(here))
+'''
+
+
+def test_dynamics_of_a_user_s_own_take_several_discriminator_steps(tmp_path):
+    """Without its author's doing: the discriminator moves by its own steps, and the file's move is the generator's."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN_DYNAMICS)
+    found = registry.find("dynamics", str(path))
+    assert list(found.options) == ["slower", "discriminator_steps"]
+    assert found.options["discriminator_steps"].default == 1
+    with pytest.raises(GanbenchError, match="option 'discriminator_steps' must be an integer from 1 to 1000"):
+        found.complete({"discriminator_steps": 0})
+    one, three = (found.build(found.complete({"discriminator_steps": count})) for count in (1, 3))
+    assert (one.batches_per_step, one.gradients_per_step) == (1, 2)
+    assert (three.batches_per_step, three.gradients_per_step) == (3, 4)
+    game, optimizer = small_gan(), part("optimizer", "adam")
+    match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
+    players, rates = match.init(), match.rates()
+    states, batches = three.init(match, players, optimizer), match.draw(0, 3)
+    moved = three.step(match, players, states, batches, optimizer, rates)
+    theta, state = players["discriminator"], states["discriminator"]
+    for batch in batches[:2]:
+        at = players | {"discriminator": theta.clone().requires_grad_()}
+        (grad,) = torch.autograd.grad(match.loss("discriminator", at, batch)[0].sum(), at["discriminator"])
+        theta, state = optimizer.step(theta, grad, state, rates["discriminator"])
+    assert torch.equal(moved.players["discriminator"], theta)
+    at = {"discriminator": theta, "generator": players["generator"].clone().requires_grad_()}
+    (grad,) = torch.autograd.grad(match.loss("generator", at, batches[2])[0].sum(), at["generator"])
+    expected, _ = optimizer.step(players["generator"], grad / 2, states["generator"], rates["generator"])
+    assert torch.equal(moved.players["generator"], expected)
+
+
+def test_dynamics_without_a_move_say_what_they_need(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_DYNAMICS.replace("def move", "def step").replace("gradients_per_move", "gradients_per_step"))
+    found = registry.find("dynamics", str(path))
+    with pytest.raises(GanbenchError, match=r"its class Own must have methods gradients_per_move\(\) and move\(\)"):
+        found.build({})
 
 
 @pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])

@@ -146,6 +146,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "numpy": "2.4.6",
         "torch": "2.9.0",
         "cuda": "",
+        "tf32": "",
         "commit": "0123456789ab",
         "digest": digest,
     }

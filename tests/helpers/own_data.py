@@ -48,11 +48,11 @@ def write_bars(folder: Path) -> Path:
     return path
 
 
-def study(path: Path, folder: Path, **options) -> dict:
+def study(path: Path | str, results: Path, **options) -> dict:
     """A study of one small network pair on the data set."""
     return {
         "study": "bars",
-        "results": str(folder / "results"),
+        "results": str(results / "results"),
         "grid": [
             {
                 "dataset": {"name": str(path), **options},

@@ -47,9 +47,10 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 "discriminator_parameters": 12,
                 "generator_parameters": 34,
                 "cuda": "",
+                "tf32": "",
                 "digest": f"{digest}{index}",
             }
-            row |= {"architecture_width": None if shape is None else 64, "train_dtype": "float32"}
+            row |= {"architecture_width": None if shape is None else 64, "train_precision": "float32"}
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})

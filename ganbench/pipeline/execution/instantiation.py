@@ -15,6 +15,7 @@ from ganbench.core.recorder import snapshot_steps
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
+from ganbench.engine.precision import PRECISIONS
 from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
@@ -92,7 +93,7 @@ def build_game(
     if "dataset" in built:
         if given is None:
             given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
-        held["examples"] = TrainingExamples.placed(given.images, device, getattr(torch, train["dtype"]))
+        held["examples"] = TrainingExamples.placed(given.images, device, PRECISIONS[train["precision"]][0])
         held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
         held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
     return components.build_game(game.name, game.options, built, **held)
@@ -114,16 +115,18 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
     schedule = build("schedule", configs["schedule"])
     if fault := schedule.fault(train["steps"]):
         raise GanbenchError(f"schedule {configs['schedule'].name!r}: {fault}.")
+    dtype, products = PRECISIONS[train["precision"]]
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
         schedule=schedule,
         steps=train["steps"],
-        dtype=getattr(torch, train["dtype"]),
+        dtype=dtype,
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
         ema_decay=train["ema_decay"],
         every=train["snapshots"]["every"],
+        products=products,
     )
 
 

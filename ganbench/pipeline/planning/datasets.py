@@ -6,14 +6,16 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import digest, file_digest, sources_digest
+from ganbench.core.source_digests import sources_digest
 from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.planning.file_digests import files_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
 from ganbench.pipeline.tasks import JudgeTask, PrepareTask
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of
 
+FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
@@ -32,7 +34,7 @@ class DatasetPlan(GridPlan):
         return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
 
     def _prepare(self, name: str, choice: Choice) -> Job:
-        files = digest([file_digest(Path(path)) for path in describe_dataset(choice).files])
+        files = files_digest(describe_dataset(choice).files, self.folder / FILES)
         task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
         return self.file_job("prepare", name, task)
 

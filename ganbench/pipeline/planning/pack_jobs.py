@@ -39,19 +39,18 @@ class PackPlan(DatasetPlan):
     @cached_property
     def train_digests(self) -> dict[str, str]:
         """The digest of each run's training, by run: of its configuration and of the sources that can change it."""
-        return {run.id: self._train_digest(run, run.config) for run in self.runs}
+        extents = {run.id: {name: run.training[name] for name in EXTENT} for run in self.runs}
+        return {run: digest([trajectory, extents[run]]) for run, trajectory in self.trajectories.items()}
 
     @cached_property
     def trajectories(self) -> dict[str, str]:
         """The digest of each run's training, whatever its number of steps and what is recorded of them, by run."""
-        configs = {run.id: run.config for run in self.runs}
-        for config in configs.values():
+        digests = {}
+        for run in self.runs:
+            config, examples = run.config, self.examples_of(run)
             config["train"] = {name: value for name, value in config["train"].items() if name not in EXTENT}
-        return {run.id: self._train_digest(run, configs[run.id]) for run in self.runs}
-
-    def _train_digest(self, run: Run, config: dict[str, Any]) -> str:
-        examples = self.examples_of(run)
-        return digest([config, examples and examples.digest, self._train_sources(run)])
+            digests[run.id] = digest([config, examples and examples.digest, self._train_sources(run)])
+        return digests
 
     def _train_sources(self, run: Run) -> str:
         """The digest of the sources that can change a run's training, computed once per set of components."""

@@ -65,7 +65,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # refused by the architecture's contract
         return {}
     train, evaluate = run.train, study.evaluate
-    number = SINGLE if train.dtype == "float32" else 2 * SINGLE
+    number = 2 * SINGLE if train.precision == "float64" else SINGLE
     counted = {
         player: _counted(architecture, player, data, train.batch_size > LARGE_BATCH)
         for player in ("generator", "discriminator")

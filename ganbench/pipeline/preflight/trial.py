@@ -23,6 +23,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
+from ganbench.engine.precision import check_precision
 from ganbench.engine.train import Training, train
 from ganbench.games import Adversarial, Game, Member
 from ganbench.games.gan import GAN
@@ -61,11 +62,14 @@ def try_study(
     Raises:
         GanbenchError: An architecture does not support a data set, a game cannot be played with its options, a
             diagnostic cannot measure a game or does not measure what a claim needs, a metric supports no data set, a
-            method does not fit into memory, the device does not exist, or a component breaks its family's contract.
+            method does not fit into memory, the device does not exist or lacks a precision, or a component breaks its
+            family's contract.
     """
     one_thread()
     if here:
         check_device(plan.study.machine.device)
+        for precision in dict.fromkeys(run.train.precision for run in plan.runs):
+            check_precision(precision, timed_on(plan.study.machine.device, here))
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
@@ -153,8 +157,8 @@ class Trial:
         """The method's game and its training for a few steps, held to their contracts."""
         components = components_of(run)
 
-        def made(dtype: str) -> tuple[Game, Training]:
-            how = settings | {"dtype": dtype}
+        def made(precision: str) -> tuple[Game, Training]:
+            how = settings | {"precision": precision}
             training = replace(
                 build_training(how, components),
                 steps=STEPS,
@@ -174,7 +178,7 @@ class Trial:
             where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members)
         )
         self.components.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
-        return made(settings["dtype"])
+        return made(settings["precision"])
 
     def _examples_apart(self, where: str, run: Run, game: Adversarial, members: list[Member]) -> None:
         """Refuse a penalty of each example's gradient on a discriminator that mixes examples."""

@@ -120,7 +120,7 @@ class Estimator:
         members = [each.member for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
-        size = 4 if training.dtype == torch.float32 else 8
+        size = training.dtype.itemsize
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshots = kept * sum(sizes) * size * len(training.snapshots)
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)

@@ -32,7 +32,10 @@ from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
 
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused")
-VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python", "numpy", "torch", "cuda", "commit")
+VERSIONS = (
+    *("device", "processor", "cpu_capability", "blas", "threads"),
+    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
+)
 
 
 def run(job: Job, context: JobContext) -> None:

@@ -46,12 +46,14 @@ def references(
     seen: dict[str, EvaluateTask] = {}
     for job in task.of("evaluate"):
         named = job.task.groups[0].components["dataset"]
-        choice = Choice(family="dataset", name=named.name, options=named.options)
-        seen.setdefault(choice.signature, job.task)
+        choice = Choice(family="dataset", name=named.name, options=named.options, label=named.label)
+        seen.setdefault(choice.text, job.task)  # as tables show it
     for dataset, evaluate in seen.items():
         known = examples(evaluate.prepared)
-        heldout = floats(known.heldout[:MOST])
-        how = f"{len(heldout):,} held-out against {len(reference_examples(known.train)):,} training examples"
+        heldout = known.heldout[:MOST]
+        judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
+        count = len(reference_examples(known.train))
+        how = f"{len(heldout):,} held-out against {count:,} training examples, by {judge}"
         scores = scorer_of(evaluate).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
         with result_files.open_file(evaluate.fitted, "judge") as file:
@@ -64,7 +66,7 @@ def references(
         if "accuracy" in kept["state"]:  # of a judge that tells modes apart
             accuracy = kept["state"]["accuracy"]
             rows.append((dataset, "judge_accuracy", accuracy, f"on {len(known.heldout):,} held-out examples"))
-        result_files.write_tree(real, {dataset: heldout[:512]})
+        result_files.write_tree(real, {dataset: floats(heldout[:512])})
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
 
 

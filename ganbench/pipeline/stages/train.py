@@ -20,6 +20,7 @@ import torch
 from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
+from ganbench.engine.precision import check_precision
 from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import acquire_device
@@ -75,6 +76,7 @@ def train_new(
     examples, results, steps = training_set(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
+        check_precision(task.train["precision"], device)
         results_folder, waiting = resume.parent.parent, replace(task, members=tuple(new))
         found = continuing.shorter_runs(results_folder, [waiting], versions=versions(device))
         for note in continuing.notes(found.values()):

@@ -277,6 +277,22 @@ def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form(
     assert results[0]["curves"]["series"] == list(series_names(("x", "y"), ()))
 
 
+def test_two_time_scales_train_fused_and_leave_the_pack_with_their_rates():
+    """Simultaneous steps on f = xy are theta_t = (1 + R A)^t theta_0 with x ascending and y descending at rates R; the
+    member in the middle diverges, and the last one goes on at its own rates."""
+    rates, steps = ((0.1, 0.4), (1e200, 1e200), (0.5, 0.02)), 60
+    members = [Member(seed, None, one, generator_learning_rate=other) for seed, (one, other) in enumerate(rates)]
+    game = toy("bilinear", start_at=(1.0, 0.5))
+    results = train(game, every_step(steps), members, device=CPU)
+    assert [result["diverged"] is None for result in results] == [True, False, True]
+    for (one, other), result, member in zip(rates[::2], results[::2], members[::2], strict=True):
+        matrix, theta = np.eye(2) + np.diag([one, other]) @ [[0, 1], [-1, 0]], np.array([1.0, 0.5])
+        path = [theta] + [theta := matrix @ theta for _ in range(steps)]
+        found = np.concatenate([result["snapshots"][player] for player in "xy"], axis=1)
+        np.testing.assert_allclose(found, path, rtol=1e-10, atol=1e-10)
+        assert_same(result, train(game, every_step(steps), [member], device=CPU)[0], 1e-12)
+
+
 def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
     """Losses and gradients of the point that a step starts from, norms of the one that it leads to."""
     steps = 30
@@ -390,7 +406,7 @@ def test_recorder_shows_a_nan_for_what_it_is():
 
 
 @pytest.mark.parametrize("spacing", ["log", "even"])
-@pytest.mark.parametrize(("steps", "count"), [(1, 2), (7, 9), (2000, 9), (100_000, 20)])
+@pytest.mark.parametrize(("steps", "count"), [(1, 2), (60, 2), (7, 9), (2000, 9), (100_000, 20)])
 def test_snapshots_hold_the_first_and_the_last_networks(steps, count, spacing):
     places = snapshot_steps(steps, count, spacing)
     assert places[0] == 0

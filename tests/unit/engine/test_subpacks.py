@@ -347,7 +347,7 @@ TOYS = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": 5}},
+    "train": {"steps": STEPS, "precision": "float64", "snapshots": {"count": 5}},
     "pack": {"axes": ["seed", "learning_rate"], "fuse": "always"},
 }
 
@@ -591,7 +591,7 @@ NETWORKS = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": 30, "dtype": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
+    "train": {"steps": 30, "precision": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
     "pack": {"axes": ["seed", "learning_rate"], "fuse": "always"},
 }
 LIMITED = """

@@ -41,6 +41,8 @@ def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tm
     assert set(runs["failures_not_judged"]) == {why}
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
+    (how,) = set(tables["references"]["how"])
+    assert how == "32 held-out against 96 training examples, by random_features(features=8)"
     assert references["fcd"] < snapshots["fcd"].min()  # held-out images are nearer than what a network draws
     assert "judge_accuracy" not in references
     with result_files.open_file(next(iter(found.judge.values())).path, "judge") as file:

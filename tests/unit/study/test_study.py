@@ -659,7 +659,8 @@ def test_what_can_change_training_changes_its_digest():
     for change in [
         ("train", "steps", 51),
         ("train", "batch_size", 8),
-        ("train", "dtype", "float64"),
+        ("train", "precision", "float64"),
+        ("train", "precision", "bfloat16"),
     ]:
         assert not before & set(digests(changed(*change), "train").values()), change
     for axis, value in [("optimizer", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:

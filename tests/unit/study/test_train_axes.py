@@ -129,6 +129,12 @@ def test_games_without_batches_do_not_repeat_runs():
         plan({**TOY, "train": {"batch_size": [32, 64]}})
 
 
+def test_options_that_a_game_has_no_use_for_make_no_second_run_of_it():
+    blocks = [{**TOY, "train": {"steps": 5, "batch_size": size}} for size in (32, 64)]
+    with pytest.raises(GanbenchError, match=r"grid\[1\]: run bilinear-lr0\.1-s0 stands in grid\[0\] already"):
+        plan(*blocks)
+
+
 def test_claims_and_selectors_use_training_options():
     claim = {
         "id": "A",
@@ -138,8 +144,8 @@ def test_claims_and_selectors_use_training_options():
     found = plan(POINTS, train={"batch_size": [32, 64], "steps": 10}, claims=[claim])
     assert {run.variables["batch_size"] for run in found.runs} == {32, 64}
     assert len(selected(found, {"batch_size": [32, 64]})) == 8
-    assert len(selected(found, {"batch_size": 64, "dtype": "float32"})) == 4
-    assert selected(found, {"dtype": "float64"}) == []
+    assert len(selected(found, {"batch_size": 64, "precision": "float32"})) == 4
+    assert selected(found, {"precision": "float64"}) == []
     assert len(selected(found, {"train": "*batch_size=64*"})) == 4
     assert len(selected(found, {"epochs": None})) == 8
 
@@ -154,7 +160,10 @@ def test_a_run_without_an_option_matches_null_alone(missing):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"dtype": "float23"}, r"dtype: must be 'float32' or 'float64' \(received 'float23'\)"),
+        (
+            {"precision": "float23"},
+            r"precision: must be 'float64', 'float32', 'tf32' or 'bfloat16' \(received 'float23'\)",
+        ),
         ({"batch_size": "many"}, r"batch_size: must be an integer \(received 'many'\)"),
         ({"batchsize": 3}, r"unknown axis 'batchsize'\. Did you mean 'batch_size'"),
     ],

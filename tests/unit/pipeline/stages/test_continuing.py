@@ -207,7 +207,7 @@ def test_runs_that_cannot_go_on_train_from_the_start_and_say_why(tmp_path, drawn
 
 @pytest.mark.parametrize(
     "change",
-    [{"learning_rate": 0.2}, {"seed": 7}, {"optimizer": "adam"}, {"train": {"dtype": "float64"}}],
+    [{"learning_rate": 0.2}, {"seed": 7}, {"optimizer": "adam"}, {"train": {"precision": "float64"}}],
     ids=lambda change: next(iter(change)),
 )
 def test_a_run_goes_on_from_no_run_that_differs_in_more_than_its_steps(tmp_path, change):
