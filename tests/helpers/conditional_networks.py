@@ -7,29 +7,34 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.architectures import Architecture
 from ganbench.data import DataSpec
 
 
 class ConditionalGenerator(nn.Module):
-    """An embedding of the label beside the latent point."""
+    """An embedding of the label beside the latent point; with running statistics if asked for."""
 
-    def __init__(self, latent_size: int, width: int, classes: int, size: int) -> None:
+    def __init__(self, latent_size: int, width: int, classes: int, size: int, norms: bool) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(width) if norms else nn.Identity()
         self.embedding = nn.Embedding(classes, 3)
         self.hidden, self.last = nn.Linear(latent_size + 3, width), nn.Linear(width, size)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        return self.last(self.hidden(torch.cat([z, self.embedding(labels)], dim=1)).tanh())
+        return self.last(self.norm(self.hidden(torch.cat([z, self.embedding(labels)], dim=1))).tanh())
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Miyato and Koyama 2018: the logit is a function of the features plus their product with the label's embedding."""
+    """Miyato and Koyama 2018: the logit is a function of the features plus their product with the label's embedding;
+    with spectral normalisation if asked for."""
 
-    def __init__(self, size: int, width: int, classes: int) -> None:
+    def __init__(self, size: int, width: int, classes: int, norms: bool) -> None:
         super().__init__()
         self.hidden, self.last = nn.Linear(size, width), nn.Linear(width, 1)
+        if norms:
+            spectral_norm(self.hidden)
         self.embedding = nn.Embedding(classes, width)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -59,15 +64,16 @@ class Conditional(Architecture):
     discriminates: Literal["projection", "classes", "named"] = "projection"
     latent_size: int = 4
     width: int = 6
+    norms: bool = False
 
     @property
     def conditional(self) -> tuple[str, ...]:
         return ("generator", "discriminator") if self.discriminates == "projection" else ("generator",)
 
     def generator(self, data: DataSpec) -> nn.Module:
-        return ConditionalGenerator(self.latent_size, self.width, data.modes, data.shape[0])
+        return ConditionalGenerator(self.latent_size, self.width, data.modes, data.shape[0], self.norms)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         if self.discriminates == "projection":
-            return ProjectionDiscriminator(data.shape[0], self.width, data.modes)
+            return ProjectionDiscriminator(data.shape[0], self.width, data.modes, self.norms)
         return ClassifyingDiscriminator(data.shape[0], self.width, data.modes, self.discriminates == "named")
