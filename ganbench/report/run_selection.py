@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table
-from ganbench.report.display_names import method_names, varying_numbers
+from ganbench.report.display_names import method_names, numbers_in_words, varying_numbers
 
 MAX_PANELS = 24  # panels of a figure
 MAX_CURVES = 40  # curves in a panel
@@ -19,12 +19,17 @@ SETTING = ["method", *AXIS_WORDS]
 
 
 def by_method(shown: Sequence[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]:
-    """Runs by method, each method by its readable name."""
+    """Runs by method, each method by its readable name; apart where the generator has a learning rate of its own."""
     words = method_names(runs_table(shown))
     groups: dict[str, list[DiagnosticArrays]] = {}
     for result in shown:
-        groups.setdefault(words[result.run["method"]], []).append(result)
+        groups.setdefault(with_own_rate(words, result.run), []).append(result)
     return groups
+
+
+def with_own_rate(words: dict[str, str], run: pd.Series) -> str:
+    """The readable name of a run's method, with the generator's learning rate where that has its own."""
+    return ", ".join(filter(None, [words[run["method"]], numbers_in_words(run, ["generator_learning_rate"])]))
 
 
 def run_panels(

@@ -18,7 +18,7 @@ from ganbench.report.display_names import NETWORKS, method_names, shorten_signat
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import legend_below, panel_blocks
 from ganbench.report.plotting.style import BAD, FAINT, QUIET, nothing, plain_ticks
-from ganbench.report.run_selection import limit_methods
+from ganbench.report.run_selection import limit_methods, with_own_rate
 
 FIGURE = FigureInfo(
     title="Spectral radius of a training step",
@@ -70,7 +70,7 @@ def _methods(shown: list[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]
     words = method_names(runs_table(shown).assign(game=NETWORKS))
     found: dict[str, list[DiagnosticArrays]] = {}
     for result in shown:
-        found.setdefault(words[result.run["method"]], []).append(result)
+        found.setdefault(with_own_rate(words, result.run), []).append(result)
     if len(found) == 1:
         ((_, only),) = found.items()
         return {str(only[0].run["dynamics"]): only}

@@ -209,6 +209,17 @@ def test_the_second_player_may_have_a_learning_rate_of_its_own():
     assert all(len({run.generator_learning_rate for run in pack.runs}) == 1 for pack in apart.packs.values())
 
 
+def test_several_discriminator_steps_are_an_option_of_every_dynamics_and_named_where_varied():
+    several = {"name": "extragradient", "discriminator_steps": 5}
+    found = plan(toys(grid=[TOYS["grid"][0] | {"dynamics": ["extragradient", several]}], claims=[], diagnose=[]))
+    assert {method for method in found.methods if method.startswith("bilinear")} == {
+        "bilinear-extragradient",
+        "bilinear-extragradient-discriminator-steps-5",
+    }
+    alone = plan(toys(grid=[TOYS["grid"][0] | {"dynamics": several}], claims=[], diagnose=[]))
+    assert {method for method in alone.methods if method.startswith("bilinear")} == {"bilinear"}
+
+
 @pytest.mark.parametrize("value", [0, -1e-3, "fast", [None, None], []])
 def test_a_learning_rate_of_the_second_player_that_is_none_is_refused(value):
     with pytest.raises(GanbenchError, match=r"grid\[1\]\.generator_learning_rate"):
