@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ganbench.core.tree import Tree
 
 
-def joined_state(results: Sequence[Tree]) -> Tree:
+def joined_state(results: Sequence[Tree], snapshots: Collection[int]) -> Tree:
     """The state of a pack, made of results of its members after the same number of steps, in whatever packs they were.
 
     Args:
         results: the members' results, each with the last `state` of its training; see `train`.
+        snapshots: steps of the snapshots that the longer training has; the others are dropped.
 
     Returns:
         The state to `resume` from; members that have diverged are in it, and do not train.
@@ -24,7 +25,7 @@ def joined_state(results: Sequence[Tree]) -> Tree:
         "step": max(state["step"] for state in states),  # a pack whose members have all diverged stops early
         "alive": [k for k, state in enumerate(states) if state["alive"]],
         "runs": {
-            str(k): {**state["runs"]["0"], "snapshots": _snapshots(result)}
+            str(k): {**state["runs"]["0"], "snapshots": _snapshots(result, snapshots)}
             for k, (state, result) in enumerate(zip(states, results, strict=True))
         },
         **{name: _concatenated([state[name] for state in states]) for name in shared},
@@ -40,8 +41,12 @@ def _concatenated(trees: list[Tree]) -> Tree:
     }
 
 
-def _snapshots(result: Tree) -> Tree:
-    """The parameters and buffers of a run's snapshots, by step."""
+def _snapshots(result: Tree, wanted: Collection[int]) -> Tree:
+    """The parameters and buffers of a run's snapshots at the wanted steps, by step."""
     kept = {**result["snapshots"], **result["buffers"]}
     steps = kept.pop("step")
-    return {str(step): {name: values[index] for name, values in kept.items()} for index, step in enumerate(steps)}
+    return {
+        str(step): {name: values[index] for name, values in kept.items()}
+        for index, step in enumerate(steps)
+        if step in wanted
+    }
