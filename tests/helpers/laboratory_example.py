@@ -175,6 +175,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "architecture_width": None,
         "train_batch_size": None,
         "steps": STEPS,
+        "continued_from": 0,
         "steps_done": 60 if away else STEPS,
         "discriminator_parameters": 1,
         "generator_parameters": 1,

@@ -1,8 +1,8 @@
 """Finished runs that go on to more steps: a longer run trains the difference to a shorter one, with the same results.
 
 Two runs have the same trajectory if nothing but the number of steps, the snapshots and the bins of the curves tells
-them apart. The longer goes on from the last state of the shorter if it would have had the same snapshots and bins up to
-there.
+them apart. The longer goes on from the last state of the shorter if that has kept all of its snapshots up to there, and
+has the same bins.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[s
     shorter, longer, steps = about["train"], task.train, about["steps"]
     if not about["kept"]:
         return "their last state was not kept, as it is with train.snapshots.every"
-    due = [step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps]
-    if due != list(snapshot_steps(steps, **shorter["snapshots"])):
-        return f"they have other snapshots up to step {steps:,}; runs go on from a multiple of train.snapshots.every"
+    due = {step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps}
+    if lacking := sorted(due.difference(snapshot_steps(steps, **shorter["snapshots"]))):
+        return f"they lack the snapshot of step {lacking[0]:,}"
     edges = bin_edges(steps, shorter["curve_bins"], shorter["snapshots"]["every"])[:-1]
     if list(edges) != list(
         bin_edges(longer["steps"], longer["curve_bins"], longer["snapshots"]["every"])[: len(edges)]

@@ -117,7 +117,7 @@ class PackTrainer:
         with stopping.deferred():
             schedule.begin()
             finished = [self.shorter[member.digest].read() for member in members if member.digest in self.shorter]
-            resume = saved.get("state") or (joined_state(finished) if finished else None)
+            resume = saved.get("state") or (joined_state(finished, self.training.snapshots) if finished else None)
             how = {"device": self.device, "resume": resume, "at_chunk": at_chunk}
             trees = train(self.game, self.training, members, **how)
             self.report(members, steps)

@@ -279,7 +279,7 @@ def test_curves_and_settings_are_among_the_tables(unmeasured, tmp_path):
     notes = (tmp_path / "COLUMNS.md").read_text()
     assert "## curves\n" in notes
     assert "| `architecture_width` | option `width` of the run's architecture;" in notes
-    assert "| `train_batch_size` | training option `batch_size` of the study;" in notes
+    assert "| `train_batch_size` | training option `batch_size` of the run;" in notes
 
 
 def test_settings_are_parameters_of_mlflow(unmeasured):
