@@ -13,6 +13,7 @@ from ganbench.core import registry
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
+from ganbench.nn.examples import TrainingExamples
 
 LEARNING_RATE = 2e-4
 SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "optimizer": "adam"}
@@ -54,7 +55,7 @@ class Case:
             {},
             data=self.data,
             architecture=self.networks,
-            examples=torch.from_numpy(self.examples()).to(device),
+            examples=TrainingExamples.placed(self.examples(), torch.device(device), torch.float32),
             batch_size=self.batch_size,
             **{family: build(family, SHARED[family]) for family in ("objective", "regularizer")},
         )

@@ -49,7 +49,7 @@ class Runner:
         who = [Member(seed, examples, RATE) for seed in range(members)]
         self.match = Match(game, who, torch.device(device), torch.float32)
         self.dynamics, self.optimizer = build("dynamics", dynamics), build("optimizer", "sgd")
-        self.rate = torch.full((members, 1), RATE, device=device)
+        self.rates = self.match.rates()
         self.players = self.match.init()
         self._memories = self.dynamics.init(self.match, self.players, self.optimizer)
         self._done = 0
@@ -57,7 +57,7 @@ class Runner:
     def __call__(self, steps: int) -> None:
         for step in range(self._done, self._done + steps):
             batches = self.match.draw(step, self.dynamics.batches_per_step)
-            move = self.dynamics.step(self.match, self.players, self._memories, batches, self.optimizer, self.rate)
+            move = self.dynamics.step(self.match, self.players, self._memories, batches, self.optimizer, self.rates)
             self.players, self._memories = move.players, move.states
         self._done += steps
 
@@ -160,7 +160,7 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
             runner.match,
             runner.dynamics,
             runner.optimizer,
-            runner.rate,
+            runner.rates,
             np.array([0]),
             {player: theta[:, None] for player, theta in runner.players.items()},
         )

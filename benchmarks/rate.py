@@ -20,9 +20,9 @@ def step_flops(case: Case) -> int:
     match = Match(case.game(), case.members(1), torch.device("cpu"), training.dtype)
     players = match.init()
     states = training.dynamics.init(match, players, training.optimizer)
-    batches, rate = match.draw(0, training.dynamics.batches_per_step), torch.tensor([[1e-3]])
+    batches, rates = match.draw(0, training.dynamics.batches_per_step), match.rates()
     with FlopCounterMode(display=False) as counter:
-        training.dynamics.step(match, players, states, batches, training.optimizer, rate)
+        training.dynamics.step(match, players, states, batches, training.optimizer, rates)
     return counter.get_total_flops()
 
 

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
+from ganbench.study.train_axes import COLUMNS
 
-# The axes of the grid: together with the study's training options they define a run.
+# The axes of the grid: together with the training options they define a run.
 AXES = {
     "game": "what was played; gan is an architecture on a data set",
     "dataset": "data set the run was trained on; empty for games without one",
@@ -24,16 +25,19 @@ AXES = {
     "regularizer": "how the game is regularized: a penalty, noise, clipping or decay",
     "dynamics": "how the players are updated together",
     "optimizer": "how a gradient becomes a step",
+    "schedule": "how learning rates change over training",
     "block": "label of the run's block of the grid; empty where that has none",
+    "train": "training options that the study varies in the run's method, as `train(batch_size=64)`; empty for none",
     "n_train": "number of training examples the run could see",
-    "learning_rate": "learning rate of both players",
+    "learning_rate": "learning rate of the first player, and of the second unless that has its own",
+    "generator_learning_rate": "learning rate of the second player, the generator; empty where it is `learning_rate`",
     "seed": "seed of every random stream of the run",
 }
 
 # Settings of a run that are not axes: each has its own column in `runs`, with one of these prefixes and `_`.
 SETTINGS = {
     **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
-    "train": "training option `{name}` of the study; empty where the run has no use for it",
+    "train": "training option `{name}` of the run; empty where the run has no use for it",
     "evaluate": "evaluation option `{name}` of the study; empty where the run is not evaluated",
     "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
 }
@@ -42,7 +46,7 @@ SETTINGS = {
 SETTING = tuple(axis for axis in AXES if axis != "seed")
 
 RUNS = {
-    "run": "identifier of the run, unique in the study: its method, n_train, learning rate and seed",
+    "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",
@@ -51,6 +55,7 @@ RUNS = {
     "failures_judged": "failures that could be seen in this run, separated by commas",
     "failures_not_judged": "the other failures, each with the reason; empty where there are none",
     "steps": "training steps asked for",
+    "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended or diverged",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
     "generator_parameters": "number of trainable parameters of the generator, or second player",
@@ -71,6 +76,7 @@ RUNS = {
     "numpy": "NumPy version",
     "torch": "PyTorch version",
     "cuda": "CUDA version PyTorch was built for, or empty on a CPU",
+    "tf32": "whether a GPU used TensorFloat-32 where `train_precision` does not say so; empty on a CPU",
     "commit": "git commit of the sources, with '+' where the working tree differed from it",
     "digest": "SHA-256 over the run's configuration and every source that can change its numbers",
 }
@@ -95,7 +101,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
 # training the differences may grow.
 ORIGINS = (
     *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
-    *("python", "numpy", "torch", "cuda", "commit"),
+    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
 )
 
 SNAPSHOTS = {
@@ -133,6 +139,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
+    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

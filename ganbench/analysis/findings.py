@@ -17,7 +17,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import ORIGINS
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
+from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.statistics import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
@@ -72,10 +72,11 @@ def findings(collected: Collected) -> list[Finding]:
 def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
     """Describe a setting by the axes that vary among `rows`: "100 training examples, learning rate 0.005"."""
     words = []
-    if rows["n_train"].nunique() > 1:
-        words.append(f"{format_number(row['n_train'])} {AXIS_WORDS['n_train']}")
-    if rows["learning_rate"].nunique() > 1:
-        words.append(f"{AXIS_WORDS['learning_rate']} {format_number(row['learning_rate'])}")
+    for axis in varying(rows):
+        if axis == "n_train":
+            words.append(f"{format_number(row[axis])} {AXIS_WORDS[axis]}")
+        elif pd.notna(row[axis]):
+            words.append(f"{AXIS_WORDS[axis]} {format_number(row[axis])}")
     return ", ".join(words) or "its one setting"
 
 

@@ -63,7 +63,8 @@ def decide_outcome(
         initial_norms: By player, the norm of its parameters before the first step.
         curves: The run's rows of the table `curves`.
         snapshots: The run's snapshots, with `step` and metric columns, in the order of steps.
-        modes: The number of modes of the data; None for a game without data, which can only diverge.
+        modes: The number of modes that the judge tells apart in the data, 0 if it tells none; None for a game without
+            data, which can only diverge.
         probabilities: Whether outputs are probabilities of being real, by which a discriminator can be seen to win.
 
     Returns:
@@ -93,6 +94,8 @@ def _impossible(modes: int | None, probabilities: bool) -> dict[str, str]:
 
 def _unmeasured(snapshots: pd.DataFrame, modes: int) -> dict[str, str]:
     """Failures that a run on data may have had but that could not be seen, each with the reason."""
+    if modes == 0:
+        return {"collapsed": "the data have no labels, or their judge tells no modes apart"}
     if KL not in snapshots:
         return {"collapsed": "the metric mode_coverage was not evaluated"}
     if not len(snapshots):

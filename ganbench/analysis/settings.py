@@ -12,7 +12,11 @@ from ganbench.analysis.statistics import spread
 from ganbench.core.metric_info import MetricInfo
 
 KEY = (*SETTING, "method")
-AXIS_WORDS = {"n_train": "training examples", "learning_rate": "learning rate"}  # the axes that vary within a method
+AXIS_WORDS = {  # the axes that vary within a method
+    "n_train": "training examples",
+    "learning_rate": "learning rate",
+    "generator_learning_rate": "generator learning rate",
+}
 
 # Every interval has its own generator, so that the bounds of a row do not change when other rows are added.
 BOOTSTRAP_SEED = 20210813
@@ -57,7 +61,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
 
     Returns:
         One row per setting with the columns of `columns(collected.metrics)`, ordered by method as in the table of runs,
-        then by number of training examples and learning rate.
+        then by number of training examples and learning rates.
 
     Raises:
         ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
@@ -74,11 +78,18 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     table[counts] = table[counts].astype("Int64")  # nullable integers
     order = {name: index for index, name in enumerate(methods(collected))}
     return table.sort_values(
-        ["method", "n_train", "learning_rate"],
+        ["method", *AXIS_WORDS],
         key=lambda column: column.map(order) if column.name == "method" else column,
         kind="stable",
+        na_position="first",
         ignore_index=True,
     )
+
+
+def varying(rows: pd.DataFrame) -> list[str]:
+    """The axes that tell the settings of a method apart, of those that may vary within a method."""
+    # A run without a number of examples plays another game; one without a generator's rate has the other rate.
+    return [axis for axis in AXIS_WORDS if rows[axis].nunique(dropna=axis == "n_train") > 1]
 
 
 def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:

@@ -7,6 +7,10 @@ Buffers belong to the run: they are part of its snapshots and checkpoints. Rando
 from PyTorch's global stream, which is seeded for them. Every parameter is float32, requires a gradient and gets one.
 Outputs have the inputs' precision, float32 or float64.
 
+Networks of a conditional architecture take labels, (batch,) of int64 from 0, as a second input: the modes of the data
+set. Real examples have their own; those of generated examples are drawn from the run's own stream, uniformly, for each
+player's loss as its latent points are. In evaluation they are 0, 1, 2 ... in turn, so that all are equally frequent.
+
 Members of a pack are computed together where PyTorch's vmap can do that. It cannot where a module branches on values
 (`.item()`, `if` of a tensor; `torch.where` is the remedy); such networks are computed one member after the other.
 """
@@ -14,10 +18,13 @@ Members of a pack are computed together where PyTorch's vmap can do that. It can
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import nn
 
 from ganbench.data import DataSpec
+
+CONDITIONAL = (set(), {"generator"}, {"generator", "discriminator"})  # players whose networks may take labels
 
 
 class Architecture(ABC):
@@ -29,9 +36,11 @@ class Architecture(ABC):
 
     Attributes:
         latent_size: number of standard normal values that the generator takes for one example.
+        conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
     """
 
     latent_size: int
+    conditional: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, data: DataSpec) -> str | None:
         """Whether the networks can be built for a data set.
@@ -52,7 +61,8 @@ class Architecture(ABC):
             data: the data set.
 
         Returns:
-            A module from latent points (batch, latent_size) to examples (batch, *data.shape).
+            A module from latent points (batch, latent_size), and labels if it is conditional, to examples
+            (batch, *data.shape).
         """
 
     @abstractmethod
@@ -63,5 +73,22 @@ class Architecture(ABC):
             data: the data set.
 
         Returns:
-            A module from examples (batch, *data.shape) to logits (batch,).
+            A module from examples (batch, *data.shape), and labels if it is conditional, to logits (batch,). It may
+            give more: a tuple of logits, `class_logits` (batch, data.modes) and `features` (batch, ...), or a dict
+            with these and other names. Objectives say what they need.
         """
+
+
+def labels_fault(architecture: Architecture, data: DataSpec) -> str | None:
+    """Why an architecture cannot be given labels, as a clause; None if it can, or needs none.
+
+    Args:
+        architecture: the architecture.
+        data: the data set whose modes are the labels.
+    """
+    players = architecture.conditional
+    if not isinstance(players, tuple | list) or set(players) not in CONDITIONAL:
+        return f"its `conditional` must be (), ('generator',) or ('generator', 'discriminator'), but is {players!r}"
+    if players and not data.modes:
+        return "it is conditional, but the data set has no labels"
+    return None

@@ -15,6 +15,7 @@ from ganbench.analysis.methods import failed, outcome_indicator, undetermined
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, matches
+from ganbench.study.train_axes import COLUMNS
 
 STUDY = ""  # in place of a run's identifier, where a measurement belongs to the study and to no run
 
@@ -81,10 +82,12 @@ class Quantities:
                 measured = self._collected.measurements
                 mine = measured[measured["quantity"] == name].set_index("run")["value"]
                 return pd.to_numeric(mine).astype("float64").to_dict()
-            case _ if name in (*NUMERIC, "steps"):
+            case "generator_learning_rate":
+                return self._of_runs(name).fillna(self._of_runs("learning_rate")).to_dict()
+            case _ if name in NUMERIC:
                 return self._of_runs(name).to_dict()
             case _:
-                return self._option(name).to_dict()
+                return self._option(COLUMNS.get(name, name)).to_dict()
 
     def _of_runs(self, column: str) -> pd.Series:
         if column not in self._runs:

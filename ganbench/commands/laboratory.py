@@ -24,6 +24,9 @@ def play(
     learning_rate: Annotated[
         str, typer.Option(help="Learning rates of both players, one member per value: 0.1,0.5.")
     ] = "0.1",
+    generator_learning_rate: Annotated[
+        str | None, typer.Option(help="Learning rates of the second player, where they differ.")
+    ] = None,
     start: Annotated[
         list[str] | None,
         typer.Option(help="Initial parameters in their order, 2,0.5, or by name, x=2,y=0.5. May be repeated."),
@@ -66,6 +69,8 @@ def play(
             dynamics,
             optimizer=optimizer,
             learning_rate=terminal.numbers("--learning-rate", learning_rate),
+            generator_learning_rate=generator_learning_rate
+            and terminal.numbers("--generator-learning-rate", generator_learning_rate),
             steps=steps,
             start=terminal.parse_starts("--start", start or ()),
             keep=keep,

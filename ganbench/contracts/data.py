@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ganbench.contracts.repeatability import call_twice
+from ganbench.core.pixels import floats
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
+BLOCK = 1000  # examples that are checked together
 MOST_EXAMPLES = 64  # number of examples on which a judge is tried
 
 
@@ -40,33 +42,51 @@ def examples_fault(spec: DataSpec, examples: Any) -> str | None:
         ("train", examples.train, examples.train_modes),
         ("heldout", examples.heldout, examples.heldout_modes),
     ):
-        for what, values in (("examples", part), ("modes", modes)):
-            if not isinstance(values, np.ndarray):
-                return f"{name} {what} are {type(values).__name__}, not a NumPy array"
-        if part.dtype != np.float32:
-            return f"{name} examples are {part.dtype}, not float32"
-        if part.shape[1:] != spec.shape:
-            return f"{name} examples have shape {part.shape[1:]}, but its spec says {spec.shape}"
+        if fault := _part_fault(spec, part) or _modes_fault(spec, modes, part):
+            return f"{name} {fault}"
         if len(part) < 2:
             return f"it has {len(part)} {name} examples; must be two or more"
-        if not np.isfinite(part).all():
-            return f"{name} examples hold values that are not finite"
-        if spec.bounded and np.abs(part).max() > 1:
-            return f"{name} examples reach {np.abs(part).max():g}, but its spec says all values lie in [-1, 1]"
-        if modes.dtype != np.int64:
-            return f"{name} modes are {modes.dtype}, not int64"
-        if modes.shape != part.shape[:1]:
-            return f"{name} has modes of shape {modes.shape} for {len(part)} examples"
-        if modes.min() < 0 or modes.max() >= spec.modes:
-            wrong = modes.min() if modes.min() < 0 else modes.max()
-            return f"{name} modes hold {wrong}; with {spec.modes} modes in its spec, valid are 0 to {spec.modes - 1}"
     if len(examples.train) != spec.train:
         return f"it has {len(examples.train)} training examples, but its spec says {spec.train}"
-    absent = sorted(set(range(spec.modes)) - set(np.unique(examples.train_modes).tolist()))
-    if absent:
+    if spec.modes and (absent := sorted(set(range(spec.modes)) - set(np.unique(examples.train_modes).tolist()))):
         return f"its spec says {spec.modes} modes, but no training example is of mode {absent[0]}"
     if not isinstance(examples.facts, Mapping):
         return f"its facts are {type(examples.facts).__name__}; must be a dict of arrays"
+    return None
+
+
+def _part_fault(spec: DataSpec, part: Any) -> str | None:
+    """The fault of training or held-out examples, as a clause without a subject."""
+    if not isinstance(part, np.ndarray):
+        return f"examples are {type(part).__name__}, not a NumPy array"
+    if part.dtype != spec.dtype:
+        return f"examples are {part.dtype}, not {spec.dtype}"
+    if part.shape[1:] != spec.shape:
+        return f"examples have shape {part.shape[1:]}, but its spec says {spec.shape}"
+    if part.dtype == np.uint8:  # every byte is a number in [-1, 1]
+        return None
+    for start in range(0, len(part), BLOCK):  # in blocks, since they may be more than fits into memory
+        block = part[start : start + BLOCK]
+        if not np.isfinite(block).all():
+            return "examples hold values that are not finite"
+        if spec.bounded and np.abs(block).max() > 1:
+            return f"examples reach {np.abs(block).max():g}, but its spec says all values lie in [-1, 1]"
+    return None
+
+
+def _modes_fault(spec: DataSpec, modes: Any, part: np.ndarray) -> str | None:
+    """The fault of the modes of training or held-out examples, as a clause without a subject."""
+    if spec.modes == 0:
+        return None if modes is None else f"modes are {type(modes).__name__}; with 0 modes in its spec, give None"
+    if not isinstance(modes, np.ndarray):
+        return f"modes are {type(modes).__name__}, not a NumPy array"
+    if modes.dtype != np.int64:
+        return f"modes are {modes.dtype}, not int64"
+    if modes.shape != part.shape[:1]:
+        return f"has modes of shape {modes.shape} for {len(part)} examples"
+    if len(modes) and (modes.min() < 0 or modes.max() >= spec.modes):
+        wrong = modes.min() if modes.min() < 0 else modes.max()
+        return f"modes hold {wrong}; with {spec.modes} modes in its spec, valid are 0 to {spec.modes - 1}"
     return None
 
 
@@ -75,8 +95,11 @@ def few_examples(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
 
     Args:
         examples: the examples of a data set.
-        most: largest number of selected examples, unless two per mode are more.
+        most: largest number of selected examples, unless two per mode are more. Without labels, the first ones.
     """
+    if examples.train_modes is None:
+        images = np.array(examples.train[:most])
+        return Examples(images, None, images, None, examples.facts)
     per_mode = max(2, most // len(np.unique(examples.train_modes)))
     rank = np.zeros(len(examples.train_modes), dtype=np.int64)  # position of an example among the examples of its mode
     for mode in np.unique(examples.train_modes):
@@ -87,10 +110,18 @@ def few_examples(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
     return Examples(images, modes, images, modes, examples.facts)
 
 
-def state_fault(state: Any) -> str | None:
-    """The fault of a judge's state, as a clause; None for a valid state."""
-    if not isinstance(state, Mapping) or "accuracy" not in state:
-        return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers, with 'accuracy'"
+def state_fault(state: Any, tells_modes: bool = True) -> str | None:
+    """The fault of a judge's state, as a clause; None for a valid state.
+
+    Args:
+        state: the state that `fit` returned.
+        tells_modes: whether the judge tells modes apart, so that it has an accuracy.
+    """
+    if not isinstance(state, Mapping) or (tells_modes and "accuracy" not in state):
+        with_accuracy = ", with 'accuracy'" if tells_modes else ""
+        return f"its fit() gives {type(state).__name__}; must be a dict of arrays and numbers{with_accuracy}"
+    if not tells_modes:
+        return "its fit() gives an accuracy, but it tells no modes apart" if "accuracy" in state else None
     accuracy = state["accuracy"]
     if not isinstance(accuracy, float | int) or not 0 <= accuracy <= 1:
         return f"its fit() gives an accuracy of {accuracy!r}; must be a share of 1"
@@ -103,12 +134,16 @@ def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
     Args:
         judged: the value that the judge returned.
         examples: the examples that the judge was given.
-        modes: number of modes of the data set.
+        modes: number of modes of the data set; 0 for a judge that tells none apart.
     """
     if not isinstance(judged, JudgedExamples):
         return f"its judge() gives {type(judged).__name__}; must be JudgedExamples"
     count = len(examples)
-    kinds = {"features": ("f", np.float64, 2), "mode": ("iu", None, 1), "confident": ("b", None, 1)}
+    kinds = {"features": ("f", np.float64, 2)}
+    if modes:
+        kinds |= {"mode": ("iu", None, 1), "confident": ("b", None, 1)}
+    elif judged.mode is not None or judged.confident is not None:
+        return "its judge() gives modes, but it tells none apart; mode and confident must be None"
     for name, (kind, exact, axes) in kinds.items():
         values = getattr(judged, name)
         if not isinstance(values, np.ndarray) or values.ndim != axes or len(values) != count:
@@ -116,11 +151,11 @@ def judged_fault(judged: Any, examples: np.ndarray, modes: int) -> str | None:
             return f"its judge() gives {name} of {type(values).__name__} {shape} for {count} examples"
         if values.dtype.kind not in kind or (exact is not None and values.dtype != exact):
             return f"its judge() gives {name} of {values.dtype}"
-    if judged.examples is None or np.shape(judged.examples) != examples.shape:
+    if judged.stored is None or np.shape(judged.stored) != examples.shape:
         return "its judge() must return the examples"
     if judged.modes != modes:
         return f"its judge() says {judged.modes} modes, but the data set has {modes}"
-    if count and (judged.mode.min() < 0 or judged.mode.max() >= modes):
+    if modes and count and (judged.mode.min() < 0 or judged.mode.max() >= modes):
         return f"its judge() gives modes from {judged.mode.min()} to {judged.mode.max()}; valid are 0 to {modes - 1}"
     return None if np.isfinite(judged.features).all() else "its judge() gives features that are not finite"
 
@@ -131,11 +166,12 @@ def judge_fault(judge: Any, state: Any, examples: np.ndarray, modes: int) -> str
     Args:
         judge: the judge.
         state: the state that the judge's `fit` returned.
-        examples: the examples to judge.
-        modes: number of modes of the data set.
+        examples: the examples to judge, as they are stored.
+        modes: number of modes of the data set; 0 without labels.
     """
-    if fault := state_fault(state):
+    if fault := state_fault(state, judge.tells_modes):
         return fault
+    examples, modes = floats(examples), modes if judge.tells_modes else 0
     before = examples.tobytes()
     judged, fault = call_twice(lambda: judge.judge(state, examples))
     if fault := judged_fault(judged, examples, modes) or (f"its judge() {fault}" if fault else None):

@@ -9,16 +9,23 @@ import torch
 from torch import Tensor
 
 from ganbench.contracts.repeatability import call_twice, fingerprint, identical
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample
+from ganbench.objectives import Objective
 
-MEMBERS, BATCH = 3, 8
+MEMBERS, BATCH, CLASSES = 3, 8, 4
+TERMS, LOSSES = ("real", "fake", "generator"), ("discriminator_loss", "generator_loss")
 DOUBLE = torch.float64
 
 
 def objective_fault(objective: Any) -> str | None:
-    """The fault of an objective, as a clause; None if its functions are elementwise functions of logits."""
+    """The fault of an objective, as a clause; None if its terms are elementwise functions of logits and its losses keep
+    members apart."""
+    terms = [name for name in TERMS if getattr(type(objective), name) is not getattr(Objective, name)]
+    own = [name for name in LOSSES if getattr(type(objective), name) is not getattr(Objective, name)]
+    if missing := [name for name in TERMS if name not in terms and len(own) < len(LOSSES)]:
+        return f"it must have a method {missing[0]}(), or discriminator_loss() and generator_loss() of its own"
     logits = _normal((MEMBERS, BATCH), 0)
-    for name in ("real", "fake", "generator", "output"):
+    for name in (*terms, "output"):
         function, given = getattr(objective, name), logits.clone().requires_grad_()
         values, fault = call_twice(lambda function=function, given=given: function(given))
         fault = (
@@ -30,7 +37,36 @@ def objective_fault(objective: Any) -> str | None:
             return f"its {name}() is not elementwise: a value depends on the other logits of its batch"
         if name != "output" and not values.requires_grad:
             return f"its {name}() passes no gradient to the logits"
+    return next((f"its {name}() {fault}" for name in LOSSES if (fault := _loss_fault(objective, name))), None)
+
+
+def _loss_fault(objective: Any, name: str) -> str | None:
+    """The fault of a loss of an objective, as a clause; None if it is one number for each member."""
+    real, fake = (_outputs(objective, seed) for seed in (0, 1))
+    before, loss = fingerprint([real, fake]), getattr(objective, name)
+    given = real if name == "discriminator_loss" or objective.generator_sees_real else None
+    values, fault = call_twice(lambda: loss(given, fake))
+    if fault := fault or _numbers_fault(values, (MEMBERS,)):
+        return fault
+    if fingerprint([real, fake]) != before:
+        return "changes what it is given"
+    reached = [fake.logits] if name == "generator_loss" else [real.logits, fake.logits]
+    if not values.requires_grad:
+        return "passes no gradient to the logits"
+    for grad in torch.autograd.grad(values[0], reached, materialize_grads=True):
+        if grad[1:].abs().max() > 0:
+            return "mixes members: that of one depends on the logits of others"
+        if not grad[0].abs().max() > 0:
+            return "passes no gradient to the logits of one kind of example"
     return None
+
+
+def _outputs(objective: Any, seed: int) -> Outputs:
+    """Outputs on a sample, with all that the objective says it needs."""
+    labels = torch.arange(BATCH).expand(MEMBERS, BATCH) % CLASSES
+    sample = Sample(_normal((MEMBERS, BATCH, 2), seed), labels=labels)
+    others = {name: _normal((MEMBERS, BATCH, CLASSES), seed + 2) for name in objective.needs if name != "labels"}
+    return Outputs(_normal((MEMBERS, BATCH), seed).requires_grad_(), sample, others)
 
 
 def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+from ganbench.architectures import labels_fault
 from ganbench.contracts import supports_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
+from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module
+from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network, copied_buffers
 from ganbench.nn.random_numbers import RandomNumbers
+from ganbench.nn.sample import NAMES, named_outputs
 
 LARGEST_LATENT = 1_000_000
 ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
@@ -41,47 +45,55 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         fused: whether members are computed together.
     """
     refusal = architecture.supports(data)
-    if fault := supports_fault(refusal) or refusal or latent_fault(architecture):
+    if fault := supports_fault(refusal) or refusal or latent_fault(architecture) or labels_fault(architecture, data):
         return fault
-    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
-    results = {"generator": (batch, *data.shape), "discriminator": (batch,)}
+    results = {"generator": {"examples": data.shape}, "discriminator": {"logits": ()}}
+    if data.modes:
+        results["discriminator"]["class_logits"] = (data.modes,)
     starts = {}
-    for player, shape in shapes.items():
+    for player in results:
 
         def build(seed: int = 0, player: str = player) -> nn.Module:
             return initial_module(architecture, player, data, seed)
 
-        if fault := network_fault(build, (batch, *shape), results[player], fused=fused):
+        inputs = trial_inputs(architecture, player, data, batch)
+        if fault := network_fault(build, inputs, results[player], fused=fused):
             return f"its {player} {fault}"
         starts[player] = [Network.vector(build(seed)) for seed in (0, 1)]
         if torch.equal(*starts[player]):
             return f"its {player} starts from the same parameters whatever the seed; draw them from PyTorch's generator"
-    for player in reversed(shapes):
+    for player in reversed(results):
         if not identical(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
             return f"its {player} starts from other parameters when the networks are built in another order"
     return None
 
 
 def network_fault(
-    build: Callable[[], nn.Module], inputs: tuple[int, ...], outputs: tuple[int, ...], *, fused: bool = True
+    build: Callable[[], nn.Module],
+    inputs: tuple[Tensor, ...],
+    outputs: Mapping[str, tuple[int, ...]],
+    *,
+    fused: bool = True,
 ) -> str | None:
     """The reason why a network cannot be a member of a pack, as a clause; None if it can.
 
     Args:
         build: function that makes the network with initial parameters; called several times.
-        inputs, outputs: shapes of a batch of inputs and of a batch of outputs.
+        inputs: a batch of inputs, of which the first are values and others labels.
+        outputs: shape of an example's output, by name. The first is the output that the network must give; only
+            `logits` may have others beside it.
         fused: whether members are computed together.
     """
     with world(1) as observed:
         module = build()
     if observed.fault or (fault := _module_fault(module)):
         return observed.fault or fault
-    one, other = (_normal(inputs, seed) for seed in (0, 1))
+    one, other = inputs, (_normal(inputs[0].shape, 1), *inputs[1:])
     with world(1) as observed:
         try:
             first = _call(module, one)
         except Exception as error:
-            error.add_note(f"on inputs of shape {inputs}")
+            error.add_note(f"on inputs of shape {_shapes(inputs)}")
             raise
     if fault := observed.fault or _outputs_fault(first, inputs, outputs):
         return fault
@@ -115,6 +127,10 @@ def network_fault(
     return _gradient_fault(module, one) or _precision_fault(build, one, fused)
 
 
+def _shapes(inputs: tuple[Tensor, ...]) -> str:
+    return " and ".join(str(tuple(x.shape)) for x in inputs)
+
+
 def _globals(module: nn.Module) -> dict[str, Any]:
     """Global values of the files that define a network's modules, except PyTorch's files, which no author changes."""
     files = {type(part).__module__ for part in module.modules()}
@@ -143,61 +159,76 @@ def _module_fault(module: Any) -> str | None:
     return None
 
 
-def _outputs_fault(outputs: Any, inputs: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
-    if not isinstance(outputs, Tensor):
-        return f"gives out {type(outputs).__name__} for a tensor of inputs; must be a tensor"
-    if tuple(outputs.shape) != shape:
-        return f"gives outputs of shape {tuple(outputs.shape)} for inputs of shape {inputs}; must be {shape}"
-    if outputs.dtype != torch.float32:
-        return f"gives outputs of {outputs.dtype} for inputs of float32"
+def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    first = next(iter(shapes))
+    if first == "logits" and isinstance(outputs, tuple | Mapping):
+        if not isinstance(outputs, Mapping) and len(outputs) > len(NAMES):
+            return f"gives {len(outputs)} outputs; more than {join_words(NAMES)} must have their names, in a dict"
+        outputs = named_outputs(outputs)
+        if first not in outputs:
+            return f"gives a dict of {join_words(list(outputs)) or 'nothing'}; one must be {first!r}"
+    else:
+        outputs = {first: outputs}
+    for name, values in outputs.items():
+        said = name if len(outputs) > 1 else "outputs"
+        if not isinstance(values, Tensor):
+            return f"gives out {type(values).__name__} for a tensor of inputs; must be a tensor"
+        wanted = (len(inputs[0]), *shapes.get(name, values.shape[1:]))
+        if tuple(values.shape) != wanted:
+            return (
+                f"gives {said} of shape {tuple(values.shape)} for inputs of shape {_shapes(inputs)}; must be {wanted}"
+            )
+        if values.dtype != torch.float32:
+            return f"gives {said} of {values.dtype} for inputs of float32"
     return None
 
 
-def _gradient_fault(module: nn.Module, inputs: Tensor) -> str | None:
-    inputs = inputs.clone().requires_grad_()
-    outputs, named = _call(module, inputs), dict(module.named_parameters())
-    if not outputs.requires_grad:
+def _gradient_fault(module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
+    x = inputs[0].clone().requires_grad_()
+    outputs, named = tree_leaves(_call(module, (x, *inputs[1:]))), dict(module.named_parameters())
+    if not all(values.requires_grad for values in outputs):
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
-    *gradients, grad = torch.autograd.grad(outputs.square().sum(), [*named.values(), inputs], allow_unused=True)
+    *gradients, grad = torch.autograd.grad(
+        sum(values.square().sum() for values in outputs), [*named.values(), x], allow_unused=True
+    )
     unreached = [name for name, each in zip(named, gradients, strict=True) if each is None]
     if unreached:
         return f"passes no gradient to its parameter {unreached[0]!r}: it is not used, or detached"
     return "passes no gradient to its inputs" if grad is None else None
 
 
-def _precision_fault(build: Callable[[], nn.Module], inputs: Tensor, fused: bool) -> str | None:
+def _precision_fault(build: Callable[[], nn.Module], inputs: tuple[Tensor, ...], fused: bool) -> str | None:
     """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
     module = build()
-    network = Network(module, inputs).to(inputs.device, torch.float64)
+    network = Network(module, inputs).to(inputs[0].device, torch.float64)
     theta = Network.vector(module).double()
     theta = torch.stack([theta, 1.1 * theta])
     buffers = {name: torch.stack([value, value]) for name, value in network.start_buffers(module).items()}
     key = torch.tensor([1, 2])
-    x = torch.stack([inputs.double(), inputs.flip(0).double()])
-    one_by_one = [
-        network.apply(
-            theta[k : k + 1],
-            {name: value[k : k + 1] for name, value in buffers.items()},
-            key[k : k + 1],
-            x[k : k + 1],
-        )[0]
-        for k in range(2)
-    ]
-    alone = torch.cat(one_by_one)
-    if alone.dtype != torch.float64:
-        return f"gives outputs of {alone.dtype} for inputs of float64; compute in the precision of the inputs"
-    if not fused or network.unvectorised(theta, buffers, key, x):
+    given = [torch.stack([x, x.flip(0)]) for x in inputs]
+    given[0] = given[0].double()
+
+    def outputs(k: slice) -> list[Tensor]:
+        kept = {name: value[k] for name, value in buffers.items()}
+        return tree_leaves(network.apply(theta[k], kept, key[k], *(x[k] for x in given))[0])
+
+    alone = [torch.cat(parts) for parts in zip(outputs(slice(0, 1)), outputs(slice(1, 2)), strict=True)]
+    for values in alone:
+        if values.dtype != torch.float64:
+            return f"gives outputs of {values.dtype} for inputs of float64; compute in the precision of the inputs"
+    if not fused or network.unvectorised(theta, buffers, key, *given):
         return None
-    apart = (network.apply(theta, buffers, key, x)[0] - alone).abs().max()
-    if apart > ROUNDING * alone.abs().max():
-        return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
+    for values, own in zip(outputs(slice(0, 2)), alone, strict=True):
+        apart = (values - own).abs().max()
+        if apart > ROUNDING * own.abs().max():
+            return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
 
 
-def _call(module: nn.Module, inputs: Tensor) -> Any:
+def _call(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     """The module's output, with random numbers of a key and with buffers that are as before afterwards."""
     with copied_buffers(module), RandomNumbers(torch.zeros((), dtype=torch.int64)):
-        return module(inputs)
+        return module(*inputs)
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> Tensor:

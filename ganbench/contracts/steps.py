@@ -68,7 +68,8 @@ class _Probe(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> None:
         points = torch.randn(real.points.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        (gradient,) = torch.autograd.grad(discriminator(points.requires_grad_())[:, 0].sum(), points)
+        given = (points.requires_grad_(),) if real.labels is None else (points.requires_grad_(), real.labels)
+        (gradient,) = torch.autograd.grad(discriminator(*given)[:, 0].sum(), points)
         others = gradient[:, 1:].abs()
         self.found = (others.max() / gradient[:, :1].abs().max()).item() if others.numel() else 0.0
 
@@ -89,7 +90,7 @@ def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
-    """The fault of dynamics, as a clause; None if `init` and `step` are pure functions.
+    """The fault of dynamics, as a clause; None if `init` and `move` are pure functions.
 
     Args:
         game: the game to train.
@@ -97,7 +98,7 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
         members: the members to train.
     """
     dynamics, match = training.dynamics, Match(game, members, CPU, training.dtype)
-    for name in ("batches_per_step", "gradients_per_step"):
+    for name in ("batches_per_move", "gradients_per_move"):
         value = getattr(dynamics, name)
         if not isinstance(value, int | float) or value < 1:
             return f"its {name} must be a number from 1 on, but is {value!r}"
@@ -108,24 +109,24 @@ def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) ->
     fault = fault or next((why for each in states.values() if (why := state_fault(each, len(members)))), None)
     if fault:
         return f"its init() {fault}"
-    rate = torch.full((len(members), 1), RATE, dtype=training.dtype)
+    rates = {player: torch.full((len(members), 1), RATE, dtype=training.dtype) for player in game.players}
     batches = match.draw(0, dynamics.batches_per_step)
-    given = fingerprint([players, states, batches, rate])
-    result, fault = call_twice(lambda: dynamics.step(match, players, states, batches, training.optimizer, rate))
+    given = fingerprint([players, states, batches, rates])
+    result, fault = call_twice(lambda: dynamics.step(match, players, states, batches, training.optimizer, rates))
     if fault:
-        return f"its step() {fault}"
-    if fingerprint([players, states, batches, rate]) != given:
-        return "its step() changes in place what it is given"
+        return f"its move() {fault}"
+    if fingerprint([players, states, batches, rates]) != given:
+        return "its move() changes in place what it is given"
     for player, theta in players.items():
         moved = result.players.get(player)
         if not isinstance(moved, Tensor) or moved.shape != theta.shape or moved.dtype != theta.dtype:
-            return f"its step() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
+            return f"its move() must give {player} parameters {tuple(theta.shape)} of {theta.dtype}"
         if moved.requires_grad:
-            return f"its step() leaves {player}'s parameters joined to the graph they come from; detach them"
+            return f"its move() leaves {player}'s parameters joined to the graph they come from; detach them"
         if f"{player}_gradient_norm" not in result.aux or f"{player}_loss" not in result.aux:
-            return f"its step() must measure {player}'s loss and gradient, see `gradient_record` in ganbench.dynamics"
+            return f"its move() must measure {player}'s loss and gradient, see `gradient_record` in ganbench.dynamics"
     return next(
-        (f"its step() {why}" for each in result.states.values() if (why := state_fault(each, len(members)))), None
+        (f"its move() {why}" for each in result.states.values() if (why := state_fault(each, len(members)))), None
     )
 
 
@@ -139,7 +140,10 @@ def steps_fault(game: Game, training: Training, members: Sequence[Member], *, fu
         fused: whether members are computed together.
     """
     how = replace(training, steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS)
-    calm = [replace(member, learning_rate=min(member.learning_rate, RATE)) for member in members]
+    calm = []
+    for member in members:
+        first, second = (min(rate, RATE) for rate in member.learning_rates)
+        calm.append(replace(member, learning_rate=first, generator_learning_rate=second))
 
     def trained(*who: Member) -> list[Tree]:
         return train(game, how, who, device=CPU)

@@ -20,10 +20,11 @@ from ganbench.core.errors import GanbenchError
 
 TIMEOUT_SECONDS = 60  # long enough to import a large library
 MAX_VALUES = 2**31  # number of values of one example
+DTYPES = ("float32", "uint8")  # of stored examples
 MARK = "ganbench describes: "  # precedes the description; the user's file may print text before it
 CONTRACT = (
     "A data set has `judge`, the name of a judge, and `spec`, a DataSpec known without loading anything: shape (of one "
-    "example), bounded, train (examples to train on), modes and files."
+    "example), bounded, train (examples to train on), modes (0 without labels), files and dtype."
 )
 
 
@@ -35,9 +36,10 @@ class DatasetDescription:
         shape: shape of one example.
         bounded: whether all values lie in [-1, 1].
         train: number of training examples.
-        modes: number of modes.
+        modes: number of modes; 0 without labels.
         files: paths of the files that the data set reads.
-        judge: name of the data set's judge.
+        dtype: type of the stored examples.
+        judge: name of the data set's judge, perhaps with options.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +47,7 @@ class DatasetDescription:
     train: int
     modes: int
     files: tuple[str, ...]
+    dtype: str
     judge: str
 
 
@@ -112,7 +115,7 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
     try:
         made = component.build(component.complete(options))
         spec, judge = made.spec, made.judge
-        fields = {name: getattr(spec, name) for name in ("shape", "bounded", "train", "modes", "files")}
+        fields = {name: getattr(spec, name) for name in ("shape", "bounded", "train", "modes", "files", "dtype")}
     except GanbenchError:
         raise
     except BaseException as error:
@@ -140,8 +143,12 @@ def _fault(fields: dict[str, Any], judge: Any) -> str | None:
         return f"its spec says bounded {fields['bounded']!r}, which is neither True nor False"
     if not _is_integer(fields["train"], 2):
         return f"its spec says {fields['train']!r} training examples; must be a whole number, two or more"
-    if not _is_integer(fields["modes"], 1):
-        return f"its spec says {fields['modes']!r} modes; must be a whole number, one or more"
+    if not _is_integer(fields["modes"], 0):
+        return f"its spec says {fields['modes']!r} modes; must be a whole number, 0 for data without labels"
+    if fields["dtype"] not in DTYPES:
+        return f"its spec says dtype {fields['dtype']!r}; must be one of {', '.join(DTYPES)}"
+    if fields["dtype"] == "uint8" and not fields["bounded"]:
+        return "its spec says dtype 'uint8', whose numbers lie in [-1, 1], and bounded False; it must be True"
     if not isinstance(files, tuple | list) or not all(isinstance(path, str | Path) for path in files):
         return f"its spec says files {files!r}; must be a tuple of paths"
     missing = [path for path in files if not Path(path).is_file()]

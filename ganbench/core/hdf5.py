@@ -101,6 +101,23 @@ class Array:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the values."""
+        return self._dataset.nbytes
+
+    def mapped(self) -> np.memmap:
+        """All values as a map of the file, after a check of every block. What is written to them stays in memory.
+
+        Raises:
+            GanbenchError: values that differ from those that were written.
+        """
+        for start in range(0, len(self), self._size):
+            self._read_blocks(start, start + 1)
+        with read_errors(self._dataset, self.name):
+            where = {"offset": self._dataset.id.get_offset(), "shape": self.shape}
+            return np.memmap(self._dataset.file.filename, self._dataset.dtype, "c", **where)
+
     def _read_blocks(self, start: int, stop: int) -> np.ndarray:
         """The values of the blocks that contain a range of rows, after a check.
 
@@ -179,12 +196,13 @@ class Group:
             raise file_error(self._group, array.name, "is not JSON") from None
 
 
-def read_tree(group: Group, depth: int = MAX_DEPTH) -> Tree:
+def read_tree(group: Group, depth: int = MAX_DEPTH, *, most: int | None = None) -> Tree:
     """The tree that `write_tree` wrote into a group.
 
     Args:
         group: a group of a file that is open for reading.
         depth: largest number of nested groups.
+        most: size in bytes of an array beyond which it is a map of the file; None to read all of them.
 
     Raises:
         GanbenchError: an object of a kind that `write_tree` does not write, or values that differ from those written.
@@ -193,9 +211,9 @@ def read_tree(group: Group, depth: int = MAX_DEPTH) -> Tree:
     for name in group:
         item = group[name]
         if isinstance(item, Array):
-            tree[name] = item[()]
+            tree[name] = item[()] if most is None or item.nbytes <= most else item.mapped()
         elif depth:
-            tree[name] = read_tree(item, depth - 1)
+            tree[name] = read_tree(item, depth - 1, most=most)
         else:
             raise group.error(item.name, UNSUPPORTED)
     return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -12,9 +12,26 @@ class Member:
     Attributes:
         seed: seed of the run's random streams.
         n_train: number of training examples; None for a game without data.
-        learning_rate: learning rate of both players.
+        learning_rate: learning rate of the first player, and of the second if that has none of its own.
+        generator_learning_rate: learning rate of the second player; None for `learning_rate`.
     """
 
     seed: int
     n_train: int | None
     learning_rate: float
+    generator_learning_rate: float | None = field(default=None, kw_only=True)
+
+    @property
+    def learning_rates(self) -> tuple[float, float]:
+        """The learning rates of the first and of the second player."""
+        own = self.generator_learning_rate
+        return self.learning_rate, self.learning_rate if own is None else own
+
+    def scaled(self, factor: float) -> Member:
+        """The same run with learning rates that are multiplied, as a schedule does."""
+        own = self.generator_learning_rate
+        return replace(
+            self,
+            learning_rate=factor * self.learning_rate,
+            generator_learning_rate=None if own is None else factor * own,
+        )

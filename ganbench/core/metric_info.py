@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from numbers import Real
 from typing import Any
@@ -35,6 +35,27 @@ class MetricInfo:
     best: str
     lower: float | None
     upper: float | None
+
+
+def of_averages(columns: Mapping[str, MetricInfo]) -> dict[str, MetricInfo]:
+    """The columns of the same metrics for the moving averages of the parameters.
+
+    Args:
+        columns: the columns for the parameters, by name.
+    """
+    return {
+        averaged(name): replace(
+            info,
+            title=f"{info.title}, averaged",
+            what=f"{info.what.rstrip('.')}; of the generator whose parameters are the moving average over training",
+        )
+        for name, info in columns.items()
+    }
+
+
+def averaged(name: str) -> str:
+    """The name of a metric's column for the moving averages of the parameters."""
+    return f"{name}_ema"
 
 
 def columns_fault(columns: Any) -> str | None:

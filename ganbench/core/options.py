@@ -16,6 +16,7 @@ from ganbench.core.escaping import short_repr
 from ganbench.core.interval import Interval
 
 TYPES = {kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)}  # parts of the types of options
+LISTS = ("list", "tuple", "dict")  # the types of values that have several parts
 TYPE_NAMES = {  # description of one value, and of several values
     "bool": ("true or false", "truth values"),
     "int": ("an integer", "integers"),
@@ -62,6 +63,11 @@ class Option:
         """The first declared range as text; empty if the annotation has no range."""
         intervals = [_interval(node) for node in ast.walk(_parse_cached(self.source)) if _is_ranged(node)]
         return str(intervals[0]) if intervals else ""
+
+    @property
+    def takes_lists(self) -> bool:
+        """Whether a list can be one value of the option."""
+        return any(isinstance(node, ast.Name) and node.id in LISTS for node in ast.walk(_parse_cached(self.source)))
 
     def validate(self, value: Any) -> Any:
         """The value, converted to the option's type.

@@ -39,6 +39,48 @@ GAN_SERIES = {
 }
 
 
+BINS_PER_SNAPSHOT = 20  # bins of the curves from a snapshot to the next, where their distance is fixed
+
+
+def snapshot_steps(steps: int, count: int, spacing: str, every: int | None = None) -> tuple[int, ...]:
+    """The steps of the snapshots.
+
+    Args:
+        steps: number of training steps.
+        count: number of snapshots; there are fewer where rounding makes two the same.
+        spacing: "even" or "log".
+        every: distance of the snapshots, in place of `count` and `spacing`.
+
+    Returns:
+        Steps from 0 to the last.
+    """
+    if every is not None:
+        return (*range(0, steps, every), steps)
+    if spacing == "even":
+        spaced = np.linspace(0, steps, count)
+    else:
+        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
+        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)[:-1], [steps]])
+    return tuple(sorted({round(step) for step in spaced}))
+
+
+def bin_edges(steps: int, bins: int, every: int | None = None) -> np.ndarray:
+    """The edges of the bins of steps: bin b holds the steps edges[b] + 1 ... edges[b + 1], counted from 1.
+
+    Args:
+        steps: number of training steps.
+        bins: number of bins, at most one per step.
+        every: distance of the snapshots, if it is fixed: bins of the same number of steps, whatever `steps` is.
+
+    Returns:
+        The edges, from 0 to `steps`, of shape (bins + 1,).
+    """
+    if every is not None:
+        return np.append(np.arange(0, steps, -(-every // BINS_PER_SNAPSHOT)), steps)
+    bins = min(bins, steps)
+    return np.arange(bins + 1) * steps // bins
+
+
 class Recorder:
     """The minimum, mean and maximum of every series of one run, in bins of steps.
 
@@ -48,14 +90,14 @@ class Recorder:
         steps: number of training steps.
         bins: number of bins, at most one per step.
         series: names of the series.
+        every: distance of the snapshots, if it is fixed; see `bin_edges`.
     """
 
-    def __init__(self, steps: int, bins: int, series: tuple[str, ...]) -> None:
+    def __init__(self, steps: int, bins: int, series: tuple[str, ...], every: int | None = None) -> None:
         self.series = series
-        bins = min(bins, steps)
-        # Bin b holds the steps first[b] ... last[b], counted from 1.
-        edges = np.arange(bins + 1) * steps // bins
-        self._first, self._last = edges[:-1] + 1, edges[1:]
+        edges = bin_edges(steps, bins, every)
+        self._first, self._last = edges[:-1] + 1, edges[1:]  # steps of each bin, counted from 1
+        bins = len(edges) - 1
         self._min = np.full((bins, len(series)), np.inf)
         self._sum = np.zeros((bins, len(series)))
         self._max = np.full((bins, len(series)), -np.inf)
@@ -97,6 +139,10 @@ class Recorder:
         return {**arrays, "steps_done": self.steps_done}
 
     def restore(self, state: Tree) -> None:
-        """Continue from a state that the method `state` returned."""
-        self._min, self._sum, self._max = (state[name].copy() for name in ("min", "sum", "max"))
+        """Continue, with a new recorder, from a state that the method `state` returned.
+
+        The state may be that of a shorter run, which has the first of the bins only.
+        """
+        for array, name in ((self._min, "min"), (self._sum, "sum"), (self._max, "max")):
+            array[: len(state[name])] = state[name]
         self.steps_done = state["steps_done"]

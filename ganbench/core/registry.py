@@ -64,8 +64,18 @@ class Family:
     @cached_property
     def bases(self) -> frozenset[str]:
         """Names of the base class and of the public classes in its file that derive from it."""
-        tree = ast.parse((PACKAGE / self.folder / "__init__.py").read_text(encoding="utf-8"))
-        return frozenset(derived_classes(tree, {self.base})) | {self.base}
+        return frozenset(derived_classes(ast.parse(self._file.read_text(encoding="utf-8")), {self.base})) | {self.base}
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        """The options that every component of the family has: the fields of the base class with a default."""
+        tree = ast.parse(self._file.read_text(encoding="utf-8"))
+        (cls,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
+        return _fields([node for node in cls.body if getattr(node, "value", None)], self.key, self._file)[0]
+
+    @property
+    def _file(self) -> Path:
+        return PACKAGE / self.folder / "__init__.py"
 
 
 FAMILIES = {
@@ -78,6 +88,7 @@ FAMILIES = {
         Family("regularizer", "regularizers", "Regularizer"),
         Family("dynamics", "dynamics", "Dynamics"),
         Family("optimizer", "optimizers", "Optimizer"),
+        Family("schedule", "schedules", "Schedule"),
         Family("judge", "judges", "Judge"),
         Family("metric", "metrics", "Metric"),
         Family("diagnostic", "diagnostics", "Diagnostic"),
@@ -85,7 +96,7 @@ FAMILIES = {
 }
 
 # Families of which a run of a grid has one component each, except those that its game does not use.
-CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer")
+CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
 LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
@@ -216,9 +227,19 @@ def read_component(key: str, path: Path) -> ComponentInfo:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     cls, parent = _class(family, path, tree)
-    options: dict[str, Option] = dict(parent.options) if parent else {}
-    constants: dict[str, Any] = dict(parent.constants) if parent else {}
-    for node in cls.body:
+    options, constants = _fields(cls.body, key, path)
+    if parent:
+        options, constants = parent.options | options, parent.constants | constants
+    options |= {name: option for name, option in family.options.items() if name not in options}
+    summary = (ast.get_docstring(tree) or "").split("\n")[0]
+    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
+
+
+def _fields(body: Iterable[ast.stmt], key: str, path: Path) -> tuple[dict[str, Option], dict[str, Any]]:
+    """The options and the constants that the body of a class defines; errors as of `read_component`."""
+    options: dict[str, Option] = {}
+    constants: dict[str, Any] = {}
+    for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
         annotation = ast.unparse(node.annotation)
@@ -245,8 +266,7 @@ def read_component(key: str, path: Path) -> ComponentInfo:
             raise GanbenchError(
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
-    summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
+    return options, constants
 
 
 def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:

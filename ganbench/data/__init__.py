@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -20,29 +21,40 @@ class DataSpec:
     shape: tuple[int, ...]  # of one example: (channels, height, width) for images, (d,) for points
     bounded: bool  # whether every value lies in [-1, 1], so that a generator may end in tanh
     train: int  # number of training examples
-    modes: int  # number of modes or classes a generator should cover
+    modes: int  # number of modes or classes a generator should cover; 0 for data without labels
     files: tuple[str, ...] = ()  # paths that `load` reads: runs train again when the content of one changes
+    dtype: str = "float32"  # of the stored examples; "uint8" for bounded ones whose byte v stands for v / 127.5 - 1
+
+    @property
+    def train_bytes(self) -> int:
+        """The size of the training examples."""
+        return self.train * prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A data set, split into training examples and examples held out from all runs."""
+    """A data set, split into training examples and examples held out from all runs.
 
-    train: np.ndarray  # (n, *shape), float32
-    train_modes: np.ndarray  # (n,), int64: the mode or class of each example
-    heldout: np.ndarray  # (m, *shape), float32
-    heldout_modes: np.ndarray  # (m,), int64
+    Examples are float32 or uint8, as the spec says; `ganbench.core.pixels.floats` turns bytes into numbers. A data set
+    larger than memory is given as `numpy.memmap` and read in parts.
+    """
+
+    train: np.ndarray  # (n, *shape)
+    train_modes: np.ndarray | None  # (n,), int64: the mode or class of each example; None without labels
+    heldout: np.ndarray  # (m, *shape)
+    heldout_modes: np.ndarray | None  # (m,), int64; None without labels
     facts: dict[str, np.ndarray] = field(default_factory=dict)  # numbers for the judge, such as mode centres
 
 
 class Dataset(ABC):
     """A data set has `spec`, a DataSpec, `judge`, the name of a judge, and load(), which returns the same Examples at
-    every call: float32 examples and int64 modes 0 to modes - 1, as the spec says.
+    every call: float32 or uint8 examples and int64 modes 0 to modes - 1, or None for 0 modes, as the spec says.
 
     A subclass is a frozen dataclass whose fields are its options.
 
     Attributes:
-        judge: name of the judge (`ganbench/judges`) that tells the data set's modes apart.
+        judge: the judge (`ganbench/judges`) of a study that chooses none: its name, or its name with options,
+            `classifier(least_accuracy=0.9)`.
     """
 
     judge: ClassVar[str]
@@ -58,5 +70,6 @@ class Dataset(ABC):
         """The examples, the same at every call.
 
         Returns:
-            At least two training examples, with at least one of every mode, and at least two held-out examples.
+            At least two training examples, with at least one of every mode, and at least two held-out examples; as
+            `numpy.memmap` of a temporary file where they may not fit into memory.
         """

@@ -25,7 +25,7 @@ ATTRACTOR_SHARE = 0.01  # share of the starting points that must belong to a fix
 @dataclass(frozen=True)
 class Basins(Diagnostic):
     """`points` by `points` starting points in the plane of `vector_field`, each trained for `steps` steps with the
-    dynamics, optimizer and learning rate of its run, on the random numbers of the run's training.
+    dynamics, optimizer and learning rates of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
     the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: a
@@ -120,8 +120,11 @@ class Basins(Diagnostic):
         states = dynamics.init(match, players, optimizer)
         first, farthest = None, torch.zeros_like(known[indices, :, 0])  # from each fixed point in a tenth, (M, n)
         for step in range(self.steps):
-            batches, rate = self._batches(trajectories, step, indices), trajectories.rate[indices]
-            result = dynamics.step(match, players, states, batches, optimizer, rate)
+            batches, rates = (
+                self._batches(trajectories, step, indices),
+                jacobians.select_members(trajectories.rates, indices),
+            )
+            result = dynamics.step(match, players, states, batches, optimizer, rates)
             players, states = result.players, result.states
             snapshot = dynamics.snapshot(players, states)
             here = torch.einsum("mip,mp->mi", axes, join({each: snapshot[each] for each in match.players}) - base)

@@ -44,8 +44,8 @@ class Lyapunov(Diagnostic):
     steps up to there, and the regime 3; with fewer than 40 steps it has none.
 
     At the first step the growth of a difference v is compared with what the game says of it: (M - 1) v with M the step
-    against -rate J v (`jacobian_gap`) and against -rate S v (`hessian_gap`), S = (J + J^T) / 2, both over |rate J v|.
-    Only plain gradient steps are meant to agree.
+    against -R J v (`jacobian_gap`) and against -R S v (`hessian_gap`), S = (J + J^T) / 2, both over |R J v|, with R the
+    diagonal matrix of every parameter's learning rate. Only plain gradient steps are meant to agree.
 
     Arrays: `growth` (blocks, exponents), means of the blocks in 1/step.
     """
@@ -71,7 +71,7 @@ class Lyapunov(Diagnostic):
             "high": info("Largest exponent, high", "Upper end of its 95% interval, 1/step."),
             "second": info("Second exponent", "Growth in the next direction, 1/step; from tangent vectors only."),
             "sum": info("Sum of exponents", "Of those computed: growth of the volume that they span, 1/step."),
-            "largest_per_time": info("Largest exponent per time", "Per unit of step times learning rate.", "low"),
+            "largest_per_time": info("Largest exponent per time", "Per unit of step times `learning_rate`.", "low"),
             "regime": info("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", lower=0, upper=3),
             "directness": info(
                 "Directness", "Distance between the ends of the last half over the length of the path between: 1 is a "
@@ -79,7 +79,7 @@ class Lyapunov(Diagnostic):
             ),
             "speeding": info("Change of speed", "Logarithm of the speed in the last quarter over that before it."),
             "jacobian_gap": info(
-                "Gap to the Jacobian", "Relative difference of the first step's growth of a difference to -rate J.",
+                "Gap to the Jacobian", "Relative difference of the first step's growth of a difference to -R J.",
                 lower=0
             ),
             "hessian_gap": info(
@@ -115,7 +115,8 @@ class Lyapunov(Diagnostic):
             if self.method == "tangent":
                 values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
                 values["sum"][k] = exponents.sum()
-        values["largest_per_time"] = values["largest"] / trajectories.rate[:, 0].double().cpu().numpy()
+        rate = trajectories.rates[trajectories.match.players[0]]
+        values["largest_per_time"] = values["largest"] / rate[:, 0].double().cpu().numpy()
         values["jacobian_gap"], values["hessian_gap"] = _gaps(trajectories)
         return DiagnosticResult(values, {"growth": blocks})
 
@@ -221,7 +222,7 @@ def _gaps(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
         forward, back = jacobians.products(alone.match, alone.begin().players, alone.batches(0)[0])
     except GanbenchError:  # no second derivatives to compare with
         return np.full(members, np.nan), np.full(members, np.nan)
-    rate = trajectories.rate.double()
+    rate = jacobians.per_parameter(trajectories.match, trajectories.rates).double()
     along, across = forward(v.expand_as(theta)), back(v.expand_as(theta))
     whole = (rate * along).norm(dim=1)
     gaps = [(change + rate * part).norm(dim=1) / whole for part in (along, (along + across) / 2)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
-from ganbench.games import Game
+from ganbench.games import Game, LearningRates
 from ganbench.numerics import jacobians
 from ganbench.numerics.eigenvalues import arnoldi, eigenvalues, random_signs
 from ganbench.numerics.step_maps import (
@@ -53,6 +53,8 @@ class StepMapSpectrum(Diagnostic):
     its counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam,
     RMSProp) jumps where the gradient is 0.
 
+    `rates` are other learning rates of the first player; the second's stays in proportion, also in `stability_limit`.
+
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
 
@@ -74,7 +76,7 @@ class StepMapSpectrum(Diagnostic):
                 "Turn", "Angle of that eigenvalue, without sign, radians/step.", "none", 0, float(np.pi)
             ),
             "displacement": MetricInfo(
-                "Displacement", "How far a step goes from there, over the learning rate; 0 at a fixed point.", "none",
+                "Displacement", "How far a step goes from there, over the learning rates; 0 at a fixed point.", "none",
                 0, None
             ),
             "stability_limit": MetricInfo(
@@ -94,9 +96,8 @@ class StepMapSpectrum(Diagnostic):
             parts = state_roles(trajectories, int(where.indices[0]))
             period = self.period or clock_period(trajectories, int(where.indices[0]), parts.clocks)
             for few in where.groups(where.width * (self.products + 1)):
-                here = _StepMapAtPoint(
-                    trajectories, few.indices, few.theta, parts, trajectories.rate[few.indices].double(), period
-                )
+                own_rates = jacobians.select_members(trajectories.rates, few.indices)
+                here = _StepMapAtPoint(trajectories, few.indices, few.theta, parts, own_rates, period)
                 own, smooth = self._eigenvalues(here)
                 found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found
                 values["displacement"][few.indices] = here.displacement()
@@ -182,26 +183,31 @@ class _StepMapAtPoint:
         indices: np.ndarray,
         theta: Tensor,
         parts: StateRoles,
-        rate: Tensor,
+        rates: LearningRates,
         period: int,
     ) -> None:
-        self._trajectories, self._indices, self._parts, self._rate = trajectories, indices, parts, rate
+        self._trajectories, self._indices, self._parts = trajectories, indices, parts
+        self._rates = {player: rate.double() for player, rate in rates.items()}
         self.theta = theta.double()
         self._rest = self._at_rest()
         self._given, self.period, self.autonomous = period, period or 1, period > 0
         self.width = state_vector(self._rest, parts.state).shape[1]
 
     def at_rates(self, rates: np.ndarray) -> _StepMapAtPoint:
-        """The same of every member at each of its learning rates (k, r): k r members."""
-        many = rates.shape[1]
+        """The same of every member at each of its learning rates (k, r): k r members. They are the first player's; the
+        second's is in proportion."""
+        many, first = rates.shape[1], self._rates[self._trajectories.match.players[0]]
         theta, rate = self.theta.repeat_interleave(many, dim=0), torch.as_tensor(rates, device=self.theta.device)
-        return _StepMapAtPoint(
-            self._trajectories, np.repeat(self._indices, many), theta, self._parts, rate.reshape(-1, 1), self._given
-        )
+        both = {
+            player: rate.reshape(-1, 1) * (own / first).repeat_interleave(many, dim=0)
+            for player, own in self._rates.items()
+        }
+        indices = np.repeat(self._indices, many)
+        return _StepMapAtPoint(self._trajectories, indices, theta, self._parts, both, self._given)
 
     def _at_rest(self) -> TrainingState:
         """The state that steps converge to if the parameters are reset after each of them."""
-        steps = StepMap(self._trajectories, self._indices, rate=self._rate)
+        steps = StepMap(self._trajectories, self._indices, rates=self._rates)
         batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
         for owner, name in self._parts.clocks:
             state.states[owner][name] = trained.states[owner][name]
@@ -211,7 +217,8 @@ class _StepMapAtPoint:
             state = TrainingState(players, after.states)
             if torch.equal(state_vector(state, self._parts.state), state_vector(before, self._parts.state)):
                 break
-        self._moved = (state_vector(steps(state, batches), []) - self.theta).norm(dim=1) / self._rate[:, 0]
+        moved = state_vector(steps(state, batches), []) - self.theta
+        self._moved = (moved / jacobians.per_parameter(self._trajectories.match, self._rates)).norm(dim=1)
         return state
 
     def displacement(self) -> np.ndarray:
@@ -234,7 +241,7 @@ class _StepMapAtPoint:
 
     def _differences(self, v: Tensor, width: Tensor) -> Tensor:
         members, m, n = v.shape
-        steps, keys = StepMap(self._trajectories, self._indices, 2 * m, self._rate), self._parts.state
+        steps, keys = StepMap(self._trajectories, self._indices, 2 * m, self._rates), self._parts.state
         shifts = torch.cat([v, -v], dim=1) * width[:, None, None]
         values = (state_vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
         state = with_vector(repeat_members(self._rest, 2 * m), values, keys)

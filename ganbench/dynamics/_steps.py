@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 
 from ganbench.dynamics import (
     Optimizer,
@@ -18,15 +17,15 @@ from ganbench.dynamics import (
     record,
     simultaneous_gradient,
 )
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 def simultaneous(
-    match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rate: Tensor
+    match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rates: LearningRates
 ) -> StepResult:
-    """One step of both players from the same point, on the same batch; arguments as of `Dynamics.step`."""
+    """One move of both players from the same point, on the same batch; arguments as of `Dynamics.move`."""
     here = simultaneous_gradient(match, players, batch)
-    return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
+    return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rates), record(here))
 
 
 def in_turns(
@@ -35,35 +34,35 @@ def in_turns(
     states: States,
     turns: Iterable[tuple[str, Batch]],
     optimizer: Optimizer,
-    rate: Tensor,
+    rates: LearningRates,
 ) -> StepResult:
     """Steps of one player at a time, each from the point that the previous step reached.
 
     Args:
         turns: (player, batch) of each step, in order.
-        match, players, states, optimizer, rate: as of `Dynamics.step`.
+        match, players, states, optimizer, rates: as of `Dynamics.move`.
     """
-    players, states, aux = dict(players), dict(states), {}
+    aux = {}
     for player, batch in turns:
         loss, grad, extra = gradient(match, player, players, batch)
-        theta, states[player] = optimizer.step(players[player], grad, states[player], rate)
-        players[player] = match.project(player, theta)
+        moved, states = apply_gradients(match, players, states, {player: grad}, optimizer, rates)
+        players = players | moved
         aux |= gradient_record(player, loss, grad) | extra
     return StepResult(players, states, aux)
 
 
 def inner_step(
-    kind: str, match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rate: Tensor
+    kind: str, match: Match, players: Players, states: States, batch: Batch, optimizer: Optimizer, rates: LearningRates
 ) -> StepResult:
     """A step of the dynamics that others are built around. It costs two gradients and uses one batch.
 
     Args:
         kind: "simultaneous", or "alternating" with one step of each player, the first player's first.
-        match, players, states, batch, optimizer, rate: as of `Dynamics.step`.
+        match, players, states, batch, optimizer, rates: as of `Dynamics.move`.
     """
     if kind == "simultaneous":
-        return simultaneous(match, players, states, batch, optimizer, rate)
-    return in_turns(match, players, states, [(player, batch) for player in match.players], optimizer, rate)
+        return simultaneous(match, players, states, batch, optimizer, rates)
+    return in_turns(match, players, states, [(player, batch) for player in match.players], optimizer, rates)
 
 
 def copies(match: Match, batch: Batch, count: int) -> tuple[Match, Batch]:

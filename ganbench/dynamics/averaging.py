@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor
-
 from ganbench.core.interval import Interval
 from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import clock, inner_step
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -24,18 +22,26 @@ class Averaging(Dynamics):
     kind: Literal["uniform", "exponential"] = "uniform"
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
 
-    gradients_per_step: ClassVar[int] = 2
+    gradients_per_move: ClassVar[int] = 2
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         return super().init(match, players, optimizer) | {"average": dict(players), "clock": clock(players)}
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
-        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rates)
         steps = states["clock"]["steps"] + 1
-        share = 1 / steps.to(rate.dtype) if self.kind == "uniform" else 1 - self.decay
-        average = {name: mean + share * (result.players[name] - mean) for name, mean in states["average"].items()}
+        average = {}
+        for name, mean in states["average"].items():
+            share = 1 / steps.to(mean.dtype) if self.kind == "uniform" else 1 - self.decay
+            average[name] = mean + share * (result.players[name] - mean)
         return StepResult(result.players, result.states | {"average": average, "clock": {"steps": steps}}, result.aux)
 
     def snapshot(self, players: Players, states: States) -> Players:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from torch import Tensor
-
 from ganbench.core.interval import Interval
 from ganbench.dynamics import (
     PRODUCT,
@@ -18,7 +16,7 @@ from ganbench.dynamics import (
     record,
     simultaneous_gradient,
 )
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,18 @@ class Consensus(Dynamics):
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
 
-    gradients_per_step: ClassVar[int] = 2 + PRODUCT
+    gradients_per_move: ClassVar[int] = 2 + PRODUCT
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         here = simultaneous_gradient(match, players, batches[0], differentiable=True)
         damping = here.products(here.gradients, transposed=True)
         gradients = {name: grad + self.gamma * damping[name] for name, grad in here.gradients.items()}
-        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), record(here))

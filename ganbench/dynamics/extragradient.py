@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from torch import Tensor
+from typing import Annotated, ClassVar, Literal
 
 from ganbench.core.interval import Interval
-from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
-from ganbench.games import Batch, Match, Players
+from ganbench.dynamics import (
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    record,
+    scaled,
+    simultaneous_gradient,
+)
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
 class Extragradient(Dynamics):
-    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer. Zero
-    extrapolation is simultaneous descent.
+    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer.
 
-    The trial step does not change the optimizer's state, which is updated once a step. In the ExtraAdam of Gidel et al.
-    (2019, algorithm 4) the trial step's gradient also enters the moments; for an optimizer without state both agree.
+    `moments` says whose gradients enter the optimizer's state. With `both`, F(theta) does and then F(theta'): with Adam
+    that is ExtraAdam (Gidel et al. 2019, algorithm 4), whose state counts two steps. With `update`, F(theta') alone
+    does; zero extrapolation is then simultaneous descent. For an optimizer without state both are the same.
     """
 
     extrapolation: Annotated[float, Interval(ge=0)] = 1.0
+    moments: Literal["both", "update"] = "both"
 
-    batches_per_step: ClassVar[int] = 2
-    gradients_per_step: ClassVar[int] = 4
+    batches_per_move: ClassVar[int] = 2
+    gradients_per_move: ClassVar[int] = 4
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         here = simultaneous_gradient(match, players, batches[0])
-        ahead, _ = apply_gradients(match, players, states, here.gradients, optimizer, rate * self.extrapolation)
+        trial_rates = scaled(rates, self.extrapolation)
+        ahead, seen = apply_gradients(match, players, states, here.gradients, optimizer, trial_rates)
         there = simultaneous_gradient(match, ahead, batches[1])
-        return StepResult(*apply_gradients(match, players, states, there.gradients, optimizer, rate), record(here))
+        kept = seen if self.moments == "both" else states
+        return StepResult(*apply_gradients(match, players, kept, there.gradients, optimizer, rates), record(here))

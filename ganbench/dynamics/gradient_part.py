@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.dynamics import (
@@ -21,7 +20,7 @@ from ganbench.dynamics import (
     simultaneous_gradient,
 )
 from ganbench.dynamics._steps import copies
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,27 @@ class GradientPart(Dynamics):
     nodes: Annotated[int, Interval(ge=1, le=1000)] = 4
 
     @property
-    def gradients_per_step(self) -> int:
+    def gradients_per_move(self) -> int:
         return 2 + self.nodes * (2 + PRODUCT)
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         centre = {name: theta if self.centre == "start" else torch.zeros_like(theta) for name, theta in players.items()}
         return super().init(match, players, optimizer) | {"centre": centre}
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         here = simultaneous_gradient(match, players, batches[0])
         # The points of the quadrature, (K, nodes, P), as members of their own.
         at, weights = np.polynomial.legendre.leggauss(self.nodes)
-        t = rate.new_tensor((at + 1) / 2)[:, None]
-        weights = rate.new_tensor(weights / 2)[:, None]
+        t = here.losses[match.players[0]].new_tensor((at + 1) / 2)[:, None]
+        weights = t.new_tensor(weights / 2)[:, None]
         away = {
             name: (theta - states["centre"][name])[:, None].expand(-1, self.nodes, -1)
             for name, theta in players.items()
@@ -63,9 +68,9 @@ class GradientPart(Dynamics):
         many, batch = copies(match, batches[0], self.nodes)
         there = simultaneous_gradient(many, points, batch, differentiable=True)
         pulled = there.products({name: d.flatten(0, 1) for name, d in away.items()}, transposed=True)
-        shape = (len(rate), self.nodes)
+        shape = (len(match.members), self.nodes)
         gradients = {
             name: (weights * (grad.unflatten(0, shape) + t * pulled[name].unflatten(0, shape))).sum(1)
             for name, grad in there.gradients.items()
         }
-        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), record(here))

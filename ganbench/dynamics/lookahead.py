@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import clock, inner_step
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -27,15 +26,21 @@ class Lookahead(Dynamics):
     period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
 
-    gradients_per_step: ClassVar[int] = 2
+    gradients_per_move: ClassVar[int] = 2
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         return super().init(match, players, optimizer) | {"slow": dict(players), "clock": clock(players)}
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
-        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rate)
+        result = inner_step(self.inner, match, players, states, batches[0], optimizer, rates)
         steps = states["clock"]["steps"] + 1
         due = steps % self.period == 0
         after, slow = {}, {}

@@ -20,7 +20,7 @@ from ganbench.dynamics import (
     simultaneous_gradient,
 )
 from ganbench.dynamics._steps import copies
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class NoiseAveraging(Dynamics):
     sigma: Annotated[float, Interval(ge=0)] = 0.2
 
     @property
-    def gradients_per_step(self) -> int:
+    def gradients_per_move(self) -> int:
         return 2 * self.perturbations
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
@@ -51,18 +51,24 @@ class NoiseAveraging(Dynamics):
         scaled = {name: (self.sigma * cloud.flatten(1)).view_as(cloud) for name, cloud in clouds.items()}
         return super().init(match, players, optimizer) | {"perturbation": scaled}
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         many, batch = copies(match, batches[0], self.perturbations)
         cloud = {name: (theta[:, None] + states["perturbation"][name]).flatten(0, 1) for name, theta in players.items()}
         there = simultaneous_gradient(many, cloud, batch)
 
         def mean(values: Tensor) -> Tensor:
-            return values.unflatten(0, (len(rate), self.perturbations)).mean(1)
+            return values.unflatten(0, (len(match.members), self.perturbations)).mean(1)
 
         gradients = {name: mean(grad) for name, grad in there.gradients.items()}
         aux = {name: mean(values) for name, values in there.aux.items()}
         for name, grad in gradients.items():
             aux |= gradient_record(name, mean(there.losses[name]), grad)
-        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), aux)
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), aux)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,22 @@ class PastExtrapolation(Dynamics):
     lambda of J. Losses and gradients are recorded at theta', the only point at which they are computed.
     """
 
-    gradients_per_step: ClassVar[int] = 2
+    gradients_per_move: ClassVar[int] = 2
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         past = {name: torch.zeros_like(theta) for name, theta in players.items()}
         return super().init(match, players, optimizer) | {"past": past}
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
-        ahead, _ = apply_gradients(match, players, states, states["past"], optimizer, rate)
+        ahead, _ = apply_gradients(match, players, states, states["past"], optimizer, rates)
         there = simultaneous_gradient(match, ahead, batches[0])
-        after, new_states = apply_gradients(match, players, states, there.gradients, optimizer, rate)
+        after, new_states = apply_gradients(match, players, states, there.gradients, optimizer, rates)
         return StepResult(after, new_states | {"past": there.gradients}, record(there))

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from ganbench.core.errors import GanbenchError
-from ganbench.dynamics import Dynamics, Optimizer, States, StepResult, apply_gradients, record, simultaneous_gradient
-from ganbench.games import Batch, Match, Players
+from ganbench.dynamics import (
+    Dynamics,
+    Optimizer,
+    States,
+    StepResult,
+    apply_gradients,
+    record,
+    scaled,
+    simultaneous_gradient,
+)
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class RungeKutta(Dynamics):
     R(-rate lambda) a step, R(z) = 1 + z + z^2 / 2 + z^3 / 6 + z^4 / 24.
     """
 
-    gradients_per_step: ClassVar[int] = 8
+    gradients_per_move: ClassVar[int] = 8
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
         """No states.
@@ -37,13 +44,19 @@ class RungeKutta(Dynamics):
             )
         return states
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         stages = [simultaneous_gradient(match, players, batches[0])]
         for part in (1 / 2, 1 / 2, 1):
-            ahead, _ = apply_gradients(match, players, states, stages[-1].gradients, optimizer, part * rate)
+            ahead, _ = apply_gradients(match, players, states, stages[-1].gradients, optimizer, scaled(rates, part))
             stages.append(simultaneous_gradient(match, ahead, batches[0]))
         one, two, three, four = (stage.gradients for stage in stages)
         gradients = {name: (one[name] + 2 * two[name] + 2 * three[name] + four[name]) / 6 for name in one}
-        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(stages[0]))
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), record(stages[0]))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from ganbench.dynamics import Dynamics, Optimizer, States, StepResult
 from ganbench.dynamics._steps import simultaneous
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
 class Simultaneous(Dynamics):
     """theta <- theta - rate F(theta)."""
 
-    gradients_per_step: ClassVar[int] = 2
+    gradients_per_move: ClassVar[int] = 2
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
-        return simultaneous(match, players, states, batches[0], optimizer, rate)
+        return simultaneous(match, players, states, batches[0], optimizer, rates)

@@ -18,7 +18,7 @@ from ganbench.dynamics import (
     record,
     simultaneous_gradient,
 )
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 EPSILON = 0.1  # of the paper's alignment: in doubt the adjustment points to stable fixed points
 
@@ -36,10 +36,16 @@ class Symplectic(Dynamics):
     adjustment: float = 1.0
     align: bool = True
 
-    gradients_per_step: ClassVar[int] = 2 + 2 * PRODUCT
+    gradients_per_move: ClassVar[int] = 2 + 2 * PRODUCT
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         here = simultaneous_gradient(match, players, batches[0], differentiable=True)
         forth, back = here.products(here.gradients), here.products(here.gradients, transposed=True)
@@ -49,7 +55,7 @@ class Symplectic(Dynamics):
             size = sum(theta.shape[1] for theta in players.values())
             scale = scale * torch.sign(_inner(here.gradients, back) * _inner(turned, back) / size + EPSILON)
         gradients = {name: grad + scale * turned[name] for name, grad in here.gradients.items()}
-        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rate), record(here))
+        return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), record(here))
 
 
 def _inner(one: Players, other: Players) -> Tensor:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
@@ -19,41 +18,45 @@ from ganbench.dynamics import (
     explain_autograd_error,
     gradient_record,
 )
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
 class Unrolled(Dynamics):
-    """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) = phi_i - scale rate
-    grad L_1(phi_i, theta): k = `steps` steps of the first player's descent on the same batch, through all of which its
-    gradient goes. The first player steps along its own gradient at phi. Both step at once; no steps is simultaneous
-    descent.
+    """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) where the first player's optimizer
+    goes from phi_i along grad L_1(phi_i, theta): k = `steps` steps on the same batch, from its present state and with
+    its own rate, through all of which the second player's gradient goes, Adam's moments included. The first player
+    steps along its own gradient at phi. Both step at once; no steps is simultaneous descent.
 
-    The unrolled steps are plain gradient steps, whatever the optimizer: its state is not unrolled. Adam's steps are
-    longer than the rate times the gradient where the gradient is small; `scale` compensates for it. The recorded losses
-    and gradients are those that the second player descends, and those of the first player at phi.
+    The unrolled steps leave no trace in the optimizer's state. The recorded losses and gradients are those that the
+    second player descends, and those of the first player at phi.
 
     An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the
     first player's own.
 
     Raises:
-        GanbenchError: the game lacks a derivative.
+        GanbenchError: the game lacks a derivative, or the optimizer's steps cannot be differentiated.
     """
 
     steps: Annotated[int, Interval(ge=0, le=1000)] = 5
-    scale: Annotated[float, Interval(ge=0)] = 1.0
 
     @property
-    def gradients_per_step(self) -> int:
+    def gradients_per_move(self) -> int:
         return max(self.steps, 1) + self.steps + 1
 
-    def step(
-        self, match: Match, players: Players, states: States, batches: list[Batch], optimizer: Optimizer, rate: Tensor
+    def move(
+        self,
+        match: Match,
+        players: Players,
+        states: States,
+        batches: list[Batch],
+        optimizer: Optimizer,
+        rates: LearningRates,
     ) -> StepResult:
         first, second = match.players
         own = players[second].detach().requires_grad_()
         # The opponent's parameters phi_i, and its loss and gradient at each of these points.
-        ahead, of_first = players[first].detach().requires_grad_(), []
+        ahead, state, of_first = players[first].detach().requires_grad_(), states[first], []
         for i in range(max(self.steps, 1)):
             loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
             with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
@@ -67,7 +70,13 @@ class Unrolled(Dynamics):
                 )
             of_first.append((loss.detach(), grad.detach(), aux))
             if i < self.steps:
-                ahead = match.project(first, ahead - self.scale * rate * grad)
+                ahead, state = optimizer.step(ahead, grad, state, rates[first])
+                if not ahead.requires_grad:
+                    raise GanbenchError(
+                        f"unrolling needs an optimizer whose steps can be differentiated, but {optimizer!r} cuts the "
+                        "graph of its gradient."
+                    )
+                ahead = match.project(first, ahead)
         loss, extra = match.loss(second, {first: ahead, second: own}, batches[0])
         with explain_autograd_error(
             "second derivative that unrolling needs" if self.steps else f"derivative of {second}'s loss"
@@ -76,7 +85,7 @@ class Unrolled(Dynamics):
 
         first_loss, first_gradient, first_aux = of_first[0]
         after, new_states = apply_gradients(
-            match, players, states, {first: first_gradient, second: grad}, optimizer, rate
+            match, players, states, {first: first_gradient, second: grad}, optimizer, rates
         )
         aux = (
             gradient_record(first, first_loss, first_gradient)

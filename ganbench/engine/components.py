@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganbench.core import registry
 from ganbench.games import Game
+from ganbench.nn.examples import TrainingExamples
 
 
 def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -36,8 +37,10 @@ def build_game(
     options: Mapping[str, Any],
     components: Mapping[str, Any],
     *,
-    examples: Tensor | None = None,
+    examples: TrainingExamples | None = None,
+    labels: Tensor | None = None,
     batch_size: int | None = None,
+    accumulation_steps: int = 1,
 ) -> Game:
     """A game made of its components.
 
@@ -45,14 +48,18 @@ def build_game(
         name: the game, or the path of a file of one's own.
         options: values of options; the others have their defaults.
         components: components by family, at least those of `game_components(name)`; others are not used.
-        examples: training examples (n, *example), of a game with a data set.
-        batch_size: number of examples in a batch, of a game with a data set.
+        examples: training examples, of a game with a data set.
+        labels: their labels, (n,) of int64, for conditional architectures.
+        batch_size: number of examples of which a gradient is made, of a game with a data set.
+        accumulation_steps: number of equal parts of them whose gradients are accumulated.
 
     Raises:
         GanbenchError: an unknown game or option, or a value out of its range.
     """
     parts = {family: components[family] for family in game_components(name)}
     if "dataset" in parts:
-        parts |= {"data": parts.pop("dataset").spec, "examples": examples, "batch_size": batch_size}
+        parts |= {"data": parts.pop("dataset").spec, "examples": examples}
+        parts |= {"batch_size": batch_size // accumulation_steps, "accumulation_steps": accumulation_steps}
+        parts |= {"labels": labels} if parts["architecture"].conditional else {}
     component = registry.find("game", name)
     return component.build(component.complete(dict(options)), **parts)

@@ -88,7 +88,7 @@ def trajectories_of(
         match=match,
         dynamics=dynamics,
         optimizer=optimizer,
-        rate=torch.tensor([[member.learning_rate] for member in members], dtype=dtype, device=device),
+        rates=match.rates(),
         steps=planned,
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
         buffers=buffers,

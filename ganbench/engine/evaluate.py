@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.metric_info import values_fault
+from ganbench.core.metric_info import averaged, values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import Sampler
-from ganbench.judges import JudgedExamples
+from ganbench.judges import JudgedExamples, judge_stored
+
+MOST = 50_000  # real examples of a reference, as of an FID
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,17 @@ class Scorer:
             judge, state: the judge and its state.
             metrics: the metrics.
             data: the data set.
-            train: the real training examples, (n, *shape).
+            train: the real training examples as they are stored, (n, *shape).
         """
-        real = judge.judge(state, train)
-        ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(data) is None)
+        real, seen = judge_stored(judge, state, reference_examples(train)), data_seen_by(judge, data)
+        ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(seen) is None)
         return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
-        """The metrics of generated examples.
+        """The metrics of generated or held-out examples.
 
         Args:
-            examples: the examples, (n, *shape).
+            examples: the examples as they are stored, (n, *shape).
 
         Returns:
             A value for each column; all NaN if an example is not finite, or so large that the judge's features
@@ -59,7 +61,7 @@ class Scorer:
         Raises:
             GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
         """
-        judged: JudgedExamples | None = self.judge.judge(self.state, examples) if np.isfinite(examples).all() else None
+        judged = judge_stored(self.judge, self.state, examples) if np.isfinite(examples).all() else None
         if judged is None or not np.isfinite(judged.features).all():
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
         scores, content = {}, _checksum(judged)
@@ -76,9 +78,19 @@ class Scorer:
         return scores
 
 
+def reference_examples(train: np.ndarray) -> np.ndarray:
+    """The training examples that generated ones are compared with: all, or every second, third ... of many."""
+    return train[:: -(-len(train) // MOST)]
+
+
+def data_seen_by(judge: Any, data: DataSpec) -> DataSpec:
+    """A data set as a judge knows it: without modes if it tells none apart."""
+    return data if judge.tells_modes else replace(data, modes=0)
+
+
 def _checksum(judged: JudgedExamples) -> list[int]:
-    arrays = (judged.examples, judged.features, judged.mode, judged.confident)
-    return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays]
+    arrays = (judged.stored, judged.features, judged.mode, judged.confident)
+    return [zlib.crc32(np.ascontiguousarray(array)) for array in arrays if array is not None]
 
 
 def evaluate(
@@ -89,6 +101,7 @@ def evaluate(
     buffers: Mapping[str, np.ndarray],
     samples: int,
     shown: int,
+    average: np.ndarray | None = None,
 ) -> Tree:
     """Score every snapshot of a run.
 
@@ -100,6 +113,8 @@ def evaluate(
         buffers: its buffers at every snapshot, (S, ...) each.
         samples: number of examples to generate and score.
         shown: number of these examples to keep.
+        average: the moving average of the generator's parameters at every snapshot, (S, P), which is scored too; the
+            buffers are those of the generator, as in `torch.optim.swa_utils.AveragedModel`.
 
     Returns:
         `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape).
@@ -108,8 +123,12 @@ def evaluate(
     for index, theta in enumerate(generators):
         at = {name: values[index] for name, values in buffers.items()}
         examples = sampler.examples(theta, at, seed, samples)
-        scores.append(scorer.score(examples))
         kept.append(examples[:shown])
+        score = scorer.score(examples)
+        if average is not None:
+            of_average = scorer.score(sampler.examples(average[index], at, seed, samples))
+            score |= {averaged(name): value for name, value in of_average.items()}
+        scores.append(score)
     return {
         "metrics": {name: np.array([score[name] for score in scores]) for name in scores[0]},
         "samples": np.stack(kept),

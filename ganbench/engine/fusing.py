@@ -49,10 +49,9 @@ def forward_work(game: Game) -> int:
     without networks, whose work is nothing beside a step's own cost."""
     if not isinstance(game, gan.GAN):
         return 0
-    architecture, batch = game.architecture, game.batch_size
-    inputs = {"generator": (batch, architecture.latent_size), "discriminator": (batch, *game.data.shape)}
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        for player, shape in inputs.items():
-            gan.initial_module(architecture, player, game.data, seed=0)(torch.zeros(shape))
+        for player in game.players:
+            inputs = gan.trial_inputs(game.architecture, player, game.data, game.batch_size)
+            gan.initial_module(game.architecture, player, game.data, seed=0)(*inputs)
     return counter.get_total_flops()

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganbench.architectures import Architecture
 from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, latent_points
+from ganbench.games.gan import balanced_labels, initial_module, latent_points, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import subkey
 
@@ -33,14 +33,15 @@ class Sampler:
 
     def __init__(self, architecture: Architecture, data: DataSpec, batch_size: int, device: torch.device) -> None:
         self._latent_size, self._batch_size, self._device = architecture.latent_size, batch_size, device
-        draw = torch.Generator().manual_seed(0)
+        self._classes = data.modes if "generator" in architecture.conditional else None
         self._network = Network(
             initial_module(architecture, "generator", data, seed=0),
-            torch.randn(EXAMPLES, self._latent_size, generator=draw),
+            trial_inputs(architecture, "generator", data, EXAMPLES),
         ).to(device, torch.float32)
 
     def examples(self, theta: np.ndarray, buffers: Mapping[str, np.ndarray], seed: int, count: int) -> np.ndarray:
-        """Examples from the latent points for evaluation, which are the same for all generators of a run.
+        """Examples from the latent points for evaluation, which are the same for all generators of a run; those of a
+        conditional generator have the labels 0, 1, 2 ... in turn.
 
         Args:
             theta: the generator's parameters, (P,).
@@ -57,15 +58,21 @@ class Sampler:
 
         key = torch.tensor([stream_seed(seed, "evaluation-network")], device=self._device)
 
-        def generate(latent: Tensor, batch: int = 0) -> Tensor:
-            return self._network.apply(parameters, kept, subkey(key, batch), latent[None], training=False)[0][0]
+        def inputs(count: int) -> list[Tensor]:
+            labels = [] if self._classes is None else [balanced_labels(count, self._classes)]
+            return [x.to(self._device) for x in (latent_points(seed, count, self._latent_size), *labels)]
+
+        def generate(*part: Tensor, batch: int = 0) -> Tensor:
+            return self._network.apply(parameters, kept, subkey(key, batch), *(x[None] for x in part), training=False)[
+                0
+            ][0]
 
         with torch.no_grad():
-            few = latent_points(seed, EXAMPLES, self._latent_size).to(self._device)
-            together, apart = generate(few), generate(few[: EXAMPLES // 2])
+            few = inputs(EXAMPLES)
+            together, apart = generate(*few), generate(*(x[: EXAMPLES // 2] for x in few))
             alone = torch.allclose(together[: EXAMPLES // 2], apart, rtol=1e-3, atol=1e-4, equal_nan=True)
             size = BATCH if alone else self._batch_size
             whole = count if alone else -(-count // size) * size  # no last batch of another size
-            latent = latent_points(seed, whole, self._latent_size).to(self._device)
-            parts = [generate(part, batch).cpu() for batch, part in enumerate(latent.split(size))]
-            return torch.cat(parts)[:count].numpy()
+            parts = zip(*(x.split(size) for x in inputs(whole)), strict=True)
+            made = [generate(*part, batch=batch).cpu() for batch, part in enumerate(parts)]
+            return torch.cat(made)[:count].numpy()

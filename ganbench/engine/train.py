@@ -13,9 +13,12 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States
+from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
+from ganbench.engine.precision import lowered_products
 from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
+from ganbench.schedules import Schedule
+from ganbench.schedules.constant import Constant
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,13 @@ class Training:
         dynamics, optimizer: the method.
         steps: number of training steps.
         dtype: precision of the parameters.
+        products: lower precision of products of matrices and convolutions, "tf32" or "bfloat16"; None for `dtype`.
         snapshots: steps after which the parameters are kept; 0 is before the first step.
         curve_bins: number of bins of the recorded curves.
+        schedule: how the learning rates change over the steps.
+        ema_decay: decay of an exponential moving average of the parameters; None for none.
+        every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
+            last state is kept, from which a run with more steps goes on.
     """
 
     dynamics: Any
@@ -36,6 +44,10 @@ class Training:
     dtype: torch.dtype
     snapshots: tuple[int, ...]
     curve_bins: int
+    schedule: Schedule = field(default_factory=Constant)
+    ema_decay: float | None = None
+    every: int | None = None
+    products: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,40 +72,22 @@ class RunRecord:
     """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
 
     recorder: Recorder
-    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)  # parameters and buffers, by step
-    players: tuple[str, ...] = ()
+    snapshots: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)  # by step, of `_snapshot`
     diverged: tuple[int, str] | None = None
 
     def tree(self) -> Tree:
         steps = sorted(self.snapshots)
-        kept = {name: np.stack([self.snapshots[step][name] for step in steps]) for name in self.snapshots[steps[0]]}
-        players = {player: kept.pop(player) for player in self.players}
+        kept = {
+            kind: {name: np.stack([self.snapshots[step][kind][name] for step in steps]) for name in tensors}
+            for kind, tensors in self.snapshots[steps[0]].items()
+        }
         return {
             "curves": self.recorder.curves(),
-            "snapshots": {"step": np.array(steps), **players},
-            "buffers": kept,
+            "snapshots": {"step": np.array(steps), **kept.pop("players")},
+            **kept,
             "diverged": None if self.diverged is None else list(self.diverged),
             "steps_done": self.recorder.steps_done,
         }
-
-
-def snapshot_steps(steps: int, count: int, spacing: str) -> tuple[int, ...]:
-    """The steps of the snapshots.
-
-    Args:
-        steps: number of training steps.
-        count: number of snapshots; there are fewer where rounding makes two the same.
-        spacing: "even" or "log".
-
-    Returns:
-        Steps from 0 to the last.
-    """
-    if spacing == "even":
-        spaced = np.linspace(0, steps, count)
-    else:
-        # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
-        spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)[:-1], [steps]])
-    return tuple(sorted({round(step) for step in spaced}))
 
 
 def train(
@@ -117,8 +111,9 @@ def train(
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
-        both players and their steps), its networks' `buffers` at these, (S, ...) each, `diverged` (None, or the step
-        and the cause), and `steps_done`.
+        both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
+        parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
+        `steps_done`, and with `training.every` its last `state`, without the snapshots.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -127,21 +122,22 @@ def train(
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
-    runs = [RunRecord(Recorder(training.steps, training.curve_bins, names), players=game.players) for _ in members]
+    bins = (training.steps, training.curve_bins, names, training.every)
+    runs = [RunRecord(Recorder(*bins)) for _ in members]
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
-        rates = torch.tensor([[member.learning_rate] for member in members], dtype=training.dtype, device=device)
         if resume is None:
             players = match.init()
             states = dynamics.init(match, players, optimizer)
-            _keep(runs, alive, dynamics.snapshot(players, states) | match.buffers, 0)
+            average = dict(players) if training.ema_decay is not None else {}
+            _keep(runs, alive, _snapshot(dynamics.snapshot(players, states), average, match), 0)
         else:
-            start, alive, players, states, buffers = _restore(runs, resume, device)
+            start, alive, players, states, average, buffers = _restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
-        rate = rates[alive]
+        rates = match.rates()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -150,16 +146,25 @@ def train(
         # end of its chunk; the next chunk ends where it would have ended.
         rows = []
         end = min(start - start % CHUNK + CHUNK, training.steps)
-        with OutOfMemoryGuard() as guard:
+        with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                result = dynamics.step(match, players, states, batches, optimizer, rate)
+                factor = training.schedule.factor(step, training.steps)
+                scheduled = rates if factor == 1 else scaled(rates, factor)
+                result = dynamics.step(match, players, states, batches, optimizer, scheduled)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
                 row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
+                # A new average, and not the old one in place: a step that runs out of memory is done again.
+                moved = {
+                    name: torch.lerp(theta, average[name], training.ema_decay)
+                    for name, theta in result.players.items()
+                    if average
+                }
                 if step + 1 in training.snapshots:
-                    _keep(runs, alive, dynamics.snapshot(result.players, result.states) | match.buffers, step + 1)
+                    kept = _snapshot(dynamics.snapshot(result.players, result.states), moved, match)
+                    _keep(runs, alive, kept, step + 1)
                 rows.append(row)
-                players, states = result.players, result.states
+                players, states, average = result.players, result.states, moved
 
         # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
@@ -168,16 +173,23 @@ def train(
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
-            players, states, rate = _select(players, states, rate, staying)
+            players, states, average = _select(players, states, average, staying)
             match = match.select(staying) if staying else everyone
+            rates = match.rates()
         start += len(rows)
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, match.buffers))
+            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, states, match.buffers)
+            state = partial(_state, runs, start, alive, players, states, average, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
-    return [run.tree() for run in runs]
+    if training.every is None:
+        return [run.tree() for run in runs]
+    last = _state(runs, start, alive, players, states, average, match.buffers)
+    for run in last["runs"].values():
+        run["snapshots"] = {}
+    parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
+    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def part_of(state: Tree, members: range) -> Tree:
@@ -197,17 +209,27 @@ def part_of(state: Tree, members: range) -> Tree:
         "alive": [state["alive"][index] - members.start for index in indices],
         "players": taken(state["players"]),
         "states": taken(state["states"]),
+        "average": taken(state["average"]),
         "buffers": taken(state["buffers"]),
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _keep(runs: list[RunRecord], alive: list[int], tensors: dict[str, Tensor], step: int) -> None:
-    """Keep parameters and buffers, (K, ...) each, in the snapshots of a step."""
-    kept = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+def _snapshot(players: Players, average: Players, match: Match) -> dict[str, dict[str, Tensor]]:
+    """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
+    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
+
+
+def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
+    """Keep a snapshot, whose tensors are (K, ...), in the records of its members."""
+    arrays = {
+        kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
+    }
     for index, k in enumerate(alive):
         # An array too where a member has one number, such as a count of batches.
-        runs[k].snapshots[step] = {name: np.array(value[index]) for name, value in kept.items()}
+        runs[k].snapshots[step] = {
+            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
+        }
 
 
 def _record(run: RunRecord, values: np.ndarray) -> None:
@@ -223,24 +245,30 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, rate: Tensor, indices: list[int]) -> tuple[Players, States, Tensor]:
-    kept = {player: theta[indices] for player, theta in players.items()}
-    selected = {owner: {name: value[indices] for name, value in state.items()} for owner, state in states.items()}
-    return kept, selected, rate[indices]
+def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
+    def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value[indices] for name, value in tensors.items()}
+
+    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
 
 
 def _state(
-    runs: list[RunRecord], step: int, alive: list[int], players: Players, states: States, buffers: Buffers
+    runs: list[RunRecord],
+    step: int,
+    alive: list[int],
+    players: Players,
+    states: States,
+    average: Players,
+    buffers: Buffers,
 ) -> Tree:
     """The whole state of training, as arrays."""
     return {
         "step": step,
         "alive": list(alive),
-        "players": {player: theta.cpu().numpy() for player, theta in players.items()},
-        "states": {
-            owner: {name: value.cpu().numpy() for name, value in state.items()} for owner, state in states.items()
-        },
-        "buffers": {name: value.cpu().numpy() for name, value in buffers.items()},
+        "players": _arrays(players),
+        "states": {owner: _arrays(state) for owner, state in states.items()},
+        "average": _arrays(average),
+        "buffers": _arrays(buffers),
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -252,14 +280,19 @@ def _state(
     }
 
 
+def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.cpu().numpy() for name, value in tensors.items()}
+
+
 def _restore(
     runs: list[RunRecord], state: Tree, device: torch.device
-) -> tuple[int, list[int], Players, States, Buffers]:
-    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states and buffers."""
+) -> tuple[int, list[int], Players, States, Players, Buffers]:
+    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states, the moving
+    average and buffers."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
-        run.snapshots = {int(at): players for at, players in kept["snapshots"].items()}
+        run.snapshots = {int(at): snapshot for at, snapshot in kept["snapshots"].items()}
         run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
 
     def tensors(tree: Tree) -> Tree:
@@ -268,5 +301,5 @@ def _restore(
             for name, item in tree.items()
         }
 
-    rest = (tensors(state[name]) for name in ("players", "states", "buffers"))
+    rest = (tensors(state[name]) for name in ("players", "states", "average", "buffers"))
     return state["step"], list(state["alive"]), *rest

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from ganbench import __version__
 from ganbench.core import strict_json
@@ -29,7 +29,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.export.snapshots import PLAYERS, Snapshot, find
-from ganbench.games.gan import initial_module
+from ganbench.games.gan import initial_module, trial_inputs
 
 MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
 EXAMPLES = 4  # in the batch that the program is traced with; its batches may have any size
@@ -49,9 +49,12 @@ from ganbench.export import load
 
 folder = Path(__file__).parent
 model, generator = json.loads((folder / "model.json").read_text()), load(folder)
-latent = torch.randn(64, model["latent_size"], generator=torch.Generator().manual_seed(model["latent_seed"]))
+inputs = [torch.randn(64, model["latent_size"], generator=torch.Generator().manual_seed(model["latent_seed"]))]
+if "generator" in model["conditional"]:
+    inputs.append(torch.arange(64) % model["data"]["modes"])  # labels
 with torch.no_grad():  # in batches of training's size, by which a layer may normalise
-    examples = torch.cat([generator(part) for part in latent.split(model["batch_size"])])
+    parts = zip(*(x.split(model["batch_size"]) for x in inputs))
+    examples = torch.cat([generator(*part) for part in parts])
 if examples.ndim == 4:
     save_image(examples, folder / "samples.png", normalize=True, value_range=(-1, 1))
 else:
@@ -90,7 +93,8 @@ def write(
             save_model(module, str(path / f"{player}.safetensors"))
         if _own(snapshot):
             shutil.copy(architecture.component.path, path)
-        program = _program(modules["generator"], architecture.build().latent_size, path / PROGRAM)
+        inputs = trial_inputs(architecture.build(), "generator", snapshot.data, EXAMPLES)
+        program = _program(modules["generator"], inputs, path / PROGRAM)
         (path / SAMPLE).write_text(SCRIPT)
         (path / MODEL).write_text(strict_json.dumps(_model(snapshot, program), indent=1) + "\n")
     except OSError as error:
@@ -142,6 +146,7 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
         },
         "data": {name: value for name, value in spec.items() if name != "files"},
         "latent_size": architecture.build().latent_size,
+        "conditional": list(architecture.build().conditional),
         "latent_seed": stream_seed(run.seed, "evaluation"),  # of the samples in the study's report
         "batch_size": run.train.batch_size,
         "program": program,
@@ -149,7 +154,7 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
     }
 
 
-def _program(module: nn.Module, latent_size: int, path: Path) -> str:
+def _program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> str:
     """Write the generator as a program of `torch.export`.
 
     Returns:
@@ -158,8 +163,8 @@ def _program(module: nn.Module, latent_size: int, path: Path) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            latent, batch = torch.zeros(EXAMPLES, latent_size), {0: torch.export.Dim.DYNAMIC}
-            torch.export.save(torch.export.export(module, (latent,), dynamic_shapes=(batch,)), path)
+            batch = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
+            torch.export.save(torch.export.export(module, inputs, dynamic_shapes=batch), path)
     except Exception as error:  # whatever the tracer meets in a module
         path.unlink(missing_ok=True)
         return f"none, since PyTorch's tracer says: {str(error).strip().partition(chr(10))[0]}"

@@ -19,10 +19,13 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample, named_outputs
 
 Players = dict[str, Tensor]
 """The parameters of both players, {player: (K, P)}; P differs from player to player."""
+
+LearningRates = dict[str, Tensor]
+"""The learning rates of both players, {player: (K, 1)}."""
 
 Batch = dict[str, Tensor]
 """All random numbers that a loss may use, {name: (K, ...)}: indices of examples, latent points, a regularizer's noise.
@@ -57,6 +60,8 @@ class Game(ABC):
     players: ClassVar[tuple[str, str]]
     components: ClassVar[tuple[str, ...]] = ()
     series: ClassVar[tuple[str, ...]] = ()
+    accumulation_steps = 1
+    """Number of batches whose losses make one gradient: gradient accumulation."""
 
     @property
     @abstractmethod
@@ -148,7 +153,7 @@ class Adversarial(Game):
 
     A subclass defines the outputs of both players; their losses follow from the objective. `sample` must return `real`
     examples (count, batch, *example) and the latent points `latent.discriminator` and `latent.generator` of each
-    player's generated examples; `noise` adds the regularizer's random numbers.
+    player's generated examples; `noise` adds the regularizer's and the objective's random numbers.
 
     Attributes:
         objective: one of `ganbench.objectives`.
@@ -162,15 +167,15 @@ class Adversarial(Game):
     regularizer: Component
 
     @abstractmethod
-    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
+    def discriminate(self, theta: Tensor, points: Tensor) -> Any:
         """The discriminators' logits.
 
         Args:
             theta: the discriminators' parameters, (K, P).
-            points: examples, (K, batch, *example).
+            points: examples, (K, batch, *example); after them the `labels` of samples that have any.
 
         Returns:
-            Logits, (K, batch).
+            Logits, (K, batch), or several outputs, see `named_outputs`.
         """
 
     @abstractmethod
@@ -211,7 +216,7 @@ class Adversarial(Game):
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
     def noise(self, member: Member, chunk: int, count: int, shape: tuple[int, ...], dtype: torch.dtype) -> Batch:
-        """The regularizer's random numbers, which a subclass adds to those of its `sample`.
+        """The regularizer's and the objective's random numbers, which a subclass adds to those of its `sample`.
 
         Args:
             member, chunk, count, dtype: as of `sample`.
@@ -222,32 +227,44 @@ class Adversarial(Game):
         """
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "regularizer", chunk))
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
-        return {f"noise.{name}": values for name, values in drawn.items()}
+        noise = {f"noise.{name}": values for name, values in drawn.items()}
+        if self.objective.flip:
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, "flip", chunk))
+            drawn = torch.rand((2, count, shape[0]), generator=generator, dtype=dtype)
+            noise |= {"flip.real": drawn[0], "flip.fake": drawn[1]}
+        return noise
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        theta = players["discriminator"]
+        theta, objective, of_generator = players["discriminator"], self.objective, player == "generator"
         noise = {name.removeprefix("noise."): values for name, values in batch.items() if name.startswith("noise.")}
 
-        def discriminator(points: Tensor) -> Tensor:
-            return self.discriminate(theta, points)
+        def discriminate(points: Tensor, labels: Tensor | None = None) -> Any:
+            return self.discriminate(theta, points) if labels is None else self.discriminate(theta, points, labels)
 
-        def logits(sample: Sample, kind: str) -> Tensor:
-            return discriminator(self.regularizer.perturb(sample.points, kind, noise))
+        def discriminator(points: Tensor, labels: Tensor | None = None) -> Tensor:
+            return named_outputs(discriminate(points, labels))["logits"]
+
+        def outputs(sample: Sample, kind: str) -> Outputs:
+            others = named_outputs(discriminate(self.regularizer.perturb(sample.points, kind, noise), sample.labels))
+            flipped = batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
+            return Outputs(others.pop("logits"), sample, others, flipped)
 
         fake = self.fake(player, players, batch)
-        fake_logits = logits(fake, "fake")
-        if player == "generator":
-            loss, aux = fake.mean(self.objective.generator(fake_logits)), {}
-        else:
+        on_real = real = None
+        if not of_generator or objective.generator_sees_real:  # first, as in PyTorch's loops: it may change buffers
             real = self.real(players, batch)
-            real_logits = logits(real, "real")
-            loss = real.mean(self.objective.real(real_logits)) + fake.mean(self.objective.fake(fake_logits))
+            on_real = outputs(real, "real")
+        on_fake = outputs(fake, "fake")
+        if of_generator:
+            loss, aux = objective.generator_loss(on_real, on_fake), {}
+        else:
+            loss = objective.discriminator_loss(on_real, on_fake)
             penalty = self.regularizer.penalty(discriminator, real, fake, noise)
             loss = loss if penalty is None else loss + penalty
             with torch.no_grad():
                 aux = {
-                    "real_output": real.mean(self.objective.output(real_logits)),
-                    "fake_output": fake.mean(self.objective.output(fake_logits)),
+                    "real_output": real.mean(objective.output(on_real.logits)),
+                    "fake_output": fake.mean(objective.output(on_fake.logits)),
                 }
         penalty = self.regularizer.weight_penalty(player, players[player])
         return (loss if penalty is None else loss + penalty), aux
@@ -280,6 +297,18 @@ def drawn_or_given(given: tuple[float, ...], member: Member, parameters: dict[st
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "init"))
         values = torch.randn(sum(sizes), generator=generator, dtype=torch.float64)
     return dict(zip(parameters, values.split(sizes), strict=True))
+
+
+def mean_of_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The means of what the parts of a batch gave: tuples of tensors and of tensors by name. One part is itself."""
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(
+        {name: sum(each[name] for each in values) / len(values) for name in values[0]}
+        if isinstance(values[0], dict)
+        else sum(values) / len(values)
+        for values in zip(*parts, strict=True)
+    )
 
 
 class Match:
@@ -315,6 +344,12 @@ class Match:
             for player in self.players
         }
 
+    def rates(self) -> LearningRates:
+        """Every member's learning rates, {player: (K, 1)}."""
+        rates = [member.learning_rates for member in self.members]
+        columns = torch.tensor(rates, dtype=self.dtype, device=self.device).split(1, dim=1)
+        return dict(zip(self.players, columns, strict=True))
+
     @property
     def buffers(self) -> Buffers:
         """The members' buffers, with which losses are computed, {name: (K, ...)}; the initial ones at first."""
@@ -343,7 +378,8 @@ class Match:
             batches_per_step: number of batches that the dynamics uses in a step.
 
         Returns:
-            `batches_per_step` batches, whose tensors are (K, ...).
+            `batches_per_step` batches, whose tensors are (K, ...); (K, accumulation_steps, ...) if gradients are
+            accumulated.
         """
         chunk, offset = divmod(step, CHUNK)
         if self._chunk is None or self._chunk[0] != (chunk, batches_per_step):
@@ -352,13 +388,21 @@ class Match:
         of_step = range(offset * batches_per_step, (offset + 1) * batches_per_step)
         return [{name: values[:, i] for name, values in drawn.items()} for i in of_step]
 
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The parts of a batch whose gradients are accumulated; the batch itself where they are not."""
+        count = self.game.accumulation_steps
+        return [batch] if count == 1 else [{name: values[:, i] for name, values in batch.items()} for i in range(count)]
+
     def _sample(self, chunk: int, count: int) -> Batch:
         """The random numbers of a chunk, {name: (K, count, ...)}; those of a repeated member are drawn once."""
+        parts = self.game.accumulation_steps
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in self.members}
         row_of = {key: row for row, key in enumerate(first)}
-        drawn = [self.game.sample(member, chunk, count, self.dtype) for member in first.values()]
+        drawn = [self.game.sample(member, chunk, count * parts, self.dtype) for member in first.values()]
         stacked = {name: torch.stack([each[name] for each in drawn]).to(self.device) for name in drawn[0]}
+        if parts > 1:
+            stacked = {name: values.unflatten(1, (count, parts)) for name, values in stacked.items()}
         if len(first) == 1:
             return {name: values.expand(len(self.members), *values.shape[1:]) for name, values in stacked.items()}
         rows = [row_of[member.seed, member.n_train] for member in self.members]
@@ -366,7 +410,12 @@ class Match:
         return stacked if distinct else {name: values[rows] for name, values in stacked.items()}
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`."""
+        """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`. Means over the parts
+        of the batch, if gradients are accumulated."""
+        return mean_of_parts([self.part_loss(player, players, part) for part in self.parts(batch)])
+
+    def part_loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
+        """The loss on one of the `parts` of a batch."""
         if not self.buffers:
             return self.game.loss(player, players, batch)
         loss, aux = self.game.loss(player, players, batch | self.buffers)

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.architectures import labels_fault
+from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
@@ -27,10 +29,15 @@ class GAN(Adversarial):
     Args:
         architecture, objective, regularizer: components of these families.
         data: the data set of the examples.
-        examples: all training examples, (n, *shape), on the device and in the precision to train in. A run uses the
-            first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
+        examples: all training examples (`TrainingExamples`), for the device and the precision to train in. A run uses
+            the first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
             ones.
+        labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
         batch_size: number of real, and of generated, examples in a batch.
+        accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
+
+    Raises:
+        GanbenchError: a conditional architecture without labels.
     """
 
     components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
@@ -39,16 +46,23 @@ class GAN(Adversarial):
     data: Component
     examples: Component
     batch_size: Component
+    accumulation_steps: Component = 1
+    labels: Component = None
+
+    def __post_init__(self) -> None:
+        fault = labels_fault(self.architecture, self.data)
+        if not fault and self.architecture.conditional and self.labels is None:
+            fault = "it is conditional, but the game is given no labels"
+        if fault:
+            raise GanbenchError(f"architecture {type(self.architecture).__name__}: {fault}.")
 
     @cached_property
     def networks(self) -> dict[str, Network]:
         """Both networks, as functions of parameters, buffers and keys of random numbers."""
-        draw = torch.Generator().manual_seed(0)
-        shapes = {"discriminator": self.data.shape, "generator": (self.architecture.latent_size,)}
         return {
             player: Network(
                 initial_module(self.architecture, player, self.data, seed=0),
-                torch.randn((EXAMPLES, *shapes[player]), generator=draw),
+                trial_inputs(self.architecture, player, self.data, EXAMPLES),
             ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
@@ -81,25 +95,38 @@ class GAN(Adversarial):
         }
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        """Indices of real examples, standard normal latent points of both players, and the regularizer's numbers."""
+        """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
+        examples, and the numbers of regularizer and objective."""
         size = self.batch_size
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "latent", chunk))
         shape = (count, len(self.players), size, self.architecture.latent_size)
         latent = torch.randn(shape, generator=generator, dtype=dtype)
         order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
+        order = torch.from_numpy(order.reshape(count, size))
         keys = {}
         if not all(network.pure for network in self.networks.values()):
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "network", chunk))
             keys["key"] = torch.randint(-(1 << 63), (1 << 63) - 1, (count,), generator=generator)
+        labels = {}
+        if self.architecture.conditional:
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, "labels", chunk))
+            drawn = torch.randint(self.data.modes, shape[:-1], generator=generator)
+            labels = {f"labels.{player}": drawn[:, index] for index, player in enumerate(self.players)}
+            labels["labels.real"] = self.labels[order]
         return {
             **keys,
-            "order": torch.from_numpy(order.reshape(count, size)),
+            **self.examples.choose(order),
+            **labels,
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
         }
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
-        return Sample(self.examples[batch["order"]])
+        return Sample(self.examples.read(batch), labels=batch.get("labels.real"))
+
+    def fake(self, player: str, players: Players, batch: Batch) -> Sample:
+        labels = batch.get(f"labels.{player}")
+        return Sample(self.generate(players["generator"], batch[f"latent.{player}"], labels), labels=labels)
 
     @cached_property
     def unvectorised(self) -> str | None:
@@ -114,9 +141,11 @@ class GAN(Adversarial):
                 for name in network.buffers
             }
             kept = {name: value.to(like.dtype) if value.is_floating_point() else value for name, value in kept.items()}
-            shape = self.data.shape if player == "discriminator" else (self.architecture.latent_size,)
+            inputs = trial_inputs(self.architecture, player, self.data, EXAMPLES)
+            inputs = [torch.stack([x, x]).to(like.device) for x in inputs]
+            inputs[0] = inputs[0].to(like.dtype)
             key = None if network.pure else torch.arange(2, device=like.device)
-            if why := network.unvectorised(theta, kept, key, like.new_zeros(2, EXAMPLES, *shape)):
+            if why := network.unvectorised(theta, kept, key, *inputs):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 
@@ -129,15 +158,19 @@ class GAN(Adversarial):
         loss, aux = super(GAN, bound).loss(player, players, batch)
         return loss, aux | passes.buffers
 
-    def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
-        return self._apply("discriminator", theta, points)
+    def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
+        return self._apply("discriminator", theta, points, labels)
 
-    def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
-        return self._apply("generator", theta, latent)
+    def generate(self, theta: Tensor, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self._apply("generator", theta, latent, labels)
 
-    def _apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
-        network = self.networks[player]
-        return network(theta, x) if network.pure else self._passes.apply(player, theta, x)
+    def _apply(self, player: str, theta: Tensor, x: Tensor, labels: Tensor | None) -> Any:
+        network, inputs = self.networks[player], (x,)
+        if player in self.architecture.conditional:
+            if labels is None:
+                raise GanbenchError(f"the {player} is conditional: whoever calls it must hand on the sample's labels.")
+            inputs = (x, labels)
+        return network(theta, *inputs) if network.pure else self._passes.apply(player, theta, *inputs)
 
 
 class _Passes:
@@ -156,12 +189,12 @@ class _Passes:
         names = [f"{player}.{name}" for player, network in networks.items() for name in network.buffers]
         self.buffers = {name: batch[name] for name in names}
 
-    def apply(self, player: str, theta: Tensor, x: Tensor) -> Tensor:
+    def apply(self, player: str, theta: Tensor, *inputs: Tensor) -> Any:
         """The outputs of a player's network, as `Network.apply` returns them."""
         network, key = self._networks[player], subkey(self._key, self._done)
         self._done += 1
         before = {name: self.buffers[f"{player}.{name}"] for name in network.buffers}
-        outputs, after = network.apply(theta, before, key, x)
+        outputs, after = network.apply(theta, before, key, *inputs)
         self.buffers |= {f"{player}.{name}": value for name, value in after.items()}
         return outputs
 
@@ -183,6 +216,18 @@ def initial_module(architecture: Component, player: str, data: DataSpec, seed: i
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, f"init-{player}"))
         return getattr(architecture, player)(data)
+
+
+def trial_inputs(architecture: Component, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
+    """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional."""
+    shape = data.shape if player == "discriminator" else (architecture.latent_size,)
+    x = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0), device="cpu")
+    return (x, balanced_labels(count, data.modes)) if player in architecture.conditional else (x,)
+
+
+def balanced_labels(count: int, classes: int) -> Tensor:
+    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn."""
+    return torch.arange(count, device="cpu") % classes
 
 
 def latent_points(seed: int, count: int, size: int) -> Tensor:

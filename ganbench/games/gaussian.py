@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -15,7 +15,7 @@ from ganbench.core.random_streams import stream_seed
 from ganbench.games import Adversarial, Batch, Member, Players, drawn_or_given
 from ganbench.games._quadrature import normal_quadrature
 from ganbench.games._shapes import TOUCHING, flat_radius, logit
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,19 +75,39 @@ class GaussianGAN(Adversarial):
                 "this regularizer draws random numbers for examples, and exact expectations have no examples; give "
                 "samples, or take a regularizer that draws none (r1, r2, weight_decay, weight_clipping)"
             )
+        if self.objective.flip:
+            self._refuse(
+                "this objective flips labels of examples, and exact expectations have no examples; give samples"
+            )
+        ones = Sample(torch.ones(1, 1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64))
+
+        def terms(logit: float) -> list[Tensor]:
+            """The losses of one example of each kind, of which one has this logit and the other 0."""
+            here, there = (Outputs(like.new_full((1, 1), value), ones) for value in (logit, 0.0))
+            both = ((here, there), (there, here))
+            losses = [
+                loss(*pair)
+                for loss in (self.objective.discriminator_loss, self.objective.generator_loss)
+                for pair in both
+            ]
+            return [loss.abs() for loss in losses]
+
+        try:
+            near, nearer = terms(40.0), terms(60.0)
+        except GanbenchError as error:  # the objective has no expectation by quadrature
+            self._refuse(str(error).rstrip("."))
         if self.discriminator not in TOUCHING or self.clip:
             return
         remedy = "; give samples, or a clip such as 0.99"
-        ones = Sample(torch.ones(1, 1, 1, dtype=torch.float64))
         if self.regularizer.penalty(lambda points: points[..., 0], ones, ones, {}) is not None:
             self._refuse(
                 f"the logit of {self.discriminator!r} is infinitely steep where D = 1, so a gradient penalty has no "
                 f"expectation{remedy}"
             )
-        for term in (self.objective.real, self.objective.fake, self.objective.generator):
+        for one, other in zip(near, nearer, strict=True):
             # The logit is -ln v^2 near v = 0, where dv is exp(-logit / 2) d(logit) / 2.
-            near, nearer = (float(term(like.new_tensor(a)).abs()) * torch.tensor(-a / 2).exp() for a in (40.0, 60.0))
-            if not (nearer < near or nearer == 0):
+            one, other = one * exp(-40.0 / 2), other * exp(-60.0 / 2)
+            if not (other < one or other == 0):
                 self._refuse(f"this objective has no expectation where {self.discriminator!r} reaches D = 1{remedy}")
 
     @staticmethod

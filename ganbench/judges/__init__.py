@@ -1,4 +1,4 @@
-"""Judges, one file each: classifiers that assign examples to the modes of a data set.
+"""Judges, one file each: what turns examples into features, and assigns them to the modes of a data set.
 
 Metrics compare generated examples with real ones in a judge's features and modes.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
+
+PART = 2000  # examples that are numbers in memory at a time
 
 Report = Callable[[int, int], None]  # called with the number of steps done and the total number of steps
 
@@ -26,27 +30,42 @@ class JudgedExamples:
     """Examples with their features and modes according to a judge.
 
     Attributes:
-        examples: the examples, (n, *shape).
+        stored: the examples as they are stored, (n, *shape): numbers, or bytes, which may lie in a file.
         features: features of each example, (n, F), float64.
-        mode: index of the mode that each example is nearest to, (n,).
-        confident: whether the judge is certain of that mode, (n,), bool: a high-quality example.
-        modes: number of modes of the data set.
+        mode: index of the mode that each example is nearest to, (n,); None of a judge that tells no modes apart.
+        confident: whether the judge is certain of that mode, (n,), bool: a high-quality example; None as above.
+        modes: number of modes of the data set; 0 of a judge that tells none apart.
     """
 
-    examples: np.ndarray
+    stored: np.ndarray
     features: np.ndarray
-    mode: np.ndarray
-    confident: np.ndarray
+    mode: np.ndarray | None
+    confident: np.ndarray | None
     modes: int
+
+    @property
+    def examples(self) -> np.ndarray:
+        """The examples as numbers, (n, *shape)."""
+        return floats(self.stored)
 
 
 class Judge(ABC):
     """A judge has untrained(examples) and fit(examples, report), which return a state of arrays and numbers, that of
-    fit() with `accuracy` in it, and judge(state, examples), which returns JudgedExamples: features (n, F) in float64,
-    and of each example its mode and whether it is confident; the same at every call.
+    fit() with `accuracy` in it if it tells modes apart, and judge(state, examples), which returns JudgedExamples:
+    features (n, F) in float64, and of each example its mode and whether it is confident; the same at every call.
 
-    Its methods do not change their arguments. A subclass is a frozen dataclass whose fields are its options.
+    Its methods do not change their arguments, and each example is judged by itself. A subclass is a frozen dataclass
+    whose fields are its options.
+
+    Attributes:
+        axes: number of axes of the examples that it can judge: 3 for images, 1 for points, None for any. A literal,
+            since it is read from the source.
+        tells_modes: whether it tells the modes of labelled data apart; one that does not judges by features alone,
+            without labels, and its judged examples have no modes. A literal too.
     """
+
+    axes: ClassVar[int | None] = None
+    tells_modes: ClassVar[bool] = True
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:
@@ -69,7 +88,8 @@ class Judge(ABC):
             report: called after every training step, by a judge that trains.
 
         Returns:
-            The state that judging needs, as arrays and numbers, with the `accuracy` on held-out examples, 0 to 1.
+            The state that judging needs, as arrays and numbers; with the `accuracy` on held-out examples, 0 to 1, if
+            the judge tells modes apart.
 
         Raises:
             GanbenchError: the accuracy that counting modes needs is out of reach; raised as soon as that is known.
@@ -81,8 +101,27 @@ class Judge(ABC):
 
         Args:
             state: the state that `fit` or `untrained` returned.
-            examples: examples of the data set's shape, (n, *shape).
+            examples: examples of the data set's shape as numbers, (n, *shape).
 
         Returns:
             The examples with their features and modes.
         """
+
+
+def judge_stored(judge: Any, state: Tree, stored: np.ndarray) -> JudgedExamples:
+    """Judge stored examples, which may be bytes, and more than fit into memory.
+
+    Args:
+        judge: the judge.
+        state: its state.
+        stored: the examples, (n, *shape).
+
+    Returns:
+        The same as judging all their numbers at once, with the examples as they are stored.
+    """
+    parts = [judge.judge(state, floats(stored[start : start + PART])) for start in range(0, len(stored), PART)]
+    features = np.concatenate([part.features for part in parts])
+    if parts[0].mode is None:
+        return JudgedExamples(stored, features, None, None, 0)
+    mode, confident = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mode", "confident"))
+    return JudgedExamples(stored, features, mode, confident, parts[0].modes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from torch.nn import functional as F
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
+from ganbench.core.pixels import floats
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Judge, JudgedExamples, Report, silent
+from ganbench.judges import Judge, JudgedExamples, Report, judge_stored, silent
+from ganbench.judges._networks import feature_layers, features_of
 from ganbench.nn.network import Network
 
 BATCH = 64
@@ -33,6 +35,8 @@ class ClassifierJudge(Judge):
     Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
     takes as many steps for a small data set as for a large one.
     """
+
+    axes: ClassVar[int] = 3
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000  # largest number of steps, whatever the size of the data
@@ -52,13 +56,14 @@ class ClassifierJudge(Judge):
         state = self.untrained(examples)
         module = self._restored(state)
         random = torch.Generator().manual_seed(stream_seed(0, "judge"))
-        images, labels = torch.from_numpy(examples.train), torch.from_numpy(examples.train_modes)
+        images, labels = examples.train, torch.from_numpy(examples.train_modes)
         optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         accuracies: list[float] = []  # on held-out examples, after each of EVALUATIONS equal parts of the steps
         for step in range(1, self.steps + 1):
             chosen = torch.randint(len(images), (BATCH,), generator=random)
-            loss = F.cross_entropy(module(_shifted(images[chosen], random)), labels[chosen])
+            batch = torch.from_numpy(floats(images[chosen.numpy()]))
+            loss = F.cross_entropy(module(_shifted(batch, random)), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -89,11 +94,12 @@ class ClassifierJudge(Judge):
             raise GanbenchError(
                 f"after {done * self.steps:,.0f} of {self.steps:,} steps on {count:,} examples the classifier is right "
                 f"on {accuracies[-1]:.1%} of the held-out examples, and counting modes needs {least:.0%} (it was right "
-                f"on {history}). Check the labels, or give it more examples."
+                f"on {history}). Check the labels, give it more examples or steps, or set its "
+                "least_accuracy or another judge, such as random_features, by evaluate.judge."
             )
 
     def _accuracy(self, state: Tree, examples: Examples) -> float:
-        return float(np.mean(self.judge(state, examples.heldout).mode == examples.heldout_modes))
+        return float(np.mean(judge_stored(self, state, examples.heldout).mode == examples.heldout_modes))
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
@@ -102,10 +108,8 @@ class ClassifierJudge(Judge):
         theta = torch.from_numpy(state["theta"])
         weights = theta[body.size :]
         split = head.weight.numel()
+        features = features_of(body, theta[: body.size], examples)
         with torch.no_grad():
-            # In parts, so that a large sample needs little memory.
-            parts = [body(theta[None, : body.size], part[None])[0] for part in torch.from_numpy(examples).split(1000)]
-            features = torch.cat(parts)
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])
             probability, mode = logits.softmax(dim=1).max(dim=1)
         confident = (probability >= self.confidence).numpy()
@@ -118,15 +122,8 @@ class ClassifierJudge(Judge):
         return module
 
     def _module(self, shape: tuple[int, ...], classes: int) -> nn.Sequential:
-        """Convolutions that halve the image down to about 4x4, then the feature layer, then the classes."""
-        layers: list[nn.Module] = [nn.Conv2d(shape[0], 32, 3, padding=1), nn.ReLU()]
-        channels, height, width = 32, *shape[1:]
-        while min(height, width) > 4:
-            wide = min(2 * channels, 128)
-            layers += [nn.Conv2d(channels, wide, 3, stride=2, padding=1), nn.ReLU()]
-            channels, height, width = wide, (height + 1) // 2, (width + 1) // 2
-        layers += [nn.Flatten(), nn.Linear(channels * height * width, self.features), nn.ReLU()]
-        return nn.Sequential(*layers, nn.Linear(self.features, classes))
+        """The feature layers, then the classes."""
+        return nn.Sequential(*feature_layers(shape, self.features), nn.ReLU(), nn.Linear(self.features, classes))
 
 
 def _shifted(images: Tensor, random: torch.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from ganbench.judges import Judge, JudgedExamples, Report, silent
 class MixtureJudge(Judge):
     """High quality means within `sigmas` standard deviations of the nearest centre (Srivastava et al. 2017, 4.1). A
     perfect sampler in the plane reaches a share of 1 - exp(-sigmas^2 / 2): 98.89% at three."""
+
+    axes: ClassVar[int] = 1
 
     sigmas: Annotated[float, Interval(gt=0)] = 3.0
 

@@ -13,6 +13,7 @@ from ganbench.engine.components import build_game, game_components
 from ganbench.games import Match, Member
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
+from ganbench.nn.examples import TrainingExamples
 from ganbench.study.blocks import COMPONENT_AXES
 
 NO_LEARNING_RATE = 0.0  # the learning rate belongs to the call of `lab.play`, not to the members of a game
@@ -57,17 +58,18 @@ def game(
     for what, value in (("n_train", n_train), ("batch_size", batch_size)):
         if value is not None and "dataset" not in components:
             raise GanbenchError(f"{what}: the game {component.name!r} has no data set; drop it.")
-    count, examples, size = None, None, None
+    count, examples, labels, size = None, None, None, None
     if "dataset" in components:
         if why := parts["architecture"].supports(parts["dataset"].spec):
             raise GanbenchError(f"architecture: does not support this data set: {why}.")
         size = 64 if batch_size is None else batch_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 2:
             raise GanbenchError(f"batch_size must be a whole number of at least 2, but is {batch_size!r}.")
-        loaded = parts["dataset"].load().train
-        count = parse_n_train(n_train, len(loaded))
-        examples = torch.from_numpy(loaded).to(device, precision)
-    built = build_game(name, options, parts, examples=examples, batch_size=size)
+        loaded = parts["dataset"].load()
+        count = parse_n_train(n_train, len(loaded.train))
+        examples = TrainingExamples.placed(loaded.train, device, precision)
+        labels = None if loaded.train_modes is None else torch.from_numpy(loaded.train_modes)
+    built = build_game(name, options, parts, examples=examples, labels=labels, batch_size=size)
     return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import Dynamics
-from ganbench.games import CHUNK, Match, Players
+from ganbench.games import CHUNK, LearningRates, Match, Players
 from ganbench.lab.arguments import numbers
 from ganbench.lab.component_specs import ComponentSpec, build_with_member_options, with_member_options
 from ganbench.lab.games import game as make_game
@@ -26,6 +26,7 @@ def play(
     *,
     optimizer: ComponentSpec | Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,
+    generator_learning_rate: float | Sequence[float] | np.ndarray | None = None,
     steps: int = 100,
     start: Any = None,
     seeds: int | Sequence[int] | None = None,
@@ -42,7 +43,8 @@ def play(
         dynamics: its name, signature, mapping or object. Real-valued options may be lists, with a value for each
             member: `{"name": "consensus", "gamma": [0.1, 1.0]}`.
         optimizer: the optimizer, in the same way.
-        learning_rate: learning rate of both players; positive.
+        learning_rate: learning rate of the first player, and of the second unless that has its own; positive.
+        generator_learning_rate: learning rate of the second player.
         steps: number of steps.
         start: the parameters (P,) or (members, P), or by name: `{"x": 2.0, "y": [0.5, 1.0]}`; the game's own starts,
             drawn from the seeds, by default.
@@ -56,9 +58,8 @@ def play(
     match = _match(game, seeds)
     dynamics, dynamics_options = build_with_member_options("dynamics", dynamics, ("init", "step", "snapshot"))
     optimizer, optimizer_options = build_with_member_options("optimizer", optimizer, ("init", "step"))
-    rates = numbers("learning_rate", learning_rate)
-    if (rates <= 0).any():
-        raise GanbenchError(f"learning_rate must be positive, but is {rates[rates <= 0][0]:g}.")
+    first = _rates("learning_rate", learning_rate)
+    second = first if generator_learning_rate is None else _rates("generator_learning_rate", generator_learning_rate)
     points = None if start is None else parse_points(match.game, start)
     _whole("steps", steps, 0)
     _whole("keep", keep, 1)
@@ -67,7 +68,8 @@ def play(
         {
             "seeds": len(match.members),
             "starts": 1 if points is None else len(points),
-            "learning rates": len(rates),
+            "learning rates": len(first),
+            "learning rates of the second player": len(second),
             **{f"values of the dynamics' {name}": len(values) for name, values in dynamics_options.items()},
             **{f"values of the optimizer's {name}": len(values) for name, values in optimizer_options.items()},
         }
@@ -83,13 +85,26 @@ def play(
     match = match.select([0] * count) if len(match.members) == 1 else match
     dynamics = with_member_options(dynamics, dynamics_options, count, match)
     optimizer = with_member_options(optimizer, optimizer_options, count, match)
-    rates = np.broadcast_to(rates, count).copy()
+    first, second = (np.broadcast_to(rates, count).copy() for rates in (first, second))
+    rates = {
+        player: torch.as_tensor(values, dtype=match.dtype, device=match.device)[:, None]
+        for player, values in zip(match.players, (first, second), strict=True)
+    }
     players = players_at(match, points)
-    rate = torch.as_tensor(rates, dtype=match.dtype, device=match.device)[:, None]
-    trajectory, losses = _simulate(match, dynamics, optimizer, players, rate, kept_steps, progress)
+    trajectory, losses = _simulate(match, dynamics, optimizer, players, rates, kept_steps, progress)
     seeds_of = np.array([member.seed for member in match.members])
     return Trajectory(
-        trajectory, losses, kept_steps, names, rates, seeds_of, dynamics.gradients_per_step, match, dynamics, optimizer
+        trajectory,
+        losses,
+        kept_steps,
+        names,
+        first,
+        second,
+        seeds_of,
+        dynamics.gradients_per_step,
+        match,
+        dynamics,
+        optimizer,
     )
 
 
@@ -98,7 +113,7 @@ def _simulate(
     dynamics: Any,
     optimizer: Any,
     players: Players,
-    rate: torch.Tensor,
+    rates: LearningRates,
     kept_steps: np.ndarray,
     progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -117,7 +132,7 @@ def _simulate(
                 values[:, index] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
             index += 1
         if step < last:
-            move = dynamics.step(match, players, states, batches, optimizer, rate)
+            move = dynamics.step(match, players, states, batches, optimizer, rates)
             players, states = move.players, move.states
         if progress is not None and (step % CHUNK == 0 or step == last):
             progress(step)
@@ -130,6 +145,18 @@ def _match(game: ComponentSpec | Match, seeds: Any) -> Match:
     if seeds is not None:
         raise GanbenchError(f"seeds: this game has its own; make it with lab.game(..., seeds={seeds!r}).")
     return game
+
+
+def _rates(what: str, given: float | Sequence[float] | np.ndarray) -> np.ndarray:
+    """Learning rates, one or one for each member.
+
+    Raises:
+        GanbenchError: a rate is no positive number.
+    """
+    rates = numbers(what, given)
+    if (rates <= 0).any():
+        raise GanbenchError(f"{what} must be positive, but is {rates[rates <= 0][0]:g}.")
+    return rates
 
 
 def _members(counts: dict[str, int]) -> int:

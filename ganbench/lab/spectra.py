@@ -24,7 +24,7 @@ def spectrum(game: ComponentSpec | Match, at: Any = None) -> np.ndarray:
     Raises:
         GanbenchError: the game has no second derivatives, or `at` is no point of it.
     """
-    arrays = _at_point("spectrum", game, at, "simultaneous", "sgd", 1.0).arrays
+    arrays = _at_point("spectrum", game, at, "simultaneous", "sgd", {"learning_rate": 1.0}).arrays
     return arrays["eigenvalues_real"] + 1j * arrays["eigenvalues_imag"]
 
 
@@ -34,6 +34,7 @@ def spectral_radius(
     *,
     optimizer: Any = "sgd",
     learning_rate: float | Sequence[float] | np.ndarray = 0.1,
+    generator_learning_rate: float | Sequence[float] | np.ndarray | None = None,
     at: Any = None,
 ) -> np.ndarray:
     """Spectral radius of the Jacobian of one training step, a map of players and optimizer states: (members,).
@@ -42,18 +43,19 @@ def spectral_radius(
     asymptotically. NaN where a step has no derivative, as a step of Adam at a gradient of 0.
 
     Args:
-        game, dynamics, optimizer, learning_rate: as of `lab.play`.
+        game, dynamics, optimizer, learning_rate, generator_learning_rate: as of `lab.play`.
         at: the point, as a start of `lab.play`; the members' own starts unless given.
 
     Raises:
         GanbenchError: as `lab.play`.
     """
-    return _at_point("step_map", game, at, dynamics, optimizer, learning_rate).values["spectral_radius"]
+    rates = {"learning_rate": learning_rate, "generator_learning_rate": generator_learning_rate}
+    return _at_point("step_map", game, at, dynamics, optimizer, rates).values["spectral_radius"]
 
 
 def _at_point(
-    diagnostic: str, game: ComponentSpec | Match, at: Any, dynamics: Any, optimizer: Any, rate: Any
+    diagnostic: str, game: ComponentSpec | Match, at: Any, dynamics: Any, optimizer: Any, rates: Any
 ) -> DiagnosticResult:
     """Results of a diagnostic at one point, from a trajectory without steps."""
-    trajectory = play(game, dynamics, optimizer=optimizer, learning_rate=rate, steps=0, start=at)
+    trajectory = play(game, dynamics, optimizer=optimizer, **rates, steps=0, start=at)
     return trajectory.measure(diagnostic)

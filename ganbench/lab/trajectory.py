@@ -29,7 +29,9 @@ class Trajectory:
         losses: of each player at these parameters, on the batch that the next step begins with: {player: (K, S)}.
         steps: numbers of steps taken before each snapshot, (S,), 0 first.
         parameters: names, in the order of the last axis of `trajectory`.
-        learning_rate, seed: of the members, (K,).
+        learning_rate: of the first player, (K,).
+        generator_learning_rate: of the second player, (K,).
+        seed: of the members, (K,).
         gradients_per_step: gradients of one player's loss that one step costs, by which dynamics are compared fairly.
         match, dynamics, optimizer: the objects that played.
     """
@@ -39,6 +41,7 @@ class Trajectory:
     steps: np.ndarray
     parameters: tuple[str, ...]
     learning_rate: np.ndarray
+    generator_learning_rate: np.ndarray
     seed: np.ndarray
     gradients_per_step: int
     match: Match
@@ -105,5 +108,9 @@ class Trajectory:
         path = np.where(np.isfinite(self.trajectory).all(-1, keepdims=True), self.trajectory, np.nan)
         players = points_to_players(self.match, path.reshape(-1, path.shape[2]))
         paths = {player: theta.reshape(*path.shape[:2], -1) for player, theta in players.items()}
-        rate = torch.as_tensor(self.learning_rate, dtype=self.match.dtype, device=self.match.device)[:, None]
-        return chosen.measure(Trajectories(self.match, self.dynamics, self.optimizer, rate, self.steps, paths))
+        of_players = (self.learning_rate, self.generator_learning_rate)
+        rates = {
+            player: torch.as_tensor(rate, dtype=self.match.dtype, device=self.match.device)[:, None]
+            for player, rate in zip(self.match.players, of_players, strict=True)
+        }
+        return chosen.measure(Trajectories(self.match, self.dynamics, self.optimizer, rates, self.steps, paths))

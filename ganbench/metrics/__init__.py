@@ -29,7 +29,7 @@ class Metric(ABC):
         """Whether the metric is defined for a data set; where it is not, it is left out.
 
         Args:
-            data: the data set.
+            data: the data set as its judge knows it: with 0 modes if it has no labels or the judge tells none apart.
 
         Returns:
             None if it is; otherwise a sentence that names the data sets it is defined for.

@@ -20,7 +20,7 @@ class FCD(Metric):
     columns: ClassVar[dict[str, MetricInfo]] = {
         "fcd": MetricInfo(
             title="Fréchet classifier distance",
-            what="Fréchet distance between generated and real training examples in the features of the data set's own "
+            what="Fréchet distance between generated and real training examples in the features of the data set's "
             "judge (the points themselves for planar data); 0 is best, and both blur and missing modes raise it",
             best="low",
             lower=0.0,

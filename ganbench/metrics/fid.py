@@ -14,6 +14,7 @@ from torch import nn
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.pixels import floats
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -44,19 +45,20 @@ class FID(Metric):
         return None
 
     def reference(self, real: JudgedExamples) -> Moments:
-        return moments(_features(real.examples))
+        return moments(_features(real.stored))
 
     def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
-        return {"fid": frechet_distance(moments(_features(generated.examples)), reference)}
+        return {"fid": frechet_distance(moments(_features(generated.stored)), reference)}
 
 
 def _features(images: np.ndarray) -> np.ndarray:
-    """Inception features (n, 2048) of images (n, channels, height, width) in [-1, 1]."""
+    """Inception features (n, 2048) of images (n, channels, height, width), stored as numbers in [-1, 1] or as bytes."""
     network = _inception()
     device = next(network.parameters()).device
     features = []
     with torch.no_grad():
-        for part in torch.from_numpy(images).float().split(BATCH):
+        for start in range(0, len(images), BATCH):
+            part = torch.from_numpy(floats(images[start : start + BATCH])).float()
             colour = ((part + 1) / 2).expand(-1, 3, -1, -1).to(device)
             features.append(network(colour)[0].flatten(1).cpu())
     return torch.cat(features).numpy()

@@ -27,7 +27,7 @@ class KID(Metric):
         "kid": MetricInfo(
             title="KID in judge features",
             what="unbiased squared maximum mean discrepancy, with a cubic kernel, between generated and real training "
-            "examples in the features of the data set's own judge (the points themselves for points); its mean is 0 "
+            "examples in the features of the data set's judge (the points themselves for points); its mean is 0 "
             "for a perfect generator, so it can be slightly negative; it compares moments up to the third",
             best="low",
             lower=None,

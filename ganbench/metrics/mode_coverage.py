@@ -76,6 +76,8 @@ class ModeCoverage(Metric):
     }
 
     def supports(self, data: DataSpec) -> str | None:
+        if not data.modes:
+            return "mode coverage needs data with labels and a judge that tells their modes apart"
         return None
 
     def reference(self, real: JudgedExamples) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import simultaneous_gradient
-from ganbench.games import Batch, Match, Players
+from ganbench.games import Batch, LearningRates, Match, Players
 from ganbench.numerics.eigenvalues import Product, random_signs
 from ganbench.numerics.trajectories import Trajectories
 
@@ -28,6 +28,11 @@ KRYLOV_BYTES = 2**31  # bytes that Krylov spaces may take at a time
 def join(players: Players) -> Tensor:
     """Both players' parameters as one vector, (K, P), in the order of the dict."""
     return torch.cat(list(players.values()), dim=1)
+
+
+def per_parameter(match: Match, rates: LearningRates) -> Tensor:
+    """The learning rate of every parameter, (K, P), in the order of `join`."""
+    return torch.cat([rates[player].expand(-1, len(match.parameters[player])) for player in match.players], dim=1)
 
 
 def split(match: Match, vector: Tensor) -> Players:
@@ -45,7 +50,7 @@ def select_members(tensors: dict[str, Tensor], indices: Sequence[int] | np.ndarr
     """The rows of some members in every tensor of a dict.
 
     Args:
-        tensors: parameters of players or a batch, (K, ...) each.
+        tensors: parameters or learning rates of players or a batch, (K, ...) each.
         indices: indices of the members, (k,).
 
     Returns:

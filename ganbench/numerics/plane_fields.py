@@ -143,14 +143,14 @@ def measure_once(
     Args:
         trajectories: the K runs.
         function: computes the results of some runs.
-        by_rate: whether results depend on the learning rate.
+        by_rate: whether results depend on the learning rates.
 
     Returns:
-        The results of all runs. In a game without random numbers those of equal rate are equal, or if they do not
-        depend on the rate, those of all runs.
+        The results of all runs. In a game without random numbers those of equal rates are equal, or if they do not
+        depend on the rates, those of all runs.
 
     Raises:
-        GanbenchError: results depend on the rate, and an option of the method has a value per member.
+        GanbenchError: results depend on the rates, and an option of the method has a value per member.
     """
     match, batch = trajectories.match, trajectories.batch()
     parts = (trajectories.dynamics, trajectories.optimizer)
@@ -162,7 +162,8 @@ def measure_once(
     if random:
         kinds = list(range(len(match.members)))
     else:
-        kinds = trajectories.rate[:, 0].tolist() if by_rate else [0] * len(match.members)
+        rates = torch.cat(list(trajectories.rates.values()), dim=1).tolist()
+        kinds = [tuple(each) for each in rates] if by_rate else [0] * len(match.members)
     different = list(dict.fromkeys(kinds))
     index_of = [different.index(kind) for kind in kinds]
     first = [index_of.index(index) for index in range(len(different))]
@@ -170,7 +171,7 @@ def measure_once(
         dataclasses.replace(
             trajectories,
             match=match.select(first),
-            rate=trajectories.rate[first],
+            rates=select_members(trajectories.rates, first),
             path={player: theta[first] for player, theta in trajectories.path.items()},
         )
     )

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
 from ganbench.dynamics import States
-from ganbench.games import Batch, Match, Players
-from ganbench.numerics.jacobians import split
+from ganbench.games import Batch, LearningRates, Match, Players
+from ganbench.nn.examples import TrainingExamples
+from ganbench.numerics.jacobians import select_members, split
 from ganbench.numerics.trajectories import Trajectories
 
 HORIZON = 64  # steps within which a change must show
@@ -48,10 +49,12 @@ class StepMap:
         trajectories: the runs.
         indices: indices of the members.
         copies: number of copies of each member.
-        rate: learning rates, (members, 1), in place of those of training.
+        rates: learning rates, (members, 1) of each player, in place of those of training.
     """
 
-    def __init__(self, trajectories: Trajectories, indices: Any, copies: int = 1, rate: Tensor | None = None) -> None:
+    def __init__(
+        self, trajectories: Trajectories, indices: Any, copies: int = 1, rates: LearningRates | None = None
+    ) -> None:
         indices = [int(index) for index in indices]
         rows = [index for index in indices for _ in range(copies)]
         self.copies = copies
@@ -60,7 +63,8 @@ class StepMap:
         self._dynamics, self._optimizer = (
             _select_options(part, rows) for part in (trajectories.dynamics, trajectories.optimizer)
         )
-        self._rate = (trajectories.rate[indices] if rate is None else rate).double().repeat_interleave(copies, dim=0)
+        rates = select_members(trajectories.rates, indices) if rates is None else rates
+        self._rates = {player: rate.double().repeat_interleave(copies, dim=0) for player, rate in rates.items()}
 
     def batches(self, step: int) -> list[Batch]:
         """The batches of a training step, the same for every copy of a member."""
@@ -76,7 +80,7 @@ class StepMap:
 
     def __call__(self, state: TrainingState, batches: list[Batch]) -> TrainingState:
         """The state after a step on these batches."""
-        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rate)
+        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rates)
         return TrainingState(
             {name: result.players[name].detach() for name in self.match.players},
             {owner: {name: value.detach() for name, value in of.items()} for owner, of in result.states.items()},
@@ -181,7 +185,7 @@ def _generic_state(trajectories: Trajectories, index: int) -> tuple[TrainingStat
     begun = alone.begin()
     generator = torch.Generator().manual_seed(stream_seed(0, "diagnostic-anatomy"))
     shifts = SMALL * torch.rand(2, state_vector(begun, []).shape[1], generator=generator, dtype=torch.float64)
-    shifts = shifts.to(trajectories.rate.device)
+    shifts = shifts.to(trajectories.match.device)
     return alone(with_vector(begun, state_vector(begun, []) + shifts[0], []), alone.batches(0)), shifts[1]
 
 
@@ -231,7 +235,11 @@ def _double(game: Any) -> Any:
     if not dataclasses.is_dataclass(game):
         return game
     own = {field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init}
-    wide = {n: v.double() for n, v in own.items() if isinstance(v, Tensor) and v.is_floating_point()}
+    wide = {
+        n: v.double()
+        for n, v in own.items()
+        if isinstance(v, TrainingExamples) or (isinstance(v, Tensor) and v.is_floating_point())
+    }
     return dataclasses.replace(game, **wide) if wide else game
 
 

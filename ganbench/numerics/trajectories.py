@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.games import Batch, Buffers, Match, Players
+from ganbench.games import Batch, Buffers, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trained runs of one game that differ in seed, learning rate and number of examples only.
+    """Trained runs of one game that differ in seed, learning rates and number of examples only.
 
     Attributes:
         match: the game with its K members.
         dynamics, optimizer: the method by which they were trained.
-        rate: learning rates, (K, 1).
+        rates: learning rates, (K, 1) of each player.
         steps: steps of the snapshots, (S,), the first of them 0.
         path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
     """
@@ -27,7 +27,7 @@ class Trajectories:
     match: Match
     dynamics: Any
     optimizer: Any
-    rate: Tensor
+    rates: LearningRates
     steps: np.ndarray
     path: dict[str, Tensor]
     buffers: Buffers = field(default_factory=dict)

@@ -1,28 +1,43 @@
-"""Objectives, one file each: what the two players minimise, as functions of the discriminator's logits."""
+"""Objectives, one file each: what the two players minimise, as functions of the discriminator's outputs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+
+from ganbench.nn.sample import Outputs
+
+Term = Callable[[Tensor], Tensor]
 
 
 class Objective(ABC):
-    """An objective has real(), fake(), generator() and output(): elementwise functions of the logits alone that keep
-    their shape and precision and have a gradient (output() needs none).
+    """An objective has output() and either real(), fake() and generator(), or discriminator_loss() and
+    generator_loss(). The first four are elementwise functions of the logits alone that keep their shape and precision
+    and have a gradient (output() needs none); the two losses return one finite number (K,) for K members that never
+    mix.
 
     The losses are L_D = E_real[real(a)] + E_fake[fake(a)] and L_G = E_fake[generator(a)], with a the logit D(x) of an
-    example. The game takes the expectations, over a batch or by quadrature. A subclass is a frozen dataclass whose
-    fields are its options.
+    example, unless an objective defines others: functions of all outputs on the real and on the generated examples.
+    `Outputs.mean` takes the expectations, over a batch or by quadrature. A subclass is a frozen dataclass whose fields
+    are its options.
 
     Attributes:
         probability: whether `output` is a probability; False for a critic's score.
+        generator_sees_real: whether `generator_loss` is given the outputs on real examples: those of its own batch.
+        needs: names of what it takes besides the logits, see `Outputs`: `class_logits`, `labels` ...
+        flip: probability that an example has the label of the other kind in the discriminator's loss, drawn for each
+            example and batch from the run's own stream. An option, for objectives that declare it.
     """
 
     probability: ClassVar[bool] = True
+    generator_sees_real: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    flip: ClassVar[float] = 0.0
 
-    @abstractmethod
     def real(self, logits: Tensor) -> Tensor:
         """The discriminator's loss on real examples.
 
@@ -32,8 +47,8 @@ class Objective(ABC):
         Returns:
             The loss of each example, (K, batch).
         """
+        raise NotImplementedError(f"{type(self).__name__} has no real().")
 
-    @abstractmethod
     def fake(self, logits: Tensor) -> Tensor:
         """The discriminator's loss on generated examples.
 
@@ -43,8 +58,8 @@ class Objective(ABC):
         Returns:
             The loss of each example, (K, batch).
         """
+        raise NotImplementedError(f"{type(self).__name__} has no fake().")
 
-    @abstractmethod
     def generator(self, logits: Tensor) -> Tensor:
         """The generator's loss on generated examples.
 
@@ -54,6 +69,7 @@ class Objective(ABC):
         Returns:
             The loss of each example, (K, batch).
         """
+        raise NotImplementedError(f"{type(self).__name__} has no generator().")
 
     @abstractmethod
     def output(self, logits: Tensor) -> Tensor:
@@ -65,3 +81,32 @@ class Objective(ABC):
         Returns:
             The probability that each example is real, (K, batch); the critic's score where `probability` is False.
         """
+
+    def discriminator_loss(self, real: Outputs, fake: Outputs) -> Tensor:
+        """The discriminator's loss.
+
+        Args:
+            real, fake: its outputs on real and on generated examples.
+
+        Returns:
+            The loss of each member, (K,).
+        """
+        return real.mean(_flipped(real, self.real, self.fake)) + fake.mean(_flipped(fake, self.fake, self.real))
+
+    def generator_loss(self, real: Outputs | None, fake: Outputs) -> Tensor:
+        """The generator's loss.
+
+        Args:
+            real, fake: the discriminator's outputs on real and on generated examples; None for real ones unless
+                `generator_sees_real`.
+
+        Returns:
+            The loss of each member, (K,).
+        """
+        return fake.mean(self.generator(fake.logits))
+
+
+def _flipped(outputs: Outputs, own: Term, other: Term) -> Tensor:
+    """The term of each example, (K, n): its kind's own, or the other kind's where its label is flipped."""
+    values = own(outputs.logits)
+    return values if outputs.flipped is None else torch.where(outputs.flipped, other(outputs.logits), values)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganbench.core.interval import Interval
 from ganbench.objectives import Objective
 
 
 @dataclass(frozen=True)
 class Minimax(Objective):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
-    the terms that the generator can change."""
+    the terms that the generator can change.
+
+    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and with `flip`
+    examples of both kinds have the other kind's label there, each with this probability.
+    """
+
+    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
-        return softplus(-logits)
+        if not self.smoothing:
+            return softplus(-logits)
+        # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
+        return softplus(-logits) + self.smoothing * logits
 
     def fake(self, logits: Tensor) -> Tensor:
         return softplus(logits)

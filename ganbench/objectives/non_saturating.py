@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganbench.core.interval import Interval
 from ganbench.objectives import Objective
 
 
@@ -16,10 +18,19 @@ class NonSaturating(Objective):
 
     Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any
     logit, where sigmoid followed by a logarithm loses them.
+
+    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and with `flip`
+    examples of both kinds have the other kind's label there, each with this probability.
     """
 
+    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
+
     def real(self, logits: Tensor) -> Tensor:
-        return softplus(-logits)
+        if not self.smoothing:
+            return softplus(-logits)
+        # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
+        return softplus(-logits) + self.smoothing * logits
 
     def fake(self, logits: Tensor) -> Tensor:
         return softplus(logits)

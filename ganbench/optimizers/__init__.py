@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor
 
 State = dict[str, Tensor]  # {name: (K, ...)}; the first axis is the members', so that members can leave a pack
@@ -17,8 +18,9 @@ class Optimizer(ABC):
     """An optimizer has init(theta) and step(theta, gradient, state, rate), which are pure functions and change nothing
     in place; theta is (K, P), and a state is a dict of tensors whose first axis is the member's.
 
-    Dynamics that look ahead call `step` and drop what it returns, as with optax. A subclass is a frozen dataclass whose
-    fields are its options. Numeric options may be tensors (K, 1), one value per member, in the parameters' precision.
+    Dynamics that look ahead call `step` and drop what it returns, as with optax, and unrolling differentiates `step` in
+    theta, gradient and state. A subclass is a frozen dataclass whose fields are its options. Numeric options may be
+    tensors (K, 1), one value per member, in the parameters' precision.
     """
 
     @abstractmethod
@@ -45,3 +47,16 @@ class Optimizer(ABC):
         Returns:
             The new parameters, (K, P), and the new state, under the same names.
         """
+
+
+def root_of_squares(squares: Tensor) -> Tensor:
+    """The square root of squared gradients or means of them, with the derivative 0 at 0.
+
+    sqrt(g^2) is |g|, whose one-sided derivatives at 0 cancel, while the derivative of the root alone is infinite there
+    and times that of the square, 0, would be NaN. With 0 instead, a step such as g / (|g| + epsilon) has at g = 0 the
+    derivative that it does have, 1 / epsilon.
+    """
+    if not squares.requires_grad:
+        return squares.sqrt()
+    zero = squares == 0
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, squares).sqrt())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Optimizer, State
+from ganbench.optimizers import Optimizer, State, root_of_squares
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,6 @@ class Adam(Optimizer):
         mean = torch.lerp(state["mean"], gradient, 1 - self.beta1)
         square = gradient.square().lerp_(state["square"], self.beta2)
         power1, power2 = state["power1"] * self.beta1, state["power2"] * self.beta2
-        scale = (square / (1 - power2)).sqrt_().add_(self.epsilon)
+        scale = root_of_squares(square / (1 - power2)) + self.epsilon
         theta = torch.addcdiv(theta, mean * (-rate / (1 - power1)), scale)
         return theta, {"mean": mean, "square": square, "power1": power1, "power2": power2}

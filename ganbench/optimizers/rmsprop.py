@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.optimizers import Optimizer, State
+from ganbench.optimizers import Optimizer, State, root_of_squares
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class RMSprop(Optimizer):
 
     def step(self, theta: Tensor, gradient: Tensor, state: State, rate: Tensor) -> tuple[Tensor, State]:
         square = gradient.square().lerp_(state["square"], self.alpha)
-        theta = torch.addcdiv(theta, -rate * gradient, square.sqrt().add_(self.epsilon))
+        theta = torch.addcdiv(theta, -rate * gradient, root_of_squares(square) + self.epsilon)
         return theta, {"square": square}

@@ -106,7 +106,9 @@ def _missing(plan: Plan, part: PartialPlan, now: StudyStatus, statuses: dict[tup
             counts[each.experiment][0] += name not in part.diagnose
             counts[each.experiment][1] += 1
     return Missing(
-        runs=pd.DataFrame(rows, columns=list(MISSING)).astype({"n_train": float, "learning_rate": float}),
+        runs=pd.DataFrame(rows, columns=list(MISSING)).astype(
+            dict.fromkeys(("n_train", "learning_rate", "generator_learning_rate"), float)
+        ),
         observations={experiment: (lacking, total) for experiment, (lacking, total) in counts.items()},
         stages={stage: {state: count[state] for state in STATES} for stage, count in now.counts().items()},
         ended=tuple(

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import job_files
-from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution import continuing, journal
 from ganbench.pipeline.execution.result_cache import DIGEST
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -89,10 +89,14 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
 
 
 def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
-    """Result files that waiting jobs will take runs from."""
+    """Result files that waiting jobs will take runs from, or go on from."""
     wanted = {
         each.digest
         for job in waiting
         for each in (job.task.observations if stage == "diagnose" else getattr(job.task, "members", ()))
     }
-    return set(result_files.find_runs(folder, stage, wanted).values())
+    found = set(result_files.find_runs(folder, stage, wanted).values())
+    if stage == "train":  # longer runs go on from finished ones
+        shorter = continuing.shorter_runs(folder, [job.task for job in waiting])
+        found |= {each.path for each in shorter.values() if each.fault is None}
+    return found

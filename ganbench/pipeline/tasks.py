@@ -41,6 +41,8 @@ class PackMember(Member):
     method: str
     block: str | None  # label of the run's block of the grid
     group: int  # index of the run's group in the task
+    variant: str | None = None  # of its `study.grid.Run`
+    trajectory: str = ""  # digest of everything that can change the run's training, whatever its number of steps
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class PrepareTask:
     """The task of `prepare`."""
 
     dataset: ComponentConfig
-    files: tuple[str, ...]  # digests of the files that the data set reads
+    files: str  # digest of the files that the data set reads, which may be many
     sources: str
 
 
@@ -90,13 +92,14 @@ class EvaluateTask:
     groups: tuple[Group, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
-    batch_size: int  # of training
+    batch_size: int  # of training: as many examples pass a network together
     samples: int
     samples_kept: int
     sources: str
+    judge: ComponentConfig
     trained: Path
     prepared: Path
-    judge: Path
+    fitted: Path  # the judge's state
     weights: InceptionWeights | None
 
 

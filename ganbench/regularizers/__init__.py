@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from ganbench.nn.sample import Sample
 
 Noise = dict[str, Tensor]  # random numbers of a regularizer, {name: (K, ...)}
-Discriminator = Callable[[Tensor], Tensor]  # examples (K, batch, *example) to logits (K, batch)
+Discriminator = Callable[..., Tensor]  # examples (K, batch, *example), and their labels if any, to logits (K, batch)
 
 
 class Regularizer:
@@ -60,8 +60,9 @@ class Regularizer:
         """The penalty that is added to the discriminator's loss.
 
         Args:
-            discriminator: a function from examples (K, batch, *example) to logits (K, batch). Members do not mix, so
-                the gradient of the sum of all logits is every member's own.
+            discriminator: a function from examples (K, batch, *example), and their labels (K, batch) where a sample
+                has any, to logits (K, batch). Members do not mix, so the gradient of the sum of all logits is every
+                member's own.
             real, fake: the real and the generated examples.
             noise: the random numbers of `draw` for this batch, (K, ...) each.
 
@@ -95,17 +96,19 @@ class Regularizer:
         return theta
 
 
-def input_gradient(discriminator: Discriminator, points: Tensor) -> Tensor:
+def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
     """The gradient of each example's logit in the example: that of the sum of all logits.
 
     Args:
-        discriminator: a function from examples to logits that does not mix examples.
+        discriminator: a function from examples, and labels if any, to logits that does not mix examples.
         points: examples, (K, batch, *example).
+        labels: their labels, (K, batch), if any.
 
     Returns:
         The gradient at every example, (K, batch, D) with D the number of values of an example; differentiable.
     """
     # The gradient in a shift of the examples equals that in the examples, and keeps them in the generator's graph.
     shift = torch.zeros_like(points).requires_grad_()
-    (grad,) = torch.autograd.grad(discriminator(points + shift).sum(), shift, create_graph=True)
+    given = (points + shift,) if labels is None else (points + shift, labels)
+    (grad,) = torch.autograd.grad(discriminator(*given).sum(), shift, create_graph=True)
     return grad.flatten(2)

@@ -20,7 +20,7 @@ class OneCentred(Regularizer):
 
     The norm has a kink where the gradient is 0. There its own derivatives, of every order, are taken as 0: the middle
     of its subgradients. Real and generated examples are paired in the order of their batches, so there must be as many
-    of both.
+    of both; a conditional discriminator is given the real example's label.
     """
 
     per_example: ClassVar[bool] = True
@@ -34,7 +34,7 @@ class OneCentred(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         between = torch.lerp(real.points, fake.points, noise["mix"])
-        grad = input_gradient(discriminator, between)
+        grad = input_gradient(discriminator, between, real.labels)
         square = grad.square().sum(-1)
         # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
         length = torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)

@@ -21,4 +21,5 @@ class R1(Regularizer):
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        return self.gamma / 2 * real.mean(input_gradient(discriminator, real.points).square().sum(-1))
+        grad = input_gradient(discriminator, real.points, real.labels)
+        return self.gamma / 2 * real.mean(grad.square().sum(-1))

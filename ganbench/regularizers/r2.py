@@ -21,5 +21,5 @@ class R2(Regularizer):
     gamma: Annotated[float, Interval(ge=0)] = 1.0
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        grad = input_gradient(discriminator, fake.points)
+        grad = input_gradient(discriminator, fake.points, fake.labels)
         return self.gamma / 2 * fake.mean(grad.square().sum(-1))

@@ -17,7 +17,8 @@ from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradi
 class ZeroCentred(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit.
 
-    Real and generated examples are paired in the order of their batches, so there must be as many of both.
+    Real and generated examples are paired in the order of their batches, so there must be as many of both; a
+    conditional discriminator is given the real example's label.
     """
 
     per_example: ClassVar[bool] = True
@@ -30,5 +31,5 @@ class ZeroCentred(Regularizer):
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         between = torch.lerp(real.points, fake.points, noise["mix"])
-        grad = input_gradient(discriminator, between)
+        grad = input_gradient(discriminator, between, real.labels)
         return self.gamma / 2 * grad.square().sum(-1).mean(-1)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.settings import AXIS_WORDS, varying
 from ganbench.core import registry
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.core.metric_info import MetricInfo
@@ -19,7 +20,7 @@ from ganbench.study.selectors import Selector
 
 ROWS = 40
 DIGITS = 5  # of numbers near 1 that are told apart by what follows it
-SETTING = ["method", "n_train", "learning_rate"]
+SETTING = ["method", *AXIS_WORDS]
 
 
 def experiments(collected: Collected, study: dict) -> list[dict]:
@@ -79,7 +80,7 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
     words = method_names(runs)
     keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["method"]
     groups = list(runs.groupby(keys, sort=False, dropna=False))
-    several = [axis for axis in keys[1:] if runs[axis].nunique() > 1]
+    several = [axis for axis in varying(runs) if axis in keys]
     kept = groups
     if len(groups) > ROWS:
         kept = [groups[index] for index in np.unique(np.linspace(0, len(groups) - 1, ROWS).round().astype(int))]

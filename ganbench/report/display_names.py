@@ -13,7 +13,12 @@ from ganbench.core.formatting import format_number
 from ganbench.core.signatures import split_signature
 from ganbench.study.choices import split_label
 
-NUMERIC = ("n_train", "learning_rate", "seed")
+NUMERIC = {
+    "n_train": "{} examples",
+    "learning_rate": "rate {}",
+    "generator_learning_rate": "generator rate {}",
+    "seed": "seed {}",
+}
 PARTS = tuple(axis for axis in AXES if axis not in (*NUMERIC, "block"))  # the game first
 NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
@@ -75,12 +80,13 @@ def _label(value: object) -> str:
 
 
 def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
-    """A run's learning rate, number of examples and seed in words, those of them that differ `among` these runs."""
-    words = []
-    for axis, text in (("n_train", "{} examples"), ("learning_rate", "rate {}"), ("seed", "seed {}")):
-        if among[axis].nunique() > 1 and pd.notna(run[axis]):
-            words.append(text.format(format_number(run[axis])))
-    return ", ".join(words)
+    """A run's learning rates, number of examples and seed in words, those of them that differ `among` these runs."""
+    return numbers_in_words(run, [axis for axis in NUMERIC if among[axis].nunique(dropna=axis == "n_train") > 1])
+
+
+def numbers_in_words(run: pd.Series, axes: Iterable[str]) -> str:
+    """A run's numbers on these axes in words, without those that it lacks: "100 examples, rate 0.01"."""
+    return ", ".join(NUMERIC[axis].format(format_number(run[axis])) for axis in axes if pd.notna(run[axis]))
 
 
 def shorten_signatures(labels: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.methods import measured_metrics, methods
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table
+from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
@@ -171,7 +171,7 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
 
 def _varying(rows: pd.DataFrame) -> list[str]:
     """The axes that tell a method's settings apart; the learning rate where there is one setting."""
-    return [axis for axis in AXIS_WORDS if rows[axis].nunique() > 1] or ["learning_rate"]
+    return varying(rows) or ["learning_rate"]
 
 
 def _setting(row: pd.Series, rows: pd.DataFrame) -> list[str]:

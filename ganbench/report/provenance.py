@@ -79,6 +79,7 @@ def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         ("numpy", "NumPy"),
         ("torch", "PyTorch"),
         ("cuda", "CUDA"),
+        ("tf32", "TensorFloat-32 by default"),
         ("commit", "Commit"),
     ):
         counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()

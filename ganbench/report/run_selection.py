@@ -8,13 +8,14 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table
 from ganbench.report.display_names import method_names, varying_numbers
 
 MAX_PANELS = 24  # panels of a figure
 MAX_CURVES = 40  # curves in a panel
 MAX_SEED_PANELS = 12  # panels that seeds of the same setting may take, over all settings
-SETTING = ["method", "n_train", "learning_rate"]
+SETTING = ["method", *AXIS_WORDS]
 
 
 def by_method(shown: Sequence[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]:

@@ -22,10 +22,11 @@ from ganbench.study.value_types import (
     CountAxis,
     Label,
     LearningRateAxis,
+    OwnLearningRateAxis,
     Section,
     SeedAxis,
     as_list,
-    distinct,
+    check_axis,
     refuse_boolean,
 )
 
@@ -37,6 +38,10 @@ class Snapshots(Section):
     """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
     """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
+    every: Count | None = None
+    """Distance of the snapshots in steps, in place of `count` and `spacing`; a bin of the curves has a twentieth of it.
+    Such a run keeps its last training state, as large as three snapshots with Adam, and a study with more steps trains
+    the difference only."""
 
 
 # The axes that only some games have: by axis, the family of components that the game must be made of, and the default
@@ -55,17 +60,34 @@ def _listed(parts: Iterable[str]) -> str:
 
 
 class Train(Section):
-    """How every run of the study trains; a block of the grid may set its own values."""
+    """How every run of the study trains; a block of the grid may set its own values.
+
+    An option may be a list of values: every combination is a run, as with the axes of a block.
+    """
 
     steps: Count = 2000
-    """Number of training steps; each step is one move of the dynamics."""
+    """Number of training steps; each step is one move of the dynamics. Give `steps`, `epochs` or `images`."""
+    epochs: Count | None = None
+    """Number of passes over the run's training examples, of ceil(n_train / batch_size) steps each; a step counts as one
+    batch, whatever the dynamics."""
+    images: Count | None = None
+    """Number of real examples seen, in ceil(images / batch_size) steps; a step counts as one batch, whatever the
+    dynamics."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of all training arithmetic."""
+    accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1
+    """Number of equal parts of a batch whose gradients are averaged, one part at a time: gradient accumulation, for
+    batches that do not fit into memory."""
+    ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
+    none."""
+    precision: Literal["float64", "float32", "tf32", "bfloat16"] = "float32"
+    """Precision of training. tf32 and bfloat16 are float32, but for the factors of products of matrices and
+    convolutions, which are rounded; tf32 needs a GPU that has it."""
     snapshots: Snapshots = Snapshots()
     curve_bins: Count = 200
-    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum."""
+    """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum; `snapshots.every` sets
+    another."""
 
 
 class Block(Section):
@@ -91,14 +113,18 @@ class Block(Section):
     """How the players move in one training step."""
     optimizer: ChoiceAxis = Field(default=["adam"], validate_default=True)
     """How a gradient becomes a step of a player."""
+    schedule: ChoiceAxis = Field(default=["constant"], validate_default=True)
+    """How learning rates change over training."""
     n_train: CountAxis | None = None
     """Number of training examples that a run may see; 'all', the default, is every training example of the data set."""
     learning_rate: LearningRateAxis
-    """Learning rate of both players."""
+    """Learning rate of the first player, the discriminator, and of the second unless that has its own."""
+    generator_learning_rate: OwnLearningRateAxis = Field(default=[None])
+    """Learning rate of the second player, the generator; null, the default, is `learning_rate`."""
     seed: SeedAxis
     """Seeds of the runs: a list, or {first: 0, count: 20}."""
     train: dict[str, Any] = Field(default={})
-    """Training options of this block; they replace those of the study."""
+    """Training options of this block, values or lists; they replace those of the study."""
 
     @model_validator(mode="before")
     @classmethod
@@ -135,11 +161,7 @@ class Block(Section):
         whole = len(seeds) > 3 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
         return {"first": seeds[0], "count": len(seeds)} if whole else seeds
 
-    @field_validator(*CHOICES, "n_train", "learning_rate", "seed")
+    @field_validator(*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
     @classmethod
     def _check_axis(cls, values: list[Any] | None) -> list[Any] | None:
-        if values is None:
-            return None
-        if not values:
-            raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
-        return list(distinct(values))
+        return None if values is None else check_axis(values)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import product
+from math import prod
 from typing import Any
 
 from pydantic import (
@@ -15,6 +17,7 @@ from pydantic import (
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
+from ganbench.core.formatting import join_words
 from ganbench.core.signatures import parse_signature
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
@@ -103,6 +106,51 @@ def parse_choice(family: str, value: Any) -> Choice:
         return Choice(family=family, name=name, options=component.complete(given), label=label)
     except GanbenchError as error:
         raise ValueError(str(error)) from None
+
+
+def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
+    """Find the options of a choice that are lists of values, each of which makes a choice of its own.
+
+    Args:
+        family: The family of the component.
+        value: A choice as a study writes it.
+
+    Returns:
+        The lists by option; empty for a choice that is not valid. An option whose own type is a list has one value.
+    """
+    if not (isinstance(value, dict) and isinstance(value.get("name"), str)):
+        return {}
+    try:
+        options = registry.find(family, value["name"]).options
+    except GanbenchError:
+        return {}
+    listed = {name: given for name, given in value.items() if name in options and isinstance(given, list | tuple)}
+    return {name: list(given) for name, given in listed.items() if not options[name].takes_lists}
+
+
+def expand_choice(family: str, value: Any) -> list[Any]:
+    """Expand a choice with lists of values of its options, such as `{name: adam, beta1: [0, 0.5]}`.
+
+    Args:
+        family: The family of the component.
+        value: A choice as a study writes it.
+
+    Returns:
+        All combinations of the values, as choices that a study may write.
+
+    Raises:
+        ValueError: A list is empty or repeats a value, or all combinations have one label.
+    """
+    axes = option_axes(family, value)
+    for name, values in axes.items():
+        if not values or any(one in values[:at] for at, one in enumerate(values)):
+            raise ValueError(f"option {name!r} must have values that all differ, but is {short_repr(values)}")
+    if prod(map(len, axes.values())) > 1 and value.get("label") is not None:
+        raise ValueError(
+            f"label {short_repr(value['label'])} would name several choices, since {join_words(list(axes))} "
+            f"{'has' if len(axes) == 1 else 'have'} several values; write one choice for each label"
+        )
+    return [value | dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else [value]
 
 
 def canonical_signature(family: str, text: str) -> str:

@@ -13,9 +13,11 @@ from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
+from ganbench.study.train_axes import OPTIONS
 from ganbench.study.value_types import Fraction, Section, min_entries
 
-# Numbers of a run with plain names. Measurements have dotted names, and numeric options are called `<family>_<option>`.
+# Numbers of a run with plain names, beside its numeric options of training. Measurements have dotted names, and numeric
+# options of components are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
 # Prefixes of dotted names that need no experiment: they name a run's outcome, its metrics and its losses.
 PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
@@ -33,10 +35,11 @@ def _parse_expression(value: Any) -> Expression:
         raise ValueError(str(error)) from None
     if part := formula.undefined_part:
         raise ValueError(f"expression {formula.text!r}: {part!r} has no finite real value")
+    plain = list(dict.fromkeys((*NUMBERS, *OPTIONS)))
     for name in sorted(formula.names):
-        if "." not in name and name not in NUMBERS and not name.startswith(tuple(f"{f}_" for f in CHOICES)):
+        if "." not in name and name not in plain and not name.startswith(tuple(f"{f}_" for f in CHOICES)):
             known = ", and <family>_<option>, and measurements as <experiment>.<column>"
-            raise ValueError(f"expression {formula.text!r}: {unknown('variable', name, NUMBERS)[:-1]}{known}.")
+            raise ValueError(f"expression {formula.text!r}: {unknown('variable', name, plain)[:-1]}{known}.")
     return formula
 
 

@@ -60,7 +60,7 @@ def measurement_names(claim: Claim) -> set[str]:
 
 
 def option_names(claim: Claim) -> set[str]:
-    """Collect the names of all options of components, `<family>_<option>`, that a claim needs."""
+    """Collect the names of the options that a claim needs: `<family>_<option>`, and `<option>` of training."""
     return {name for check in claim.tests for name in variables(check) if "." not in name and name not in NUMBERS}
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
+from ganbench.core.member import Member
 from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
 from ganbench.study.schema import Study
+from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
 from ganbench.study.value_types import LARGEST_GRID
 
 ALWAYS_NAMED = (
@@ -37,6 +39,8 @@ class Run:
     train: Train
     method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
     block: str | None = None  # label of the run's block of the grid
+    variant: str | None = None  # training options that the study varies in this method: `train(batch_size=64)`
+    generator_learning_rate: float | None = None  # the second player's; None for learning_rate
 
     def choice(self, family: str) -> Choice | None:
         """Find the run's choice of a family; None where the run has no component of this family."""
@@ -46,7 +50,14 @@ class Run:
     def id(self) -> str:
         """Readable identifier, unique in the study."""
         examples = "" if self.n_train is None else f"-n{self.n_train}"
-        return f"{self.method}{examples}-lr{self.learning_rate!r}-s{self.seed}"
+        own = "" if self.generator_learning_rate is None else f"-lrg{self.generator_learning_rate!r}"
+        return f"{self.method}{examples}-lr{self.learning_rate!r}{own}-s{self.seed}"
+
+    @property
+    def member(self) -> Member:
+        """What distinguishes the run from others of its pack with the same components."""
+        own = self.generator_learning_rate
+        return Member(self.seed, self.n_train, self.learning_rate, generator_learning_rate=own)
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -56,36 +67,45 @@ class Run:
             **dict.fromkeys(CHOICES),
             **labels,
             "block": self.block,
+            "train": self.variant,
             "n_train": self.n_train,
             "learning_rate": self.learning_rate,
+            "generator_learning_rate": self.generator_learning_rate,
             "seed": self.seed,
         }
 
     @property
     def point(self) -> dict[str, Any]:
-        """The values that selectors match: the axes and the method."""
-        return {**self.axes, "method": self.method}
+        """The values that selectors match: the axes, the method and the training options, as the tables show them."""
+        options = {COLUMNS[name]: value for name, value in self.training.items() if name in COLUMNS}
+        return {**self.axes, "method": self.method, **options}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The options of training that the run has a use for."""
+        return dict(used_options(self.train, batches=self.n_train is not None))
 
     @property
     def settings(self) -> dict[str, Any]:
         """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
         parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
-        return parts | flatten_options("train", self.config["train"])
+        return parts | flatten_options("train", self.training)
 
     @property
     def options(self) -> dict[str, float]:
-        """The numeric options of the run's components, by the names that claims use: `<family>_<option>`."""
+        """The numeric options of the run by the names that claims use: `<family>_<option>`, `<option>` of training."""
+        parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
         return {
-            f"{choice.family}_{name}": value
-            for choice in self.choices
-            for name, value in choice.options.items()
+            name: value
+            for name, value in (parts | self.training).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
 
     @property
     def variables(self) -> dict[str, float]:
         """The numbers of the run that are known before it starts, by the names that claims use."""
-        numbers = {"learning_rate": self.learning_rate, "seed": self.seed, "steps": self.train.steps}
+        first, second = self.member.learning_rates
+        numbers = {"learning_rate": first, "generator_learning_rate": second, "seed": self.seed}
         examples = {} if self.n_train is None else {"n_train": self.n_train}
         return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
 
@@ -93,11 +113,8 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
         parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
-        member = {"n_train": self.n_train, "learning_rate": self.learning_rate, "seed": self.seed}
-        train = self.train.model_dump(mode="json")
-        if self.n_train is None:  # games without data have no batches
-            del train["batch_size"]
-        return {**parts, **member, "train": train}
+        train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
+        return {**parts, **asdict(self.member), "train": train}
 
 
 def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -130,16 +147,16 @@ def expand(study: Study) -> tuple[Run, ...]:
         GanbenchError: Two blocks contain the same run or give two methods the same name, a data set has too few
             examples, or the grid has more than `LARGEST_GRID` runs.
     """
-    sizes = [_block_size(block) for block in study.grid]
+    sizes = [_block_size(study, block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    names = choice_names(study)
+    names, varied = choice_names(study), _varied_training(study)
     runs: dict[str, tuple[int, Run]] = {}
     methods: dict[str, tuple[int, Run]] = {}
     for index, block in enumerate(study.grid):
-        for run in _block_runs(study, index, block, names):
+        for run in _block_runs(study, index, block, names, varied):
             other, known = methods.setdefault(run.method, (index, run))
-            if (known.choices, known.block) != (run.choices, run.block):
+            if (known.choices, known.block, known.variant) != (run.choices, run.block, run.variant):
                 raise GanbenchError(
                     f"grid[{index}]: its method {run.method!r} has the name of another one of grid[{other}]; give the "
                     "blocks labels that differ."
@@ -219,21 +236,62 @@ def _name_with_options(choice: Choice, varied: set[str]) -> str:
     return " ".join([choice.component.name, *told])
 
 
-def _block_size(block: Block) -> int:
-    axes = (*CHOICES, "n_train", "learning_rate", "seed")
-    return prod(len(values) for values in (getattr(block, axis) for axis in axes) if values is not None)
+def _varied_training(study: Study) -> dict[tuple[tuple[Choice, ...], str | None], list[str]]:
+    """The training options that name methods, by the methods' choices and their block's label.
+
+    They are named where the study trains a setting, which is a method with n_train and learning rates, in several ways.
+    """
+    settings: dict[Any, dict[Any, set[Train]]] = defaultdict(lambda: defaultdict(set))
+    labelled = _labelled_choices(study)
+    for index, block in enumerate(study.grid):
+        trains = study.block_train(block).combinations(batches=block.n_train is not None)
+        for choices in _combinations(block, labelled):
+            sizes = _training_set_sizes(index, block, choices)
+            for setting in product(sizes, block.learning_rate, block.generator_learning_rate):
+                settings[choices, block.label][setting].update(trains)
+    return {
+        method: varied_options(set().union(*trained.values()))
+        for method, trained in settings.items()
+        if any(len(trains) > 1 for trains in trained.values())
+    }
 
 
-def _block_runs(study: Study, index: int, block: Block, names: dict[Choice, str]) -> Iterator[Run]:
-    train, labelled = study.block_train(block), _labelled_choices(study)
+def _block_size(study: Study, block: Block) -> int:
+    axes = (*CHOICES, "n_train", "learning_rate", "generator_learning_rate", "seed")
+    sizes = [len(values) for values in (getattr(block, axis) for axis in axes) if values is not None]
+    return prod(sizes) * study.block_train(block).count
+
+
+def _combinations(block: Block, labelled: dict[Choice, Choice]) -> Iterator[tuple[Choice, ...]]:
+    """All combinations of the block's choices, each choice with its label."""
     for choices in product(*(values for family in CHOICES if (values := getattr(block, family)) is not None)):
-        choices = tuple(labelled[choice] for choice in choices)
+        yield tuple(labelled[choice] for choice in choices)
+
+
+def _block_runs(
+    study: Study,
+    index: int,
+    block: Block,
+    names: dict[Choice, str],
+    varied: dict[tuple[tuple[Choice, ...], str | None], list[str]],
+) -> Iterator[Run]:
+    trains = study.block_train(block).combinations(batches=block.n_train is not None)
+    for choices, train in product(_combinations(block, _labelled_choices(study)), trains):
         told = [choice for choice in choices if not block.label or len(getattr(block, choice.family)) > 1]
         label = [slug(block.label)] if block.label else []
-        method = "-".join([*label, *(names[choice] for choice in told if choice in names)]) or OMITTED[0]
-        sizes = _training_set_sizes(index, block, choices)
-        for n_train, learning_rate, seed in product(sizes, block.learning_rate, block.seed):
-            yield Run(choices, n_train, learning_rate, seed, train, method, block.label)
+        named = varied.get((choices, block.label), ())
+        options = [f"{name}={value}" for name, value in values_of(train).items() if name in named]
+        variant = f"train({', '.join(options)})" if options else None
+        words = [*label, *(names[choice] for choice in told if choice in names), *map(slug, options)]
+        for n_train in _training_set_sizes(index, block, choices):
+            try:
+                resolved = with_steps(train, n_train)
+            except GanbenchError as error:
+                raise GanbenchError(f"grid[{index}].train: {error}.") from None
+            method = "-".join(words) or OMITTED[0]
+            rates = product(block.learning_rate, block.generator_learning_rate)
+            for (rate, own), seed in product(rates, block.seed):
+                yield Run(choices, n_train, rate, seed, resolved, method, block.label, variant, own)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -14,11 +14,13 @@ study; `ganbench list` shows the components of every family with their options.
 
 - A *choice* is the name of a component, `sgd`, or a mapping of its name and options, `{name: sgd, momentum: -0.5}`.
   On an axis of the grid it may have a label, `{name: sgd, momentum: -0.5, label: negative momentum}`, which names,
-  tables and figures then use. A label changes no digest of a run: nothing trains again.
+  tables and figures then use. A label changes no digest of a run: nothing trains again. On an axis, an option may be a
+  list of values, `{name: adam, beta1: [0, 0.5]}`, which stands for a choice with each of them; an option whose own type
+  is a list keeps its meaning.
 - A *selector* is a mapping of axes to values: `{optimizer: sgd, learning_rate: [0.1, 0.5]}`. A value is the name of a
   component, a label, a pattern with `*`, or a component with its options, `sgd(momentum=-0.5)` or
-  `{name: sgd, momentum: -0.5}`. `method`, and `block` for a block's label, are axes too. `study` stands for the
-  study's own measurements.
+  `{name: sgd, momentum: -0.5}`. `method`, `block` for a block's label, and the training options, `{batch_size: 64}`,
+  are axes too. `study` stands for the study's own measurements.
 - An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
 SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}
@@ -79,15 +81,22 @@ def _default(about: dict[str, Any]) -> str:
     if value is None or value in ("", {"axes": [], "study": False}):
         return "none"
     words = [each["name"] if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value
-    return f"`{words}`".replace("'", "").replace("False", "false")
+    return f"`{words}`".replace("'", "").replace("False", "false").replace("None", "null")
+
+
+def _alternatives(about: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas of a value of several types; `oneOf` where the value tells its type, such as a value or a list."""
+    return [*about.get("anyOf", ()), *about.get("oneOf", ())]
 
 
 def _type(about: dict[str, Any]) -> str:
-    options = [option for option in about.get("anyOf", [about]) if option.get("type") != "null"]
+    options = [option for option in _alternatives(about) or [about] if option.get("type") != "null"]
     if len(options) > 1:
         pair = tuple(str(option.get("type")) for option in options)
         return PAIRS.get(pair) or " or ".join(dict.fromkeys(map(_type, options)))
     option = options[0]
+    if _alternatives(option):
+        return _type(option)
     if option.get("type") == "array":
         items = option["items"]
         return "list of mappings" if "$ref" in items else f"list of {_type(items)}"
@@ -98,7 +107,7 @@ def _type(about: dict[str, Any]) -> str:
     if "enum" in option:
         return ", ".join(f"`{value}`" for value in option["enum"])
     kinds = option["type"] if isinstance(option["type"], list) else [option["type"]]
-    return "number" if "number" in kinds else SINGLE[kinds[0]]
+    return ("number" if "number" in kinds else SINGLE[kinds[0]]) + (" or null" if "null" in kinds[1:] else "")
 
 
 def _ranges(about: dict[str, Any]) -> Iterator[str]:
@@ -107,5 +116,5 @@ def _ranges(about: dict[str, Any]) -> Iterator[str]:
         yield f"`{about['pattern']}`"
     if about.get("minItems") or about.get("minLength"):
         yield "not empty"
-    for option in about.get("anyOf", ()):
+    for option in _alternatives(about):
         yield from _ranges(option)

@@ -12,6 +12,8 @@ from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, choice_names
 from ganbench.study.schema import Study
 
+FUSING = ("learning_rate", "generator_learning_rate", "n_train")  # in which fused runs may differ, beside their seeds
+
 
 @dataclass(frozen=True)
 class Pack:
@@ -41,7 +43,7 @@ def group_into_packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
     trains: dict[Train, Any] = {run.train: run.train.model_dump(mode="json") for run in runs}
     for run in runs:
         block = run.seed // study.pack.seeds_per_pack if "seed" in study.pack.axes else run.seed
-        apart = {axis: getattr(run, axis) for axis in ("learning_rate", "n_train") if axis not in study.pack.axes}
+        apart = {axis: getattr(run, axis) for axis in FUSING if axis not in study.pack.axes}
         choices = tuple(choice for choice in run.choices if choice.family not in study.pack.axes)
         key = (choices, run.train, block, *apart.values())
         groups[key].append(run)

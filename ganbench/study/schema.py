@@ -14,16 +14,18 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ganbench.core.errors import GanbenchError
-from ganbench.study.blocks import Block, Train
+from ganbench.study.blocks import Block
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
 from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
 from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read_yaml
+from ganbench.study.train_axes import OF_BATCHES, TrainAxes
 from ganbench.study.value_types import (
     Folder,
     Section,
     Slug,
     limit_grid_size,
+    merge_values,
 )
 
 
@@ -44,16 +46,16 @@ class Study(Section):
     """Experiments, which measure runs after training."""
     claims: list[Claim] = Field(default=[])
     """Claims, with the tests that decide them."""
-    train: Train = Train()
+    train: TrainAxes = TrainAxes()
     pack: Packing = Packing()
     machine: Machine = Machine()
     evaluate: Evaluate = Evaluate()
     outcome: Outcome = Outcome()
     track: Track = Track()
 
-    def block_train(self, block: Block) -> Train:
+    def block_train(self, block: Block) -> TrainAxes:
         """Merge the training options of a block into those of the study; the block's options take precedence."""
-        return Train.model_validate(merge_values(self.train.model_dump(mode="json"), block.train))
+        return self.train.merged(block.train)
 
     @property
     def tracking_uri(self) -> str:
@@ -85,6 +87,9 @@ class Study(Section):
                 self.block_train(block)
             except ValidationError as error:
                 raise ValueError("; ".join(describe_errors(error, f"grid[{index}].train"))) from None
+            listed = [name for name in OF_BATCHES if isinstance(block.train.get(name), list)]
+            if listed and block.n_train is None:
+                raise ValueError(f"grid[{index}].train.{listed[0]}: a game without a data set has no batches to vary")
         return self
 
 
@@ -119,15 +124,3 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
     """
     data = read_yaml(path)
     return parse(merge_values(data, over) if over and isinstance(data, dict) else data, origin=str(path))
-
-
-def merge_values(base: Any, over: Any) -> Any:
-    """Merge two values as Snakemake merges configurations: mappings key by key, other values as a whole.
-
-    Args:
-        base: The value to start from.
-        over: The value that takes precedence.
-    """
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    return {**base, **over, **{key: merge_values(base[key], value) for key, value in over.items() if key in base}}

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ganbench.core.escaping import short_repr
 from ganbench.study.value_types import (
+    ChoiceAxis,
     ChoiceField,
     Count,
     Folder,
@@ -21,7 +22,18 @@ from ganbench.study.value_types import (
     text_matching,
 )
 
-PackAxis = Literal["seed", "learning_rate", "n_train", "game", "objective", "regularizer", "dynamics", "optimizer"]
+PackAxis = Literal[
+    "seed",
+    "learning_rate",
+    "generator_learning_rate",
+    "n_train",
+    "game",
+    "objective",
+    "regularizer",
+    "dynamics",
+    "optimizer",
+    "schedule",
+]
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
@@ -33,8 +45,10 @@ HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a
 class Packing(Section):
     """The runs that train together in one process. Changes only speed."""
 
-    axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(default=["seed", "learning_rate", "n_train"])
-    """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rate and number of
+    axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(
+        default=["seed", "learning_rate", "generator_learning_rate", "n_train"]
+    )
+    """Axes in which the runs of a pack may differ. Runs that differ in more than seed, learning rates and number of
     examples cannot fuse; one process trains them one group after the other, which pays off where runs are short."""
     seeds_per_pack: Count = 16
     """Most seeds of a pack. Seed blocks are aligned at its multiples, so added seeds move no run to another pack."""
@@ -71,6 +85,9 @@ class Evaluate(Section):
         default=["fcd", "mode_coverage"], validate_default=True
     )
     """Metrics to compute; the first one leads the figures and findings."""
+    judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
+    """Judges in place of the data sets' own, such as {name: classifier, least_accuracy: 0.6}: each data set has the
+    first that fits it, by the shape of its examples and by whether it has labels, or else its own."""
     samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
     """Number of generated examples per snapshot."""
     samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32

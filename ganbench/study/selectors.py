@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 from ganbench.study.choices import canonical_signature, parse_choice, split_label
+from ganbench.study.strict_yaml import describe_errors
+from ganbench.study.train_axes import COLUMNS, OPTIONS, TrainAxes
 
-NUMERIC = ("n_train", "learning_rate", "seed")
-AXES = (*CHOICES, *NUMERIC, "block", "method")
+NUMERIC = ("n_train", "learning_rate", "generator_learning_rate", "seed")
+AXES = (*CHOICES, *NUMERIC, "block", "train", "method", *OPTIONS)
+Value = str | float | bool | None  # null is the value of a training option that is switched off
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Selector:
     With `study`, it selects the measurements that belong to no run.
     """
 
-    axes: tuple[tuple[str, tuple[str | float, ...]], ...] = ()
+    axes: tuple[tuple[str, tuple[Value, ...]], ...] = ()
     study: bool = False
 
     def __str__(self) -> str:
@@ -39,7 +42,7 @@ class Selector:
         return _in_axis_order(self.axes + other.axes)
 
 
-def _in_axis_order(axes: Iterable[tuple[str, tuple[str | float, ...]]]) -> Selector:
+def _in_axis_order(axes: Iterable[tuple[str, tuple[Value, ...]]]) -> Selector:
     """Make a selector that does not depend on the order of the keys, which jobs do not preserve."""
     return Selector(tuple(sorted(axes, key=lambda pair: AXES.index(pair[0]))))
 
@@ -52,12 +55,17 @@ def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
         axes: The run's values, as in the table of runs; an axis that the run lacks may be absent, None or NaN.
     """
     return not selector.study and all(
-        any(_matches(axis, value, axes.get(axis)) for value in values) for axis, values in selector.axes
+        any(_matches(axis, value, axes.get(COLUMNS.get(axis, axis))) for value in values)
+        for axis, values in selector.axes
     )
 
 
-def _matches(axis: str, wanted: str | float, found: Any) -> bool:
-    if axis in NUMERIC:
+def _matches(axis: str, wanted: Value, found: Any) -> bool:
+    if not isinstance(found, str | Real) or (isinstance(found, float) and math.isnan(found)):
+        return wanted is None
+    if axis in COLUMNS and not (type(wanted) in (int, float) and isinstance(found, Real)):
+        return type(wanted) is type(found) and wanted == found
+    if axis in NUMERIC or axis in COLUMNS:
         return isinstance(found, Real) and math.isclose(wanted, found, rel_tol=1e-9)
     if not isinstance(found, str):
         return False
@@ -86,8 +94,8 @@ def _matches_pattern(text: str, pattern: str) -> bool:
     return True
 
 
-def _shown(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.12g}"
+def _shown(value: Value) -> str:
+    return f"{value:.12g}" if type(value) in (int, float) else str(value)
 
 
 def _parse_selector(value: Any) -> Selector:
@@ -113,7 +121,12 @@ def _parse_selector(value: Any) -> Selector:
     return _in_axis_order(axes)
 
 
-def _parse_value(axis: str, value: Any) -> str | float:
+def _parse_value(axis: str, value: Any) -> Value:
+    if axis in OPTIONS:
+        try:
+            return getattr(TrainAxes.model_validate({axis: value}), axis)
+        except ValidationError as error:
+            raise ValueError("; ".join(describe_errors(error))) from None
     if axis not in NUMERIC:
         if isinstance(value, dict) and axis in CHOICES:
             return parse_choice(axis, value).signature

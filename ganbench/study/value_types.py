@@ -22,7 +22,8 @@ from pydantic import (
 
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
-from ganbench.study.choices import LABEL, LABEL_IN_WORDS, Choice, parse_choice
+from ganbench.core.registry import CHOICES
+from ganbench.study.choices import LABEL, LABEL_IN_WORDS, Choice, expand_choice, option_axes, parse_choice
 
 LARGEST_GRID = 1_000_000
 LARGEST_COUNT = 1_000_000_000
@@ -122,9 +123,32 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
+def check_axis(values: Sequence[Any]) -> list[Any]:
+    """Return the values of an axis.
+
+    Raises:
+        ValueError: There are no values, or a value occurs more than once.
+    """
+    if not values:
+        raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
+    return list(distinct(values))
+
+
 def as_list(value: Any) -> Any:
     """Convert a value to a list: a list or tuple by its entries, any other value as the only entry."""
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def merge_values(base: Any, over: Any) -> Any:
+    """Merge two values as Snakemake merges configurations: mappings key by key, other values as a whole.
+
+    Args:
+        base: The value to start from.
+        over: The value that takes precedence.
+    """
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **over, **{key: merge_values(base[key], value) for key, value in over.items() if key in base}}
 
 
 def _parse_seeds(value: Any) -> Any:
@@ -143,15 +167,26 @@ def _parse_seeds(value: Any) -> Any:
 
 def limit_grid_size(blocks: Any) -> Any:
     """Refuse a grid of too many runs before any axis is expanded."""
-    runs = sum(prod(map(_axis_length, block.values())) for block in as_list(blocks) if isinstance(block, dict))
+    runs = sum(
+        prod(_axis_length(key, axis) for key, axis in block.items())
+        for block in as_list(blocks)
+        if isinstance(block, dict)
+    )
     if runs > LARGEST_GRID:
         raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
     return blocks
 
 
-def _axis_length(axis: Any) -> int:
-    counted = isinstance(axis, dict) and "name" not in axis and type(axis.get("count")) is int
+def _axis_length(key: str, axis: Any) -> int:
+    if key in CHOICES:
+        return sum(prod(map(len, option_axes(key, value).values())) for value in as_list(axis))
+    counted = isinstance(axis, dict) and type(axis.get("count")) is int
     return axis["count"] if counted else len(as_list(axis))
+
+
+def _expand_choices(value: Any, info: ValidationInfo) -> Any:
+    """Read an axis of choices, in which an option may have a list of values."""
+    return [choice for given in as_list(value) for choice in expand_choice(info.field_name, given)]
 
 
 def _parse_choice(value: Any, info: ValidationInfo) -> Choice:
@@ -168,7 +203,7 @@ def _axis_schema(item: dict[str, Any]) -> WithJsonSchema:
 
 
 ChoiceField = Annotated[Choice, BeforeValidator(_parse_choice), WithJsonSchema(CHOICE_SCHEMA)]
-ChoiceAxis = Annotated[list[ChoiceField], BeforeValidator(as_list), _axis_schema(CHOICE_SCHEMA)]
+ChoiceAxis = Annotated[list[ChoiceField], BeforeValidator(_expand_choices), _axis_schema(CHOICE_SCHEMA)]
 CountAxis = Annotated[
     list[Count | Literal["all"]],
     BeforeValidator(as_list),
@@ -178,6 +213,11 @@ LearningRateAxis = Annotated[
     list[LearningRate],
     BeforeValidator(as_list),
     _axis_schema({"type": ["number", "string"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+]
+OwnLearningRateAxis = Annotated[
+    list[LearningRate | None],
+    BeforeValidator(as_list),
+    _axis_schema({"type": ["number", "string", "null"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
 ]
 SeedAxis = Annotated[
     list[Seed],

@@ -43,6 +43,7 @@ from ganbench.tracking.live import Live, live, new_points
 SERIES = ("x_loss", "y_loss", "x_gradient_norm")
 STEPS, BINS = 40, 20
 AXES_SHOWN = dict.fromkeys(AXES, "some") | {"dataset": None, "n_train": None, "learning_rate": 0.1, "seed": 1}
+AXES_SHOWN["generator_learning_rate"] = None
 ARRIVAL_SECONDS = 300.0  # in which what is sent has to arrive, on a busy machine
 CALL_SECONDS = 30.0  # more than a call takes that waits for nobody, half of what one for a silent server takes
 
@@ -98,7 +99,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     folder.mkdir()
     rows, curves = [], []
     for name, recorder in runs.items():
-        row = dict.fromkeys(RUNS, "text") | AXES_SHOWN | {"run": name, "outcome": "finished", "cuda": ""}
+        row = dict.fromkeys(RUNS, "text") | AXES_SHOWN | {"run": name, "outcome": "finished", "cuda": "", "tf32": ""}
         rows.append(row | {"steps": STEPS, "steps_done": STEPS, "outcome_step": STEPS, "fused": True})
         rows[-1] |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
         kept = recorder.curves()
@@ -458,7 +459,7 @@ def test_passwords_show_nowhere(study, capfd):
 
 TRAINING = {
     "grid": [{"game": "bilinear", "learning_rate": [0.1, 0.5], "seed": [0, 1]}],
-    "train": {"steps": 400, "curve_bins": 50, "dtype": "float64", "snapshots": {"count": 3}},
+    "train": {"steps": 400, "curve_bins": 50, "precision": "float64", "snapshots": {"count": 3}},
 }
 
 

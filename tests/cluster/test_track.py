@@ -111,7 +111,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **{"optimizer": "some", "block": "some", "dataset": "grey"},
         **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
         **{"discriminator_parameters": "12", "generator_parameters": "34"},
-        **{"architecture_width": "64", "train_dtype": "float32"},
+        **{"architecture_width": "64", "train_precision": "float32"},
     }
     ours = {name: text for name, text in run.data.tags.items() if not name.startswith("mlflow.")}
     assert len(ours.pop("ganbench.content")) == 64
@@ -150,7 +150,7 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
     assert run.data.params == {
         **{"game": "some", "dynamics": "some", "optimizer": "some", "block": "some"},
         **{"learning_rate": "0.0002", "seed": "3"},
-        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_dtype": "float32"},
+        **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_precision": "float32"},
     }
     assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
     assert "x_loss.max" in run.data.metrics

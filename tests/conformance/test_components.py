@@ -9,21 +9,30 @@ import numpy as np
 import pytest
 import torch
 from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
+from conditional_networks import Conditional
+from faces import write_images
 
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
+from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.pixels import floats
+from ganbench.core.recorder import snapshot_steps
+from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Scorer
-from ganbench.engine.train import snapshot_steps, train
+from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module
+from ganbench.judges import judge_stored
 from ganbench.nn.network import Network
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample
+from ganbench.objectives import Objective
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
@@ -77,7 +86,7 @@ def test_the_class_of_a_component_has_a_name_of_its_own():
 
 
 def test_a_component_is_shown_with_its_options():
-    assert repr(part("dynamics", "consensus")) == "Consensus(gamma=10.0)"
+    assert repr(part("dynamics", "consensus")) == "Consensus(discriminator_steps=1, gamma=10.0)"
 
 
 # What a study means that names a method and sets nothing: the numbers of the paper, or of PyTorch, that it cites.
@@ -86,16 +95,28 @@ DEFAULTS = {
     ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
     ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
     ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
-    ("dynamics", "alternating"): {"discriminator_steps": 1, "generator_first": False},
+    ("schedule", "constant"): {},
+    ("schedule", "linear"): {"final": 0.0, "start": 0.0},
+    ("schedule", "cosine"): {"final": 0.0},
+    ("schedule", "step"): {"every": 1000, "gamma": 0.5},
+    ("dynamics", "alternating"): {"generator_first": False},
     ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
     ("dynamics", "consensus"): {"gamma": 10.0},
-    ("dynamics", "extragradient"): {"extrapolation": 1.0},
+    ("dynamics", "extragradient"): {"extrapolation": 1.0, "moments": "both"},
     ("dynamics", "gradient_part"): {"centre": "origin", "nodes": 4},
     ("dynamics", "lookahead"): {"inner": "alternating", "period": 5, "alpha": 0.5},
     ("dynamics", "noise_averaging"): {"perturbations": 30, "sigma": 0.2},
-    ("dynamics", "optimistic"): {"optimism": "gradient"},
+    ("dynamics", "optimistic"): {"optimism": "step"},
     ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
-    ("dynamics", "unrolled"): {"steps": 5, "scale": 1.0},
+    ("dynamics", "unrolled"): {"steps": 5},
+    ("objective", "auxiliary_classifier"): {"weight": 1.0},
+    ("objective", "hinge"): {"flip": 0.0},
+    ("objective", "least_squares"): {  # LSGAN, equation 9
+        **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "flip": 0.0},
+    },
+    ("objective", "minimax"): {"smoothing": 0.0, "flip": 0.0},
+    ("objective", "non_saturating"): {"smoothing": 0.0, "flip": 0.0},
+    ("objective", "relativistic_average"): {"loss": "logistic"},  # RaSGAN
     ("regularizer", "instance_noise"): {"sigma": 0.1},
     ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0},  # lambda of WGAN-GP
     ("regularizer", "r1"): {"gamma": 1.0},
@@ -126,7 +147,8 @@ DEFAULTS = {
 def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
     """Results carry the method's name alone where a study sets nothing: another default is another method."""
     options = {option: about.default for option, about in registry.find(family, name).options.items()}
-    assert options == DEFAULTS[family, name]
+    of_family = {"dynamics": {"discriminator_steps": 1}, "schedule": {"warmup_steps": 0}}
+    assert options == DEFAULTS[family, name] | of_family.get(family, {})
 
 
 # Architectures -------------------------------------------------------------------------------------------------------
@@ -296,10 +318,43 @@ def test_a_regularizer_that_projects_is_heeded(name):
 # Parts of the game ----------------------------------------------------------------------------------------------------
 
 
+ELEMENTWISE = [
+    name for name in names("objective") if type(part("objective", name)).real is not Objective.real
+]  # the others compare both kinds of examples
+
+
 @pytest.mark.parametrize("name", names("objective"))
+def test_an_objective_keeps_its_contract(name):
+    fault = objective_fault(part("objective", name))
+    assert fault is None, f"{name}: {fault}"
+
+
+def outputs(objective: Objective, logits: torch.Tensor) -> Outputs:
+    """Outputs with these logits (K, n), and with all that the objective says it needs, of two classes."""
+    sample = Sample(logits[..., None], labels=torch.zeros(logits.shape, dtype=torch.int64))
+    return Outputs(logits, sample, {name: torch.zeros(*logits.shape, 2).double() for name in objective.needs})
+
+
+@pytest.mark.parametrize("name", names("objective"))
+@pytest.mark.parametrize("level", [-3.0, 0.0, 0.5, 0.9])
+def test_an_objective_drives_real_and_generated_logits_apart_and_the_generator_s_up(name, level):
+    """Where nothing tells examples apart, all logits are at one level."""
+    objective = part("objective", name)
+    real, fake = (torch.full((2, 5), level, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    both = outputs(objective, real), outputs(objective, fake)
+    up_real, up_fake = torch.autograd.grad(-objective.discriminator_loss(*both).sum(), (real, fake))
+    assert (up_real - up_fake > 0).all(), f"{name}: the discriminator must want real logits above generated ones"
+    given = both if objective.generator_sees_real else (None, both[1])
+    (up,) = torch.autograd.grad(-objective.generator_loss(*given).sum(), fake)
+    assert (up > 0).all(), f"{name}: the generator must want its logits higher"
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
     objective = part("objective", name)
     logits = torch.randn(3, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    if name == "least_squares":  # which pulls to its labels from both sides, so the right way is that between them
+        logits = logits.detach().sigmoid().requires_grad_()
     for kind, sign in (("real", -1), ("fake", 1), ("generator", -1)):
         values = getattr(objective, kind)(logits)
         assert values.shape == logits.shape, f"{name}: {kind}() keeps the shape; the game takes the mean"
@@ -375,6 +430,7 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
     dynamics, optimizer = part("dynamics", name), part("optimizer", "sgd")
     match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
     players, rate = match.init(), torch.tensor([[1e-1], [1e-2]], dtype=torch.float64)
+    rates = dict.fromkeys(game.players, rate)
     states = dynamics.init(match, players, optimizer)
     assert set(game.players) <= set(states), f"{name}: the optimizer's states stand under the players' names"
     flat = {(owner, key): value for owner, state in states.items() for key, value in state.items()}
@@ -385,7 +441,7 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
     assert len(batches) == dynamics.batches_per_step >= 1
     assert dynamics.gradients_per_step >= 2, f"{name}: both players need a gradient"
 
-    first, again = (dynamics.step(match, players, states, batches, optimizer, rate) for _ in range(2))
+    first, again = (dynamics.step(match, players, states, batches, optimizer, rates) for _ in range(2))
 
     assert all(torch.equal(before[key], value) for key, value in given.items()), f"{name}: step() works in place"
     for player in game.players:
@@ -409,6 +465,66 @@ def test_dynamics_are_pure_and_say_what_they_cost_and_saw(name, kind):
     )
 
 
+OWN_DYNAMICS = '''"""Descent of the second player alone."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
+
+
+@dataclass(frozen=True)
+class Own(Dynamics):
+    slower: float = 0.5
+
+    gradients_per_move: ClassVar[int] = 2
+
+    def move(self, match, players, states, batches, optimizer, rates):
+        here = simultaneous_gradient(match, players, batches[0])
+        _, second = match.players
+        gradients = {second: self.slower * here.gradients[second]}
+        moved, states = apply_gradients(match, players, states, gradients, optimizer, rates)
+        return StepResult(players | moved, states, record(here))
+'''
+
+
+def test_dynamics_of_a_user_s_own_take_several_discriminator_steps(tmp_path):
+    """Without its author's doing: the discriminator moves by its own steps, and the file's move is the generator's."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN_DYNAMICS)
+    found = registry.find("dynamics", str(path))
+    assert list(found.options) == ["slower", "discriminator_steps"]
+    assert found.options["discriminator_steps"].default == 1
+    with pytest.raises(GanbenchError, match="option 'discriminator_steps' must be an integer from 1 to 1000"):
+        found.complete({"discriminator_steps": 0})
+    one, three = (found.build(found.complete({"discriminator_steps": count})) for count in (1, 3))
+    assert (one.batches_per_step, one.gradients_per_step) == (1, 2)
+    assert (three.batches_per_step, three.gradients_per_step) == (3, 4)
+    game, optimizer = small_gan(), part("optimizer", "adam")
+    match = Match(game, [member_of(game, 0)] * 2, CPU, torch.float64)
+    players, rates = match.init(), match.rates()
+    states, batches = three.init(match, players, optimizer), match.draw(0, 3)
+    moved = three.step(match, players, states, batches, optimizer, rates)
+    theta, state = players["discriminator"], states["discriminator"]
+    for batch in batches[:2]:
+        at = players | {"discriminator": theta.clone().requires_grad_()}
+        (grad,) = torch.autograd.grad(match.loss("discriminator", at, batch)[0].sum(), at["discriminator"])
+        theta, state = optimizer.step(theta, grad, state, rates["discriminator"])
+    assert torch.equal(moved.players["discriminator"], theta)
+    at = {"discriminator": theta, "generator": players["generator"].clone().requires_grad_()}
+    (grad,) = torch.autograd.grad(match.loss("generator", at, batches[2])[0].sum(), at["generator"])
+    expected, _ = optimizer.step(players["generator"], grad / 2, states["generator"], rates["generator"])
+    assert torch.equal(moved.players["generator"], expected)
+
+
+def test_dynamics_without_a_move_say_what_they_need(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_DYNAMICS.replace("def move", "def step").replace("gradients_per_move", "gradients_per_step"))
+    found = registry.find("dynamics", str(path))
+    with pytest.raises(GanbenchError, match=r"its class Own must have methods gradients_per_move\(\) and move\(\)"):
+        found.build({})
+
+
 @pytest.mark.parametrize("name", [name for name in names("dynamics") if refusal(name, "adam") is not None])
 def test_dynamics_that_refuse_an_optimizer_say_which_they_take(name):
     assert "sgd" in refusal(name, "adam"), f"{name}: name a valid optimizer"
@@ -425,7 +541,12 @@ def test_dynamics_that_refuse_an_optimizer_say_which_they_take(name):
 def test_a_part_trains_fused_as_solo(family, name):
     """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
     made = part(family, name)
-    game = small_gan(**({family: made} if family in ("objective", "regularizer") else {}))
+    given = {family: made} if family in ("objective", "regularizer") else {}
+    if family == "objective" and "class_logits" in made.needs:
+        labels = np.arange(len(EXAMPLES)) % SHAPES[0].modes
+        game = gan(EXAMPLES, data=SHAPES[0], architecture=Conditional("classes"), labels=labels, **given)
+    else:
+        game = small_gan(**given)
     plain = family == "dynamics" and refusal(name, "adam") is not None
     parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
     if family in ("dynamics", "optimizer"):
@@ -551,22 +672,36 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
 
 
 @pytest.fixture(scope="module")
-def judged():
+def data_set(tmp_path_factory):
+    """Makes a data set by its name, with its options at their defaults but for the files that one of them reads."""
+    folder = write_images(tmp_path_factory.mktemp("images"), 300, classes=2, side=8)
+    options = {"image_folder": {"folder": str(folder), "side": 8, "heldout": 0.3}}
+    return lambda name: part("dataset", name, **options.get(name, {}))
+
+
+def own_judge(dataset):
+    """The judge that a data set names."""
+    name, options = parse_signature(dataset.judge)
+    return part("judge", name, **options)
+
+
+@pytest.fixture(scope="module")
+def judged(data_set):
     """By data set: its spec, its examples, its judge and the judge's state."""
     found = {}
     for name in names("dataset"):
-        dataset = part("dataset", name)
-        examples, judge = dataset.load(), part("judge", dataset.judge)
+        dataset = data_set(name)
+        examples, judge = dataset.load(), own_judge(dataset)
         found[name] = (dataset.spec, examples, judge, judge.fit(examples))
     return found
 
 
 @pytest.mark.parametrize("name", names("dataset"))
-def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name):
-    dataset = part("dataset", name)
+def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name, data_set):
+    dataset = data_set(name)
     examples, fault = load_checked(dataset)
     assert fault is None, f"{name}: {fault}"
-    assert dataset.judge in registry.components("judge")
+    assert type(own_judge(dataset)).__name__ in {info.cls for info in registry.components("judge").values()}
     both = np.concatenate([examples.train, examples.heldout]).reshape(dataset.spec.train + len(examples.heldout), -1)
     twice = len(both) - len(np.unique(both, axis=0))
     assert twice <= 0.01 * len(both), (
@@ -580,11 +715,11 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
     spec, examples, judge, state = judged[name]
     fault = judge_fault(judge, state, examples.heldout, spec.modes)
     assert fault is None, f"{name}: {fault}"
-    scored = judge.judge(state, examples.heldout)
+    scored = judge_stored(judge, state, examples.heldout)
     right = float(np.mean(scored.mode == examples.heldout_modes))
     assert right == pytest.approx(state["accuracy"])
     assert right >= 0.97, f"{name}: its judge is right on {right:.1%} only"
-    parts = [judge.judge(state, half).features for half in np.array_split(examples.heldout, 2)]
+    parts = [judge_stored(judge, state, half).features for half in np.array_split(examples.heldout, 2)]
     np.testing.assert_allclose(np.concatenate(parts), scored.features, rtol=1e-4, atol=1e-4)
 
 
@@ -599,9 +734,10 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
         return
     scorer = Scorer.of(judge, state, [metric], spec, examples.train)
     count = len(examples.heldout)
-    one_mode = examples.train[judge.judge(state, examples.train).mode == 0]  # where modes overlap, all of one side
+    train, heldout = floats(examples.train), floats(examples.heldout)
+    one_mode = train[judge.judge(state, train).mode == 0]  # where modes overlap, all of one side
     collapsed = np.resize(one_mode, (count, *spec.shape))
-    scores = {"real": scorer.score(examples.heldout), "collapsed": scorer.score(collapsed)}
+    scores = {"real": scorer.score(heldout), "collapsed": scorer.score(collapsed)}
     for column, info in metric.columns.items():
         assert isinstance(info, MetricInfo)
         real, worse = (scores[kind][column] for kind in ("real", "collapsed"))

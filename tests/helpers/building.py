@@ -10,10 +10,12 @@ import torch
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import snapshot_steps
 from ganbench.engine.components import build_component, build_game, game_components
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game, Match, Member
 from ganbench.games.gan import GAN
+from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 
@@ -51,18 +53,22 @@ def gan(
     architecture: Any,
     objective: Any = None,
     regularizer: Any = None,
+    labels: np.ndarray | None = None,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float64,
+    **more: Any,
 ) -> GAN:
     """Networks on these examples; the non-saturating loss and no regularizer unless others are given."""
     return registry.find("game", "gan").build(
         {},
         data=data,
-        examples=torch.as_tensor(examples).to(dtype),
+        examples=TrainingExamples(torch.as_tensor(examples).to(dtype), CPU, dtype),
         architecture=architecture,
         objective=objective or part("objective", "non_saturating"),
         regularizer=regularizer or part("regularizer", "none"),
         batch_size=batch_size,
+        labels=None if labels is None else torch.as_tensor(labels),
+        **more,
     )
 
 

@@ -100,7 +100,8 @@ def _info(title: str, what: str, best: str, lower: float | None = 0.0, upper: fl
 
 def _run(point: tuple, generator: np.random.Generator) -> dict:
     dataset, architecture, n_train, rate, seed = point
-    values = ("gan", dataset, architecture, "nonsaturating", "none", "alternating", "adam", None, n_train, rate, seed)
+    values = ("gan", dataset, architecture, "nonsaturating", "none", "alternating", "adam", "constant", None, None)
+    values += (n_train, rate, None, seed)
     axes = dict(zip(AXES, values, strict=True))
     weak = {"fc": 0.1, "dcgan": 0.25, "mlp": 0.2}[architecture]
     risk = weak + {2e-4: 0.0, 1e-3: 0.1, 5e-3: 0.6}[rate] + (0.2 if n_train == 100 else 0.0)
@@ -127,6 +128,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "architecture_width": 128 if architecture == "mlp" else None,
         "train_batch_size": 64,
         "steps": STEPS,
+        "continued_from": 0,
         "steps_done": step["diverged"] if outcome == "diverged" else STEPS,
         "discriminator_parameters": 33921,
         "generator_parameters": 41024,
@@ -144,6 +146,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "numpy": "2.4.6",
         "torch": "2.9.0",
         "cuda": "",
+        "tf32": "",
         "commit": "0123456789ab",
         "digest": digest,
     }

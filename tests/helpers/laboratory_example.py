@@ -192,6 +192,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "numpy": "2.4.6",
         "torch": "2.9.0",
         "cuda": "",
+        "tf32": "",
         "commit": "0123456789ab",
         "digest": hashlib.sha256(name.encode()).hexdigest(),
     }

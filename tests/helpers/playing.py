@@ -10,6 +10,7 @@ import torch
 from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.engine.components import build_component, build_game
 from ganbench.games import Game, Match, Member
+from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 
@@ -34,7 +35,8 @@ def networks(dtype: torch.dtype = torch.float64, width: int = 6) -> Game:
         "objective": part("objective", "non_saturating"),
         "regularizer": part("regularizer", "none"),
     }
-    return build_game("gan", {}, components, examples=torch.from_numpy(data.load().train).to(dtype), batch_size=16)
+    examples = TrainingExamples.placed(data.load().train, CPU, dtype)
+    return build_game("gan", {}, components, examples=examples, batch_size=16)
 
 
 def play(
@@ -43,6 +45,7 @@ def play(
     optimizer: Any = "sgd",
     *,
     rates: tuple[float, ...] = (0.1,),
+    generator_rates: tuple[float | None, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
     steps: int = 20,
     every: int = 1,
@@ -52,17 +55,23 @@ def play(
     dynamics = part("dynamics", dynamics) if isinstance(dynamics, str) else dynamics
     optimizer = part("optimizer", optimizer) if isinstance(optimizer, str) else optimizer
     examples = None if getattr(game, "examples", None) is None or isinstance(game.examples, int) else 100
-    members = [Member(seed, examples, rate) for seed, rate in zip(seeds or range(len(rates)), rates, strict=True)]
-    match, rate = Match(game, members, CPU, dtype), torch.tensor(rates, dtype=dtype)[:, None]
+    own = generator_rates or (None,) * len(rates)
+    members = [
+        Member(seed, examples, rate, generator_learning_rate=other)
+        for seed, rate, other in zip(seeds or range(len(rates)), rates, own, strict=True)
+    ]
+    match = Match(game, members, CPU, dtype)
     players = match.init()
     states, kept = dynamics.init(match, players, optimizer), {0: players}
     for step in range(steps):
-        result = dynamics.step(match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, rate)
+        result = dynamics.step(
+            match, players, states, match.draw(step, dynamics.batches_per_step), optimizer, match.rates()
+        )
         players, states = result.players, result.states
         if (step + 1) % every == 0:
             kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
     path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
-    return Trajectories(match, dynamics, optimizer, rate, np.array(list(kept)), path)
+    return Trajectories(match, dynamics, optimizer, match.rates(), np.array(list(kept)), path)
 
 
 def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajectories:
@@ -71,7 +80,7 @@ def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajecto
     for theta in path.values():
         theta[member, snapshot:] = torch.nan
     return Trajectories(
-        trajectories.match, trajectories.dynamics, trajectories.optimizer, trajectories.rate, trajectories.steps, path
+        trajectories.match, trajectories.dynamics, trajectories.optimizer, trajectories.rates, trajectories.steps, path
     )
 
 

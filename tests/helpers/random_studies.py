@@ -136,7 +136,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "train": {
             "steps": draw(st.integers(1, 30)),
             "batch_size": draw(st.integers(2, 16)),
-            "dtype": draw(st.sampled_from(["float32", "float64"])),
+            "precision": draw(st.sampled_from(["float32", "float64", "bfloat16"])),
             "snapshots": {"count": draw(st.integers(2, 5)), "spacing": draw(st.sampled_from(["log", "even"]))},
         },
         "evaluate": {

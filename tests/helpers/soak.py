@@ -46,7 +46,7 @@ def study(packs: int, steps: int, uri: str) -> Study:
     half = max(1, packs // 2)
     return STUDY | {
         "grid": [networks | {"seed": {"count": half}}, games | {"seed": {"count": packs - half}}],
-        "train": {"steps": steps, "batch_size": 16, "dtype": "float64", "snapshots": {"count": 3}},
+        "train": {"steps": steps, "batch_size": 16, "precision": "float64", "snapshots": {"count": 3}},
         "pack": {"seeds_per_pack": 1},
         "diagnose": ["path"],
         "machine": {"checkpoint_seconds": 0, "device": "cpu"},

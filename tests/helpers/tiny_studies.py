@@ -37,7 +37,7 @@ LABORATORY = {
             "seed": [0, 1],
         }
     ],
-    "train": {"steps": 60, "dtype": "float64", "snapshots": {"count": 61, "spacing": "even"}},
+    "train": {"steps": 60, "precision": "float64", "snapshots": {"count": 61, "spacing": "even"}},
     "pack": {"axes": ["seed", "learning_rate", "dynamics"]},
     "diagnose": ["path", {"diagnostic": {"name": "convolution", "largest": 6}}],
     "claims": [

@@ -38,6 +38,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
     with result_files.create_file(folder / "samples.h5", "samples") as file:
         for index, (run, outcome, shape) in enumerate(zip(RUN_NAMES, OUTCOMES, SHAPES, strict=True)):
             axes = dict.fromkeys(AXES, "some") | {"dataset": run, "n_train": 100, "learning_rate": 2e-4, "seed": index}
+            axes["generator_learning_rate"] = None
             if shape is None:
                 axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
             row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "method": f"of-{run}"}
@@ -46,9 +47,10 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
                 "discriminator_parameters": 12,
                 "generator_parameters": 34,
                 "cuda": "",
+                "tf32": "",
                 "digest": f"{digest}{index}",
             }
-            row |= {"architecture_width": None if shape is None else 64, "train_dtype": "float32"}
+            row |= {"architecture_width": None if shape is None else 64, "train_precision": "float32"}
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})

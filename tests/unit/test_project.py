@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from faces import write_images
 from repository import PACKAGE, ROOT
 
 from ganbench.cli import app
@@ -36,6 +37,7 @@ FLOOR = {
     "data": 1,
     "nn": 1,
     "optimizers": 1,
+    "schedules": 1,
     "analysis": 2,
     "objectives": 2,
     "regularizers": 2,
@@ -325,10 +327,14 @@ def test_every_python_block_of_the_readme_is_tested():
         assert any(words in block for words in known), block
 
 
-@pytest.mark.parametrize(("name", "runs"), [("regularised-digits", 2 * 3 * 2 * 10), ("circles", 2 * 2 * 3)])
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [("regularised-digits", 2 * 3 * 2 * 10), ("schedules", 2 * 5), ("circles", 2 * 2 * 3), ("faces", 4)],
+)
 def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
-    texts = {yaml.safe_load(text)["study"]: text for text in blocks("yaml")}
-    assert set(texts) == {"regularised-digits", "circles"}
+    folder = write_images(tmp_path / "faces", 20, side=32)
+    texts = {yaml.safe_load(text)["study"]: text.replace("data/faces", str(folder)) for text in blocks("yaml")}
+    assert set(texts) == {"regularised-digits", "schedules", "circles", "faces"}
     plan = Plan(parse(yaml.safe_load(texts[name]) | {"results": str(tmp_path)}, origin="README"))
     results_folder.prepare(plan)
     assert sum(estimate.runs for estimate in try_study(plan)[0]) == len(plan.runs) == runs

@@ -296,7 +296,7 @@ FAULTS = {
     "steps: 1.5": "train.steps: must be an integer (received 1.5)",
     "steps: [1]": "train.steps: must be an integer (received [1])",
     "steps: 0": "train.steps: must be greater than or equal to 1 (received 0)",
-    "dtype: float16": "train.dtype: must be 'float32' or 'float64' (received 'float16')",
+    "precision: float16": "train.precision: must be 'float64', 'float32', 'tf32' or 'bfloat16' (received 'float16')",
     "snapshots: 3": "train.snapshots: must be a mapping with keys count, spacing, but is 3",
 }
 

@@ -72,7 +72,7 @@ def test_a_report_that_fails_leaves_the_one_before(project: Project) -> None:
 
 def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(finished: Project, tmp_path: Path) -> None:
     # In float64, where members of one pack agree with those of another to the last few digits.
-    train, descent = STUDY["train"] | {"dtype": "float64"}, POINTS | {"optimizer": "sgd"}
+    train, descent = STUDY["train"] | {"precision": "float64"}, POINTS | {"optimizer": "sgd"}
     calm, wild = 1e-2, 1e30
     alone, together = finished.untrained(tmp_path / "alone"), finished.untrained(tmp_path / "together")
     alone.configure(study(grid=[descent | {"learning_rate": [calm]}], train=train))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import snapshot_steps
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.precision import PRECISIONS
+from ganbench.engine.train import Training
 from ganbench.games import Game
+from ganbench.nn.examples import TrainingExamples
+from ganbench.pipeline.execution import memory
 from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
 if TYPE_CHECKING:
@@ -40,24 +44,44 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
         for family, each in task.groups[member.group].components.items()
     )
     train = Train.model_validate(task.train)
-    return Run(choices, member.n_train, member.learning_rate, member.seed, train, member.method, member.block)
+    return Run(
+        choices,
+        member.n_train,
+        member.learning_rate,
+        member.seed,
+        train,
+        member.method,
+        member.block,
+        member.variant,
+        member.generator_learning_rate,
+    )
 
 
-def training_images(prepared: Path | None) -> np.ndarray | None:
-    """The training examples of a prepared data set, of shape (N, *example); None for a game without a data set."""
-    return None if prepared is None else examples(prepared).train
+class TrainingSet(NamedTuple):
+    """The training examples of a data set as stored, of shape (N, *example), and the label of each, of shape (N,); None
+    without labels."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def training_set(prepared: Path | None) -> TrainingSet | None:
+    """The training examples and labels of a prepared data set; None for a game without a data set."""
+    if prepared is None:
+        return None
+    known = examples(prepared)
+    return TrainingSet(known.train, known.train_modes)
 
 
 def build_game(
-    configs: dict[str, ComponentConfig], train: dict[str, Any], images: np.ndarray | None, device: torch.device
+    configs: dict[str, ComponentConfig], train: dict[str, Any], given: TrainingSet | None, device: torch.device
 ) -> Game:
     """Build the game of a run.
 
     Args:
         configs: The run's components, by family.
         train: The training options.
-        images: The training examples, of shape (N, *example). If None, a game with a data set gets one example of
-            zeros.
+        given: The training examples and their labels. If None, a game with a data set gets one example of zeros.
         device: The device of the game's tensors.
 
     Returns:
@@ -65,11 +89,14 @@ def build_game(
     """
     game = configs["game"]
     built = {family: build(family, configs[family]) for family in components.game_components(game.name)}
-    held = None
+    held = {}
     if "dataset" in built:
-        images = np.zeros((1, *built["dataset"].spec.shape), np.float32) if images is None else images
-        held = torch.from_numpy(images).to(device, getattr(torch, train["dtype"]))
-    return components.build_game(game.name, game.options, built, examples=held, batch_size=train["batch_size"])
+        if given is None:
+            given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
+        held["examples"] = TrainingExamples.placed(given.images, device, PRECISIONS[train["precision"]][0])
+        held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
+        held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
+    return components.build_game(game.name, game.options, built, **held)
 
 
 def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -> Training:
@@ -81,21 +108,33 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
 
     Returns:
         The training.
+
+    Raises:
+        GanbenchError: Training is too short for its schedule.
     """
+    schedule = build("schedule", configs["schedule"])
+    if fault := schedule.fault(train["steps"]):
+        raise GanbenchError(f"schedule {configs['schedule'].name!r}: {fault}.")
+    dtype, products = PRECISIONS[train["precision"]]
     return Training(
         dynamics=build("dynamics", configs["dynamics"]),
         optimizer=build("optimizer", configs["optimizer"]),
+        schedule=schedule,
         steps=train["steps"],
-        dtype=getattr(torch, train["dtype"]),
+        dtype=dtype,
         snapshots=snapshot_steps(train["steps"], **train["snapshots"]),
         curve_bins=train["curve_bins"],
+        ema_decay=train["ema_decay"],
+        every=train["snapshots"]["every"],
+        products=products,
     )
 
 
 def examples(path: Path) -> Examples:
-    """Read the examples of a prepared data set."""
+    """Read the examples of a prepared data set; those that would take too much memory are maps of the file."""
     with result_files.open_file(path, "prepare") as file:
-        return Examples(**result_files.read_tree(result_files.descend(file, "examples")))
+        group = result_files.descend(file, "examples")
+        return Examples(**result_files.read_tree(group, most=memory.most_held()))
 
 
 def verify_groups(groups: Iterable[Group]) -> None:

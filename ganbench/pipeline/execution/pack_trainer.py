@@ -7,8 +7,8 @@ state. Its checkpoint records the split, so that the next attempt of an interrup
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import torch
 from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
+from ganbench.engine.continuing import joined_state
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.train import Training, TrainingProgress, part_of, train
 from ganbench.games import Game
 from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, CheckpointSchedule, size
+from ganbench.pipeline.execution.continuing import Shorter
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.timestamps import now
@@ -42,6 +44,7 @@ class PackTrainer:
         report: Called after every chunk with the members of a subpack and the step that they have reached.
         stream: The MLflow server that curves are sent to while members train.
         axes: A function from a member to the values of the grid's axes, which are sent with its curves.
+        shorter: Finished runs that members go on from, by the members' digests.
     """
 
     game: Game
@@ -53,6 +56,7 @@ class PackTrainer:
     report: Callable[[Sequence[PackMember], int], None]
     stream: Live
     axes: Callable[[PackMember], dict[str, Any]]
+    shorter: Mapping[str, Shorter] = field(default_factory=dict)
 
     def train(self, members: Sequence[PackMember], *, measured: bool = False) -> list[tuple[PackMember, Tree]]:
         """Train members together if they fit into memory, otherwise in parts.
@@ -112,14 +116,20 @@ class PackTrainer:
 
         with stopping.deferred():
             schedule.begin()
-            how = {"device": self.device, "resume": saved.get("state"), "at_chunk": at_chunk}
+            finished = [self.shorter[member.digest].read() for member in members if member.digest in self.shorter]
+            resume = saved.get("state") or (joined_state(finished) if finished else None)
+            how = {"device": self.device, "resume": resume, "at_chunk": at_chunk}
             trees = train(self.game, self.training, members, **how)
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
             sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in self.game.players]
-            about = {"trained_at": now(), "train_seconds": share, "together": len(members)}
-            about |= {"steps": steps, "parameters": sizes}
-            trees = [{**tree, "about": about} for tree in trees]
+            about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
+            before = [each["about"]["train_seconds"] for each in finished] or [0.0] * len(members)
+            at = self.shorter[members[0].digest].steps if finished else 0
+            trees = [
+                {**tree, "about": about | {"train_seconds": seconds + share, "continued_from": at}}
+                for tree, seconds in zip(trees, before, strict=True)
+            ]
             checkpoint.save(done={str(k): tree for k, tree in enumerate(trees)})
         return list(zip(members, trees, strict=True))
 

@@ -27,8 +27,15 @@ def versions(device: torch.device) -> dict[str, Any]:
         "numpy": np.__version__,
         "torch": torch.__version__,
         "cuda": torch.version.cuda if device.type == "cuda" else "",
+        "tf32": _tf32() if device.type == "cuda" else "",
         "commit": commit(),
     }
+
+
+def _tf32() -> str:
+    """PyTorch's flags of TensorFloat-32, which hold for all work but training with the precision tf32."""
+    flags = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
+    return ", ".join(f"{name} {'on' if value else 'off'}" for name, value in flags.items())
 
 
 def computed_on(about: dict[str, Any]) -> str:

@@ -88,7 +88,8 @@ def write(
         computed: The other items with their results.
     """
     with result_files.create_file(path, kind) as file:
-        result_files.write_tree(file.create_group("pack"), {"members": list(about)})
+        trajectories = [each.get("trajectory", "") for each in about.values()]
+        result_files.write_tree(file.create_group("pack"), {"members": list(about), "trajectories": trajectories})
         runs = file.create_group("runs")
         for digest, source in sorted(cached.items()):  # sorted, since `cached` comes from a set
             with result_files.open_file(source, kind) as older:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from ganbench.core import registry
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import file_digest, sources_digest
+from ganbench.core.source_digests import sources_digest
 from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.planning.file_digests import files_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
-from ganbench.pipeline.tasks import ComponentConfig, JudgeTask, PrepareTask
+from ganbench.pipeline.tasks import JudgeTask, PrepareTask
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run, slug
+from ganbench.study.grid import Run
+from ganbench.study.judging import judge_of
 
+FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
@@ -27,18 +29,12 @@ class DatasetPlan(GridPlan):
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
-    def datasets(self) -> dict[str, Choice]:
-        """The data sets of the study by name."""
-        choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
-        return {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
-
-    @cached_property
     def prepare(self) -> dict[str, Job]:
         """The jobs that prepare examples, by data set."""
         return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
 
     def _prepare(self, name: str, choice: Choice) -> Job:
-        files = tuple(file_digest(Path(path)) for path in describe_dataset(choice).files)
+        files = files_digest(describe_dataset(choice).files, self.folder / FILES)
         task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
         return self.file_job("prepare", name, task)
 
@@ -48,9 +44,13 @@ class DatasetPlan(GridPlan):
         return {name: self._judge(name, choice) for name, choice in self.datasets.items()}
 
     def _judge(self, name: str, choice: Choice) -> Job:
-        judge, prepared = registry.find("judge", describe_dataset(choice).judge), self.prepare[name]
-        task = JudgeTask(ComponentConfig(judge.name, judge.complete({})), sources_digest(judge.path), prepared.path)
+        judge, prepared = self.judge_of(choice), self.prepare[name]
+        task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path)
         return self.file_job("judge", name, task, [prepared])
+
+    def judge_of(self, dataset: Choice) -> Choice:
+        """The judge of a data set."""
+        return judge_of(self.study.evaluate.judge, dataset)
 
     def examples_of(self, run: Run) -> Job | None:
         """The job that prepares a run's data set; None for a game without one."""

@@ -12,6 +12,7 @@ from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
 from ganbench.pipeline.tasks import ComponentConfig, identity
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, expand, slug
+from ganbench.study.judging import validate_judges
 from ganbench.study.packs import group_into_packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
@@ -24,7 +25,7 @@ class GridPlan:
         study: The study.
 
     Raises:
-        GanbenchError: The grid is not valid, or an experiment or a claim selects no run.
+        GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
     """
 
     def __init__(self, study: Study) -> None:
@@ -33,8 +34,15 @@ class GridPlan:
         self.runs = expand(study)
         self.packs = {pack.name: pack for pack in group_into_packs(study, self.runs)}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
+        validate_judges(study.evaluate.judge, self.datasets.values())
         variables = [run.variables for run in self.runs] if study.claims else []
         validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
+
+    @cached_property
+    def datasets(self) -> dict[str, Choice]:
+        """The data sets of the study by name."""
+        choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
+        return {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
 
     @cached_property
     def methods(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,8 @@ from ganbench.study.grid import Run
 from ganbench.study.packs import Pack
 from ganbench.study.selectors import matches
 
+EXTENT = ("steps", "snapshots", "curve_bins")  # training options that do not change what a step does
+
 
 class PackPlan(DatasetPlan):
     """A plan with the jobs that run once per pack."""
@@ -36,10 +39,17 @@ class PackPlan(DatasetPlan):
     @cached_property
     def train_digests(self) -> dict[str, str]:
         """The digest of each run's training, by run: of its configuration and of the sources that can change it."""
+        extents = {run.id: {name: run.training[name] for name in EXTENT} for run in self.runs}
+        return {run: digest([trajectory, extents[run]]) for run, trajectory in self.trajectories.items()}
+
+    @cached_property
+    def trajectories(self) -> dict[str, str]:
+        """The digest of each run's training, whatever its number of steps and what is recorded of them, by run."""
         digests = {}
         for run in self.runs:
-            examples = self.examples_of(run)
-            digests[run.id] = digest([run.config, examples and examples.digest, self._train_sources(run)])
+            config, examples = run.config, self.examples_of(run)
+            config["train"] = {name: value for name, value in config["train"].items() if name not in EXTENT}
+            digests[run.id] = digest([config, examples and examples.digest, self._train_sources(run)])
         return digests
 
     def _train_sources(self, run: Run) -> str:
@@ -61,7 +71,7 @@ class PackPlan(DatasetPlan):
         examples = self.examples_of(pack.runs[0])
         task = TrainTask(
             pack=pack.name,
-            members=_members(pack, self.train_digests),
+            members=_members(pack, self.train_digests, self.trajectories),
             groups=tuple(Group(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups),
             train=pack.runs[0].train.model_dump(mode="json"),
             fuse=self.study.pack.fuse,
@@ -107,14 +117,15 @@ class PackPlan(DatasetPlan):
         prepared, judge, weights = self.prepare[dataset], self.judge[dataset], self.weights
         task = EvaluateTask(
             pack=pack.name,
-            members=_members(pack, self.evaluate_digests),
+            members=_members(pack, self.evaluate_digests, self.trajectories),
             groups=train.task.groups,
             train_digests=tuple(member.digest for member in train.task.members),
-            batch_size=train.task.train["batch_size"],
+            batch_size=train.task.train["batch_size"] // train.task.train["accumulation_steps"],
             **self._measured,
+            judge=judge.task.judge,
             trained=train.path,
             prepared=prepared.path,
-            judge=judge.path,
+            fitted=judge.path,
             weights=weights and InceptionWeights(weights, self.study.evaluate.inception.sha256),
         )
         return self.file_job("evaluate", pack.name, task, [train, prepared, judge], [weights] if weights else [])
@@ -160,9 +171,18 @@ class PackPlan(DatasetPlan):
         return self.file_job("diagnose", pack.name, task, [train, *([examples] if examples else [])])
 
 
-def _members(pack: Pack, digests: dict[str, str]) -> tuple[PackMember, ...]:
+def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) -> tuple[PackMember, ...]:
     return tuple(
-        PackMember(run.seed, run.n_train, run.learning_rate, run.id, digests[run.id], run.method, run.block, group)
+        PackMember(
+            **asdict(run.member),
+            id=run.id,
+            digest=digests[run.id],
+            method=run.method,
+            block=run.block,
+            group=group,
+            variant=run.variant,
+            trajectory=trajectories[run.id],
+        )
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )

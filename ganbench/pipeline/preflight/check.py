@@ -19,12 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from ganbench.core import strict_json
+from ganbench.core import result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import inception_weights
+from ganbench.pipeline.execution import continuing, inception_weights
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
@@ -72,6 +72,8 @@ def check(
         estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that passed
         timings = before
+    for text in _continued(plan):
+        note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates))
@@ -102,6 +104,14 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
     waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
     runs = Counter(run.method for run in plan.runs if run.id in waiting)
     return sum(each.bytes * runs[each.method] for each in estimates)
+
+
+def _continued(plan: Plan) -> Iterator[str]:
+    """Tell which runs go on from finished ones of fewer steps, and which do not and why."""
+    folder, tasks = plan.folder / "train", [job.task for job in plan.train.values() if not job.done]
+    done = result_files.find_runs(folder, "train", {member.digest for task in tasks for member in task.members})
+    tasks = [replace(task, members=tuple(each for each in task.members if each.digest not in done)) for task in tasks]
+    yield from continuing.notes(continuing.shorter_runs(folder, tasks).values())
 
 
 def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:

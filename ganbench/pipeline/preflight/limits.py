@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
+
+from ganbench.pipeline.execution.memory import machine_memory
 
 WALL = 6  # limit of elapsed time, as a multiple of the limit of processor time, for code that waits
 SHARE = 0.75  # share of the machine's memory that a trial may take
-CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # cgroup versions 2 and 1
 
 
 class TooLong(BaseException):
@@ -60,10 +59,3 @@ def limit_memory() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return limit
-
-
-def machine_memory() -> int:
-    """The bytes of main memory of this machine or container."""
-    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = [path.read_text().strip() for path in map(Path, CGROUPS) if path.exists()]
-    return min([installed, *(int(limit) for limit in limits if limit.isdigit())])

@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import BATCH
-from ganbench.engine.train import CHUNK, snapshot_steps
-from ganbench.games.gan import initial_module
+from ganbench.engine.train import CHUNK
+from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.limits import machine_memory
 from ganbench.study.grid import Run
 from ganbench.study.schema import Study
 
@@ -64,14 +65,14 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # refused by the architecture's contract
         return {}
     train, evaluate = run.train, study.evaluate
-    number = SINGLE if train.dtype == "float32" else 2 * SINGLE
-    shapes = {"generator": (architecture.latent_size,), "discriminator": data.shape}
+    number = 2 * SINGLE if train.precision == "float64" else SINGLE
     counted = {
-        player: _counted(architecture, player, data, shape, train.batch_size > LARGE_BATCH)
-        for player, shape in shapes.items()
+        player: _counted(architecture, player, data, train.batch_size > LARGE_BATCH)
+        for player in ("generator", "discriminator")
     }
     parameters = sum(size for size, _ in counted.values())
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
+    bins = len(bin_edges(train.steps, train.curve_bins, train.snapshots.every)) - 1
     example = prod(data.shape)
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
@@ -84,13 +85,13 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         * min(CHUNK, train.steps)
         * train.batch_size
         * architecture.latent_size,
-        f"the {data.train:,} training examples": SINGLE * data.train * example,
+        f"the {data.train:,} training examples": data.train_bytes if data.train_bytes <= most_held() else 0,
         f"evaluate.samples {evaluate.samples:,}": SINGLE
         * (
             evaluate.samples * (example + architecture.latent_size)
             + min(BATCH, evaluate.samples) * counted["generator"][1]
         ),
-        f"train.curve_bins {train.curve_bins:,}": 3 * 2 * SINGLE * 8 * min(train.curve_bins, train.steps),
+        f"{bins:,} bins of the curves": 3 * 2 * SINGLE * 8 * bins,
     }
 
 
@@ -107,7 +108,7 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     return machine_memory()
 
 
-def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, ...], run: bool) -> tuple[int, int]:
+def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:
     """The number of a network's parameters, and of its layers' outputs for one example; zeros if it cannot be built.
 
     A network that cannot be built has a fault that the trial of its architecture reports.
@@ -127,7 +128,7 @@ def _counted(architecture: Any, player: str, data: DataSpec, shape: tuple[int, .
                 if not list(part.children()):
                     part.register_forward_hook(add)
             if run:
-                module(torch.zeros(2, *shape))
+                module(*(x.to("meta") for x in trial_inputs(architecture, player, data, 2)))
     except Exception:  # a user's file may raise anything
         pass
     return parameters, outputs // 2

@@ -17,10 +17,15 @@ class StandIn:
     """A judge that needs no fitting.
 
     Args:
-        modes: The number of modes.
+        modes: The number of modes; 0 for a judge that tells none apart.
     """
 
     modes: int
+
+    @property
+    def tells_modes(self) -> bool:
+        """Whether the judge tells modes apart."""
+        return self.modes > 0
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         """Judge examples: the features are the first values of each example, and modes are assigned in turn.
@@ -33,5 +38,7 @@ class StandIn:
             The judged examples.
         """
         features = examples.reshape(len(examples), -1)[:, :STAND_IN_FEATURES].astype(np.float64)
+        if not self.modes:
+            return JudgedExamples(examples, features, None, None, 0)
         modes = np.arange(len(examples)) % self.modes
         return JudgedExamples(examples, features, modes, np.ones(len(examples), dtype=bool), self.modes)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from ganbench.contracts import CONTRACTS
@@ -24,11 +23,12 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
+from ganbench.engine.precision import check_precision
 from ganbench.engine.train import Training, train
 from ganbench.games import Adversarial, Game, Member
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.devices import check_device, timed_on
-from ganbench.pipeline.execution.instantiation import build_game, build_training
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -62,11 +62,14 @@ def try_study(
     Raises:
         GanbenchError: An architecture does not support a data set, a game cannot be played with its options, a
             diagnostic cannot measure a game or does not measure what a claim needs, a metric supports no data set, a
-            method does not fit into memory, the device does not exist, or a component breaks its family's contract.
+            method does not fit into memory, the device does not exist or lacks a precision, or a component breaks its
+            family's contract.
     """
     one_thread()
     if here:
         check_device(plan.study.machine.device)
+        for precision in dict.fromkeys(run.train.precision for run in plan.runs):
+            check_precision(precision, timed_on(plan.study.machine.device, here))
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.measuring.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
@@ -122,22 +125,23 @@ class Trial:
             if choice.family not in ("game", "dataset", "architecture"):
                 self.components.once(choice, partial(self._part, where, choice))
         dataset, architecture = run.choice("dataset"), run.choice("architecture")
-        data = images = None
+        data = examples = None
         if dataset:
-            data, images = self.measuring.data(dataset)
+            data, examples = self.measuring.data(dataset)
         if architecture:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
-        settings["batch_size"] = min(settings["batch_size"], BATCH)
-        game, training = self._training(where, run, settings, images)
+        parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
+        settings["batch_size"] = parts * min(settings["batch_size"] // parts, BATCH)
+        game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
         with self.components.attempt(where, run.choices):
-            trees = train(game, training, self._pair(runs, images), device=CPU)
+            trees = train(game, training, self._pair(runs, examples), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
-        self.measuring.diagnosis(run, game, training, self._pair(runs, images), trees)
+        self.measuring.diagnosis(run, game, training, self._pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse runs that do not fit into memory, before anything is allocated."""
@@ -148,21 +152,25 @@ class Trial:
                 raise GanbenchError(f"{where}: {fault}.")
 
     def _training(
-        self, where: str, run: Run, settings: dict[str, Any], images: np.ndarray | None
+        self, where: str, run: Run, settings: dict[str, Any], examples: TrainingSet | None
     ) -> tuple[Game, Training]:
         """The method's game and its training for a few steps, held to their contracts."""
         components = components_of(run)
 
-        def made(dtype: str) -> tuple[Game, Training]:
-            how = settings | {"dtype": dtype}
+        def made(precision: str) -> tuple[Game, Training]:
+            how = settings | {"precision": precision}
             training = replace(
-                build_training(how, components), steps=STEPS, snapshots=tuple(range(STEPS + 1)), curve_bins=STEPS
+                build_training(how, components),
+                steps=STEPS,
+                snapshots=tuple(range(STEPS + 1)),
+                curve_bins=STEPS,
+                every=None,
             )
-            return build_game(components, how, images, CPU), training
+            return build_game(components, how, examples, CPU), training
 
         with self.components.attempt(where, run.choices):
             game, training = made("float64")
-        members = self._pair([run], images)
+        members = self._pair([run], examples)
         self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
         if isinstance(game, Adversarial) and game.regularizer.per_example:
             self._examples_apart(where, run, game, members)
@@ -170,7 +178,7 @@ class Trial:
             where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members)
         )
         self.components.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
-        return made(settings["dtype"])
+        return made(settings["precision"])
 
     def _examples_apart(self, where: str, run: Run, game: Adversarial, members: list[Member]) -> None:
         """Refuse a penalty of each example's gradient on a discriminator that mixes examples."""
@@ -185,12 +193,13 @@ class Trial:
                 "(dcgan: discriminator_norm: instance, group or layer) or its weights (spectral)."
             )
 
-    def _pair(self, runs: Sequence[Run], images: np.ndarray | None) -> list[Member]:
+    def _pair(self, runs: Sequence[Run], examples: TrainingSet | None) -> list[Member]:
         """Two members with few examples: two of the runs, or a single run twice with different seeds."""
         first, last = runs[0], runs[-1]
-        last = (last.seed, last.learning_rate) if last is not first else (first.seed + 1, first.learning_rate)
-        count = None if images is None else len(images)
-        pair = [Member(first.seed, count, first.learning_rate), Member(last[0], count, last[1])]
+        count = None if examples is None else len(examples.images)
+        pair = [replace(run.member, n_train=count) for run in (first, last)]
+        if last is first:
+            pair[1] = replace(pair[1], seed=first.seed + 1)
         return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from ganbench.contracts.data import examples_fault, few_examples, judge_fault, l
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
-from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import join_words
-from ganbench.core.metric_info import columns_fault
+from ganbench.core.metric_info import columns_fault, of_averages
+from ganbench.core.pixels import floats
 from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
@@ -39,6 +40,7 @@ from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import Claim, measurement_names, variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
+from ganbench.study.judging import known_modes
 from ganbench.study.selectors import Selector, matches
 
 LOAD_SECONDS = 120.0  # limit of processor time for loading a data set, which may decode many files
@@ -64,14 +66,14 @@ class Measuring:
 
     # Data sets and judges -------------------------------------------------------------------------------------------
 
-    def data(self, choice: Choice) -> tuple[DataSpec, np.ndarray]:
+    def data(self, choice: Choice) -> tuple[DataSpec, instantiation.TrainingSet]:
         """Try a data set and its judge.
 
         Args:
             choice: The data set.
 
         Returns:
-            The data set's specification, and a few of its training examples, of shape (N, *example).
+            The data set's specification, and a few of its training examples with their labels.
         """
         if choice not in self._data:
             made = self.components.build("grid", choice)
@@ -79,7 +81,7 @@ class Measuring:
             self._data[choice] = made.spec, examples
             self._judge(choice, made, examples)
         spec, examples = self._data[choice]
-        return spec, examples.train
+        return spec, instantiation.TrainingSet(examples.train, examples.train_modes)
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
@@ -98,19 +100,19 @@ class Measuring:
         return examples
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
-        component = registry.find("judge", made.judge)
-        choice = Choice(family="judge", name=made.judge, options=component.complete({}))
+        choice = self.plan.judge_of(dataset)
+        component, modes = choice.component, made.spec.modes
         judge = self.components.build("grid", choice)
 
         def fitted() -> str | None:
             memory, fault = call_twice(lambda: judge.fit(examples, silent))
             if fault:
                 return f"its fit() {fault}"
-            return judge_fault(judge, memory, examples.train, made.spec.modes)
+            return judge_fault(judge, memory, examples.train, modes)
 
         with self.components.attempt("grid", [choice]):
-            untrained = {**judge.untrained(examples), "accuracy": 0.0}
-            fault = judge_fault(judge, untrained, examples.train, made.spec.modes)
+            accuracy = {"accuracy": 0.0} if judge.tells_modes else {}
+            fault = judge_fault(judge, {**judge.untrained(examples), **accuracy}, examples.train, modes)
         self.components.refuse("grid", choice, fault)
         if not component.path.is_relative_to(PACKAGE):  # the package's own judges are fitted in its tests
             self.components.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
@@ -132,6 +134,8 @@ class Measuring:
                 columns = made.columns
                 fault = columns_fault(columns)
             self.components.refuse("evaluate.metrics", choice, fault)
+            if any(run.train.ema_decay is not None for run in self.plan.runs):
+                columns = {**columns, **of_averages(columns)}
             for name in columns:
                 for column in (name, f"{name}_final"):  # in the tables of snapshots and of runs
                     if column in taken:
@@ -139,29 +143,48 @@ class Measuring:
                         self.components.refuse("evaluate.metrics", choice, fault)
                     taken[column] = f"metric {choice.signature}"
             self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
-        if not any(KL in made.columns for made in self._metrics.values()):
+        if not self._collapse_metric():
             self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
 
+    def _collapse_metric(self) -> bool:
+        """Whether a metric shows collapses."""
+        return any(KL in made.columns for made in self._metrics.values())
+
     def _fit_some_data(self) -> None:
-        """Refuse a metric that supports no data set of the study."""
+        """Refuse a metric that supports no data set of the study, and tell of one that lacks labels."""
         datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
-        specs = {dataset: self.components.build("grid", dataset).spec for dataset in datasets}
         for choice, made in self._metrics.items():
-            faults = {
-                dataset.signature: self.components.supported("evaluate.metrics", choice, made, spec)
-                for dataset, spec in specs.items()
-            }
-            if all(faults.values()):
-                why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+            faults = {dataset: self._unsupported(choice, made, dataset) for dataset in datasets}
+            lacking = [dataset.signature for dataset, (_, labels) in faults.items() if labels]
+            if lacking:
+                why = next(fault for fault, labels in faults.values() if labels)
+                text = f"evaluate.metrics: {choice.signature} is left out for {join_words(lacking)}: {why}."
+                self.components.say({"note": text})
+            if all(fault and not labels for fault, labels in faults.values()):
+                why = "; ".join(f"{dataset.signature}: {fault}" for dataset, (fault, _) in faults.items())
                 raise GanbenchError(f"evaluate.metrics: {choice.signature} supports no data set of the study ({why}).")
+
+    def _unsupported(self, choice: Choice, made: Any, dataset: Choice) -> tuple[str | None, bool]:
+        """Why a metric does not support a data set, if so, and whether for want of modes alone."""
+        spec = self.components.build("grid", dataset).spec
+        fault, modes = self._supported(choice, made, self._seen(dataset, spec)), max(spec.modes, 1)
+        return fault, fault is not None and self._supported(choice, made, replace(spec, modes=modes)) is None
+
+    def _supported(self, choice: Choice, made: Any, spec: DataSpec) -> str | None:
+        return self.components.supported("evaluate.metrics", choice, made, spec)
+
+    def _seen(self, dataset: Choice, spec: DataSpec) -> DataSpec:
+        """A data set as its judge knows it."""
+        return replace(spec, modes=known_modes(self.plan.judge_of(dataset), dataset))
 
     def _scorer(self, dataset: Choice) -> Scorer:
         """The scorer of a data set, whose metrics have been held to their contract."""
         if dataset not in self._panels:
             spec, examples = self._data[dataset]
+            spec = self._seen(dataset, spec)
             judge = StandIn(spec.modes)
-            images = np.resize(examples.train, (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
+            images = np.resize(floats(examples.train), (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
             ready = []
             for choice, made in self._metrics.items():
                 # The FID's network takes too long for a trial; its weights are verified, and tests cover it.
@@ -194,8 +217,9 @@ class Measuring:
         scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
             generators, buffers = trees[0]["snapshots"]["generator"], player_buffers(trees[0]["buffers"], "generator")
-            sampler = Sampler(choice.build(), data, run.train.batch_size, CPU)
-            evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN)
+            sampler = Sampler(choice.build(), data, run.train.batch_size // run.train.accumulation_steps, CPU)
+            average = trees[0].get("average", {}).get("generator")
+            evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN, average)
 
     # Diagnostics ----------------------------------------------------------------------------------------------------
 
@@ -258,13 +282,16 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
-        collapse_seen = any(KL in made.columns for made in self._metrics.values())
+        unseen = [run.point for run in self.plan.runs if run.choice("architecture") and not self._shows_collapse(run)]
         for claim in self.plan.study.claims:
-            if not collapse_seen:
-                _collapse_unseen(self.plan, claim)
+            _refuse_unseen(claim, unseen)
             for quantity in sorted(measurement_names(claim)):
                 if quantity not in self._measured:
                     raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
+
+    def _shows_collapse(self, run: Run) -> bool:
+        dataset = run.choice("dataset")
+        return self._collapse_metric() and known_modes(self.plan.judge_of(dataset), dataset) > 0
 
     def _diagnostic(self, name: str, experiment: Experiment) -> Any:
         if name not in self._diagnostics:
@@ -279,16 +306,20 @@ class Measuring:
         self._measured |= {f"{name}.{column}" for column in columns}
 
 
-def _collapse_unseen(plan: Plan, claim: Claim) -> None:
-    """Refuse a claim about outcomes that cannot be known without a metric that shows a collapse."""
-    trained = [run.point for run in plan.runs if run.choice("architecture")]
+def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
+    """Refuse a claim about outcomes of runs whose collapse cannot be seen.
+
+    Args:
+        claim: The claim.
+        points: The runs on data of which a collapse would not be seen.
+    """
     for test in claim.tests:
         unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
-        if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in trained):
+        if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in points):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
-                "the metric mode_coverage, which detects a collapse. Add it to evaluate.metrics, or claim "
-                "outcome.diverged."
+                "the metric mode_coverage, which detects a collapse, and a judge that tells modes apart. Add it to "
+                "evaluate.metrics, take data with labels, or claim outcome.diverged."
             )
 
 

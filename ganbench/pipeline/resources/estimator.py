@@ -13,18 +13,19 @@ from math import prod
 
 import torch
 
-from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
-from ganbench.engine.evaluate import Scorer
+from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
-from ganbench.engine.train import Training, snapshot_steps
+from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
-from ganbench.pipeline.execution.instantiation import build_game, build_training, examples
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
+from ganbench.pipeline.execution.memory import MOST_HELD
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
@@ -43,6 +44,7 @@ COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and 
 STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
 OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
 LOADED = 2  # number of times that `prepare` loads a data set, to see whether both loads agree
+JUDGED = 4000  # real examples that judging is timed on, at most
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
 
@@ -111,25 +113,29 @@ class Estimator:
             raise GanbenchError(f"grid: {runs[0].method}: {error}") from None
 
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
-        run, plan = runs[0], self._plan
+        run, plan = max(runs, key=lambda run: run.train.steps), self._plan  # epochs are more steps of more examples
         game, training = self._game(run)
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
-        members = [_member(each) for each in (together if fused else together[:1])]
+        members = [each.member for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
         sizes = tuple(len(names) for names in game.parameters.values())
-        size = 4 if training.dtype == torch.float32 else 8
-        snapshots = sum(sizes) * size * len(training.snapshots)
+        size = training.dtype.itemsize
+        kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
+        snapshots = kept * sum(sizes) * size * len(training.snapshots)
+        curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
             run.method,
             len(runs),
             sizes,
             seconds=training.steps * step,
-            bytes=snapshots + 8 * 3 * 8 * min(training.curve_bins, training.steps),
+            # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
+            bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
             # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
             # keep for backward passes, one number for about a hundred operations.
             memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
+            examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
@@ -160,8 +166,9 @@ class Estimator:
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
         components = components_of(run)
-        images = self._data(dataset).examples.train if dataset else None
-        return build_game(components, settings, images, self._device), build_training(settings, components)
+        known = self._data(dataset).examples if dataset else None
+        given = known and TrainingSet(known.train, known.train_modes)
+        return build_game(components, settings, given, self._device), build_training(settings, components)
 
     def _data(self, choice: Choice) -> _Data:
         if choice.signature not in self._known:
@@ -174,18 +181,26 @@ class Estimator:
             return 0.0, 0
         evaluate, data = self._plan.study.evaluate, run.choice("dataset").build().spec
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
-        member = _member(run)
+        member = run.member
         generator = game.start(member)["generator"].numpy()
         buffers = {
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
         }
         scorer, _ = self._data(run.choice("dataset")).scorer
-        sampler = Sampler(run.choice("architecture").build(), data, run.train.batch_size, self._device)
+        size = run.train.batch_size // run.train.accumulation_steps
+        sampler = Sampler(run.choice("architecture").build(), data, size, self._device)
         seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
+        if run.train.ema_decay is not None:
+            seconds *= 2  # the averaged generator is scored too
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
-        memory = 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
+        memory = self._examples_memory(run) + 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
+
+    def _examples_memory(self, run: Run) -> int:
+        """The bytes that the training examples of a run take, unless they stay in their file."""
+        size = run.choice("dataset").build().spec.train_bytes if run.choice("dataset") else 0
+        return size if size <= MOST_HELD else 0
 
     def _observations(self) -> dict[str, dict[str, float]]:
         """The seconds of an observation, by experiment and method.
@@ -204,7 +219,7 @@ class Estimator:
                 break
             diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
             if diagnostic.supports(game) is None:
-                seconds = timing.observation_seconds(diagnostic, game, training, _member(run), self._device)
+                seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device)
                 found.setdefault(experiment.name, {})[run.method] = seconds
         return found
 
@@ -218,17 +233,13 @@ class _Data:
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
-        judge = registry.find("judge", self._dataset.judge)
-        self.judge = judge.build(judge.complete({}))
+        self.judge = plan.judge_of(choice).build()
 
     @cached_property
     def scorer(self) -> tuple[Scorer, float]:
         """The scorer, without the FID with its slow network, and the seconds to set it up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
-        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, self.examples.train)
-        return scorer, time.process_time() - began
-
-
-def _member(run: Run) -> Member:
-    return Member(run.seed, run.n_train, run.learning_rate)
+        few, count = self.examples.train[:JUDGED], len(reference_examples(self.examples.train))
+        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
+        return scorer, (time.process_time() - began) * max(1, count / len(few))

@@ -44,18 +44,20 @@ class BreakingName:
 
 
 def estimates(plan: Plan, found: list[Estimate]) -> Table:
-    """A table of the runs, packs, parameters, minutes of one core and disk space of every method."""
+    """A table of the runs, packs, steps, parameters, minutes of one core and disk space of every method."""
     title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
-    for column in ("runs", "packs", "parameters\nD + G", "core-\nminutes", "disk"):
+    for column in ("runs", "packs", "steps", "parameters\nD + G", "core-\nminutes", "disk"):
         table.add_column(column, justify="right", no_wrap=True)
     for estimate in found:
         packs = sum(pack.runs[0].method == estimate.method for pack in plan.packs.values())
+        steps = [run.train.steps for run in plan.runs if run.method == estimate.method]
+        span = " to ".join(f"{end:,}" for end in dict.fromkeys((min(steps), max(steps))))
         sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
         minutes = f"{estimate.runs * estimate.seconds / 60:.1f}"
         disk = f"{estimate.runs * estimate.bytes / 1e6:.1f} MB"
-        table.add_row(BreakingName(estimate.method), f"{estimate.runs:,}", f"{packs:,}", sizes, minutes, disk)
+        table.add_row(BreakingName(estimate.method), f"{estimate.runs:,}", f"{packs:,}", span, sizes, minutes, disk)
     return table
 
 

@@ -18,7 +18,7 @@ from ganbench.analysis.outcome import Thresholds, decide_outcome
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
-from ganbench.core.metric_info import MetricInfo
+from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.devices import acquire_device
@@ -28,10 +28,14 @@ from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
 from ganbench.study.grid import Run
+from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
 
-STATES = ("steps", "train_seconds", "trained_at", "pack", "fused")
-VERSIONS = ("device", "processor", "cpu_capability", "blas", "threads", "python", "numpy", "torch", "cuda", "commit")
+STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused")
+VERSIONS = (
+    *("device", "processor", "cpu_capability", "blas", "threads"),
+    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
+)
 
 
 def run(job: Job, context: JobContext) -> None:
@@ -64,6 +68,8 @@ class Settings:
         self.evaluate = Evaluate.model_validate(task.evaluate)
         metrics = [metric.build() for metric in self.evaluate.metrics]
         self.metrics: dict[str, MetricInfo] = {name: info for each in metrics for name, info in each.columns.items()}
+        if any(job.task.train["ema_decay"] is not None for job in task.of("train")):
+            self.metrics |= of_averages(self.metrics)
 
 
 def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
@@ -188,7 +194,7 @@ def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshot
         diverged=None if diverged is None else tuple(diverged),
         curves=curves,
         snapshots=snapshots,
-        modes=dataset and dataset.build().spec.modes,
+        modes=dataset and known_modes(judge_of(settings.evaluate.judge, dataset), dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
     )
     # A diverged run has no final networks: its last snapshot was taken before the last step.

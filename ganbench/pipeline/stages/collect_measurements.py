@@ -12,7 +12,9 @@ import pandas as pd
 from ganbench.analysis.columns import MEASUREMENTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
+from ganbench.engine.evaluate import MOST, reference_examples
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import CPU, build, build_game, examples
 from ganbench.pipeline.execution.provenance import computed_on
@@ -41,26 +43,30 @@ def references(
         The table of scores and judge accuracies, and what the judge of each data set was fitted on, in words.
     """
     rows, judges = [], {}
-    seen: dict[str, tuple[EvaluateTask, Choice]] = {}
+    seen: dict[str, EvaluateTask] = {}
     for job in task.of("evaluate"):
         named = job.task.groups[0].components["dataset"]
-        choice = Choice(family="dataset", name=named.name, options=named.options)
-        seen.setdefault(choice.signature, (job.task, choice))
-    for dataset, (evaluate, choice) in seen.items():
-        heldout = examples(evaluate.prepared).heldout
-        known = choice.build().spec.train
-        how = f"{len(heldout):,} held-out against {known:,} training examples"
+        choice = Choice(family="dataset", name=named.name, options=named.options, label=named.label)
+        seen.setdefault(choice.text, job.task)  # as tables show it
+    for dataset, evaluate in seen.items():
+        known = examples(evaluate.prepared)
+        heldout = known.heldout[:MOST]
+        judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
+        count = len(reference_examples(known.train))
+        how = f"{len(heldout):,} held-out against {count:,} training examples, by {judge}"
         scores = scorer_of(evaluate).score(heldout)
         rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
-        with result_files.open_file(evaluate.judge, "judge") as file:
+        with result_files.open_file(evaluate.fitted, "judge") as file:
             kept = {
                 name: result_files.read_tree(result_files.descend(file, name))
                 for name in ("state", "about")
                 if name in file
             }
-        accuracy, judges[dataset] = kept["state"]["accuracy"], origin_of(kept)
-        rows.append((dataset, "judge_accuracy", accuracy, f"on {len(heldout):,} held-out examples"))
-        result_files.write_tree(real, {dataset: heldout[:512]})
+        judges[dataset] = origin_of(kept)
+        if "accuracy" in kept["state"]:  # of a judge that tells modes apart
+            accuracy = kept["state"]["accuracy"]
+            rows.append((dataset, "judge_accuracy", accuracy, f"on {len(known.heldout):,} held-out examples"))
+        result_files.write_tree(real, {dataset: floats(heldout[:512])})
     return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
 
 

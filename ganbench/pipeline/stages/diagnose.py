@@ -30,7 +30,7 @@ from ganbench.pipeline.execution.instantiation import (
     build,
     build_game,
     build_training,
-    training_images,
+    training_set,
     verify,
     verify_groups,
 )
@@ -76,7 +76,7 @@ def _of_study(task: DiagnoseTask, new: list[Observation], context: JobContext) -
 
 def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) -> Iterator[Results]:
     """Make the observations of runs, those of one experiment and one group together."""
-    images = training_images(task.prepared)
+    examples = training_set(task.prepared)
     with (
         acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
@@ -85,7 +85,7 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
         done, about = 0, versions(device)
         for (experiment, group), mine in groupby(new, key=lambda each: (each.experiment, each.member.group)):
             alike, components = list(mine), task.groups[group].components
-            game = build_game(components, task.train, images, device)
+            game = build_game(components, task.train, examples, device)
             diagnostic = build("diagnostic", task.experiments[experiment].diagnostic)
             if diagnostic.supports(game) is None:
                 training = build_training(task.train, components)
@@ -105,13 +105,14 @@ def _diagnosed(
     device: torch.device,
     observations: list[Observation],
 ) -> list[Tree]:
-    """The results of a diagnostic for runs of one group, measured together."""
+    """The results of a diagnostic for runs of one group, measured together, at the learning rates of the last step."""
+    factor = training.schedule.factor(training.steps - 1, training.steps)
     return diagnose(
         diagnostic,
         game,
         training.dynamics,
         training.optimizer,
-        [each.member for each in observations],
+        [each.member.scaled(factor) for each in observations],
         [_snapshots(result_cache.group_of(file, each.trained)) for each in observations],
         training.snapshots,
         device=device,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganbench.core import registry, result_files
+from ganbench.core import result_files
 from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.sampler import Sampler
@@ -48,12 +48,12 @@ def scorer_of(task: EvaluateTask) -> Scorer:
         inception_weights.verify(task.weights.path, task.weights.sha256)
         # pytorch-fid looks for the file in the folder where torch.hub keeps downloads.
         os.environ["TORCH_HOME"] = str(task.weights.path.parents[2])
-    with result_files.open_file(task.judge, "judge") as file:
+    with result_files.open_file(task.fitted, "judge") as file:
         state = result_files.read_tree(result_files.descend(file, "state"))
     metrics = [build("metric", metric) for metric in task.metrics]
     dataset = build("dataset", task.groups[0].components["dataset"])
-    judge = registry.find("judge", dataset.judge)  # from the study's data set, not from a result file
-    return Scorer.of(judge.build(judge.complete({})), state, metrics, dataset.spec, examples(task.prepared).train)
+    judge = build("judge", task.judge)  # from the study, not from a result file
+    return Scorer.of(judge, state, metrics, dataset.spec, examples(task.prepared).train)
 
 
 def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> Iterator[list[tuple[PackMember, Tree]]]:
@@ -73,6 +73,7 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
             snapshots = result_files.descend(run, "snapshots")
             generators = result_files.descend(snapshots, "generator")[:]
             buffers = player_buffers(result_files.read_tree(result_files.descend(run, "buffers")), "generator")
-            tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown)
+            average = result_files.descend(run, "average", "generator")[:] if "average" in run else None
+            tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown, average)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

@@ -1,4 +1,4 @@
-"""Stage `judge`: fits the judge of a data set's modes."""
+"""Stage `judge`: fits the judge of a data set."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ganbench.pipeline.execution.instantiation import CPU, build, examples, veri
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
+
+HELD_TO = 1000  # held-out examples that the contract is checked on, at most
 
 
 def run(job: Job, context: JobContext) -> None:
@@ -25,7 +27,8 @@ def run(job: Job, context: JobContext) -> None:
     with context.progress(f"judge {job.name}", 100, "%") as report:
         state = judge.fit(known, lambda done, total: report(100 * done / total))
         report(100)
-    fault = judge_fault(judge, state, known.heldout, int(known.train_modes.max()) + 1)
+    modes = 0 if known.train_modes is None else int(known.train_modes.max()) + 1
+    fault = judge_fault(judge, state, known.heldout[:HELD_TO], modes)
     if fault:
         raise GanbenchError(contract_message(f"judge {task.judge.name}", fault, CONTRACTS["judge"]))
     with result_files.create_file(job.path, "judge") as file:

@@ -1,4 +1,5 @@
-"""Stage `train`: trains a pack. Members whose results a file of the study holds already are not trained again.
+"""Stage `train`: trains a pack. Members whose results a file of the study holds already are not trained again, and
+those of which it holds fewer steps train the difference.
 
 A job that is told to end leaves a checkpoint in `.resume/`, beside the results, from which its next attempt goes on. A
 pack that is not fused trains its members one after the other, and keeps each finished member there as well. The folder
@@ -9,26 +10,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
-from ganbench.pipeline.execution import result_cache
+from ganbench.engine.precision import check_precision
+from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import (
     CPU,
+    TrainingSet,
     build_game,
     build_training,
     run_of,
-    training_images,
+    training_set,
     verify_groups,
 )
 from ganbench.pipeline.execution.job_context import JobContext
@@ -71,17 +73,26 @@ def train_new(
     Returns:
         The members with their results.
     """
-    images, results, steps = training_images(task.prepared), [], task.train["steps"]
+    examples, results, steps = training_set(task.prepared), [], task.train["steps"]
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
+        check_precision(task.train["precision"], device)
+        results_folder, waiting = resume.parent.parent, replace(task, members=tuple(new))
+        found = continuing.shorter_runs(results_folder, [waiting], versions=versions(device))
+        for note in continuing.notes(found.values()):
+            log(note)
+        shorter = {key: each for key, each in found.items() if each.fault is None}
+        start = {member.digest: shorter[member.digest].steps if member.digest in shorter else 0 for member in new}
         plans = [
-            _GroupPlan.of(task, group, mine, images, device)
+            _GroupPlan.of(task, group, mine, examples, device)
             for number, group in enumerate(task.groups)
-            if (mine := [member for member in new if member.group == number])
+            for at in sorted(set(start.values()))  # members that go on from different steps train one after the other
+            if (mine := [member for member in new if member.group == number and start[member.digest] == at])
         ]
         reached: dict[str, int] = {}  # the step that each member has reached, by its digest
         for subpack in [subpack for plan in plans for subpack in plan.subpacks]:
             reached |= Checkpoint(resume, subpack, device).reached(steps)
+        reached = {key: max(step, start[key]) for key, step in reached.items()}
         schedule = CheckpointSchedule(settings.checkpoint_seconds)
         what, total = f"train {task.pack}", len(new) * steps
         with context.progress(what, total, "run-steps", done=sum(reached.values())) as show:
@@ -92,9 +103,9 @@ def train_new(
                     show(sum(reached.values()))
 
             for plan in plans:
-                game = build_game(plan.components, task.train, images, device)
+                game = build_game(plan.components, task.train, examples, device)
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
-                trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes)
+                trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes, shorter)
                 about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
                 how = "fused" if plan.fused else "one by one"
                 log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {device}")
@@ -119,11 +130,11 @@ class _GroupPlan:
         task: TrainTask,
         group: Group,
         members: list[PackMember],
-        images: np.ndarray | None,
+        examples: TrainingSet | None,
         device: torch.device,
     ) -> _GroupPlan:
         # Built on the CPU, since the device has to hold the examples of one group at a time.
-        game = build_game(group.components, task.train, images, CPU)
+        game = build_game(group.components, task.train, examples, CPU)
         fused, why = fusing.decide(task.fuse, game, len(members), device)
         return cls(group.components, [members] if fused else [[member] for member in members], fused, why)
 

@@ -65,7 +65,7 @@ def draw(collected: Collected) -> Figure:
             cbar=False,
             linewidths=1.5,
             linecolor="white",
-            xticklabels=[format_number(rate) for rate in levels[name].learning_rate],
+            xticklabels=levels[name].rate_words,
             yticklabels=[format_number(count) for count in levels[name].n_train],
         )
         axes.set_facecolor(FAINT)

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.formatting import format_number
+from ganbench.analysis.settings import AXIS_WORDS, varying
 from ganbench.report.diagnostic_results import values_by_run
-from ganbench.report.display_names import method_names
+from ganbench.report.display_names import method_names, numbers_in_words
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import legend_below
 from ganbench.report.plotting.style import BAD, GOOD, ODD, QUIET, nothing, plain_ticks
@@ -41,18 +41,20 @@ def draw(collected: Collected, experiment: str) -> Figure:
     if "largest" not in table or not np.isfinite(table["largest"]).any():
         return nothing(f"{experiment}: no run has a Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
-    settings = list(runs.groupby(["method", "n_train", "learning_rate"], sort=False, dropna=False))
+    settings = list(runs.groupby(["method", *AXIS_WORDS], sort=False, dropna=False))
     shown = settings
     if len(settings) > ROWS:
         indices = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))
         shown = [settings[index] for index in indices]
-    words, several = method_names(runs), runs["learning_rate"].nunique() > 1
+    words = method_names(runs)
+    several = [axis for axis in varying(runs) if axis != "n_train"]
     figure = Figure(figsize=(9.2, 0.34 * len(shown) + 1.6), layout="constrained")
     axes = figure.add_subplot()
     found, labels = set(), []
-    for row, ((method, _, rate), mine) in enumerate(shown):
+    for row, ((method, *_), mine) in enumerate(shown):
         text = textwrap.shorten(words[method], 60, placeholder=" ...")
-        labels.append(f"{text}, rate {format_number(rate)}" if several else text)
+        rates = numbers_in_words(mine.iloc[0], several)
+        labels.append(f"{text}, {rates}" if rates else text)
         found |= _row(axes, row, table.loc[mine["run"][:SEEDS]])
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)

@@ -84,7 +84,7 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
         x = row * (len(levels.learning_rate) + GAP) + position
         ticks.append(x)
         _setting(axes, x, mine, metric, info)
-    axes.set_xticks(ticks, [format_number(rate) for rate in levels.learning_rate] * len(levels.n_train))
+    axes.set_xticks(ticks, levels.rate_words * len(levels.n_train))
     axes.set_xlim(-0.6, max(ticks) + 0.6)
     axes.set_xlabel("learning rate")
     plain_ticks(axes, "y")

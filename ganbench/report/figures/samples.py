@@ -71,6 +71,8 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
 def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> RunSamples:
     steps, samples = collected.samples(run["run"])
     words = [f"learning rate {format_number(run['learning_rate'])}", f"seed {format_number(run['seed'])}"]
+    if pd.notna(run["generator_learning_rate"]):
+        words.insert(1, f"generator's {format_number(run['generator_learning_rate'])}")
     if collected.runs.loc[collected.runs["method"] == method, "n_train"].nunique() > 1:
         words.insert(0, f"{format_number(run['n_train'])} examples")
     lines = [f"{role}: {run['outcome']}", ", ".join(words)]

@@ -1,4 +1,5 @@
-"""Small multiples over a method's settings: a row per number of training examples, a column per learning rate."""
+"""Small multiples over a method's settings: a row per number of training examples, a column per learning rate, or
+pair of them."""
 
 from __future__ import annotations
 
@@ -19,14 +20,26 @@ from ganbench.report.plotting.style import QUIET
 
 @dataclass(frozen=True)
 class Levels:
-    """The values of the two axes that vary within a method."""
+    """The values of the axes that vary within a method."""
 
     n_train: tuple[int, ...]
-    learning_rate: tuple[float, ...]
+    learning_rate: tuple[tuple[float, float | None], ...]  # and the second player's own, if it has one
 
     @classmethod
     def of(cls, runs: pd.DataFrame) -> Levels:
-        return cls(tuple(sorted(runs["n_train"].unique())), tuple(sorted(runs["learning_rate"].unique())))
+        pairs = zip(runs["learning_rate"], runs["generator_learning_rate"].astype(object), strict=True)
+        rates = {(rate, None if pd.isna(own) else own) for rate, own in pairs}
+        return cls(
+            tuple(sorted(runs["n_train"].unique())), tuple(sorted(rates, key=lambda pair: (pair[0], pair[1] or 0)))
+        )
+
+    @property
+    def rate_words(self) -> list[str]:
+        """The learning rates as texts, the generator's own behind a slash."""
+        return [
+            format_number(rate) if own is None else f"{format_number(rate)} / {format_number(own)}"
+            for rate, own in self.learning_rate
+        ]
 
 
 def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.DataFrame]]:
@@ -37,13 +50,15 @@ def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.D
     """
     levels = Levels.of(runs)
     for row, n_train in enumerate(levels.n_train):
-        for column, rate in enumerate(levels.learning_rate):
+        for column, (rate, own) in enumerate(levels.learning_rate):
             words = []
             if len(levels.n_train) > 1:
                 words.append(f"{format_number(n_train)} examples")
             if len(levels.learning_rate) > 1:
-                words.append(f"rate {format_number(rate)}")
-            mine = runs[(runs["n_train"] == n_train) & (runs["learning_rate"] == rate)]
+                words.append(f"rate {levels.rate_words[column]}")
+            of_generator = runs["generator_learning_rate"]
+            same = of_generator.isna() if own is None else of_generator == own
+            mine = runs[(runs["n_train"] == n_train) & (runs["learning_rate"] == rate) & same]
             yield (row, column), ", ".join(words), mine
 
 

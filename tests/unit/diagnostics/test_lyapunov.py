@@ -29,9 +29,9 @@ class Map(Dynamics):
 
     kind: str
 
-    gradients_per_step: ClassVar[int] = 0
+    gradients_per_move: ClassVar[int] = 0
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def move(self, match, players, states, batches, optimizer, rates):
         x, y = players["x"], players["y"]
         if self.kind == "henon":
             x, y = 1 - 1.4 * x**2 + y, 0.3 * x
@@ -143,6 +143,13 @@ def test_the_step_as_nearby_runs_see_it_is_the_jacobian_and_no_hessian():
     assert turns["jacobian_gap"][0] / turns["jacobian_gap"][1] == pytest.approx(10, rel=1e-3)
     descent = look(play(make_game("quadratic", curvatures=(1.0, 2.0)), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose([descent["jacobian_gap"], descent["hessian_gap"]], 0, atol=1e-7)
+    scales = {"rates": rates, "generator_rates": (0.02, 0.3)}
+    for game, gap in (("bilinear", 1), ("quadratic", 0)):
+        apart = look(play(make_game(game), **scales, steps=1), "lyapunov").values
+        np.testing.assert_allclose(apart["jacobian_gap"], 0, atol=1e-7)
+        np.testing.assert_allclose(apart["hessian_gap"], gap, atol=1e-7)
+    apart = look(play(networks(), **scales, steps=1), "lyapunov").values
+    np.testing.assert_allclose(apart["jacobian_gap"], 0, atol=1e-5)
     gan = look(play(networks(), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose(gan["jacobian_gap"], 0, atol=1e-5)
     assert (gan["hessian_gap"] > 0.1).all()
@@ -266,7 +273,7 @@ def test_a_replay_meets_the_batches_of_training():
     for at in (players, near):
         states = dynamics.init(match, at, optimizer)
         for step in range(steps):
-            result = dynamics.step(match, at, states, match.draw(step, 1), optimizer, trajectories.rate)
+            result = dynamics.step(match, at, states, match.draw(step, 1), optimizer, trajectories.rates)
             at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)

@@ -329,6 +329,13 @@ def test_each_run_plays_at_its_own_rate():
     assert found == [[1, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1]]
 
 
+def test_each_player_plays_at_its_own_rate():
+    """Descent of y^2 / 2 by the second player is unstable above a rate of 2, whatever the first player's."""
+    trajectories = play(make_game("quadratic"), rates=(0.5, 0.5), generator_rates=(None, 2.1), steps=0)
+    found, _ = shares(trajectories)
+    assert found == [[1, 0], [0, 1], [0, 0], [1, 0]]
+
+
 def test_fused_basins_are_those_of_each_alone():
     game = make_game("gaussian", samples=4, clip=0.9)
     options = {"points": 6, "steps": 60, "low": -1.0, "high": 1.0, "reach": 0.4}

@@ -286,6 +286,27 @@ def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
     assert reading.values["spectral_radius"][0] == pytest.approx(np.abs(expected).max(), abs=1e-7)
 
 
+@settings(max_examples=10, deadline=None)
+@given(MATRIX, st.floats(0.01, 0.5), st.floats(0.01, 0.5))
+def test_the_map_of_two_time_scales_has_each_player_s_own_rate(matrix, first, second):
+    """theta - R J theta, R the diagonal matrix of the rates; over them, a step goes as far as the gradient is long."""
+    game = make_game("linear", matrix=matrix, start_at=(0.3, -0.8))
+    trajectories = play(game, rates=(first,), generator_rates=(second,), steps=0)
+    jacobian = np.reshape(matrix, (2, 2))
+    reading = look(trajectories, "step_map", at="end", rates=(2 * first,))
+    expected = [np.eye(2) - scale * np.diag([first, second]) @ jacobian for scale in (1, 2)]
+    radii = [np.abs(np.linalg.eigvals(each)).max() for each in expected]
+    assert reading.values["spectral_radius"][0] == pytest.approx(radii[0], abs=1e-7)
+    assert reading.arrays["radius_by_rate"][0, 0] == pytest.approx(radii[1], abs=1e-7), "the other's is in proportion"
+    assert reading.values["displacement"][0] == pytest.approx(np.linalg.norm(jacobian @ [0.3, -0.8]), rel=1e-9)
+
+
+def test_the_limit_of_two_time_scales_is_that_of_the_first_player():
+    """1 - a and 1 - 4 a / 2: the second player's is the first to exceed 1, at a = 1."""
+    trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1,), generator_rates=(0.05,), steps=0)
+    assert look(trajectories, "step_map", at="origin").values["stability_limit"][0] == pytest.approx(1.0, abs=1e-8)
+
+
 def test_minimisation_is_stable_up_to_twice_the_inverse_curvature():
     trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0)), rates=(0.1, 0.6), steps=3)
     values = look(trajectories, "step_map", at="origin").values

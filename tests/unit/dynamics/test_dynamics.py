@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -79,11 +80,17 @@ def column(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=SGD, players=None):
+def both(game: Game | Match, rate: Tensor) -> dict[str, Tensor]:
+    """The same learning rates for both players."""
+    return dict.fromkeys(game.players, rate)
+
+
+def run(moves, game: Game | Match, rate: float | Tensor | dict[str, Tensor], steps: int, optimizer=SGD, players=None):
     """Where `steps` steps lead, the states then, and all points on the way, (K, steps + 1, P)."""
     game = game if isinstance(game, Match) else match(game)
     players = game.init() if players is None else players
-    rate = rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members))
+    if not isinstance(rate, dict):
+        rate = both(game, rate if isinstance(rate, Tensor) else column(*[rate] * len(game.members)))
     states, path = moves.init(game, players, optimizer), [torch.cat(list(players.values()), 1)]
     for step in range(steps):
         result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
@@ -92,7 +99,9 @@ def run(moves, game: Game | Match, rate: float | Tensor, steps: int, optimizer=S
     return players, states, torch.stack(path, 1)
 
 
-def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, state: bool = True) -> np.ndarray:
+def step_matrix(
+    moves, game: Game, rate: float | dict[str, float], optimizer=SGD, steps: int = 1, state: bool = True
+) -> np.ndarray:
     """The matrix of steps that are linear in the players and, with `state`, in the states: exact, from its
     images of the unit vectors, a member each."""
     one = match(game)
@@ -103,11 +112,13 @@ def step_matrix(moves, game: Game, rate: float, optimizer=SGD, steps: int = 1, s
     sizes = [tree[group][name].shape[1] for group, name in places]
     unit = dict(zip(places, torch.eye(sum(sizes), dtype=torch.float64).split(sizes, 1), strict=True))
     many = match(game, sum(sizes))
+    of_players = rate if isinstance(rate, dict) else dict.fromkeys(game.players, rate)
+    rates = {player: column(*[own] * sum(sizes)) for player, own in of_players.items()}
     players = {name: unit["players", name] for name in players}
     kept = moves.init(many, players, optimizer)
     kept = {g: {n: unit.get((g, n), value) if state else value for n, value in kept[g].items()} for g in kept}
     for _ in range(steps):
-        result = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, column(*[rate] * sum(sizes)))
+        result = moves.step(many, players, kept, [{}] * moves.batches_per_step, optimizer, rates)
         players, kept = result.players, result.states
     after = {"players": players} | kept
     return torch.cat([after[group][name] for group, name in places], 1).numpy().T
@@ -289,7 +300,7 @@ def test_lookahead_eigenvalues_follow_from_powers_of_the_inner_step(inner, perio
 def test_averages_of_alternating_descent_tend_to_the_equilibrium_as_one_over_t():
     h, steps = 0.3, 1500
     moves, game = dynamics("averaging"), match(BILINEAR, 2)
-    rate, players = column(h, h), game.init()
+    rate, players = both(game, column(h, h)), game.init()
     states, answers = moves.init(game, players, SGD), []
     assert all(torch.equal(moves.snapshot(players, states)[name], players[name]) for name in players)
     for _ in range(steps):
@@ -320,41 +331,49 @@ def test_exponential_averages_forget():
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("h", [0.1, 0.7])
-def test_matrices_on_general_linear_games(seed, h):
+@pytest.mark.parametrize("ratio", [1.0, 0.25])
+def test_matrices_on_general_linear_games(seed, h, ratio):
+    """With a rate of each player's own, the learning rate is the diagonal matrix R of every parameter's."""
     game = Linear.random(seed)
-    jacobian, one = game.matrix, np.eye(5)
+    rates, one = np.diag([h] * 2 + [ratio * h] * 3), np.eye(5)
+    jacobian = game.matrix
     rotation, symmetric = (jacobian - jacobian.T) / 2, (jacobian + jacobian.T) / 2
+    first, second = np.diag([1.0, 1, 0, 0, 0]), np.diag([0.0, 0, 1, 1, 1])
     expected = {
-        ("simultaneous",): one - h * jacobian,
-        ("extragradient", ("extrapolation", 0.6)): one - h * jacobian @ (one - 0.6 * h * jacobian),
-        ("consensus", ("gamma", 0.8)): one - h * (jacobian + 0.8 * jacobian.T @ jacobian),
-        ("symplectic", ("adjustment", 0.8), ("align", False)): one - h * (jacobian + 0.8 * rotation.T @ jacobian),
-        ("gradient_part",): one - h * symmetric,
-        ("gradient_part", ("nodes", 1)): one - h * symmetric,
+        ("simultaneous",): one - rates @ jacobian,
+        ("alternating",): (one - second @ rates @ jacobian) @ (one - first @ rates @ jacobian),
+        ("alternating", ("generator_first", True)): (one - first @ rates @ jacobian)
+        @ (one - second @ rates @ jacobian),
+        ("extragradient", ("extrapolation", 0.6)): one - rates @ jacobian @ (one - 0.6 * rates @ jacobian),
+        ("consensus", ("gamma", 0.8)): one - rates @ (jacobian + 0.8 * jacobian.T @ jacobian),
+        ("symplectic", ("adjustment", 0.8), ("align", False)): one - rates @ (jacobian + 0.8 * rotation.T @ jacobian),
+        ("gradient_part",): one - rates @ symmetric,
+        ("gradient_part", ("nodes", 1)): one - rates @ symmetric,
+        ("noise_averaging", ("sigma", 0.0)): one - rates @ jacobian,
         ("runge_kutta",): sum(
-            np.linalg.matrix_power(-h * jacobian, k) / factor for k, factor in enumerate((1, 1, 2, 6, 24))
+            np.linalg.matrix_power(-rates @ jacobian, k) / factor for k, factor in enumerate((1, 1, 2, 6, 24))
         ),
     }
     for (name, *options), matrix in expected.items():
-        found = step_matrix(dynamics(name, **dict(options)), game, h, state=False)
+        found = step_matrix(dynamics(name, **dict(options)), game, {"a": h, "b": ratio * h}, state=False)
         np.testing.assert_allclose(found, matrix, atol=1e-13, err_msg=name)
 
 
-@pytest.mark.parametrize(("steps", "scale"), [(1, 1.0), (3, 1.0), (4, 0.5)])
-def test_unrolling_on_general_linear_games(steps, scale):
-    """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B: b descends b S_2 b / 2 +
-    b C a_k, through a_k."""
+@pytest.mark.parametrize(("steps", "ratio"), [(1, 1.0), (3, 1.0), (4, 0.5)])
+def test_unrolling_on_general_linear_games(steps, ratio):
+    """a_k = P a - Q b, with P = (1 - eta S_1)^k and Q = eta sum_(i<k) (1 - eta S_1)^i B for the first player's rate
+    eta: b descends b S_2 b / 2 + b C a_k, through a_k."""
     game, h = Linear.random(2), 0.2
     own, cross = slice(0, 2), slice(2, 5)
-    power = np.eye(2) - scale * h * game.matrix[own, own]
+    power = np.eye(2) - ratio * h * game.matrix[own, own]
     p = np.linalg.matrix_power(power, steps)
-    q = scale * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ game.matrix[own, cross]
+    q = ratio * h * sum(np.linalg.matrix_power(power, i) for i in range(steps)) @ game.matrix[own, cross]
     answer = game.matrix[cross, own]
     bent = game.matrix.copy()
     bent[cross, own] = answer @ p
     bent[cross, cross] -= answer @ q + (answer @ q).T
-    found = step_matrix(dynamics("unrolled", steps=steps, scale=scale), game, h)
-    np.testing.assert_allclose(found, np.eye(5) - h * bent, atol=1e-13)
+    found = step_matrix(dynamics("unrolled", steps=steps), game, {"a": ratio * h, "b": h})
+    np.testing.assert_allclose(found, np.eye(5) - np.diag([ratio * h] * 2 + [h] * 3) @ bent, atol=1e-13)
 
 
 def test_the_adjustment_is_aligned_member_by_member():
@@ -388,7 +407,7 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
         states = moves.init(game, start, SGD)
         players = {name: theta + 0.5 for name, theta in start.items()}
         here = torch.cat(list(players.values()), 1).numpy()
-        result = moves.step(game, players, states, game.draw(0, 1), SGD, column(*[1.0] * 5))
+        result = moves.step(game, players, states, game.draw(0, 1), SGD, both(game, column(*[1.0] * 5)))
         followed = here - torch.cat(list(result.players.values()), 1).numpy()
         for k in range(5):
             c = first[k] if centre == "start" else np.zeros(2)
@@ -450,17 +469,16 @@ def test_runge_kutta_refuses_an_optimizer_with_a_state():
 # Relations between dynamics ------------------------------------------------------------------------------------------
 
 SAME = [
-    ("extragradient", {"extrapolation": 0.0}, "simultaneous"),
+    ("extragradient", {"extrapolation": 0.0, "moments": "update"}, "simultaneous"),
     ("consensus", {"gamma": 0.0}, "simultaneous"),
     ("symplectic", {"adjustment": 0.0}, "simultaneous"),
     ("unrolled", {"steps": 0}, "simultaneous"),
-    ("unrolled", {"steps": 3, "scale": 0.0}, "simultaneous"),
     ("noise_averaging", {"sigma": 0.0, "perturbations": 3}, "simultaneous"),
     ("averaging", {"inner": "simultaneous"}, "simultaneous"),
     ("averaging", {"inner": "alternating"}, "alternating"),
     ("lookahead", {"alpha": 1.0, "inner": "simultaneous"}, "simultaneous"),
     ("lookahead", {"alpha": 1.0, "inner": "alternating", "period": 2}, "alternating"),
-    ("optimistic", {"optimism": "step"}, "optimistic"),
+    ("optimistic", {"optimism": "gradient"}, "optimistic"),
 ]
 
 
@@ -505,8 +523,163 @@ def test_optimism_in_the_step_is_optimistic_adam():
         mean, square = beta1 * mean + (1 - beta1) * grad, beta2 * square + (1 - beta2) * grad**2
         step = mean / (1 - beta1**t) / ((square / (1 - beta2**t)).sqrt() + 1e-8)
         theta, past = theta - 2 * rate * step + rate * past, step
-    _, _, path = run(dynamics("optimistic", optimism="step"), game, rate, 20, ADAM)
+    _, _, path = run(dynamics("optimistic"), game, rate, 20, ADAM)
     torch.testing.assert_close(path[:, -1], theta, rtol=1e-10, atol=1e-10)
+
+
+class HandWritten:
+    """The Adam of a paper, in place on a vector, for loops that are written by hand."""
+
+    def __init__(self, beta1: float = 0.5, beta2: float = 0.999, epsilon: float = 1e-8):
+        self.beta1, self.beta2, self.epsilon, self.steps, self.mean, self.square = beta1, beta2, epsilon, 0, 0.0, 0.0
+
+    def step(self, grad: Tensor) -> Tensor:
+        """The step over the rate; differentiable where no gradient is 0."""
+        self.steps += 1
+        self.mean = self.beta1 * self.mean + (1 - self.beta1) * grad
+        self.square = self.beta2 * self.square + (1 - self.beta2) * grad**2
+        mean, square = self.mean / (1 - self.beta1**self.steps), self.square / (1 - self.beta2**self.steps)
+        return mean / (square.sqrt() + self.epsilon)
+
+    def copy(self) -> HandWritten:
+        return copy.copy(self)
+
+
+def gradient_of(game: Match, player: str, at: dict[str, Tensor], batch, graph: bool = False) -> Tensor:
+    loss, _ = game.loss(player, at, batch)
+    return torch.autograd.grad(loss.sum(), at[player], create_graph=graph)[0]
+
+
+def leaves(at: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {player: theta.detach().requires_grad_() for player, theta in at.items()}
+
+
+def test_extragradient_with_adam_is_extra_adam(networks):
+    """Gidel et al. (2019), algorithm 4: moments of both gradients, corrected for the 2t - 1 and 2t seen so far."""
+    game, rates = gan(networks, 2), {"discriminator": 0.02, "generator": 0.005}
+    theta, adam = game.init(), {player: HandWritten() for player in game.players}
+    for step in range(12):
+        first, second = game.draw(step, 2)
+        here = leaves(theta)
+        ahead = leaves({p: theta[p] - rates[p] * adam[p].step(gradient_of(game, p, here, first)) for p in theta})
+        theta = {p: theta[p] - rates[p] * adam[p].step(gradient_of(game, p, ahead, second)) for p in theta}
+    given = {player: column(rate, rate) for player, rate in rates.items()}
+    players, _, _ = run(dynamics("extragradient"), game, given, 12, ADAM)
+    for player in theta:
+        torch.testing.assert_close(players[player], theta[player], rtol=1e-9, atol=1e-9)
+    former, _, _ = run(dynamics("extragradient", moments="update"), game, given, 12, ADAM)
+    assert not torch.allclose(former["generator"], theta["generator"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "momentum"])
+def test_unrolling_unrolls_the_optimizer(networks, name, steps):
+    """Metz et al. (2017) with the optimizer that trains the discriminator: its steps from its present state, and the
+    generator's gradient through all of them, its moments included."""
+    game, rates = gan(networks, 2), {"discriminator": 0.02, "generator": 0.01}
+    optimizer = {"adam": ADAM, "rmsprop": part("optimizer", "rmsprop"), "momentum": replace(SGD, momentum=0.6)}[name]
+
+    def step(rule: HandWritten, grad: Tensor) -> Tensor:
+        if name == "adam":
+            return rule.step(grad)
+        if name == "momentum":
+            rule.mean = 0.6 * rule.mean + grad
+            return rule.mean
+        rule.square = 0.99 * rule.square + 0.01 * grad**2
+        return grad / (rule.square.sqrt() + 1e-8)
+
+    theta, rules = game.init(), {player: HandWritten() for player in game.players}
+    for t in range(5):
+        (batch,), here = game.draw(t, 1), leaves(theta)
+        ahead, rule = here["discriminator"], rules["discriminator"].copy()
+        for _ in range(steps):
+            at = {"discriminator": ahead, "generator": here["generator"]}
+            ahead = ahead - rates["discriminator"] * step(
+                rule, gradient_of(game, "discriminator", at, batch, graph=True)
+            )
+        at = {"discriminator": ahead, "generator": here["generator"]}
+        grads = {p: gradient_of(game, p, at if p == "generator" else here, batch) for p in theta}
+        theta = {p: theta[p] - rates[p] * step(rules[p], grads[p]).detach() for p in theta}
+    given = {player: column(rate, rate) for player, rate in rates.items()}
+    players, _, _ = run(dynamics("unrolled", steps=steps), game, given, 5, optimizer)
+    for player in theta:
+        torch.testing.assert_close(players[player], theta[player], rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_unrolling_past_a_parameter_without_a_gradient(name):
+    """A parameter of which no loss depends has the gradient 0, at which a root of its square has no derivative."""
+    matrix, optimizer = Linear.random(5, 4, 2).matrix, part("optimizer", name)
+    dead = np.insert(np.insert(matrix, 1, 0.0, axis=0), 1, 0.0, axis=1)
+    paths = []
+    for game, kept in ((Linear(matrix, 2), [0, 1, 2, 3]), (Linear(dead, 3), [0, 2, 3, 4])):
+        start = {"a": torch.tensor([[0.4, -0.3]]).double(), "b": torch.tensor([[0.7, 0.2]]).double()}
+        if len(game.matrix) == 5:
+            start["a"] = torch.tensor([[0.4, 9.0, -0.3]]).double()
+        paths.append(run(dynamics("unrolled", steps=3), game, 0.05, 6, optimizer, players=start)[2][..., kept])
+    assert paths[0].isfinite().all()
+    torch.testing.assert_close(paths[0], paths[1], rtol=1e-10, atol=1e-10)
+
+
+class Cut(type(SGD)):
+    """Descent without a way back through its steps."""
+
+    def step(self, theta, gradient, state, rate):
+        return theta.detach() - rate * gradient.detach(), state
+
+
+def test_unrolling_refuses_an_optimizer_that_cannot_be_differentiated():
+    with pytest.raises(GanbenchError, match=r"unrolling needs an optimizer whose steps can be differentiated"):
+        run(dynamics("unrolled"), BILINEAR, 0.1, 1, Cut())
+
+
+# Several steps of the first player ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("several", [2, 4])
+def test_the_first_player_moves_alone_before_the_move_of_any_dynamics(name, several, networks):
+    """By hand: its gradient on a batch of its own, its optimizer's step and its projection, and then one move."""
+    one, optimizer = in_pack(name)
+    moves, game = replace(one, discriminator_steps=several), gan(networks, 2)
+    rates = {"discriminator": column(0.02, 0.01), "generator": column(0.005, 0.01)}
+    assert moves.batches_per_step == several - 1 + one.batches_per_step
+    assert moves.gradients_per_step == several - 1 + one.gradients_per_step
+    players = game.init()
+    states = moves.init(game, players, optimizer)
+    for step in range(3):
+        batches = game.draw(step, moves.batches_per_step)
+        found = moves.step(game, players, states, batches, optimizer, rates)
+        for batch in batches[: several - 1]:
+            grad = gradient_of(
+                game, "discriminator", players | leaves({"discriminator": players["discriminator"]}), batch
+            )
+            theta, kept = optimizer.step(
+                players["discriminator"], grad, states["discriminator"], rates["discriminator"]
+            )
+            players = players | {"discriminator": game.project("discriminator", theta)}
+            states = states | {"discriminator": kept}
+        expected = one.step(game, players, states, batches[several - 1 :], optimizer, rates)
+        for mine, other in ((found.players, expected.players), (found.aux, expected.aux)):
+            assert mine.keys() == other.keys()
+            assert all(torch.equal(mine[key], other[key]) for key in mine)
+        assert all(map(torch.equal, tensors(found.states), tensors(expected.states)))
+        players, states = found.players, found.states
+
+
+def test_alternating_descent_with_several_discriminator_steps(networks):
+    """The loop that everybody writes: every step of the discriminator on a batch of its own, the generator on the
+    last."""
+    game, rate = gan(networks, 1), 0.01
+    theta, adam = game.init(), {player: HandWritten() for player in game.players}
+    for step in range(6):
+        batches = game.draw(step, 3)
+        for player, batch in [("discriminator", batch) for batch in batches] + [("generator", batches[-1])]:
+            grad = gradient_of(game, player, leaves(theta), batch)
+            theta = theta | {player: theta[player] - rate * adam[player].step(grad)}
+    players, _, _ = run(dynamics("alternating", discriminator_steps=3), game, rate, 6, ADAM)
+    for player in theta:
+        torch.testing.assert_close(players[player], theta[player], rtol=1e-9, atol=1e-9)
 
 
 def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
@@ -515,7 +688,7 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
     players = game.init()
     states = moves.init(game, players, SGD)
     cloud = states["perturbation"]
-    result = moves.step(game, players, states, game.draw(0, 1), SGD, column(1, 1, 1))
+    result = moves.step(game, players, states, game.draw(0, 1), SGD, both(game, column(1, 1, 1)))
     at = [{name: theta + cloud[name][:, j] for name, theta in players.items()} for j in range(4)]
     fields = [simultaneous_gradient(game, point, game.draw(0, 1)[0]) for point in at]
     for name, theta in players.items():
@@ -670,7 +843,7 @@ def test_evaluations_are_what_a_step_costs(name):
         players = game.init()
         states = moves.init(game, players, SGD)
         assert not game.tally, "the start of training costs nothing"
-        moves.step(game, players, states, game.draw(0, moves.batches_per_step), SGD, column(0.1, 0.1, 0.1))
+        moves.step(game, players, states, game.draw(0, moves.batches_per_step), SGD, both(game, column(0.1, 0.1, 0.1)))
         assert sum(game.tally) / 3 == moves.gradients_per_step == expected
 
 
@@ -702,7 +875,7 @@ def test_every_dynamics_moves_a_pack_of_networks(name, networks):
     players, states = start, moves.init(game, start, optimizer)
     series = {f"{p}_{what}" for p in game.players for what in ("loss", "gradient_norm")} | set(networks.series)
     for step in range(4):
-        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, rate)
+        result = moves.step(game, players, states, game.draw(step, moves.batches_per_step), optimizer, both(game, rate))
         players, states = result.players, result.states
         assert set(result.aux) == series
         for value in (*result.aux.values(), *players.values(), *tensors(states)):
@@ -759,7 +932,9 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
         ("consensus", {"gamma": 2.0}, grad + 2 * jacobian.T @ grad),
         ("symplectic", {"align": False}, grad + rotation.T @ grad),
     ):
-        moved = dynamics(name, **options).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+        moved = dynamics(name, **options).step(
+            game, players, {n: {} for n in players}, [batch], SGD, both(game, column(rate))
+        )
         followed = (theta - joined(moved.players))[0] / rate
         torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
 
@@ -774,7 +949,9 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
 
     unit = epsilon * torch.eye(sizes[1], dtype=torch.float64)
     expected = (unrolled(players["generator"] + unit) - unrolled(players["generator"] - unit)) / (2 * epsilon)
-    moved = dynamics("unrolled", steps=1).step(game, players, {n: {} for n in players}, [batch], SGD, column(rate))
+    moved = dynamics("unrolled", steps=1).step(
+        game, players, {n: {} for n in players}, [batch], SGD, both(game, column(rate))
+    )
     followed = (players["generator"] - moved.players["generator"])[0] / rate
     torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
 

@@ -12,6 +12,7 @@ from building import CPU, gan, part, training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.tree import Tree
 from ganbench.engine.modules import trained_module
@@ -30,7 +31,7 @@ EVERY = [layer if layer in QUICK else pytest.param(layer, marks=pytest.mark.slow
 
 
 @dataclass(frozen=True)
-class Awkward:
+class Awkward(Architecture):
     """Both networks with a layer of the kind."""
 
     layer: str
@@ -76,10 +77,10 @@ def by_hand(game: GAN, member: Member, steps: int) -> dict[str, nn.Module]:
     numbers = Match(game, [member], CPU, torch.float64)
     for step in range(steps):
         (batch,) = numbers.draw(step, 1)
-        examples = game.examples[batch["order"][0]]
+        examples = game.examples.read(batch)[0]
         generated = generator(batch["latent.discriminator"][0]).detach()
-        loss = binary_cross_entropy_with_logits(discriminator(generated), fake)
-        loss = loss + binary_cross_entropy_with_logits(discriminator(examples), real)
+        loss = binary_cross_entropy_with_logits(discriminator(examples), real)
+        loss = loss + binary_cross_entropy_with_logits(discriminator(generated), fake)
         adam["discriminator"].zero_grad()
         loss.backward()
         adam["discriminator"].step()

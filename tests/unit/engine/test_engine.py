@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
-from ganbench.core.recorder import GAN_SERIES, Recorder, series_names
+from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_steps
+from ganbench.dynamics import gradient
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.sampler import Sampler
-from ganbench.engine.train import snapshot_steps, train
+from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
 from ganbench.judges import JudgedExamples
@@ -134,7 +136,7 @@ class _Explode(nn.Module):
         return self.layer(x).exp()
 
 
-class _ExplodingArchitecture:
+class _ExplodingArchitecture(Architecture):
     latent_size = 2
 
     def generator(self, data):
@@ -275,6 +277,22 @@ def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form(
     assert results[0]["curves"]["series"] == list(series_names(("x", "y"), ()))
 
 
+def test_two_time_scales_train_fused_and_leave_the_pack_with_their_rates():
+    """Simultaneous steps on f = xy are theta_t = (1 + R A)^t theta_0 with x ascending and y descending at rates R; the
+    member in the middle diverges, and the last one goes on at its own rates."""
+    rates, steps = ((0.1, 0.4), (1e200, 1e200), (0.5, 0.02)), 60
+    members = [Member(seed, None, one, generator_learning_rate=other) for seed, (one, other) in enumerate(rates)]
+    game = toy("bilinear", start_at=(1.0, 0.5))
+    results = train(game, every_step(steps), members, device=CPU)
+    assert [result["diverged"] is None for result in results] == [True, False, True]
+    for (one, other), result, member in zip(rates[::2], results[::2], members[::2], strict=True):
+        matrix, theta = np.eye(2) + np.diag([one, other]) @ [[0, 1], [-1, 0]], np.array([1.0, 0.5])
+        path = [theta] + [theta := matrix @ theta for _ in range(steps)]
+        found = np.concatenate([result["snapshots"][player] for player in "xy"], axis=1)
+        np.testing.assert_allclose(found, path, rtol=1e-10, atol=1e-10)
+        assert_same(result, train(game, every_step(steps), [member], device=CPU)[0], 1e-12)
+
+
 def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
     """Losses and gradients of the point that a step starts from, norms of the one that it leads to."""
     steps = 30
@@ -305,6 +323,7 @@ class _Scale:
     """A judge whose features are the examples, and a metric: their root mean square over that of the real ones."""
 
     columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
+    tells_modes: ClassVar[bool] = True
 
     def judge(self, state: dict, examples: np.ndarray) -> JudgedExamples:
         modes = np.zeros(len(examples), dtype=int)
@@ -426,3 +445,96 @@ def test_double_and_single_precision_start_alike():
     starts = [result["snapshots"]["generator"][0] for result in (double, single)]
     assert [start.dtype for start in starts] == [np.float64, np.float32]
     assert np.array_equal(starts[0].astype(np.float32), starts[1])
+
+
+def test_scheduled_steps_averages_and_accumulated_gradients_are_those_of_a_plain_loop():
+    """Two networks by hand: `torch.optim.Adam` with PyTorch's scheduler, gradients of parts of the batch added up, and
+    PyTorch's own moving average."""
+    member, steps, parts, decay = Member(3, 100, 1e-3), 60, 4, 0.9
+    game = networks(batch_size=8, accumulation_steps=parts)
+    shared = training(steps, schedule=part("schedule", "cosine", final=0.1), ema_decay=decay)
+    (result,) = train(game, shared, [member], device=CPU)
+
+    match = Match(game, [member], CPU, torch.float64)
+    modules = {name: initial_module(game.architecture, name, game.data, member.seed).double() for name in game.players}
+    optimizers = {
+        name: torch.optim.Adam(module.parameters(), member.learning_rate, betas=(0.5, 0.999))
+        for name, module in modules.items()
+    }
+    schedulers = [
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=0.1 * member.learning_rate)
+        for optimizer in optimizers.values()
+    ]
+    average = torch.optim.swa_utils.AveragedModel(
+        modules["generator"], multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    )
+    average.update_parameters(modules["generator"])  # the first update copies: the average begins at the start
+    ones, zeros = torch.ones(8, dtype=torch.float64), torch.zeros(8, dtype=torch.float64)
+    for step in range(steps):
+        (batch,) = match.draw(step, 1)
+        for player, optimizer in optimizers.items():
+            optimizer.zero_grad()
+            for i in range(parts):
+                fake = modules["generator"](batch[f"latent.{player}"][0, i])
+                if player == "discriminator":
+                    real = modules[player](game.examples.read({"order": batch["order"][0, i]}))
+                    loss = binary_cross_entropy_with_logits(real, ones)
+                    loss = loss + binary_cross_entropy_with_logits(modules[player](fake), zeros)
+                else:
+                    loss = binary_cross_entropy_with_logits(modules["discriminator"](fake), ones)
+                (loss / parts).backward()
+            optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+        average.update_parameters(modules["generator"])
+
+    np.testing.assert_allclose(
+        result["snapshots"]["generator"][-1], Network.vector(modules["generator"]).numpy(), rtol=0, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        result["average"]["generator"][-1], Network.vector(average.module).numpy(), rtol=0, atol=1e-10
+    )
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(ring):
+    """Where examples do not depend on one another, the mean over parts of a batch is the mean over the batch."""
+    member = Member(0, 100, 1e-3)
+    accumulated = Match(networks(batch_size=4, accumulation_steps=3), [member], CPU, torch.float64)
+    whole = Match(networks(batch_size=12), [member], CPU, torch.float64)
+    players = accumulated.init()
+    (batch,) = accumulated.draw(0, 1)
+    joined = {name: values.flatten(1, 2) for name, values in batch.items()}
+    for player in whole.players:
+        found, expected = gradient(accumulated, player, players, batch), gradient(whole, player, players, joined)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["extragradient", "consensus", "unrolled", "lookahead"])
+def test_averages_and_accumulation_resume_bit_for_bit_and_fuse(name, tmp_path):
+    game = networks(batch_size=4, accumulation_steps=2, options={"width": 8})
+    shared = training(60, dynamics=part("dynamics", name), schedule=part("schedule", "linear"), ema_decay=0.99)
+    whole, again = resumed(game, shared, MEMBERS[:2], 25, tmp_path)
+    for member, one, other in zip(MEMBERS, whole, again, strict=False):
+        assert_same(one, other, 0)
+        for player in game.players:
+            np.testing.assert_array_equal(one["average"][player], other["average"][player])
+        (alone,) = train(game, shared, [member], device=CPU)
+        assert_same(one, alone, 1e-9)
+        np.testing.assert_allclose(one["average"]["generator"], alone["average"]["generator"], atol=1e-9)
+
+
+def test_an_averaged_generator_is_scored_beside_the_last_one(ring):
+    """With a decay of 0 the average is the last iterate, and has its scores; there are none without an average."""
+    game, member = networks(options={"width": 8}), MEMBERS[0]
+    scorer, sampler = (
+        Scorer.of(_Scale(), {}, [_Scale()], RING.spec, ring),
+        Sampler(game.architecture, game.data, 16, CPU),
+    )
+    for decay in (0.0, 0.9):
+        (result,) = train(game, training(60, ema_decay=decay), [member], device=CPU)
+        generators, average = result["snapshots"]["generator"], result["average"]["generator"]
+        found = evaluate(scorer, sampler, member.seed, generators, {}, 50, 2, average)["metrics"]
+        assert found.keys() == {"scale", "scale_ema"}
+        assert np.array_equal(found["scale"], found["scale_ema"]) == (decay == 0.0)
+        alone = evaluate(scorer, sampler, member.seed, average, {}, 50, 2)["metrics"]
+        np.testing.assert_array_equal(found["scale_ema"], alone["scale"])

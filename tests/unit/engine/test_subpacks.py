@@ -89,11 +89,11 @@ class Narrow(Simultaneous):
     most: int = 2
     since: int = 0
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def step(self, match, players, states, batches, optimizer, rates):
         count = next(iter(states.values()))["count"]
         if len(match.members) > self.most and int(count[0]) >= self.since:
             raise RuntimeError(NO_ROOM)
-        result = super().step(match, players, states, batches, optimizer, rate)
+        result = super().step(match, players, states, batches, optimizer, rates)
         counted = {player: {**state, "count": count + 1} for player, state in result.states.items()}
         return replace(result, states=counted)
 
@@ -347,7 +347,7 @@ TOYS = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": 5}},
+    "train": {"steps": STEPS, "precision": "float64", "snapshots": {"count": 5}},
     "pack": {"axes": ["seed", "learning_rate"], "fuse": "always"},
 }
 
@@ -591,7 +591,7 @@ NETWORKS = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": 30, "dtype": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
+    "train": {"steps": 30, "precision": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
     "pack": {"axes": ["seed", "learning_rate"], "fuse": "always"},
 }
 LIMITED = """

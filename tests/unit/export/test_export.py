@@ -28,6 +28,7 @@ from ganbench.study.schema import load
 
 RUN = "digits-dcgan-alternating-adam-n100-lr0.002-s0"
 RESIDUAL = "ring8-residual-alternating-adam-n512-lr0.001-s0"
+CONDITIONAL = "ring8-conditional-networks-alternating-adam-n512-lr0.001-s0"
 DIVERGED = "ring8-mlp-alternating-sgd-n512-lr1000000000.0-s0"
 TOY = "bilinear-simultaneous-sgd-lr0.1-s0"
 BATCH = 16
@@ -52,6 +53,11 @@ def study(tmp_path_factory) -> Path:
                 "seed": [0, 1],
             },
             {**ring, "architecture": {"name": str(folder / "residual.py"), "width": 8}, "learning_rate": 1e-3},
+            {
+                **ring,
+                "architecture": {"name": str(ROOT / "tests/helpers/conditional_networks.py"), "discriminates": "named"},
+                "learning_rate": 1e-3,
+            },
             {**ring, "architecture": {"name": "mlp", "width": 8}, "optimizer": "sgd", "learning_rate": 1e9},
             {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0},
         ],
@@ -134,6 +140,19 @@ def test_a_folder_has_the_module_and_says_what_it_is(study, plan, tmp_path, run)
             torch.testing.assert_close(program(latent), generator(latent))
 
 
+def test_a_conditional_generator_draws_the_samples_of_the_report(study, plan, tmp_path):
+    folder = export.write(study, CONDITIONAL, folder=tmp_path / "there")
+    subprocess.run([sys.executable, folder / "sample.py"], check=True, cwd=ROOT)
+    known = kept(plan, CONDITIONAL, 2)
+    np.testing.assert_allclose(np.loadtxt(folder / "samples.csv", delimiter=","), known[:64], rtol=1e-4, atol=1e-6)
+    program, generator = torch.export.load(folder / "generator.pt2").module(), export.generator(study, CONDITIONAL)
+    latent, labels = torch.randn(5, 4), torch.tensor([7, 0, 0, 3, 1])
+    torch.testing.assert_close(program(latent, labels), generator(latent, labels))
+    assert not torch.allclose(generator(latent, labels)[1], generator(latent, labels + (labels == 0))[1])
+    outputs = export.discriminator(study, CONDITIONAL)(generator(latent, labels))
+    assert outputs["class_logits"].shape == (5, 8)
+
+
 def last_metrics(plan: Plan, run: str) -> dict[str, float]:
     digest = plan.evaluate_digests[run]
     (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
@@ -191,7 +210,7 @@ def test_the_command_writes_beside_the_results(study, plan):
         (
             RUN[:-1] + "7",
             None,
-            rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* all 5; the first is {RUN}",
+            rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* all 6; the first is {RUN}",
         ),
         (RUN, 7, rf"run {RUN} has no snapshot of step 7\. Steps with a snapshot: 0, 15, 30\."),
         (DIVERGED, None, r"diverged at step \d+ \(.* became .*\).* Choose a step before\. Steps with a snapshot: 0\."),

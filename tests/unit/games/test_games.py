@@ -19,6 +19,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import gradient, simultaneous_gradient
 from ganbench.games import Match, Member
+from ganbench.objectives import Objective
 
 CPU = torch.device("cpu")
 PARTS = {"objective": "minimax", "regularizer": "none"}
@@ -121,9 +122,11 @@ def trained(playing: Match, steps: int = 10) -> torch.Tensor:
     dynamics, optimizer = part("dynamics", "simultaneous"), part("optimizer", "sgd")
     players = playing.init()
     states = dynamics.init(playing, players, optimizer)
-    rate = torch.tensor([[0.01]], dtype=torch.float64)
+    rates = dict.fromkeys(playing.players, torch.tensor([[0.01]], dtype=torch.float64))
     for step in range(steps):
-        result = dynamics.step(playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rate)
+        result = dynamics.step(
+            playing, players, states, playing.draw(step, dynamics.batches_per_step), optimizer, rates
+        )
         players, states = result.players, result.states
     return flat(players)
 
@@ -215,7 +218,7 @@ def test_descent_of_a_quadratic_is_stable_up_to_two_over_its_curvature_and_leave
         playing = match(build("quadratic", curvatures=curvatures, start_at=start))
         players = playing.init()
         for _ in range(100):
-            step = torch.tensor([[rate]], dtype=torch.float64)
+            step = dict.fromkeys(playing.players, torch.tensor([[rate]], dtype=torch.float64))
             players = dynamics.step(playing, players, {"x": {}, "y": {}}, [{}], optimizer, step).players
         expected = np.array(start) * (1 - rate * np.array(curvatures)) ** 100
         np.testing.assert_allclose(flat(players)[0], expected, rtol=1e-11)
@@ -392,7 +395,7 @@ def test_samples_are_the_runs_own_and_stay_unless_fresh():
 
 def test_an_objective_without_expectation_is_refused():
     @dataclass(frozen=True)
-    class Exponential:
+    class Exponential(Objective):
         """As of the Kullback-Leibler f-GAN: exp(logit) = D / (1 - D) is not integrable where D = 1."""
 
         def real(self, logits):
@@ -485,8 +488,9 @@ def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
     playing = match(build("gaussian", discriminator="sigmoid", regularizer=clipping, start_at=(0.0, 0.0)))
     dynamics, optimizer, players = part("dynamics", "simultaneous"), part("optimizer", "sgd"), playing.init()
     states, ends = dynamics.init(playing, players, optimizer), []
+    rates = dict.fromkeys(playing.players, torch.tensor([[0.5]]).double())
     for _ in range(150):
-        result = dynamics.step(playing, players, states, [{}], optimizer, torch.tensor([[0.5]]).double())
+        result = dynamics.step(playing, players, states, [{}], optimizer, rates)
         players = result.players
         ends.append(flat(players)[0])
     assert ends[-1][1] == 2

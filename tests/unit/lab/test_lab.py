@@ -205,6 +205,17 @@ def test_values_of_each_member_are_those_of_separate_plays(dynamics, optimizer, 
         np.testing.assert_allclose(together.trajectory[k], alone.trajectory[0], rtol=1e-12, atol=1e-13)
 
 
+def test_the_second_player_may_have_a_learning_rate_of_its_own():
+    """Simultaneous steps at rates a and b multiply distances by sqrt(1 + a b) in the end."""
+    own = [0.1, 0.4, 0.025]
+    played = lab.play("bilinear", learning_rate=0.1, generator_learning_rate=own, start=[1, 1], steps=1)
+    np.testing.assert_allclose(played.trajectory[:, 1], [[1.1, 1 - rate] for rate in own], rtol=1e-15)
+    assert (list(played.learning_rate), list(played.generator_learning_rate)) == ([0.1] * 3, own)
+    radius = lab.spectral_radius("bilinear", learning_rate=0.1, generator_learning_rate=own, at=[0, 0])
+    np.testing.assert_allclose(radius, np.sqrt(1 + 0.1 * np.array(own)), rtol=1e-9)
+    np.testing.assert_allclose(played.measure("step_map(at=origin)").values["spectral_radius"], radius, rtol=1e-12)
+
+
 def test_one_value_stands_for_all_members():
     starts = np.random.default_rng(0).normal(size=(4, 2))
     played = lab.play("bilinear", "consensus(gamma=0.5)", start=starts, learning_rate=[0.1], steps=3)
@@ -311,6 +322,8 @@ def test_ten_thousand_members_are_one_pack():
         ({"learning_rate": [0.1, 0.2], "start": [[1, 1]] * 3}, ["3 starts, 2 learning rates"]),
         ({"dynamics": "consensus(gamma=[1, 2])", "seeds": 3}, ["3 seeds, 2 values of the dynamics' gamma"]),
         ({"learning_rate": 0}, ["learning_rate must be positive, but is 0"]),
+        ({"generator_learning_rate": -1}, ["generator_learning_rate must be positive, but is -1"]),
+        ({"generator_learning_rate": [1, 2], "seeds": 3}, ["3 seeds, 2 learning rates of the second player"]),
         ({"learning_rate": [0.1, float("inf")]}, ["learning_rate must be finite, but is inf"]),
         ({"learning_rate": "fast"}, ["learning_rate must be a number", "'fast'"]),
         ({"learning_rate": True}, ["learning_rate must be a number"]),

@@ -158,3 +158,30 @@ def test_precision_is_kept(name, dtype):
     after, state = rule.step(theta, theta, rule.init(theta), torch.full((2, 1), 0.1, dtype=dtype))
     assert after.dtype == dtype
     assert all(value.dtype == dtype for key, value in state.items() if key != "steps")
+
+
+@pytest.mark.parametrize("name", sorted(registry.components("optimizer")))
+def test_steps_can_be_differentiated_twice(name):
+    """In the parameters and in the gradients of several steps, through the state that they share."""
+    rule, rates = optimizer(name), column(0.1, 0.03)
+    generator = torch.Generator().manual_seed(2)
+    theta, grad = (torch.randn(2, 3, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2))
+
+    def stepped(theta, grad):
+        state = rule.init(theta)
+        for k in range(3):
+            theta, state = rule.step(theta, (k + 1) * grad + theta**2, state, rates)
+        return theta
+
+    assert torch.autograd.gradcheck(stepped, (theta, grad))
+    assert torch.autograd.gradgradcheck(stepped, (theta, grad))
+
+
+@pytest.mark.parametrize(("name", "slope"), [("adam", 1e8), ("rmsprop", 1e8), ("sgd", 1.0)])
+def test_the_derivative_of_a_step_at_a_gradient_of_zero(name, slope):
+    """Of g / (|g| + epsilon) it is 1 / epsilon; the first step of RMSProp has its |g| times a constant."""
+    rule, rate = optimizer(name), column(0.1)
+    zero = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+    after, _ = rule.step(torch.ones(1, 2, dtype=torch.float64), zero, rule.init(zero.detach()), rate)
+    (found,) = torch.autograd.grad(after.sum(), zero)
+    torch.testing.assert_close(found, torch.full_like(found, -0.1 * slope), rtol=1e-12, atol=0)

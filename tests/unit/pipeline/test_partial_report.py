@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ganbench.analysis.collected import Collected, Missing
-from ganbench.analysis.columns import AXES, MISSING
+from ganbench.analysis.columns import MISSING
 from ganbench.claims.decisions import decide
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
@@ -280,8 +280,8 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
 
 def without(collected: Collected, lost: pd.Series) -> Collected:
     """The study as it is while some runs, a mask, are missing."""
-    rows = collected.runs.loc[lost, ["run", *AXES, "method", "pack"]].assign(stage="train", state="waiting", why="")
-    missing = Missing(rows[list(MISSING)], observations={}, stages={}, ended=(), at=NOW, held="")
+    rows = collected.runs.loc[lost].assign(stage="train", state="waiting", why="").reindex(columns=list(MISSING))
+    missing = Missing(rows, observations={}, stages={}, ended=(), at=NOW, held="")
     return dataclasses.replace(collected_example.only(collected, ~lost), missing=missing)
 
 

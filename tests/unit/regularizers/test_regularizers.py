@@ -54,14 +54,13 @@ def jacobian(playing: Match, players, batch) -> np.ndarray:
 
 
 def play(playing: Match, dynamics, steps: int, rate: float = 0.2):
+    rates = dict.fromkeys(playing.players, torch.tensor([[rate]], dtype=torch.float64))
     """Where plain gradient steps lead, {player: (K, P)}."""
     optimizer, players = part("optimizer", "sgd"), playing.init()
     states = dynamics.init(playing, players, optimizer)
     for step in range(steps):
         batches = playing.draw(step, dynamics.batches_per_step)
-        result = dynamics.step(
-            playing, players, states, batches, optimizer, torch.tensor([[rate]], dtype=torch.float64)
-        )
+        result = dynamics.step(playing, players, states, batches, optimizer, rates)
         players, states = result.players, result.states
     return players
 

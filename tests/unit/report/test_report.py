@@ -24,16 +24,17 @@ from ganbench.analysis.columns import RUNS
 from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured_metrics
-from ganbench.analysis.settings import settings_table
+from ganbench.analysis.settings import settings_table, varying
 from ganbench.analysis.statistics import wilson
 from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
 from ganbench.report.captions import captions
 from ganbench.report.figure_info import FigureInfo, Scope, figure_infos, read_figure_info
-from ganbench.report.figures import samples
+from ganbench.report.figures import failure_rate, outcomes, quality, samples
 from ganbench.report.file_names import figure_files, figure_name, table_files
 from ganbench.report.file_names import figures as figures_of
 from ganbench.report.plotting import style
+from ganbench.report.plotting.setting_panels import settings_of
 
 STUDY_FIGURES, METHOD_FIGURES, EXPERIMENT_FIGURES = (
     [name for name, info in figure_infos().items() if info.scope == scope] for scope in get_args(Scope)
@@ -224,6 +225,24 @@ def test_medians_of_settings_are_told_apart_by_both_axes(collected):
     assert "over the seeds of one setting differs by 49 in the median over settings and by 83 in the widest" in reach
     assert "(100 training examples, learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
     assert "are not in the differences" not in reach
+
+
+def test_settings_differ_by_the_generator_s_learning_rate(collected):
+    """Settings, sentences, panels and the report's tables tell them apart; other studies do not see the axis."""
+    few = grid(collected, {(100, 0.1): [7.0, 8.0, 9.0, 1.0, 2.0, 3.0]})
+    own = [np.nan] * 3 + [0.05] * 3
+    few = dataclasses.replace(few, runs=few.runs.assign(generator_learning_rate=own))
+    table = settings_table(few)
+    assert list(table["runs"]) == [3, 3]
+    assert list(table["fcd_median"]) == [8.0, 2.0]
+    method = texts(few, "method")
+    assert "(lower is better): 2 (1 to 3 over 3 seeds), at generator learning rate 0.05;" in method
+    words = [words for _, words, mine in settings_of(few.runs) if len(mine)]
+    assert words == ["rate 0.1", "rate 0.1 / 0.05"]
+    assert varying(table) == ["generator_learning_rate"]
+    assert "generator_learning_rate" not in varying(settings_table(collected))
+    for figure in (quality, failure_rate, outcomes):
+        figure.draw(few)
 
 
 def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):

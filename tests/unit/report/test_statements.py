@@ -55,6 +55,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
         for rate, members in enumerate(rates):
             for seed, (final, outcome) in enumerate(members):
                 axes = dict.fromkeys(AXES, "some") | {"n_train": 100 * (n_train + 1), "seed": seed}
+                axes["generator_learning_rate"] = None
                 axes |= {"learning_rate": 0.001 * (rate + 1), "dataset": "points"}
                 judged = [name for name in FAILURES if outcome != "undetermined" or name not in UNMEASURED]
                 why = [] if outcome != "undetermined" else [f"{name}: {why}" for name, why in UNMEASURED.items()]

@@ -18,7 +18,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES
 from ganbench.pipeline.tasks import Observation
-from ganbench.pipeline.typed_json import encode
+from ganbench.pipeline.typed_json import decode, encode
 from ganbench.study import key_reference
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import Selector, matches
@@ -189,6 +189,32 @@ def test_learning_rates_that_print_alike_are_different_runs():
     assert len({run.id for run in found.runs}) == len(found.runs)
 
 
+def test_the_second_player_may_have_a_learning_rate_of_its_own():
+    """Two time scales in one line: it names the runs that have one, and is a number that claims and selectors know."""
+    study = changed("grid", 1, "generator_learning_rate", [None, "1e-4"])
+    found = plan(study)
+    of_ring = [run for run in found.runs if run.choice("dataset").name == "ring8" and run.seed == 5]
+    assert [run.id for run in of_ring] == ["ring8-mlp-n20000-lr0.001-s5", "ring8-mlp-n20000-lr0.001-lrg0.0001-s5"]
+    assert [run.axes["generator_learning_rate"] for run in of_ring] == [None, 1e-4]
+    assert [run.member.learning_rates for run in of_ring] == [(1e-3, 1e-3), (1e-3, 1e-4)]
+    assert [run.variables["generator_learning_rate"] for run in of_ring] == [1e-3, 1e-4]
+    assert len({found.train_digests[run.id] for run in of_ring}) == 2
+    selector = Selector((("generator_learning_rate", (1e-4,)),))
+    assert [matches(selector, run.point) for run in of_ring] == [False, True]
+    (task,) = (job.task for job in found.train.values() if of_ring[0].id in [each.id for each in job.task.members])
+    rates_of = {each.id: each.learning_rates for each in task.members}
+    assert [rates_of[run.id] for run in of_ring] == [(1e-3, 1e-3), (1e-3, 1e-4)], "they are trained fused"
+    assert decode(type(task), encode(task)) == task
+    apart = plan(study | {"pack": {"axes": ["seed", "learning_rate"]}})
+    assert all(len({run.generator_learning_rate for run in pack.runs}) == 1 for pack in apart.packs.values())
+
+
+@pytest.mark.parametrize("value", [0, -1e-3, "fast", [None, None], []])
+def test_a_learning_rate_of_the_second_player_that_is_none_is_refused(value):
+    with pytest.raises(GanbenchError, match=r"grid\[1\]\.generator_learning_rate"):
+        plan(changed("grid", 1, "generator_learning_rate", value))
+
+
 @pytest.mark.parametrize(("axes", "sizes"), [([], {1}), (["seed"], {1, 2}), (["learning_rate", "n_train"], {1, 4})])
 def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
     found = plan(changed("pack", "axes", axes))
@@ -211,7 +237,8 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
-        *("game", "dynamics", "optimizer", "n_train", "learning_rate", "seed", "train"),
+        *("game", "dynamics", "optimizer", "schedule", "train"),
+        *("n_train", "learning_rate", "generator_learning_rate", "seed"),
     }
     assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
     assert by_game["gan"].n_train == 20000
@@ -632,7 +659,8 @@ def test_what_can_change_training_changes_its_digest():
     for change in [
         ("train", "steps", 51),
         ("train", "batch_size", 8),
-        ("train", "dtype", "float64"),
+        ("train", "precision", "float64"),
+        ("train", "precision", "bfloat16"),
     ]:
         assert not before & set(digests(changed(*change), "train").values()), change
     for axis, value in [("optimizer", "sgd"), ("dynamics", "simultaneous"), ("objective", "minimax")]:

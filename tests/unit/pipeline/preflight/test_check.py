@@ -107,7 +107,7 @@ class Shuffled(nn.Module):
     ],
 )
 def test_networks_that_cannot_be_members_are_told_what_to_change(module, message):
-    fault = network_fault(lambda: deepcopy(module), (4, 2), (4,))
+    fault = network_fault(lambda: deepcopy(module), (torch.randn(4, 2),), {"logits": ()})
     assert fault is not None
     assert re.search(message, fault), fault
 
@@ -279,7 +279,7 @@ class OnlyGANs(Diagnostic):
         return {"zero": MetricInfo("Zero", "Nothing.", "none", 0, 0)}
 
     def measure(self, trajectories):
-        return DiagnosticResult({"zero": 0 * trajectories.rate[:, 0].numpy()})
+        return DiagnosticResult({"zero": 0 * trajectories.rates["generator"][:, 0].numpy()})
 '''
 
 

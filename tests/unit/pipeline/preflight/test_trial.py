@@ -117,6 +117,64 @@ def test_an_architecture_that_does_nothing_wrong_passes(tmp_path):
     assert try_study(found)[0][0].runs == 2
 
 
+CLASSIFYING = """\
+from dataclasses import dataclass
+import torch
+from torch import nn
+from ganbench.architectures import Architecture
+
+
+class Embedded(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.embedding, self.layer = nn.Embedding(classes, 2), nn.Linear(4, 2)
+
+    def forward(self, z, labels):
+        return self.layer(torch.cat([z, self.embedding(labels)], dim=1))
+
+
+class Classifying(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = nn.Linear(2, 1 + classes)
+
+    def forward(self, x):
+        y = self.layer(x)
+        return y[:, 0], y[:, 1:]
+
+
+@dataclass(frozen=True)
+class Own(Architecture):
+    latent_size: int = 2
+    conditional = ("generator",)
+
+    def generator(self, data):
+        return Embedded(data.modes)
+
+    def discriminator(self, data):
+        return Classifying(data.modes)
+"""
+
+
+def test_a_conditional_architecture_is_trained_and_evaluated_with_the_labels_of_its_data(tmp_path):
+    path = tmp_path / "own_architecture.py"
+    path.write_text(CLASSIFYING)
+    found = plan(tmp_path, {"architecture": str(path), "objective": "auxiliary_classifier"})
+    assert try_study(found)[0][0].runs == 2
+
+
+def test_an_objective_that_misses_an_output_or_labels_is_refused_before_any_work(tmp_path):
+    with pytest.raises(
+        GanbenchError, match=r"grid: .*the objective needs 'labels' .* takes a conditional architecture"
+    ):
+        try_study(plan(tmp_path, {"objective": "auxiliary_classifier"}))
+
+
+def test_a_conditional_architecture_says_which_networks_are(tmp_path):
+    first = refused(tmp_path, "architecture", CLASSIFYING.replace('("generator",)', '("discriminator",)'))
+    assert re.search(r"must be \(\), \('generator',\) or .*but is \('discriminator',\)", first), first
+
+
 @pytest.mark.parametrize(
     ("forward", "message"),
     [
@@ -335,7 +393,7 @@ class Own(Optimizer):
 DYNAMICS = """\
 from dataclasses import dataclass
 import torch
-from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, simultaneous_gradient
+from ganbench.dynamics import Dynamics, StepResult, apply_gradients, record, scaled, simultaneous_gradient
 
 COUNT = [0]
 
@@ -343,13 +401,13 @@ COUNT = [0]
 @dataclass(frozen=True)
 class Own(Dynamics):
     @property
-    def gradients_per_step(self):
+    def gradients_per_move(self):
         return 2
 
-    def step(self, match, players, states, batches, optimizer, rate):
+    def move(self, match, players, states, batches, optimizer, rates):
         here = simultaneous_gradient(match, players, batches[0])
         {step}
-        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rate), record(here))
+        return StepResult(*apply_gradients(match, players, states, here.gradients, optimizer, rates), record(here))
 """
 
 
@@ -399,8 +457,12 @@ class Own(Dynamics):
         ),
         ("optimizer", OPTIMIZER.format(step="mean = state['men']"), "line 11: KeyError: 'men'"),
         ("dynamics", DYNAMICS.format(step="pass"), None),
-        ("dynamics", DYNAMICS.format(step="COUNT[0] += 1; rate = rate * COUNT[0]"), "something else when it is called"),
-        ("dynamics", DYNAMICS.format(step="rate *= 0.5"), "changes in place|something else"),
+        (
+            "dynamics",
+            DYNAMICS.format(step="COUNT[0] += 1; rates = scaled(rates, COUNT[0])"),
+            "something else when it is called",
+        ),
+        ("dynamics", DYNAMICS.format(step="rates['generator'] *= 0.5"), "changes in place|something else"),
         (
             "dynamics",
             DYNAMICS.format(step="return StepResult(players, states, {})"),
@@ -411,7 +473,7 @@ class Own(Dynamics):
             "dynamics",
             DYNAMICS.format(
                 step="mine = here.gradients; "
-                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(rate), -1)"
+                "mine['generator'] = mine['generator'].mean(0, keepdim=True).expand(len(match.members), -1)"
             ),
             "two runs together differs from that of each run alone",
         ),

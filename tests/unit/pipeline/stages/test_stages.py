@@ -12,6 +12,7 @@ import torch
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
+from ganbench.claims.decisions import decide
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices
@@ -33,7 +34,7 @@ GRID = {
 STUDY = {
     "study": "toys",
     "grid": [GRID],
-    "train": {"steps": STEPS, "dtype": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
+    "train": {"steps": STEPS, "precision": "float64", "snapshots": {"count": STEPS + 1, "spacing": "even"}},
     "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
 }
 
@@ -277,6 +278,32 @@ def test_every_number_of_every_diagnostic_is_collected_with_its_meaning(study):
     assert study.arrays("nothing") == {}
 
 
+def test_a_study_of_two_time_scales_from_its_file_to_its_claims(tmp_path):
+    """A step on f = xy with rates a and b is [[1, a], [-b, 1]]: of the radius sqrt(1 + a b)."""
+    known = {"quantity": "step_map.spectral_radius", "equals": "sqrt(1 + learning_rate * generator_learning_rate)"}
+    found = plan(
+        tmp_path,
+        grid=[
+            GRID
+            | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "seed": 0}
+            | {"generator_learning_rate": [None, 0.4]}
+        ],
+        diagnose=["step_map"],
+        pack={"axes": ["learning_rate", "generator_learning_rate"]},
+        claims=[
+            {"id": "T", "source": "s", "statement": "So far.", "tests": [{"closed_form": known | {"within": 1e-9}}]}
+        ],
+    )
+    assert len(found.train) == 1, "runs with other rates are one pack"
+    study = collected(found)
+    runs = study.runs.set_index("run")
+    assert list(runs["generator_learning_rate"].dropna()) == [0.4, 0.4]
+    assert list(runs.index) == [f"bilinear-lr{rate}{own}-s0" for rate in (0.1, 0.5) for own in ("", "-lrg0.4")]
+    assert runs["fused"].all()
+    (decision,) = decide(study, found.study.claims)
+    assert decision.verdict == "confirmed"
+
+
 def test_labels_reach_tables_and_select_runs(tmp_path):
     """What the study calls a value or a block is what its tables show, and what its experiments and claims select."""
     block = {"game": "bilinear", "dynamics": "alternating", "learning_rate": 0.1, "seed": 0}
@@ -342,7 +369,7 @@ def test_every_setting_of_a_run_is_a_column_of_its_type(study):
     gan, toys = runs.loc["gan"], runs.loc["bilinear"]
     assert (gan["architecture_width"], gan["train_batch_size"], gan["evaluate_samples"]) == (8, 64, 100)
     assert gan["evaluate_metrics"] == "fcd, mode_coverage"
-    assert (runs["train_dtype"] == "float64").all()
+    assert (runs["train_precision"] == "float64").all()
     assert (runs["train_snapshots_count"] == STEPS + 1).all()
     assert (runs["outcome_norm_growth"] == 50).all()
     for name in ("architecture_width", "train_batch_size", "evaluate_samples", "regularizer_gamma"):

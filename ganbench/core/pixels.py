@@ -1,0 +1,24 @@
+"""The numbers that bytes of images stand for.
+
+Images are stored, held in memory and moved to a GPU as bytes, a quarter of the size of single precision. Whoever
+computes with them gets numbers from here, so that all get the same ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LEVELS = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
+"""By byte, its number in [-1, 1], (256,). A table, since a GPU rounds a division otherwise than a CPU."""
+
+
+def floats(stored: np.ndarray) -> np.ndarray:
+    """Stored examples as numbers.
+
+    Args:
+        stored: examples of any shape; a byte v stands for v / 127.5 - 1.
+
+    Returns:
+        Bytes as float32, of the same shape; an array of another type as it is.
+    """
+    return LEVELS[stored] if stored.dtype == np.uint8 else stored

@@ -1,0 +1,62 @@
+"""Judge of images without labels: the features of a convolutional network with fixed random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganbench.core.interval import Interval
+from ganbench.core.random_streams import stream_seed
+from ganbench.core.tree import Tree
+from ganbench.data import Examples
+from ganbench.judges import Judge, JudgedExamples, Report, judge_stored, silent
+from ganbench.judges._networks import feature_layers, features_of
+from ganbench.nn.network import Network
+
+MOST = 10_000  # training examples that the features are standardised on
+
+
+@dataclass(frozen=True)
+class RandomFeaturesJudge(Judge):
+    """Nothing is learned, so nothing is known of classes, and no mode is told apart. Distances in such features see
+    colours, edges and their places, and little of what is shown. Naeem et al. (2020) recommend random embeddings for
+    images unlike those that networks are pretrained on. Never to be compared with an FID.
+
+    Weights are drawn as He et al. (2015) do, without biases, from a stream of their own: the same for all data of one
+    shape. Every feature is standardised on training examples, so a distance is in units of the spread of the data.
+    """
+
+    axes: ClassVar[int] = 3
+    tells_modes: ClassVar[bool] = False
+
+    features: Annotated[int, Interval(ge=1, le=4096)] = 64
+
+    def untrained(self, examples: Examples) -> Tree:
+        shape = examples.train.shape[1:]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(0, "judge-random-features"))
+            module = nn.Sequential(*feature_layers(shape, self.features))
+            for layer in module:
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
+        plain = {"mean": np.zeros(self.features), "scale": np.ones(self.features)}
+        return {"theta": Network.vector(module).numpy(), "shape": list(shape), **plain}
+
+    def fit(self, examples: Examples, report: Report = silent) -> Tree:
+        state = self.untrained(examples)
+        every = -(-len(examples.train) // MOST)
+        features = judge_stored(self, state, examples.train[::every]).features
+        spread = features.std(axis=0)
+        # A feature that is the same for all training examples, such as the output of a dead unit, keeps its scale.
+        return state | {"mean": features.mean(axis=0), "scale": np.where(spread > 0, spread, 1.0)}
+
+    def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
+        with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
+            network = Network(nn.Sequential(*feature_layers(tuple(state["shape"]), self.features)))
+        features = features_of(network, torch.from_numpy(state["theta"]), examples).double().numpy()
+        return JudgedExamples(examples, (features - state["mean"]) / state["scale"], None, None, 0)

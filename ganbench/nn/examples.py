@@ -1,0 +1,81 @@
+"""Training examples of a game: where they are held, and how a batch of them is read."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.pixels import LEVELS
+
+SHARE = 0.25  # of a GPU's memory that examples may take
+
+
+class TrainingExamples:
+    """All training examples of a data set, numbers or bytes, which become numbers once a batch is chosen.
+
+    A tensor lies on the device of the game, and a batch is a choice of indices there. An array lies in main memory or
+    in a file, and the batches of a chunk of steps are read from it together, before the first of these steps.
+
+    Args:
+        stored: (n, *shape), a tensor on `device` or an array; float or uint8.
+        device: device of the game.
+        dtype: precision of the numbers.
+    """
+
+    def __init__(self, stored: Tensor | np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+        self._stored, self.device, self.dtype = stored, device, dtype
+        self._levels = torch.from_numpy(LEVELS).to(device, dtype)
+
+    @classmethod
+    def placed(cls, examples: np.ndarray, device: torch.device, dtype: torch.dtype) -> TrainingExamples:
+        """Examples on the device; examples of a file, and those too many for a GPU, stay where they are.
+
+        Args:
+            examples: (n, *shape), float32 or uint8; of a file as `numpy.memmap`.
+            device, dtype: as of the class.
+        """
+        total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else math.inf
+        if isinstance(examples, np.memmap) or examples.nbytes > SHARE * total:
+            return cls(examples, device, dtype)
+        on_device = torch.from_numpy(examples).to(device)
+        return cls(on_device.to(dtype) if on_device.is_floating_point() else on_device, device, dtype)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def choose(self, order: Tensor) -> dict[str, Tensor]:
+        """What a batch says of its real examples: their indices, or themselves as they are stored.
+
+        Args:
+            order: indices of the examples of a chunk of batches, (count, batch), on the CPU.
+
+        Returns:
+            Tensors (count, batch, ...) on the CPU, by name.
+        """
+        if isinstance(self._stored, Tensor):
+            return {"order": order}
+        rows, places = np.unique(order.numpy(), return_inverse=True)  # a file is read from its beginning to its end
+        chosen = np.asarray(self._stored[rows])[places.reshape(order.shape)]
+        return {"stored": torch.from_numpy(chosen)}
+
+    def read(self, batch: dict[str, Tensor]) -> Tensor:
+        """The real examples of a batch as numbers.
+
+        Args:
+            batch: what `choose` returned, (K, batch, ...), on the device.
+
+        Returns:
+            Examples, (K, batch, *shape).
+        """
+        chosen = self._stored[batch["order"]] if "order" in batch else batch["stored"]
+        return chosen.to(self.dtype) if chosen.is_floating_point() else self._levels[chosen.long()]
+
+    def double(self) -> TrainingExamples:
+        """The same examples in double precision."""
+        stored = self._stored
+        if isinstance(stored, Tensor) and stored.is_floating_point():
+            stored = stored.double()
+        return TrainingExamples(stored, self.device, torch.float64)

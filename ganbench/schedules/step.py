@@ -1,0 +1,27 @@
+"""Learning rates that fall by a factor every so many steps, as in `torch.optim.lr_scheduler.StepLR`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from ganbench.core.interval import Interval
+from ganbench.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """The factor is gamma^(t // every) in step t. A `gamma` for every step is exponential decay."""
+
+    every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1000
+    gamma: Annotated[float, Interval(gt=0, le=1)] = 0.5
+
+    def decay(self, step: int, steps: int) -> float:
+        return self.gamma ** (step // self.every)
+
+    def fault(self, steps: int) -> str | None:
+        if self.every >= steps - self.warmup_steps:
+            return (
+                f"its first decay is after {self.every + self.warmup_steps:,} steps, and training has {steps:,} steps"
+            )
+        return super().fault(steps)
