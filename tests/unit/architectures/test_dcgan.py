@@ -158,8 +158,8 @@ def test_steps_are_those_of_the_articles(norm):
     for step in range(steps):
         (batch,) = numbers.draw(step, 1)
         generated = generator(batch["latent.discriminator"][0]).detach()
-        loss = binary_cross_entropy_with_logits(discriminator(generated), zeros)
-        loss = loss + binary_cross_entropy_with_logits(discriminator(IMAGES[batch["order"][0]]), ones)
+        loss = binary_cross_entropy_with_logits(discriminator(IMAGES[batch["order"][0]]), ones)
+        loss = loss + binary_cross_entropy_with_logits(discriminator(generated), zeros)
         adam[discriminator].zero_grad()
         loss.backward()
         adam[discriminator].step()
