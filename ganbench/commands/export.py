@@ -14,6 +14,9 @@ def export(
     run: Annotated[str, typer.Argument(help="The run's id, as in the column 'run' of the tables.")],
     study: Annotated[Path, typer.Option(help="The study's file.")] = DEFAULT,
     step: Annotated[int | None, typer.Option(help="Step of a snapshot; the last by default.")] = None,
+    averaged: Annotated[
+        bool, typer.Option("--averaged", help="Take the moving average of the parameters in their place.")
+    ] = False,
     to: Annotated[
         Path | None, typer.Option(help="Folder to write; in the study's results, under export/, by default.")
     ] = None,
@@ -22,6 +25,6 @@ def export(
     """Write a trained run's networks in a folder of their own: weights, what they are, and a script that samples."""
     from ganbench.export import write
 
-    folder = write(study, run, step=step, folder=to, force=force)
+    folder = write(study, run, step=step, averaged=averaged, folder=to, force=force)
     for path in sorted(folder.iterdir()):
         out.print(str(path), soft_wrap=True, markup=False, emoji=False)

@@ -63,7 +63,13 @@ else:
 
 
 def write(
-    study: Path | str, run: str, *, step: int | None = None, folder: Path | str | None = None, force: bool = False
+    study: Path | str,
+    run: str,
+    *,
+    step: int | None = None,
+    averaged: bool = False,
+    folder: Path | str | None = None,
+    force: bool = False,
 ) -> Path:
     """Write the networks of a trained run.
 
@@ -71,7 +77,9 @@ def write(
         study: path of the study's file.
         run: the run's id, as in the tables.
         step: the snapshot; the last one by default.
-        folder: the folder to write; `export/<run>-step<step>` in the study's results by default.
+        averaged: whether to take the moving average of the parameters (`ema_decay`) in their place.
+        folder: the folder to write; by default `export/<run>-step<step>` in the study's results, and
+            `export/<run>-step<step>-averaged` for averages.
         force: whether to replace an earlier export.
 
     Returns:
@@ -80,8 +88,9 @@ def write(
     Raises:
         GanbenchError: see `generator`; or the folder has an export already, or cannot be written.
     """
-    snapshot = find(study, run, step)
-    path = Path(folder or snapshot.plan.folder / "export" / f"{run}-step{snapshot.step}")
+    snapshot = find(study, run, step, averaged)
+    name = f"{run}-step{snapshot.step}{'-averaged' if averaged else ''}"
+    path = Path(folder or snapshot.plan.folder / "export" / name)
     if (path / MODEL).exists() and not force:
         raise GanbenchError(f"{path} has an export already; --force replaces it.")
     architecture = snapshot.run.choice("architecture")
@@ -139,7 +148,8 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
         "run": run.id,
         "step": snapshot.step,
         "seed": run.seed,
-        "metrics": snapshot.metrics,
+        "averaged": snapshot.averaged,
+        "metrics": snapshot.metrics,  # those of the averages too, under their names in the tables
         "architecture": {
             "name": architecture.component.path.name if _own(snapshot) else architecture.name,
             "options": architecture.options,

@@ -32,6 +32,7 @@ class Snapshot:
         plan: the plan of the run's study.
         run: the run.
         step: number of training steps done.
+        averaged: whether the parameters are their moving average over training.
         players: the players' parameters, (P,) each.
         buffers: both networks' buffers, by player and name: `generator.1.running_mean`.
         metrics: the metrics at this step, by column, each None where it is not finite; None where the run is not
@@ -41,6 +42,7 @@ class Snapshot:
     plan: Plan
     run: Run
     step: int
+    averaged: bool
     players: dict[str, np.ndarray]
     buffers: dict[str, np.ndarray]
     metrics: dict[str, float | None] | None
@@ -56,30 +58,31 @@ class Snapshot:
         return trained_module(architecture, player, self.data, self.players[player], buffers)
 
 
-def generator(study: Path | str, run: str, step: int | None = None) -> nn.Module:
+def generator(study: Path | str, run: str, step: int | None = None, *, averaged: bool = False) -> nn.Module:
     """The generator of a trained run, from latent points (batch, latent_size) to examples (batch, *example).
 
     Args:
         study: path of the study's file.
         run: the run's id, as in the tables.
         step: the snapshot; the last one by default.
+        averaged: whether to take the moving average of the parameters (`ema_decay`) in their place.
 
     Returns:
         The module, in single precision and in evaluation mode.
 
     Raises:
-        GanbenchError: an unknown run, one without networks, one that is not trained or has diverged, or a step without
-            a snapshot.
+        GanbenchError: an unknown run, one without networks, one that is not trained or has diverged, a step without a
+            snapshot, or a run without averages.
     """
-    return find(study, run, step).module("generator")
+    return find(study, run, step, averaged).module("generator")
 
 
-def discriminator(study: Path | str, run: str, step: int | None = None) -> nn.Module:
+def discriminator(study: Path | str, run: str, step: int | None = None, *, averaged: bool = False) -> nn.Module:
     """The discriminator of a trained run, from examples (batch, *example) to logits (batch,); see `generator`."""
-    return find(study, run, step).module("discriminator")
+    return find(study, run, step, averaged).module("discriminator")
 
 
-def find(study: Path | str, run: str, step: int | None = None) -> Snapshot:
+def find(study: Path | str, run: str, step: int | None = None, averaged: bool = False) -> Snapshot:
     """The snapshot of a run; see `generator`."""
     plan = Plan(load(Path(study)))
     chosen = _run(plan, run)
@@ -94,10 +97,14 @@ def find(study: Path | str, run: str, step: int | None = None) -> Snapshot:
         diverged, snapshots = group.scalars()["diverged"], result_files.descend(group, "snapshots")
         steps = result_files.descend(snapshots, "step")[:].tolist()
         index = _index(chosen, step, steps, diverged)
-        players = {player: result_files.descend(snapshots, player)[index] for player in PLAYERS}
+        if averaged and "average" not in group:
+            raise GanbenchError(f"run {run} keeps no average of its parameters; `train: {{ema_decay: 0.999}}` does.")
+        parameters = result_files.descend(group, "average") if averaged else snapshots
+        players = {player: result_files.descend(parameters, player)[index] for player in PLAYERS}
         kept = result_files.read_tree(result_files.descend(group, "buffers"))
     buffers = {name: values[index] for name, values in kept.items()}
-    return Snapshot(plan, chosen, steps[index], players, buffers, _metrics(plan, chosen, steps[index]))
+    metrics = _metrics(plan, chosen, steps[index])
+    return Snapshot(plan, chosen, steps[index], averaged, players, buffers, metrics)
 
 
 def _run(plan: Plan, name: str) -> Run:

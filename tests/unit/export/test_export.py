@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from building import part
 from PIL import Image
 from repository import ROOT
 from safetensors.torch import load_file
+from torch.nn.utils import parameters_to_vector
 from typer.testing import CliRunner
 
 from ganbench import export
@@ -21,6 +23,7 @@ from ganbench.cli import app
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.games.gan import latent_points
+from ganbench.metrics._frechet import frechet_distance, moments
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run as run_job
@@ -52,7 +55,8 @@ def study(tmp_path_factory) -> Path:
                 "learning_rate": 2e-3,
                 "seed": [0, 1],
             },
-            {**ring, "architecture": {"name": str(folder / "residual.py"), "width": 8}, "learning_rate": 1e-3},
+            {**ring, "architecture": {"name": str(folder / "residual.py"), "width": 8}, "learning_rate": 1e-3}
+            | {"train": {"ema_decay": 0.8}},
             {
                 **ring,
                 "architecture": {"name": str(ROOT / "tests/helpers/conditional_networks.py"), "discriminates": "named"},
@@ -151,6 +155,21 @@ def test_a_conditional_generator_draws_the_samples_of_the_report(study, plan, tm
     assert not torch.allclose(generator(latent, labels)[1], generator(latent, labels + (labels == 0))[1])
     outputs = export.discriminator(study, CONDITIONAL)(generator(latent, labels))
     assert outputs["class_logits"].shape == (5, 8)
+
+
+def test_the_moving_average_of_the_parameters_is_a_module_of_its_own(study, plan, tmp_path):
+    averaged, last = (export.generator(study, RESIDUAL, averaged=each) for each in (True, False))
+    apart = parameters_to_vector(averaged.parameters()) - parameters_to_vector(last.parameters())
+    assert 1e-4 < apart.abs().max() < 0.1
+    folder = export.write(study, RESIDUAL, averaged=True, folder=tmp_path / "there")
+    assert_same_state(export.load(folder), averaged)
+    model = json.loads((folder / "model.json").read_text())
+    assert model["averaged"]
+    points, real = drawn(averaged, 0, 32, 100), part("dataset", "ring8", examples=512).load().train
+    assert frechet_distance(moments(points), moments(real)) == pytest.approx(model["metrics"]["fcd_ema"], rel=1e-4)
+    assert model["metrics"]["fcd_ema"] != pytest.approx(model["metrics"]["fcd"], rel=1e-3)
+    with pytest.raises(GanbenchError, match=rf"run {RUN} keeps no average of its parameters; `train: .ema_decay"):
+        export.discriminator(study, RUN, averaged=True)
 
 
 def last_metrics(plan: Plan, run: str) -> dict[str, float]:

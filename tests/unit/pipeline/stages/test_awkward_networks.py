@@ -126,9 +126,9 @@ def test_a_study_of_every_kind_of_network_runs_to_its_tables_and_leaves_it(tmp_p
 
 @pytest.mark.slow
 def test_training_that_is_killed_goes_on_bit_for_bit(tmp_path):
-    layers = ["running batch norm", "dropout", "spectral norm"]
+    layers = ["running batch norm", "dropout"]
     sections = {
-        "train": {"steps": 400, "batch_size": BATCH, "snapshots": {"count": 4}},
+        "train": {"steps": 200, "batch_size": BATCH, "snapshots": {"count": 4}},
         "machine": {"device": "cpu", "checkpoint_seconds": 0},
     }
     disturbed, quiet = (study_of(tmp_path / name, layers, **sections) for name in ("disturbed", "quiet"))
@@ -150,4 +150,4 @@ def test_training_that_is_killed_goes_on_bit_for_bit(tmp_path):
     assert one.keys() == other.keys()
     assert len(one) == 2 * len(layers)
     apart = {name for digest in one for name in differences(one[digest], other[digest])}
-    assert apart == {"config/architecture/name"}, "the file lies elsewhere"
+    assert apart == {"member/config/architecture/name"}, "the file lies elsewhere"
