@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LEVELS = np.arange(256, dtype=np.float32) / np.float32(127.5) - np.float32(1)
-"""By byte, its number in [-1, 1], (256,). A table, since a GPU rounds a division otherwise than a CPU."""
+HALF = 127.5  # of the range of a byte: v stands for v / HALF - 1, computed in single precision
 
 
 def floats(stored: np.ndarray) -> np.ndarray:
@@ -21,4 +20,4 @@ def floats(stored: np.ndarray) -> np.ndarray:
     Returns:
         Bytes as float32, of the same shape; an array of another type as it is.
     """
-    return LEVELS[stored] if stored.dtype == np.uint8 else stored
+    return stored / np.float32(HALF) - np.float32(1) if stored.dtype == np.uint8 else stored

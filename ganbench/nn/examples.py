@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.pixels import LEVELS
+from ganbench.core.pixels import HALF
 
 SHARE = 0.25  # of a GPU's memory that examples may take
 
@@ -27,7 +27,8 @@ class TrainingExamples:
 
     def __init__(self, stored: Tensor | np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
         self._stored, self.device, self.dtype = stored, device, dtype
-        self._levels = torch.from_numpy(LEVELS).to(device, dtype)
+        # A tensor, since a GPU divides by a Python number by multiplying with its reciprocal, which rounds otherwise.
+        self._half = torch.tensor(HALF, device=device)
 
     @classmethod
     def placed(cls, examples: np.ndarray, device: torch.device, dtype: torch.dtype) -> TrainingExamples:
@@ -71,7 +72,8 @@ class TrainingExamples:
             Examples, (K, batch, *shape).
         """
         chosen = self._stored[batch["order"]] if "order" in batch else batch["stored"]
-        return chosen.to(self.dtype) if chosen.is_floating_point() else self._levels[chosen.long()]
+        numbers = chosen if chosen.is_floating_point() else chosen.float().div_(self._half).sub_(1)
+        return numbers.to(self.dtype)
 
     def double(self) -> TrainingExamples:
         """The same examples in double precision."""
