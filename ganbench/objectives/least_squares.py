@@ -18,9 +18,9 @@ class LeastSquares(Objective):
     `real_label` below 1 is one-sided label smoothing; -1, 1 and 0 make L_G a Pearson divergence (equation 8).
     """
 
-    fake_label: float = 0.0
-    real_label: float = 1.0
-    generator_label: float = 1.0
+    fake_label: Annotated[float, Interval(ge=-100, le=100)] = 0.0
+    real_label: Annotated[float, Interval(ge=-100, le=100)] = 1.0
+    generator_label: Annotated[float, Interval(ge=-100, le=100)] = 1.0
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     probability: ClassVar[bool] = False

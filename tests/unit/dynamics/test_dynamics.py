@@ -19,6 +19,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.dynamics import PRODUCT, explain_autograd_error, simultaneous_gradient
 from ganbench.games import Game, Match, Member
+from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 RATES = (0.01, 0.1, 0.5, 0.9, 1.3)
@@ -810,8 +811,8 @@ class Counted(Match):
         super().__init__(game, members, device, dtype)
         self.tally = [] if tally is None else tally
 
-    def loss(self, player, players, batch):
-        loss, aux = super().loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
+    def part_loss(self, player, players, batch):
+        loss, aux = super().part_loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
         return _Loss.apply(loss, self.tally), aux
 
     def select(self, places):
@@ -853,7 +854,7 @@ def test_evaluations_are_what_a_step_costs(name):
 @pytest.fixture(scope="module")
 def networks() -> Game:
     """A small GAN: networks of width 4 on a few points of the plane."""
-    examples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 2)))
+    examples = TrainingExamples(torch.from_numpy(np.random.default_rng(0).normal(size=(20, 2))), CPU, torch.float64)
     parts = {
         "architecture": part("architecture", "mlp", width=4, latent_size=2, activation="tanh"),
         "objective": part("objective", "non_saturating"),

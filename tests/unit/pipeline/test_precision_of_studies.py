@@ -110,9 +110,24 @@ def test_tf32_is_refused_on_a_cpu_before_work_and_at_work(tmp_path):
         work(found, "train")
 
 
+MIXING = '''"""R1 where examples may mix."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganbench.regularizers.r1 import R1
+
+
+@dataclass(frozen=True)
+class Mixing(R1):
+    per_example: ClassVar[bool] = False
+'''
+
+
 def test_a_derivative_that_pytorch_lacks_is_told_in_a_sentence(tmp_path):
     content = study(write_bars(tmp_path), tmp_path)
     content["train"]["precision"] = "bfloat16"
-    content["grid"][0] |= {"dynamics": "consensus", "regularizer": "r1"}
+    (tmp_path / "mixing.py").write_text(MIXING)
+    content["grid"][0] |= {"dynamics": "consensus", "regularizer": str(tmp_path / "mixing.py")}
     with pytest.raises(GanbenchError, match=r"the game lacks the second derivative .*: batch_norm does not support"):
         try_study(plan(content))
