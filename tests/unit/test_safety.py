@@ -294,10 +294,10 @@ def test_stars_stand_for_anything(pattern, expected):
 FAULTS = {
     "steps: many": "train.steps: must be an integer (received 'many')",
     "steps: 1.5": "train.steps: must be an integer (received 1.5)",
-    "steps: [1]": "train.steps: must be an integer (received [1])",
+    "steps: [[1]]": "train.steps[0]: must be an integer (received [1])",
     "steps: 0": "train.steps: must be greater than or equal to 1 (received 0)",
     "precision: float16": "train.precision: must be 'float64', 'float32', 'tf32' or 'bfloat16' (received 'float16')",
-    "snapshots: 3": "train.snapshots: must be a mapping with keys count, spacing, but is 3",
+    "snapshots: 3": "train.snapshots: must be a mapping with keys count, spacing, every, but is 3",
 }
 
 
