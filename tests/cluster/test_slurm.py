@@ -82,7 +82,7 @@ class Hungry(Dataset):
         return ring8.Ring8().load()
 '''
 
-SLOW = '''"""Simultaneous descent, with a pause in every step of as many seconds as a file `slow` says."""
+SLOW = '''"""Simultaneous descent, with a pause in every step of as many seconds as a file `slow` says at that time."""
 
 import time
 from dataclasses import dataclass
@@ -90,13 +90,11 @@ from pathlib import Path
 
 from ganbench.dynamics import simultaneous
 
-PAUSE = float(Path("slow").read_text()) if Path("slow").exists() else 0.0
-
 
 @dataclass(frozen=True)
 class Slow(simultaneous.Simultaneous):
     def step(self, *arguments):
-        time.sleep(PAUSE)
+        time.sleep(float(Path("slow").read_text()))
         return super().step(*arguments)
 '''
 
@@ -128,14 +126,21 @@ def on_cluster(*arguments: str, **machine: Any) -> tuple[str, ...]:
 
 
 def created(folder: Path, cluster: Cluster | None = None, *, pause: float = 0.0) -> Project:
-    """The study's project, for this machine or for a cluster; steps of the games pause for so many seconds."""
+    """The study's project, for this machine or for a cluster; steps of the games begin with so many seconds' pause."""
     project = Project.create(folder, STUDY)
     (project.folder / "hungry.py").write_text(HUNGRY)
     (project.folder / "slow.py").write_text(SLOW)
-    (project.folder / "slow").write_text(str(pause))
+    set_pause(project, pause)
     if cluster is None:
         return project
     return replace(project, environment=cluster.environment, program=(sys.executable, "-c", ASKING_OFTEN))
+
+
+def set_pause(project: Project, seconds: float) -> None:
+    """Change how long steps of the games pause, also of packs that are in training."""
+    changed = project.folder / "slow.new"
+    changed.write_text(str(seconds))
+    changed.replace(project.folder / "slow")
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +250,7 @@ def jobs_of(cluster: Cluster, project: Project, rule: str) -> dict[str, list[Job
 def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
     laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = created(tmp_path / "project", cluster, pause=0.005)
+    project = created(tmp_path / "project", cluster, pause=0.02)
 
     with looking_on(project) as seen:
         project.snakemake(*on_cluster()).succeeded()
@@ -265,33 +270,38 @@ def test_a_study_runs_on_both_nodes_with_a_gpu_for_each_job(
 
 
 def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path) -> None:
-    project = created(tmp_path / "project", cluster, pause=0.02)
-    limited = created(tmp_path / "limited", cluster, pause=0.075)  # 75 s, and a minute is the least that Slurm gives
+    # No pack is done before the test has done with it, however slow the machine is.
+    project = created(tmp_path / "project", cluster, pause=0.5)
+    limited = created(tmp_path / "limited", cluster, pause=0.1)
     (project.folder / "hungry").touch()
     [pack, *_] = games_of(limited)
 
-    # Two studies at once: one pack whose training takes longer than a job may, and a study that is disturbed.
+    # Two studies at once: one pack whose training takes longer than a job may, and a study that is disturbed. That one
+    # starts later: a minute is the least that Slurm gives a job, and on a busy machine much of it goes by on starting.
     with (
         looking_on(limited) as seen_limited,
         looking_on(project) as seen,
-        # On a busy machine a job spends much of its minute on starting, so how many it takes is not known.
         limited.running(*on_cluster(pack, "--retries", "100", longest_minutes=1)) as unattended,
-        project.running(*on_cluster("--until", "collect")) as process,
     ):
         wait_for(lambda: in_training(cluster, limited), "training that takes long", unattended, every=0.2)
         [stays] = in_training(cluster, limited)  # the other node goes, while packs train on both
-        wait_for(lambda: starved(cluster, project), "a job killed for memory", process, every=0.2)
-        wait_for(
-            lambda: in_training(cluster, project).keys() == set(NODES), "training on both nodes", process, every=0.2
-        )
-        found = in_training(cluster, project)
-        (cancelled, at_end), (lost, at_loss) = found.pop(stays), found.popitem()[1]
-        cluster.cancel(at_end)
-        cluster.down(at_loss.node)
-        cluster.set_down(at_loss.node)
-        wait_for(lambda: cluster.about(at_loss)["Restarts"] == "1", "a job that is queued again", process, every=0.5)
-        cluster.up(at_loss.node)
-        project.end(process).succeeded()
+        with project.running(*on_cluster("--until", "collect")) as process:
+            wait_for(lambda: starved(cluster, project), "a job killed for memory", process, every=0.2)
+            set_pause(project, 0.05)  # a chunk of steps takes less time than Slurm leaves a cancelled job
+            both = "training on both nodes"
+            wait_for(lambda: in_training(cluster, project).keys() == set(NODES), both, process, every=0.2)
+            found = in_training(cluster, project)
+            (cancelled, at_end), (lost, at_loss) = found.pop(stays), found.popitem()[1]
+            cluster.cancel(at_end)
+            cluster.down(at_loss.node)
+            cluster.set_down(at_loss.node)
+            again = "a job that is queued again"
+            wait_for(lambda: cluster.about(at_loss)["Restarts"] == "1", again, process, every=0.5)
+            cluster.up(at_loss.node)
+            set_pause(project, 0)
+            project.end(process).succeeded()
+        wait_for(lambda: times_out_of_time(seen_limited) >= 2, "jobs out of time", unattended, every=0.5)
+        set_pause(limited, 0)
         limited.end(unattended).succeeded()
 
     # Killed for memory, and given more.
@@ -325,6 +335,11 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     assert_same_results(limited, laptop())
 
 
+def times_out_of_time(seen: Aux) -> int:
+    """How many attempts ran out of time, of jobs that somebody looked on at."""
+    return sum(end.how == OUT_OF_TIME for ends in seen.ends.values() for end in ends)
+
+
 def starved(cluster: Cluster, project: Project) -> bool:
     """Whether the first job to load the examples is over."""
     return any(jobs[0].state == "FAILED" for jobs in jobs_of(cluster, project, "prepare").values())
@@ -340,7 +355,7 @@ def in_training(cluster: Cluster, project: Project) -> dict[str, tuple[str, Job]
 def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
     laptop: Callable[[], Project], cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = created(tmp_path / "project", cluster, pause=0.01)
+    project = created(tmp_path / "project", cluster, pause=0.1)
     packs = games_of(project)[:2]
     command = on_cluster(*packs, device="cpu")
 
@@ -353,6 +368,7 @@ def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
         before = {job.number: job.state for job in cluster.jobs()}
         for number in slow.values():
             os.kill(number, signal.SIGCONT)
+        set_pause(project, 0)
         project.end(process).succeeded()
 
     assert len(slow) == len(packs)
