@@ -11,6 +11,11 @@ Networks of a conditional architecture take labels, (batch,) of int64 from 0, as
 set. Real examples have their own; those of generated examples are drawn from the run's own stream, uniformly, for each
 player's loss as its latent points are. In evaluation they are 0, 1, 2 ... in turn, so that all are equally frequent.
 
+A generator may take something of the discriminator's pass over the real batch, such as the indices of its pooling: the
+discriminator gives it as a further output, and the generator has a buffer of the same name, in which the run keeps the
+output of the last pass, (batch, ...). In evaluation the buffer has what training left there, whatever the number of
+latent points.
+
 Members of a pack are computed together where PyTorch's vmap can do that. It cannot where a module branches on values
 (`.item()`, `if` of a tensor; `torch.where` is the remedy); such networks are computed one member after the other.
 """
@@ -37,10 +42,12 @@ class Architecture(ABC):
     Attributes:
         latent_size: number of standard normal values that the generator takes for one example.
         conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
+        passed_to_generator: names of outputs of the discriminator on real examples that the generator has as buffers.
     """
 
     latent_size: int
     conditional: ClassVar[tuple[str, ...]] = ()
+    passed_to_generator: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, data: DataSpec) -> str | None:
         """Whether the networks can be built for a data set.

@@ -59,12 +59,25 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         inputs = trial_inputs(architecture, player, data, batch)
         if fault := network_fault(build, inputs, results[player], fused=fused):
             return f"its {player} {fault}"
+        if fault := _passing_fault(architecture, player, build(), inputs):
+            return f"its {player} {fault}"
         starts[player] = [Network.vector(build(seed)) for seed in (0, 1)]
         if torch.equal(*starts[player]):
             return f"its {player} starts from the same parameters whatever the seed; draw them from PyTorch's generator"
     for player in reversed(results):
         if not identical(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
             return f"its {player} starts from other parameters when the networks are built in another order"
+    return None
+
+
+def _passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
+    """The reason why the discriminator cannot pass on what the architecture says, as a clause; None if it can."""
+    is_generator = player == "generator"
+    known = [name for name, _ in module.named_buffers()] if is_generator else list(named_outputs(_call(module, inputs)))
+    for name in architecture.passed_to_generator:
+        if name not in known:
+            there = join_words(known) or "none"
+            return f"has no {'buffer' if is_generator else 'output'} {name!r}, which it is to pass on; it has {there}"
     return None
 
 
@@ -178,7 +191,7 @@ def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str
             return (
                 f"gives {said} of shape {tuple(values.shape)} for inputs of shape {_shapes(inputs)}; must be {wanted}"
             )
-        if values.dtype != torch.float32:
+        if values.is_floating_point() and values.dtype != torch.float32:
             return f"gives {said} of {values.dtype} for inputs of float32"
     return None
 
@@ -186,6 +199,7 @@ def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str
 def _gradient_fault(module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
     x = inputs[0].clone().requires_grad_()
     outputs, named = tree_leaves(_call(module, (x, *inputs[1:]))), dict(module.named_parameters())
+    outputs = [values for values in outputs if values.is_floating_point()]  # others, such as indices, have no gradient
     if not all(values.requires_grad for values in outputs):
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
     *gradients, grad = torch.autograd.grad(
@@ -214,7 +228,7 @@ def _precision_fault(build: Callable[[], nn.Module], inputs: tuple[Tensor, ...],
 
     alone = [torch.cat(parts) for parts in zip(outputs(slice(0, 1)), outputs(slice(1, 2)), strict=True)]
     for values in alone:
-        if values.dtype != torch.float64:
+        if values.is_floating_point() and values.dtype != torch.float64:
             return f"gives outputs of {values.dtype} for inputs of float64; compute in the precision of the inputs"
     if not fused or network.unvectorised(theta, buffers, key, *given):
         return None

@@ -30,7 +30,18 @@ def trained_module(
         pieces = torch.as_tensor(theta).split([parameter.numel() for parameter in parameters])
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.copy_(piece.view_as(parameter))
+        resize_buffers(module, {name: np.shape(value) for name, value in buffers.items()})
         named = dict(module.named_buffers(remove_duplicate=False))
         for name, value in buffers.items():
             named[name].copy_(torch.as_tensor(np.asarray(value)))
     return module.eval()
+
+
+def resize_buffers(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Give buffers of a module, by name, other shapes: what the discriminator passes on is as long as a batch."""
+    for name, shape in shapes.items():
+        owner, _, attribute = name.rpartition(".")
+        part = module.get_submodule(owner)
+        value = getattr(part, attribute)
+        if isinstance(value, torch.Tensor) and tuple(value.shape) != tuple(shape):
+            setattr(part, attribute, value.new_zeros(shape))

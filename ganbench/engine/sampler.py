@@ -37,6 +37,7 @@ class Sampler:
         self._network = Network(
             initial_module(architecture, "generator", data, seed=0),
             trial_inputs(architecture, "generator", data, EXAMPLES),
+            architecture.passed_to_generator,
         ).to(device, torch.float32)
 
     def examples(self, theta: np.ndarray, buffers: Mapping[str, np.ndarray], seed: int, count: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
@@ -28,6 +28,7 @@ from ganbench.core.random_streams import stream_seed
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
+from ganbench.engine.modules import resize_buffers
 from ganbench.export.snapshots import PLAYERS, Snapshot, find
 from ganbench.games.gan import initial_module, trial_inputs
 
@@ -132,10 +133,15 @@ def load(folder: Path | str, player: str = "generator") -> nn.Module:
         "architecture", str(path / Path(name).name) if name.endswith(".py") else name, given["options"]
     )
     module = initial_module(architecture, player, DataSpec(**data), seed=0)
+    file = path / f"{player}.safetensors"
     try:
-        load_model(module, path / f"{player}.safetensors")
+        if player == "generator" and architecture.passed_to_generator:
+            with safe_open(file, "pt") as stored:
+                passed = architecture.passed_to_generator
+                resize_buffers(module, {name: tuple(stored.get_slice(name).get_shape()) for name in passed})
+        load_model(module, file)
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise GanbenchError(f"{path / f'{player}.safetensors'} does not fit architecture {name!r}: {error}.") from None
+        raise GanbenchError(f"{file} does not fit architecture {name!r}: {error}.") from None
     return module.eval()
 
 

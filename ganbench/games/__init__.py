@@ -215,6 +215,13 @@ class Adversarial(Game):
         """
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
+    def pass_to_generator(self, on_real: Outputs) -> None:
+        """Hand what the discriminator gives for real examples to the generator, if that takes any of it.
+
+        Args:
+            on_real: the discriminator's outputs on the real examples of a loss, before any example is generated.
+        """
+
     def noise(self, member: Member, chunk: int, count: int, shape: tuple[int, ...], dtype: torch.dtype) -> Batch:
         """The regularizer's and the objective's random numbers, which a subclass adds to those of its `sample`.
 
@@ -249,11 +256,13 @@ class Adversarial(Game):
             flipped = batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
             return Outputs(others.pop("logits"), sample, others, flipped)
 
-        fake = self.fake(player, players, batch)
+        # Real examples first, as in PyTorch's loops: every pass may change buffers.
         on_real = real = None
-        if not of_generator or objective.generator_sees_real:  # first, as in PyTorch's loops: it may change buffers
+        if not of_generator or objective.generator_sees_real:
             real = self.real(players, batch)
             on_real = outputs(real, "real")
+            self.pass_to_generator(on_real)
+        fake = self.fake(player, players, batch)
         on_fake = outputs(fake, "fake")
         if of_generator:
             loss, aux = objective.generator_loss(on_real, on_fake), {}

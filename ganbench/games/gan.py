@@ -18,8 +18,8 @@ from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
 from ganbench.nn.network import EXAMPLES, Network
-from ganbench.nn.random_numbers import subkey
-from ganbench.nn.sample import Sample
+from ganbench.nn.random_numbers import RandomNumbers, subkey
+from ganbench.nn.sample import Outputs, Sample, named_outputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +63,7 @@ class GAN(Adversarial):
             player: Network(
                 initial_module(self.architecture, player, self.data, seed=0),
                 trial_inputs(self.architecture, player, self.data, EXAMPLES),
+                self.architecture.passed_to_generator if player == "generator" else (),
             ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
@@ -85,7 +86,7 @@ class GAN(Adversarial):
         return any(network.buffers for network in self.networks.values())
 
     def start_buffers(self, member: Member) -> Buffers:
-        return {
+        buffers = {
             f"{player}.{name}": value
             for player, network in self.networks.items()
             if network.buffers
@@ -93,6 +94,15 @@ class GAN(Adversarial):
                 initial_module(self.architecture, player, self.data, member.seed)
             ).items()
         }
+        if self.architecture.passed_to_generator:  # of the first real batch
+            order = torch.from_numpy(_epochs(member.seed, member.n_train, len(self.examples), 0, self.batch_size))
+            points = self.examples.read(self.examples.choose(order[None]))[0].float().cpu()
+            labels = [self.labels[order]] if "discriminator" in self.architecture.conditional else []
+            module = initial_module(self.architecture, "discriminator", self.data, member.seed)
+            with torch.no_grad(), RandomNumbers(torch.zeros((), dtype=torch.int64)):
+                outputs = named_outputs(module(points, *labels))
+            buffers |= {f"generator.{name}": outputs[name] for name in self.architecture.passed_to_generator}
+        return buffers
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
@@ -157,6 +167,10 @@ class GAN(Adversarial):
         object.__setattr__(bound, "_passes", passes)
         loss, aux = super(GAN, bound).loss(player, players, batch)
         return loss, aux | passes.buffers
+
+    def pass_to_generator(self, on_real: Outputs) -> None:
+        for name in self.architecture.passed_to_generator:
+            self._passes.buffers[f"generator.{name}"] = on_real.others[name].detach()
 
     def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
         return self._apply("discriminator", theta, points, labels)

@@ -68,9 +68,10 @@ class Network:
     Args:
         module: the module. One without buffers that change, and without random numbers, needs no more.
         example: an input (or several) of one member, by which buffers that change and random numbers are found.
+        changed: names of buffers that something else than a forward pass changes.
     """
 
-    def __init__(self, module: nn.Module, example: Tensor | Sequence[Tensor] = ()) -> None:
+    def __init__(self, module: nn.Module, example: Tensor | Sequence[Tensor] = (), changed: Sequence[str] = ()) -> None:
         self._module = module
         parameters = list(module.parameters())
         self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
@@ -91,10 +92,10 @@ class Network:
         self._unvectorised: str | None = None
         self._tried = False
         if len(example):
-            self._observe((example,) if isinstance(example, Tensor) else tuple(example))
+            self._observe((example,) if isinstance(example, Tensor) else tuple(example), changed)
 
-    def _observe(self, example: tuple[Tensor, ...]) -> None:
-        """Find the buffers that a forward pass changes, and whether it draws random numbers."""
+    def _observe(self, example: tuple[Tensor, ...], changed: Sequence[str]) -> None:
+        """Find the buffers that change, and whether a forward pass draws random numbers."""
         numbers = RandomNumbers(torch.zeros((), dtype=torch.int64))
         with torch.no_grad(), copied_buffers(self._module) as slots:
             before = {name: (value := _content(each), value._version, value.clone()) for name, each in slots.items()}
@@ -104,13 +105,13 @@ class Network:
                 # Batch normalisation changes its statistics without a new version; a converged power iteration changes
                 # none of its values.
                 same = _content(slots[name]) is value and value._version == version and torch.equal(value, content)
-                if not same:
+                if name in changed or not same:
                     self._buffer_slots[name] = slots[name]
         self.random, self._intercepted = numbers.drawn > 0, numbers.answered > 0
 
     @property
     def buffers(self) -> tuple[str, ...]:
-        """Names of the buffers that a forward pass changes."""
+        """Names of the buffers that change in training."""
         return tuple(self._buffer_slots)
 
     @property
