@@ -95,7 +95,8 @@ class GAN(Adversarial):
             ).items()
         }
         if self.architecture.passed_to_generator:  # of the first real batch
-            order = torch.from_numpy(_epochs(member.seed, member.n_train, len(self.examples), 0, self.batch_size))
+            seen = min(member.n_train or len(self.examples), len(self.examples))
+            order = torch.from_numpy(_epochs(member.seed, seen, len(self.examples), 0, self.batch_size))
             points = self.examples.read(self.examples.choose(order[None]))[0].float().cpu()
             labels = [self.labels[order]] if "discriminator" in self.architecture.conditional else []
             module = initial_module(self.architecture, "discriminator", self.data, member.seed)

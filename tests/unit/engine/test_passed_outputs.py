@@ -103,6 +103,10 @@ def by_hand(match: Match, member: Member, steps: int) -> dict[str, nn.Module]:
     return modules
 
 
+def test_networks_that_pass_something_on_are_vectorised():
+    assert game().unvectorised is None
+
+
 def test_the_generator_has_the_indices_of_the_last_real_batch():
     played, how = game(), training(100)
     together = train(played, how, MEMBERS, device=CPU)
