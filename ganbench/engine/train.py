@@ -137,6 +137,7 @@ def train(
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
+        buffers = match.buffers
         rates = match.rates()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
@@ -164,7 +165,9 @@ def train(
                     kept = _snapshot(dynamics.snapshot(result.players, result.states), moved, match)
                     _keep(runs, alive, kept, step + 1)
                 rows.append(row)
-                players, states, average = result.players, result.states, moved
+                players, states, average, buffers = result.players, result.states, moved, match.buffers
+        if guard.cause:
+            match.buffers = buffers  # those of the last whole step
 
         # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
@@ -175,7 +178,7 @@ def train(
             alive = [alive[index] for index in staying]
             players, states, average = _select(players, states, average, staying)
             match = match.select(staying) if staying else everyone
-            rates = match.rates()
+            buffers, rates = match.buffers, match.rates()
         start += len(rows)
         if guard.cause and alive:
             raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))

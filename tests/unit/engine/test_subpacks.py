@@ -15,16 +15,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from awkward_networks import network
 from building import CPU, every_step, gan, part, players, toy, training
 from hypothesis import given
 from hypothesis import strategies as st
 from repository import ROOT
 from stored import tree_of
+from torch import nn
 
+from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.diagnostics.path import TrainingPath
-from ganbench.dynamics import explain_autograd_error
+from ganbench.dynamics import explain_autograd_error, gradient
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
@@ -149,6 +152,39 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_halves_from_that_very_step(si
     for one, other, third in zip(whole, parts, again, strict=True):
         close(one, other, 1e-12)
         close(other, third, 0)
+
+
+class Late(Narrow):
+    """Steps that lack memory only after the first player's loss."""
+
+    def step(self, match, players, states, batches, optimizer, rates):
+        gradient(match, match.players[0], players, batches[0])
+        return super().step(match, players, states, batches, optimizer, rates)
+
+
+class Normalised(Architecture):
+    """Networks that change their buffers in every pass."""
+
+    latent_size = 2
+
+    def generator(self, data):
+        return network("running batch norm", 2, 2)
+
+    def discriminator(self, data):
+        return nn.Sequential(network("running batch norm", 2, 1), nn.Flatten(0))
+
+
+def test_what_a_step_did_to_buffers_before_memory_ran_out_is_undone():
+    game = gan(RING.load().train, data=RING.spec, architecture=Normalised())
+    members = [Member(seed, 100, 1e-3) for seed in range(2)]
+    shared = training(40, dynamics=Late(most=1, since=30), optimizer=part("optimizer", "sgd"))
+    whole = train(game, replace(shared, dynamics=Late(most=99)), members, device=CPU)
+    parts, events = through(game, shared, members)
+    assert events == [(2, 30)]
+    for one, other in zip(whole, parts, strict=True):
+        close(one, other, 1e-12)
+        for name, values in one["buffers"].items():
+            np.testing.assert_allclose(values, other["buffers"][name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_memory_that_runs_out_before_the_first_step_loses_nothing(monkeypatch):
