@@ -75,7 +75,10 @@ def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
     """Compare the failure rates of one method along each axis that varies, pooled over the other axis."""
     for axis, words in AXIS_WORDS.items():
-        rates = {level: failure_rate(mine) for level, mine in runs.groupby(axis)}
+        levels = runs[axis]
+        if axis == "generator_learning_rate":  # empty where it is the discriminator's
+            levels = levels.astype(float).fillna(runs["learning_rate"])
+        rates = {level: failure_rate(mine) for level, mine in runs.groupby(levels)}
         if len(rates) < 2:
             continue
         text = f"Failures by {words}: {join_words([_at(level, rate) for level, rate in rates.items()])}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,3 @@ class Member:
         """The learning rates of the first and of the second player."""
         own = self.generator_learning_rate
         return self.learning_rate, self.learning_rate if own is None else own
-
-    def scaled(self, factor: float) -> Member:
-        """The same run with learning rates that are multiplied, as a schedule does."""
-        own = self.generator_learning_rate
-        return replace(
-            self,
-            learning_rate=factor * self.learning_rate,
-            generator_learning_rate=None if own is None else factor * own,
-        )

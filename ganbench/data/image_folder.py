@@ -72,7 +72,14 @@ class ImageFolder(Dataset):
                 f"data set 'image_folder': its option 'folder' must be the path of a folder of images, but is "
                 f"{self.folder!r} (looked in {Path.cwd()})."
             )
-        return tuple(sorted(each.name for each in folder.iterdir() if each.is_dir() and any(_images_in(each))))
+        found = [each for each in folder.iterdir() if not each.name.startswith(".")]
+        classes = sorted(each.name for each in found if each.is_dir() and any(_images_in(each)))
+        if classes and (loose := sorted(each.name for each in found if _is_image(each))):
+            raise GanbenchError(
+                f"data set 'image_folder': the folder {self.folder!r} has class folders ({', '.join(classes[:3])}) and "
+                f"images beside them ({', '.join(loose[:3])}); it must have one or the other."
+            )
+        return tuple(classes)
 
     @cached_property
     def _images(self) -> list[tuple[Path, int]]:
@@ -110,7 +117,12 @@ class ImageFolder(Dataset):
         from PIL import Image
 
         try:
-            with Image.open(path) as image:
+            with Image.open(path) as opened:
+                image = opened
+                if image.mode.startswith("I;16"):  # which Pillow would clip at 255
+                    image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+                if image.mode in ("I", "F"):
+                    raise ValueError(f"its mode is {image.mode!r}, numbers without a largest one")
                 square = _square(image.convert("L" if self.channels == 1 else "RGB"), self.side)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise GanbenchError(f"data set 'image_folder': {path} cannot be read as an image: {error}.") from None
@@ -118,7 +130,11 @@ class ImageFolder(Dataset):
 
 
 def _images_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()]
+    return [path for path in folder.rglob("*") if _is_image(path) and not path.name.startswith(".")]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS and path.is_file()
 
 
 def _square(image: Image, side: int) -> Image:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.dynamics import scaled
 from ganbench.games import Batch, Game
 from ganbench.numerics import jacobians, plane_fields
 from ganbench.numerics.fixed_points import LISTED, STABLE_FOCUS, STABLE_NODE, fixed_points
@@ -120,10 +121,8 @@ class Basins(Diagnostic):
         states = dynamics.init(match, players, optimizer)
         first, farthest = None, torch.zeros_like(known[indices, :, 0])  # from each fixed point in a tenth, (M, n)
         for step in range(self.steps):
-            batches, rates = (
-                self._batches(trajectories, step, indices),
-                jacobians.select_members(trajectories.rates, indices),
-            )
+            batches = self._batches(trajectories, step, indices)
+            rates = scaled(jacobians.select_members(trajectories.rates, indices), trajectories.schedule(step))
             result = dynamics.step(match, players, states, batches, optimizer, rates)
             players, states = result.players, result.states
             snapshot = dynamics.snapshot(players, states)

@@ -146,7 +146,7 @@ class Lyapunov(Diagnostic):
         state = beside(repeat_members(begun, steps.copies), start, v, near)
         recorder = OrbitRecorder(count, int(self.burn_in * count), theta)
         for step in range(count):
-            after = steps(state, steps.batches(step))
+            after = steps(state, steps.batches(step), trajectories.schedule(step))
             found = state_vector(after, keys).view(members, steps.copies, -1)
             values = found[:, 0]
             if tangent:
@@ -215,14 +215,16 @@ def _gaps(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
     v = _random(1, theta)[0]
     v = v / v.norm()
     pairs = torch.stack([theta + TINY * v, theta - TINY * v], dim=1).flatten(0, 1)
-    ahead, behind = state_vector(steps(steps.begin(pairs), steps.batches(0)), []).view(members, 2, -1).unbind(1)
+    factor = trajectories.schedule(0)
+    after = steps(steps.begin(pairs), steps.batches(0), factor)
+    ahead, behind = state_vector(after, []).view(members, 2, -1).unbind(1)
     change = (ahead - behind) / (2 * TINY) - v
     alone = StepMap(trajectories, range(members))
     try:
         forward, back = jacobians.products(alone.match, alone.begin().players, alone.batches(0)[0])
     except GanbenchError:  # no second derivatives to compare with
         return np.full(members, np.nan), np.full(members, np.nan)
-    rate = jacobians.per_parameter(trajectories.match, trajectories.rates).double()
+    rate = factor * jacobians.per_parameter(trajectories.match, trajectories.rates).double()
     along, across = forward(v.expand_as(theta)), back(v.expand_as(theta))
     whole = (rate * along).norm(dim=1)
     gaps = [(change + rate * part).norm(dim=1) / whole for part in (along, (along + across) / 2)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.dynamics import scaled
 from ganbench.games import Game, LearningRates
 from ganbench.numerics import jacobians
 from ganbench.numerics.eigenvalues import arnoldi, eigenvalues, random_signs
@@ -96,7 +97,10 @@ class StepMapSpectrum(Diagnostic):
             parts = state_roles(trajectories, int(where.indices[0]))
             period = self.period or clock_period(trajectories, int(where.indices[0]), parts.clocks)
             for few in where.groups(where.width * (self.products + 1)):
-                own_rates = jacobians.select_members(trajectories.rates, few.indices)
+                step = 0 if self.at == "start" else max(0, int(trajectories.steps[-1]) - 1)
+                own_rates = scaled(
+                    jacobians.select_members(trajectories.rates, few.indices), trajectories.schedule(step)
+                )
                 here = _StepMapAtPoint(trajectories, few.indices, few.theta, parts, own_rates, period)
                 own, smooth = self._eigenvalues(here)
                 found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found

@@ -63,6 +63,11 @@ class NoiseAveraging(Dynamics):
         many, batch = copies(match, batches[0], self.perturbations)
         cloud = {name: (theta[:, None] + states["perturbation"][name]).flatten(0, 1) for name, theta in players.items()}
         there = simultaneous_gradient(many, cloud, batch)
+        if match.keeps_buffers:  # of the first perturbation
+            match.buffers = {
+                name: values.unflatten(0, (len(match.members), self.perturbations))[:, 0]
+                for name, values in many.buffers.items()
+            }
 
         def mean(values: Tensor) -> Tensor:
             return values.unflatten(0, (len(match.members), self.perturbations)).mean(1)

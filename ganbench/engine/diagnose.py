@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.diagnostics import Diagnostic, Trajectories
 from ganbench.games import Game, Match, Member
+from ganbench.numerics.trajectories import constant
 
 
 def diagnose(
@@ -27,6 +28,7 @@ def diagnose(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    schedule: Callable[[int], float] = constant,
 ) -> list[Tree]:
     """The results of a diagnostic for some runs.
 
@@ -39,6 +41,7 @@ def diagnose(
         steps: planned steps of the snapshots; a run that diverged lacks the last of them.
         device: device to compute on.
         dtype: precision of the parameters.
+        schedule: the factor of the learning rates in each training step.
 
     Returns:
         For every run, `values`, {column: number}, and `arrays`, {name: array}.
@@ -46,7 +49,8 @@ def diagnose(
     Raises:
         GanbenchError: the results are not those that the diagnostic's columns describe.
     """
-    trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, device=device, dtype=dtype)
+    how = {"device": device, "dtype": dtype, "schedule": schedule}
+    trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, **how)
     result, columns = diagnostic.measure(trajectories), diagnostic.columns(game)
     trees = [
         {
@@ -71,6 +75,7 @@ def trajectories_of(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    schedule: Callable[[int], float] = constant,
 ) -> Trajectories:
     """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
@@ -83,7 +88,8 @@ def trajectories_of(
     }
     buffers = {name: value.to(device, dtype if value.is_floating_point() else None) for name, value in buffers.items()}
     match = Match(game, members, device, dtype)
-    match.buffers = {name: value[:, -1] for name, value in buffers.items()}
+    if buffers:  # otherwise, as in the laboratory, the networks have their initial ones
+        match.buffers = {name: value[:, -1] for name, value in buffers.items()}
     return Trajectories(
         match=match,
         dynamics=dynamics,
@@ -92,6 +98,7 @@ def trajectories_of(
         steps=planned,
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
         buffers=buffers,
+        schedule=schedule,
     )
 
 

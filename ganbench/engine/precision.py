@@ -23,7 +23,7 @@ PRECISIONS: dict[str, tuple[torch.dtype, str | None]] = {
 }
 TF32_CAPABILITY = (8, 0)  # of a GPU that has TensorFloat-32
 
-# The operations that PyTorch's autocast lowers, as Python calls them.
+# The operations that PyTorch's autocast lowers, as Python calls them. Attention is lowered as a whole.
 PRODUCTS = frozenset(
     (
         *(F.linear, F.bilinear, F.conv1d, F.conv2d, F.conv3d),

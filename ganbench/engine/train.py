@@ -49,6 +49,10 @@ class Training:
     every: int | None = None
     products: str | None = None
 
+    def factor(self, step: int) -> float:
+        """The factor of the learning rates in a step, and after the last one that of the last."""
+        return self.schedule.factor(min(step, self.steps - 1), self.steps)
+
 
 @dataclass(frozen=True)
 class TrainingProgress:
@@ -150,7 +154,7 @@ def train(
         with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                factor = training.schedule.factor(step, training.steps)
+                factor = training.factor(step)
                 scheduled = rates if factor == 1 else scaled(rates, factor)
                 result = dynamics.step(match, players, states, batches, optimizer, scheduled)
                 norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}

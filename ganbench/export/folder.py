@@ -164,7 +164,7 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
         "latent_size": architecture.build().latent_size,
         "conditional": list(architecture.build().conditional),
         "latent_seed": stream_seed(run.seed, "evaluation"),  # of the samples in the study's report
-        "batch_size": run.train.batch_size,
+        "batch_size": run.train.batch_size // run.train.accumulation_steps,  # of what passes a network together
         "program": program,
         "config": run.config,
     }

@@ -121,6 +121,7 @@ def _simulate(
     size = sum(len(names) for names in match.parameters.values())
     trajectory = np.empty((len(match.members), len(kept_steps), size))
     losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
+    match = match.select(range(len(match.members)))  # whose buffers change with the steps
     states = dynamics.init(match, players, optimizer)
     last, index = int(kept_steps[-1]), 0
     for step in range(last + 1):
@@ -132,7 +133,9 @@ def _simulate(
                 values[:, index] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
             index += 1
         if step < last:
+            match.keeps_buffers = True
             move = dynamics.step(match, players, states, batches, optimizer, rates)
+            match.keeps_buffers = False  # of recorded losses
             players, states = move.players, move.states
         if progress is not None and (step % CHUNK == 0 or step == last):
             progress(step)

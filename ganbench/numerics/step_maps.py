@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
-from ganbench.dynamics import States
+from ganbench.dynamics import States, scaled
 from ganbench.games import Batch, LearningRates, Match, Players
 from ganbench.nn.examples import TrainingExamples
 from ganbench.numerics.jacobians import select_members, split
@@ -78,9 +78,10 @@ class StepMap:
         players = self.match.init() if theta is None else split(self.match, theta)
         return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
 
-    def __call__(self, state: TrainingState, batches: list[Batch]) -> TrainingState:
-        """The state after a step on these batches."""
-        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, self._rates)
+    def __call__(self, state: TrainingState, batches: list[Batch], factor: float = 1.0) -> TrainingState:
+        """The state after a step on these batches, with learning rates multiplied by a factor."""
+        rates = self._rates if factor == 1 else scaled(self._rates, factor)
+        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, rates)
         return TrainingState(
             {name: result.players[name].detach() for name in self.match.players},
             {owner: {name: value.detach() for name, value in of.items()} for owner, of in result.states.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,11 @@ import torch
 from torch import Tensor
 
 from ganbench.games import Batch, Buffers, LearningRates, Match, Players
+
+
+def constant(step: int) -> float:
+    """The factor of learning rates that do not change."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Trajectories:
         rates: learning rates, (K, 1) of each player.
         steps: steps of the snapshots, (S,), the first of them 0.
         path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
+        buffers: the networks' buffers at the snapshots, (K, S, ...) by name.
+        schedule: the factor of the learning rates in each training step.
     """
 
     match: Match
@@ -31,11 +39,13 @@ class Trajectories:
     steps: np.ndarray
     path: dict[str, Tensor]
     buffers: Buffers = field(default_factory=dict)
+    schedule: Callable[[int], float] = constant
 
     def match_at(self, snapshot: int) -> Match:
         """The game with the buffers at the snapshot with this index; -1 is the last."""
         match = self.match.select(range(len(self.match.members)))
-        match.buffers = {name: values[:, snapshot] for name, values in self.buffers.items()}
+        if self.buffers:
+            match.buffers = {name: values[:, snapshot] for name, values in self.buffers.items()}
         return match
 
     def at(self, snapshot: int) -> Players:

@@ -92,7 +92,7 @@ class EvaluateTask:
     groups: tuple[Group, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
-    batch_size: int  # of training: as many examples pass a network together
+    batch_size: int  # number of examples that passed a network together in training
     samples: int
     samples_kept: int
     sources: str

@@ -97,6 +97,11 @@ def spread_over_games(runs: pd.DataFrame, most: int = MAX_PANELS) -> list[int]:
 
 
 def limit_curves(shown: Sequence[DiagnosticArrays]) -> list[DiagnosticArrays]:
-    """As many runs of a panel as can be told apart: those of the first seeds at every learning rate."""
-    order = runs_table(shown).reset_index(drop=True).groupby("learning_rate", sort=False).cumcount()
+    """As many runs of a panel as can be told apart: those of the first seeds at all learning rates."""
+    order = (
+        runs_table(shown)
+        .reset_index(drop=True)
+        .groupby(["learning_rate", "generator_learning_rate"], sort=False, dropna=False)
+        .cumcount()
+    )
     return [shown[index] for index in np.sort(np.argsort(order, kind="stable")[:MAX_CURVES])]

@@ -291,6 +291,7 @@ def _block_runs(
             method = "-".join(words) or OMITTED[0]
             rates = product(block.learning_rate, block.generator_learning_rate)
             for (rate, own), seed in product(rates, block.seed):
+                own = None if own == rate else own
                 yield Run(choices, n_train, rate, seed, resolved, method, block.label, variant, own)
 
 

@@ -13,9 +13,10 @@ from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonS
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
+from ganbench.study.blocks import Train
 from ganbench.study.choices import canonical_signature, parse_choice, split_label
 from ganbench.study.strict_yaml import describe_errors
-from ganbench.study.train_axes import COLUMNS, OPTIONS, TrainAxes
+from ganbench.study.train_axes import COLUMNS, OPTIONS
 
 NUMERIC = ("n_train", "learning_rate", "generator_learning_rate", "seed")
 AXES = (*CHOICES, *NUMERIC, "block", "train", "method", *OPTIONS)
@@ -124,7 +125,7 @@ def _parse_selector(value: Any) -> Selector:
 def _parse_value(axis: str, value: Any) -> Value:
     if axis in OPTIONS:
         try:
-            return getattr(TrainAxes.model_validate({axis: value}), axis)
+            return getattr(Train.model_validate({axis: value}), axis)
         except ValidationError as error:
             raise ValueError("; ".join(describe_errors(error))) from None
     if axis not in NUMERIC:

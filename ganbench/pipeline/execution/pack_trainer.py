@@ -167,7 +167,7 @@ class PackTrainer:
                 if state is not None:
                     checkpoint.save(state=state, seconds=seconds)
                 alone = members[state["alive"][0] if state else 0]
-                smaller = "take a smaller train.batch_size or architecture"
+                smaller = "take a larger train.accumulation_steps, or a smaller train.batch_size or architecture"
                 raise subpacks.does_not_fit(alone.id, where, error.cause, self.device, smaller) from None
             log(f"{where} of {plural(len(members), 'run')} ({error.cause}); they go on as {_sum(sizes)}")
             first = 0

@@ -7,6 +7,7 @@ folder remembers the digest of each, with its size and time stamp, and only file
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,14 +22,16 @@ SETTLED_SECONDS = 10.0  # age from which a time stamp is trusted: a file may cha
 
 
 def files_digest(paths: Sequence[str], known: Path) -> str:
-    """The digest of the content of files, in their order.
+    """The digest of the content and the names of files, in their order.
+
+    Names are those below the files' common folder, wherever that lies: labels may be names of folders.
 
     Args:
         paths: The files.
         known: The file that remembers digests. It is written where it can be.
     """
     if len(paths) < MANY:
-        return digest([file_digest(Path(path)) for path in paths])
+        return digest(_named(paths, [file_digest(Path(path)) for path in paths]))
     before = _read(known)
     now, after = time.time(), {}
     for path in paths:
@@ -41,7 +44,12 @@ def files_digest(paths: Sequence[str], known: Path) -> str:
     if any(before.get(path) != each for path, each in after.items()):
         with suppress(OSError), atomic_write(known) as temporary:
             temporary.write_text(strict_json.dumps(before | after))
-    return digest([value for _, value in after.values()])
+    return digest(_named(paths, [after[path][1] for path in paths]))
+
+
+def _named(paths: Sequence[str], values: Sequence[str]) -> list[tuple[str, str]]:
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if paths else ""
+    return [(os.path.relpath(path, folder), value) for path, value in zip(paths, values, strict=True)]
 
 
 def _read(known: Path) -> dict[str, tuple[str, str]]:

@@ -66,9 +66,9 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         return {}
     train, evaluate = run.train, study.evaluate
     number = 2 * SINGLE if train.precision == "float64" else SINGLE
+    part = train.batch_size // train.accumulation_steps  # as many examples pass a network together
     counted = {
-        player: _counted(architecture, player, data, train.batch_size > LARGE_BATCH)
-        for player in ("generator", "discriminator")
+        player: _counted(architecture, player, data, part > LARGE_BATCH) for player in ("generator", "discriminator")
     }
     parameters = sum(size for size, _ in counted.values())
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
@@ -77,9 +77,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
         f"parameters, gradients and {kept} snapshots of both networks ({words})": (COPIES + kept) * number * parameters,
-        f"activations of batch_size {train.batch_size:,}": number
-        * train.batch_size
-        * sum(outputs for _, outputs in counted.values()),
+        f"activations of {part:,} examples": number * part * sum(outputs for _, outputs in counted.values()),
         f"latent_size {architecture.latent_size:,} at batch_size {train.batch_size:,}": 2
         * number
         * min(CHUNK, train.steps)

@@ -132,8 +132,12 @@ class Trial:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
         settings = run.train.model_dump(mode="json")
+        for each in {each.train: each for each in runs}.values():  # lengths of training differ, and schedules with them
+            with self.components.attempt(where, each.choices):
+                build_training(each.train.model_dump(mode="json"), components_of(each))
+        size = settings["batch_size"] // settings["accumulation_steps"]
         parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
-        settings["batch_size"] = parts * min(settings["batch_size"] // parts, BATCH)
+        settings["batch_size"] = parts * min(size, BATCH)
         game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})

@@ -248,7 +248,7 @@ class Measuring:
 
             def fault(made: Any = made) -> str | None:
                 kept = [tree["snapshots"] | {"buffers": tree["buffers"]} for tree in trees]
-                how = {"device": CPU, "dtype": training.dtype}
+                how = {"device": CPU, "dtype": training.dtype, "schedule": training.factor}
                 shown = trajectories_of(
                     game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how
                 )

@@ -105,18 +105,18 @@ def _diagnosed(
     device: torch.device,
     observations: list[Observation],
 ) -> list[Tree]:
-    """The results of a diagnostic for runs of one group, measured together, at the learning rates of the last step."""
-    factor = training.schedule.factor(training.steps - 1, training.steps)
+    """The results of a diagnostic for runs of one group, measured together."""
     return diagnose(
         diagnostic,
         game,
         training.dynamics,
         training.optimizer,
-        [each.member.scaled(factor) for each in observations],
+        [each.member for each in observations],
         [_snapshots(result_cache.group_of(file, each.trained)) for each in observations],
         training.snapshots,
         device=device,
         dtype=training.dtype,
+        schedule=training.factor,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import load_checked
 from ganbench.core import result_files
@@ -28,5 +26,6 @@ def run(job: Job, context: JobContext) -> None:
         if fault:
             raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
         with result_files.create_file(job.path, "prepare") as file:
-            result_files.write_tree(file.create_group("examples"), asdict(examples))
+            # Not `asdict`, which would copy into memory what lies in a file.
+            result_files.write_tree(file.create_group("examples"), vars(examples))
         report(len(examples.train))

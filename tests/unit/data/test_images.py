@@ -223,3 +223,24 @@ def test_a_file_that_is_no_image_is_named(tmp_path):
     (folder / "00003.png").write_text("no image")
     with pytest.raises(GanbenchError, match=r"00003\.png cannot be read as an image"):
         ImageFolder(folder=str(folder)).load()
+
+
+def test_hidden_folders_are_no_classes_and_images_beside_classes_are_not_dropped(tmp_path):
+    folder = write_images(tmp_path / "images", 12)
+    write_images(folder / ".thumbnails", 4)
+    assert ImageFolder(folder=str(folder), side=8).spec.modes == 0
+    write_images(folder / "cats", 4)
+    with pytest.raises(GanbenchError, match=r"has class folders \(cats\) and images beside them \(00000.png, "):
+        _ = ImageFolder(folder=str(folder), side=8).spec
+
+
+def test_grey_levels_of_sixteen_bits_are_scaled_and_those_without_a_largest_refused(tmp_path):
+    folder = write_images(tmp_path / "images", 8, channels=1)
+    levels = np.array([0, 4096, 32768, 65535], dtype=np.uint16)
+    Image.fromarray(np.repeat(levels, 16).reshape(8, 8)).save(folder / "00000.png")
+    loaded = ImageFolder(folder=str(folder), side=8, channels=1).load()
+    every = np.concatenate([loaded.train, loaded.heldout])
+    assert any(np.array_equal(np.unique(image), [0, 16, 128, 255]) for image in every)
+    Image.fromarray(np.zeros((8, 8), dtype=np.float32)).save(folder / "00001.tiff")
+    with pytest.raises(GanbenchError, match=r"00001.tiff cannot be read as an image: its mode is 'F'"):
+        ImageFolder(folder=str(folder), side=8, channels=1).load()

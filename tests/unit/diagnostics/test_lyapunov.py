@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import ClassVar
 
@@ -277,6 +277,17 @@ def test_a_replay_meets_the_batches_of_training():
             at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
+
+
+def test_a_replay_follows_the_schedule_of_learning_rates():
+    """On a quadratic a step multiplies every difference by 1 - factor rate curvature."""
+    game, rate, steps = make_game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0)), 0.1, 100
+    played = play(game, rates=(rate,), steps=steps, every=steps)
+    scheduled = replace(played, schedule=lambda step: 1.0 if step < 40 else 0.25)
+    largest = look(scheduled, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0]
+    assert largest == pytest.approx((40 * log(1 - rate) + 60 * log(1 - rate / 4)) / steps, abs=1e-6)
+    radius = {at: look(scheduled, "step_map", at=at).values["radius"][0] for at in ("start", "end")}
+    assert radius == pytest.approx({"start": 1 - rate, "end": 1 - rate / 4}, abs=1e-6)
 
 
 @pytest.mark.slow

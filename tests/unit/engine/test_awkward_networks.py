@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.tree import Tree
+from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.modules import trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import TrainingProgress, train
@@ -151,3 +152,24 @@ def test_evaluation_draws_what_the_module_draws(layer):
             points = torch.cat([module(part) for part in latent_points(0, 40, 2).split(size)])
         if layer not in ("noise", "counted"):  # which draw noise, and count calls, in evaluation too
             np.testing.assert_allclose(drawn, points.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_buffers_move_under_dynamics_that_perturb_copies():
+    game = game_of("running batch norm")
+    dynamics = part("dynamics", "noise_averaging", perturbations=2)
+    (result,) = train(game, training(10, dynamics=dynamics), MEMBERS[:1], device=CPU)
+    for name, values in result["buffers"].items():
+        assert not np.array_equal(values[0], values[-1]), name
+
+
+def test_a_diagnostic_of_parameters_alone_has_the_initial_buffers():
+    """As in the laboratory, which keeps no buffers, and where the time of an observation is estimated."""
+    game, how = game_of("spectral norm"), training(10)
+    (result,) = train(game, how, MEMBERS[:1], device=CPU)
+    at = [result["snapshots"]]
+    where = {"device": CPU, "dtype": torch.float64}
+    trajectories = trajectories_of(game, how.dynamics, how.optimizer, MEMBERS[:1], at, how.snapshots, **where)
+    initial = Match(game, MEMBERS[:1], CPU, torch.float64).buffers
+    for match in (trajectories.match, trajectories.match_at(-1)):
+        assert match.buffers.keys() == initial.keys()
+        assert all(torch.equal(match.buffers[name], value) for name, value in initial.items())

@@ -66,3 +66,23 @@ def test_what_is_remembered_may_be_damaged_and_few_files_are_always_read(tmp_pat
     del read[:]
     assert first not in {files_digest(paths[:2], known) for _ in range(2)}
     assert read == ["a", "b", "a", "b"]
+
+
+def test_a_digest_knows_which_file_has_which_content_but_not_where_they_lie(tmp_path):
+    """Labels are names of folders: two images that change places are another data set."""
+
+    def made(folder, first, second):
+        for name, text in (("cats/1", first), ("dogs/1", second)):
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True)
+            path.write_text(text)
+        return files_digest([str(tmp_path / folder / name) for name in ("cats/1", "dogs/1")], tmp_path / "known")
+
+    there = made("there", "a", "b")
+    assert made("elsewhere", "a", "b") == there
+    assert made("swapped", "b", "a") != there
+    (tmp_path / "flat").mkdir()
+    paths = [tmp_path / "flat" / "1", tmp_path / "flat" / "2"]
+    for path, text in zip(paths, "ab", strict=True):
+        path.write_text(text)
+    assert files_digest([str(path) for path in paths], tmp_path / "known") != there

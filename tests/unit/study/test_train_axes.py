@@ -147,6 +147,7 @@ def test_claims_and_selectors_use_training_options():
     assert len(selected(found, {"batch_size": 64, "precision": "float32"})) == 4
     assert selected(found, {"precision": "float64"}) == []
     assert len(selected(found, {"train": "*batch_size=64*"})) == 4
+    assert selected(found, {"accumulation_steps": 5}) == []  # of another batch size it would be valid
     assert len(selected(found, {"epochs": None})) == 8
 
 
