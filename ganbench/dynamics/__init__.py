@@ -1,4 +1,4 @@
-"""Dynamics, one file each: how the two players move in one training step.
+"""Dynamics, one file each: how the two players move.
 
 The code is the same for every game: a game of two numbers and a pair of convolutional networks are both vectors of
 parameters and losses. Real-valued options may be tensors (K, 1), one value per member of a pack, so dynamics use them

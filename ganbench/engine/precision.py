@@ -46,7 +46,7 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < TF32_CAPABILITY:
         raise GanbenchError(
             f"train.precision: 'tf32' needs an NVIDIA GPU of compute capability {TF32_CAPABILITY[0]}.0 or higher, but "
-            f"this job computes on {device}; choose float32."
+            f"this job computes on {device}; choose float32, bfloat16 or float64."
         )
 
 

@@ -60,7 +60,8 @@ class Outputs:
         known = {**self.others, **({} if self.sample.labels is None else {"labels": self.sample.labels})}
         if name not in known:
             given = join_words(["logits", *known])
-            remedy = "takes a conditional architecture" if name == "labels" else f"takes a discriminator with {name}"
+            labels = "takes a data set with labels and an architecture that is conditional"
+            remedy = labels if name == "labels" else f"takes a discriminator with {name}"
             raise GanbenchError(f"the objective needs {name!r} beside {given}; it {remedy}.")
         return known[name]
 

@@ -42,7 +42,10 @@ class Schedule(ABC):
             steps: number of training steps.
         """
         if self.warmup_steps and self.warmup_steps >= steps:
-            return f"its warmup_steps are {self.warmup_steps:,}, and training has {steps:,} steps"
+            return (
+                f"its warmup_steps are {self.warmup_steps:,}, but training has {steps:,} steps; choose at most "
+                f"{steps - 1:,}"
+            )
         return None
 
     def factor(self, step: int, steps: int) -> float:

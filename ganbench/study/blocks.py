@@ -66,13 +66,14 @@ class Train(Section):
     """
 
     steps: Count = 2000
-    """Number of training steps; each step is one move of the dynamics. Give `steps`, `epochs` or `images`."""
+    """Number of training steps; with `discriminator_steps: k` in the dynamics, a step is k - 1 moves of the
+    discriminator and one move of the dynamics. Give `steps`, `epochs` or `images`."""
     epochs: Count | None = None
     """Number of passes over the run's training examples, of ceil(n_train / batch_size) steps each; a step counts as one
     batch, whatever the dynamics."""
     images: Count | None = None
-    """Number of real examples seen, in ceil(images / batch_size) steps; a step counts as one batch, whatever the
-    dynamics."""
+    """Number of real examples, one batch a step, in ceil(images / batch_size) steps; further batches of a step are not
+    counted."""
     batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
     accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1

@@ -108,7 +108,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     run = tracked["grey-d0"]
     assert run.data.params == {
         **{"game": "some", "architecture": "some", "objective": "some", "regularizer": "some", "dynamics": "some"},
-        **{"optimizer": "some", "block": "some", "dataset": "grey"},
+        **{"optimizer": "some", "schedule": "some", "block": "some", "train": "some", "dataset": "grey"},
         **{"n_train": "100", "learning_rate": "0.0002", "seed": "1", "steps": "40"},
         **{"discriminator_parameters": "12", "generator_parameters": "34"},
         **{"architecture_width": "64", "train_precision": "float32"},
@@ -118,7 +118,14 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     assert ours == {
         **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
         **{"outcome": "diverged", "outcome_step": "30", "outcome_why": "text", "method": "of-grey", "pack": "text"},
-        **{"steps_done": "30", "fused": "False", "python": "text", "torch": "text", "device": "text"},
+        **{
+            "steps_done": "30",
+            "continued_from": "text",
+            "fused": "False",
+            "python": "text",
+            "torch": "text",
+            "device": "text",
+        },
         **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
         **{"commit": "text", "digest": "d01", "failures_judged": "text", "failures_not_judged": "text"},
@@ -148,7 +155,14 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
     track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
     (run,) = [run for run in runs_of(uri, study) if run.info.run_name == "toy-d0"]
     assert run.data.params == {
-        **{"game": "some", "dynamics": "some", "optimizer": "some", "block": "some"},
+        **{
+            "game": "some",
+            "dynamics": "some",
+            "optimizer": "some",
+            "schedule": "some",
+            "block": "some",
+            "train": "some",
+        },
         **{"learning_rate": "0.0002", "seed": "3"},
         **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_precision": "float32"},
     }

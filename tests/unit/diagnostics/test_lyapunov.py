@@ -286,7 +286,7 @@ def test_a_replay_follows_the_schedule_of_learning_rates():
     scheduled = replace(played, schedule=lambda step: 1.0 if step < 40 else 0.25)
     largest = look(scheduled, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0]
     assert largest == pytest.approx((40 * log(1 - rate) + 60 * log(1 - rate / 4)) / steps, abs=1e-6)
-    radius = {at: look(scheduled, "step_map", at=at).values["radius"][0] for at in ("start", "end")}
+    radius = {at: look(scheduled, "step_map", at=at).values["spectral_radius"][0] for at in ("start", "end")}
     assert radius == pytest.approx({"start": 1 - rate, "end": 1 - rate / 4}, abs=1e-6)
 
 
