@@ -340,7 +340,7 @@ def test_outputs_that_an_objective_misses_are_named():
         match.loss("discriminator", match.init(), match.draw(0, 1)[0])
     game = networks(part("architecture", "mlp", width=6), classifier)
     match = Match(game, [Member(0, 50, RATE)], CPU, DOUBLE)
-    with pytest.raises(GanbenchError, match="needs 'labels' beside logits; it takes a conditional architecture"):
+    with pytest.raises(GanbenchError, match="needs 'labels' beside logits; it takes a data set with labels"):
         match.loss("discriminator", match.init(), match.draw(0, 1)[0])
 
 
