@@ -164,9 +164,7 @@ def test_a_conditional_architecture_is_trained_and_evaluated_with_the_labels_of_
 
 
 def test_an_objective_that_misses_an_output_or_labels_is_refused_before_any_work(tmp_path):
-    with pytest.raises(
-        GanbenchError, match=r"grid: .*the objective needs 'labels' .* takes a data set with labels"
-    ):
+    with pytest.raises(GanbenchError, match=r"grid: .*the objective needs 'labels' .* takes a data set with labels"):
         try_study(plan(tmp_path, {"objective": "auxiliary_classifier"}))
 
 
