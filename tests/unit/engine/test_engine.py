@@ -509,7 +509,10 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(ring):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["extragradient", "consensus", "unrolled", "lookahead"])
+@pytest.mark.parametrize(
+    "name",
+    ["extragradient", "lookahead", *(pytest.param(n, marks=pytest.mark.slow) for n in ("consensus", "unrolled"))],
+)
 def test_averages_and_accumulation_resume_bit_for_bit_and_fuse(name, tmp_path):
     game = networks(batch_size=4, accumulation_steps=2, options={"width": 8})
     shared = training(60, dynamics=part("dynamics", name), schedule=part("schedule", "linear"), ema_decay=0.99)

@@ -124,7 +124,9 @@ def test_the_generator_has_the_indices_of_the_last_real_batch():
         assert not np.array_equal(kept[0], kept[-1])
 
 
-@pytest.mark.parametrize("dynamics", ["simultaneous", "extragradient", "unrolled"])
+@pytest.mark.parametrize(
+    "dynamics", ["simultaneous", "extragradient", pytest.param("unrolled", marks=pytest.mark.slow)]
+)
 def test_it_goes_on_bit_for_bit_and_fuses_under_other_dynamics(dynamics):
     played, states = game(), {}
     how = training(50, dynamics=part("dynamics", dynamics))

@@ -144,6 +144,7 @@ def test_a_folder_has_the_module_and_says_what_it_is(study, plan, tmp_path, run)
             torch.testing.assert_close(program(latent), generator(latent))
 
 
+@pytest.mark.slow
 def test_a_conditional_generator_draws_the_samples_of_the_report(study, plan, tmp_path):
     folder = export.write(study, CONDITIONAL, folder=tmp_path / "there")
     subprocess.run([sys.executable, folder / "sample.py"], check=True, cwd=ROOT)
@@ -180,7 +181,8 @@ def last_metrics(plan: Plan, run: str) -> dict[str, float]:
     return {name: values[-1] for name, values in tree.items()}
 
 
-@pytest.mark.parametrize("run", [RUN, pytest.param(RESIDUAL, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [RUN, RESIDUAL])
 def test_the_script_of_a_folder_draws_what_evaluation_drew(study, plan, tmp_path, run):
     """In a process of its own, of which neither study nor results nor the user's own file are known."""
     folder = export.write(study, run, folder=tmp_path / "there")

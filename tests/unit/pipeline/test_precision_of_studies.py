@@ -39,7 +39,7 @@ def networks(found: Plan) -> list[np.ndarray]:
     return kept
 
 
-@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("labels", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_study_has_the_same_numbers_with_bytes_numbers_and_a_file_too_large_for_memory(tmp_path, monkeypatch, labels):
     path, found, scores = write_bars(tmp_path), {}, {}
     for name, stored, held in (("bytes", True, 2**30), ("numbers", False, 2**30), ("file", True, 100)):

@@ -99,7 +99,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 # The runs of 70 steps end within a chunk of 25 steps, and with a snapshot that the longer runs do not have.
-@pytest.mark.parametrize(("steps", "fuse"), [(70, "always"), (100, "always"), (70, "never")])
+@pytest.mark.parametrize(
+    ("steps", "fuse"), [(70, "always"), (100, "always"), pytest.param(70, "never", marks=pytest.mark.slow)]
+)
 def test_more_steps_train_the_difference_with_the_same_bits(tmp_path, drawn, steps, fuse):
     pack = {"pack": {"fuse": fuse}}
     short = train(plan(tmp_path / "a", steps, TOY, **pack))
@@ -121,7 +123,7 @@ def test_more_steps_train_the_difference_with_the_same_bits(tmp_path, drawn, ste
         assert whole[id]["about"]["continued_from"] == 0
 
 
-@pytest.mark.parametrize("fuse", ["always", "never"])
+@pytest.mark.parametrize("fuse", ["always", pytest.param("never", marks=pytest.mark.slow)])
 def test_networks_with_buffers_and_random_numbers_go_on(tmp_path, fuse):
     file = tmp_path / "mine.py"
     file.write_text(NETWORKS)
@@ -134,6 +136,7 @@ def test_networks_with_buffers_and_random_numbers_go_on(tmp_path, fuse):
     assert any(tree["buffers"] for tree in continued.values())
 
 
+@pytest.mark.slow
 def test_runs_of_other_packs_and_new_runs_are_trained_together_where_they_start_together(tmp_path, drawn):
     apart = {"pack": {"axes": [], "fuse": "never"}}
     train(plan(tmp_path / "a", 40, TOY, **apart))
