@@ -329,7 +329,12 @@ def test_every_python_block_of_the_readme_is_tested():
 
 @pytest.mark.parametrize(
     ("name", "runs"),
-    [("regularised-digits", 2 * 3 * 2 * 10), ("schedules", 2 * 5), ("circles", 2 * 2 * 3), ("faces", 4)],
+    [
+        ("regularised-digits", 2 * 3 * 2 * 10),
+        pytest.param("schedules", 2 * 5, marks=pytest.mark.slow),
+        ("circles", 2 * 2 * 3),
+        pytest.param("faces", 4, marks=pytest.mark.slow),
+    ],
 )
 def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
     folder = write_images(tmp_path / "faces", 20, side=32)

@@ -29,6 +29,8 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run as run_job
 from ganbench.study.schema import load
 
+pytestmark = pytest.mark.slow  # two studies are trained first
+
 RUN = "digits-dcgan-alternating-adam-n100-lr0.002-s0"
 RESIDUAL = "ring8-residual-alternating-adam-n512-lr0.001-s0"
 CONDITIONAL = "ring8-conditional-networks-alternating-adam-n512-lr0.001-s0"
@@ -144,7 +146,6 @@ def test_a_folder_has_the_module_and_says_what_it_is(study, plan, tmp_path, run)
             torch.testing.assert_close(program(latent), generator(latent))
 
 
-@pytest.mark.slow
 def test_a_conditional_generator_draws_the_samples_of_the_report(study, plan, tmp_path):
     folder = export.write(study, CONDITIONAL, folder=tmp_path / "there")
     subprocess.run([sys.executable, folder / "sample.py"], check=True, cwd=ROOT)
@@ -181,7 +182,6 @@ def last_metrics(plan: Plan, run: str) -> dict[str, float]:
     return {name: values[-1] for name, values in tree.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", [RUN, RESIDUAL])
 def test_the_script_of_a_folder_draws_what_evaluation_drew(study, plan, tmp_path, run):
     """In a process of its own, of which neither study nor results nor the user's own file are known."""

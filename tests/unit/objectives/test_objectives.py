@@ -197,7 +197,7 @@ def test_training_with_flipped_labels_equals_a_plain_pytorch_loop():
 # Conditional networks -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("norms", [False, True], ids=["plain", "norms"])
+@pytest.mark.parametrize("norms", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "norms"])
 @pytest.mark.parametrize("name", ["hinge", "relativistic pairing"])
 def test_training_conditional_networks_equals_a_plain_pytorch_loop(name, norms):
     """With running statistics and power iterations every pass counts, of which a relativistic generator's has two."""

@@ -39,7 +39,8 @@ def networks(found: Plan) -> list[np.ndarray]:
     return kept
 
 
-@pytest.mark.parametrize("labels", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.slow
 def test_a_study_has_the_same_numbers_with_bytes_numbers_and_a_file_too_large_for_memory(tmp_path, monkeypatch, labels):
     path, found, scores = write_bars(tmp_path), {}, {}
     for name, stored, held in (("bytes", True, 2**30), ("numbers", False, 2**30), ("file", True, 100)):
@@ -87,6 +88,7 @@ def test_a_folder_of_images_is_a_study_and_trains_anew_when_an_image_changes(tmp
     assert {job.digest for job in before.train.values()}.isdisjoint(job.digest for job in after.train.values())
 
 
+@pytest.mark.slow
 def test_bfloat16_is_tried_trained_and_recorded(tmp_path):
     content = study(write_bars(tmp_path), tmp_path)
     content["train"]["precision"] = "bfloat16"

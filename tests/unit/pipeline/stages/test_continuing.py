@@ -152,6 +152,7 @@ def test_runs_of_other_packs_and_new_runs_are_trained_together_where_they_start_
     assert_same(continued, train(plan(tmp_path / "b", 120, {**TOY, "seed": [0, 1, 2]}, pack={"fuse": "never"})))
 
 
+@pytest.mark.slow
 def test_a_continued_run_can_go_on_again(tmp_path):
     for steps in (20, 60, 140):
         continued = train(plan(tmp_path / "a", steps, TOY))
