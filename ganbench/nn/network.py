@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ganbench.core.errors import out_of_memory
 from ganbench.nn.random_numbers import RandomNumbers
+from ganbench.nn.stacked import StackedLayers
 
 # vmap computes an operation for which it has no rule member by member, and warns that this is slow.
 torch._C._functorch._set_vmap_fallback_warning_enabled(False)
@@ -182,7 +183,8 @@ class Network:
         pieces = theta.split(self._sizes, dim=1)
         views = [piece.view(len(theta), *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
         in_dims = (0, 0, None if key is None else 0, *(0 for _ in inputs))
-        return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
+        with StackedLayers():
+            return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
 
     def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
         """Why the network is computed for one member after the other, in PyTorch's words; None where it is not.
