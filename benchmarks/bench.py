@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, overhead, planning, rate, streaming, throughput
+from benchmarks import checkpoints, dynamics, overhead, planning, rate, second_order, streaming, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 from ganbench.engine.precision import set_numeric_mode
@@ -48,6 +48,11 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
         )
         spectra = dynamics.SPECTRA[:1] if quick else dynamics.SPECTRA
         yield dynamics.spectrum_sheet(spectra, device, rounds=rounds, seconds=seconds)
+        chosen, runs = (
+            second_order.methods(),
+            (2, 3) if quick else second_order.SIZES if device == "cpu" else (2, 16, 64),
+        )
+        yield second_order.sheet(chosen[:1] if quick else chosen, device, sizes=runs)
     if "planning" in only:
         if find_spec("snakemake") and find_spec("pydantic"):
             yield planning.measure(seeds=40, repeats=1) if quick else planning.measure()

@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, by_hand, dynamics, overhead, planning, rate, throughput
+from benchmarks import bench, by_hand, dynamics, overhead, planning, rate, second_order, throughput
 from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
@@ -161,6 +161,30 @@ def test_the_spectrum_s_cost_is_told_in_steps():
     assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert dynamics.SPECTRA[-1][0] == dynamics.RING.name
     assert parameters(dynamics.make_game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
+
+
+def test_methods_with_second_derivatives_are_found():
+    found = [name for method in second_order.methods() for name in method.values()]
+    assert {"consensus", "gradient_part", "symplectic", "unrolled", "r1", "r2"} <= set(found)
+    assert not {"simultaneous", "alternating", "extragradient", "optimistic", "weight_decay", "none"} & set(found)
+
+
+def test_kernels_are_counted():
+    x, weight = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(5, 3, 3, 3)
+    with second_order.KernelCounter() as counter:
+        features = torch.nn.functional.conv2d(x, weight).flatten(1)
+        torch.autograd.grad((features @ features.T).sum(), x)
+    assert counter.counts == {"convolution": 1, "convolution_backward": 1, "mm": 3}
+
+
+def test_kernels_of_methods_by_the_size_of_the_pack():
+    sheet = second_order.sheet([{"regularizer": "r1"}], "cpu", sizes=(2, 3), rounds=1)
+    (none, r1) = sheet.rows
+    assert none[:2] == ["none", ""]
+    assert none[2] == none[3], "what is fused needs no more kernels for more runs"
+    assert r1[:2] == ["r1", "regularizer"]
+    assert int(r1[2]) > int(none[2])
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
 
 
 @pytest.mark.slow
