@@ -2,6 +2,7 @@
 
 Everything is compared with something measured beside it, since a number alone says more about the machine and its
 other users than about this package. Nothing here fails for being slow; what misses its target says so in its table.
+`--only SECTION --save` measures a section anew and keeps the others of the saved file.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, overhead, planning, rate, streaming, throughput
+from benchmarks import checkpoints, dynamics, overhead, planning, rate, second_order, streaming, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
+from ganbench.engine.precision import set_numeric_mode
 
 SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
 
@@ -29,7 +31,7 @@ def arguments() -> argparse.Namespace:
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=("cpu", "cuda"), default=default, help="where to train (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="under a minute; the numbers mean little")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/<device>.md")
+    parser.add_argument("--save", action="store_true", help="write the tables into benchmarks/results/<device>.md")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="a section; may be given several times")
     return parser.parse_args()
 
@@ -46,6 +48,11 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
         )
         spectra = dynamics.SPECTRA[:1] if quick else dynamics.SPECTRA
         yield dynamics.spectrum_sheet(spectra, device, rounds=rounds, seconds=seconds)
+        chosen, runs = (
+            second_order.methods(),
+            (2, 3) if quick else second_order.SIZES if device == "cpu" else (2, 16, 64),
+        )
+        yield second_order.sheet(chosen[:1] if quick else chosen, device, sizes=runs)
     if "planning" in only:
         if find_spec("snakemake") and find_spec("pydantic"):
             yield planning.measure(seeds=40, repeats=1) if quick else planning.measure()
@@ -66,23 +73,22 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
 
 
 def _training(device: str, quick: bool) -> Iterator[Sheet]:
-    sizes = (2,) if quick else (2, 4, 16) if device == "cpu" else (2, 4, 16, 64, 256)
+    sizes = (2,) if quick else (2, 8, 16) if device == "cpu" else (2, 8, 16, 64, 256)
     cases = [CONTENDERS["mlp"]] if quick else CONTENDERS.values()
     product = rate.product_rate(device, 0.5 if quick else 2.0)
     rates = [
-        throughput.measure(case, size, device, rounds=2 if quick else 7, seconds=0.1 if quick else 0.8)
+        throughput.measure(case, size, device, rounds=2 if quick else 7, seconds=0.1 if quick else 0.5)
         for case, size in _shown("training", [(case, size) for case in cases for size in sizes])
     ]
     product = max(product, rate.product_rate(device, 0.5 if quick else 2.0))
-    yield throughput.throughput_sheet(rates)
+    yield throughput.throughput_sheet(rates, product)
     yield throughput.start_sheet(rates)
-    yield rate.sheet(rates, product)
     yield throughput.memory_sheet(rates, device)
 
 
 def _fusing(device: str, quick: bool) -> Sheet:
-    names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (2, 4, 16))
-    rounds, seconds = (2, 0.1) if quick else (5, 0.5)
+    names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (4, 16))
+    rounds, seconds = (2, 0.1) if quick else (3, 0.4)
     return throughput.fusing_sheet(
         [
             throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)
@@ -100,6 +106,7 @@ def _shown(what: str, cells: Sequence[tuple[Any, int]]) -> Iterator[tuple[Any, i
 def main() -> None:
     given = arguments()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that train
+    set_numeric_mode()  # of jobs
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"{device_name(given.device)}. {heading(given.device)}")
     done = []

@@ -34,11 +34,12 @@ class Case:
     steps: int  # of a whole run
     options: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 32
+    method: dict[str, str] = field(default_factory=dict)  # by family, what is not as in SHARED
 
     @property
     def parts(self) -> dict[str, str]:
         """By family: the member that the case is made of."""
-        return {"game": "gan", "dataset": self.dataset, "architecture": self.architecture, **SHARED}
+        return {"game": "gan", "dataset": self.dataset, "architecture": self.architecture, **SHARED, **self.method}
 
     @property
     def data(self) -> DataSpec:
@@ -57,13 +58,13 @@ class Case:
             architecture=self.networks,
             examples=TrainingExamples.placed(self.examples(), torch.device(device), torch.float32),
             batch_size=self.batch_size,
-            **{family: build(family, SHARED[family]) for family in ("objective", "regularizer")},
+            **{family: build(family, self.parts[family]) for family in ("objective", "regularizer")},
         )
 
     def training(self, steps: int) -> Training:
         """How it trains, for this many steps."""
         return Training(
-            **{family: build(family, SHARED[family]) for family in ("dynamics", "optimizer")},
+            **{family: build(family, self.parts[family]) for family in ("dynamics", "optimizer")},
             steps=steps,
             dtype=torch.float32,
             snapshots=(0, steps),

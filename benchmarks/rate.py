@@ -1,16 +1,13 @@
-"""What share of the machine's arithmetic a training step reaches."""
+"""The roofline: the arithmetic of a training step, and the machine's rate of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.cases import Case
-from benchmarks.sheets import Sheet
-from benchmarks.throughput import VARIANTS, Rates
 from ganbench.games import Match
 
 
@@ -41,19 +38,3 @@ def product_rate(device: str, seconds: float = 2.0) -> float:
         best = min(best, time.perf_counter() - began)
     torch.set_num_threads(before)
     return 2 * size**3 / best
-
-
-def sheet(rates: Sequence[Rates], product: float) -> Sheet:
-    """Arithmetic of the best turns against the machine's measured rate of products."""
-    result = Sheet(
-        "Share of the machine's float32 rate that training reaches",
-        ["case", "MFLOP per run-step", "runs", *(f"{variant}, GFLOP/s (share)" for variant in VARIANTS)],
-        f"Of {product / 1e9:,.0f} GFLOP/s that a large matrix product reached in the same measurement, on one thread "
-        "of a CPU or the whole GPU. Only products and convolutions are counted, forward and backward; best turns.",
-    )
-    flops = {row.case.name: step_flops(row.case) for row in rates}
-    for row in rates:
-        reached = [max(row.turns[variant]) * flops[row.case.name] for variant in VARIANTS]
-        cells = [f"{value / 1e9:.1f} ({value / product:.0%})" for value in reached]
-        result.add(row.case.name, f"{flops[row.case.name] / 1e6:.1f}", row.members, *cells)
-    return result

@@ -8,11 +8,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -33,6 +34,8 @@ class Sheet:
         if not self.columns:
             console.print(f"[italic]{self.title}[/italic]\n{self.note}")
             return
+        from rich.table import Table
+
         table = Table(title=self.title, title_justify="left", caption=self.note or None, caption_justify="left")
         for index, column in enumerate(self.columns):
             table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
@@ -40,12 +43,14 @@ class Sheet:
             table.add_row(*row)
         console.print(table)
 
-    def markdown(self) -> str:
+    def markdown(self, measured: str = "") -> str:
+        """The table with its title, its note and how it was `measured`."""
+        head = "\n\n".join(each for each in (f"## {self.title}", self.note, measured) if each)
         if not self.columns:
-            return f"## {self.title}\n\n{self.note}\n"
+            return f"{head}\n"
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"## {self.title}\n\n{self.note}\n\n{table}\n" if self.note else f"## {self.title}\n\n{table}\n"
+        return f"{head}\n\n{table}\n"
 
 
 def device_name(device: str) -> str:
@@ -67,13 +72,25 @@ def heading(device: str) -> str:
     parts = [f"Python {platform.python_version()}", f"PyTorch {torch.__version__}", platform.system()]
     if device != "cpu":
         parts.append(f"CUDA {torch.version.cuda}")
-    return f"Measured {datetime.now(UTC):%Y-%m-%d} with `python -m benchmarks.bench`: {', '.join(parts)}."
+    return f"Measured {datetime.now(UTC):%Y-%m-%d} with {', '.join(parts)}."
+
+
+def file_of(device: str) -> Path:
+    """The Markdown file of this device."""
+    return RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', device_name(device).lower()).strip('-')}.md"
 
 
 def save(sheets: list[Sheet], device: str) -> Path:
-    """Write the Markdown file of this device."""
-    name = device_name(device)
-    path = RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.md"
+    """Write the Markdown file of this device; of a file that is there, tables of other titles are kept."""
+    path = file_of(device)
+    kept = _sections(path.read_text()) if path.exists() else {}
+    measured = {sheet.title: sheet.markdown(heading(device)) for sheet in sheets}
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join([f"# {name}\n\n{heading(device)}\n", *(sheet.markdown() for sheet in sheets)]))
+    path.write_text("\n".join([f"# {device_name(device)}\n", *(kept | measured).values()]))
     return path
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The tables of a file, by title."""
+    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0].removeprefix("## "): part.rstrip("\n") + "\n" for part in parts}

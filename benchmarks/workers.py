@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 25  # the engine's; turns are multiples of it
+SINGLY = ("unfused", "plain")  # variants that train one run at a time
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -33,7 +34,7 @@ class Worker:
     """A worker, seen from the process that asks."""
 
     def __init__(self, variant: str, case: str, members: int, device: str) -> None:
-        self.members = members if variant == "fused" else 1
+        self.members = 1 if variant in SINGLY else members
         began = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.workers", variant, case, str(members), device],
@@ -85,25 +86,26 @@ def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[
     case = CASES[case_name]
     # Of a CPU it is the core's time that counts, not the waiting for it while others use the machine.
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    if variant == "plain":
+    if variant in ("plain", "by hand"):
+        from benchmarks.by_hand import ByHand
         from benchmarks.plain import PlainRun
 
-        run = PlainRun(case, 0, device)
+        run = PlainRun(case, 0, device) if variant == "plain" else ByHand(case, count, device)
 
-        def plain(steps: int) -> float:
+        def loop(steps: int) -> float:
             began = clock()
             run.train(steps)
             _wait(device)
             return clock() - began
 
-        return plain
+        return loop
 
     members, game, turn = case.members(count), case.game(device), 0
 
     def engine(steps: int) -> float:
         nonlocal turn
         # Unfused members train one after the other: one of them each turn.
-        mine = members if variant == "fused" else [members[turn % count]]
+        mine = [members[turn % count]] if variant in SINGLY else members
         turn, times = turn + 1, []
 
         def at_chunk(*_: Any) -> None:
@@ -126,10 +128,12 @@ def _wait(device: Any) -> None:
 def main() -> None:
     import torch
 
+    from ganbench.engine.precision import set_numeric_mode
+
     variant, case, members, name = sys.argv[1:]
     torch.set_num_threads(1)
+    set_numeric_mode()  # of jobs, for what they are compared with as well
     device = torch.device(name)
-    torch.backends.cudnn.deterministic = variant != "plain"  # as the stages have it
     trainer = _trainer(variant, case, int(members), device)
     trainer(1 if variant == "plain" else CHUNK)
     print(json.dumps("ready"), flush=True)

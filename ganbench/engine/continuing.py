@@ -20,10 +20,12 @@ def joined_state(results: Sequence[Tree], snapshots: Collection[int]) -> Tree:
         The state to `resume` from; members that have diverged are in it, and do not train.
     """
     states = [result["state"] for result in results]
-    shared = {name for name in states[0] if name not in ("step", "alive", "runs")}
+    shared = {name for name in states[0] if name not in ("step", "execution", "pack", "alive", "runs")}
+    alive = [k for k, state in enumerate(states) if state["alive"]]
     return {
         "step": max(state["step"] for state in states),  # a pack whose members have all diverged stops early
-        "alive": [k for k, state in enumerate(states) if state["alive"]],
+        "pack": alive,
+        "alive": alive,
         "runs": {
             str(k): {**state["runs"]["0"], "snapshots": _snapshots(result, snapshots)}
             for k, (state, result) in enumerate(zip(states, results, strict=True))

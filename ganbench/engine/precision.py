@@ -50,6 +50,17 @@ def check_precision(precision: str, device: torch.device) -> None:
         )
 
 
+def set_numeric_mode() -> None:
+    """Make a GPU compute the same bits in every process, and float32 in float32: the mode of every job.
+
+    A CPU computes so by itself, with one thread.
+    """
+    torch.backends.cudnn.benchmark = False  # it chooses algorithms by their speed, which varies between runs
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def lowered_products(products: str | None, device: torch.device) -> Any:
     """A context in which products of matrices and convolutions are computed in a lower precision.
 

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States, scaled
+from ganbench.dynamics import scaled
+from ganbench.engine.execution import Execution, intended
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
-from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
+from ganbench.engine.step import Executor, Step, Variables
+from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.schedules import Schedule
 from ganbench.schedules.constant import Constant
 
@@ -36,6 +38,7 @@ class Training:
         ema_decay: decay of an exponential moving average of the parameters; None for none.
         every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
             last state is kept, from which a run with more steps goes on.
+        execution: how steps are executed: a form of `FORMS`, or "auto", which decides by a rule.
     """
 
     dynamics: Any
@@ -48,6 +51,7 @@ class Training:
     ema_decay: float | None = None
     every: int | None = None
     products: str | None = None
+    execution: str = "auto"
 
     def factor(self, step: int) -> float:
         """The factor of the learning rates in a step, and after the last one that of the last."""
@@ -117,32 +121,39 @@ def train(
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
         parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
-        `steps_done`, and with `training.every` its last `state`, without the snapshots.
+        `steps_done`, `about` how steps were executed and why, and with `training.every` its last `state`, without the
+        snapshots.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
     """
-    # Everything that changes from step to step: players, states, members still in training, records.
+    # Everything that changes from step to step: the variables, the members that have not diverged, the records. The
+    # pack may keep members that have diverged, whose numbers are not read.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
     bins = (training.steps, training.curve_bins, names, training.every)
     runs = [RunRecord(Recorder(*bins)) for _ in members]
-    alive = list(range(len(members)))
-    start = 0
+    pack = alive = list(range(len(members)))
+    start, execution = 0, intended(training.execution, training.steps, device)
+
+    def executor() -> Executor:
+        step = Step(match, dynamics, optimizer, training.ema_decay, names)
+        extends = training.every is not None
+        return Executor(step, execution, training.execution, training.steps, extends=extends)
+
     with OutOfMemoryGuard() as guard:
         if resume is None:
             players = match.init()
-            states = dynamics.init(match, players, optimizer)
             average = dict(players) if training.ema_decay is not None else {}
-            _keep(runs, alive, _snapshot(dynamics.snapshot(players, states), average, match), 0)
+            variables = Variables(players, dynamics.init(match, players, optimizer), average, match.buffers)
+            _keep(runs, pack, _snapshot(dynamics, variables), 0)
         else:
-            start, alive, players, states, average, buffers = _restore(runs, resume, device)
-            match = everyone.select(alive) if alive else everyone
-            match.buffers = buffers
+            start, pack, alive, variables = _restore(runs, resume, device)
+            execution = Execution(**resume["execution"]) if "execution" in resume else execution
+            match = everyone.select(pack) if pack else everyone
         match.keeps_buffers = True
-        buffers = match.buffers
-        rates = match.rates()
+        variables, rates, execute = variables.map(Tensor.contiguous), match.rates(), executor()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -154,85 +165,82 @@ def train(
         with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                factor = training.factor(step)
-                scheduled = rates if factor == 1 else scaled(rates, factor)
-                result = dynamics.step(match, players, states, batches, optimizer, scheduled)
-                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
-                row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
-                # A new average, and not the old one in place: a step that runs out of memory is done again.
-                moved = {
-                    name: torch.lerp(theta, average[name], training.ema_decay)
-                    for name, theta in result.players.items()
-                    if average
-                }
+                result, row = execute(variables, batches, scaled(rates, training.factor(step)))
                 if step + 1 in training.snapshots:
-                    kept = _snapshot(dynamics.snapshot(result.players, result.states), moved, match)
-                    _keep(runs, alive, kept, step + 1)
+                    _keep(runs, pack, _snapshot(dynamics, result), step + 1)
                 rows.append(row)
-                players, states, average, buffers = result.players, result.states, moved, match.buffers
-        if guard.cause:
-            match.buffers = buffers  # those of the last whole step
+                variables = result
 
-        # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
-        record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
-        for index, k in enumerate(alive):
-            _record(runs[k], record[:, index])
-        staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
-        if len(staying) < len(alive):
-            alive = [alive[index] for index in staying]
-            players, states, average = _select(players, states, average, staying)
-            match = match.select(staying) if staying else everyone
-            buffers, rates = match.buffers, match.rates()
+        # Record the chunk; a member whose recorded values are not finite has diverged.
+        record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(pack), len(names)))
+        for index, k in enumerate(pack):
+            if runs[k].diverged is None:
+                _record(runs[k], record[:, index])
+        alive = [k for k in pack if runs[k].diverged is None]
         start += len(rows)
+
+        # Members that have diverged leave the pack, once they are more than it may keep.
+        if alive and len(pack) - len(alive) > execution.diverged_share * len(pack):
+            staying = [index for index, k in enumerate(pack) if k in alive]
+            pack, variables, match = (
+                alive,
+                variables.map(lambda value, rows=staying: value[rows]),
+                match.select(staying),
+            )
+            rates, execute = match.rates(), executor()
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
+            raise OutOfMemory(guard.cause, _state(runs, start, pack, variables, execution))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, states, average, match.buffers)
+            state = partial(_state, runs, start, pack, variables, execution)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
+    about = {"about": {"execution": execution.form, "execution_why": execution.why}}
     if training.every is None:
-        return [run.tree() for run in runs]
-    last = _state(runs, start, alive, players, states, average, match.buffers)
+        return [run.tree() | about for run in runs]
+    last = _state(runs, start, pack, variables, execution)
     for run in last["runs"].values():
         run["snapshots"] = {}
     parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
-    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
+    return [run.tree() | about | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def part_of(state: Tree, members: range) -> Tree:
-    """The state of adjacent members of a pack, without the others.
+    """The state of adjacent members of a pack, without the others, and without tensors of members that have diverged.
 
     Args:
         state: the state of the pack.
         members: indices of the members.
     """
-    indices = [index for index, k in enumerate(state["alive"]) if k in members]
+    indices = [index for index, k in enumerate(state["pack"]) if k in members and k in state["alive"]]
 
     def taken(tree: Tree) -> Tree:
         return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
 
+    alive = [state["pack"][index] - members.start for index in indices]
     return {
-        "step": state["step"],
-        "alive": [state["alive"][index] - members.start for index in indices],
-        "players": taken(state["players"]),
-        "states": taken(state["states"]),
-        "average": taken(state["average"]),
-        "buffers": taken(state["buffers"]),
+        **{name: state[name] for name in ("step", "execution")},
+        "pack": alive,
+        "alive": alive,
+        **{name: taken(state[name]) for name in Variables._fields},
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _snapshot(players: Players, average: Players, match: Match) -> dict[str, dict[str, Tensor]]:
+def _snapshot(dynamics: Any, variables: Variables) -> dict[str, dict[str, Tensor]]:
     """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
-    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
+    players = dynamics.snapshot(variables.players, variables.states)
+    average = {"average": variables.average} if variables.average else {}
+    return {"players": players, "buffers": variables.buffers} | average
 
 
-def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
-    """Keep a snapshot, whose tensors are (K, ...), in the records of its members."""
+def _keep(runs: list[RunRecord], pack: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
+    """Keep a snapshot, whose tensors are (K, ...), in the records of its members that have not diverged."""
     arrays = {
         kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
     }
-    for index, k in enumerate(alive):
+    for index, k in enumerate(pack):
+        if runs[k].diverged is not None:
+            continue
         # An array too where a member has one number, such as a count of batches.
         runs[k].snapshots[step] = {
             kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
@@ -252,30 +260,14 @@ def _record(run: RunRecord, values: np.ndarray) -> None:
     run.recorder.add(values)
 
 
-def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
-    def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value[indices] for name, value in tensors.items()}
-
-    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
-
-
-def _state(
-    runs: list[RunRecord],
-    step: int,
-    alive: list[int],
-    players: Players,
-    states: States,
-    average: Players,
-    buffers: Buffers,
-) -> Tree:
+def _state(runs: list[RunRecord], step: int, pack: list[int], variables: Variables, execution: Execution) -> Tree:
     """The whole state of training, as arrays."""
     return {
         "step": step,
-        "alive": list(alive),
-        "players": _arrays(players),
-        "states": {owner: _arrays(state) for owner, state in states.items()},
-        "average": _arrays(average),
-        "buffers": _arrays(buffers),
+        "execution": execution.tree(),
+        "pack": list(pack),
+        "alive": [k for k in pack if runs[k].diverged is None],
+        **{name: _arrays(value) for name, value in variables._asdict().items()},
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -287,15 +279,13 @@ def _state(
     }
 
 
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.cpu().numpy() for name, value in tensors.items()}
+def _arrays(tensors: Tree) -> Tree:
+    return {name: _arrays(value) if isinstance(value, dict) else value.cpu().numpy() for name, value in tensors.items()}
 
 
-def _restore(
-    runs: list[RunRecord], state: Tree, device: torch.device
-) -> tuple[int, list[int], Players, States, Players, Buffers]:
-    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states, the moving
-    average and buffers."""
+def _restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], list[int], Variables]:
+    """Undo `_state`: fill the runs, and return the step, the members of the pack, those that have not diverged, and the
+    variables."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
@@ -308,5 +298,5 @@ def _restore(
             for name, item in tree.items()
         }
 
-    rest = (tensors(state[name]) for name in ("players", "states", "average", "buffers"))
-    return state["step"], list(state["alive"]), *rest
+    variables = Variables(*(tensors(state[name]) for name in Variables._fields))
+    return state["step"], list(state["pack"]), list(state["alive"]), variables

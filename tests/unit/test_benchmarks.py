@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
-from benchmarks import bench, dynamics, overhead, planning, rate, throughput
+from benchmarks import bench, by_hand, dynamics, overhead, planning, rate, second_order, throughput
+from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
-from benchmarks.sheets import Sheet, save
+from benchmarks.sheets import Sheet, heading, save
 from benchmarks.workers import ROOT, peak_host
 from ganbench.core import registry
+from ganbench.core.recorder import series_names
 from ganbench.engine.fusing import parameters
 from ganbench.engine.train import Training, train
+from ganbench.games import Match
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +42,73 @@ def test_variants_take_turns(measured):
 @pytest.mark.slow
 def test_sheets_of_a_measurement(measured):
     sheets = [
-        throughput.throughput_sheet([measured]),
+        throughput.throughput_sheet([measured], product=1e11),
         throughput.start_sheet([measured]),
         throughput.memory_sheet([measured], "cpu"),
         throughput.fusing_sheet([measured]),
-        rate.sheet([measured], product=1e11),
     ]
     for sheet in sheets:
         assert [len(row) for row in sheet.rows] == [len(sheet.columns)]
         assert sheet.rows[0][0] == "mlp"
 
 
-@pytest.mark.slow
-def test_the_rule_s_mistakes_are_named(measured):
-    turns = {"fused": [1.0, 1.0], "unfused": [2.0, 2.0], "plain": [1.0, 1.0]}
-    mistaken = throughput.Rates(measured.case, 2, turns, measured.start_seconds, measured.peaks, fuses=True)
-    assert throughput.throughput_sheet([mistaken]).rows[0][-1] == "50% slower than unfused"
+def rates(runs: int, fuses: bool = True, **turns: float) -> throughput.Rates:
+    """Made-up measurements."""
+    by_variant = {name.replace("_", " "): [value, value] for name, value in turns.items()}
+    return throughput.Rates(CONTENDERS["mlp"], runs, by_variant, {}, {}, fuses=fuses)
+
+
+def test_the_rule_s_mistakes_and_missed_goals_are_named():
+    fast = {"fused": 12.1, "by_hand": 10.0, "unfused": 9.0, "plain": 9.0}
+    assert rates(16, **fast).verdict == rates(8, **fast).verdict == "ok"
+    assert rates(16, **fast | {"by_hand": 12.1}).verdict == "17% below the goal"
+    assert rates(2, **fast | {"by_hand": 100.0}).verdict == "ok", "the goal is for 8 and 16 runs"
+    assert rates(2, fuses=False, **fast).verdict == "26% slower than fused"
+    assert rates(2, **fast | {"plain": 13.0}).verdict == "slower than a process per run"
+    (row,) = throughput.throughput_sheet([rates(16, **fast)], product=1e9).rows
+    share = 12.1 * rate.step_flops(CONTENDERS["mlp"]) / 1e9
+    assert row[3] == f"12 ± 0% ({share:.0%})"
+    assert row[-3:-1] == ["1.21", "1.34"]
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_the_step_by_hand_computes_the_engine_s_numbers(name):
+    """From the same starts, on the same batches: every recorded series of 20 steps, in double precision."""
+    case, runs, device, steps = CONTENDERS[name], 3, torch.device("cpu"), 20
+    game = replace(case.game(), examples=case.game().examples.double())
+    training = case.training(steps)
+    match = Match(game, case.members(runs), device, torch.float64)
+    players, learning_rates = match.init(), match.rates()
+    states = training.dynamics.init(match, players, training.optimizer)
+    opponent = ByHand(case, runs, device, torch.float64)
+    for step in range(steps):
+        (batch,) = match.draw(step, 1)
+        result = training.dynamics.step(match, players, states, [batch], training.optimizer, learning_rates)
+        players, states = result.players, result.states
+        norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in players.items()}
+        expected = torch.stack([(result.aux | norms)[series] for series in by_hand.SERIES], dim=1)
+        inputs = [game.examples.read(batch), batch["latent.discriminator"], batch["latent.generator"]]
+        if opponent.discriminator.convolves:
+            inputs = [each.transpose(0, 1) for each in inputs]
+        else:
+            inputs[0] = inputs[0].flatten(2)
+        torch.testing.assert_close(opponent.step(*inputs), expected, rtol=1e-10, atol=0)
+    assert set(by_hand.SERIES) == set(series_names(game.players, game.series)), "no less is recorded"
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_the_step_by_hand_trains(name):
+    run = ByHand(CONTENDERS[name], 2, torch.device("cpu"))
+    before = [weight.detach().clone() for weight in run.generator.weights]
+    run.train(26)
+    assert [record.shape for record in run.records] == [(25, 2, 8), (1, 2, 8)]
+    assert all(np.isfinite(record).all() for record in run.records)
+    assert all(not torch.equal(old, new) for old, new in zip(before, run.generator.weights, strict=True))
+
+
+def test_layers_without_a_fused_form_are_refused():
+    with pytest.raises(TypeError, match="no fused form of GELU"):
+        by_hand.fused_layer([torch.nn.GELU()])
 
 
 def test_step_flops_count_forward_and_backward():
@@ -107,6 +163,30 @@ def test_the_spectrum_s_cost_is_told_in_steps():
     assert parameters(dynamics.make_game(dynamics.RING.name, "cpu")) > 600, "the larger networks' are Arnoldi's"
 
 
+def test_methods_with_second_derivatives_are_found():
+    found = [name for method in second_order.methods() for name in method.values()]
+    assert {"consensus", "gradient_part", "symplectic", "unrolled", "r1", "r2"} <= set(found)
+    assert not {"simultaneous", "alternating", "extragradient", "optimistic", "weight_decay", "none"} & set(found)
+
+
+def test_kernels_are_counted():
+    x, weight = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(5, 3, 3, 3)
+    with second_order.KernelCounter() as counter:
+        features = torch.nn.functional.conv2d(x, weight).flatten(1)
+        torch.autograd.grad((features @ features.T).sum(), x)
+    assert counter.counts == {"convolution": 1, "convolution_backward": 1, "mm": 3}
+
+
+def test_kernels_of_methods_by_the_size_of_the_pack():
+    sheet = second_order.sheet([{"regularizer": "r1"}], "cpu", sizes=(2, 3), rounds=1)
+    (none, r1) = sheet.rows
+    assert none[:2] == ["none", ""]
+    assert none[2] == none[3], "what is fused needs no more kernels for more runs"
+    assert r1[:2] == ["r1", "regularizer"]
+    assert int(r1[2]) > int(none[2])
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+
+
 @pytest.mark.slow
 def test_a_job_s_time_is_shared_out_in_full():
     sheet = overhead.measure([("mlp", 2, 50)], "cpu")
@@ -131,9 +211,14 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.sheets.RESULTS", tmp_path)
     sheet = Sheet("A table", ["case", "rate"], "A note.")
     sheet.add("mlp", 7)
-    text = save([sheet], "cpu").read_text()
-    assert "## A table\n\nA note.\n\n| case | rate |\n| --- | ---: |\n| mlp | 7 |\n" in text
+    other = Sheet("Another", [], "Not measured.")
+    text = save([sheet, other], "cpu").read_text()
+    table = "| case | rate |\n| --- | ---: |\n| mlp | 7 |\n"
+    assert f"## A table\n\nA note.\n\n{heading('cpu')}\n\n{table}\n## Another\n\nNot measured.\n" in text
     assert torch.__version__ in text
+
+    sheet.rows[0][-1] = "8"
+    assert save([sheet], "cpu").read_text() == text.replace("| 7 |", "| 8 |"), "a table anew, and the others kept"
 
 
 @pytest.mark.slow

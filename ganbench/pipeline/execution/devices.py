@@ -14,6 +14,7 @@ import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import try_lock
+from ganbench.engine.precision import set_numeric_mode
 from ganbench.pipeline.execution import slurm
 from ganbench.pipeline.execution.progress import log
 
@@ -78,9 +79,7 @@ def acquire_device(wanted: str) -> Iterator[torch.device]:
     names = [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
     with nullcontext(0) if assigned(len(names)) else acquire_free_gpu(names, Path(tempfile.gettempdir())) as index:
         torch.cuda.set_device(index)
-        torch.backends.cudnn.benchmark = False  # it chooses algorithms by their speed, which varies between runs
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as on a CPU
+        set_numeric_mode()
         yield torch.device("cuda", index)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.engine.precision import PRECISIONS, check_precision, lowered_products
+from ganbench.engine.precision import PRECISIONS, check_precision, lowered_products, set_numeric_mode
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
 
@@ -133,3 +133,24 @@ def test_tf32_needs_a_gpu_and_sets_flags_for_its_block_alone(monkeypatch):
     assert [each.allow_tf32 for each in flags] == before
     with lowered_products("tf32", CPU):
         assert [each.allow_tf32 for each in flags] == before
+
+
+@pytest.fixture
+def flags():
+    """Flags of a GPU's arithmetic, (place, name), which are put back."""
+    cudnn = torch.backends.cudnn
+    flags = [(cudnn, "deterministic"), (cudnn, "benchmark"), (cudnn, "allow_tf32")]
+    flags += [(torch.backends.cuda.matmul, "allow_tf32")]
+    before = [getattr(*flag) for flag in flags]
+    yield flags
+    for (place, name), value in zip(flags, before, strict=True):
+        setattr(place, name, value)
+
+
+def test_the_numeric_mode_of_jobs(flags):
+    """Float32 in float32, by algorithms that do not depend on their speed."""
+    for value in (True, False):
+        for place, name in flags:
+            setattr(place, name, value)
+        set_numeric_mode()
+        assert [getattr(*flag) for flag in flags] == [True, False, False, False]
