@@ -143,6 +143,14 @@ class Match:
         """The projection of a player's parameters, (K, P); see `Game.project`."""
         return self.game.project(player, theta)
 
+    def repeated(self, count: int) -> Match:
+        """The same game with every member so many times in a row."""
+        many = Match(self.game, [m for m in self.members for _ in range(count)], self.device, self.dtype)
+        if self._buffers is not None:
+            many.buffers = {name: value.repeat_interleave(count, dim=0) for name, value in self._buffers.items()}
+        many.keeps_buffers = self.keeps_buffers
+        return many
+
     def select(self, indices: Sequence[int]) -> Match:
         """The same game with the members at these indices; an index may be repeated."""
         selected = Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)
