@@ -250,16 +250,20 @@ def latent_points(seed: int, count: int, size: int) -> Tensor:
     return torch.randn(count, size, generator=torch.Generator().manual_seed(stream_seed(seed, "evaluation")))
 
 
+@lru_cache(maxsize=512)
 def subset(seed: int, n_train: int, available: int) -> np.ndarray:
-    """Indices of the examples that a run may train on, shape (n_train,)."""
-    return stream(seed, "subset").permutation(available)[:n_train]
+    """Indices of the examples that a run may train on, shape (n_train,); kept, since every epoch permutes them."""
+    chosen = stream(seed, "subset").permutation(available)[:n_train]
+    chosen = chosen.astype(np.min_scalar_type(-available))  # many runs may keep theirs
+    chosen.setflags(write=False)
+    return chosen
 
 
 def _epochs(seed: int, n_train: int, available: int, start: int, count: int) -> np.ndarray:
-    """Entries start ... start + count of the endless sequence of a run's shuffled epochs."""
+    """Entries start ... start + count of the endless sequence of a run's shuffled epochs, int64."""
     first, last = start // n_train, (start + count - 1) // n_train
     orders = np.concatenate([_epoch(seed, n_train, available, epoch) for epoch in range(first, last + 1)])
-    return orders[start - first * n_train :][:count]
+    return orders[start - first * n_train :][:count].astype(np.int64)
 
 
 @lru_cache(maxsize=256)
