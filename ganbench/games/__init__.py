@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
-from ganbench.games._match import CHUNK, Match, mean_of_parts
+from ganbench.games._draws import CHUNK
+from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
 from ganbench.games._types import Aux, Batch, Buffers, Component, LearningRates, Players
 from ganbench.nn.sample import Outputs, Sample, named_outputs
@@ -100,10 +102,10 @@ class Game(ABC):
         return {}
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        """The random numbers of a run for a chunk of steps.
+        """The random numbers of a run for a chunk of steps; see `Draws` for its length.
 
-        A function of its arguments alone, so that any chunk can be drawn at any time. Drawn on the CPU, so that a run
-        has the same random numbers on every device.
+        A function of its arguments alone, so that any chunk can be drawn at any time, and in another thread. Drawn on
+        the CPU, so that a run has the same random numbers on every device.
 
         Args:
             member: the run.
@@ -115,6 +117,13 @@ class Game(ABC):
             Tensors (count, ...) by name.
         """
         return {}
+
+    @cached_property
+    def numbers_per_batch(self) -> int:
+        """Number of random numbers of one run in a batch, with room for its examples: the same for every run and on
+        every device, since the random streams depend on it; see `Draws`."""
+        drawn = self.sample(Member(0, None, 0.0), 0, 1, torch.float32)
+        return sum(values.numel() for values in drawn.values())
 
     @abstractmethod
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganbench.core.member import Member
+from ganbench.games._draws import Draws
 from ganbench.games._types import Aux, Batch, Buffers, Component, LearningRates, Players
-
-CHUNK = 25  # steps whose random numbers are drawn together
 
 
 def mean_of_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -44,7 +44,6 @@ class Match:
         self.players = game.players
         self.keeps_buffers = False
         self._buffers: Buffers | None = None
-        self._chunk: tuple[tuple[int, int], Batch] | None = None
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:
@@ -85,8 +84,12 @@ class Match:
             for name, value in starts[0].items()
         }
 
+    @cached_property
+    def _source(self) -> Draws:
+        return Draws(self.game, self.members, self.device, self.dtype)
+
     def draw(self, step: int, batches_per_step: int) -> list[Batch]:
-        """The batches of a training step; they are drawn a chunk of steps at a time.
+        """The batches of a training step; see `Draws`.
 
         Args:
             step: index of the step, from 0.
@@ -96,33 +99,16 @@ class Match:
             `batches_per_step` batches, whose tensors are (K, ...); (K, accumulation_steps, ...) if gradients are
             accumulated.
         """
-        chunk, offset = divmod(step, CHUNK)
-        if self._chunk is None or self._chunk[0] != (chunk, batches_per_step):
-            self._chunk = ((chunk, batches_per_step), self._sample(chunk, CHUNK * batches_per_step))
-        drawn = self._chunk[1]
-        of_step = range(offset * batches_per_step, (offset + 1) * batches_per_step)
-        return [{name: values[:, i] for name, values in drawn.items()} for i in of_step]
+        return self._source.of_step(step, batches_per_step)
+
+    def steps_together(self, batches_per_step: int) -> int:
+        """Number of steps whose random numbers are drawn together."""
+        return self._source.steps_together(batches_per_step)
 
     def parts(self, batch: Batch) -> list[Batch]:
         """The parts of a batch whose gradients are accumulated; the batch itself where they are not."""
         count = self.game.accumulation_steps
         return [batch] if count == 1 else [{name: values[:, i] for name, values in batch.items()} for i in range(count)]
-
-    def _sample(self, chunk: int, count: int) -> Batch:
-        """The random numbers of a chunk, {name: (K, count, ...)}; those of a repeated member are drawn once."""
-        parts = self.game.accumulation_steps
-        # What a member draws depends on its seed and its examples, not on its learning rate.
-        first = {(member.seed, member.n_train): member for member in self.members}
-        row_of = {key: row for row, key in enumerate(first)}
-        drawn = [self.game.sample(member, chunk, count * parts, self.dtype) for member in first.values()]
-        stacked = {name: torch.stack([each[name] for each in drawn]).to(self.device) for name in drawn[0]}
-        if parts > 1:
-            stacked = {name: values.unflatten(1, (count, parts)) for name, values in stacked.items()}
-        if len(first) == 1:
-            return {name: values.expand(len(self.members), *values.shape[1:]) for name, values in stacked.items()}
-        rows = [row_of[member.seed, member.n_train] for member in self.members]
-        distinct = rows == list(range(len(rows)))
-        return stacked if distinct else {name: values[rows] for name, values in stacked.items()}
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         """Every member's loss of one player, (K,), and its auxiliary quantities; see `Game.loss`. Means over the parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -104,6 +105,14 @@ class GAN(Adversarial):
                 outputs = named_outputs(module(points, *labels))
             buffers |= {f"generator.{name}": outputs[name] for name in self.architecture.passed_to_generator}
         return buffers
+
+    @cached_property
+    def numbers_per_batch(self) -> int:
+        shape = (self.batch_size, *self.data.shape)
+        noise = self.noise(Member(0, None, 0.0), 0, 1, shape, torch.float32)
+        latent = len(self.players) * self.batch_size * self.architecture.latent_size
+        # Examples are bytes at least, wherever they lie.
+        return latent + sum(values.numel() for values in noise.values()) + math.prod(shape) // 4
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
