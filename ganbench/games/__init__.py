@@ -66,6 +66,11 @@ class Game(ABC):
         """The names of each player's P parameters, in their order, by player in the order of `players`."""
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The number P of each player's parameters. Networks have millions, whose names are made only to be shown."""
+        return {player: len(names) for player, names in self.parameters.items()}
+
+    @property
     def parameter_names(self) -> tuple[str, ...]:
         """The names of all parameters: the first player's, then the second's."""
         return tuple(name for player in self.players for name in self.parameters[player])

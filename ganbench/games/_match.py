@@ -46,9 +46,9 @@ class Match:
         self._buffers: Buffers | None = None
 
     @property
-    def parameters(self) -> dict[str, tuple[str, ...]]:
-        """The names of each player's parameters."""
-        return self.game.parameters
+    def sizes(self) -> dict[str, int]:
+        """The number of each player's parameters, P."""
+        return self.game.sizes
 
     def init(self) -> Players:
         """Every member's initial parameters, {player: (K, P)}."""

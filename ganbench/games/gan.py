@@ -69,11 +69,13 @@ class GAN(Adversarial):
             for player in self.players
         }
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {player: network.size for player, network in self.networks.items()}
+
     @cached_property
     def parameters(self) -> dict[str, tuple[str, ...]]:
-        return {
-            player: tuple(f"{player}[{i}]" for i in range(network.size)) for player, network in self.networks.items()
-        }
+        return {player: tuple(f"{player}[{i}]" for i in range(size)) for player, size in self.sizes.items()}
 
     def start(self, member: Member) -> dict[str, Tensor]:
         """Initial parameters, drawn on the CPU in single precision: the same on every device and in every precision."""
