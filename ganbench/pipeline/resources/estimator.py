@@ -119,7 +119,7 @@ class Estimator:
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
         members = [each.member for each in (together if fused else together[:1])]
         step = self._step_seconds(game, training, members)
-        sizes = tuple(len(names) for names in game.parameters.values())
+        sizes = tuple(game.sizes.values())
         size = training.dtype.itemsize
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshots = kept * sum(sizes) * size * len(training.snapshots)
