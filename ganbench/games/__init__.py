@@ -9,6 +9,7 @@ different members never mix, so the gradient of their sum is every member's own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -224,6 +225,12 @@ class Adversarial(Game):
         """
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
+    @property
+    def mixes_examples(self) -> bool:
+        """Whether what the discriminator gives for an example may depend on the rest of the batch, as with batch
+        normalisation. If not, real and generated examples share a pass."""
+        return True
+
     def pass_to_generator(self, on_real: Outputs) -> None:
         """Hand what the discriminator gives for real examples to the generator, if that takes any of it.
 
@@ -260,19 +267,35 @@ class Adversarial(Game):
         def discriminator(points: Tensor, labels: Tensor | None = None) -> Tensor:
             return named_outputs(discriminate(points, labels))["logits"]
 
-        def outputs(sample: Sample, kind: str) -> Outputs:
-            others = named_outputs(discriminate(self.regularizer.perturb(sample.points, kind, noise), sample.labels))
-            flipped = batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
-            return Outputs(others.pop("logits"), sample, others, flipped)
+        def flipped(kind: str) -> Tensor | None:
+            return batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
 
-        # Real examples first, as in PyTorch's loops: every pass may change buffers.
+        def outputs(**samples: Sample) -> list[Outputs]:
+            """The discriminator's outputs on samples, by kind, of one pass over all of them."""
+            points = [self.regularizer.perturb(sample.points, kind, noise) for kind, sample in samples.items()]
+            labels = [sample.labels for sample in samples.values() if sample.labels is not None]
+            of_all = named_outputs(discriminate(joined(points), joined(labels) if labels else None))
+            sizes = [sample.points.shape[1] for sample in samples.values()]
+            apart = [of_all] if len(samples) == 1 else separated(of_all, sizes)
+            return [
+                Outputs(others.pop("logits"), sample, others, flipped(kind))
+                for (kind, sample), others in zip(samples.items(), apart, strict=True)
+            ]
+
         on_real = real = None
-        if not of_generator or objective.generator_sees_real:
+        if of_generator and not objective.generator_sees_real:
+            fake = self.fake(player, players, batch)
+            (on_fake,) = outputs(fake=fake)
+        elif self.mixes_examples:
+            # Real examples first, as in PyTorch's loops: every pass may change buffers.
             real = self.real(players, batch)
-            on_real = outputs(real, "real")
+            (on_real,) = outputs(real=real)
             self.pass_to_generator(on_real)
-        fake = self.fake(player, players, batch)
-        on_fake = outputs(fake, "fake")
+            fake = self.fake(player, players, batch)
+            (on_fake,) = outputs(fake=fake)
+        else:
+            real, fake = self.real(players, batch), self.fake(player, players, batch)
+            on_real, on_fake = outputs(real=real, fake=fake)
         if of_generator:
             loss, aux = objective.generator_loss(on_real, on_fake), {}
         else:
@@ -289,3 +312,14 @@ class Adversarial(Game):
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         return self.regularizer.project(player, theta)
+
+
+def joined(batches: Sequence[Tensor]) -> Tensor:
+    """Batches (K, n, ...) as one, (K, sum of n, ...)."""
+    return batches[0] if len(batches) == 1 else torch.cat(list(batches), dim=1)
+
+
+def separated(outputs: dict[str, Tensor], sizes: list[int]) -> list[dict[str, Tensor]]:
+    """What a discriminator gives for batches that were joined, (K, sum of n, ...) by name, of each batch."""
+    parts = [values.split(sizes, dim=1) for values in outputs.values()]
+    return [dict(zip(outputs, of_batch, strict=True)) for of_batch in zip(*parts, strict=True)]

@@ -151,6 +151,12 @@ class GAN(Adversarial):
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"], labels), labels=labels)
 
     @cached_property
+    def mixes_examples(self) -> bool:
+        network = self.networks["discriminator"]
+        inputs = trial_inputs(self.architecture, "discriminator", self.data, EXAMPLES)
+        return not network.pure or network.mixes_examples(self.start(Member(0, None, 0.0))["discriminator"], *inputs)
+
+    @cached_property
     def unvectorised(self) -> str | None:
         """Why members of a pack are computed one after the other, as a clause; None where they are not."""
         pair = [Member(seed, None, 0.0) for seed in (0, 1)]

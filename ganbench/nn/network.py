@@ -57,6 +57,7 @@ def _content(slots: Slots) -> Tensor:
     return part[name]
 
 
+DISTURBANCE = 0.1  # standard deviation of what is added to parameters
 EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than one
 
 
@@ -185,6 +186,25 @@ class Network:
         in_dims = (0, 0, None if key is None else 0, *(0 for _ in inputs))
         with StackedLayers():
             return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
+
+    def mixes_examples(self, theta: Tensor, *inputs: Tensor) -> bool:
+        """Whether the outputs for an example depend on the other examples of the batch, in a module that is pure.
+
+        Args:
+            theta: parameters (P,); those that are zero at first hide what they multiply, so all are disturbed.
+            inputs: (examples, ...) each, of two examples at least.
+        """
+        like = next(self._module.parameters(), theta)
+        noise = torch.randn(theta.shape, generator=torch.Generator().manual_seed(0), device="cpu")
+        theta = (theta.cpu() + DISTURBANCE * noise).to(like.device, like.dtype)[None]
+        inputs = [x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)[None] for x in inputs]
+        half = len(inputs[0][0]) // 2
+        with torch.no_grad():
+            whole, alone = (tree_leaves(self(theta, *given)) for given in (inputs, [x[:, :half] for x in inputs]))
+        return any(
+            one.shape[1:2] != inputs[0].shape[1:2] or not torch.allclose(one[:, :half], other, rtol=1e-3, atol=1e-5)
+            for one, other in zip(whole, alone, strict=True)
+        )
 
     def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
         """Why the network is computed for one member after the other, in PyTorch's words; None where it is not.

@@ -79,7 +79,33 @@ class _Linear:
         return F.linear(x, weight, bias)
 
     def together(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _product(weight, x.mT, bias).mT
+        return _Product.apply(x, weight, bias)
+
+
+class _Product(torch.autograd.Function):
+    """Inputs (K, n, in) times the transpose of weights (K, out, in), plus biases (K, out).
+
+    As `baddbmm`, but the gradient in the weights has their layout, which spares a transposition of each.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return torch.bmm(x, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.biased = inputs[2] is not None
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, weight) if needed[0] else None,
+            torch.bmm(gradient.mT, x) if needed[1] else None,
+            gradient.sum(1) if ctx.biased and needed[2] else None,
+        )
 
 
 @dataclass(frozen=True)
