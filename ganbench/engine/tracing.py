@@ -41,13 +41,15 @@ class Trace:
         module: the operations as a module, from tensors to a tuple of tensors.
         strides: strides of the inputs, which operations depend on.
         operations: number of operations.
-        traffic: bytes of their results, those of products and convolutions left out.
+        traffic: bytes of the results of those that work element by element.
+        convolutions: number of convolutions, those of backward passes included.
     """
 
     module: fx.GraphModule
     strides: tuple[tuple[int, ...], ...]
     operations: int
     traffic: int
+    convolutions: int
 
 
 def trace(function: Callable[[Sequence[Tensor]], Sequence[Tensor]], inputs: Sequence[Tensor]) -> Trace:
@@ -100,7 +102,7 @@ class _Tracer(TorchDispatchMode):
         self._nodes = WeakTensorKeyDictionary()
         for index, x in enumerate(inputs):
             self._nodes[x] = self._graph.placeholder(f"input{index}")
-        self._operations = self._traffic = 0
+        self._operations = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -126,8 +128,8 @@ class _Tracer(TorchDispatchMode):
         node = self._graph.call_function(op, *given)
         self._operations += 1
         self._keep(result, node)
-        if not op.is_view and torch.Tag.pointwise in op.tags:
-            self._traffic += sum(x.nbytes for x in tree_leaves(result) if isinstance(x, Tensor))
+        if torch.Tag.pointwise in op.tags:
+            node.meta["bytes"] = sum(x.nbytes for x in tree_leaves(result))
         return result
 
     def _keep(self, result: Any, node: fx.Node) -> None:
@@ -150,8 +152,10 @@ class _Tracer(TorchDispatchMode):
         self._graph.output(tuple(self._node(x) for x in outputs))
         self._graph.eliminate_dead_code(_has_effect)
         module = fx.GraphModule(self._constants, self._graph)
-        count = sum(isinstance(node.target, OpOverload) for node in self._graph.nodes)
-        return Trace(module, tuple(strides), count, self._traffic)
+        left = [node for node in self._graph.nodes if isinstance(node.target, OpOverload)]
+        traffic = sum(node.meta.get("bytes", 0) for node in left)
+        convolutions = sum("convolution" in node.target.name() for node in left)
+        return Trace(module, tuple(strides), len(left), traffic, convolutions)
 
 
 def _obstacle(op: OpOverload, args: tuple) -> str | None:

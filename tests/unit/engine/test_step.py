@@ -236,7 +236,10 @@ def test_a_trace_is_the_operations_of_a_function_and_no_more():
     found = trace(function, [x, x])
     operations = [node.target.name() for node in found.module.graph.nodes if node.op == "call_function"]
     assert operations == ["aten::zeros_like", "aten::add_.Tensor", "aten::mul.Tensor"]
-    assert found.operations == 3
+    assert (found.operations, found.traffic, found.convolutions) == (3, 2 * x.nbytes, 0)
+    kernel = torch.randn(2, 3, 3, 3)
+    convolve = trace(lambda inputs: [torch.nn.functional.conv2d(*inputs)], [torch.randn(1, 3, 5, 5), kernel])
+    assert convolve.convolutions == 1
     one, other = torch.randn(3, 4), torch.randn(3, 4)
     product, same = replays.Replay(found)([one, other])
     torch.testing.assert_close(product, 2 * one, rtol=0, atol=0)
@@ -437,8 +440,8 @@ def test_a_captured_step_has_memory_of_its_own_and_the_same_results(dynamics, mo
 # The rule -------------------------------------------------------------------------------------------------------------
 
 
-def traced(operations, traffic=0):
-    return Trace(None, (), operations, traffic)
+def traced(operations, traffic=0, convolutions=0):
+    return Trace(None, (), operations, traffic, convolutions)
 
 
 def test_short_runs_are_eager_and_long_ones_are_compiled_where_that_is_repaid():
@@ -448,7 +451,8 @@ def test_short_runs_are_eager_and_long_ones_are_compiled_where_that_is_repaid():
     assert intended("eager", 10_000, CPU).form == "eager"
     forms = [decide("auto", traced(300), steps, CPU, extends=False)[0] for steps in (200, 2_000, 200_000)]
     assert forms == ["traced", "traced", "compiled"]
-    assert decide("auto", traced(300, 10**9), 2_000, CPU, extends=False)[0] == "compiled", "traffic counts"
+    assert decide("auto", traced(300, 10**9), 4_000, CPU, extends=False)[0] == "compiled", "traffic counts"
+    assert decide("auto", traced(300, 10**9, 2), 4_000, CPU, extends=False)[0] == "traced"
     assert decide("auto", traced(300), 10**9, CPU, extends=True)[0] == "traced"
     assert decide("compiled", traced(300), 200, CPU, extends=True)[0] == "compiled"
     _, why = decide("auto", traced(412), 6_000, CPU, extends=False)
