@@ -21,7 +21,7 @@ from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
-from ganbench.engine.train import Training
+from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
@@ -60,6 +60,7 @@ class Estimator:
     def __init__(self, plan: Plan, device: torch.device) -> None:
         self._plan, self._device = plan, device
         self._known: dict[str, _Data] = {}
+        self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
@@ -132,9 +133,9 @@ class Estimator:
             seconds=training.steps * step,
             # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
             bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
-            # Snapshots are there twice while they are written.
-            memory=2 * snapshots + curves + fused * growth,
-            turns=(not fused) * growth,
+            # The snapshots of runs that train together are there twice when training ends.
+            memory=snapshots + curves + fused * (growth + snapshots),
+            turns=0 if fused else growth + snapshots,
             examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
@@ -154,6 +155,10 @@ class Estimator:
         release(self._device)
         try:
             with limited(STEP_SECONDS):
+                if not self._loaded:  # what PyTorch loads at its first step is memory of the libraries
+                    train(game, replace(training, steps=1), members[:2], device=self._device)
+                    self._loaded = True
+                    release(self._device)
                 growth = resident_growth(
                     lambda: seconds.append(timing.step_seconds(game, training, members, self._device))
                 )

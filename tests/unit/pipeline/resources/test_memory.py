@@ -84,8 +84,8 @@ def test_the_memory_of_a_pack_is_predicted_before_its_first_step(tmp_path, name,
         "study": "memory",
         "results": str(tmp_path),
         "grid": [PACKS[name] | {"learning_rate": 1e-4}],
-        "train": {"steps": 100, "batch_size": 32, "precision": "float32", "snapshots": {"count": 5}},
-        "pack": {"fuse": fuse},
+        "train": {"steps": 60, "batch_size": 32, "precision": "float32", "snapshots": {"count": 5}},
+        "pack": {"fuse": fuse, "seeds_per_pack": 64},
         "machine": {"device": "cpu"},
     }
     predicted, taken = megabytes(PREDICTED, study), megabytes(TAKEN, study)
