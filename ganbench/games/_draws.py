@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -91,11 +92,14 @@ class Draws:
         accumulated = self._game.accumulation_steps
         count = self.steps_together(batches_per_step) * batches_per_step * accumulated
         stacked: Batch = {}
+        pinned = self._device.type == "cuda"
         for row, member in enumerate(self._drawing):  # one by one, so that nothing is held twice
             for name, values in self._game.sample(member, part, count, self._dtype).items():
                 if row == 0:
-                    shape, pinned = (len(self._drawing), *values.shape), self._device.type == "cuda"
-                    stacked[name] = torch.empty(shape, dtype=values.dtype, pin_memory=pinned)
+                    # Each thread has a GPU of its own that is current, the first one unless told otherwise.
+                    with torch.cuda.device(self._device) if pinned else nullcontext():
+                        shape = (len(self._drawing), *values.shape)
+                        stacked[name] = torch.empty(shape, dtype=values.dtype, pin_memory=pinned)
                 stacked[name][row] = values
         if accumulated > 1:
             stacked = {name: values.unflatten(1, (-1, accumulated)) for name, values in stacked.items()}
