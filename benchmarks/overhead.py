@@ -115,7 +115,7 @@ def job(case: Case, count: int, steps: int, device: str, started: float) -> dict
         for owner, name, part in (
             (type(training.dynamics), "step", "steps"),
             (Match, "draw", "random numbers"),
-            (engine, "_keep", "snapshots"),
+            (engine, "keep_snapshot", "snapshots"),
             (Checkpoint, "save", "checkpoints"),
             (result_cache, "write", "writing"),
             (pack_trainer, "train", "recording"),  # what is left of the loop

@@ -16,7 +16,9 @@ from ganbench.core.tree import Tree
 from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
-from ganbench.games import CHUNK, Buffers, Game, Match, Member, Players
+from ganbench.engine.records import RunRecord, keep_snapshot, record_steps, snapshot
+from ganbench.engine.resuming import part_of, restore, training_state
+from ganbench.games import CHUNK, Game, Match, Member, Players
 from ganbench.schedules import Schedule
 from ganbench.schedules.constant import Constant
 
@@ -71,29 +73,6 @@ class TrainingProgress:
     curves: Callable[[int], Tree]
 
 
-@dataclass
-class RunRecord:
-    """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
-
-    recorder: Recorder
-    snapshots: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)  # by step, of `_snapshot`
-    diverged: tuple[int, str] | None = None
-
-    def tree(self) -> Tree:
-        steps = sorted(self.snapshots)
-        kept = {
-            kind: {name: np.stack([self.snapshots[step][kind][name] for step in steps]) for name in tensors}
-            for kind, tensors in self.snapshots[steps[0]].items()
-        }
-        return {
-            "curves": self.recorder.curves(),
-            "snapshots": {"step": np.array(steps), **kept.pop("players")},
-            **kept,
-            "diverged": None if self.diverged is None else list(self.diverged),
-            "steps_done": self.recorder.steps_done,
-        }
-
-
 def train(
     game: Game,
     training: Training,
@@ -135,9 +114,9 @@ def train(
             players = match.init()
             states = dynamics.init(match, players, optimizer)
             average = dict(players) if training.ema_decay is not None else {}
-            _keep(runs, alive, _snapshot(dynamics.snapshot(players, states), average, match), 0)
+            keep_snapshot(runs, alive, snapshot(dynamics.snapshot(players, states), average, match), 0)
         else:
-            start, alive, players, states, average, buffers = _restore(runs, resume, device)
+            start, alive, players, states, average, buffers = restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
             match.buffers = buffers
         match.keeps_buffers = True
@@ -166,8 +145,8 @@ def train(
                     if average
                 }
                 if step + 1 in training.snapshots:
-                    kept = _snapshot(dynamics.snapshot(result.players, result.states), moved, match)
-                    _keep(runs, alive, kept, step + 1)
+                    kept = snapshot(dynamics.snapshot(result.players, result.states), moved, match)
+                    keep_snapshot(runs, alive, kept, step + 1)
                 rows.append(row)
                 players, states, average, buffers = result.players, result.states, moved, match.buffers
         if guard.cause:
@@ -176,7 +155,7 @@ def train(
         # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
         for index, k in enumerate(alive):
-            _record(runs[k], record[:, index])
+            record_steps(runs[k], record[:, index])
         staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
         if len(staying) < len(alive):
             alive = [alive[index] for index in staying]
@@ -185,71 +164,18 @@ def train(
             buffers, rates = match.buffers, match.rates()
         start += len(rows)
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, alive, players, states, average, match.buffers))
+            raise OutOfMemory(guard.cause, training_state(runs, start, alive, players, states, average, match.buffers))
         if at_chunk is not None:
-            state = partial(_state, runs, start, alive, players, states, average, match.buffers)
+            state = partial(training_state, runs, start, alive, players, states, average, match.buffers)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     if training.every is None:
         return [run.tree() for run in runs]
-    last = _state(runs, start, alive, players, states, average, match.buffers)
+    last = training_state(runs, start, alive, players, states, average, match.buffers)
     for run in last["runs"].values():
         run["snapshots"] = {}
     parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
     return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
-
-
-def part_of(state: Tree, members: range) -> Tree:
-    """The state of adjacent members of a pack, without the others.
-
-    Args:
-        state: the state of the pack.
-        members: indices of the members.
-    """
-    indices = [index for index, k in enumerate(state["alive"]) if k in members]
-
-    def taken(tree: Tree) -> Tree:
-        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
-
-    return {
-        "step": state["step"],
-        "alive": [state["alive"][index] - members.start for index in indices],
-        "players": taken(state["players"]),
-        "states": taken(state["states"]),
-        "average": taken(state["average"]),
-        "buffers": taken(state["buffers"]),
-        "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
-    }
-
-
-def _snapshot(players: Players, average: Players, match: Match) -> dict[str, dict[str, Tensor]]:
-    """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
-    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
-
-
-def _keep(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
-    """Keep a snapshot, whose tensors are (K, ...), in the records of its members."""
-    arrays = {
-        kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
-    }
-    for index, k in enumerate(alive):
-        # An array too where a member has one number, such as a count of batches.
-        runs[k].snapshots[step] = {
-            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
-        }
-
-
-def _record(run: RunRecord, values: np.ndarray) -> None:
-    """Record a chunk of one member's steps, (steps, series), up to and with the step at which it diverged."""
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad.any(axis=1)))
-        step = run.recorder.steps_done + row + 1
-        name = run.recorder.series[int(np.argmax(bad[row]))]
-        run.diverged = (step, f"{name} became {values[row][bad[row]][0]}")
-        values = values[: row + 1]
-        run.snapshots = {at: kept for at, kept in run.snapshots.items() if at < step}
-    run.recorder.add(values)
 
 
 def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
@@ -257,56 +183,3 @@ def _select(players: Players, states: States, average: Players, indices: list[in
         return {name: value[indices] for name, value in tensors.items()}
 
     return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
-
-
-def _state(
-    runs: list[RunRecord],
-    step: int,
-    alive: list[int],
-    players: Players,
-    states: States,
-    average: Players,
-    buffers: Buffers,
-) -> Tree:
-    """The whole state of training, as arrays."""
-    return {
-        "step": step,
-        "alive": list(alive),
-        "players": _arrays(players),
-        "states": {owner: _arrays(state) for owner, state in states.items()},
-        "average": _arrays(average),
-        "buffers": _arrays(buffers),
-        "runs": {
-            str(k): {
-                "recorder": run.recorder.state(),
-                "snapshots": {str(at): dict(kept) for at, kept in run.snapshots.items()},
-                "diverged": None if run.diverged is None else list(run.diverged),
-            }
-            for k, run in enumerate(runs)
-        },
-    }
-
-
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.cpu().numpy() for name, value in tensors.items()}
-
-
-def _restore(
-    runs: list[RunRecord], state: Tree, device: torch.device
-) -> tuple[int, list[int], Players, States, Players, Buffers]:
-    """Undo `_state`: fill the runs, and return the step, the members still in training, players, states, the moving
-    average and buffers."""
-    for k, run in enumerate(runs):
-        kept = state["runs"][str(k)]
-        run.recorder.restore(kept["recorder"])
-        run.snapshots = {int(at): snapshot for at, snapshot in kept["snapshots"].items()}
-        run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
-
-    def tensors(tree: Tree) -> Tree:
-        return {
-            name: tensors(item) if isinstance(item, dict) else torch.from_numpy(item).to(device)
-            for name, item in tree.items()
-        }
-
-    rest = (tensors(state[name]) for name in ("players", "states", "average", "buffers"))
-    return state["step"], list(state["alive"]), *rest

@@ -19,7 +19,8 @@ from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.continuing import joined_state
 from ganbench.engine.out_of_memory import OutOfMemory
-from ganbench.engine.train import Training, TrainingProgress, part_of, train
+from ganbench.engine.resuming import part_of
+from ganbench.engine.train import Training, TrainingProgress, train
 from ganbench.games import Game
 from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, CheckpointSchedule, size
 from ganbench.pipeline.execution.continuing import Shorter
