@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from torch import Tensor
 
 from ganbench.core.recorder import Recorder
 from ganbench.core.tree import Tree
-from ganbench.games import Match, Players
+from ganbench.engine.snapshots import Reference, Snapshot, SnapshotStore
 
 
 @dataclass
 class RunRecord:
-    """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
+    """The record of one run.
+
+    Attributes:
+        recorder: its curves.
+        snapshots: references to its snapshots, by step.
+        diverged: the step and cause of a divergence; None without one.
+    """
 
     recorder: Recorder
-    snapshots: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)  # by step, of `snapshot`
+    snapshots: dict[int, Reference] = field(default_factory=dict)
     diverged: tuple[int, str] | None = None
 
-    def tree(self) -> Tree:
-        steps = sorted(self.snapshots)
-        kept = {
-            kind: {name: np.stack([self.snapshots[step][kind][name] for step in steps]) for name in tensors}
-            for kind, tensors in self.snapshots[steps[0]].items()
-        }
+    def tree(self, store: SnapshotStore) -> Tree:
+        """The result of the run, with its snapshots as their store gives them."""
         return {
             "curves": self.recorder.curves(),
-            "snapshots": {"step": np.array(steps), **kept.pop("players")},
-            **kept,
+            **store.result(self.snapshots),
             "diverged": None if self.diverged is None else list(self.diverged),
             "steps_done": self.recorder.steps_done,
         }
 
 
-def snapshot(players: Players, average: Players, match: Match) -> dict[str, dict[str, Tensor]]:
-    """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
-    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
-
-
-def keep_snapshot(runs: list[RunRecord], alive: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
-    """Keep a snapshot, whose tensors are (K, ...), in the records of its members."""
-    arrays = {
-        kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
-    }
-    for index, k in enumerate(alive):
-        # An array too where a member has one number, such as a count of batches.
-        runs[k].snapshots[step] = {
-            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
-        }
+def keep_snapshot(
+    store: SnapshotStore, runs: Sequence[RunRecord], alive: Sequence[int], taken: Snapshot, step: int
+) -> None:
+    """Keep a snapshot of the members in training, which are those of its tensors (K, ...)."""
+    for k, reference in zip(alive, store.add(step, alive, taken), strict=True):
+        runs[k].snapshots[step] = reference
 
 
 def record_steps(run: RunRecord, values: np.ndarray) -> None:

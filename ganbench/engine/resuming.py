@@ -21,7 +21,7 @@ def training_state(
     average: Players,
     buffers: Buffers,
 ) -> Tree:
-    """The whole state of training, as arrays."""
+    """The whole state of training, as arrays; snapshots are in it as the references that their store gave."""
     return {
         "step": step,
         "alive": list(alive),
@@ -32,7 +32,7 @@ def training_state(
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
-                "snapshots": {str(at): dict(kept) for at, kept in run.snapshots.items()},
+                "snapshots": {str(at): reference for at, reference in run.snapshots.items()},
                 "diverged": None if run.diverged is None else list(run.diverged),
             }
             for k, run in enumerate(runs)
@@ -48,7 +48,7 @@ def restore(
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
-        run.snapshots = {int(at): snapshot for at, snapshot in kept["snapshots"].items()}
+        run.snapshots = {int(at): reference for at, reference in kept["snapshots"].items()}
         run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
 
     def tensors(tree: Tree) -> Tree:

@@ -16,8 +16,9 @@ from ganbench.core.tree import Tree
 from ganbench.dynamics import States, scaled
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
-from ganbench.engine.records import RunRecord, keep_snapshot, record_steps, snapshot
+from ganbench.engine.records import RunRecord, keep_snapshot, record_steps
 from ganbench.engine.resuming import part_of, restore, training_state
+from ganbench.engine.snapshots import SnapshotsInMemory, SnapshotStore, snapshot
 from ganbench.games import CHUNK, Game, Match, Member, Players
 from ganbench.schedules import Schedule
 from ganbench.schedules.constant import Constant
@@ -81,6 +82,7 @@ def train(
     device: torch.device,
     resume: Tree | None = None,
     at_chunk: Callable[[TrainingProgress], None] | None = None,
+    store: SnapshotStore | None = None,
 ) -> list[Tree]:
     """Train the members, fused.
 
@@ -91,12 +93,14 @@ def train(
         device: device to train on.
         resume: the state of an interrupted call; training goes on from there, with the same results bit for bit.
         at_chunk: called every `CHUNK` steps.
+        store: keeps the snapshots, those before `resume` among them; None to keep them in memory and in the state.
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
         parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
-        `steps_done`, and with `training.every` its last `state`, without the snapshots.
+        `steps_done`, and with `training.every` its last `state`, without the snapshots. A `store` of one's own decides
+        what stands for the snapshots, buffers and averages.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -107,6 +111,7 @@ def train(
     names = series_names(game.players, game.series)
     bins = (training.steps, training.curve_bins, names, training.every)
     runs = [RunRecord(Recorder(*bins)) for _ in members]
+    store = store or SnapshotsInMemory()
     alive = list(range(len(members)))
     start = 0
     with OutOfMemoryGuard() as guard:
@@ -114,7 +119,7 @@ def train(
             players = match.init()
             states = dynamics.init(match, players, optimizer)
             average = dict(players) if training.ema_decay is not None else {}
-            keep_snapshot(runs, alive, snapshot(dynamics.snapshot(players, states), average, match), 0)
+            keep_snapshot(store, runs, alive, snapshot(dynamics.snapshot(players, states), average, match), 0)
         else:
             start, alive, players, states, average, buffers = restore(runs, resume, device)
             match = everyone.select(alive) if alive else everyone
@@ -146,7 +151,7 @@ def train(
                 }
                 if step + 1 in training.snapshots:
                     kept = snapshot(dynamics.snapshot(result.players, result.states), moved, match)
-                    keep_snapshot(runs, alive, kept, step + 1)
+                    keep_snapshot(store, runs, alive, kept, step + 1)
                 rows.append(row)
                 players, states, average, buffers = result.players, result.states, moved, match.buffers
         if guard.cause:
@@ -170,12 +175,12 @@ def train(
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     if training.every is None:
-        return [run.tree() for run in runs]
+        return [run.tree(store) for run in runs]
     last = training_state(runs, start, alive, players, states, average, match.buffers)
     for run in last["runs"].values():
         run["snapshots"] = {}
     parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
-    return [run.tree() | {"state": part} for run, part in zip(runs, parts, strict=True)]
+    return [run.tree(store) | {"state": part} for run, part in zip(runs, parts, strict=True)]
 
 
 def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
