@@ -216,9 +216,9 @@ def checkpointed(
 
 def _snapshot_files(saved: Tree) -> set[str]:
     """The names of the files of snapshots that a checkpoint refers to."""
-    runs = [run["snapshots"] for run in saved["state"]["runs"].values()] if "state" in saved else []
-    runs += [result["kept"] for result in saved.get("done", {}).values()]
-    return {name for kept in runs for name in kept.values()}
+    training = [run["snapshots"] for run in saved.get("state", {}).get("runs", {}).values()]
+    done = [result["kept"] for result in saved.get("done", {}).values()]
+    return {name for kept in training + done for name in kept.values()}
 
 
 def size(tree: Tree) -> int:

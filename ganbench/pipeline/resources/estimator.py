@@ -26,6 +26,7 @@ from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
 from ganbench.pipeline.execution.memory import MOST_HELD
+from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
@@ -122,7 +123,8 @@ class Estimator:
         sizes = tuple(len(names) for names in game.parameters.values())
         size = training.dtype.itemsize
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
-        snapshots = kept * sum(sizes) * size * len(training.snapshots)
+        snapshot = kept * sum(sizes) * size
+        snapshots = snapshot * len(training.snapshots)
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
@@ -132,9 +134,11 @@ class Estimator:
             seconds=training.steps * step,
             # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
             bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
-            # Snapshots, twice while they are written; copies of the parameters; and activations that forward passes
-            # keep for backward passes, one number for about a hundred operations.
-            memory=2 * snapshots + COPIES * size * sum(sizes) + PASSES * size * fusing.forward_work(game) // 100,
+            # Snapshots that wait to be written; copies of the parameters; and activations that forward passes keep for
+            # backward passes, one number for about a hundred operations.
+            memory=min(snapshots, snapshot + BUFFER // len(members))
+            + COPIES * size * sum(sizes)
+            + PASSES * size * fusing.forward_work(game) // 100,
             examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
@@ -194,7 +198,7 @@ class Estimator:
             seconds *= 2  # the averaged generator is scored too
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
-        memory = self._examples_memory(run) + 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
+        memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
 
     def _examples_memory(self, run: Run) -> int:
