@@ -54,14 +54,14 @@ class Shorter:
         with result_files.open_file(self.path, "train") as file:
             yield group_of(file, self.digest)
 
-    def read(self, *names: str) -> list[Tree]:
-        """Read parts of the run's results.
+    def read(self, name: str) -> Tree:
+        """Read a part of the run's results.
 
         Raises:
             GanbenchError: The file is damaged.
         """
         with self.opened() as group:
-            return [result_files.read_tree(result_files.descend(group, name)) for name in names]
+            return result_files.read_tree(result_files.descend(group, name))
 
 
 def shorter_runs(

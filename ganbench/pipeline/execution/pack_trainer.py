@@ -111,7 +111,7 @@ class PackTrainer:
             if progress.alive and progress.step < steps:
                 self._stream(members, progress)
                 if schedule.new:
-                    schedule.expect(size(progress.state()))
+                    schedule.expect(size(progress.state()) + checkpoint.snapshots.waiting_bytes)
                 then = f"checkpoint at step {progress.step:,}; the next attempt goes on from there"
                 schedule.save_or_stop(stopping, lambda: save(progress), then)
             schedule.begin()
@@ -123,14 +123,14 @@ class PackTrainer:
             snapshots.discard_after(resume["step"] if resume else START)
             if finished and not resume:
                 kept = snapshots.copy_from(finished, self.training.snapshots)
-                resume = joined_state([state for each in finished for state in each.read("state")], kept)
+                resume = joined_state([each.read("state") for each in finished], kept)
             how = {"device": self.device, "resume": resume, "at_chunk": at_chunk, "store": snapshots}
             trees = train(self.game, self.training, members, **how)
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
             sizes = [theta.numel() for theta in self.game.start(members[0]).values()]
             about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
-            before = [each["train_seconds"] for run in finished for each in run.read("about")] or [0.0] * len(members)
+            before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
             at = finished[0].steps if finished else 0
             done = {
                 str(k): {**tree, "about": about | {"train_seconds": seconds + share, "continued_from": at}}

@@ -36,19 +36,22 @@ class SnapshotFiles:
         folder: The folder of the pack's checkpoints. The subpacks of a pack find each other's files in it.
         name: The name of the subpack, with which the names of its files begin.
         digests: The digests of its members.
+
+    Attributes:
+        waiting_bytes: The bytes of the snapshots that wait in memory.
     """
 
     def __init__(self, folder: Path, name: str, digests: Sequence[str]) -> None:
         self._folder, self._name, self._digests = folder / FOLDER, name, list(digests)
-        self._waiting: list[tuple[int, list[int], HostCopy]] = []  # steps, their members and snapshots
-        self._bytes = 0
+        self._waiting: list[tuple[int, dict[int, int], HostCopy]] = []  # step, place of each member, and snapshot
+        self.waiting_bytes = 0
 
     def add(self, step: int, members: Sequence[int], taken: Snapshot) -> list[str]:
         """Keep a snapshot, after those that wait are written if there is no room beside them; see `SnapshotStore`."""
-        if self._bytes + size(taken) > BUFFER:
+        if self.waiting_bytes + size(taken) > BUFFER:
             self.write()
-        self._waiting.append((step, list(members), HostCopy(taken)))
-        self._bytes += size(taken)
+        self._waiting.append((step, {k: index for index, k in enumerate(members)}, HostCopy(taken)))
+        self.waiting_bytes += size(taken)
         return [self._file(self._waiting[0][0])] * len(members)
 
     def result(self, kept: Mapping[int, str]) -> Tree:
@@ -63,18 +66,18 @@ class SnapshotFiles:
         """
         if not self._waiting:
             return
-        taken = [(step, members, copy.arrays()) for step, members, copy in self._waiting]
+        taken = [(step, places, copy.arrays()) for step, places, copy in self._waiting]
         with result_files.create_file(self._folder / self._file(taken[0][0]), KIND) as file:
             runs = file.create_group("runs")
-            for k in sorted({k for _, members, _ in taken for k in members}):
-                mine = [(step, members.index(k), arrays) for step, members, arrays in taken if k in members]
+            for k in sorted({k for _, places, _ in taken for k in places}):
+                mine = [(step, places[k], arrays) for step, places, arrays in taken if k in places]
                 stacked = {
                     kind: {name: np.stack([arrays[kind][name][index] for _, index, arrays in mine]) for name in each}
                     for kind, each in mine[0][2].items()
                 }
                 steps = np.array([step for step, _, _ in mine])
                 result_files.write_tree(runs.create_group(self._digests[k]), {"step": steps, **stacked})
-        self._waiting, self._bytes = [], 0
+        self._waiting, self.waiting_bytes = [], 0
 
     def copy_from(self, finished: Sequence[Shorter], wanted: Collection[int]) -> list[dict[int, str]]:
         """Copy the snapshots of the finished runs that the members go on from.
