@@ -21,10 +21,12 @@ def joined_state(states: Sequence[Tree], snapshots: Sequence[Mapping[int, Refere
     Returns:
         The state to `resume` from; members that have diverged are in it, and do not train.
     """
-    shared = {name for name in states[0] if name not in ("step", "alive", "runs")}
+    shared = {name for name in states[0] if name not in ("step", "execution", "pack", "alive", "runs")}
+    alive = [k for k, state in enumerate(states) if state["alive"]]
     return {
         "step": max(state["step"] for state in states),  # a pack whose members have all diverged stops early
-        "alive": [k for k, state in enumerate(states) if state["alive"]],
+        "pack": alive,
+        "alive": alive,
         "runs": {
             str(k): {**state["runs"]["0"], "snapshots": {str(step): each for step, each in kept.items()}}
             for k, (state, kept) in enumerate(zip(states, snapshots, strict=True))

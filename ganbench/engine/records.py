@@ -37,10 +37,11 @@ class RunRecord:
 
 
 def keep_snapshot(
-    store: SnapshotStore, runs: Sequence[RunRecord], alive: Sequence[int], taken: Snapshot, step: int
+    store: SnapshotStore, runs: Sequence[RunRecord], pack: Sequence[int], taken: Snapshot, step: int
 ) -> None:
-    """Keep a snapshot of the members in training, which are those of its tensors (K, ...)."""
-    for k, reference in zip(alive, store.add(step, alive, taken), strict=True):
+    """Keep a snapshot of a pack, whose tensors are (K, ...), for its members that have not diverged."""
+    rows = {k: row for row, k in enumerate(pack) if runs[k].diverged is None}
+    for k, reference in store.add(step, rows, taken).items():
         runs[k].snapshots[step] = reference
 
 

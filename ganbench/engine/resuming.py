@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States
+from ganbench.engine.execution import Execution
 from ganbench.engine.records import RunRecord
-from ganbench.games import Buffers, Players
+from ganbench.engine.step import Variables
 
 
 def training_state(
-    runs: list[RunRecord],
-    step: int,
-    alive: list[int],
-    players: Players,
-    states: States,
-    average: Players,
-    buffers: Buffers,
+    runs: list[RunRecord], step: int, pack: list[int], variables: Variables, execution: Execution
 ) -> Tree:
     """The whole state of training, as arrays; snapshots are in it as the references that their store gave."""
     return {
         "step": step,
-        "alive": list(alive),
-        "players": _arrays(players),
-        "states": {owner: _arrays(state) for owner, state in states.items()},
-        "average": _arrays(average),
-        "buffers": _arrays(buffers),
+        "execution": execution.tree(),
+        "pack": list(pack),
+        "alive": [k for k in pack if runs[k].diverged is None],
+        **{name: _arrays(value) for name, value in variables._asdict().items()},
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -40,11 +31,9 @@ def training_state(
     }
 
 
-def restore(
-    runs: list[RunRecord], state: Tree, device: torch.device
-) -> tuple[int, list[int], Players, States, Players, Buffers]:
-    """Undo `training_state`: fill the runs, and return the step, the members still in training, players, states, the
-    moving average and buffers."""
+def restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], list[int], Variables]:
+    """Undo `training_state`: fill the runs, and return the step, the members of the pack, those that have not diverged,
+    and the variables."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
@@ -57,32 +46,31 @@ def restore(
             for name, item in tree.items()
         }
 
-    rest = (tensors(state[name]) for name in ("players", "states", "average", "buffers"))
-    return state["step"], list(state["alive"]), *rest
+    variables = Variables(*(tensors(state[name]) for name in Variables._fields))
+    return state["step"], list(state["pack"]), list(state["alive"]), variables
 
 
 def part_of(state: Tree, members: range) -> Tree:
-    """The state of adjacent members of a pack, without the others.
+    """The state of adjacent members of a pack, without the others, and without tensors of members that have diverged.
 
     Args:
         state: the state of the pack.
         members: indices of the members.
     """
-    indices = [index for index, k in enumerate(state["alive"]) if k in members]
+    indices = [index for index, k in enumerate(state["pack"]) if k in members and k in state["alive"]]
 
     def taken(tree: Tree) -> Tree:
         return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
 
+    alive = [state["pack"][index] - members.start for index in indices]
     return {
-        "step": state["step"],
-        "alive": [state["alive"][index] - members.start for index in indices],
-        "players": taken(state["players"]),
-        "states": taken(state["states"]),
-        "average": taken(state["average"]),
-        "buffers": taken(state["buffers"]),
+        **{name: state[name] for name in ("step", "execution") if name in state},  # finished runs leave it open
+        "pack": alive,
+        "alive": alive,
+        **{name: taken(state[name]) for name in Variables._fields},
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: value.cpu().numpy() for name, value in tensors.items()}
+def _arrays(tensors: Tree) -> Tree:
+    return {name: _arrays(value) if isinstance(value, dict) else value.cpu().numpy() for name, value in tensors.items()}

@@ -14,30 +14,32 @@ import torch
 from torch import Tensor
 
 from ganbench.core.tree import Tree
-from ganbench.games import Match, Players
+from ganbench.engine.step import Variables
 
 Snapshot = dict[str, dict[str, Tensor]]  # by kind and name, (K, ...) each: "players", "buffers", perhaps "average"
 Reference = Any  # to one snapshot of one run; part of the state of training, so a value of a `Tree`
 
 
-def snapshot(players: Players, average: Players, match: Match) -> Snapshot:
+def snapshot(dynamics: Any, variables: Variables) -> Snapshot:
     """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
-    return {"players": players, "buffers": match.buffers} | ({"average": average} if average else {})
+    players = dynamics.snapshot(variables.players, variables.states)
+    average = {"average": variables.average} if variables.average else {}
+    return {"players": players, "buffers": variables.buffers} | average
 
 
 class SnapshotStore(Protocol):
     """A place for the snapshots of a pack."""
 
-    def add(self, step: int, members: Sequence[int], taken: Snapshot) -> list[Reference]:
+    def add(self, step: int, rows: Mapping[int, int], taken: Snapshot) -> dict[int, Reference]:
         """Keep a snapshot, whose tensors may change after the call.
 
         Args:
             step: number of steps before it.
-            members: indices of the K members that it shows.
+            rows: by the indices of the members to keep, the rows of the tensors that are theirs.
             taken: the snapshot.
 
         Returns:
-            A reference for each of the members.
+            A reference for each of the members, by their indices.
         """
 
     def result(self, kept: Mapping[int, Reference]) -> Tree:
@@ -70,13 +72,13 @@ class HostCopy:
 class SnapshotsInMemory:
     """Snapshots in main memory: a reference to one is the snapshot itself."""
 
-    def add(self, step: int, members: Sequence[int], taken: Snapshot) -> list[Reference]:
+    def add(self, step: int, rows: Mapping[int, int], taken: Snapshot) -> dict[int, Reference]:
         arrays = HostCopy(taken).arrays()
         # An array too where a member has one number, such as a count of batches.
-        return [
-            {kind: {name: np.array(value[index]) for name, value in each.items()} for kind, each in arrays.items()}
-            for index in range(len(members))
-        ]
+        return {
+            k: {kind: {name: np.array(value[row]) for name, value in each.items()} for kind, each in arrays.items()}
+            for k, row in rows.items()
+        }
 
     def result(self, kept: Mapping[int, Reference]) -> Tree:
         steps = sorted(kept)

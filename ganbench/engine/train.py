@@ -13,13 +13,15 @@ from torch import Tensor
 
 from ganbench.core.recorder import Recorder, series_names
 from ganbench.core.tree import Tree
-from ganbench.dynamics import States, scaled
+from ganbench.dynamics import scaled
+from ganbench.engine.execution import Execution, intended
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
 from ganbench.engine.records import RunRecord, keep_snapshot, record_steps
 from ganbench.engine.resuming import part_of, restore, training_state
 from ganbench.engine.snapshots import SnapshotsInMemory, SnapshotStore, snapshot
-from ganbench.games import CHUNK, Game, Match, Member, Players
+from ganbench.engine.step import Executor, Step, Variables
+from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.schedules import Schedule
 from ganbench.schedules.constant import Constant
 
@@ -39,6 +41,7 @@ class Training:
         ema_decay: decay of an exponential moving average of the parameters; None for none.
         every: distance of the snapshots in steps, if it is fixed; then bins have a fixed number of steps too, and the
             last state is kept, from which a run with more steps goes on.
+        execution: how steps are executed: a form of `FORMS`, or "auto", which decides by a rule.
     """
 
     dynamics: Any
@@ -51,6 +54,7 @@ class Training:
     ema_decay: float | None = None
     every: int | None = None
     products: str | None = None
+    execution: str = "auto"
 
     def factor(self, step: int) -> float:
         """The factor of the learning rates in a step, and after the last one that of the last."""
@@ -99,34 +103,40 @@ def train(
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
         parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
-        `steps_done`, and with `training.every` its last `state`, without the snapshots. A `store` of one's own decides
-        what stands for the snapshots, buffers and averages.
+        `steps_done`, `about` how steps were executed and why, and with `training.every` its last `state`, without the
+        snapshots. A `store` of one's own decides what stands for the snapshots, buffers and averages.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
     """
-    # Everything that changes from step to step: players, states, members still in training, records.
+    # Everything that changes from step to step: the variables, the members that have not diverged, the records. The
+    # pack may keep members that have diverged, whose numbers are not read.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
     bins = (training.steps, training.curve_bins, names, training.every)
     runs = [RunRecord(Recorder(*bins)) for _ in members]
     store = store or SnapshotsInMemory()
-    alive = list(range(len(members)))
-    start = 0
+    pack = alive = list(range(len(members)))
+    start, execution = 0, intended(training.execution, training.steps, device)
+
+    def executor() -> Executor:
+        step = Step(match, dynamics, optimizer, training.ema_decay, names)
+        extends = training.every is not None
+        return Executor(step, execution, training.execution, training.steps, extends=extends)
+
     with OutOfMemoryGuard() as guard:
         if resume is None:
             players = match.init()
-            states = dynamics.init(match, players, optimizer)
             average = dict(players) if training.ema_decay is not None else {}
-            keep_snapshot(store, runs, alive, snapshot(dynamics.snapshot(players, states), average, match), 0)
+            variables = Variables(players, dynamics.init(match, players, optimizer), average, match.buffers)
+            keep_snapshot(store, runs, pack, snapshot(dynamics, variables), 0)
         else:
-            start, alive, players, states, average, buffers = restore(runs, resume, device)
-            match = everyone.select(alive) if alive else everyone
-            match.buffers = buffers
+            start, pack, alive, variables = restore(runs, resume, device)
+            execution = Execution(**resume["execution"]) if "execution" in resume else execution
+            match = everyone.select(pack) if pack else everyone
         match.keeps_buffers = True
-        buffers = match.buffers
-        rates = match.rates()
+        variables, rates, execute = variables.map(Tensor.contiguous), match.rates(), executor()
     if guard.cause:
         raise OutOfMemory(guard.cause, resume)
 
@@ -138,53 +148,40 @@ def train(
         with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                factor = training.factor(step)
-                scheduled = rates if factor == 1 else scaled(rates, factor)
-                result = dynamics.step(match, players, states, batches, optimizer, scheduled)
-                norms = {f"{player}_parameter_norm": theta.norm(dim=1) for player, theta in result.players.items()}
-                row = torch.stack([(result.aux | norms)[name] for name in names], dim=1)
-                # A new average, and not the old one in place: a step that runs out of memory is done again.
-                moved = {
-                    name: torch.lerp(theta, average[name], training.ema_decay)
-                    for name, theta in result.players.items()
-                    if average
-                }
+                result, row = execute(variables, batches, scaled(rates, training.factor(step)))
                 if step + 1 in training.snapshots:
-                    kept = snapshot(dynamics.snapshot(result.players, result.states), moved, match)
-                    keep_snapshot(store, runs, alive, kept, step + 1)
+                    keep_snapshot(store, runs, pack, snapshot(dynamics, result), step + 1)
                 rows.append(row)
-                players, states, average, buffers = result.players, result.states, moved, match.buffers
-        if guard.cause:
-            match.buffers = buffers  # those of the last whole step
+                variables = result
 
-        # Record the chunk; a member whose recorded values are not finite has diverged and leaves the pack.
-        record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(alive), len(names)))
-        for index, k in enumerate(alive):
-            record_steps(runs[k], record[:, index])
-        staying = [index for index, k in enumerate(alive) if runs[k].diverged is None]
-        if len(staying) < len(alive):
-            alive = [alive[index] for index in staying]
-            players, states, average = _select(players, states, average, staying)
-            match = match.select(staying) if staying else everyone
-            buffers, rates = match.buffers, match.rates()
+        # Record the chunk; a member whose recorded values are not finite has diverged.
+        record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(pack), len(names)))
+        for index, k in enumerate(pack):
+            if runs[k].diverged is None:
+                record_steps(runs[k], record[:, index])
+        alive = [k for k in pack if runs[k].diverged is None]
         start += len(rows)
+
+        # Members that have diverged leave the pack, once they are more than it may keep.
+        if alive and len(pack) - len(alive) > execution.diverged_share * len(pack):
+            staying = [index for index, k in enumerate(pack) if k in alive]
+            pack, variables, match = (
+                alive,
+                variables.map(lambda value, rows=staying: value[rows]),
+                match.select(staying),
+            )
+            rates, execute = match.rates(), executor()
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, training_state(runs, start, alive, players, states, average, match.buffers))
+            raise OutOfMemory(guard.cause, training_state(runs, start, pack, variables, execution))
         if at_chunk is not None:
-            state = partial(training_state, runs, start, alive, players, states, average, match.buffers)
+            state = partial(training_state, runs, start, pack, variables, execution)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
+    about = {"about": {"execution": execution.form, "execution_why": execution.why}}
     if training.every is None:
-        return [run.tree(store) for run in runs]
-    last = training_state(runs, start, alive, players, states, average, match.buffers)
+        return [run.tree(store) | about for run in runs]
+    last = training_state(runs, start, pack, variables, execution)
     for run in last["runs"].values():
         run["snapshots"] = {}
     parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
-    return [run.tree(store) | {"state": part} for run, part in zip(runs, parts, strict=True)]
-
-
-def _select(players: Players, states: States, average: Players, indices: list[int]) -> tuple[Players, States, Players]:
-    def kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value[indices] for name, value in tensors.items()}
-
-    return kept(players), {owner: kept(state) for owner, state in states.items()}, kept(average)
+    return [run.tree(store) | about | {"state": part} for run, part in zip(runs, parts, strict=True)]

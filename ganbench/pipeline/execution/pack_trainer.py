@@ -133,7 +133,10 @@ class PackTrainer:
             before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
             at = finished[0].steps if finished else 0
             done = {
-                str(k): {**tree, "about": about | {"train_seconds": seconds + share, "continued_from": at}}
+                str(k): {
+                    **tree,
+                    "about": tree["about"] | about | {"train_seconds": seconds + share, "continued_from": at},
+                }
                 for k, (tree, seconds) in enumerate(zip(trees, before, strict=True))
             }
             checkpoint.save(done=done)

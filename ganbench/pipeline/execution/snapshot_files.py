@@ -43,16 +43,16 @@ class SnapshotFiles:
 
     def __init__(self, folder: Path, name: str, digests: Sequence[str]) -> None:
         self._folder, self._name, self._digests = folder / FOLDER, name, list(digests)
-        self._waiting: list[tuple[int, dict[int, int], HostCopy]] = []  # step, place of each member, and snapshot
+        self._waiting: list[tuple[int, dict[int, int], HostCopy]] = []  # step, row of each member, and snapshot
         self.waiting_bytes = 0
 
-    def add(self, step: int, members: Sequence[int], taken: Snapshot) -> list[str]:
+    def add(self, step: int, rows: Mapping[int, int], taken: Snapshot) -> dict[int, str]:
         """Keep a snapshot, after those that wait are written if there is no room beside them; see `SnapshotStore`."""
         if self.waiting_bytes + size(taken) > BUFFER:
             self.write()
-        self._waiting.append((step, {k: index for index, k in enumerate(members)}, HostCopy(taken)))
+        self._waiting.append((step, dict(rows), HostCopy(taken)))
         self.waiting_bytes += size(taken)
-        return [self._file(self._waiting[0][0])] * len(members)
+        return dict.fromkeys(rows, self._file(self._waiting[0][0]))
 
     def result(self, kept: Mapping[int, str]) -> Tree:
         """The names of the files of a run, see `SnapshotStore`, by which `complete` finds its snapshots."""
@@ -66,13 +66,13 @@ class SnapshotFiles:
         """
         if not self._waiting:
             return
-        taken = [(step, places, copy.arrays()) for step, places, copy in self._waiting]
+        taken = [(step, rows, copy.arrays()) for step, rows, copy in self._waiting]
         with result_files.create_file(self._folder / self._file(taken[0][0]), KIND) as file:
             runs = file.create_group("runs")
-            for k in sorted({k for _, places, _ in taken for k in places}):
-                mine = [(step, places[k], arrays) for step, places, arrays in taken if k in places]
+            for k in sorted({k for _, rows, _ in taken for k in rows}):
+                mine = [(step, rows[k], arrays) for step, rows, arrays in taken if k in rows]
                 stacked = {
-                    kind: {name: np.stack([arrays[kind][name][index] for _, index, arrays in mine]) for name in each}
+                    kind: {name: np.stack([arrays[kind][name][row] for _, row, arrays in mine]) for name in each}
                     for kind, each in mine[0][2].items()
                 }
                 steps = np.array([step for step, _, _ in mine])

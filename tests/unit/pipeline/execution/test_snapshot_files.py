@@ -24,10 +24,9 @@ from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
-from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine.snapshots import HostCopy
 from ganbench.engine.train import train
-from ganbench.games import Member
+from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import result_cache, snapshot_files
 from ganbench.pipeline.execution.job_context import JobContext
@@ -134,7 +133,7 @@ def test_rows_are_found_over_files_and_gaps(tmp_path_factory, rows, ends, wanted
     folder = tmp_path_factory.mktemp("rows")
     store, kept = SnapshotFiles(folder, "pack", ["a"]), {}
     for step in range(sum(rows)):
-        kept[step] = store.add(step, [0], {"players": {"x": torch.full((1, 2), float(step))}, "buffers": {}})[0]
+        kept[step] = store.add(step, {0: 0}, {"players": {"x": torch.full((1, 2), float(step))}, "buffers": {}})[0]
         if step + 1 in np.cumsum(rows):
             store.write()
     kept = {step: name for step, name in kept.items() if step in wanted} or {0: kept[0]}
@@ -221,16 +220,16 @@ def interrupted(tmp_path, monkeypatch) -> Job:
 
 def run_until_killed(job: Job, steps: int) -> None:
     """Run a job until its process is killed after so many steps, without a checkpoint."""
-    real, taken = Simultaneous.step, [0]
+    real, drawn = Match.draw, [0]
 
     def short(self, *given):
-        taken[0] += 1
-        if taken[0] > steps:
+        drawn[0] += 1
+        if drawn[0] > steps:
             raise SystemExit("killed")
         return real(self, *given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Simultaneous, "step", short)
+        patch.setattr(Match, "draw", short)
         with pytest.raises(SystemExit):
             run(job, JobContext(NEVER))
 
@@ -307,18 +306,18 @@ def test_a_full_disk_is_one_clear_error_and_costs_no_checkpoint(interrupted, und
 
 def test_halves_go_on_with_the_snapshots_of_the_whole(interrupted, undisturbed, monkeypatch):
     """Killed once more after the split: the halves' checkpoints refer to files of both."""
-    real, taken = Simultaneous.step, [0]
+    real, drawn = Match.draw, [0]
 
-    def narrow(self, match, *given):
-        taken[0] += 1
-        if len(match.members) > 2 and taken[0] > 30:
+    def narrow(self, *given):
+        drawn[0] += 1
+        if len(self.members) > 2 and drawn[0] > 30:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        if taken[0] > 90:
+        if drawn[0] > 90:
             raise SystemExit("killed")
-        return real(self, match, *given)
+        return real(self, *given)
 
     with monkeypatch.context() as patch, suppress(SystemExit):
-        patch.setattr(Simultaneous, "step", narrow)
+        patch.setattr(Match, "draw", narrow)
         run(interrupted, JobContext(OFTEN))
     names = {path.stem.rpartition("-")[0] for path in files_of(interrupted)}
     assert len(names) >= 2, "of the whole and of a half"

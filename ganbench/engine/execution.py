@@ -1,0 +1,113 @@
+"""How the steps of a pack are executed: by a rule, never by timing, so that a study does the same thing twice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ganbench.core.errors import GanbenchError
+from ganbench.engine.tracing import Trace
+
+EAGER, TRACED, COMPILED, GRAPH = "eager", "traced", "compiled", "graph"
+FORMS = {
+    EAGER: "component by component, in Python",
+    TRACED: "the operations of one step, recorded and repeated",
+    COMPILED: "the same operations, compiled by PyTorch's Inductor",
+    GRAPH: "the same operations, captured in a CUDA graph",
+}
+
+# Costs and savings on one core of an AMD EPYC, read off `python -m benchmarks.execution`. Tracing takes about ten
+# steps, and an eager step is computed beside the first two. Compiling takes what a compiler takes for one file and for
+# each operation; it saves Python's part of each operation, and passes over results that no operation but the next
+# needs. It speeds up no product and no convolution.
+TRACED_FROM = 200  # steps
+COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 4.0, 0.04
+OPERATION_SECONDS, BYTE_SECONDS = 6e-6, 6e-11  # that compiling saves in a step
+REPAID = 2.0  # times that what is saved must be worth compiling, since it is an estimate
+CAPTURED_FROM = 50  # steps, on a GPU, where Python is all that a small step waits for
+
+# Share of diverged members that a pack may keep: without them it is another sequence of operations, to trace anew.
+DIVERGED_SHARE = 0.5
+
+
+@dataclass
+class Execution:
+    """How the steps of a pack are executed.
+
+    Attributes:
+        form: one of `FORMS`.
+        why: the reason, in words.
+        settled: whether the form is decided; before, steps are eager.
+    """
+
+    form: str = EAGER
+    why: str = "no step was left to compare a trace with"
+    settled: bool = False
+
+    @property
+    def diverged_share(self) -> float:
+        """Share of diverged members that the pack may keep."""
+        return 0.0 if self.form == EAGER else DIVERGED_SHARE
+
+    def settle(self, form: str, why: str) -> None:
+        """Decide the form for the rest of the run."""
+        self.form, self.why, self.settled = form, why, True
+
+    def tree(self) -> dict[str, Any]:
+        """This record, for a checkpoint."""
+        return asdict(self)
+
+
+def check_execution(mode: str, device: torch.device) -> None:
+    """Refuse a form that a device does not have.
+
+    Raises:
+        GanbenchError: "graph" without an NVIDIA GPU.
+    """
+    if mode == GRAPH and device.type != "cuda":
+        raise GanbenchError(
+            f"pack.execution: 'graph' needs an NVIDIA GPU, but this job computes on {device}; choose auto, eager, "
+            "traced or compiled."
+        )
+
+
+def intended(mode: str, steps: int, device: torch.device) -> Execution:
+    """What is decided before the first step: whether to trace.
+
+    Args:
+        mode: "auto", or the form that the study asks for.
+        steps: number of training steps.
+        device: device of the training.
+    """
+    if mode == EAGER:
+        return Execution(EAGER, f"the study says execution: {mode}", True)
+    least = CAPTURED_FROM if device.type == "cuda" else TRACED_FROM
+    if mode == "auto" and steps < least:
+        return Execution(EAGER, f"auto: {steps:,} steps, and tracing pays from {least} on", True)
+    return Execution()
+
+
+def decide(mode: str, trace: Trace, steps: int, device: torch.device, *, extends: bool) -> tuple[str, str]:
+    """The form of a step that has been traced, and the reason in words, which is kept with the runs.
+
+    Args:
+        mode: "auto", or the form that the study asks for.
+        trace: the traced step.
+        steps: number of training steps.
+        device: device of the training.
+        extends: whether the runs may go on to more steps. These must be the same bits that a longer run has, so that
+            no choice may depend on the number of steps where forms differ in rounding.
+    """
+    of = f"{steps:,} steps of {trace.operations:,} operations"
+    if mode != "auto":
+        return mode, f"the study says execution: {mode}; {of}"
+    if device.type == "cuda":
+        return GRAPH, f"auto: on a GPU steps are captured; {of}"
+    if extends:
+        return TRACED, f"auto: {of}, which more steps may follow"
+    cost = COMPILING_SECONDS + COMPILING_OPERATION_SECONDS * trace.operations
+    saved = steps * (OPERATION_SECONDS * trace.operations + BYTE_SECONDS * trace.traffic)
+    form = COMPILED if saved >= REPAID * cost else TRACED
+    return form, f"auto: {of} and {trace.traffic / 1e6:.3g} MB; compiling would save {saved:.0f} s and take {cost:.0f}"
