@@ -36,7 +36,7 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
         if fault:
             return f"its start() {fault}"
         for player in game.players:
-            size = len(game.parameters[player])
+            size = game.sizes[player]
             if not isinstance(start.get(player), Tensor) or start[player].shape != (size,):
                 return f"its start() must give {player!r} as many parameters as it has, ({size},)"
         _, fault = call_twice(lambda member=member: game.sample(member, 0, 2, dtype))

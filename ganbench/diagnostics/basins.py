@@ -71,7 +71,7 @@ class Basins(Diagnostic):
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        alone = sum(map(len, trajectories.match.parameters.values())) == 2
+        alone = sum(trajectories.match.sizes.values()) == 2
         return (
             plane_fields.measure_once(trajectories, self._measure, by_rate=True)
             if alone

@@ -92,7 +92,7 @@ class TrainingPath(Diagnostic):
 
 def _named(game: Game) -> list[str]:
     """The parameters of a game with few of them."""
-    if sum(len(names) for names in game.parameters.values()) > FEW:
+    if sum(game.sizes.values()) > FEW:
         return []
     return [name for player in game.players for name in game.parameters[player]]
 

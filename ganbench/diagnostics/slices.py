@@ -46,7 +46,7 @@ class Slices(Diagnostic):
             return (
                 "it has no biases to cut through; cut through all parameters (space: all), or take a game of networks"
             )
-        if len(game.parameter_names) < 3:
+        if sum(game.sizes.values()) < 3:
             return "it has two parameters, so there is nothing to cut; take the diagnostic 'vector_field'"
         return None
 
@@ -114,7 +114,7 @@ class Slices(Diagnostic):
     def _within(self, game: Game) -> np.ndarray:
         """Mask (P,) of the parameters in which directions are drawn."""
         if self.space == "all":
-            return np.ones(len(game.parameter_names), dtype=bool)
+            return np.ones(sum(game.sizes.values()), dtype=bool)
         sizes = [int(np.prod(shape)) for _, shape in _layers(game).items()]
         return np.repeat(["bias" in name for name in _layers(game)], sizes)
 

@@ -104,7 +104,7 @@ class Spectrum(Diagnostic):
         matrix = where.jacobian()
         columns, at = {"rotation_share": jacobians.share(matrix)}, 0
         for player in where.match.players:
-            block = slice(at, at := at + len(where.match.parameters[player]))
+            block = slice(at, at := at + where.match.sizes[player])
             hessian = matrix[:, block, block]
             curvatures = eigenvalues((hessian + hessian.transpose(1, 2)) / 2).real
             columns |= {f"{player}_hessian_min": curvatures.amin(1), f"{player}_hessian_max": curvatures.amax(1)}
@@ -119,7 +119,7 @@ class Spectrum(Diagnostic):
             found, at = [arnoldi(ahead, start, count)], 0
             for player in few.match.players:
                 own = torch.zeros_like(start)
-                own[:, at : (at := at + len(few.match.parameters[player]))] = 1
+                own[:, at : (at := at + few.match.sizes[player])] = 1
                 ritz = arnoldi(lambda v, own=own, ahead=ahead: own * ahead(own * v), own * start, count).real
                 # Where the Krylov space is exhausted there are fewer values, and NaN in place of the others.
                 none = ritz.isnan()
@@ -154,4 +154,4 @@ def _summary(found: np.ndarray, rounding: float) -> dict[str, np.ndarray]:
 
 
 def _parameters(game: Game) -> int:
-    return sum(len(names) for names in game.parameters.values())
+    return sum(game.sizes.values())

@@ -98,7 +98,7 @@ class VectorField(Diagnostic):
         }  # fmt: skip
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        alone = not self.averaged and sum(map(len, trajectories.match.parameters.values())) == 2
+        alone = not self.averaged and sum(trajectories.match.sizes.values()) == 2
         return (
             plane_fields.measure_once(trajectories, self._measure, by_rate=False)
             if alone

@@ -12,6 +12,11 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.games import Aux, Batch, Match, Players, mean_of_parts
 
+# Parts of the messages with which autograd refuses; a kernel that lacks a derivative raises a NotImplementedError.
+REFUSALS = (
+    *("derivative", "differentiat", "ouble backward", "does not require grad", "not have been used in the graph"),
+    "modified by an inplace operation",
+)
 PRODUCT = 2  # gradients that a product with J or its transpose counts as: it differentiates both players' gradients
 
 
@@ -141,17 +146,18 @@ def record(at: SimultaneousGradient) -> Aux:
 
 @contextmanager
 def explain_autograd_error(derivative: str) -> Iterator[None]:
-    """Translate PyTorch's refusal to differentiate in this block into an error that names the derivative.
+    """Translate autograd's refusal to differentiate in this block into an error that names the derivative.
 
     Args:
         derivative: the missing derivative, for the message.
 
     Raises:
-        GanbenchError: PyTorch refused. Errors of lacking memory pass unchanged.
+        GanbenchError: autograd refused. Every other error passes unchanged: of a GPU, of lacking memory, of a shape.
     """
     try:
         yield
     except RuntimeError as error:
-        if out_of_memory(error):
+        refused = isinstance(error, NotImplementedError) or any(part in str(error) for part in REFUSALS)
+        if not refused or out_of_memory(error):
             raise
         raise GanbenchError(f"the game lacks the {derivative}: {error}") from None

@@ -68,8 +68,7 @@ def inner_step(
 def copies(match: Match, batch: Batch, count: int) -> tuple[Match, Batch]:
     """The match and its batch with every member repeated `count` times in a row, so that losses at points (K, count,
     P), flattened to (K count, P), are computed together."""
-    indices = [index for index in range(len(match.members)) for _ in range(count)]
-    return match.select(indices), {name: values.repeat_interleave(count, dim=0) for name, values in batch.items()}
+    return match.repeated(count), {name: values.repeat_interleave(count, dim=0) for name, values in batch.items()}
 
 
 def clock(players: Players) -> State:

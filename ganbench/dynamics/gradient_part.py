@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from ganbench.dynamics import (
 )
 from ganbench.dynamics._steps import copies
 from ganbench.games import Batch, LearningRates, Match, Players
+from ganbench.nn.constants import constant
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,7 @@ class GradientPart(Dynamics):
     ) -> StepResult:
         here = simultaneous_gradient(match, players, batches[0])
         # The points of the quadrature, (K, nodes, P), as members of their own.
-        at, weights = np.polynomial.legendre.leggauss(self.nodes)
-        t = here.losses[match.players[0]].new_tensor((at + 1) / 2)[:, None]
-        weights = t.new_tensor(weights / 2)[:, None]
+        t, weights = (constant(each, players[match.players[0]])[:, None] for each in _quadrature(self.nodes))
         away = {
             name: (theta - states["centre"][name])[:, None].expand(-1, self.nodes, -1)
             for name, theta in players.items()
@@ -74,3 +74,10 @@ class GradientPart(Dynamics):
             for name, grad in there.gradients.items()
         }
         return StepResult(*apply_gradients(match, players, states, gradients, optimizer, rates), record(here))
+
+
+@lru_cache
+def _quadrature(nodes: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Nodes and weights of int_0^1 f(t) dt, by Gauss and Legendre."""
+    t, weights = np.polynomial.legendre.leggauss(nodes)
+    return tuple(((t + 1) / 2).tolist()), tuple((weights / 2).tolist())

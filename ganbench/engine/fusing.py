@@ -14,6 +14,7 @@ from ganbench.games import Game, gan
 # benchmarks/results.
 FUSING_COST = 1.7
 LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
+FEW_EXAMPLES = 4  # of a batch whose operations are counted; a normalisation takes more than one
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
@@ -41,17 +42,30 @@ def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[b
 
 def parameters(game: Game) -> int:
     """Parameters of both players."""
-    return sum(len(names) for names in game.parameters.values())
+    return sum(game.sizes.values())
 
 
 def forward_work(game: Game) -> int:
     """Floating-point operations of one forward pass of both networks on one batch, counted, not timed; 0 for a game
-    without networks, whose work is nothing beside a step's own cost."""
+    without networks, whose work is nothing beside a step's own cost.
+
+    They are counted on a few examples, and go on along a straight line: exact, unless a network compares every example
+    with every other. Tensors without content ("meta") would count a whole batch, but what PyTorch imports for them
+    takes longer than all of a small job's preparations.
+    """
     if not isinstance(game, gan.GAN):
         return 0
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        for player in game.players:
-            inputs = gan.trial_inputs(game.architecture, player, game.data, game.batch_size)
-            gan.initial_module(game.architecture, player, game.data, seed=0)(*inputs)
-    return counter.get_total_flops()
+    modules = {player: gan.initial_module(game.architecture, player, game.data, seed=0) for player in game.players}
+
+    def counted(examples: int) -> int:
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            for player, module in modules.items():
+                module(*gan.trial_inputs(game.architecture, player, game.data, examples))
+        return counter.get_total_flops()
+
+    if game.batch_size <= FEW_EXAMPLES:
+        return counted(game.batch_size)
+    few = counted(FEW_EXAMPLES // 2)
+    slope = (counted(FEW_EXAMPLES) - few) // (FEW_EXAMPLES // 2)
+    return few + slope * (game.batch_size - FEW_EXAMPLES // 2)

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.nn.constants import constant
+
 REACH = 9.0  # standard deviations beyond which the density counts as 0: exp(-81 / 2) = 3e-18
 OCTAVES = 8  # panels that halve towards 0, for functions much narrower than the density
 NODES = 16  # of each panel
@@ -26,7 +28,7 @@ GRADING = 4  # of the innermost panel: t = r^4 makes ln t smooth enough for 1e-1
 
 
 @lru_cache
-def _half_line() -> tuple[np.ndarray, np.ndarray]:
+def _half_line() -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Nodes t > 0 and weights of int_0^(2 REACH) f(t) dt for f analytic at t > 0 and at worst like ln t near 0."""
     r, w = np.polynomial.legendre.leggauss(NODES)
     r, w = (r + 1) / 2, w / 2
@@ -35,7 +37,7 @@ def _half_line() -> tuple[np.ndarray, np.ndarray]:
     width = np.diff(edges)[:, None]
     nodes = np.concatenate([inner * r**GRADING, (edges[:-1, None] + width * r).ravel()])
     weights = np.concatenate([inner * GRADING * r ** (GRADING - 1) * w, (width * w).ravel()])
-    return nodes, weights
+    return tuple(nodes.tolist()), tuple(weights.tolist())
 
 
 def normal_quadrature(mean: Tensor, sd: Tensor, flat: float) -> tuple[Tensor, Tensor]:
@@ -49,7 +51,7 @@ def normal_quadrature(mean: Tensor, sd: Tensor, flat: float) -> tuple[Tensor, Te
     Returns:
         nodes (K, n), constants; weights (K, n), whose derivatives in mean and sd make those of the expectation.
     """
-    t, w = (torch.as_tensor(values, dtype=mean.dtype, device=mean.device) for values in _half_line())
+    t, w = (constant(values, mean) for values in _half_line())
     m, s = mean.detach(), sd.detach()
     # Both sides of 0 have the same nodes, unless the density is so far to one side that it must be followed there: then
     # the other side, and the singularity, hold nothing of it.

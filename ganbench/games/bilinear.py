@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
+from ganbench.nn.constants import constant
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ class Bilinear(Game):
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         x, y = players["x"], players["y"]
-        value = (x * y * torch.tensor(self.singular_values, dtype=x.dtype, device=x.device)).sum(-1)
+        value = (x * y * constant(self.singular_values, x)).sum(-1)
         return (-value if player == "x" else value), {}

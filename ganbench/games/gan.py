@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -68,11 +69,13 @@ class GAN(Adversarial):
             for player in self.players
         }
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {player: network.size for player, network in self.networks.items()}
+
     @cached_property
     def parameters(self) -> dict[str, tuple[str, ...]]:
-        return {
-            player: tuple(f"{player}[{i}]" for i in range(network.size)) for player, network in self.networks.items()
-        }
+        return {player: tuple(f"{player}[{i}]" for i in range(size)) for player, size in self.sizes.items()}
 
     def start(self, member: Member) -> dict[str, Tensor]:
         """Initial parameters, drawn on the CPU in single precision: the same on every device and in every precision."""
@@ -104,6 +107,14 @@ class GAN(Adversarial):
                 outputs = named_outputs(module(points, *labels))
             buffers |= {f"generator.{name}": outputs[name] for name in self.architecture.passed_to_generator}
         return buffers
+
+    @cached_property
+    def numbers_per_batch(self) -> int:
+        shape = (self.batch_size, *self.data.shape)
+        noise = self.noise(Member(0, None, 0.0), 0, 1, shape, torch.float32)
+        latent = len(self.players) * self.batch_size * self.architecture.latent_size
+        # Examples are bytes at least, wherever they lie.
+        return latent + sum(values.numel() for values in noise.values()) + math.prod(shape) // 4
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
@@ -250,16 +261,20 @@ def latent_points(seed: int, count: int, size: int) -> Tensor:
     return torch.randn(count, size, generator=torch.Generator().manual_seed(stream_seed(seed, "evaluation")))
 
 
+@lru_cache(maxsize=512)
 def subset(seed: int, n_train: int, available: int) -> np.ndarray:
-    """Indices of the examples that a run may train on, shape (n_train,)."""
-    return stream(seed, "subset").permutation(available)[:n_train]
+    """Indices of the examples that a run may train on, shape (n_train,); kept, since every epoch permutes them."""
+    chosen = stream(seed, "subset").permutation(available)[:n_train]
+    chosen = chosen.astype(np.min_scalar_type(-available))  # many runs may keep theirs
+    chosen.setflags(write=False)
+    return chosen
 
 
 def _epochs(seed: int, n_train: int, available: int, start: int, count: int) -> np.ndarray:
-    """Entries start ... start + count of the endless sequence of a run's shuffled epochs."""
+    """Entries start ... start + count of the endless sequence of a run's shuffled epochs, int64."""
     first, last = start // n_train, (start + count - 1) // n_train
     orders = np.concatenate([_epoch(seed, n_train, available, epoch) for epoch in range(first, last + 1)])
-    return orders[start - first * n_train :][:count]
+    return orders[start - first * n_train :][:count].astype(np.int64)
 
 
 @lru_cache(maxsize=256)

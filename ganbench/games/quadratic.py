@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganbench.core.errors import GanbenchError
 from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
+from ganbench.nn.constants import constant
 
 
 @dataclass(frozen=True)
@@ -52,5 +53,4 @@ class Quadratic(Game):
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         point = torch.cat([players["x"], players["y"]], dim=1)
-        curvatures = torch.tensor(self.curvatures, dtype=point.dtype, device=point.device)
-        return (curvatures * point.square()).sum(-1) / 2, {}
+        return (constant(self.curvatures, point) * point.square()).sum(-1) / 2, {}

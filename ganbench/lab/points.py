@@ -44,7 +44,7 @@ def points_to_players(match: Match, values: np.ndarray) -> Players:
     """Points (K, P) as players."""
     game = match.game
     theta = torch.tensor(values, dtype=match.dtype, device=match.device)
-    sizes = [len(game.parameters[player]) for player in game.players]
+    sizes = [game.sizes[player] for player in game.players]
     return {name: part.clone() for name, part in zip(game.players, theta.split(sizes, dim=1), strict=True)}
 
 

@@ -118,7 +118,7 @@ def _simulate(
     progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The steps of training; parameters and losses before the steps `kept_steps`."""
-    size = sum(len(names) for names in match.parameters.values())
+    size = sum(match.sizes.values())
     trajectory = np.empty((len(match.members), len(kept_steps), size))
     losses = {player: np.empty(trajectory.shape[:2]) for player in match.players}
     match = match.select(range(len(match.members)))  # whose buffers change with the steps

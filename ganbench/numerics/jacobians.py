@@ -32,18 +32,18 @@ def join(players: Players) -> Tensor:
 
 def per_parameter(match: Match, rates: LearningRates) -> Tensor:
     """The learning rate of every parameter, (K, P), in the order of `join`."""
-    return torch.cat([rates[player].expand(-1, len(match.parameters[player])) for player in match.players], dim=1)
+    return torch.cat([rates[player].expand(-1, match.sizes[player]) for player in match.players], dim=1)
 
 
 def split(match: Match, vector: Tensor) -> Players:
     """The parameters of each player from one vector (K, P); the inverse of `join`."""
-    sizes = [len(match.parameters[player]) for player in match.players]
+    sizes = [match.sizes[player] for player in match.players]
     return dict(zip(match.players, vector.split(sizes, dim=1), strict=True))
 
 
 def parameter_count(match: Match) -> int:
     """The number of parameters of both players, P."""
-    return sum(len(match.parameters[player]) for player in match.players)
+    return sum(match.sizes.values())
 
 
 def select_members(tensors: dict[str, Tensor], indices: Sequence[int] | np.ndarray) -> dict[str, Tensor]:

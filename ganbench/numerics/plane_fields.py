@@ -129,7 +129,7 @@ def motion(match: Match, theta: Tensor, batch: Batch) -> Tensor:
 def piece_size(match: Match, batch: Batch) -> int:
     """The number of members that are computed together, given the tensors that each of them needs."""
     # A network's parameters are read once, while examples pass through many operations that each keep theirs.
-    width = max(16, sum(len(names) for names in match.parameters.values()) // 8)
+    width = max(16, sum(match.sizes.values()) // 8)
     if isinstance(match.game, Adversarial) and not batch:  # no examples are drawn: expectations are by quadrature
         width = max(width, NODES)
     return max(1, PIECE // max([width, *(values[0].numel() for values in batch.values())]))

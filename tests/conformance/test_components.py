@@ -245,6 +245,7 @@ def test_a_game_says_who_plays_with_what(name):
     assert len(set(game.players)) == 2
     assert list(game.parameters) == list(game.players), f"{name}: `parameters` must be in the order of the players"
     every = [parameter for player in game.players for parameter in game.parameters[player]]
+    assert game.sizes == {player: len(game.parameters[player]) for player in game.players}
     assert len(set(every)) == len(every) > 0, f"{name}: every parameter needs a name of its own"
     if isinstance(game, Adversarial):
         assert {"objective", "regularizer"} <= set(game.components)
@@ -255,7 +256,7 @@ def test_a_game_starts_from_the_seed_alone(name):
     game = make_game(name)
     first, again, other = (game.start(member_of(game, seed)) for seed in (0, 0, 1))
     for player in game.players:
-        assert first[player].shape == (len(game.parameters[player]),), f"{name}: start() gives (P,) of each player"
+        assert first[player].shape == (game.sizes[player],), f"{name}: start() gives (P,) of each player"
         assert first[player].device.type == "cpu"
         assert torch.isfinite(first[player]).all()
         assert torch.equal(first[player], again[player]), f"{name}: two starts of one seed differ"

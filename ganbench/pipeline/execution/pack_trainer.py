@@ -128,7 +128,7 @@ class PackTrainer:
             trees = train(self.game, self.training, members, **how)
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
-            sizes = [theta.numel() for theta in self.game.start(members[0]).values()]
+            sizes = list(self.game.sizes.values())
             about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
             before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
             at = finished[0].steps if finished else 0

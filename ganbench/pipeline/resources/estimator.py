@@ -21,11 +21,11 @@ from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release
-from ganbench.engine.train import Training
+from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
-from ganbench.pipeline.execution.memory import MOST_HELD
+from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -61,6 +61,7 @@ class Estimator:
     def __init__(self, plan: Plan, device: torch.device) -> None:
         self._plan, self._device = plan, device
         self._known: dict[str, _Data] = {}
+        self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
@@ -119,12 +120,13 @@ class Estimator:
         together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
         members = [each.member for each in (together if fused else together[:1])]
-        step = self._step_seconds(game, training, members)
-        sizes = tuple(len(names) for names in game.parameters.values())
+        step, growth = self._step(game, training, members)
+        sizes = tuple(game.sizes.values())
         size = training.dtype.itemsize
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshot = kept * sum(sizes) * size
         snapshots = snapshot * len(training.snapshots)
+        waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written, one run's twice
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
@@ -134,38 +136,45 @@ class Estimator:
             seconds=training.steps * step,
             # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
             bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
-            # Snapshots that wait to be written; copies of the parameters; and activations that forward passes keep for
-            # backward passes, one number for about a hundred operations.
-            memory=min(snapshots, snapshot + BUFFER // len(members))
-            + COPIES * size * sum(sizes)
-            + PASSES * size * fusing.forward_work(game) // 100,
+            memory=curves + fused * (growth + waiting),
+            turns=0 if fused else growth + waiting,
             examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
         )
 
-    def _step_seconds(self, game: Game, training: Training, members: Sequence[Member]) -> float:
-        """The seconds of a training step per member, timed with as many members as fit into memory together.
+    def _step(self, game: Game, training: Training, members: Sequence[Member]) -> tuple[float, int]:
+        """The seconds of a training step and the bytes of memory, per member, measured with as many members as fit into
+        memory together.
 
         If a step of all members takes too long to be timed, a step of one member is timed; if that takes too long,
-        `STEP_SECONDS` is returned.
+        `STEP_SECONDS` is returned, and memory is counted.
 
         Raises:
             OutOfMemory: A single member does not fit into memory.
         """
+        seconds: list[float] = []
+        release(self._device)
         try:
             with limited(STEP_SECONDS):
-                return timing.step_seconds(game, training, members, self._device) / len(members)
+                if not self._loaded:  # what PyTorch loads at its first step is memory of the libraries
+                    train(game, replace(training, steps=1), members[:2], device=self._device)
+                    self._loaded = True
+                    release(self._device)
+                growth = resident_growth(
+                    lambda: seconds.append(timing.step_seconds(game, training, members, self._device))
+                )
+            each = _counted_memory(game, training) if growth is None else growth // len(members)
+            return seconds[0] / len(members), each
         except OutOfMemory:
             if len(members) == 1:
                 raise
             fewer = members[: len(members) // 2]
         except TooLong:
             if len(members) == 1:
-                return STEP_SECONDS
+                return STEP_SECONDS, _counted_memory(game, training)
             fewer = members[:1]
-        release(self._device)
-        return self._step_seconds(game, training, fewer)
+        return self._step(game, training, fewer)
 
     def _game(self, run: Run) -> tuple[Game, Training]:
         settings, dataset = run.train.model_dump(mode="json"), run.choice("dataset")
@@ -226,6 +235,13 @@ class Estimator:
                 seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device)
                 found.setdefault(experiment.name, {})[run.method] = seconds
         return found
+
+
+def _counted_memory(game: Game, training: Training) -> int:
+    """The bytes that a run in training takes where they cannot be measured: copies of its parameters, and activations
+    that forward passes keep for backward passes, one number for about a hundred operations."""
+    numbers = COPIES * sum(game.sizes.values()) + PASSES * fusing.forward_work(game) // 100
+    return training.dtype.itemsize * numbers
 
 
 class _Data:

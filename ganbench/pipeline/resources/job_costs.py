@@ -35,7 +35,8 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate]) -> float:
         return UNKNOWN_MB
     if job.stage == "evaluate":
         return max(run.scoring_memory for run in runs) / 2**20
-    training = (sum(run.memory for run in runs) + max(run.examples for run in runs)) / 2**20
+    once = max(run.examples for run in runs) + max(run.turns for run in runs)
+    training = (sum(run.memory for run in runs) + once) / 2**20
     if job.stage == "train":
         return training
     return UNKNOWN_MB + training + 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories

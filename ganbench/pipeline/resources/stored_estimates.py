@@ -25,10 +25,11 @@ class Estimate:
     parameters: tuple[int, int]  # number of parameters of each player
     seconds: float  # of one CPU core, to train a run
     bytes: int  # on disk, of a run
-    memory: int  # to train a run, without the examples
+    memory: int  # of each run of a pack, without the examples
     scoring: float  # seconds of one CPU core, to evaluate a run
     scoring_memory: int  # to evaluate a pack
     examples: int = 0  # memory of the training examples, which a pack has once
+    turns: int = 0  # memory of a run in training, which a pack has once where its runs train one after the other
     digest: str = ""  # of everything that can change these numbers, except the machine
 
 

@@ -21,7 +21,7 @@ from ganbench.engine.diagnose import diagnose
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import Training, train
-from ganbench.games import CHUNK, Game, Match, Member
+from ganbench.games import Game, Match, Member
 from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.preflight.limits import TooLong, limited
 
@@ -75,9 +75,9 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
     watch.begun.append(watch.clock())
     # The first step also initializes, and the machine may be busy during any step: the shortest time is used.
     steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]
-    # Random numbers are drawn for a chunk of steps at once, before its first step.
-    match = Match(game, members, device, training.dtype)
-    return min(steps) + seconds_of(lambda: match.draw(0, training.dynamics.batches_per_step), device) / CHUNK
+    # Random numbers are drawn for several steps at once, before the first of them.
+    match, batches = Match(game, members, device, training.dtype), training.dynamics.batches_per_step
+    return min(steps) + seconds_of(lambda: match.draw(0, batches), device) / match.steps_together(batches)
 
 
 class _Stopwatch:

@@ -59,7 +59,7 @@ def scorer_of(task: EvaluateTask) -> Scorer:
 def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> Iterator[list[tuple[PackMember, Tree]]]:
     trained = {member.digest: digest for member, digest in zip(task.members, task.train_digests, strict=True)}
     components = task.groups[0].components
-    scorer, architecture = scorer_of(task), build("architecture", components["architecture"])
+    architecture = build("architecture", components["architecture"])
     data = build("dataset", components["dataset"]).spec
     shown = task.samples_kept if len(data.shape) == 3 else min(task.samples, POINTS_PER_IMAGE * task.samples_kept)
     with (
@@ -67,6 +67,8 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
         result_files.open_file(task.trained, "train") as file,
         context.progress(f"evaluate {task.pack}", len(new), "runs") as report,
     ):
+        # Judge and metrics too, once the device is known: a metric with a network takes the GPU that it sees.
+        scorer = scorer_of(task)
         sampler, about = Sampler(architecture, data, task.batch_size, device), versions(device)
         for count, member in enumerate(new, start=1):
             run = result_cache.group_of(file, trained[member.digest])

@@ -990,9 +990,65 @@ def test_a_game_without_second_derivatives_is_refused_by_methods_that_need_them(
         run(dynamics(name), OnceDifferentiable(), 0.1, 1)
 
 
-def test_running_out_of_memory_is_not_called_a_missing_derivative():
-    with pytest.raises(torch.OutOfMemoryError), explain_autograd_error("second derivative"):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def _of_a_constant(x):
+    return torch.autograd.grad(torch.ones(1).sum(), x)
+
+
+def _of_another(x):
+    return torch.autograd.grad(torch.ones(1, requires_grad=True).sum(), x)
+
+
+def _twice(x):
+    (grad,) = torch.autograd.grad(_Once.apply(x, x).sum(), x, create_graph=True)
+    return torch.autograd.grad(grad.sum(), x)
+
+
+def _changed_in_place(x):
+    root = x.exp()
+    value = root.square()
+    root.add_(1)
+    return torch.autograd.grad(value.sum(), x)
+
+
+class _OneWay(torch.autograd.Function):
+    """A function of which nobody wrote the derivative."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+
+def _unwritten(x):
+    return torch.autograd.grad(_OneWay.apply(x).sum(), x)
+
+
+REFUSED = [_of_a_constant, _of_another, _twice, _changed_in_place, _unwritten]
+
+
+@pytest.mark.parametrize("differentiate", REFUSED, ids=lambda each: each.__name__.strip("_"))
+def test_autograd_s_refusals_are_called_missing_derivatives(differentiate):
+    x = torch.rand(4, requires_grad=True)
+    refusal = pytest.raises(GanbenchError, match="the game lacks the second derivative: ")
+    with refusal, explain_autograd_error("second derivative"):
+        differentiate(x)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with `TORCH_USE_CUDA_DSA`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling cublasSgemm"),
+        RuntimeError("The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 0"),
+        ValueError("a derivative"),
+    ],
+    ids=lambda error: str(error)[:20],
+)
+def test_other_errors_are_not_called_missing_derivatives(error):
+    with pytest.raises(type(error)) as caught, explain_autograd_error("second derivative"):
+        raise error
+    assert caught.value is error
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_steps
 from ganbench.dynamics import gradient
 from ganbench.engine.evaluate import Scorer, evaluate
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
+from ganbench.games import gan as gan_module
 from ganbench.games.gan import GAN, initial_module, latent_points, subset
 from ganbench.judges import JudgedExamples
 from ganbench.nn.network import Network
@@ -233,6 +235,28 @@ def test_a_run_sees_only_its_training_examples_each_once_an_epoch():
         epochs = seen[k].reshape(-1, n_train).sort(dim=1).values.numpy()
         assert (epochs == np.sort(subset(seed, n_train, 500))).all()
     assert set(subset(0, 10, 500)) < set(subset(0, 40, 500)), "smaller subsets lie in larger ones"
+
+
+def test_an_epoch_of_few_examples_costs_nothing_of_the_many_that_they_are_of(monkeypatch):
+    """A run's examples are chosen once, and an epoch is a permutation of those."""
+    permuted = []
+
+    class Counted:
+        def __init__(self, *of):
+            self.stream = stream(*of)
+
+        def permutation(self, x):
+            permuted.append(x if isinstance(x, int) else len(x))
+            return self.stream.permutation(x)
+
+    monkeypatch.setattr(gan_module, "stream", Counted)
+    seed, n_train, available = 123_456, 8, 200_000  # which no other test asks for
+    orders = gan_module._epochs(seed, n_train, available, 4, 40)
+    assert permuted == [available] + 6 * [n_train]
+    chosen = stream(seed, "subset").permutation(available)[:n_train]
+    epochs = [stream(seed, "order", epoch).permutation(chosen) for epoch in range(6)]
+    assert orders.dtype == np.int64
+    assert (orders == np.concatenate(epochs)[4:44]).all()
 
 
 def test_the_examples_come_in_another_order_in_every_epoch():

@@ -274,7 +274,7 @@ def test_diagnostics_measure_paths():
 def test_two_networks_play_too():
     game = lab.game("gan", dataset="ring8(examples=64)", architecture="mlp(width=4)", n_train=20, batch_size=8, seeds=2)
     played = lab.play(game, "alternating", optimizer="adam", learning_rate=1e-3, steps=6, keep=3)
-    assert played.trajectory.shape == (2, 3, sum(len(names) for names in game.parameters.values()))
+    assert played.trajectory.shape == (2, 3, sum(game.sizes.values()))
     assert np.isfinite(played.losses["generator"]).all()
     assert (played.trajectory[:, 0] != played.trajectory[:, -1]).any(axis=1).all()
     again = lab.play(game, "alternating", optimizer="adam", learning_rate=1e-3, steps=6, start=played.trajectory[:, 0])

@@ -9,15 +9,20 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
-from building import CPU, toy
+from building import CPU, gan, part, toy
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
+from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
@@ -372,6 +377,32 @@ def test_a_pack_is_fused_up_to_the_size_at_which_that_was_measured_to_pay(member
         decided, why = decide("auto", toy("bilinear", singular_values=(1.0,) * size), members, CPU)
         assert decided is fuse
         assert f"{2 * size:,} parameters and 0.0 MFLOP forward per run; {members} runs fuse up to {limit:,} " in why
+
+
+class Seen(type(part("architecture", "dcgan"))):
+    """A DCGAN that notes the batches which its discriminator is shown."""
+
+    seen: ClassVar[list[int]] = []
+
+    def discriminator(self, data):
+        module = super().discriminator(data)
+        module.register_forward_pre_hook(lambda _, given: self.seen.append(len(given[0])))
+        return module
+
+
+@pytest.mark.parametrize("batch_size", [2, 4, 5, 64])
+def test_the_work_of_a_batch_is_counted_on_a_few_examples(batch_size):
+    data = DataSpec(shape=(3, 32, 32), bounded=True, train=8, modes=2)
+    game = gan(np.zeros((8, 3, 32, 32)), data=data, architecture=Seen(features=4), batch_size=batch_size)
+    Seen.seen.clear()
+    work = forward_work(game)
+    assert max(Seen.seen) <= 4
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        for player in game.players:
+            module = initial_module(game.architecture, player, data, 0)
+            module(*trial_inputs(game.architecture, player, data, batch_size))
+    assert work == counter.get_total_flops()
 
 
 def test_games_of_a_few_numbers_fuse():

@@ -16,7 +16,7 @@ from building import CPU, toy
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine.train import Training
-from ganbench.games import Member
+from ganbench.games import CHUNK, Member
 from ganbench.optimizers.sgd import SGD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
@@ -63,7 +63,7 @@ def test_a_step_is_timed_from_its_beginning_to_that_of_the_next(ticking):
     taken = []
     dynamics = replace(training, dynamics=Counting(training.dynamics, taken))
     seconds = timing.step_seconds(toy(), dynamics, [Member(0, None, 0.1)], CPU)
-    assert seconds == pytest.approx(TICK + TICK / timing.CHUNK), "a step, and its share of a draw"
+    assert seconds == pytest.approx(TICK + TICK / CHUNK), "a step, and its share of a draw"
     assert 3 <= len(taken) <= 10, "a few steps are enough"
 
 

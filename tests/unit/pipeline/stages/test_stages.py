@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import socket
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage
+from ganbench.pipeline.stages import evaluate as evaluate_stage
 from ganbench.pipeline.stages import run
 from ganbench.report import tables
 from ganbench.study.schema import parse
@@ -146,6 +149,36 @@ def test_a_gpu_is_used_where_no_lock_can_be_had(tmp_path, monkeypatch, capsys):
     with devices.acquire_free_gpu(["a", "b"], tmp_path) as index:
         assert index == 0
     assert "no lock on GPU a" in capsys.readouterr().err
+
+
+def test_judge_and_metrics_are_built_where_the_device_is_held(monkeypatch):
+    """Inception takes the GPU that it sees, and must see the job's alone, or none."""
+    held = []
+
+    @contextmanager
+    def acquired(wanted):
+        held.append(wanted)
+        yield torch.device("cpu")
+        held.clear()
+
+    class Built(Exception):
+        pass
+
+    def scorer_of(task):
+        raise Built(*held)
+
+    monkeypatch.setattr(evaluate_stage, "acquire_device", acquired)
+    monkeypatch.setattr(evaluate_stage, "scorer_of", scorer_of)
+    monkeypatch.setattr(evaluate_stage, "build", lambda *of: SimpleNamespace(spec=SimpleNamespace(shape=(2,))))
+    monkeypatch.setattr(evaluate_stage.result_files, "open_file", lambda *of: nullcontext())
+    components = {"architecture": None, "dataset": None}
+    task = SimpleNamespace(
+        **{"members": (), "train_digests": (), "groups": [SimpleNamespace(components=components)]},
+        **{"samples": 8, "samples_kept": 1, "trained": None, "pack": "pack"},
+    )
+    context = SimpleNamespace(settings=SimpleNamespace(device="cpu"), progress=lambda *of: nullcontext())
+    with pytest.raises(Built, match="cpu"):
+        next(evaluate_stage._scored(task, [], context))
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------
