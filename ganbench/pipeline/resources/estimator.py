@@ -126,7 +126,7 @@ class Estimator:
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
         snapshot = kept * sum(sizes) * size
         snapshots = snapshot * len(training.snapshots)
-        waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written, one run's twice
+        waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
