@@ -116,7 +116,7 @@ def job(case: Case, count: int, steps: int, device: str, started: float) -> dict
         for owner, name, part in (
             (Executor, "__call__", "steps"),
             (Match, "draw", "random numbers"),
-            (engine, "_keep", "snapshots"),
+            (engine, "keep_snapshot", "snapshots"),
             (Checkpoint, "save", "checkpoints"),
             (result_cache, "write", "writing"),
             (pack_trainer, "train", "recording"),  # what is left of the loop

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,13 +48,13 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
 
     Args:
         group: a group of a file that is open for writing.
-        tree: the tree. Its arrays become arrays, its dicts become groups, and its other values become JSON.
+        tree: the tree. Its arrays and `Rows` become arrays, its dicts become groups, and its other values become JSON.
     """
     scalars = {}
     for name, value in tree.items():
         if isinstance(value, dict):
             write_tree(group.create_group(name), value)
-        elif isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray | Rows):
             _write_array(group, name, value)
         else:
             scalars[name] = value
@@ -61,10 +62,31 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
         _write_array(group, SCALARS, np.frombuffer(strict_json.dumps(scalars).encode(), dtype=np.uint8))
 
 
-def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> None:
-    values = np.ascontiguousarray(values).reshape(values.shape)  # `ascontiguousarray` adds a dimension to a scalar
-    blocks = [_crc(part) for part in _blocks(values, _rows_per_block(values.shape, values.itemsize))]
-    group.create_dataset(name, data=values).attrs[CHECKSUM] = np.array(blocks, dtype=np.uint32)
+class Rows(ABC):
+    """An array whose rows are read as they are needed, so that it can be written without all of it in memory.
+
+    Attributes:
+        shape, dtype: those of the array, which has one dimension at least.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @abstractmethod
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Adjacent rows along the first axis."""
+
+
+def _write_array(group: h5py.Group, name: str, values: np.ndarray | Rows) -> None:
+    dataset = group.create_dataset(name, values.shape, values.dtype)
+    size, checksums = _rows_per_block(values.shape, values.dtype.itemsize), []
+    for start in range(0, max(1, values.shape[0]) if values.shape else 1, size):
+        rows = slice(start, start + size) if values.shape else ()
+        block = np.ascontiguousarray(values[rows])
+        if block.size:
+            dataset[rows] = block if values.shape else block[0]  # `ascontiguousarray` adds a dimension to a scalar
+        checksums.append(_crc(block))
+    dataset.attrs[CHECKSUM] = np.array(checksums, dtype=np.uint32)
 
 
 def read_attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
@@ -74,12 +96,12 @@ def read_attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
     return item.attrs[name]
 
 
-class Array:
+class Array(Rows):
     """An array of a file. Indexing reads rows, and checks every block that contains one of them."""
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self._dataset = dataset
-        self.name, self.shape = dataset.name, dataset.shape
+        self.name, self.shape, self.dtype = dataset.name, dataset.shape, dataset.dtype
         self._size = _rows_per_block(dataset.shape, dataset.dtype.itemsize)
 
     def __getitem__(self, rows: int | slice | tuple[()]) -> np.ndarray:
@@ -106,14 +128,22 @@ class Array:
         """The size of the values."""
         return self._dataset.nbytes
 
+    def verify(self) -> None:
+        """Read every block, one at a time.
+
+        Raises:
+            GanbenchError: values that differ from those that were written.
+        """
+        for start in range(0, len(self) if self.shape else 1, self._size):
+            self._read_blocks(start, start + 1)
+
     def mapped(self) -> np.memmap:
         """All values as a map of the file, after a check of every block. What is written to them stays in memory.
 
         Raises:
             GanbenchError: values that differ from those that were written.
         """
-        for start in range(0, len(self), self._size):
-            self._read_blocks(start, start + 1)
+        self.verify()
         with read_errors(self._dataset, self.name):
             where = {"offset": self._dataset.id.get_offset(), "shape": self.shape}
             return np.memmap(self._dataset.file.filename, self._dataset.dtype, "c", **where)
@@ -196,13 +226,14 @@ class Group:
             raise file_error(self._group, array.name, "is not JSON") from None
 
 
-def read_tree(group: Group, depth: int = MAX_DEPTH, *, most: int | None = None) -> Tree:
+def read_tree(group: Group, depth: int = MAX_DEPTH, *, most: int | None = None, lazy: bool = False) -> Tree:
     """The tree that `write_tree` wrote into a group.
 
     Args:
         group: a group of a file that is open for reading.
         depth: largest number of nested groups.
         most: size in bytes of an array beyond which it is a map of the file; None to read all of them.
+        lazy: whether arrays stay in the file, as `Array`, to be read or written elsewhere while it is open.
 
     Raises:
         GanbenchError: an object of a kind that `write_tree` does not write, or values that differ from those written.
@@ -210,13 +241,28 @@ def read_tree(group: Group, depth: int = MAX_DEPTH, *, most: int | None = None) 
     tree: Tree = group.scalars()
     for name in group:
         item = group[name]
-        if isinstance(item, Array):
+        if isinstance(item, Array) and lazy:
+            tree[name] = item
+        elif isinstance(item, Array):
             tree[name] = item[()] if most is None or item.nbytes <= most else item.mapped()
         elif depth:
-            tree[name] = read_tree(item, depth - 1, most=most)
+            tree[name] = read_tree(item, depth - 1, most=most, lazy=lazy)
         else:
             raise group.error(item.name, UNSUPPORTED)
     return tree
+
+
+def verify_tree(tree: Tree) -> None:
+    """Read all arrays of a tree that is still in its file, block by block.
+
+    Raises:
+        GanbenchError: values that differ from those that were written.
+    """
+    for item in tree.values():
+        if isinstance(item, dict):
+            verify_tree(item)
+        elif isinstance(item, Array):
+            item.verify()
 
 
 @contextmanager

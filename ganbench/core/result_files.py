@@ -17,9 +17,9 @@ import numpy as np
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
-from ganbench.core.hdf5 import Array, Group, read_attribute, read_errors, read_tree, write_tree
+from ganbench.core.hdf5 import Array, Group, read_attribute, read_errors, read_tree, verify_tree, write_tree
 
-__all__ = ["create_file", "descend", "find_runs", "header_fault", "open_file", "read_tree", "write_tree"]
+__all__ = ["create_file", "descend", "find_runs", "header_fault", "open_file", "read_tree", "verify_tree", "write_tree"]
 
 FORMAT = 2  # version of the layout, raised when older readers would misread newer files
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

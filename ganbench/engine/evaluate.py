@@ -97,11 +97,11 @@ def evaluate(
     scorer: Scorer,
     sampler: Sampler,
     seed: int,
-    generators: np.ndarray,
+    generators: Sequence[np.ndarray],
     buffers: Mapping[str, np.ndarray],
     samples: int,
     shown: int,
-    average: np.ndarray | None = None,
+    average: Sequence[np.ndarray] | None = None,
 ) -> Tree:
     """Score every snapshot of a run.
 

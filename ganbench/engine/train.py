@@ -17,6 +17,9 @@ from ganbench.dynamics import scaled
 from ganbench.engine.execution import Execution, intended
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
+from ganbench.engine.records import RunRecord, keep_snapshot, record_steps
+from ganbench.engine.resuming import part_of, restore, training_state
+from ganbench.engine.snapshots import SnapshotsInMemory, SnapshotStore, snapshot
 from ganbench.engine.step import Executor, Step, Variables
 from ganbench.games import CHUNK, Game, Match, Member
 from ganbench.schedules import Schedule
@@ -75,29 +78,6 @@ class TrainingProgress:
     curves: Callable[[int], Tree]
 
 
-@dataclass
-class RunRecord:
-    """The record of one member: its curves, its snapshots, and the step and cause of a divergence."""
-
-    recorder: Recorder
-    snapshots: dict[int, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)  # by step, of `_snapshot`
-    diverged: tuple[int, str] | None = None
-
-    def tree(self) -> Tree:
-        steps = sorted(self.snapshots)
-        kept = {
-            kind: {name: np.stack([self.snapshots[step][kind][name] for step in steps]) for name in tensors}
-            for kind, tensors in self.snapshots[steps[0]].items()
-        }
-        return {
-            "curves": self.recorder.curves(),
-            "snapshots": {"step": np.array(steps), **kept.pop("players")},
-            **kept,
-            "diverged": None if self.diverged is None else list(self.diverged),
-            "steps_done": self.recorder.steps_done,
-        }
-
-
 def train(
     game: Game,
     training: Training,
@@ -106,6 +86,7 @@ def train(
     device: torch.device,
     resume: Tree | None = None,
     at_chunk: Callable[[TrainingProgress], None] | None = None,
+    store: SnapshotStore | None = None,
 ) -> list[Tree]:
     """Train the members, fused.
 
@@ -116,13 +97,14 @@ def train(
         device: device to train on.
         resume: the state of an interrupted call; training goes on from there, with the same results bit for bit.
         at_chunk: called every `CHUNK` steps.
+        store: keeps the snapshots, those before `resume` among them; None to keep them in memory and in the state.
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
         parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
         `steps_done`, `about` how steps were executed and why, and with `training.every` its last `state`, without the
-        snapshots.
+        snapshots. A `store` of one's own decides what stands for the snapshots, buffers and averages.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
@@ -134,6 +116,7 @@ def train(
     names = series_names(game.players, game.series)
     bins = (training.steps, training.curve_bins, names, training.every)
     runs = [RunRecord(Recorder(*bins)) for _ in members]
+    store = store or SnapshotsInMemory()
     pack = alive = list(range(len(members)))
     start, execution = 0, intended(training.execution, training.steps, device)
 
@@ -147,9 +130,9 @@ def train(
             players = match.init()
             average = dict(players) if training.ema_decay is not None else {}
             variables = Variables(players, dynamics.init(match, players, optimizer), average, match.buffers)
-            _keep(runs, pack, _snapshot(dynamics, variables), 0)
+            keep_snapshot(store, runs, pack, snapshot(dynamics, variables), 0)
         else:
-            start, pack, alive, variables = _restore(runs, resume, device)
+            start, pack, alive, variables = restore(runs, resume, device)
             execution = Execution(**resume["execution"]) if "execution" in resume else execution
             match = everyone.select(pack) if pack else everyone
         match.keeps_buffers = True
@@ -167,7 +150,7 @@ def train(
                 batches = match.draw(step, dynamics.batches_per_step)
                 result, row = execute(variables, batches, scaled(rates, training.factor(step)))
                 if step + 1 in training.snapshots:
-                    _keep(runs, pack, _snapshot(dynamics, result), step + 1)
+                    keep_snapshot(store, runs, pack, snapshot(dynamics, result), step + 1)
                 rows.append(row)
                 variables = result
 
@@ -175,7 +158,7 @@ def train(
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(pack), len(names)))
         for index, k in enumerate(pack):
             if runs[k].diverged is None:
-                _record(runs[k], record[:, index])
+                record_steps(runs[k], record[:, index])
         alive = [k for k in pack if runs[k].diverged is None]
         start += len(rows)
 
@@ -186,114 +169,16 @@ def train(
             pack, match = alive, match.select(staying)
             rates, execute = match.rates(), executor()
         if guard.cause and alive:
-            raise OutOfMemory(guard.cause, _state(runs, start, pack, variables, execution))
+            raise OutOfMemory(guard.cause, training_state(runs, start, pack, variables, execution))
         if at_chunk is not None:
-            state = partial(_state, runs, start, pack, variables, execution)
+            state = partial(training_state, runs, start, pack, variables, execution)
             at_chunk(TrainingProgress(start, tuple(alive), state, lambda k: runs[k].recorder.curves()))
 
     about = {"about": {"execution": execution.form, "execution_why": execution.why}}
     if training.every is None:
-        return [run.tree() | about for run in runs]
-    last = _state(runs, start, pack, variables, execution)
+        return [run.tree(store) | about for run in runs]
+    last = training_state(runs, start, pack, variables, execution)
     for run in last["runs"].values():
         run["snapshots"] = {}
     parts = [part_of(last, range(k, k + 1)) | {"step": run.recorder.steps_done} for k, run in enumerate(runs)]
-    return [run.tree() | about | {"state": part} for run, part in zip(runs, parts, strict=True)]
-
-
-def part_of(state: Tree, members: range) -> Tree:
-    """The state of adjacent members of a pack, without the others, and without tensors of members that have diverged.
-
-    Args:
-        state: the state of the pack.
-        members: indices of the members.
-    """
-    indices = [index for index, k in enumerate(state["pack"]) if k in members and k in state["alive"]]
-
-    def taken(tree: Tree) -> Tree:
-        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
-
-    alive = [state["pack"][index] - members.start for index in indices]
-    return {
-        **{name: state[name] for name in ("step", "execution")},
-        "pack": alive,
-        "alive": alive,
-        **{name: taken(state[name]) for name in Variables._fields},
-        "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
-    }
-
-
-def _snapshot(dynamics: Any, variables: Variables) -> dict[str, dict[str, Tensor]]:
-    """What a snapshot keeps: parameters, buffers, and the moving average of the parameters if there is one."""
-    players = dynamics.snapshot(variables.players, variables.states)
-    average = {"average": variables.average} if variables.average else {}
-    return {"players": players, "buffers": variables.buffers} | average
-
-
-def _keep(runs: list[RunRecord], pack: list[int], snapshot: dict[str, dict[str, Tensor]], step: int) -> None:
-    """Keep a snapshot, whose tensors are (K, ...), in the records of its members that have not diverged."""
-    arrays = {
-        kind: {name: value.detach().cpu().numpy() for name, value in kept.items()} for kind, kept in snapshot.items()
-    }
-    for index, k in enumerate(pack):
-        if runs[k].diverged is not None:
-            continue
-        # An array too where a member has one number, such as a count of batches.
-        runs[k].snapshots[step] = {
-            kind: {name: np.array(value[index]) for name, value in kept.items()} for kind, kept in arrays.items()
-        }
-
-
-def _record(run: RunRecord, values: np.ndarray) -> None:
-    """Record a chunk of one member's steps, (steps, series), up to and with the step at which it diverged."""
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad.any(axis=1)))
-        step = run.recorder.steps_done + row + 1
-        name = run.recorder.series[int(np.argmax(bad[row]))]
-        run.diverged = (step, f"{name} became {values[row][bad[row]][0]}")
-        values = values[: row + 1]
-        run.snapshots = {at: kept for at, kept in run.snapshots.items() if at < step}
-    run.recorder.add(values)
-
-
-def _state(runs: list[RunRecord], step: int, pack: list[int], variables: Variables, execution: Execution) -> Tree:
-    """The whole state of training, as arrays."""
-    return {
-        "step": step,
-        "execution": execution.tree(),
-        "pack": list(pack),
-        "alive": [k for k in pack if runs[k].diverged is None],
-        **{name: _arrays(value) for name, value in variables._asdict().items()},
-        "runs": {
-            str(k): {
-                "recorder": run.recorder.state(),
-                "snapshots": {str(at): dict(kept) for at, kept in run.snapshots.items()},
-                "diverged": None if run.diverged is None else list(run.diverged),
-            }
-            for k, run in enumerate(runs)
-        },
-    }
-
-
-def _arrays(tensors: Tree) -> Tree:
-    return {name: _arrays(value) if isinstance(value, dict) else value.cpu().numpy() for name, value in tensors.items()}
-
-
-def _restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], list[int], Variables]:
-    """Undo `_state`: fill the runs, and return the step, the members of the pack, those that have not diverged, and the
-    variables."""
-    for k, run in enumerate(runs):
-        kept = state["runs"][str(k)]
-        run.recorder.restore(kept["recorder"])
-        run.snapshots = {int(at): snapshot for at, snapshot in kept["snapshots"].items()}
-        run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
-
-    def tensors(tree: Tree) -> Tree:
-        return {
-            name: tensors(item) if isinstance(item, dict) else torch.from_numpy(item).to(device)
-            for name, item in tree.items()
-        }
-
-    variables = Variables(*(tensors(state[name]) for name in Variables._fields))
-    return state["step"], list(state["pack"]), list(state["alive"]), variables
+    return [run.tree(store) | about | {"state": part} for run, part in zip(runs, parts, strict=True)]

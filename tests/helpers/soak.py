@@ -191,7 +191,7 @@ class Soak:
     def checkpoint_cut_short(self, process: subprocess.Popen[str]) -> bool:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return self._cut("*/.resume/*/*.h5")
+        return self._cut("*/.resume/**/*.h5")  # snapshots too
 
     def disk_full(self, process: subprocess.Popen[str]) -> bool:
         with self.disk.full():

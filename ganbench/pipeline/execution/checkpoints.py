@@ -19,6 +19,7 @@ from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.result_cache import ItemT
+from ganbench.pipeline.execution.snapshot_files import SnapshotFiles
 from ganbench.pipeline.execution.termination_signals import StopRequest
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.tasks import PackMember
@@ -32,7 +33,7 @@ SLOW_DISK = 50e6  # bytes per second assumed for the first checkpoint
 
 
 class Checkpoint:
-    """The checkpoint of a subpack, in one file.
+    """The checkpoint of a subpack, in one file, and the files of the snapshots that it refers to.
 
     The file holds one of three things: the `state` to go on from; the results of members that are `done`; or the sizes
     of the subpacks that the members were `split` into, which have their own checkpoints. With a state, `seconds` is how
@@ -45,26 +46,34 @@ class Checkpoint:
         folder: The folder of the pack's checkpoints.
         members: The members of the subpack.
         device: The device that the members train on.
+
+    Attributes:
+        snapshots: The snapshots of the members.
     """
 
     def __init__(self, folder: Path, members: Sequence[PackMember], device: torch.device) -> None:
         self._folder, self.members, self._device = folder, list(members), device
-        self.path = folder / f"{digest([device.type, *(member.digest for member in members)])[:12]}.h5"
+        digests = [member.digest for member in members]
+        self.path = folder / f"{digest([device.type, *digests])[:12]}.h5"
+        self.snapshots = SnapshotFiles(folder, self.path.stem, digests)
 
     def read(self) -> Tree:
-        """Read the checkpoint; empty if there is none. A damaged checkpoint is removed."""
+        """Read the checkpoint; empty if there is none. One that is damaged, or lacks snapshots, is removed."""
         if not self.path.exists():
             return {}
         try:
             with result_files.open_file(self.path, KIND) as file:
-                return result_files.read_tree(result_files.descend(file, "saved"))
+                saved = result_files.read_tree(result_files.descend(file, "saved"))
+            self.snapshots.verify(_snapshot_files(saved))
+            return saved
         except GanbenchError as error:
             log(f"the checkpoint {error} It is passed over.")
             self.path.unlink()
             return {}
 
     def save(self, **content: Any) -> None:
-        """Write the checkpoint, in place of an earlier one."""
+        """Write the snapshots that wait, and then the checkpoint, in place of an earlier one."""
+        self.snapshots.write()
         with result_files.create_file(self.path, KIND) as file:
             result_files.write_tree(file.create_group("saved"), {**content, "at": now()})
 
@@ -203,6 +212,13 @@ def checkpointed(
                 save()
         raise
     return fresh
+
+
+def _snapshot_files(saved: Tree) -> set[str]:
+    """The names of the files of snapshots that a checkpoint refers to."""
+    training = [run["snapshots"] for run in saved.get("state", {}).get("runs", {}).values()]
+    done = [result["kept"] for result in saved.get("done", {}).values()]
+    return {name for kept in training + done for name in kept.values()}
 
 
 def size(tree: Tree) -> int:

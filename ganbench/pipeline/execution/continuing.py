@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from ganbench.core import registry, result_files, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
+from ganbench.core.hdf5 import Group
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution.result_cache import group_of
@@ -43,14 +44,24 @@ class Shorter:
     steps: int
     fault: str | None
 
-    def read(self) -> Tree:
-        """Read the run's results.
+    @contextmanager
+    def opened(self) -> Iterator[Group]:
+        """The group of the run's results, while the block lasts.
 
         Raises:
             GanbenchError: The file is damaged.
         """
         with result_files.open_file(self.path, "train") as file:
-            return result_files.read_tree(group_of(file, self.digest))
+            yield group_of(file, self.digest)
+
+    def read(self, name: str) -> Tree:
+        """Read a part of the run's results.
+
+        Raises:
+            GanbenchError: The file is damaged.
+        """
+        with self.opened() as group:
+            return result_files.read_tree(result_files.descend(group, name))
 
 
 def shorter_runs(

@@ -19,12 +19,14 @@ from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.continuing import joined_state
 from ganbench.engine.out_of_memory import OutOfMemory
-from ganbench.engine.train import Training, TrainingProgress, part_of, train
+from ganbench.engine.resuming import part_of
+from ganbench.engine.train import Training, TrainingProgress, train
 from ganbench.games import Game
 from ganbench.pipeline.execution.checkpoints import LATER, Checkpoint, CheckpointSchedule, size
 from ganbench.pipeline.execution.continuing import Shorter
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
+from ganbench.pipeline.execution.snapshot_files import START
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.tasks import PackMember
 from ganbench.tracking.live import Live
@@ -75,7 +77,7 @@ class PackTrainer:
         checkpoint = Checkpoint(self.folder, members, self.device)
         saved = checkpoint.read()
         if "done" in saved:
-            return [(member, saved["done"][str(k)]) for k, member in enumerate(members)]
+            return _results(checkpoint, saved["done"])
         sizes = saved.get("split")
         if sizes is None and not saved and not measured:
             sizes = self._measured_sizes(checkpoint)
@@ -109,29 +111,36 @@ class PackTrainer:
             if progress.alive and progress.step < steps:
                 self._stream(members, progress)
                 if schedule.new:
-                    schedule.expect(size(progress.state()))
+                    schedule.expect(size(progress.state()) + checkpoint.snapshots.waiting_bytes)
                 then = f"checkpoint at step {progress.step:,}; the next attempt goes on from there"
                 schedule.save_or_stop(stopping, lambda: save(progress), then)
             schedule.begin()
 
         with stopping.deferred():
             schedule.begin()
-            finished = [self.shorter[member.digest].read() for member in members if member.digest in self.shorter]
-            resume = saved.get("state") or (joined_state(finished, self.training.snapshots) if finished else None)
-            how = {"device": self.device, "resume": resume, "at_chunk": at_chunk}
+            finished = [self.shorter[member.digest] for member in members if member.digest in self.shorter]
+            snapshots, resume = checkpoint.snapshots, saved.get("state")
+            snapshots.discard_after(resume["step"] if resume else START)
+            if finished and not resume:
+                kept = snapshots.copy_from(finished, self.training.snapshots)
+                resume = joined_state([each.read("state") for each in finished], kept)
+            how = {"device": self.device, "resume": resume, "at_chunk": at_chunk, "store": snapshots}
             trees = train(self.game, self.training, members, **how)
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
-            sizes = [int(trees[0]["snapshots"][player].shape[1]) for player in self.game.players]
+            sizes = list(self.game.sizes.values())
             about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
-            before = [each["about"]["train_seconds"] for each in finished] or [0.0] * len(members)
-            at = self.shorter[members[0].digest].steps if finished else 0
-            trees = [
-                {**tree, "about": tree["about"] | about | {"train_seconds": seconds + share, "continued_from": at}}
-                for tree, seconds in zip(trees, before, strict=True)
-            ]
-            checkpoint.save(done={str(k): tree for k, tree in enumerate(trees)})
-        return list(zip(members, trees, strict=True))
+            before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
+            at = finished[0].steps if finished else 0
+            done = {
+                str(k): {
+                    **tree,
+                    "about": tree["about"] | about | {"train_seconds": seconds + share, "continued_from": at},
+                }
+                for k, (tree, seconds) in enumerate(zip(trees, before, strict=True))
+            }
+            checkpoint.save(done=done)
+        return _results(checkpoint, done)
 
     def _stream(self, members: Sequence[PackMember], progress: TrainingProgress) -> None:
         if self.stream.due():
@@ -176,6 +185,11 @@ class PackTrainer:
                 part.save(state=part_of(state, indices), seconds=seconds * len(indices) / len(members))
             checkpoint.save(split=sizes)  # last, so that an interrupted split is repeated from the whole state
         return sizes
+
+
+def _results(checkpoint: Checkpoint, done: Tree) -> list[tuple[PackMember, Tree]]:
+    """The members of a subpack with their results, whose snapshots stay in files."""
+    return [(member, checkpoint.snapshots.complete(k, done[str(k)])) for k, member in enumerate(checkpoint.members)]
 
 
 def _sum(sizes: Sequence[int]) -> str:

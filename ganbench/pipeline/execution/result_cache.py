@@ -93,8 +93,8 @@ def write(
         runs = file.create_group("runs")
         for digest, source in sorted(cached.items()):  # sorted, since `cached` comes from a set
             with result_files.open_file(source, kind) as older:
-                tree = result_files.read_tree(group_of(older, digest))
-            result_files.write_tree(runs.create_group(digest), {**tree, "member": about[digest]})
+                tree = result_files.read_tree(group_of(older, digest), lazy=True)
+                result_files.write_tree(runs.create_group(digest), {**tree, "member": about[digest]})
         _save(runs, [(item, {**tree, "member": about[item.digest]}) for item, tree in computed])
 
 

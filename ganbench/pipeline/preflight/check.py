@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -76,9 +75,9 @@ def check(
         note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
-    results_folder.require_space(plan, _bytes_to_write(plan, estimates))
-    stored_estimates.write_estimates(plan.folder, estimates)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
+    results_folder.require_space(plan, _bytes_to_write(plan, estimates, jobs))
+    stored_estimates.write_estimates(plan.folder, estimates)
     stored_estimates.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with atomic_write(plan.folder / PASSED) as new:
         new.write_text(state)
@@ -99,11 +98,12 @@ def _passed(plan: Plan) -> str | None:
         return None
 
 
-def _bytes_to_write(plan: Plan, estimates: list[Estimate]) -> int:
-    """The bytes on disk that the runs still to train will take."""
-    waiting = {run.id for name, job in plan.train.items() if not job.done for run in plan.packs[name].runs}
-    runs = Counter(run.method for run in plan.runs if run.id in waiting)
-    return sum(each.bytes * runs[each.method] for each in estimates)
+def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
+    """The bytes on disk that the packs still to train will take at most, so many of them at a time."""
+    each = {estimate.method: estimate.bytes for estimate in estimates}
+    waiting = [plan.packs[name] for name, job in plan.train.items() if not job.done]
+    packs = sorted((sum(each.get(run.method, 0) for run in pack.runs) for pack in waiting), reverse=True)
+    return sum(packs) + sum(packs[:jobs])  # a pack's snapshots are in files of their own until its results are written
 
 
 def _continued(plan: Plan) -> Iterator[str]:

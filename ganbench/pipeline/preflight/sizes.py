@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.core.formatting import plural
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.data import DataSpec
 from ganbench.engine.sampler import BATCH
@@ -71,12 +72,15 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         player: _counted(architecture, player, data, part > LARGE_BATCH) for player in ("generator", "discriminator")
     }
     parameters = sum(size for size, _ in counted.values())
-    kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump()))
+    # One snapshot waits to be written; a diagnosis reads all.
+    kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump())) if study.diagnose else 1
     bins = len(bin_edges(train.steps, train.curve_bins, train.snapshots.every)) - 1
     example = prod(data.shape)
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
-        f"parameters, gradients and {kept} snapshots of both networks ({words})": (COPIES + kept) * number * parameters,
+        f"parameters, gradients and {plural(kept, 'snapshot')} of both networks ({words})": (COPIES + kept)
+        * number
+        * parameters,
         f"activations of {part:,} examples": number * part * sum(outputs for _, outputs in counted.values()),
         f"latent_size {architecture.latent_size:,} at batch_size {train.batch_size:,}": 2
         * number

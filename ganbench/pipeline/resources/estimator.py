@@ -26,6 +26,7 @@ from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
 from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
+from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
@@ -123,7 +124,9 @@ class Estimator:
         sizes = tuple(game.sizes.values())
         size = training.dtype.itemsize
         kept = 1 if training.ema_decay is None else 2  # parameters, and their averages
-        snapshots = kept * sum(sizes) * size * len(training.snapshots)
+        snapshot = kept * sum(sizes) * size
+        snapshots = snapshot * len(training.snapshots)
+        waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
@@ -133,9 +136,8 @@ class Estimator:
             seconds=training.steps * step,
             # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
             bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
-            # The snapshots of runs that train together are there twice when training ends.
-            memory=snapshots + curves + fused * (growth + snapshots),
-            turns=0 if fused else growth + snapshots,
+            memory=curves + fused * (growth + waiting),
+            turns=0 if fused else growth + waiting,
             examples=self._examples_memory(run),
             scoring=scoring,
             scoring_memory=scoring_memory,
@@ -205,7 +207,7 @@ class Estimator:
             seconds *= 2  # the averaged generator is scored too
         fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
-        memory = self._examples_memory(run) + 6 * examples + count * 4 * sum(sizes) + fid * FID_BYTES
+        memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
 
     def _examples_memory(self, run: Run) -> int:

@@ -37,7 +37,9 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate]) -> float:
         return max(run.scoring_memory for run in runs) / 2**20
     once = max(run.examples for run in runs) + max(run.turns for run in runs)
     training = (sum(run.memory for run in runs) + once) / 2**20
-    return training if job.stage == "train" else UNKNOWN_MB + training
+    if job.stage == "train":
+        return training
+    return UNKNOWN_MB + training + 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories
 
 
 def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings: Timings) -> float:

@@ -73,9 +73,9 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
         for count, member in enumerate(new, start=1):
             run = result_cache.group_of(file, trained[member.digest])
             snapshots = result_files.descend(run, "snapshots")
-            generators = result_files.descend(snapshots, "generator")[:]
+            generators = result_files.descend(snapshots, "generator")  # read one by one
             buffers = player_buffers(result_files.read_tree(result_files.descend(run, "buffers")), "generator")
-            average = result_files.descend(run, "average", "generator")[:] if "average" in run else None
+            average = result_files.descend(run, "average", "generator") if "average" in run else None
             tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown, average)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]
             report(count)

@@ -13,6 +13,7 @@ import pytest
 from ganbench.core import result_files
 from ganbench.core.atomic_files import ABANDONED_SECONDS, atomic_write
 from ganbench.core.errors import GanbenchError
+from ganbench.core.hdf5 import BLOCK_BYTES, Rows
 from ganbench.core.locks import describe_holder, hold_lock, try_lock
 
 TREE = {
@@ -102,6 +103,58 @@ def test_what_a_killed_writer_left_goes_after_a_day(tmp_path):
         new.touch()
     assert not left.exists()
     assert recent.exists()
+
+
+class Counted(Rows):
+    """Rows that note how many of them are asked for at once."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype, self.asked = values, values.shape, values.dtype, []
+
+    def __getitem__(self, rows):
+        found = self.values[rows]
+        self.asked.append(found.nbytes)
+        return found
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1,), (5, 300_000), (700_000,), (3, 0)])
+def test_rows_are_written_block_by_block(tmp_path, shape):
+    values = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    rows, paths = Counted(values), [tmp_path / "rows.h5", tmp_path / "array.h5"]
+    write(paths[0], {"x": rows})
+    write(paths[1], {"x": values})
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert sum(rows.asked) == values.nbytes
+    assert max(rows.asked) <= max(BLOCK_BYTES, values[:1].nbytes)
+    with result_files.open_file(paths[0], "train") as file:
+        np.testing.assert_array_equal(result_files.descend(file, "runs", "d1", "x")[:], values, strict=True)
+
+
+def test_a_tree_is_copied_from_file_to_file(tmp_path):
+    held = TREE | {"scalar": np.array(3)}
+    write(tmp_path / "a.h5", held)
+    with result_files.open_file(tmp_path / "a.h5", "train") as file:
+        tree = result_files.read_tree(file["runs"]["d1"], lazy=True)
+        assert not any(isinstance(value, np.ndarray) for value in tree.values())
+        write(tmp_path / "b.h5", tree)
+    with result_files.open_file(tmp_path / "b.h5", "train") as file:
+        assert_equal(held, result_files.read_tree(file["runs"]["d1"]))
+
+
+def test_damage_is_found_without_keeping_what_is_read(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path, {"scalar": np.array(3), "deeper": {"x": np.arange(1.0, 700_001.0)}})
+
+    def verify():
+        with result_files.open_file(path, "train") as file:
+            result_files.verify_tree(result_files.read_tree(file, lazy=True))
+
+    verify()
+    whole = path.read_bytes()
+    place = whole.index(np.arange(600_000.0, 600_008.0).tobytes())
+    path.write_bytes(whole[:place] + bytes(8) + whole[place + 8 :])
+    with pytest.raises(GanbenchError, match=r"'/runs/d1/deeper/x' holds other values than were written"):
+        verify()
 
 
 def test_damage_within_a_file_is_told(tmp_path):

@@ -22,9 +22,10 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import series_names
 from ganbench.engine import execution, replays
 from ganbench.engine.execution import Execution, check_execution, decide, intended
+from ganbench.engine.resuming import part_of
 from ganbench.engine.step import Executor, Step, Variables
 from ganbench.engine.tracing import Trace, Untraceable, trace
-from ganbench.engine.train import part_of, train
+from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.nn.random_numbers import RandomNumbers
 from ganbench.optimizers.sgd import SGD

@@ -31,7 +31,8 @@ from ganbench.dynamics import explain_autograd_error, gradient
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine import subpacks
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
-from ganbench.engine.train import part_of, train
+from ganbench.engine.resuming import part_of
+from ganbench.engine.train import train
 from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import pack_trainer

@@ -1,0 +1,76 @@
+"""The state of training as arrays: what a checkpoint holds, and what training goes on from."""
+
+from __future__ import annotations
+
+import torch
+
+from ganbench.core.tree import Tree
+from ganbench.engine.execution import Execution
+from ganbench.engine.records import RunRecord
+from ganbench.engine.step import Variables
+
+
+def training_state(
+    runs: list[RunRecord], step: int, pack: list[int], variables: Variables, execution: Execution
+) -> Tree:
+    """The whole state of training, as arrays; snapshots are in it as the references that their store gave."""
+    return {
+        "step": step,
+        "execution": execution.tree(),
+        "pack": list(pack),
+        "alive": [k for k in pack if runs[k].diverged is None],
+        **{name: _arrays(value) for name, value in variables._asdict().items()},
+        "runs": {
+            str(k): {
+                "recorder": run.recorder.state(),
+                "snapshots": {str(at): reference for at, reference in run.snapshots.items()},
+                "diverged": None if run.diverged is None else list(run.diverged),
+            }
+            for k, run in enumerate(runs)
+        },
+    }
+
+
+def restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], list[int], Variables]:
+    """Undo `training_state`: fill the runs, and return the step, the members of the pack, those that have not diverged,
+    and the variables."""
+    for k, run in enumerate(runs):
+        kept = state["runs"][str(k)]
+        run.recorder.restore(kept["recorder"])
+        run.snapshots = {int(at): reference for at, reference in kept["snapshots"].items()}
+        run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
+
+    def tensors(tree: Tree) -> Tree:
+        return {
+            name: tensors(item) if isinstance(item, dict) else torch.from_numpy(item).to(device)
+            for name, item in tree.items()
+        }
+
+    variables = Variables(*(tensors(state[name]) for name in Variables._fields))
+    return state["step"], list(state["pack"]), list(state["alive"]), variables
+
+
+def part_of(state: Tree, members: range) -> Tree:
+    """The state of adjacent members of a pack, without the others, and without tensors of members that have diverged.
+
+    Args:
+        state: the state of the pack.
+        members: indices of the members.
+    """
+    indices = [index for index, k in enumerate(state["pack"]) if k in members and k in state["alive"]]
+
+    def taken(tree: Tree) -> Tree:
+        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
+
+    alive = [state["pack"][index] - members.start for index in indices]
+    return {
+        **{name: state[name] for name in ("step", "execution") if name in state},  # finished runs leave it open
+        "pack": alive,
+        "alive": alive,
+        **{name: taken(state[name]) for name in Variables._fields},
+        "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
+    }
+
+
+def _arrays(tensors: Tree) -> Tree:
+    return {name: _arrays(value) if isinstance(value, dict) else value.cpu().numpy() for name, value in tensors.items()}
