@@ -551,7 +551,8 @@ def test_a_part_trains_fused_as_solo(family, name):
     parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
     if family in ("dynamics", "optimizer"):
         parts[family] = made
-    shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
+    steps = CHUNK + 5
+    shared = training(steps, snapshots=snapshot_steps(steps, 2, "even"), curve_bins=10, **parts)
     members = [member_of(game, seed) for seed in range(3)]
     together = train(game, shared, members, device=CPU)
     for member, result in zip(members, together, strict=True):

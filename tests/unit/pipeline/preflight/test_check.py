@@ -10,14 +10,18 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
-from building import CPU, toy
+from building import CPU, gan, names, part, toy
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
 from ganbench.engine.fusing import FUSING_COST, LARGEST_PARAMETERS, decide, forward_work, parameters
+from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
@@ -372,6 +376,18 @@ def test_a_pack_is_fused_up_to_the_size_at_which_that_was_measured_to_pay(member
         decided, why = decide("auto", toy("bilinear", singular_values=(1.0,) * size), members, CPU)
         assert decided is fuse
         assert f"{2 * size:,} parameters and 0.0 MFLOP forward per run; {members} runs fuse up to {limit:,} " in why
+
+
+@pytest.mark.parametrize("name", names("architecture"))
+def test_the_work_of_a_network_is_what_pytorch_counts(name):
+    architecture = part("architecture", name)
+    specs = [DataSpec(shape=shape, bounded=len(shape) > 1, train=64, modes=2) for shape in ((2,), (1, 8, 8))]
+    spec = next(spec for spec in specs if architecture.supports(spec) is None)
+    game = gan(np.zeros((64, *spec.shape)), data=spec, architecture=architecture)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for player in game.players:
+            initial_module(architecture, player, spec, seed=0)(*trial_inputs(architecture, player, spec, 8))
+    assert forward_work(game) == counter.get_total_flops() > 0
 
 
 def test_games_of_a_few_numbers_fuse():
