@@ -343,7 +343,7 @@ def test_every_python_block_of_the_readme_is_tested():
         pytest.param("faces", 4, marks=pytest.mark.slow),
     ],
 )
-def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
+def test_the_studies_of_the_readme_are_valid(tmp_path, hurried, name, runs):
     folder = write_images(tmp_path / "faces", 20, side=32)
     texts = {yaml.safe_load(text)["study"]: text.replace("data/faces", str(folder)) for text in blocks("yaml")}
     assert set(texts) == {"regularised-digits", "schedules", "circles", "faces"}
