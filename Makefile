@@ -31,7 +31,7 @@ test: env  ## run the tests of every part, and one whole workflow: some five min
 	python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-cluster: env  ## run the other tests: long workflows, and those on clusters and servers where these can be had
-	python -m pytest -n 3 --dist worksteal -m slow  # they wait a lot, for servers and schedulers
+	python -m pytest -n 4 --dist worksteal -m slow  # they wait a lot, for servers and schedulers
 
 lint: env
 	ruff check .

@@ -212,14 +212,6 @@ def try_study(
     serve(json.load(sys.stdin), report, here=here, remeasure=remeasure)
 
 
-@app.command(hidden=True)
-def describe(dataset: str, options: Annotated[str, typer.Option(help="Options of the data set, as JSON.")]) -> None:
-    """Print the specification of a data set, without loading it."""
-    from ganbench.core.dataset_specs import describe_as_json
-
-    print(describe_as_json(dataset, json.loads(options)), flush=True)
-
-
 @app.command()
 def weights(
     path: Annotated[Path, typer.Argument(help="File to write.")],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,13 +15,50 @@ import pytest
 for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
     os.environ.pop(name, None)
 
+# Tests start processes by the hundred, on sources that each of them would compile.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 HERE = Path(__file__).parent
 LONG = (HERE / "workflow", HERE / "cluster")
 FIRST_STUDY = HERE / "workflow" / "test_first_study.py"  # the one whole workflow that a newcomer sees run
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what lies in the folders of workflows and clusters, where all but one file is."""
+# The files that take longest, in this order: each starts first on its worker, and no worker waits for it in the end.
+LONGEST = (
+    *("test_first_study", "test_slurm", "test_soak", "test_kubernetes", "test_reruns", "test_processor"),
+    *("test_failures", "test_shipped_studies", "test_streaming", "test_interruptions"),
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark as slow what lies in the folders of workflows and clusters, where all but one file is; order the chosen."""
     for item in items:
         if item.path != FIRST_STUDY and any(item.path.is_relative_to(folder) for folder in LONG):
             item.add_marker(pytest.mark.slow)
+    yield
+    items[:] = _longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections of garbage, which the engine asks for, all that was imported: it stays to the end."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter end as usual."""
+    gc.unfreeze()
+
+
+def _longest_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Equal shares of consecutive items, as `worksteal` gives them to workers, each of which begins with long files."""
+    files = [[item for item in items if item.path.stem == name] for name in LONGEST]
+    files = [file for file in files if file]
+    rest = iter([item for item in items if item.path.stem not in LONGEST])
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        share = [item for file in files[worker::workers] for item in file]
+        size = (len(items) - len(ordered)) // (workers - worker)
+        ordered += [*share, *islice(rest, max(0, size - len(share)))]
+    return ordered

@@ -6,6 +6,7 @@ The messages are written for the author of a component: they say what to change.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -555,7 +556,8 @@ def test_a_part_trains_fused_as_solo(family, name):
     parts = {"optimizer": part("optimizer", "sgd")} if plain else {}
     if family in ("dynamics", "optimizer"):
         parts[family] = made
-    shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
+    steps = CHUNK + 5
+    shared = training(steps, snapshots=snapshot_steps(steps, 2, "even"), curve_bins=10, **parts)
     members = [member_of(game, seed) for seed in range(3)]
     together = train(game, replace(shared, execution="traced"), members, device=CPU)
     for member, result in zip(members, together, strict=True):
@@ -684,20 +686,23 @@ def data_set(tmp_path_factory):
     return lambda name: part("dataset", name, **options.get(name, {}))
 
 
-def own_judge(dataset):
-    """The judge that a data set names."""
+def own_judge(dataset, **changes):
+    """The judge that a data set names, with other options where it has them."""
     name, options = parse_signature(dataset.judge)
-    return part("judge", name, **options)
+    known = registry.find("judge", name).options
+    return part("judge", name, **options | {key: value for key, value in changes.items() if key in known})
 
 
 @pytest.fixture(scope="module")
 def judged(data_set):
-    """By data set: its spec, its examples, its judge and the judge's state."""
-    found = {}
-    for name in names("dataset"):
+    """By data set: its spec, its examples, its judge, fitted in a hurry, and the judge's state."""
+
+    @cache
+    def found(name):
         dataset = data_set(name)
-        examples, judge = dataset.load(), own_judge(dataset)
-        found[name] = (dataset.spec, examples, judge, judge.fit(examples))
+        examples, judge = dataset.load(), own_judge(dataset, steps=200, least_accuracy=0.9)
+        return dataset.spec, examples, judge, judge.fit(examples)
+
     return found
 
 
@@ -716,9 +721,11 @@ def test_a_data_set_is_what_its_spec_says_and_repeats_itself(name, data_set):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names("dataset"))
-def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
-    spec, examples, judge, state = judged[name]
-    fault = judge_fault(judge, state, examples.heldout, spec.modes)
+def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
+    dataset = data_set(name)
+    examples, judge = dataset.load(), own_judge(dataset)
+    state = judge.fit(examples)
+    fault = judge_fault(judge, state, examples.heldout, dataset.spec.modes)
     assert fault is None, f"{name}: {fault}"
     scored = judge_stored(judge, state, examples.heldout)
     right = float(np.mean(scored.mode == examples.heldout_modes))
@@ -733,7 +740,7 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, judged):
 )  # tests/unit/metrics/test_fid.py has its weights
 @pytest.mark.parametrize("dataset", names("dataset"))
 def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
-    spec, examples, judge, state = judged[dataset]
+    spec, examples, judge, state = judged(dataset)
     metric = part("metric", name)
     if metric.supports(spec) is not None:
         return
@@ -757,7 +764,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
 
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
-    spec, examples, judge, state = judged["ring8"]
+    spec, examples, judge, state = judged("ring8")
     scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
     broken = examples.heldout.copy()
     broken[3] = np.inf

@@ -36,7 +36,7 @@ from ganbench.data import Dataset, DataSpec, Examples, digits
 
 @dataclass(frozen=True)
 class Own(Dataset):
-    judge: ClassVar[str] = "classifier"
+    judge: ClassVar[str] = "classifier(steps=200)"
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=200, modes=2)
 
     def load(self):

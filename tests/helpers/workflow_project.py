@@ -70,7 +70,7 @@ class Project:
         folder.mkdir(parents=True)
         for name in PROJECT_FILES:
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(ROOT / name, folder / name)  # with the bytecode, so that no job compiles it
             else:
                 shutil.copy(ROOT / name, folder / name)
         project = cls(folder)

@@ -215,6 +215,13 @@ for name, member in registry.components("game").items():
     rules = build("game", name, **{{family: parts[family] for family in member.constants.get("components", ())}})
     how = train.Training(build("dynamics", "simultaneous"), build("optimizer", "sgd"), 2, torch.float64, (0, 1, 2), 2)
     train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
+
+from ganbench.data import DataSpec
+from ganbench.nn.examples import TrainingExamples
+points = TrainingExamples(torch.zeros(8, 2), torch.device("cpu"), torch.float32)
+parts |= dict(data=DataSpec((2,), False, 8, 1), examples=points, architecture=build("architecture", "mlp"))
+assert fusing.decide("auto", build("game", "gan", batch_size=4, **parts), 2, torch.device("cpu"))[0]
+assert "torch._dynamo" not in sys.modules, "its import takes seconds, and nothing was compiled"
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -336,7 +343,7 @@ def test_every_python_block_of_the_readme_is_tested():
         pytest.param("faces", 4, marks=pytest.mark.slow),
     ],
 )
-def test_the_studies_of_the_readme_are_valid(tmp_path, name, runs):
+def test_the_studies_of_the_readme_are_valid(tmp_path, hurried, name, runs):
     folder = write_images(tmp_path / "faces", 20, side=32)
     texts = {yaml.safe_load(text)["study"]: text.replace("data/faces", str(folder)) for text in blocks("yaml")}
     assert set(texts) == {"regularised-digits", "schedules", "circles", "faces"}

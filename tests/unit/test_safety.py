@@ -107,7 +107,7 @@ HOSTILE = {
     "long file": ("#" * 50_000_000, r"has more than 1,000,000 bytes"),
     "long title": (study(f"title: {'a' * 2_000_000}"), r"has more than 1,000,000 bytes"),
     "long name": (networks("a" * 100_000), r"unknown architecture 'a{900}"),
-    "million rates": (study(learning_rate=f"[{many(1_000_000, '0.{0:07d}')}]"), r"has more than 1,000,000 bytes"),
+    "million rates": (study(learning_rate=f"[{'0.0000001, ' * 1_000_000}]"), r"has more than 1,000,000 bytes"),
     "many rates": (study(learning_rate=f"[{many(90_000, '0.{0:07d}')}]"), r"line 3: there are more than 20,000 values"),
     "many keys": (study(f"title: {{{many(60_000, 'k{0}: 1')}}}"), r"there are more than 20,000 values"),
     "many blocks": (f"study: a\ngrid:\n{many(3_000, '- {{x: {0}}}', chr(10))}", r"\.\.\. and 2,98\d more"),

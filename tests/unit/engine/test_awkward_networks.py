@@ -19,7 +19,7 @@ from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.modules import trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import TrainingProgress, train
-from ganbench.games import Match, Member
+from ganbench.games import CHUNK, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers
 from ganbench.nn.network import Network
 
@@ -94,7 +94,7 @@ def by_hand(game: GAN, member: Member, steps: int) -> dict[str, nn.Module]:
 
 @pytest.mark.parametrize("layer", EVERY)
 def test_a_pack_equals_its_runs_alone_and_a_loop_written_by_hand(layer):
-    game, how = game_of(layer), training(100)
+    game, how = game_of(layer), training(2 * CHUNK)
     together = train(game, how, MEMBERS, device=CPU)
     for member, result in zip(MEMBERS, together, strict=True):
         assert_same(result, train(game, how, [member], device=CPU)[0], 1e-10)
@@ -117,7 +117,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("layer", EVERY)
 def test_a_run_that_is_killed_goes_on_bit_for_bit(layer, tmp_path):
-    game, how = game_of(layer, torch.float32), training(60, dtype=torch.float32)
+    game, how = game_of(layer, torch.float32), training(CHUNK + 10, dtype=torch.float32)
     path = tmp_path / "checkpoint.h5"
 
     def die(progress: TrainingProgress) -> None:

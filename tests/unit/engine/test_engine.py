@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import sqrt
 from typing import Any, ClassVar
 
@@ -74,11 +75,16 @@ def test_a_pack_of_many_equals_packs_of_one(dataset, architecture, options):
         assert_same(result, train(game, shared, [member], device=CPU)[0], 1e-9)
 
 
+@cache
+def in_order():
+    game, shared = networks(options={"width": 8}), training(30)
+    return game, shared, train(game, shared, MEMBERS, device=CPU)
+
+
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_the_order_of_members_does_not_matter(order):
-    game, shared = networks(options={"width": 8}), training(30)
-    straight = train(game, shared, MEMBERS, device=CPU)
+    game, shared, straight = in_order()
     shuffled = train(game, shared, [MEMBERS[k] for k in order], device=CPU)
     for place, k in enumerate(order):
         assert_same(shuffled[place], straight[k], 1e-12)
@@ -539,8 +545,9 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(ring):
 )
 def test_averages_and_accumulation_resume_bit_for_bit_and_fuse(name, tmp_path):
     game = networks(batch_size=4, accumulation_steps=2, options={"width": 8})
-    shared = training(60, dynamics=part("dynamics", name), schedule=part("schedule", "linear"), ema_decay=0.99)
-    whole, again = resumed(game, shared, MEMBERS[:2], 25, tmp_path)
+    how = {"dynamics": part("dynamics", name), "schedule": part("schedule", "linear"), "ema_decay": 0.99}
+    shared = training(CHUNK + 10, **how)
+    whole, again = resumed(game, shared, MEMBERS[:2], CHUNK, tmp_path)
     for member, one, other in zip(MEMBERS, whole, again, strict=False):
         assert_same(one, other, 0)
         for player in game.players:

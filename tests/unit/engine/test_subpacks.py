@@ -628,7 +628,7 @@ NETWORKS = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": 30, "precision": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
+    "train": {"steps": 8, "precision": "float64", "batch_size": 1024, "snapshots": {"count": 3}},
     "pack": {"axes": ["seed", "learning_rate"], "fuse": "always"},
 }
 LIMITED = """

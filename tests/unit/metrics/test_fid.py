@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pytorch_fid.inception import InceptionV3, fid_inception_v3
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
@@ -32,6 +31,8 @@ def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("weights")
     path = place / "hub" / "checkpoints" / WEIGHTS
     path.parent.mkdir(parents=True)
+    from pytorch_fid.inception import fid_inception_v3  # here: with torchvision it imports PyTorch's compiler
+
     with pytest.MonkeyPatch.context() as patch:
         # pytorch-fid builds its network and fetches its weights in one function; here it only builds.
         patch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda *_, **__: None)
@@ -57,6 +58,8 @@ def look(images: np.ndarray) -> JudgedExamples:
 
 def test_features_are_pytorch_fids_own(inception):
     images = np.random.default_rng(0).uniform(-1, 1, size=(3, 1, 8, 8)).astype(np.float32)
+    from pytorch_fid.inception import InceptionV3
+
     network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     with torch.no_grad():
         expected = network(torch.from_numpy(images + 1).div(2).repeat(1, 3, 1, 1))[0][:, :, 0, 0].numpy()

@@ -23,7 +23,7 @@ def shipped(*names: str):
     [ROOT / "config/config.yaml", *(pytest.param(path, marks=pytest.mark.slow) for path in STUDIES)],
     ids=lambda path: path.stem,
 )
-def test_a_shipped_study_can_start(path, tmp_path):
+def test_a_shipped_study_can_start(path, tmp_path, hurried):
     study = load(path)
     assert study.title
     assert study.description

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from building import CPU, gan, part, toy
+from building import CPU, gan, names, part, toy
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -403,6 +403,18 @@ def test_the_work_of_a_batch_is_counted_on_a_few_examples(batch_size):
             module = initial_module(game.architecture, player, data, 0)
             module(*trial_inputs(game.architecture, player, data, batch_size))
     assert work == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", names("architecture"))
+def test_the_work_of_a_network_is_what_pytorch_counts(name):
+    architecture = part("architecture", name)
+    specs = [DataSpec(shape=shape, bounded=len(shape) > 1, train=64, modes=2) for shape in ((2,), (1, 8, 8))]
+    spec = next(spec for spec in specs if architecture.supports(spec) is None)
+    game = gan(np.zeros((64, *spec.shape)), data=spec, architecture=architecture)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for player in game.players:
+            initial_module(architecture, player, spec, seed=0)(*trial_inputs(architecture, player, spec, 8))
+    assert forward_work(game) == counter.get_total_flops() > 0
 
 
 def test_games_of_a_few_numbers_fuse():

@@ -62,11 +62,8 @@ def train(found: Plan, stopping: StopRequest | None = None, settings: ExecutionS
     for job in [*found.prepare.values(), *found.train.values()]:
         if not job.done:
             run(job, JobContext(settings, stopping))
-    return {
-        member.id: tree_of(job.path)["runs"][member.digest]
-        for job in found.train.values()
-        for member in job.task.members
-    }
+    trees = [(job.task.members, tree_of(job.path)["runs"]) for job in found.train.values()]
+    return {member.id: tree[member.digest] for members, tree in trees for member in members}
 
 
 def numbers(results: dict[str, Any]) -> dict[str, Any]:
