@@ -18,12 +18,13 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, overhead, planning, rate, second_order, streaming, throughput
+from benchmarks import checkpoints, dynamics, execution, overhead, planning, rate, second_order, streaming, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
+from benchmarks.workers import ENGINE
 from ganbench.engine.precision import set_numeric_mode
 
-SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
+SECTIONS = ("training", "execution", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
 
 
 def arguments() -> argparse.Namespace:
@@ -40,6 +41,8 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
     """Every table, as soon as it is measured."""
     if "training" in only:
         yield from _training(device, quick)
+    if "execution" in only:
+        yield _execution(device, quick)
     if "dynamics" in only:
         rounds, seconds = (2, 0.02) if quick else (5, 0.3)
         cases = dynamics.CASES[:2] if quick else dynamics.CASES
@@ -86,12 +89,20 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
     yield throughput.memory_sheet(rates, device)
 
 
+def _execution(device: str, quick: bool) -> Sheet:
+    cases, sizes = ([CONTENDERS["mlp"]], (2,)) if quick else (CONTENDERS.values(), (2, 16))
+    how = {"rounds": 2, "seconds": 0.1} if quick else {"rounds": 5, "seconds": 0.5}
+    cells = _shown("execution", [(case, size) for case in cases for size in sizes])
+    variants = execution.forms(device)
+    return execution.sheet([throughput.measure(case, size, device, **how, variants=variants) for case, size in cells])
+
+
 def _fusing(device: str, quick: bool) -> Sheet:
     names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (4, 16))
     rounds, seconds = (2, 0.1) if quick else (3, 0.4)
     return throughput.fusing_sheet(
         [
-            throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)
+            throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=ENGINE)
             for name, size in _shown("fusing", [(name, size) for name in names for size in sizes])
         ]
     )

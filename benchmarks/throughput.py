@@ -15,7 +15,6 @@ from benchmarks.sheets import Sheet
 from benchmarks.workers import CHUNK, Peak, Worker
 from ganbench.engine import fusing
 
-ENGINE = ("fused", "unfused")
 VARIANTS = ("fused", "by hand", "unfused", "plain")
 NAMES = {"by hand": "fused by hand", "plain": "process per run"}  # in tables, where they say more than a variant's own
 SLOWER = 0.95  # below this share of the better of fused and unfused, the rule's choice is called a mistake
@@ -40,6 +39,12 @@ class Rates:
     @property
     def auto(self) -> str:
         return "fused" if self.fuses else "unfused"
+
+    @property
+    def choices(self) -> str:
+        """What auto picks, and how steps are executed there."""
+        form = self.peaks[self.auto].form if self.auto in self.peaks else ""
+        return f"{self.auto}, {form}" if form else self.auto
 
     @property
     def regret(self) -> float:
@@ -90,7 +95,8 @@ def measure(
     steps = {}
     for variant, team in workers.items():
         once = min(_turn(team, CHUNK) for _ in range(2))
-        steps[variant] = max(1, round(seconds / once)) * CHUNK
+        within = case.steps // CHUNK // (rounds + 4)  # so that no worker comes to the end of its run
+        steps[variant] = max(1, min(round(seconds / once), within)) * CHUNK
     turns: dict[str, list[float]] = {variant: [] for variant in variants}
     for index in range(rounds):
         first = index % len(variants)
@@ -140,7 +146,7 @@ def throughput_sheet(rates: Sequence[Rates], product: float, note: str = "") -> 
         work = flops[row.case.name]
         cells = [f"{_spread(row.turns[each])} ({row.rate(each) * work / product:.0%})" for each in VARIANTS]
         ratios = [f"{row.gain(over):.2f}" for over in ("by hand", "plain")]
-        sheet.add(row.case.name, f"{work / 1e6:.1f}", row.members, *cells, row.auto, *ratios, row.verdict)
+        sheet.add(row.case.name, f"{work / 1e6:.1f}", row.members, *cells, row.choices, *ratios, row.verdict)
     return sheet
 
 
@@ -149,7 +155,8 @@ def start_sheet(rates: Sequence[Rates]) -> Sheet:
     sheet = Sheet(
         "A whole pack, start-up included, seconds",
         ["case", "runs", "steps", "start-up: pack", "start-up: process", "pack, auto", "process per run", "ratio"],
-        "Start-up is from nothing to the end of the first steps; times of whole runs follow from it and the rates.",
+        "Start-up is from nothing to the end of the first steps, which are traced and compiled there if they are at all; "
+        "of the processor's seconds on a CPU. Times of whole runs follow from it and the rates.",
     )
     for row in rates:
         work = row.members * row.case.steps

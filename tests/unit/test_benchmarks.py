@@ -12,12 +12,12 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, by_hand, dynamics, overhead, planning, rate, second_order, throughput
+from benchmarks import bench, by_hand, dynamics, execution, overhead, planning, rate, second_order, throughput
 from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
 from benchmarks.sheets import Sheet, heading, save
-from benchmarks.workers import ROOT, peak_host
+from benchmarks.workers import ROOT, Peak, peak_host
 from ganbench.core import registry
 from ganbench.core.recorder import series_names
 from ganbench.engine.fusing import parameters
@@ -104,6 +104,23 @@ def test_the_step_by_hand_trains(name):
     assert [record.shape for record in run.records] == [(25, 2, 8), (1, 2, 8)]
     assert all(np.isfinite(record).all() for record in run.records)
     assert all(not torch.equal(old, new) for old, new in zip(before, run.generator.weights, strict=True))
+
+
+def test_the_steps_that_repay_a_form_s_start_up():
+    turns = {"eager": [100.0], "traced": [200.0], "compiled": [400.0], "fused": [200.0], "by hand": [100.0]}
+    starts = {"eager": 2.0, "traced": 3.0, "compiled": 13.0}
+    peaks = {"fused": Peak(1.0, 0.0, "traced")}
+    row = throughput.Rates(CONTENDERS["mlp"], 4, turns, starts, peaks, fuses=True)
+    # A step of the pack takes 40, 20 and 10 ms.
+    assert execution.repays(row, "traced", "eager") == "50"
+    assert execution.repays(row, "compiled", "traced") == "1,000"
+    assert execution.repays(row, "eager", "traced") == "never"
+    (cells,) = execution.sheet([row]).rows
+    rates = ["100 (1.00)", "200 (2.00)", "400 (4.00)"]
+    assert cells == ["mlp", "4", *rates, "traced", "2.00", "1.0", "11.0", "50", "1,000"]
+    assert row.choices == "fused, traced"
+    assert execution.forms("cpu") == ("fused", "eager", "traced", "compiled", "by hand")
+    assert "graph" in execution.forms("cuda")
 
 
 def test_layers_without_a_fused_form_are_refused():
