@@ -30,8 +30,8 @@ def sheet(rates: Sequence[Rates]) -> Sheet:
         ],
         "Of fused packs, in runs x steps per second; in brackets the gain over eager steps, as medians of turns. "
         "Start-up is what a form adds to a process until its first chunk is done, of the processor's seconds on a CPU, "
-        "with nothing compiled before; a form repays where that is less than what its steps save, against eager steps or, for those "
-        "compiled or captured, against traced ones.",
+        "with nothing compiled before; a form repays where that is less than what its steps save, against eager steps "
+        "or, for those compiled or captured, against traced ones.",
     )
     for row in rates:
         cells = [f"{row.rate(kind):,.0f} ({row.rate(kind) / row.rate(EAGER):.2f})" for kind in kinds]

@@ -88,15 +88,31 @@ def measure(
     # On a CPU a variant has one core, since a study keeps every core busy with packs of its own. Processes of single
     # runs share a GPU, as many at once as there are cores to feed it.
     together = 1 if device == "cpu" else min(members, os.cpu_count() or 1)
-    workers = {
-        variant: [Worker(variant, case.name, members, device) for _ in range(together if variant == "plain" else 1)]
-        for variant in variants
-    }
+    workers: dict[str, list[Worker]] = {}
+    try:
+        for variant in variants:
+            count = together if variant == "plain" else 1
+            workers[variant] = [Worker(variant, case.name, members, device) for _ in range(count)]
+            for worker in workers[variant]:
+                worker.start()
+        turns = _turns(case, workers, rounds, seconds)
+        starts = {variant: min(worker.start_seconds for worker in team) for variant, team in workers.items()}
+        ends = {variant: [worker.close() for worker in team] for variant, team in workers.items()}
+    finally:
+        for worker in [worker for team in workers.values() for worker in team]:
+            worker.kill()
+    peaks = {variant: max(peaks, key=lambda peak: peak.host) for variant, peaks in ends.items()}
+    fuses, _ = fusing.decide("auto", case.game(), members, torch.device(device))
+    return Rates(case, members, turns, starts, peaks, fuses)
+
+
+def _turns(case: Case, workers: dict[str, list[Worker]], rounds: int, seconds: float) -> dict[str, list[float]]:
     steps = {}
     for variant, team in workers.items():
         once = min(_turn(team, CHUNK) for _ in range(2))
         within = case.steps // CHUNK // (rounds + 4)  # so that no worker comes to the end of its run
         steps[variant] = max(1, min(round(seconds / once), within)) * CHUNK
+    variants = list(workers)
     turns: dict[str, list[float]] = {variant: [] for variant in variants}
     for index in range(rounds):
         first = index % len(variants)
@@ -104,13 +120,7 @@ def measure(
             team = workers[variant]
             taken = _turn(team, steps[variant])
             turns[variant].append(sum(worker.members for worker in team) * steps[variant] / taken)
-    starts = {variant: min(worker.start_seconds for worker in team) for variant, team in workers.items()}
-    peaks = {
-        variant: max((worker.close() for worker in team), key=lambda peak: peak.host)
-        for variant, team in workers.items()
-    }
-    fuses, _ = fusing.decide("auto", case.game(), members, torch.device(device))
-    return Rates(case, members, turns, starts, peaks, fuses)
+    return turns
 
 
 def _turn(team: list[Worker], steps: int) -> float:
@@ -155,8 +165,8 @@ def start_sheet(rates: Sequence[Rates]) -> Sheet:
     sheet = Sheet(
         "A whole pack, start-up included, seconds",
         ["case", "runs", "steps", "start-up: pack", "start-up: process", "pack, auto", "process per run", "ratio"],
-        "Start-up is from nothing to the end of the first steps, which are traced and compiled there if they are at all; "
-        "of the processor's seconds on a CPU. Times of whole runs follow from it and the rates.",
+        "Start-up is from nothing to the end of the first steps, which are traced and compiled there if at all; of "
+        "the processor's seconds on a CPU. Times of whole runs follow from it and the rates.",
     )
     for row in rates:
         work = row.members * row.case.steps

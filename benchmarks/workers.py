@@ -44,7 +44,7 @@ class Worker:
         self.members = 1 if variant in SINGLY else members
         # What a compiler left of another process would shorten the start-up.
         self._compiled = tempfile.TemporaryDirectory()
-        began = time.perf_counter()
+        self._began, self._device, self.start_seconds = time.perf_counter(), device, 0.0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.workers", variant, case, str(members), device],
             cwd=ROOT,
@@ -53,9 +53,19 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        # From nothing to the end of the first steps; on a CPU in seconds of its cores, those of compilers among them.
+
+    def start(self) -> None:
+        """Wait for the end of the first steps; `start_seconds` is the time from nothing to there, on a CPU in seconds
+        of its cores, those of compilers among them."""
         used = self._answer()
-        self.start_seconds = used if device == "cpu" else time.perf_counter() - began
+        self.start_seconds = used if self._device == "cpu" else time.perf_counter() - self._began
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        with self._process:  # closes its pipes and waits for it
+            pass
+        self._compiled.cleanup()
 
     def begin(self, steps: int) -> None:
         self._process.stdin.write(f"{steps}\n")
@@ -66,12 +76,9 @@ class Worker:
         return self._answer()
 
     def close(self) -> Peak:
+        """End it and return its peak memory."""
         self._process.stdin.close()
-        peak = Peak(**self._answer())
-        self._process.stdout.close()
-        self._process.wait()
-        self._compiled.cleanup()
-        return peak
+        return Peak(**self._answer())
 
     def _answer(self) -> Any:
         line = self._process.stdout.readline()

@@ -241,7 +241,9 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_machine_without_the_workflow_s_packages_can_train():
     code = (
-        "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"
+        "import sys, json, benchmarks.gpu, benchmarks.workers, benchmarks.plain, benchmarks.by_hand\n"
+        "assert 'rich' not in sys.modules and 'sklearn' not in sys.modules\n"
+        "import benchmarks.bench\n"
         "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].game()\n"
         "benchmarks.dynamics.measure('bilinear', 1, 'cpu', rounds=1, seconds=1e-3)\n"
         "benchmarks.dynamics.spectrum_sheet([('bilinear', 1)], 'cpu', rounds=1, seconds=1e-3)\n"

@@ -1,0 +1,154 @@
+"""What must hold on a GPU, and how fast it trains: `python -m benchmarks.gpu`, in less than nine minutes.
+
+It needs Python, PyTorch, NumPy and h5py; what else is missing is named, with what is left out for it. Checks come
+first, then tables in the order of what one wants to know, until the time is used up. All of it is written into the
+Markdown file of the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import checks, execution, rate, second_order, sheets, throughput
+from benchmarks.cases import CONTENDERS
+from benchmarks.sheets import Sheet
+from ganbench.engine.precision import set_numeric_mode
+
+SECONDS = 510.0
+SHARES = {"checks": 0.4, "kernels": 0.1, "tables": 0.45}  # of the seconds, at most; the rest is for imports
+PACKAGES = {
+    "rich": "the check of memory that runs out",
+    "h5py": "the same",
+    "sklearn": "the digits, instead of which noise of their shape is trained on",
+}
+CELLS = (("mlp", 16), ("dcgan", 16), ("fc", 16), ("mlp", 64), ("dcgan", 64), ("mlp", 256), ("dcgan", 8), ("mlp", 8))
+
+
+class TimeOver(Exception):
+    """The time of a part is used up."""
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """A block that ends with an error when it has taken so long.
+
+    Raises:
+        TimeOver: it has.
+    """
+
+    def over(*_: Any) -> None:
+        raise TimeOver(f"stopped after {seconds:.0f} s, which was left of the time")
+
+    if seconds <= 0:
+        raise TimeOver("no time was left")
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def checked(device: torch.device, seconds: float) -> tuple[Sheet, bool]:
+    """The sheet of all checks within so many seconds, and whether all that could be checked holds."""
+    end, holds = time.monotonic() + seconds, True
+    missing = "; ".join(f"{name} (for: {what})" for name, what in PACKAGES.items() if not find_spec(name))
+    sheet = Sheet(
+        "Checks",
+        ["what", "result", "seconds", "found"],
+        f"Small networks, {checks.RUNS} runs; numbers are norms of differences of parameters, by the norm of what is "
+        f"expected. Packages that are missing: {missing or 'none'}.",
+    )
+    for name, check in checks.CHECKS.items():
+        began = time.monotonic()
+        result, words = _outcome(check, device, end - began)
+        holds &= result != "FAILS"
+        sheet.add(name, result, f"{time.monotonic() - began:.0f}", words)
+    return sheet, holds
+
+
+def _outcome(check: Callable[[torch.device], checks.Finding], device: torch.device, seconds: float) -> tuple[str, str]:
+    try:
+        with limit(seconds):
+            finding = check(device)
+    except (TimeOver, ModuleNotFoundError) as error:
+        return "not checked", str(error)
+    except Exception as error:  # the others are still to be seen
+        return "FAILS", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".replace("|", "/")
+    results = {True: "holds", False: "FAILS", None: "does not apply"}
+    return results[finding.holds], finding.words
+
+
+def tables(device: str, seconds: float) -> Iterator[Sheet]:
+    """Throughput and what belongs to it, of as many cells as there is time for in so many seconds."""
+    end, rates, left_out = time.monotonic() + seconds, [], []
+    product = rate.product_rate(device, min(2.0, seconds / 50))
+    variants = tuple(dict.fromkeys((*throughput.VARIANTS, *execution.forms(device))))
+    for name, runs in CELLS:
+        try:
+            with limit(end - time.monotonic()):
+                found = throughput.measure(CONTENDERS[name], runs, device, rounds=3, seconds=0.5, variants=variants)
+                rates.append(found)
+        except (TimeOver, RuntimeError) as error:
+            left_out.append(f"{name} of {runs} runs ({error})".replace("\n", " "))
+    note = f"Left out: {'; '.join(left_out)}." if left_out else ""
+    if not rates:
+        yield Sheet("Training throughput, runs x steps per second", [], note)
+        return
+    yield throughput.throughput_sheet(rates, product, note)
+    yield execution.sheet(rates)
+    yield throughput.start_sheet(rates)
+    yield throughput.memory_sheet(rates, device)
+
+
+def kernels(device: str, seconds: float) -> Sheet:
+    """Whether second-order methods stay fused."""
+    try:
+        with limit(seconds):
+            return second_order.sheet(second_order.methods(), device, sizes=(2, 16))
+    except (TimeOver, RuntimeError) as error:
+        return Sheet(second_order.TITLE, [], f"Not measured: {error}.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run everything; returns 0 if all checks hold, 1 if one fails, 2 without a GPU."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.split("\n")[0])
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: the same in small, as a trial")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time for all of it (%(default)g)")
+    parser.add_argument("--folder", type=Path, default=sheets.RESULTS, help="of the Markdown file (%(default)s)")
+    given = parser.parse_args(arguments)
+    if given.device == "cuda" and not torch.cuda.is_available():
+        print("PyTorch sees no GPU here; `python -m benchmarks.gpu --device cpu` makes the same checks without one.")
+        return 2
+    torch.set_num_threads(1)
+    set_numeric_mode()
+    began, seconds = time.monotonic(), {part: share * given.seconds for part, share in SHARES.items()}
+    checks_sheet, holds = checked(torch.device(given.device), seconds["checks"])
+    path, done = None, []
+    for sheet in chain([checks_sheet], _measured(given.device, seconds)):
+        print(sheet.markdown(), flush=True)
+        done.append(sheet)
+        path = sheets.save(done, given.device, given.folder)  # each time, in case that the machine is taken away
+    print(f"{time.monotonic() - began:.0f} s. Written: {path}")
+    return 0 if holds else 1
+
+
+def _measured(device: str, seconds: dict[str, float]) -> Iterator[Sheet]:
+    yield kernels(device, seconds["kernels"])
+    yield from tables(device, seconds["tables"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
