@@ -24,6 +24,7 @@ from benchmarks.workers import ROOT
 from ganbench.core import registry, result_files
 from ganbench.core.source_digests import engine_digest
 from ganbench.engine import train as engine
+from ganbench.engine.step import Executor
 from ganbench.engine.train import Training
 from ganbench.games import Match
 from ganbench.pipeline.execution import pack_trainer, result_cache
@@ -97,7 +98,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
         groups = (Group({family: ComponentConfig(name, {}) for family, name in case.parts.items()}, sources),)
         task = TrainTask(
-            case.name, members, groups, {"steps": training.steps, "precision": "float32"}, "always", prepared
+            case.name, members, groups, {"steps": training.steps, "precision": "float32"}, "always", "auto", prepared
         )
         path = Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
         # A machine with a GPU may lack what reads the options in a task.
@@ -113,7 +114,7 @@ def job(case: Case, count: int, steps: int, device: str, started: float) -> dict
     watch = Stopwatch(torch.cuda.synchronize if device == "cuda" else lambda: None)
     with trained(case, count, training) as told, ExitStack() as patches:
         for owner, name, part in (
-            (type(training.dynamics), "step", "steps"),
+            (Executor, "__call__", "steps"),
             (Match, "draw", "random numbers"),
             (engine, "_keep", "snapshots"),
             (Checkpoint, "save", "checkpoints"),

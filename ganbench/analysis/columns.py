@@ -61,6 +61,7 @@ RUNS = {
     "generator_parameters": "number of trainable parameters of the generator, or second player",
     "pack": "pack in which the run was trained",
     "fused": "whether the run was trained fused with other members of its pack",
+    "execution": "how its steps were executed: eager (in Python), traced, compiled or graph (a CUDA graph)",
     "trained_at": "UTC time at which the run's training ended, ISO 8601",
     "train_seconds": "the run's share of its pack's wall time in training steps, seconds",
     "device": "device the run was trained on",

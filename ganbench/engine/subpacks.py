@@ -114,7 +114,8 @@ def memory_bound(game: Game, training: Training, member: Member) -> float:
 
 def _try_out(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> None:
     # One step more than a chunk has: random numbers of the next are drawn while those of the last are still there.
-    train(game, replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1), members, device=device)
+    how = replace(training, steps=CHUNK + 1, snapshots=(0,), curve_bins=1, execution="eager")
+    train(game, how, members, device=device)
 
 
 def even_sizes(count: int, largest: int) -> list[int]:

@@ -72,6 +72,7 @@ class TrainTask:
     groups: tuple[Group, ...]
     train: dict[str, Any]  # the study's training options
     fuse: str
+    execution: str
     prepared: Path | None  # None for a game without data
 
 

@@ -63,6 +63,7 @@ def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
             f"{len(runs)} in {plural(runs['pack'].nunique(), 'pack')}, {int(runs['fused'].sum())} trained fused",
         ),
     ]
+    found.append(("Steps executed", _counted(runs["execution"])))
     if len(seconds):
         found.append(("Total training time", f"{format_duration(seconds.sum())} (each run's share of its pack's time)"))
         median, least, most = map(format_duration, (seconds.median(), seconds.min(), seconds.max()))
@@ -82,17 +83,15 @@ def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         ("tf32", "TensorFloat-32 by default"),
         ("commit", "Commit"),
     ):
-        counts = runs[column].fillna("").replace("", "none").value_counts().sort_index()
-        several = len(counts) > 1
-        found.append(
-            (
-                label,
-                ", ".join(
-                    f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items()
-                ),
-            )
-        )
+        found.append((label, _counted(runs[column])))
     return found
+
+
+def _counted(values: pd.Series) -> str:
+    """The values of a column in words, with the number of runs of each where there are several."""
+    counts = values.fillna("").replace("", "none").value_counts().sort_index()
+    several = len(counts) > 1
+    return ", ".join(f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items())
 
 
 def run_list(runs: pd.DataFrame) -> dict:

@@ -54,6 +54,11 @@ class Packing(Section):
     """Most seeds of a pack. Seed blocks are aligned at its multiples, so added seeds move no run to another pack."""
     fuse: Literal["auto", "always", "never"] = "auto"
     """Whether members train in the same operations or one after the other; 'auto' decides by size and device."""
+    execution: Literal["auto", "eager", "traced", "compiled", "graph"] = "auto"
+    """How training steps are executed: 'eager' in Python, 'traced' as the operations of one step, repeated, 'compiled'
+    as these operations compiled by PyTorch, 'graph' as a CUDA graph of them; 'auto' decides by the numbers of steps and
+    operations and by device. Forms agree to rounding, and 'traced' with 'eager' in every bit. What cannot be executed
+    as asked is executed in the next simpler form, and says so."""
 
 
 class Machine(Section):

@@ -5,6 +5,8 @@ The messages are written for the author of a component: they say what to change.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -539,7 +541,8 @@ def test_dynamics_that_refuse_an_optimizer_say_which_they_take(name):
     ],
 )
 def test_a_part_trains_fused_as_solo(family, name):
-    """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one."""
+    """Every part, put into a small GAN: finite, repeatable, and the same for a pack of three as for packs of one; steps
+    of the pack are traced, those of one are not."""
     made = part(family, name)
     given = {family: made} if family in ("objective", "regularizer") else {}
     if family == "objective" and "class_logits" in made.needs:
@@ -553,9 +556,10 @@ def test_a_part_trains_fused_as_solo(family, name):
         parts[family] = made
     shared = training(60, snapshots=snapshot_steps(60, 2, "even"), curve_bins=10, **parts)
     members = [member_of(game, seed) for seed in range(3)]
-    together = train(game, shared, members, device=CPU)
+    together = train(game, replace(shared, execution="traced"), members, device=CPU)
     for member, result in zip(members, together, strict=True):
         alone = train(game, shared, [member], device=CPU)[0]
+        assert (result["about"]["execution"], alone["about"]["execution"]) == ("traced", "eager"), result["about"]
         assert result["diverged"] is None
         for player in GAN.players:
             np.testing.assert_allclose(

@@ -134,6 +134,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "generator_parameters": 41024,
         "pack": f"{dataset}-{architecture}-0",
         "fused": architecture != "dcgan",
+        "execution": "traced" if architecture != "dcgan" else "eager",
         "trained_at": f"2025-03-01T10:{len(digest) % 60:02d}:0{seed}+00:00",
         "train_seconds": float(generator.uniform(4, 40)),
         "device": "cpu",

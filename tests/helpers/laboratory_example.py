@@ -181,6 +181,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "generator_parameters": 1,
         "pack": "games-0",
         "fused": True,
+        "execution": "traced",
         "trained_at": f"2025-03-01T10:00:0{seed}+00:00",
         "train_seconds": 0.1,
         "device": "cpu",

@@ -127,7 +127,7 @@ class PackTrainer:
             before = [each["about"]["train_seconds"] for each in finished] or [0.0] * len(members)
             at = self.shorter[members[0].digest].steps if finished else 0
             trees = [
-                {**tree, "about": about | {"train_seconds": seconds + share, "continued_from": at}}
+                {**tree, "about": tree["about"] | about | {"train_seconds": seconds + share, "continued_from": at}}
                 for tree, seconds in zip(trees, before, strict=True)
             ]
             checkpoint.save(done={str(k): tree for k, tree in enumerate(trees)})

@@ -75,6 +75,7 @@ class PackPlan(DatasetPlan):
             groups=tuple(Group(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups),
             train=pack.runs[0].train.model_dump(mode="json"),
             fuse=self.study.pack.fuse,
+            execution=self.study.pack.execution,
             prepared=examples and examples.path,
         )
         return self.file_job("train", pack.name, task, [examples] if examples else [])

@@ -71,7 +71,7 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
     """
     watch = _Stopwatch(training.dynamics, device)
     with suppress(_Enough):
-        train(game, replace(training, dynamics=watch), members, device=device)
+        train(game, replace(training, dynamics=watch, execution="eager"), members, device=device)
     watch.begun.append(watch.clock())
     # The first step also initializes, and the machine may be busy during any step: the shortest time is used.
     steps = [end - begin for begin, end in pairwise(watch.begun[1:] if len(watch.begun) > 2 else watch.begun)]

@@ -31,7 +31,7 @@ from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
 
-STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused")
+STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
 VERSIONS = (
     *("device", "processor", "cpu_capability", "blas", "threads"),
     *("python", "numpy", "torch", "cuda", "tf32", "commit"),

@@ -20,6 +20,7 @@ import torch
 from ganbench.core.formatting import plural
 from ganbench.core.tree import Tree
 from ganbench.engine import fusing
+from ganbench.engine.execution import check_execution
 from ganbench.engine.precision import check_precision
 from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
@@ -77,6 +78,7 @@ def train_new(
     settings = context.settings
     with acquire_device(settings.device) as device, live(settings.server, settings.study) as stream:
         check_precision(task.train["precision"], device)
+        check_execution(task.execution, device)
         results_folder, waiting = resume.parent.parent, replace(task, members=tuple(new))
         found = continuing.shorter_runs(results_folder, [waiting], versions=versions(device))
         for note in continuing.notes(found.values()):
@@ -105,6 +107,7 @@ def train_new(
             for plan in plans:
                 game = build_game(plan.components, task.train, examples, device)
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
+                training = replace(training, execution=task.execution)
                 trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes, shorter)
                 about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
                 how = "fused" if plan.fused else "one by one"
