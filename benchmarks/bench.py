@@ -91,10 +91,8 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
 
 def _execution(device: str, quick: bool) -> Sheet:
     cases, sizes = ([CONTENDERS["mlp"]], (2,)) if quick else (CONTENDERS.values(), (2, 16))
-    how = {"rounds": 2, "seconds": 0.1} if quick else {"rounds": 5, "seconds": 0.5}
     cells = _shown("execution", [(case, size) for case in cases for size in sizes])
-    variants = execution.forms(device)
-    return execution.sheet([throughput.measure(case, size, device, **how, variants=variants) for case, size in cells])
+    return execution.sheet(cells, device, **({"rounds": 1, "seconds": 0.02} if quick else {}))
 
 
 def _fusing(device: str, quick: bool) -> Sheet:

@@ -24,6 +24,7 @@ from ganbench.engine.execution import COMPILED, EAGER, GRAPH, TRACED, Execution,
 from ganbench.engine.step import Executor, Step, Variables
 from ganbench.games import Match
 
+NONE = "not to be had"
 TITLE = "Steps executed eagerly, traced, compiled or captured"
 
 
@@ -85,14 +86,17 @@ def _row(case: Case, members: int, device: str, rounds: int, seconds: float) -> 
             turns[form].append(_step_seconds(lambda execute=executor: execute(*given), device, seconds))
     times = {form: median(each) for form, each in turns.items()}
     trace = executors[TRACED]._trace
+    if trace is None:
+        raise RuntimeError(f"{case.name}: {executors[TRACED].execution.why}")
     others = forms(device)[1:]
+    had = {form: executor.execution.form == form for form, executor in executors.items()}
     chosen, _ = decide("auto", trace, case.steps, place, extends=False)
     return [
         *(f"{trace.operations:,}", f"{trace.traffic / 1e6:.1f}"),
-        *(f"{1e3 * each:.2f} ({times[EAGER] / each:.2f})" for each in times.values()),
+        *(f"{1e3 * each:.2f} ({times[EAGER] / each:.2f})" if had[form] else NONE for form, each in times.items()),
         *(f"{costs[form] - costs[EAGER]:.2f}" for form in others),
         f"{again - costs[EAGER]:.2f}",
-        *(repaid(costs[form] - costs[EAGER], times[EAGER] - times[form]) for form in others),
+        *(repaid(costs[form] - costs[EAGER], times[EAGER] - times[form]) if had[form] else NONE for form in others),
         f"{chosen}, of {case.steps:,} steps",
     ]
 

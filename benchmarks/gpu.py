@@ -1,8 +1,8 @@
 """What must hold on a GPU, and how fast it trains: `python -m benchmarks.gpu`, in less than nine minutes.
 
 It needs Python, PyTorch, NumPy and h5py; what else is missing is named, with what is left out for it. Checks come
-first, then tables in the order of what one wants to know, until the time is used up. All of it is written into the
-Markdown file of the device.
+first, then tables; each part has a share of the time, and says what it left out. All of it is written into the Markdown
+file of the device.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from benchmarks.sheets import Sheet
 from ganbench.engine.precision import set_numeric_mode
 
 SECONDS = 510.0
-SHARES = {"checks": 0.4, "kernels": 0.1, "tables": 0.45}  # of the seconds, at most; the rest is for imports
+# Of the seconds, at most; the rest is for imports.
+SHARES = {"checks": 0.3, "execution": 0.15, "throughput": 0.4, "kernels": 0.1}
 PACKAGES = {
     "rich": "the check of memory that runs out",
     "h5py": "the same",
     "sklearn": "the digits, instead of which noise of their shape is trained on",
 }
+FORMS = [(CONTENDERS["mlp"], 16), (CONTENDERS["dcgan"], 16)]
 CELLS = (("mlp", 16), ("dcgan", 16), ("fc", 16), ("mlp", 64), ("dcgan", 64), ("mlp", 256), ("dcgan", 8), ("mlp", 8))
 
 
@@ -91,16 +93,33 @@ def _outcome(check: Callable[[torch.device], checks.Finding], device: torch.devi
     return results[finding.holds], finding.words
 
 
-def tables(device: str, seconds: float) -> Iterator[Sheet]:
+def measured(device: str, seconds: dict[str, float]) -> Iterator[Sheet]:
+    """The tables, each within its seconds."""
+    yield _within(seconds["execution"], execution.TITLE, lambda: execution.sheet(FORMS, device, rounds=3))
+    yield from _throughput(device, seconds["throughput"])
+    yield _within(
+        seconds["kernels"],
+        second_order.TITLE,
+        lambda: second_order.sheet(second_order.methods(), device, sizes=(2, 16)),
+    )
+
+
+def _within(seconds: float, title: str, measure: Callable[[], Sheet]) -> Sheet:
+    try:
+        with limit(seconds):
+            return measure()
+    except (TimeOver, RuntimeError) as error:
+        return Sheet(title, [], f"Not measured: {error}.")
+
+
+def _throughput(device: str, seconds: float) -> Iterator[Sheet]:
     """Throughput and what belongs to it, of as many cells as there is time for in so many seconds."""
     end, rates, left_out = time.monotonic() + seconds, [], []
     product = rate.product_rate(device, min(2.0, seconds / 50))
-    variants = tuple(dict.fromkeys((*throughput.VARIANTS, *execution.forms(device))))
     for name, runs in CELLS:
         try:
             with limit(end - time.monotonic()):
-                found = throughput.measure(CONTENDERS[name], runs, device, rounds=3, seconds=0.5, variants=variants)
-                rates.append(found)
+                rates.append(throughput.measure(CONTENDERS[name], runs, device, rounds=3, seconds=0.5))
         except (TimeOver, RuntimeError) as error:
             left_out.append(f"{name} of {runs} runs ({error})".replace("\n", " "))
     note = f"Left out: {'; '.join(left_out)}." if left_out else ""
@@ -108,18 +127,8 @@ def tables(device: str, seconds: float) -> Iterator[Sheet]:
         yield Sheet("Training throughput, runs x steps per second", [], note)
         return
     yield throughput.throughput_sheet(rates, product, note)
-    yield execution.sheet(rates)
     yield throughput.start_sheet(rates)
     yield throughput.memory_sheet(rates, device)
-
-
-def kernels(device: str, seconds: float) -> Sheet:
-    """Whether second-order methods stay fused."""
-    try:
-        with limit(seconds):
-            return second_order.sheet(second_order.methods(), device, sizes=(2, 16))
-    except (TimeOver, RuntimeError) as error:
-        return Sheet(second_order.TITLE, [], f"Not measured: {error}.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,17 +146,12 @@ def main(arguments: list[str] | None = None) -> int:
     began, seconds = time.monotonic(), {part: share * given.seconds for part, share in SHARES.items()}
     checks_sheet, holds = checked(torch.device(given.device), seconds["checks"])
     path, done = None, []
-    for sheet in chain([checks_sheet], _measured(given.device, seconds)):
+    for sheet in chain([checks_sheet], measured(given.device, seconds)):
         print(sheet.markdown(), flush=True)
         done.append(sheet)
         path = sheets.save(done, given.device, given.folder)  # each time, in case that the machine is taken away
     print(f"{time.monotonic() - began:.0f} s. Written: {path}")
     return 0 if holds else 1
-
-
-def _measured(device: str, seconds: dict[str, float]) -> Iterator[Sheet]:
-    yield kernels(device, seconds["kernels"])
-    yield from tables(device, seconds["tables"])
 
 
 if __name__ == "__main__":

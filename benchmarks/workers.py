@@ -16,13 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 CHUNK = 25  # the engine's; turns are multiples of it
-ENGINE = ("fused", "unfused")  # the engine's own choice of how steps are executed, which its forms replace:
-FORMS = ("eager", "traced", "compiled", "graph")  # of fused steps
+ENGINE = ("fused", "unfused")
 SINGLY = ("unfused", "plain")  # variants that train one run at a time
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -149,13 +148,11 @@ def _train(variant: str, case_name: str, count: int, device: Any, turns: Turns) 
 
     from ganbench.engine.train import train
 
-    # As long as a whole run, on which it depends whether compiling a step repays; turns do not come to that.
-    training = replace(case.training(case.steps), execution=variant if variant in FORMS else "auto")
     members = case.members(1 if variant in SINGLY else count)
     while True:
         train(
             case.game(device),
-            training,
+            case.training(case.steps),  # a whole run, since its length decides whether compiling a step repays
             members,
             device=device,
             at_chunk=lambda progress: turns(lambda: progress.state()["execution"]["form"]),

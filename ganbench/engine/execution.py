@@ -18,7 +18,7 @@ FORMS = {
     GRAPH: "the same operations, captured in a CUDA graph",
 }
 
-# Costs and savings on one core of an AMD EPYC, read off `python -m benchmarks.execution`. Tracing takes about ten
+# Costs and savings on one core of an AMD EPYC, read off `make bench`. Tracing takes about ten
 # steps, and an eager step is computed beside the first two. Compiling takes what a compiler takes for one file and for
 # each operation; it saves Python's part of each operation, and passes over results that no operation but the next
 # needs. It speeds up no product and no convolution.

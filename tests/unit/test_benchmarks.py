@@ -106,21 +106,23 @@ def test_the_step_by_hand_trains(name):
     assert all(not torch.equal(old, new) for old, new in zip(before, run.generator.weights, strict=True))
 
 
-def test_the_steps_that_repay_a_form_s_start_up():
-    turns = {"eager": [100.0], "traced": [200.0], "compiled": [400.0], "fused": [200.0], "by hand": [100.0]}
-    starts = {"eager": 2.0, "traced": 3.0, "compiled": 13.0}
-    peaks = {"fused": Peak(1.0, 0.0, "traced")}
-    row = throughput.Rates(CONTENDERS["mlp"], 4, turns, starts, peaks, fuses=True)
-    # A step of the pack takes 40, 20 and 10 ms.
-    assert execution.repays(row, "traced", "eager") == "50"
-    assert execution.repays(row, "compiled", "traced") == "1,000"
-    assert execution.repays(row, "eager", "traced") == "never"
-    (cells,) = execution.sheet([row]).rows
-    rates = ["100 (1.00)", "200 (2.00)", "400 (4.00)"]
-    assert cells == ["mlp", "4", *rates, "traced", "2.00", "1.0", "11.0", "50", "1,000"]
+def test_auto_s_choices_name_the_form():
+    row = throughput.Rates(CONTENDERS["mlp"], 4, {}, {}, {"fused": Peak(1.0, 0.0, "traced")}, fuses=True)
     assert row.choices == "fused, traced"
-    assert execution.forms("cpu") == ("fused", "eager", "traced", "compiled", "by hand")
-    assert "graph" in execution.forms("cuda")
+    assert replace(row, fuses=False).choices == "unfused"
+
+
+def test_forms_of_execution_side_by_side(monkeypatch):
+    monkeypatch.setattr(execution, "forms", lambda device: ("eager", "traced"))
+    monkeypatch.setattr(execution, "COMPILED", "traced")  # a compiler takes long
+    sheet = execution.sheet([(dynamics.SMALL_RING, 2)], "cpu", rounds=1, seconds=1e-3)
+    (row,) = sheet.rows
+    assert len(row) == len(sheet.columns) == 10
+    assert int(row[2].replace(",", "")) > 50, "operations of a step"
+    assert row[4].endswith("(1.00)")
+    assert row[-1].endswith(", of 6,000 steps")
+    assert execution.repaid(1.0, 0.02) == "50 steps"
+    assert execution.repaid(1.0, -0.02) == "never"
 
 
 def test_layers_without_a_fused_form_are_refused():

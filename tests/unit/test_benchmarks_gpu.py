@@ -93,4 +93,5 @@ def test_what_fails_or_has_no_time_is_said_and_the_rest_is_done(monkeypatch, tmp
     assert "Not measured: " in text
     assert "Left out: mlp of 16 runs (stopped after " in text
     assert "dcgan of 16 runs (no time was left)" in text
+    assert text.count("\n## ") == 4, "the checks, forms of execution, throughput, kernels"
     assert str(path) in capsys.readouterr().out
