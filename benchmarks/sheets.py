@@ -75,11 +75,11 @@ def heading(device: str) -> str:
     return f"Measured {datetime.now(UTC):%Y-%m-%d} with {', '.join(parts)}."
 
 
-def save(sheets: list[Sheet], device: str, folder: Path | None = None) -> Path:
-    """Write the Markdown file of this device; of a file that is there, tables of other titles are kept."""
+def save(sheets: list[Sheet], device: str, folder: Path | None = None, *, keep: bool = True) -> Path:
+    """Write the Markdown file of this device; of a file that is there, tables of other titles are kept if told so."""
     folder = folder or RESULTS
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', device_name(device).lower()).strip('-')}.md"
-    kept = _sections(path.read_text()) if path.exists() else {}
+    kept = _sections(path.read_text()) if keep and path.exists() else {}
     measured = {sheet.title: sheet.markdown(heading(device)) for sheet in sheets}
     folder.mkdir(exist_ok=True)
     path.write_text("\n".join([f"# {device_name(device)}\n", *(kept | measured).values()]))

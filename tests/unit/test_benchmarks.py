@@ -238,6 +238,7 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
 
     sheet.rows[0][-1] = "8"
     assert save([sheet], "cpu").read_text() == text.replace("| 7 |", "| 8 |"), "a table anew, and the others kept"
+    assert "Another" not in save([sheet], "cpu", keep=False).read_text()
 
 
 @pytest.mark.slow

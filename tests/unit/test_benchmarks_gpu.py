@@ -67,6 +67,19 @@ def test_a_machine_without_a_gpu_is_told_so(monkeypatch, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
+def test_time_that_is_over_is_no_reason_to_fall_back():
+    def falls_back():
+        try:
+            time.sleep(60)
+        except Exception:
+            pytest.fail("taken for a fault of what it stopped")
+
+    with pytest.raises(gpu.TimeOver, match="after 0 s"), gpu.limit(0.05):
+        falls_back()
+    with pytest.raises(gpu.TimeOver, match="no time was left"), gpu.limit(-1.0):
+        falls_back()
+
+
 def test_what_fails_or_has_no_time_is_said_and_the_rest_is_done(monkeypatch, tmp_path, capsys):
     def broken(device):
         raise RuntimeError("a kernel failed\nat some place")
