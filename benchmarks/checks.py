@@ -155,9 +155,11 @@ def halved(device: torch.device) -> Finding:
             patch("ganbench.pipeline.stages.train.build_game", lambda *_: double),
             _room_for(RUNS // 2, training),
         ):
-            pairs = train_new(job.task, list(job.task.members), Path(folder) / "pack", context)
-    together = sorted({tree["about"]["together"] for _, tree in pairs})
-    largest = difference([tree for _, tree in pairs], _train(case, training, device))
+            trees = [tree for _, tree in train_new(job.task, list(job.task.members), Path(folder) / "pack", context)]
+        # Whole arrays while their files are there, should they be in files.
+        found = [{"snapshots": {name: values[:] for name, values in tree["snapshots"].items()}} for tree in trees]
+    together = sorted({tree["about"]["together"] for tree in trees})
+    largest = difference(found, _train(case, training, device))
     holds = together == [RUNS // 2] and largest <= EXACT
     return Finding(holds, f"{RUNS} runs went on as packs of {together}; largest difference {largest:.1e}")
 
