@@ -67,12 +67,11 @@ class Compiled(Replay):
 class Captured(Replay):
     """The operations captured in a CUDA graph: one launch for all of them.
 
-    The graph has its inputs in memory of its own. At its end it copies the new variables to where it reads them, so
-    that the next call finds them there, and what a call returns holds until the next call.
+    The graph has its inputs and outputs in memory of its own: a call copies what it is given there, and returns copies.
 
     Args:
         trace: the traced step.
-        inputs: tensors of a step; the first of them are the variables, of which the first outputs are the new values.
+        inputs: tensors of a step.
 
     Raises:
         RuntimeError: capturing failed.
@@ -81,25 +80,19 @@ class Captured(Replay):
     def __init__(self, trace: Trace, inputs: Sequence[Tensor]) -> None:
         super().__init__(trace)
         self._inputs = [x.clone(memory_format=torch.contiguous_format) for x in inputs]
-        theirs = {x.untyped_storage().data_ptr() for x in self._inputs}
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
-                super().__call__(self._inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            *outputs, self._row = super().__call__(self._inputs)
-            # A new variable may be an old one, as where dynamics keep the last parameters: copied before any changes.
-            outputs = [x.clone() if x.untyped_storage().data_ptr() in theirs else x for x in outputs]
-            self._variables = self._inputs[: len(outputs)]
-            for own, new in zip(self._variables, outputs, strict=True):
-                own.copy_(new)
+        with torch.cuda.device(inputs[0].device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP):
+                    super().__call__(self._inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            self._graph = torch.cuda.CUDAGraph()
+            # Other threads may copy to the GPU meanwhile: only this one's calls must be such as can be captured.
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                self._outputs = super().__call__(self._inputs)
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        for own, given in zip(self._inputs, inputs, strict=True):
-            if own is not given:
-                own.copy_(given, non_blocking=True)
+        torch._foreach_copy_(self._inputs, list(inputs))
         self._graph.replay()
-        return [*self._variables, self._row.clone()]
+        return [x.clone() for x in self._outputs]

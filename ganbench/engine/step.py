@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -72,7 +73,7 @@ class Step:
 
 
 class Executor:
-    """Executes the steps of a pack. The variables that a call returns are those of the next call, or are copied before.
+    """Executes the steps of a pack.
 
     Args:
         step: the step.
@@ -87,7 +88,7 @@ class Executor:
         self._mode, self._steps, self._extends = mode, steps, extends
         self._device = step.match.device
         self._trace: Trace | None = None
-        self._like: Any = None  # the traced step's variables, batches and rates, for their structure
+        self._like: Any = None  # the structure of the traced step's variables, batches and rates
         self._replay: replays.Replay | None = None
 
     def __call__(self, variables: Variables, batches: list[Batch], rates: LearningRates) -> Result:
@@ -124,7 +125,7 @@ class Executor:
             return [*_leaves(variables, given[0]), row]
 
         try:
-            self._like, self._trace = given, trace(flat, _leaves(given, given))
+            self._like, self._trace = _built(given, repeat(None)), trace(flat, _leaves(given, given))
         except Untraceable as error:
             self._fall_back(EAGER, f"a step cannot be traced: {error}")
 
@@ -189,7 +190,7 @@ def _leaves(tree: Any, like: Any) -> list[Tensor]:
     return [tree]
 
 
-def _built(like: Any, leaves: Iterator[Tensor]) -> Any:
+def _built(like: Any, leaves: Iterator[Any]) -> Any:
     """A tree of the structure of another, of these tensors."""
     if isinstance(like, dict):
         return {name: _built(each, leaves) for name, each in like.items()}

@@ -182,11 +182,8 @@ def train(
         # Members that have diverged leave the pack, once they are more than it may keep.
         if alive and len(pack) - len(alive) > execution.diverged_share * len(pack):
             staying = [index for index, k in enumerate(pack) if k in alive]
-            pack, variables, match = (
-                alive,
-                variables.map(lambda value, rows=staying: value[rows]),
-                match.select(staying),
-            )
+            variables = variables.map(lambda value, rows=staying: value[rows])
+            pack, match = alive, match.select(staying)
             rates, execute = match.rates(), executor()
         if guard.cause and alive:
             raise OutOfMemory(guard.cause, _state(runs, start, pack, variables, execution))

@@ -122,6 +122,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
             "steps_done": "30",
             "continued_from": "text",
             "fused": "False",
+            "execution": "text",
             "python": "text",
             "torch": "text",
             "device": "text",

@@ -155,7 +155,11 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         study["pack"] = draw(
             st.fixed_dictionaries(
                 {"axes": st.lists(st.sampled_from(["seed", "learning_rate", "dynamics"]), min_size=1, unique=True)},
-                optional={"fuse": st.sampled_from(["auto", "always", "never"]), "seeds_per_pack": st.integers(1, 3)},
+                optional={
+                    "fuse": st.sampled_from(["auto", "always", "never"]),
+                    "execution": st.sampled_from(["auto", "eager", "traced"]),
+                    "seeds_per_pack": st.integers(1, 3),
+                },
             )
         )
     return study

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ganbench.architectures import Architecture
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.core.recorder import series_names
 from ganbench.engine import execution, replays
 from ganbench.engine.execution import Execution, check_execution, decide, intended
 from ganbench.engine.step import Executor, Step, Variables
@@ -370,6 +373,22 @@ def test_inputs_that_lie_in_memory_otherwise_are_traced_anew():
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
+def test_nothing_of_the_step_that_was_traced_stays_in_memory():
+    match = Match(networks(), MEMBERS, CPU, torch.float64)
+    series = series_names(match.players, match.game.series)
+    step = Step(match, part("dynamics", "alternating"), part("optimizer", "adam"), None, series)
+    start = match.init()
+    variables = Variables(start, step.dynamics.init(match, start, step.optimizer), {}, {})
+    execute = Executor(step, Execution(), "traced", 10, extends=False)
+    variables, _ = execute(variables, match.draw(0, 1), match.rates())
+    seen = [weakref.ref(theta) for theta in variables.players.values()]
+    for number in range(1, 4):
+        variables, _ = execute(variables, match.draw(number, 1), match.rates())
+    gc.collect()
+    assert execute.execution.form == "traced"
+    assert [reference() for reference in seen] == [None, None]
+
+
 # A CUDA graph, played on the CPU --------------------------------------------------------------------------------------
 
 
@@ -401,12 +420,13 @@ class PlayedStream:
 
 
 @pytest.mark.parametrize("dynamics", ["alternating", "optimistic", "extragradient"])
-def test_a_captured_step_reads_and_leaves_its_variables_in_memory_of_its_own(dynamics, monkeypatch):
+def test_a_captured_step_has_memory_of_its_own_and_the_same_results(dynamics, monkeypatch):
     monkeypatch.setattr(torch.cuda, "Stream", PlayedStream)
     monkeypatch.setattr(torch.cuda, "current_stream", PlayedStream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", PlayedGraph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **_: graph)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
     changes = {"ema_decay": 0.9, "snapshots": (0, 7, 30), "schedule": part("schedule", "linear")}
     how = training(30, dynamics=part("dynamics", dynamics), **changes)
     compare(networks(), how, MEMBERS, "graph", 1e-12)

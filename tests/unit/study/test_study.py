@@ -84,6 +84,10 @@ FAULTS = {
     ),
     "n_train twice": (("grid", 0, "n_train", ["all", 1437]), r"'all' means 1437, which is listed as well"),
     "unknown device": (("machine", "device", "gpu"), r"machine\.device: .*'auto', 'cpu' or 'cuda'.*received 'gpu'"),
+    "unknown form of steps": (
+        ("pack", "execution", "jit"),
+        r"pack\.execution: .*'auto', 'eager', 'traced', 'compiled' or 'graph'.*received 'jit'",
+    ),
     "unknown axis": (("pack", "axes", ["seeds"]), r"pack\.axes\[0\]: .*'seed'"),
     "block training": (("grid", 1, "train", {"stepps": 1}), r"grid\[1\]\.train: unknown key 'stepps'.*'steps'"),
     "path as name": (("study", "../elsewhere"), r"study: must be 1 to 64 lower-case letters.*'\.\./elsewhere'"),
@@ -648,6 +652,7 @@ def digests(study, stage):
         ("grid", 0, "seed", [0, 1, 2, 9]),
         ("pack", "seeds_per_pack", 1),
         ("pack", "fuse", "never"),
+        ("pack", "execution", "traced"),
         ("machine", "checkpoint_seconds", 1),
         ("title", "another"),
         ("outcome", "won_last_share", 0.5),
@@ -720,9 +725,10 @@ def test_relative_imports_count_like_others(tmp_path, monkeypatch):
 def test_a_job_is_named_after_all_that_it_computes():
     """Snakemake reruns a job whose parameters changed; its file must then have another name too."""
     jobs = plan(BASE).train
-    for name, job in plan(changed("pack", "fuse", "never")).train.items():
-        assert job.digest != jobs[name].digest
-        assert job.path != jobs[name].path
+    for change in (("fuse", "never"), ("execution", "traced")):
+        for name, job in plan(changed("pack", *change)).train.items():
+            assert job.digest != jobs[name].digest
+            assert job.path != jobs[name].path
 
 
 PLACES = {

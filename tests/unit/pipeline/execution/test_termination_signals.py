@@ -51,7 +51,7 @@ STUDY = {
         }
     ],
     "train": {"steps": STEPS, "snapshots": {"count": 5}},
-    "pack": {"fuse": "always"},
+    "pack": {"fuse": "always", "execution": "eager"},  # tests have things happen in a step's Python
 }
 
 
