@@ -28,6 +28,7 @@ def test_checks_hold_on_a_cpu(small, name):
     assert finding.holds is (None if "CPU" in name else True), finding.words
 
 
+@pytest.mark.slow
 def test_checks_fail_where_numbers_differ(small, monkeypatch):
     """Every training is of other seeds than the last."""
     train, calls = checks._train, []
