@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test test-cluster lint bench soak clean
+.PHONY: env report lab test test-cluster lint bench gpu soak clean
 
 env: .venv/ready
 
@@ -40,6 +40,9 @@ lint: env
 
 bench: env  ## measure speed and memory, side by side
 	python -m benchmarks.bench
+
+gpu:  ## check and measure training on a GPU, with a Python that has PyTorch, in less than nine minutes
+	$(PYTHON) -m benchmarks.gpu
 
 soak: env  ## disturb a study at random for half an hour; it must end as if nothing had happened
 	python tests/helpers/soak.py --minutes 30

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -18,12 +19,13 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, overhead, planning, rate, second_order, streaming, throughput
+from benchmarks import checkpoints, dynamics, execution, overhead, planning, rate, second_order, streaming, throughput
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
+from benchmarks.workers import ENGINE
 from ganbench.engine.precision import set_numeric_mode
 
-SECTIONS = ("training", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
+SECTIONS = ("training", "execution", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
 
 
 def arguments() -> argparse.Namespace:
@@ -40,8 +42,10 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
     """Every table, as soon as it is measured."""
     if "training" in only:
         yield from _training(device, quick)
+    if "execution" in only:
+        yield _execution(device, quick)
     if "dynamics" in only:
-        rounds, seconds = (2, 0.02) if quick else (5, 0.3)
+        rounds, seconds = (2, 0.02) if quick else (3, 0.3)
         cases = dynamics.CASES[:2] if quick else dynamics.CASES
         yield dynamics.sheet(
             [dynamics.measure(*case, device, rounds=rounds, seconds=seconds) for case in _shown("dynamics", cases)]
@@ -59,7 +63,7 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
         else:
             yield Sheet("Time to plan a study", [], "Not measured: Snakemake and pydantic are not installed here.")
     if "overhead" in only:
-        jobs = [("mlp", 4, 100)] if quick else [("mlp", 16, 6000), ("fc", 16, 600), ("dcgan", 16, 600)]
+        jobs = [("mlp", 4, 100)] if quick else [("mlp", 16, 3000), ("fc", 16, 600), ("dcgan", 16, 600)]
         yield overhead.measure(jobs, device)
     if "checkpoints" in only:
         yield checkpoints.measure(checkpoints.QUICK if quick else checkpoints.JOBS, device)
@@ -77,7 +81,7 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
     cases = [CONTENDERS["mlp"]] if quick else CONTENDERS.values()
     product = rate.product_rate(device, 0.5 if quick else 2.0)
     rates = [
-        throughput.measure(case, size, device, rounds=2 if quick else 7, seconds=0.1 if quick else 0.5)
+        throughput.measure(case, size, device, rounds=2 if quick else 5, seconds=0.1 if quick else 0.5)
         for case, size in _shown("training", [(case, size) for case in cases for size in sizes])
     ]
     product = max(product, rate.product_rate(device, 0.5 if quick else 2.0))
@@ -86,12 +90,18 @@ def _training(device: str, quick: bool) -> Iterator[Sheet]:
     yield throughput.memory_sheet(rates, device)
 
 
+def _execution(device: str, quick: bool) -> Sheet:
+    cases, sizes = ([CONTENDERS["mlp"]], (2,)) if quick else (CONTENDERS.values(), (16,))
+    cells = _shown("execution", [(case, size) for case in cases for size in sizes])
+    return execution.sheet(cells, device, **({"rounds": 1, "seconds": 0.02} if quick else {}))
+
+
 def _fusing(device: str, quick: bool) -> Sheet:
     names, sizes = (("dcgan(8)",), (2,)) if quick else (SIZES, (4, 16))
-    rounds, seconds = (2, 0.1) if quick else (3, 0.4)
+    rounds, seconds = (2, 0.1) if quick else (3, 0.3)
     return throughput.fusing_sheet(
         [
-            throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=throughput.ENGINE)
+            throughput.measure(SIZES[name], size, device, rounds=rounds, seconds=seconds, variants=ENGINE)
             for name, size in _shown("fusing", [(name, size) for name in names for size in sizes])
         ]
     )
@@ -107,15 +117,16 @@ def main() -> None:
     given = arguments()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that train
     set_numeric_mode()  # of jobs
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    began, console = time.monotonic(), Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"{device_name(given.device)}. {heading(given.device)}")
     done = []
     for sheet in sheets(given.device, quick=given.quick, only=given.only or list(SECTIONS)):
         sheet.print(console)
         console.print()
         done.append(sheet)
+    console.print(f"{time.monotonic() - began:.0f} s.")
     if given.save:
-        console.print(f"Written: {save(done, given.device)}")
+        console.print(f"Written: {save(done, given.device, keep=bool(given.only))}")
 
 
 if __name__ == "__main__":

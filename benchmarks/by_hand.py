@@ -112,13 +112,11 @@ class FusedAdam:
         self._means, self._squares = ([torch.zeros_like(w) for w in weights] for _ in range(2))
         self._step = torch.zeros((), device=weights[0].device)
 
-    def step(self, gradients: Sequence[Tensor]) -> None:
+    def step(self, gradients: list[Tensor]) -> None:
         self._step += 1
         moments = (self._means, self._squares, [], [self._step] * len(self.weights))
         how = {"lr": LEARNING_RATE, "beta1": BETA1, "beta2": BETA2, "eps": EPSILON}
-        torch._fused_adam_(
-            self.weights, list(gradients), *moments, **how, weight_decay=0.0, amsgrad=False, maximize=False
-        )
+        torch._fused_adam_(self.weights, gradients, *moments, **how, weight_decay=0.0, amsgrad=False, maximize=False)
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
@@ -206,7 +204,8 @@ class ByHand:
 
     def _move(self, network: FusedNetwork, loss: Tensor) -> tuple[Tensor, Tensor]:
         """Step along the gradient; returns the norms of the gradient and of the new parameters."""
-        gradients = torch.autograd.grad(loss.sum(), network.weights)
+        # The fused kernel wants them to lie in memory as the weights do.
+        gradients = [gradient.contiguous() for gradient in torch.autograd.grad(loss.sum(), network.weights)]
         with torch.no_grad():
             self._adam[network].step(gradients)
             return norms(gradients), norms(network.weights)

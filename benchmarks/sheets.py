@@ -75,17 +75,13 @@ def heading(device: str) -> str:
     return f"Measured {datetime.now(UTC):%Y-%m-%d} with {', '.join(parts)}."
 
 
-def file_of(device: str) -> Path:
-    """The Markdown file of this device."""
-    return RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', device_name(device).lower()).strip('-')}.md"
-
-
-def save(sheets: list[Sheet], device: str) -> Path:
-    """Write the Markdown file of this device; of a file that is there, tables of other titles are kept."""
-    path = file_of(device)
-    kept = _sections(path.read_text()) if path.exists() else {}
+def save(sheets: list[Sheet], device: str, folder: Path | None = None, *, keep: bool = True) -> Path:
+    """Write the Markdown file of this device; of a file that is there, tables of other titles are kept if told so."""
+    folder = folder or RESULTS
+    path = folder / f"{re.sub(r'[^a-z0-9]+', '-', device_name(device).lower()).strip('-')}.md"
+    kept = _sections(path.read_text()) if keep and path.exists() else {}
     measured = {sheet.title: sheet.markdown(heading(device)) for sheet in sheets}
-    path.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     path.write_text("\n".join([f"# {device_name(device)}\n", *(kept | measured).values()]))
     return path
 

@@ -28,7 +28,7 @@ CALIBRATING = 500  # steps
 START_SECONDS = 120
 
 
-def measure(seconds: float = 30.0, rounds: int = 3, every: float = 4.0) -> Sheet:
+def measure(seconds: float = 25.0, rounds: int = 2, every: float = 4.0) -> Sheet:
     """Train for about so long in every variant and round, and stream so often."""
     parts = {"sending": "sending, s", "streaming": "streaming process, s", "parting": "waiting at the end, s"}
     sheet = Sheet(

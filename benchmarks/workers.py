@@ -1,7 +1,9 @@
 """Processes that train when told to, so that variants take turns in one measurement and keep their memory apart.
 
-A worker is `python -m benchmarks.workers VARIANT CASE MEMBERS DEVICE`. It says when it is ready, then answers every
-line on its standard input: a number of steps with the seconds they took, the end of the input with its peak memory.
+A worker is `python -m benchmarks.workers VARIANT CASE MEMBERS DEVICE`. When it is ready it says what it took of the
+processor, then it answers every line on its standard input: a number of steps with the seconds they took, the end of
+the input with its peak memory.
+Between two lines it waits within one run: what happens once, such as compiling a step, happens before it is ready.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +21,19 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 25  # the engine's; turns are multiples of it
+ENGINE = ("fused", "unfused")
 SINGLY = ("unfused", "plain")  # variants that train one run at a time
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory that a process had, in MiB; `device` is what PyTorch allocated on a GPU."""
+    """The most memory that a process had, in MiB; `device` is what PyTorch allocated on a GPU. And how the engine's
+    steps were executed there, if they were the engine's."""
 
     host: float
     device: float
+    form: str = ""
 
 
 class Worker:
@@ -35,17 +41,30 @@ class Worker:
 
     def __init__(self, variant: str, case: str, members: int, device: str) -> None:
         self.members = 1 if variant in SINGLY else members
-        began = time.perf_counter()
+        # What a compiler left of another process would shorten the start-up.
+        self._compiled = tempfile.TemporaryDirectory()
+        self._began, self._device, self.start_seconds = time.perf_counter(), device, 0.0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.workers", variant, case, str(members), device],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TORCHINDUCTOR_CACHE_DIR": self._compiled.name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._answer()
-        self.start_seconds = time.perf_counter() - began  # from nothing to the end of the first steps
+
+    def start(self) -> None:
+        """Wait for the end of the first steps; `start_seconds` is the time from nothing to there, on a CPU in seconds
+        of its cores, those of compilers among them."""
+        used = self._answer()
+        self.start_seconds = used if self._device == "cpu" else time.perf_counter() - self._began
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        with self._process:  # closes its pipes and waits for it
+            pass
+        self._compiled.cleanup()
 
     def begin(self, steps: int) -> None:
         self._process.stdin.write(f"{steps}\n")
@@ -56,11 +75,9 @@ class Worker:
         return self._answer()
 
     def close(self) -> Peak:
+        """End it and return its peak memory."""
         self._process.stdin.close()
-        peak = Peak(**self._answer())
-        self._process.stdout.close()
-        self._process.wait()
-        return peak
+        return Peak(**self._answer())
 
     def _answer(self) -> Any:
         line = self._process.stdout.readline()
@@ -78,44 +95,34 @@ def peak_host() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _trainer(variant: str, case_name: str, count: int, device: Any) -> Callable[[int], float]:
-    """A function that trains some steps and returns the seconds they took."""
-    from benchmarks.cases import CASES
-    from ganbench.engine.train import train
+class Turns:
+    """Called after every chunk of steps: answers when a turn is over, and waits for the next one."""
 
-    case = CASES[case_name]
-    # Of a CPU it is the core's time that counts, not the waiting for it while others use the machine.
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    if variant in ("plain", "by hand"):
-        from benchmarks.by_hand import ByHand
-        from benchmarks.plain import PlainRun
+    def __init__(self, device: Any) -> None:
+        # Of a CPU it is the core's time that counts, not the waiting for it while others use the machine.
+        self._clock = time.process_time if device.type == "cpu" else time.perf_counter
+        self._device, self._left, self._began, self._ready = device, CHUNK, 0.0, False
 
-        run = PlainRun(case, 0, device) if variant == "plain" else ByHand(case, count, device)
+    def __call__(self, form: Callable[[], str] = str) -> None:
+        """End a chunk; `form` returns how its steps were executed."""
+        self._left -= CHUNK
+        if self._left > 0:
+            return
+        _wait(self._device)
+        _say(self._clock() - self._began if self._ready else sum(os.times()[:4]))
+        self._ready, line = True, sys.stdin.readline()
+        if not line:
+            import torch
 
-        def loop(steps: int) -> float:
-            began = clock()
-            run.train(steps)
-            _wait(device)
-            return clock() - began
+            gpu = self._device.type == "cuda"
+            allocated = torch.cuda.max_memory_allocated(self._device) / 2**20 if gpu else 0.0
+            _say({"host": peak_host(), "device": allocated, "form": form()})
+            raise SystemExit
+        self._left, self._began = int(line), self._clock()
 
-        return loop
 
-    members, game, turn = case.members(count), case.game(device), 0
-
-    def engine(steps: int) -> float:
-        nonlocal turn
-        # Unfused members train one after the other: one of them each turn.
-        mine = [members[turn % count]] if variant in SINGLY else members
-        turn, times = turn + 1, []
-
-        def at_chunk(*_: Any) -> None:
-            times.append(clock())
-
-        # The first chunk is not timed: a turn here draws the players, which a real pack does once.
-        train(game, case.training(CHUNK + steps), mine, device=device, at_chunk=at_chunk)
-        return times[-1] - times[0]
-
-    return engine
+def _say(answer: Any) -> None:
+    print(json.dumps(answer), flush=True)
 
 
 def _wait(device: Any) -> None:
@@ -123,6 +130,33 @@ def _wait(device: Any) -> None:
 
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _train(variant: str, case_name: str, count: int, device: Any, turns: Turns) -> None:
+    """Train without an end, a chunk of steps at a time."""
+    from benchmarks.cases import CASES
+
+    case = CASES[case_name]
+    if variant in ("plain", "by hand"):
+        from benchmarks.by_hand import ByHand
+        from benchmarks.plain import PlainRun
+
+        run = PlainRun(case, 0, device) if variant == "plain" else ByHand(case, count, device)
+        while True:
+            run.train(CHUNK)
+            turns()
+
+    from ganbench.engine.train import train
+
+    members = case.members(1 if variant in SINGLY else count)
+    while True:
+        train(
+            case.game(device),
+            case.training(case.steps),  # a whole run, since its length decides whether compiling a step repays
+            members,
+            device=device,
+            at_chunk=lambda progress: turns(lambda: progress.state()["execution"]["form"]),
+        )
 
 
 def main() -> None:
@@ -134,13 +168,7 @@ def main() -> None:
     torch.set_num_threads(1)
     set_numeric_mode()  # of jobs, for what they are compared with as well
     device = torch.device(name)
-    trainer = _trainer(variant, case, int(members), device)
-    trainer(1 if variant == "plain" else CHUNK)
-    print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(trainer(int(line))), flush=True)
-    allocated = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    print(json.dumps({"host": peak_host(), "device": allocated / 2**20}), flush=True)
+    _train(variant, case, int(members), device, Turns(device))
 
 
 if __name__ == "__main__":

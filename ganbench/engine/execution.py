@@ -18,10 +18,10 @@ FORMS = {
     GRAPH: "the same operations, captured in a CUDA graph",
 }
 
-# Costs and savings on one core of an AMD EPYC, read off `python -m benchmarks.execution`. Tracing takes about ten
-# steps, and an eager step is computed beside the first two. Compiling takes what a compiler takes for one file and for
-# each operation; it saves Python's part of each operation, and passes over results that no operation but the next
-# needs. It speeds up no product, and steps with convolutions took longer when they were compiled.
+# Costs and savings on one core of an AMD EPYC, read off `make bench`. Tracing takes about ten steps, and an eager step
+# is computed beside the first two. Compiling takes what a compiler takes for one file and for each operation; it saves
+# Python's part of each operation, and passes over results that no operation but the next needs. It speeds up no
+# product, and steps with convolutions took longer when they were compiled.
 TRACED_FROM = 200  # steps
 COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 4.0, 0.04
 OPERATION_SECONDS, BYTE_SECONDS = 6e-6, 1.5e-11  # that compiling saves in a step

@@ -12,12 +12,12 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, by_hand, dynamics, overhead, planning, rate, second_order, throughput
+from benchmarks import bench, by_hand, dynamics, execution, overhead, planning, rate, second_order, throughput
 from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
 from benchmarks.sheets import Sheet, heading, save
-from benchmarks.workers import ROOT, peak_host
+from benchmarks.workers import ROOT, Peak, peak_host
 from ganbench.core import registry
 from ganbench.core.recorder import series_names
 from ganbench.engine.fusing import parameters
@@ -74,8 +74,9 @@ def test_the_rule_s_mistakes_and_missed_goals_are_named():
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_the_step_by_hand_computes_the_engine_s_numbers(name):
     """From the same starts, on the same batches: every recorded series of 20 steps, in double precision."""
-    case, runs, device, steps = CONTENDERS[name], 3, torch.device("cpu"), 20
-    game = replace(case.game(), examples=case.game().examples.double())
+    case, runs, device, steps = CONTENDERS[name], 2, torch.device("cpu"), 20
+    game = case.game()
+    game = replace(game, examples=game.examples.double())
     training = case.training(steps)
     match = Match(game, case.members(runs), device, torch.float64)
     players, learning_rates = match.init(), match.rates()
@@ -104,6 +105,25 @@ def test_the_step_by_hand_trains(name):
     assert [record.shape for record in run.records] == [(25, 2, 8), (1, 2, 8)]
     assert all(np.isfinite(record).all() for record in run.records)
     assert all(not torch.equal(old, new) for old, new in zip(before, run.generator.weights, strict=True))
+
+
+def test_auto_s_choices_name_the_form():
+    row = throughput.Rates(CONTENDERS["mlp"], 4, {}, {}, {"fused": Peak(1.0, 0.0, "traced")}, fuses=True)
+    assert row.choices == "fused, traced"
+    assert replace(row, fuses=False).choices == "unfused"
+
+
+def test_forms_of_execution_side_by_side(monkeypatch):
+    monkeypatch.setattr(execution, "forms", lambda device: ("eager", "traced"))
+    monkeypatch.setattr(execution, "COMPILED", "traced")  # a compiler takes long
+    sheet = execution.sheet([(dynamics.SMALL_RING, 2)], "cpu", rounds=1, seconds=1e-3)
+    (row,) = sheet.rows
+    assert len(row) == len(sheet.columns) == 10
+    assert int(row[2].replace(",", "")) > 50, "operations of a step"
+    assert row[4].endswith("(1.00)")
+    assert row[-1].endswith(", of 6,000 steps")
+    assert execution.repaid(1.0, 0.02) == "50 steps"
+    assert execution.repaid(1.0, -0.02) == "never"
 
 
 def test_layers_without_a_fused_form_are_refused():
@@ -219,12 +239,15 @@ def test_results_are_written_as_markdown(tmp_path, monkeypatch):
 
     sheet.rows[0][-1] = "8"
     assert save([sheet], "cpu").read_text() == text.replace("| 7 |", "| 8 |"), "a table anew, and the others kept"
+    assert "Another" not in save([sheet], "cpu", keep=False).read_text()
 
 
 @pytest.mark.slow
 def test_a_machine_without_the_workflow_s_packages_can_train():
     code = (
-        "import sys, json, benchmarks.bench, benchmarks.workers, benchmarks.plain\n"
+        "import sys, json, benchmarks.gpu, benchmarks.workers, benchmarks.plain, benchmarks.by_hand\n"
+        "assert 'rich' not in sys.modules and 'sklearn' not in sys.modules\n"
+        "import benchmarks.bench\n"
         "benchmarks.cases.CASES['mlp'].training(1), benchmarks.cases.CASES['mlp'].game()\n"
         "benchmarks.dynamics.measure('bilinear', 1, 'cpu', rounds=1, seconds=1e-3)\n"
         "benchmarks.dynamics.spectrum_sheet([('bilinear', 1)], 'cpu', rounds=1, seconds=1e-3)\n"
