@@ -18,13 +18,13 @@ FORMS = {
     GRAPH: "the same operations, captured in a CUDA graph",
 }
 
-# Costs and savings on one core of an AMD EPYC, read off `make bench`. Tracing takes about ten steps, and an eager step
-# is computed beside the first two. Compiling takes what a compiler takes for one file and for each operation; it saves
-# Python's part of each operation, and passes over results that no operation but the next needs. It speeds up no product
-# and no convolution.
+# Costs and savings on one core of an AMD EPYC, read off benchmarks/execution.py. Tracing takes about ten
+# steps, and an eager step is computed beside the first two. Compiling takes what a compiler takes for one file and for
+# each operation; it saves Python's part of each operation, and passes over results that no operation but the next
+# needs. It speeds up no product, and steps with convolutions took longer when they were compiled.
 TRACED_FROM = 200  # steps
 COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 4.0, 0.04
-OPERATION_SECONDS, BYTE_SECONDS = 6e-6, 6e-11  # that compiling saves in a step
+OPERATION_SECONDS, BYTE_SECONDS = 6e-6, 1.5e-11  # that compiling saves in a step
 REPAID = 2.0  # times that what is saved must be worth compiling, since it is an estimate
 CAPTURED_FROM = 50  # steps, on a GPU, where Python is all that a small step waits for
 
@@ -107,6 +107,8 @@ def decide(mode: str, trace: Trace, steps: int, device: torch.device, *, extends
         return GRAPH, f"auto: on a GPU steps are captured; {of}"
     if extends:
         return TRACED, f"auto: {of}, which more steps may follow"
+    if trace.convolutions:
+        return TRACED, f"auto: {of} with convolutions, which compiling does not speed up"
     cost = COMPILING_SECONDS + COMPILING_OPERATION_SECONDS * trace.operations
     saved = steps * (OPERATION_SECONDS * trace.operations + BYTE_SECONDS * trace.traffic)
     form = COMPILED if saved >= REPAID * cost else TRACED

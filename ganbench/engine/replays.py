@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ganbench.engine.tracing import Trace
+from ganbench.engine.tracing import Trace, layout
 
 # One thread, as everything here computes with; and no pool of compiling processes, which would outlive a job's end.
 # Inductor keeps what it has compiled in a folder: the next pack of the same operations takes it from there.
@@ -24,12 +24,12 @@ class Replay:
     """
 
     def __init__(self, trace: Trace) -> None:
-        self._strides = trace.strides
+        self._layouts = trace.layouts
         self._operations = trace.module.forward
 
     def fits(self, inputs: Sequence[Tensor]) -> bool:
-        """Whether inputs lie in memory as the traced ones did, on which operations depend."""
-        return all(x.stride() == strides for x, strides in zip(inputs, self._strides, strict=True))
+        """Whether inputs lie in memory as the traced ones did."""
+        return all(layout(x) == traced for x, traced in zip(inputs, self._layouts, strict=True))
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         # Autograd's part is among the operations already, and so is what a mode made of Python's calls.

@@ -39,15 +39,17 @@ class Trace:
 
     Attributes:
         module: the operations as a module, from tensors to a tuple of tensors.
-        strides: strides of the inputs, which operations depend on.
+        layouts: the `layout` of each input.
         operations: number of operations.
-        traffic: bytes of their results, those of products and convolutions left out.
+        traffic: bytes of the results of those that work element by element.
+        convolutions: number of convolutions, those of backward passes included.
     """
 
     module: fx.GraphModule
-    strides: tuple[tuple[int, ...], ...]
+    layouts: tuple[tuple[int, ...] | None, ...]
     operations: int
     traffic: int
+    convolutions: int
 
 
 def trace(function: Callable[[Sequence[Tensor]], Sequence[Tensor]], inputs: Sequence[Tensor]) -> Trace:
@@ -69,7 +71,12 @@ def trace(function: Callable[[Sequence[Tensor]], Sequence[Tensor]], inputs: Sequ
         if out_of_memory(error):
             raise
         raise Untraceable(tracer.obstacle or str(error).split("\n")[0]) from None
-    return tracer.finish(outputs, [x.stride() for x in inputs])
+    return tracer.finish(outputs, [layout(x) for x in inputs])
+
+
+def layout(x: Tensor) -> tuple[int, ...] | None:
+    """How a tensor lies in memory, on which operations depend: its strides; None if its numbers are in their order."""
+    return None if x.is_contiguous() else x.stride()
 
 
 class _Reads(TorchFunctionMode):
@@ -100,7 +107,7 @@ class _Tracer(TorchDispatchMode):
         self._nodes = WeakTensorKeyDictionary()
         for index, x in enumerate(inputs):
             self._nodes[x] = self._graph.placeholder(f"input{index}")
-        self._operations = self._traffic = 0
+        self._operations = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -126,8 +133,8 @@ class _Tracer(TorchDispatchMode):
         node = self._graph.call_function(op, *given)
         self._operations += 1
         self._keep(result, node)
-        if not op.is_view and torch.Tag.pointwise in op.tags:
-            self._traffic += sum(x.nbytes for x in tree_leaves(result) if isinstance(x, Tensor))
+        if torch.Tag.pointwise in op.tags:
+            node.meta["bytes"] = sum(x.nbytes for x in tree_leaves(result))
         return result
 
     def _keep(self, result: Any, node: fx.Node) -> None:
@@ -145,13 +152,15 @@ class _Tracer(TorchDispatchMode):
             self._nodes[tensor] = self._graph.get_attr(name)
         return self._nodes[tensor]
 
-    def finish(self, outputs: Sequence[Tensor], strides: Sequence[tuple[int, ...]]) -> Trace:
+    def finish(self, outputs: Sequence[Tensor], layouts: Sequence[tuple[int, ...] | None]) -> Trace:
         """The trace, without operations that no output needs."""
         self._graph.output(tuple(self._node(x) for x in outputs))
         self._graph.eliminate_dead_code(_has_effect)
         module = fx.GraphModule(self._constants, self._graph)
-        count = sum(isinstance(node.target, OpOverload) for node in self._graph.nodes)
-        return Trace(module, tuple(strides), count, self._traffic)
+        left = [node for node in self._graph.nodes if isinstance(node.target, OpOverload)]
+        traffic = sum(node.meta.get("bytes", 0) for node in left)
+        convolutions = sum("convolution" in node.target.name() for node in left)
+        return Trace(module, tuple(layouts), len(left), traffic, convolutions)
 
 
 def _obstacle(op: OpOverload, args: tuple) -> str | None:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import weakref
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -68,9 +69,11 @@ def form_of(results):
 
 
 def compare(game, how, members, form, tolerance=0.0):
-    """Train in a form and eagerly, and compare."""
-    found = train(game, replace(how, execution=form), members, device=CPU)
+    """Train in a form, tracing once, and eagerly, and compare."""
+    with patch("ganbench.engine.step.trace", wraps=trace) as traces:
+        found = train(game, replace(how, execution=form), members, device=CPU)
     assert form_of(found) == form, found[0]["about"]
+    assert traces.call_count == 1
     for one, other in zip(found, train(game, replace(how, execution="eager"), members, device=CPU), strict=True):
         assert_same(one, other, tolerance)
 
@@ -90,7 +93,8 @@ def test_a_traced_step_has_the_bits_of_an_eager_one(dynamics):
         how = {"dynamics": part("dynamics", dynamics), "optimizer": part("optimizer", optimizer)}
         compare(toy("linear", **FOCUS), every_step(STEPS, **how), players(0.03, 0.01), "traced")
         if dtype := {"adam": torch.float32, "sgd": torch.float64}.get(optimizer):
-            compare(networks(dtype), every_step(STEPS, dtype=dtype, **how), MEMBERS, "traced")
+            for members in (MEMBERS, MEMBERS[:1]):
+                compare(networks(dtype), every_step(STEPS, dtype=dtype, **how), members, "traced")
 
 
 @pytest.mark.parametrize("game", ["bilinear", "dirac", "gaussian", "quadratic"])
@@ -128,10 +132,11 @@ class Awkward(Architecture):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_networks_of_every_kind_give_the_same_traced_or_say_why_not(layer):
     for members in (MEMBERS[:2], MEMBERS[:1]):
-        results = train(networks(architecture=Awkward(layer)), training(STEPS, execution="traced"), members, device=CPU)
-        for one, other in zip(
-            results, train(networks(architecture=Awkward(layer)), training(STEPS), members, device=CPU), strict=True
-        ):
+        game = networks(architecture=Awkward(layer))
+        with patch("ganbench.engine.step.trace", wraps=trace) as traces:
+            results = train(game, training(STEPS, execution="traced"), members, device=CPU)
+        assert traces.call_count == 1
+        for one, other in zip(results, train(game, training(STEPS), members, device=CPU), strict=True):
             assert_same(one, other)
         about = results[0]["about"]
         assert about["execution"] == "traced" or about["execution_why"].startswith("a step cannot be traced: ")
@@ -236,7 +241,10 @@ def test_a_trace_is_the_operations_of_a_function_and_no_more():
     found = trace(function, [x, x])
     operations = [node.target.name() for node in found.module.graph.nodes if node.op == "call_function"]
     assert operations == ["aten::zeros_like", "aten::add_.Tensor", "aten::mul.Tensor"]
-    assert found.operations == 3
+    assert (found.operations, found.traffic, found.convolutions) == (3, 2 * x.nbytes, 0)
+    kernel = torch.randn(2, 3, 3, 3)
+    convolve = trace(lambda inputs: [torch.nn.functional.conv2d(*inputs)], [torch.randn(1, 3, 5, 5), kernel])
+    assert convolve.convolutions == 1
     one, other = torch.randn(3, 4), torch.randn(3, 4)
     product, same = replays.Replay(found)([one, other])
     torch.testing.assert_close(product, 2 * one, rtol=0, atol=0)
@@ -437,8 +445,8 @@ def test_a_captured_step_has_memory_of_its_own_and_the_same_results(dynamics, mo
 # The rule -------------------------------------------------------------------------------------------------------------
 
 
-def traced(operations, traffic=0):
-    return Trace(None, (), operations, traffic)
+def traced(operations, traffic=0, convolutions=0):
+    return Trace(None, (), operations, traffic, convolutions)
 
 
 def test_short_runs_are_eager_and_long_ones_are_compiled_where_that_is_repaid():
@@ -448,7 +456,8 @@ def test_short_runs_are_eager_and_long_ones_are_compiled_where_that_is_repaid():
     assert intended("eager", 10_000, CPU).form == "eager"
     forms = [decide("auto", traced(300), steps, CPU, extends=False)[0] for steps in (200, 2_000, 200_000)]
     assert forms == ["traced", "traced", "compiled"]
-    assert decide("auto", traced(300, 10**9), 2_000, CPU, extends=False)[0] == "compiled", "traffic counts"
+    assert decide("auto", traced(300, 10**9), 4_000, CPU, extends=False)[0] == "compiled", "traffic counts"
+    assert decide("auto", traced(300, 10**9, 2), 4_000, CPU, extends=False)[0] == "traced"
     assert decide("auto", traced(300), 10**9, CPU, extends=True)[0] == "traced"
     assert decide("compiled", traced(300), 200, CPU, extends=True)[0] == "compiled"
     _, why = decide("auto", traced(412), 6_000, CPU, extends=False)
