@@ -29,12 +29,14 @@ def product_rate(device: str, seconds: float = 2.0) -> float:
     torch.set_num_threads(1)
     size = 1024 if device == "cpu" else 8192
     a, b = torch.randn(2, size, size, device=device)
+    # As training is timed: of a CPU it is the core's time that counts.
+    clock = time.process_time if device == "cpu" else time.perf_counter
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
-        began = time.perf_counter()
+        began = clock()
         a @ b
         if device != "cpu":
             torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
+        best = min(best, clock() - began)
     torch.set_num_threads(before)
     return 2 * size**3 / best

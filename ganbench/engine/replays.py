@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ganbench.engine.tracing import Trace, layout
 
@@ -40,8 +40,12 @@ class Replay:
 class Compiled(Replay):
     """The operations compiled by Inductor, PyTorch's compiler: loops over elements are fused into few.
 
+    The variables that a step returns lie in one of two sets of tensors, in turns: a step reads one set and writes the
+    other. So no step allocates what is as large as all parameters, gradients and moments, and one that fails has
+    changed nothing of what it was given.
+
     Args:
-        trace: the traced step.
+        trace: the traced step; all its outputs but the last are its first inputs in the next step.
         inputs: tensors of a step, for their shapes.
 
     Raises:
@@ -52,6 +56,10 @@ class Compiled(Replay):
         super().__init__(trace)
         from torch._inductor import config  # here, since it takes seconds to load
 
+        module, count = _writing(trace.module)
+        self._sets = [
+            [torch.empty_like(x, memory_format=torch.contiguous_format) for x in inputs[:count]] for _ in "ab"
+        ]
         with config.patch(INDUCTOR), warnings.catch_warnings(), torch.no_grad(), torch._C.DisableTorchFunction():
             warnings.simplefilter("ignore")  # of Inductor and of packages that it tries to load
             if inputs[0].device.type == "cpu":
@@ -60,8 +68,26 @@ class Compiled(Replay):
                 get_cpp_compiler()  # raises an error where there is none
             from torch._inductor import compile as compiled
 
-            self._operations = compiled(trace.module, list(inputs))
-            self._operations(*inputs)
+            given = [*self._sets[0], *inputs]
+            self._operations = compiled(module, given)
+            self._operations(*given)
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        first, second = self._sets
+        results = second if first and inputs[0] is first[0] else first
+        return [*results, *super().__call__([*results, *inputs])]
+
+
+def _writing(module: fx.GraphModule) -> tuple[fx.GraphModule, int]:
+    """Operations that write all their results but the last into tensors that they are given before their inputs, and
+    the number of these."""
+    graph, (*results, _) = fx.Graph(), module.graph.output_node().args[0]
+    written = [graph.placeholder(f"result{index}") for index in range(len(results))]
+    *results, last = graph.graph_copy(module.graph, {})
+    for place, result in zip(written, results, strict=True):
+        graph.call_function(torch.ops.aten.copy_.default, (place, result))
+    graph.output((last,))
+    return fx.GraphModule(module, graph), len(results)
 
 
 class Captured(Replay):
