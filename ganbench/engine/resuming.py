@@ -73,4 +73,8 @@ def part_of(state: Tree, members: range) -> Tree:
 
 
 def _arrays(tensors: Tree) -> Tree:
-    return {name: _arrays(value) if isinstance(value, dict) else value.cpu().numpy() for name, value in tensors.items()}
+    # Copies, since the next steps may be written into the same tensors.
+    return {
+        name: _arrays(value) if isinstance(value, dict) else value.to("cpu", copy=True).numpy()
+        for name, value in tensors.items()
+    }

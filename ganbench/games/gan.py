@@ -180,7 +180,7 @@ class GAN(Adversarial):
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
-        passes = _Passes(batch, self.networks)
+        passes, _ = _Passes(batch, self.networks), self.mixes_examples  # which the copy must not find out anew
         bound = copy(self)
         object.__setattr__(bound, "_passes", passes)
         loss, aux = super(GAN, bound).loss(player, players, batch)
