@@ -23,6 +23,7 @@ from benchmarks import checkpoints, dynamics, execution, overhead, planning, rat
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 from benchmarks.workers import ENGINE
+from ganbench.core.allocator import keep_freed_memory
 from ganbench.engine.precision import set_numeric_mode
 
 SECTIONS = ("training", "execution", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
@@ -116,7 +117,8 @@ def _shown(what: str, cells: Sequence[tuple[Any, int]]) -> Iterator[tuple[Any, i
 def main() -> None:
     given = arguments()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that train
-    set_numeric_mode()  # of jobs
+    keep_freed_memory()
+    set_numeric_mode()  # both of jobs
     began, console = time.monotonic(), Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"{device_name(given.device)}. {heading(given.device)}")
     done = []

@@ -24,6 +24,7 @@ import torch
 from benchmarks import checks, execution, rate, second_order, sheets, throughput
 from benchmarks.cases import CONTENDERS
 from benchmarks.sheets import Sheet
+from ganbench.core.allocator import keep_freed_memory
 from ganbench.engine.precision import set_numeric_mode
 
 SECONDS = 500.0
@@ -150,6 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("PyTorch sees no GPU here; `python -m benchmarks.gpu --device cpu` makes the same checks without one.")
         return 2
     torch.set_num_threads(1)
+    keep_freed_memory()
     set_numeric_mode()
     # Before any time runs: an import that is stopped halfway leaves a module that fails whoever needs it later.
     for name in COMPILER:

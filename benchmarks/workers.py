@@ -162,11 +162,13 @@ def _train(variant: str, case_name: str, count: int, device: Any, turns: Turns) 
 def main() -> None:
     import torch
 
+    from ganbench.core.allocator import keep_freed_memory
     from ganbench.engine.precision import set_numeric_mode
 
     variant, case, members, name = sys.argv[1:]
     torch.set_num_threads(1)
-    set_numeric_mode()  # of jobs, for what they are compared with as well
+    keep_freed_memory()
+    set_numeric_mode()  # both of jobs, for what they are compared with as well
     device = torch.device(name)
     _train(variant, case, int(members), device, Turns(device))
 

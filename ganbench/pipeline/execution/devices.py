@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ganbench.core.allocator import keep_freed_memory
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import try_lock
 from ganbench.engine.precision import set_numeric_mode
@@ -73,6 +74,7 @@ def acquire_device(wanted: str) -> Iterator[torch.device]:
     if wanted == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for libraries that use any GPU they see
     if wanted == "cpu" or not torch.cuda.is_available():
+        keep_freed_memory()
         yield torch.device("cpu")
         return
     # Snakemake counts GPUs but does not assign one to a job, so jobs choose GPUs by locks named after them.
