@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
-# Parameters of mallopt(3) of glibc: from how much free memory on it gives some back, how much more than it needs it asks
-# for, and from which size on a block is mapped by itself and given back when it is freed (32 MiB at most).
+# Parameters of mallopt(3) of glibc: from how much free memory on it gives some back, how much more than it needs it
+# asks for, and from which size on a block is mapped by itself and given back when it is freed (32 MiB at most).
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 SETTINGS = {M_TRIM_THRESHOLD: (1 << 31) - 1, M_TOP_PAD: 64 << 20, M_MMAP_THRESHOLD: 32 << 20}  # bytes
 
