@@ -18,6 +18,9 @@ def step_flops(case: Case) -> int:
     players = match.init()
     states = training.dynamics.init(match, players, training.optimizer)
     batches, rates = match.draw(0, training.dynamics.batches_per_step), match.rates()
+    training.dynamics.step(
+        match, players, states, batches, training.optimizer, rates
+    )  # whose networks are tried at their first step
     with FlopCounterMode(display=False) as counter:
         training.dynamics.step(match, players, states, batches, training.optimizer, rates)
     return counter.get_total_flops()

@@ -19,13 +19,13 @@ FORMS = {
 }
 
 # Costs and savings on one core of an AMD EPYC, read off `make bench`. Tracing takes about ten steps, and an eager step
-# is computed beside the first two. Compiling takes what a compiler takes for one file and for each operation; it saves
-# Python's part of each operation, and passes over results that no operation but the next needs. It speeds up no
-# product, and steps with convolutions took longer when they were compiled.
+# is computed beside the first two. Compiling takes what a compiler takes for one file and for each operation, the first
+# time: the next pack of the same operations finds them compiled, in a tenth of that. It saves Python's part of each
+# operation, passes over results that no operation but the next needs, and new memory for parameters and moments. It
+# speeds up no product, and steps with convolutions (of large images; see nn/stacked.py) took longer when compiled.
 TRACED_FROM = 200  # steps
-COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 4.0, 0.04
-OPERATION_SECONDS, BYTE_SECONDS = 6e-6, 1.5e-11  # that compiling saves in a step
-REPAID = 2.0  # times that what is saved must be worth compiling, since it is an estimate
+COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 12.0, 0.08
+OPERATION_SECONDS, BYTE_SECONDS = 9e-6, 1.5e-10  # that compiling saves in a step
 CAPTURED_FROM = 50  # steps, on a GPU, where Python is all that a small step waits for
 
 # Share of diverged members that a pack may keep: without them it is another sequence of operations, to trace anew.
@@ -111,5 +111,5 @@ def decide(mode: str, trace: Trace, steps: int, device: torch.device, *, extends
         return TRACED, f"auto: {of} with convolutions, which compiling does not speed up"
     cost = COMPILING_SECONDS + COMPILING_OPERATION_SECONDS * trace.operations
     saved = steps * (OPERATION_SECONDS * trace.operations + BYTE_SECONDS * trace.traffic)
-    form = COMPILED if saved >= REPAID * cost else TRACED
+    form = COMPILED if saved >= cost else TRACED
     return form, f"auto: {of} and {trace.traffic / 1e6:.3g} MB; compiling would save {saved:.0f} s and take {cost:.0f}"

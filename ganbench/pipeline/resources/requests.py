@@ -29,7 +29,8 @@ SAFETY = 3.0
 OVERHEAD_MINUTES = 10  # start-up on a slow file system, loading, writing
 ROUNDED_MINUTES = 5
 UNKNOWN_MINUTES = 50  # time of jobs without an estimate
-BASE_MB = {"cpu": 1500, "gpu": 4000}  # memory of a process with its libraries; CUDA's take host memory too
+# Memory of a process with its libraries, and of a compiler for a while. CUDA's libraries take host memory too.
+BASE_MB = {"cpu": 2500, "gpu": 4000}
 ROUNDED_MB = 100
 ATTEMPTS = 3  # attempts to spare for failures whose cause is not time
 

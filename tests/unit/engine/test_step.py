@@ -467,10 +467,10 @@ def test_short_runs_are_eager_and_long_ones_are_compiled_where_that_is_repaid():
     assert decide("auto", traced(412), 6_000, gpu, extends=True)[0] == "graph"
 
 
-def test_what_is_saved_by_compiling_is_twice_what_it_takes():
+def test_what_is_saved_by_compiling_is_what_it_takes_at_least():
     steps = next(n for n in range(1000, 10**6, 10) if decide("auto", traced(500), n, CPU, extends=False)[0] != "traced")
     cost = execution.COMPILING_SECONDS + 500 * execution.COMPILING_OPERATION_SECONDS
-    assert steps * 500 * execution.OPERATION_SECONDS == pytest.approx(2 * cost, rel=0.01)
+    assert steps * 500 * execution.OPERATION_SECONDS == pytest.approx(cost, rel=0.01)
 
 
 def test_runs_that_may_go_on_have_the_same_bits_however_long_they_are():
