@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from ganbench.core.errors import GanbenchError
+from ganbench.nn import stacked
 
 # By precision, as a study writes it: the type of parameters and of all else that is computed, and that of products.
 PRECISIONS: dict[str, tuple[torch.dtype, str | None]] = {
@@ -30,6 +31,7 @@ PRODUCTS = frozenset(
         *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
         *(F.scaled_dot_product_attention, F.multi_head_attention_forward),
         *(torch.matmul, torch.mm, torch.bmm, torch.addmm, torch.baddbmm, torch.addbmm, torch.einsum),
+        *stacked.PRODUCTS.values(),
         *(Tensor.matmul, Tensor.__matmul__, Tensor.__rmatmul__, Tensor.mm, Tensor.bmm),
     )
 )

@@ -226,10 +226,10 @@ class Adversarial(Game):
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"]))
 
     @property
-    def mixes_examples(self) -> bool:
-        """Whether what the discriminator gives for an example may depend on the rest of the batch, as with batch
-        normalisation. If not, real and generated examples share a pass."""
-        return True
+    def shares_pass(self) -> bool:
+        """Whether real and generated examples share a pass of the discriminator: if what it gives for an example
+        depends on no other, as it does with batch normalisation, and no generator waits for any of it."""
+        return False
 
     def pass_to_generator(self, on_real: Outputs) -> None:
         """Hand what the discriminator gives for real examples to the generator, if that takes any of it.
@@ -286,16 +286,16 @@ class Adversarial(Game):
         if of_generator and not objective.generator_sees_real:
             fake = self.fake(player, players, batch)
             (on_fake,) = outputs(fake=fake)
-        elif self.mixes_examples:
+        elif self.shares_pass:
+            real, fake = self.real(players, batch), self.fake(player, players, batch)
+            on_real, on_fake = outputs(real=real, fake=fake)
+        else:
             # Real examples first, as in PyTorch's loops: every pass may change buffers.
             real = self.real(players, batch)
             (on_real,) = outputs(real=real)
             self.pass_to_generator(on_real)
             fake = self.fake(player, players, batch)
             (on_fake,) = outputs(fake=fake)
-        else:
-            real, fake = self.real(players, batch), self.fake(player, players, batch)
-            on_real, on_fake = outputs(real=real, fake=fake)
         if of_generator:
             loss, aux = objective.generator_loss(on_real, on_fake), {}
         else:

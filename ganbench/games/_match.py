@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -131,16 +131,17 @@ class Match:
 
     def repeated(self, count: int) -> Match:
         """The same game with every member so many times in a row."""
-        many = Match(self.game, [m for m in self.members for _ in range(count)], self.device, self.dtype)
-        if self._buffers is not None:
-            many.buffers = {name: value.repeat_interleave(count, dim=0) for name, value in self._buffers.items()}
-        many.keeps_buffers = self.keeps_buffers
-        return many
+        members = [member for member in self.members for _ in range(count)]
+        return self._with(members, lambda value: value.repeat_interleave(count, dim=0))
 
     def select(self, indices: Sequence[int]) -> Match:
         """The same game with the members at these indices; an index may be repeated."""
-        selected = Match(self.game, [self.members[k] for k in indices], self.device, self.dtype)
+        return self._with([self.members[k] for k in indices], lambda value: value[list(indices)])
+
+    def _with(self, members: Sequence[Member], buffers: Callable[[Tensor], Tensor]) -> Match:
+        """The same game with other members, and each of the buffers as a function of these."""
+        match = Match(self.game, members, self.device, self.dtype)
         if self._buffers is not None:
-            selected.buffers = {name: value[list(indices)] for name, value in self._buffers.items()}
-        selected.keeps_buffers = self.keeps_buffers
-        return selected
+            match.buffers = {name: buffers(value) for name, value in self._buffers.items()}
+        match.keeps_buffers = self.keeps_buffers
+        return match

@@ -151,10 +151,12 @@ class GAN(Adversarial):
         return Sample(self.generate(players["generator"], batch[f"latent.{player}"], labels), labels=labels)
 
     @cached_property
-    def mixes_examples(self) -> bool:
+    def shares_pass(self) -> bool:
         network = self.networks["discriminator"]
+        if not network.pure or self.architecture.passed_to_generator:
+            return False
         inputs = trial_inputs(self.architecture, "discriminator", self.data, EXAMPLES)
-        return not network.pure or network.mixes_examples(self.start(Member(0, None, 0.0))["discriminator"], *inputs)
+        return not network.mixes_examples(self.start(Member(0, None, 0.0))["discriminator"], *inputs)
 
     @cached_property
     def unvectorised(self) -> str | None:
@@ -180,7 +182,7 @@ class GAN(Adversarial):
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
-        passes, _ = _Passes(batch, self.networks), self.mixes_examples  # which the copy must not find out anew
+        passes, _ = _Passes(batch, self.networks), self.shares_pass  # which the copy must not find out anew
         bound = copy(self)
         object.__setattr__(bound, "_passes", passes)
         loss, aux = super(GAN, bound).loss(player, players, batch)

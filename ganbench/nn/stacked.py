@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, wrap_torch_function
 
 # Gathering copies each input once for every tap that reads it. Larger inputs of a member no longer stay in the cache,
 # and a convolution in groups is faster: on one thread, K = 16, batch 32, forward and backward, kernel 4, stride 2, from
@@ -365,9 +365,14 @@ def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
-LAYERS: dict[Any, Callable[..., Tensor | None]] = {
-    F.linear: _linear,
-    F.conv2d: _convolution,
-    F.conv_transpose2d: _transposed_convolution,
-    F.batch_norm: _batch_norm,
+def _overridable(function: Callable[..., Tensor | None]) -> Callable[..., Tensor | None]:
+    """A function that modes of PyTorch's Python calls see, such as one that lowers the precision of products."""
+    return wrap_torch_function(lambda *args, **kwargs: (*args, *kwargs.values()))(function)
+
+
+PRODUCTS = {
+    F.linear: _overridable(_linear),
+    F.conv2d: _overridable(_convolution),
+    F.conv_transpose2d: _overridable(_transposed_convolution),
 }
+LAYERS: dict[Any, Callable[..., Tensor | None]] = PRODUCTS | {F.batch_norm: _batch_norm}

@@ -815,8 +815,9 @@ class Counted(Match):
         loss, aux = super().part_loss(player, players | {player: _Theta.apply(players[player], self.tally)}, batch)
         return _Loss.apply(loss, self.tally), aux
 
-    def select(self, places):
-        return Counted(self.game, [self.members[k] for k in places], self.device, self.dtype, self.tally)
+    def repeated(self, count):
+        members = [member for member in self.members for _ in range(count)]
+        return Counted(self.game, members, self.device, self.dtype, self.tally)
 
 
 COSTS = {

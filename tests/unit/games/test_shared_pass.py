@@ -62,10 +62,10 @@ def test_one_pass_gives_the_numbers_of_two(objective, player, monkeypatch):
     changed = {"objective": part("objective", objective), "regularizer": part("regularizer", "instance_noise")}
     game = replace(networks(), **changed)
     match = Match(game, [Member(seed, 8, 1e-3) for seed in (0, 1)], torch.device("cpu"), torch.float64)
-    assert not game.mixes_examples
+    assert game.shares_pass
     at, batch = match.init(), match.draw(0, 1)[0]
     together, aux = match.loss(player, at, batch)
-    monkeypatch.setattr(GAN, "mixes_examples", True)
+    monkeypatch.setattr(GAN, "shares_pass", False)
     apart, others = match.loss(player, at, batch)
     torch.testing.assert_close(together, apart, rtol=1e-12, atol=1e-12)
     assert aux.keys() == others.keys()
