@@ -155,7 +155,8 @@ def halved(device: torch.device) -> Finding:
             patch("ganbench.pipeline.stages.train.build_game", lambda *_: double),
             _room_for(RUNS // 2, training),
         ):
-            trees = [tree for _, tree in train_new(job.task, list(job.task.members), Path(folder) / "pack", context)]
+            resume = Path(folder) / "train" / ".resume" / "pack"  # as in a folder of results
+            trees = [tree for _, tree in train_new(job.task, list(job.task.members), resume, context)]
         # Whole arrays while their files are there, should they be in files.
         found = [{"snapshots": {name: values[:] for name, values in tree["snapshots"].items()}} for tree in trees]
     together = sorted({tree["about"]["together"] for tree in trees})

@@ -1,6 +1,6 @@
 """What must hold on a GPU, and how fast it trains: `python -m benchmarks.gpu`, in less than nine minutes.
 
-It needs Python, PyTorch, NumPy and h5py; what else is missing is named, with what is left out for it. Checks come
+It needs Python, PyTorch and NumPy; what else is missing is named, with what is left out for it. Checks come
 first, then tables; each part has a share of the time, and says what it left out. All of it is written into the Markdown
 file of the device.
 """
@@ -34,6 +34,7 @@ SHARES = {"checks": 0.3, "execution": 0.15, "throughput": 0.4, "kernels": 0.1}
 PACKAGES = {
     "rich": "the check of memory that runs out",
     "h5py": "the same",
+    "threadpoolctl": "the same",
     "sklearn": "the digits, instead of which noise of their shape is trained on",
 }
 FORMS = [(CONTENDERS["mlp"], 16), (CONTENDERS["dcgan"], 16)]

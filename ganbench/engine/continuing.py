@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ganbench.core.tree import Tree
+from ganbench.engine.execution import EAGER, TRACED
 from ganbench.engine.snapshots import Reference
 
 
@@ -23,7 +24,11 @@ def joined_state(states: Sequence[Tree], snapshots: Sequence[Mapping[int, Refere
     """
     shared = {name for name in states[0] if name not in ("step", "execution", "pack", "alive", "runs")}
     alive = [k for k, state in enumerate(states) if state["alive"]]
+    forms = [state["execution"] for state in states if "execution" in state]
+    # Eager and traced steps have the same bits; what has not goes on as it is.
+    settled = [each for each in forms if each["form"] not in (EAGER, TRACED)]
     return {
+        **({"execution": settled[0]} if len(settled) == len(states) else {}),
         "step": max(state["step"] for state in states),  # a pack whose members have all diverged stops early
         "pack": alive,
         "alive": alive,

@@ -40,11 +40,13 @@ class Execution:
         form: one of `FORMS`.
         why: the reason, in words.
         settled: whether the form is decided; before, steps are eager.
+        mode: "auto", or the form that the study asks for.
     """
 
     form: str = EAGER
     why: str = "no step was left to compare a trace with"
     settled: bool = False
+    mode: str = "auto"
 
     @property
     def diverged_share(self) -> float:
@@ -73,20 +75,21 @@ def check_execution(mode: str, device: torch.device) -> None:
         )
 
 
-def intended(mode: str, steps: int, device: torch.device) -> Execution:
+def intended(mode: str, steps: int, device: torch.device, *, extends: bool = False) -> Execution:
     """What is decided before the first step: whether to trace.
 
     Args:
         mode: "auto", or the form that the study asks for.
         steps: number of training steps.
         device: device of the training.
+        extends: whether the runs may go on to more steps, as in `decide`.
     """
     if mode == EAGER:
-        return Execution(EAGER, f"the study says execution: {mode}", True)
+        return Execution(EAGER, f"the study says execution: {mode}", True, mode)
     least = CAPTURED_FROM if device.type == "cuda" else TRACED_FROM
-    if mode == "auto" and steps < least:
-        return Execution(EAGER, f"auto: {steps:,} steps, and tracing pays from {least} on", True)
-    return Execution()
+    if mode == "auto" and steps < least and not (extends and device.type == "cuda"):
+        return Execution(EAGER, f"auto: {steps:,} steps, and tracing pays from {least} on", True, mode)
+    return Execution(mode=mode)
 
 
 def decide(mode: str, trace: Trace, steps: int, device: torch.device, *, extends: bool) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from ganbench.games import Game, gan
 # benchmarks/results.
 FUSING_COST = 1.7
 LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
-FEW_EXAMPLES = 4  # of a batch whose operations are counted; a normalisation takes more than one
+FEW_EXAMPLES = 4  # of a batch, whose operations are counted, and of twice as many; packs of examples take no fewer
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
@@ -67,11 +67,11 @@ def forward_work(game: Game) -> int:
                 module(*gan.trial_inputs(game.architecture, player, game.data, examples))
         return counter.total
 
-    if game.batch_size <= FEW_EXAMPLES:
+    if game.batch_size <= 2 * FEW_EXAMPLES:
         return counted(game.batch_size)
-    few = counted(FEW_EXAMPLES // 2)
-    slope = (counted(FEW_EXAMPLES) - few) // (FEW_EXAMPLES // 2)
-    return few + slope * (game.batch_size - FEW_EXAMPLES // 2)
+    few = counted(FEW_EXAMPLES)
+    slope = (counted(2 * FEW_EXAMPLES) - few) // FEW_EXAMPLES
+    return few + slope * (game.batch_size - FEW_EXAMPLES)
 
 
 class _FlopCounter(TorchDispatchMode):

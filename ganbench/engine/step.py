@@ -2,7 +2,8 @@
 
 A step is a function of tensors. It is executed eagerly twice: the first step is traced, and on the second one the trace
 must give the same. From then on the trace is repeated as it is, compiled, or captured in a CUDA graph. Whatever cannot
-be traced, or does otherwise than its trace, is executed eagerly to the end.
+be traced, or does otherwise than its trace, is executed eagerly to the end. A form that is settled already, by an
+earlier attempt or before the pack shrank, is taken up at the first step.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class TrainingProgress:
     Attributes:
         step: number of steps done.
         alive: indices of the members that have not diverged.
-        state: returns the state from which training can be resumed.
+        state: returns the state from which training can be resumed; to be called before the next step.
         curves: returns the curves so far of the member with an index.
     """
 
@@ -118,11 +118,11 @@ def train(
     runs = [RunRecord(Recorder(*bins)) for _ in members]
     store = store or SnapshotsInMemory()
     pack = alive = list(range(len(members)))
-    start, execution = 0, intended(training.execution, training.steps, device)
+    start, extends = 0, training.every is not None
+    execution = intended(training.execution, training.steps, device, extends=extends)
 
     def executor() -> Executor:
         step = Step(match, dynamics, optimizer, training.ema_decay, names)
-        extends = training.every is not None
         return Executor(step, execution, training.execution, training.steps, extends=extends)
 
     with OutOfMemoryGuard() as guard:
@@ -133,7 +133,8 @@ def train(
             keep_snapshot(store, runs, pack, snapshot(dynamics, variables), 0)
         else:
             start, pack, alive, variables = restore(runs, resume, device)
-            execution = Execution(**resume["execution"]) if "execution" in resume else execution
+            known = Execution(**resume["execution"]) if "execution" in resume else execution
+            execution = known if known.mode == training.execution else execution  # the study may ask for another now
             match = everyone.select(pack) if pack else everyone
         match.keeps_buffers = True
         variables, rates, execute = variables.map(Tensor.contiguous), match.rates(), executor()

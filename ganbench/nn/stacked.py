@@ -141,7 +141,9 @@ class _TransposedConvolution:
         window = _Window(size, tuple(weight.shape[-2:]), self.stride, self.padding)
         spread = torch.bmm(weight.flatten(2).mT, _batch_last(x).flatten(2))
         channels = weight.shape[2]
-        images = _Spread.apply(spread.view(len(x), channels, window.taps * window.positions, x.shape[1]), window)
+        spread = spread.view(len(x), channels, window.taps * window.positions, x.shape[1])
+        # Not a view made by `_Spread`, which PyTorch would let no module change in place.
+        images = spread if _readers(window, x.device) is None else _Spread.apply(spread, window)
         images = images if bias is None else images + bias[:, :, None, None]
         return _batch_first(images, size)
 
@@ -269,11 +271,13 @@ class _Spread(torch.autograd.Function):
         readers = _readers(window, x.device)
         if readers is None:
             return x.view_as(x)
-        x = F.pad(x, (0, 0, 0, 1))
-        total = x.index_select(2, readers[0])
+        # A sum in float32 of what is lower, as convolutions add.
+        kind = torch.promote_types(x.dtype, torch.float32)
+        padded = F.pad(x, (0, 0, 0, 1))
+        total = padded.index_select(2, readers[0]).to(kind)
         for row in readers[1:]:
-            total = total + x.index_select(2, row)
-        return total
+            total = total + padded.index_select(2, row)
+        return total.to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, _Window], output: Tensor) -> None:
@@ -284,12 +288,15 @@ class _Spread(torch.autograd.Function):
         return _Gather.apply(gradient, ctx.window), None
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
-    return _Together.apply(_Linear(), x, weight, bias) if x.dim() == 2 else None
+# Arguments have the names that PyTorch gives them, by which a module may pass them.
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
+    return _Together.apply(_Linear(), input, weight, bias) if input.dim() == weight.dim() == 2 else None
 
 
 def _convolution(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -297,16 +304,16 @@ def _convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor | None:
-    if x.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1) or isinstance(padding, str):
+    if input.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1) or isinstance(padding, str):
         return None
-    window = _Window(tuple(x.shape[-2:]), tuple(weight.shape[-2:]), _pair(stride), _pair(padding))
-    if not _gathers(window, x.shape[0] * x.shape[1]):
+    window = _Window(tuple(input.shape[-2:]), tuple(weight.shape[-2:]), _pair(stride), _pair(padding))
+    if not _gathers(window, input.shape[0] * input.shape[1]):
         return None
-    return _Together.apply(_Convolution(window.stride, window.padding), x, weight, bias)
+    return _Together.apply(_Convolution(window.stride, window.padding), input, weight, bias)
 
 
 def _transposed_convolution(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -315,18 +322,18 @@ def _transposed_convolution(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Tensor | None:
-    if x.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1):
+    if input.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1):
         return None
     layer = _TransposedConvolution(_pair(stride), _pair(padding), _pair(output_padding))
     kernel = tuple(weight.shape[-2:])
-    size = _grown(tuple(x.shape[-2:]), kernel, layer.stride, layer.padding, layer.output_padding)
-    if not _gathers(_Window(size, kernel, layer.stride, layer.padding), x.shape[0] * weight.shape[1]):
+    size = _grown(tuple(input.shape[-2:]), kernel, layer.stride, layer.padding, layer.output_padding)
+    if not _gathers(_Window(size, kernel, layer.stride, layer.padding), input.shape[0] * weight.shape[1]):
         return None
-    return _Together.apply(layer, x, weight, bias)
+    return _Together.apply(layer, input, weight, bias)
 
 
 def _batch_norm(
-    x: Tensor,
+    input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     weight: Tensor | None = None,
@@ -337,10 +344,10 @@ def _batch_norm(
 ) -> Tensor | None:
     if not training:
         return None
-    outputs, mean, variance = _Together.apply(_BatchNorm(eps), x, weight, bias)
+    outputs, mean, variance = _Together.apply(_BatchNorm(eps), input, weight, bias)
     if running_mean is not None and running_var is not None:
-        running_mean.lerp_(mean.detach(), momentum)
-        running_var.lerp_(variance.detach(), momentum)
+        running_mean.lerp_(mean.detach().to(running_mean.dtype), momentum)
+        running_var.lerp_(variance.detach().to(running_var.dtype), momentum)
     return outputs
 
 

@@ -22,6 +22,9 @@ Task = (
 )
 
 
+DIGEST = 12 + len("-")  # number of characters of a job's digest at the end of its file's stem
+
+
 @dataclass(frozen=True)
 class Job:
     """One stage for one data set, pack or study.

@@ -11,8 +11,7 @@ from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import job_files
 from ganbench.pipeline.execution import continuing, journal
-from ganbench.pipeline.execution.result_cache import DIGEST
-from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.jobs import DIGEST, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import STAGES, STAMPS
 
@@ -78,6 +77,7 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
         left = sorted((folder / RESUME).glob("*"))
         yield from (Superseded("interrupted work", path) for path in left if path.name not in waiting)
     stems = {journal.path_of(plan.folder, stage, job.path).stem for job in jobs}
+    stems |= {job.path.stem[:-DIGEST] for job in jobs}  # of the locks of packs
     for kind, folder in (
         ("logs", plan.folder / "logs" / stage),
         ("benchmarks", plan.folder / "benchmarks" / stage),

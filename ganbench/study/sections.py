@@ -57,8 +57,8 @@ class Packing(Section):
     execution: Literal["auto", "eager", "traced", "compiled", "graph"] = "auto"
     """How training steps are executed: 'eager' in Python, 'traced' as the operations of one step, repeated, 'compiled'
     as these operations compiled by PyTorch, 'graph' as a CUDA graph of them; 'auto' decides by the numbers of steps and
-    operations and by device. Forms agree to rounding, and 'traced' with 'eager' in every bit. What cannot be executed
-    as asked is executed in the next simpler form, and says so."""
+    operations and by device. Forms agree to rounding, and on a CPU 'traced' with 'eager' in every bit. What cannot be
+    executed as asked is executed in the next simpler form, and says so."""
 
 
 class Machine(Section):

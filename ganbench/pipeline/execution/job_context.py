@@ -14,7 +14,7 @@ from ganbench.pipeline.execution.journal import Journal
 from ganbench.pipeline.execution.progress import Report, log, progress
 from ganbench.pipeline.execution.slurm import end_of_job
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
-from ganbench.pipeline.jobs import ExecutionSettings
+from ganbench.pipeline.jobs import DIGEST, ExecutionSettings
 
 GPU = r"CUDA|CU(BLAS|DNN|SOLVER|SPARSE|FFT)"
 
@@ -79,8 +79,9 @@ def job_context(
         waited.append(holder)
         log(f"this job is being done by {holder}; waiting for that")
 
-    # Files with plain names are shared by all jobs of a stage, whatever their digests: one job at a time writes them.
-    lock = entry.with_suffix(".lock") if path.suffix == ".h5" else entry.with_name(".lock")
+    # Jobs of one pack share its checkpoints, whatever their digests, and files with plain names are shared by all jobs
+    # of a stage: one job at a time writes them.
+    lock = entry.with_name(f"{path.stem[:-DIGEST]}.lock" if path.suffix == ".h5" else ".lock")
     stopping, begun = StopRequest(end_of_job()), False
     try:
         with stopping.listening(), hold_lock(lock, f"{stage} {path.stem}", on_wait=waiting):

@@ -119,6 +119,7 @@ class PackTrainer:
         with stopping.deferred():
             schedule.begin()
             finished = [self.shorter[member.digest] for member in members if member.digest in self.shorter]
+            before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
             snapshots, resume = checkpoint.snapshots, saved.get("state")
             snapshots.discard_after(resume["step"] if resume else START)
             if finished and not resume:
@@ -130,7 +131,6 @@ class PackTrainer:
             share = (time.monotonic() - began) / len(members)
             sizes = list(self.game.sizes.values())
             about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
-            before = [each.read("about")["train_seconds"] for each in finished] or [0.0] * len(members)
             at = finished[0].steps if finished else 0
             done = {
                 str(k): {

@@ -13,11 +13,9 @@ from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution.job_context import JobContext
-from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.jobs import DIGEST, Job
 from ganbench.pipeline.tasks import PackMember
 from ganbench.pipeline.typed_json import decode, encode
-
-DIGEST = 12 + len("-")  # number of characters of a job's digest at the end of its file's stem
 
 
 class Item(Protocol):

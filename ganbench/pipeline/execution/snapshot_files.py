@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ganbench.core import result_files
+from ganbench.core.errors import GanbenchError
 from ganbench.core.hdf5 import Rows
 from ganbench.core.tree import Tree
 from ganbench.engine.snapshots import HostCopy, Snapshot, size, snapshots_of
@@ -133,7 +134,13 @@ class SnapshotFiles:
             with result_files.open_file(self._folder / name, KIND) as file:
                 stored = result_files.read_tree(group_of(file, self._digests[k]), lazy=True)
                 row_of = {step: row for row, step in enumerate(stored.pop("step")[:].tolist())}
-            for row in (row_of[step] for step, _ in each):
+            steps = [step for step, _ in each]
+            if missing := [step for step in steps if step not in row_of]:
+                raise GanbenchError(
+                    f"{self._folder / name} lacks the snapshot of step {missing[0]:,}, which another job of these runs "
+                    "must have replaced. Start the workflow again."
+                )
+            for row in (row_of[step] for step in steps):
                 if pieces and pieces[-1][::2] == (self._folder / name, row):
                     pieces[-1] = (*pieces[-1][:2], row + 1)
                 else:

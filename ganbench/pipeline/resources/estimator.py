@@ -128,15 +128,16 @@ class Estimator:
         snapshots = snapshot * len(training.snapshots)
         waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written
         curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
+        # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
+        state = 0 if training.every is None else 3 * sum(sizes) * size + curves
         scoring, scoring_memory = self._scoring(run, game, sizes)
         return Estimate(
             run.method,
             len(runs),
             sizes,
             seconds=training.steps * step,
-            # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
-            bytes=snapshots + curves + (0 if training.every is None else 3 * sum(sizes) * size + curves),
-            memory=curves + fused * (growth + waiting),
+            bytes=snapshots + curves + state,
+            memory=curves + state + fused * (growth + waiting),
             turns=0 if fused else growth + waiting,
             examples=self._examples_memory(run),
             scoring=scoring,

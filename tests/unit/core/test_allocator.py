@@ -13,8 +13,9 @@ from ganbench.core.allocator import keep_freed_memory
 
 # Prints the pages that a process had to ask for while it made and dropped a block of 8 MiB twenty times over.
 FAULTS = """
-import resource, sys
+import ctypes, resource, sys
 from ganbench.core.allocator import keep_freed_memory
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: all pages have one size
 if sys.argv[1] == "kept":
     keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -159,6 +159,15 @@ def test_a_compiled_step_agrees_to_rounding_and_resumes_bit_for_bit():
     assert states[25]["execution"]["form"] == "compiled"
 
 
+def test_a_study_that_asks_for_another_form_meanwhile_gets_it():
+    states = {}
+    how = training(60, execution="traced")
+    train(networks(), how, MEMBERS, device=CPU, at_chunk=lambda now: states.setdefault(now.step, now.state()))
+    for asked in ("eager", "traced"):
+        found = train(networks(), training(60, execution=asked), MEMBERS, device=CPU, resume=states[25])
+        assert form_of(found) == asked
+
+
 # What cannot be traced ------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,28 @@ class Mixing(nn.Module):
         return self.out(x + self.branch(x)).flatten()
 
 
+class Cumulative(nn.Module):
+    """Every example sees those before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.out(x.cumsum(0)).flatten()
+
+
+class Packed(nn.Module):
+    """Four examples have one logit between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(12, 1)
+
+    def forward(self, x):
+        return self.out(x.view(-1, 12)).expand(-1, 4).flatten()
+
+
 class Spread(nn.Module):
     """Minibatch standard deviation, of which no gradient is taken."""
 
@@ -47,6 +69,8 @@ class Spread(nn.Module):
         (lambda: nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 1), nn.Flatten(0)), False),
         (Mixing, True),
         (Spread, True),
+        (Cumulative, True),
+        (Packed, True),
     ],
 )
 def test_whether_examples_mix_is_found_by_what_they_give_alone(module, mixes):

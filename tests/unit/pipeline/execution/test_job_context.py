@@ -121,6 +121,17 @@ def test_a_signal_after_the_work_is_done_is_no_failure(tmp_path):
     assert (entry_of(tmp_path).running, entry_of(tmp_path).ends) == (False, ())
 
 
+def test_two_jobs_of_one_pack_do_not_run_at_once(tmp_path):
+    """They share the pack's checkpoints and snapshots, also where a study was edited between them."""
+    edited = file_of(tmp_path).with_name("pack-ba9876543210.h5")
+    lock = tmp_path / ".jobs" / "train" / "pack.lock"
+    for path in (file_of(tmp_path), edited):
+        with job_context(ExecutionSettings(folder=str(tmp_path)), "train", path):
+            assert try_lock(lock) is None
+    with try_lock(lock):
+        pass
+
+
 def test_summaries_of_two_studies_are_not_written_at_once(tmp_path, capsys):
     """Tables, figures and report have the same names before and after a study was edited."""
     stamps = tmp_path / ".done"
