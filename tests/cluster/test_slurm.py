@@ -39,7 +39,7 @@ STUDY = {
         GAMES | {"learning_rate": [0.01, 0.02, 0.03], "seed": [0, 1]},
     ],
     "train": {"steps": 1000, "batch_size": 16, "snapshots": {"count": 5}},
-    "pack": {"axes": ["seed"]},
+    "pack": {"axes": ["seed"], "execution": "eager"},  # a step that is replayed makes no pause
     "evaluate": {"samples": 100},
     "diagnose": [{"diagnostic": "path", "where": {"learning_rate": 0.01}}],
     "track": {"uri": "sqlite:///results/mlflow.db"},

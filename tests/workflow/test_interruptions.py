@@ -16,6 +16,9 @@ from workflow_project import CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
 from ganbench.core import result_files
 
 
+EAGER = {"execution": "eager"}  # so that training takes long enough to be disturbed
+
+
 @pytest.mark.parametrize(
     ("fuse", "done"), [pytest.param("always", 0, id="fused"), pytest.param("never", 1, id="second-of-two-unfused")]
 )
@@ -25,7 +28,9 @@ def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
     steps, long_ago = 600, 1e6
     project = finished.untrained(tmp_path / "project")
     project.configure(
-        point_study(train=STUDY["train"] | {"steps": steps}, pack={"fuse": fuse}, machine={"checkpoint_seconds": 0})
+        point_study(
+            train=STUDY["train"] | {"steps": steps}, pack={"fuse": fuse} | EAGER, machine={"checkpoint_seconds": 0}
+        )
     )
     undisturbed = project.clone(tmp_path / "undisturbed")
     command = (*PROFILE, "--cores", "1", "--until", "evaluate")
@@ -57,7 +62,7 @@ def test_a_job_that_outlives_its_workflow_is_not_repeated_and_what_it_leads_to_i
     finished: Project, tmp_path: Path
 ) -> None:
     project = finished.untrained(tmp_path / "project")
-    project.configure(point_study(train=STUDY["train"] | {"steps": 2000}))
+    project.configure(point_study(train=STUDY["train"] | {"steps": 2000}, pack=EAGER))
     trained = project.results / "train"
     with project.running(*PROFILE) as process:
         wait_for(lambda: list((trained / ".resume").glob("*")), "training", process)
