@@ -15,7 +15,6 @@ from workflow_project import CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
 
 from ganbench.core import result_files
 
-
 EAGER = {"execution": "eager"}  # so that training takes long enough to be disturbed
 
 
