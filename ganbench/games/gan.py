@@ -182,8 +182,9 @@ class GAN(Adversarial):
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
-        passes, _ = _Passes(batch, self.networks), self.shares_pass  # which the copy must not find out anew
+        passes = _Passes(batch, self.networks)
         bound = copy(self)
+        object.__setattr__(bound, "shares_pass", self.shares_pass)  # found once, and not by each copy
         object.__setattr__(bound, "_passes", passes)
         loss, aux = super(GAN, bound).loss(player, players, batch)
         return loss, aux | passes.buffers
