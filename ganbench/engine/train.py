@@ -154,6 +154,7 @@ def train(
                     keep_snapshot(store, runs, pack, snapshot(dynamics, result), step + 1)
                 rows.append(row)
                 variables = result
+                del batches, result  # before the next ones need their memory
 
         # Record the chunk; a member whose recorded values are not finite has diverged.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(pack), len(names)))

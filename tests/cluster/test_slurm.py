@@ -301,8 +301,9 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
             set_pause(project, 0)
             project.end(process).succeeded()
         wait_for(lambda: times_out_of_time(seen_limited) >= 2, "jobs out of time", unattended, every=0.5)
+        limited.kill(unattended)
         set_pause(limited, 0)
-        limited.end(unattended).succeeded()
+        limited.snakemake(*on_cluster(pack)).succeeded()  # with time enough, also for a slow start on a busy machine
 
     # Killed for memory, and given more.
     [(data, [killed, fed])] = jobs_of(cluster, project, "prepare").items()
@@ -322,11 +323,12 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     assert {end.how for end in seen.ends[f"train/{lost}"]} == {KILLED}
     assert "goes on from step" in log(project, lost)
     # Out of time, again and again.
-    [(name, attempts)] = jobs_of(cluster, limited, "train").items()
-    assert len(attempts) >= 3
+    [(name, [*attempts, last])] = jobs_of(cluster, limited, "train").items()
+    assert len(attempts) >= 2
     assert {end.how for end in seen_limited.ends[f"train/{name}"]} == {OUT_OF_TIME}
     assert {cluster.about(job)["TimeLimit"] for job in attempts} == {"00:01:00"}
-    assert {job.state for job in attempts[:-1]} <= {"FAILED", "TIMEOUT"}
+    assert {job.state for job in attempts[:2]} <= {"FAILED", "TIMEOUT"}
+    assert last.state == "COMPLETED"
     assert "goes on from step" in log(limited, name)
 
     assert counts(project) == FILES

@@ -27,6 +27,7 @@ from ganbench.pipeline.preflight.limits import TooLong, limited
 
 STARTED_SECONDS = time.process_time()  # time of a process until it has imported the modules that a job uses
 STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately
+FEWEST_STEPS = 5  # fewest steps that are timed, since the memory that is measured with them still grows
 JUDGE_SECONDS = 1.5  # time for timing a judge
 MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
@@ -93,7 +94,7 @@ class _Stopwatch:
 
     def step(self, *given: Any) -> Any:
         now = self.clock()  # also the end of the previous step
-        if len(self.begun) > 1 and now - self.begun[1] > STEPS_SECONDS:
+        if len(self.begun) > FEWEST_STEPS and now - self.begun[1] > STEPS_SECONDS:
             raise _Enough
         self.begun.append(now)
         return self._dynamics.step(*given)

@@ -91,7 +91,7 @@ def test_the_memory_of_a_pack_is_predicted_before_its_first_step(tmp_path, name,
     predicted, taken = megabytes(PREDICTED, study), megabytes(TAKEN, study)
     print(f"{name}, fuse {fuse}: {predicted:.0f} MB predicted, {taken:.0f} MB taken")
     # A few megabytes are a matter of what allocators keep.
-    assert abs(predicted - taken) <= max(0.2 * taken, 30), f"{predicted:.0f} MB predicted, {taken:.0f} MB taken"
+    assert abs(predicted - taken) <= max(0.2 * taken, 50), f"{predicted:.0f} MB predicted, {taken:.0f} MB taken"
 
 
 def test_what_a_process_holds_at_most_is_measured():
