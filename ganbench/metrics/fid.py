@@ -15,6 +15,7 @@ from torch import nn
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -44,11 +45,11 @@ class FID(Metric):
             return "FID is for grey or colour images with values in [-1, 1]"
         return None
 
-    def reference(self, real: JudgedExamples) -> Moments:
-        return moments(_features(real.stored))
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return moments(_features(real.stored)).tree()
 
-    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
-        return {"fid": frechet_distance(moments(_features(generated.stored)), reference)}
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        return {"fid": frechet_distance(moments(_features(generated.stored)), Moments.of(reference))}
 
 
 def _features(images: np.ndarray) -> np.ndarray:
