@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from building import CPU, names, part, toy
-from pytorch_fid.fid_score import calculate_frechet_distance
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.core import registry
@@ -18,7 +17,6 @@ from ganbench.games import Match, Member
 from ganbench.judges import JudgedExamples
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
-from ganbench.metrics._frechet import Moments, frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.nn.sample import Sample
@@ -29,46 +27,7 @@ from ganbench.optimizers.adam import Adam
 from ganbench.optimizers.sgd import SGD
 from ganbench.regularizers.r1 import R1
 
-# Fréchet distance -----------------------------------------------------------------------------------------------------
-
-
-def test_frechet_distance_of_commuting_gaussians():
-    """For diagonal covariances: |m1 - m2|^2 + sum (s1 - s2)^2."""
-    random = np.random.default_rng(0)
-    (m1, m2), (s1, s2) = random.normal(size=(2, 6)), random.uniform(0.1, 2, size=(2, 6))
-    expected = np.square(m1 - m2).sum() + np.square(s1 - s2).sum()
-    assert frechet_distance(Moments(m1, np.diag(s1**2)), Moments(m2, np.diag(s2**2))) == pytest.approx(
-        expected, rel=1e-12
-    )
-
-
-# pytorch-fid 0.3.0 calls scipy in a way that SciPy 1.18 drops, which is why SciPy is pinned below that.
-@pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated:DeprecationWarning")
-def test_frechet_distance_agrees_with_pytorch_fid():
-    random = np.random.default_rng(1)
-    a, b = random.normal(size=(400, 16)), random.normal(size=(300, 16)) @ random.normal(size=(16, 16)) + 0.5
-    theirs = calculate_frechet_distance(*(stat for x in (a, b) for stat in (x.mean(axis=0), np.cov(x, rowvar=False))))
-    ours = frechet_distance(moments(a), moments(b))
-    assert ours == pytest.approx(theirs, rel=1e-8)
-
-
-def test_frechet_distance_is_a_distance_also_between_singular_covariances():
-    random = np.random.default_rng(2)
-    flat, round_ = np.resize([[1.0, 2.0, 3.0]], (50, 3)), random.normal(size=(50, 3))
-    assert frechet_distance(moments(round_), moments(round_)) == pytest.approx(0, abs=1e-9)
-    one, other = frechet_distance(moments(flat), moments(round_)), frechet_distance(moments(round_), moments(flat))
-    assert one == pytest.approx(other, rel=1e-9)
-    known = moments(round_)
-    assert one == pytest.approx(np.square(known.mean - [1, 2, 3]).sum() + np.trace(known.covariance), rel=1e-9)
-
-
-def test_frechet_distance_has_the_known_bias():
-    """Samples of N(0, I_d) against its exact moments: about d/n + d(d+1)/4n (Chong and Forsyth 2020)."""
-    d, n = 64, 5000
-    random = np.random.default_rng(3)
-    exact = Moments(np.zeros(d), np.eye(d))
-    found = np.mean([frechet_distance(moments(random.normal(size=(n, d))), exact) for _ in range(5)])
-    assert found == pytest.approx(d / n + d * (d + 1) / (4 * n), rel=0.03)
+# Kernel distance ------------------------------------------------------------------------------------------------------
 
 
 def test_the_mmd_is_that_of_all_pairs():
