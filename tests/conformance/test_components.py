@@ -131,6 +131,8 @@ DEFAULTS = {
     ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
     ("metric", "memorisation"): {},
+    ("metric", "lattice"): {"levels": 3, "most": 10_000},
+    ("metric", "texture"): {"most": 2000},
     ("metric", "birthday"): {"share": 0.05},
     ("metric", "prd"): {"clusters": 20, "clusterings": 10, "most": 10_000},  # of Sajjadi et al.
     ("metric", "fcd_infinity"): {},
