@@ -98,7 +98,7 @@ def test_each_moves_with_its_artefact_in_photographs_and_not_with_the_other_s():
     spectra are of lines, some of which lie near its frequencies, and those of even sizes have them all."""
     real, fresh = pieces(300, 32, 0), pieces(300, 32, 1)
     lattice = np.zeros((32, 32))
-    lattice[::2, ::2] = 0.05
+    lattice[::2, ::2] = 0.025
     sizes = np.resize([9, 11, 13], len(fresh))
     tiles = [np.tile(image[:, :size, :size], (1, 4, 4)) for image, size in zip(fresh, sizes, strict=True)]
     tiled = np.stack([each[:, :32, :32] for each in tiles])
@@ -111,10 +111,10 @@ def test_each_moves_with_its_artefact_in_photographs_and_not_with_the_other_s():
     }
     excess = {what: score(Lattice(), each, real) for what, each in tampered.items()}
     repetition = {what: score(Texture(), each, real) for what, each in tampered.items()}
-    assert excess["a lattice"] > 15
+    assert excess["a lattice"] > 12
     assert all(value < 6 for what, value in excess.items() if what != "a lattice"), excess
-    assert repetition["tiles"] > 0.25
-    assert all(abs(value) < 0.1 for what, value in repetition.items() if what != "tiles"), repetition
+    assert repetition["tiles"] > 0.3
+    assert all(abs(value) < 0.15 for what, value in repetition.items() if what != "tiles"), repetition
 
 
 def test_images_without_contrast_have_defined_scores():
