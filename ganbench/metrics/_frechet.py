@@ -59,7 +59,8 @@ def gaussian_reference(mean: np.ndarray, covariance: np.ndarray) -> Tree:
     """The same of a mean (F,) and a covariance (F, F)."""
     values, vectors = eigh(covariance)
     kept = values >= len(values) * EPSILON * values[-1]  # what is below is rounding
-    return {"mean": mean, "factor": vectors[:, kept] * np.sqrt(values[kept])}
+    # Contiguous, as a file gives it back: the order of its numbers in memory is that of sums.
+    return {"mean": mean, "factor": np.ascontiguousarray(vectors[:, kept] * np.sqrt(values[kept]))}
 
 
 def frechet_distance(features: np.ndarray, reference: Tree) -> float:
