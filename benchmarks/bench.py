@@ -98,7 +98,10 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
         yield _fusing(device, quick)
     if "metrics" in only:
         yield metrics.costs(samples=300, features=8) if quick else metrics.costs()
-        yield metrics.frechet(sizes=(50, 200), features=64) if quick else metrics.frechet()
+        if find_spec("pytorch_fid"):
+            yield metrics.frechet(sizes=(50, 200), features=64) if quick else metrics.frechet()
+        else:
+            yield Sheet("Fréchet distance", [], "Not measured: pytorch-fid is not installed here.")
 
 
 def _training(device: str, quick: bool) -> Iterator[Sheet]:

@@ -23,9 +23,10 @@ def costs(samples: int = 10_000, features: int = 64, side: int = 32) -> Sheet:
     """Seconds of every metric but the FID, whose time is Inception's, for as many generated as real examples."""
     sheet = Sheet(
         f"Cost of metrics for {samples:,} samples",
-        ["metric", "data", "reference, s", "score, s", "score, ms per 1,000 samples"],
+        ["metric", "data", "reference, s", "score, s", "score, ms a 1,000 samples"],
         f"One core, {samples:,} real and as many generated examples with {features} features; images of {side} pixels "
-        "a side, points of the line for the Wasserstein distance. The reference is computed once for a data set.",
+        "a side, points of the line for the Wasserstein distance. The reference is computed once for a data set. "
+        "A metric that takes fewer examples, as `texture` does, is timed with these.",
     )
     random = np.random.default_rng(0)
     shapes = [("images", (1, side, side)), ("points", (1,))]
