@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ganbench.core.deterministic_linalg import EPSILON
+
 BLOCK_BYTES = 2**25  # of the distances that are in memory at a time
-EPSILON = np.finfo(np.float64).eps
 
 
 def nearest(
