@@ -77,8 +77,7 @@ PACKS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fuse", ["always", "never"])
-@pytest.mark.parametrize("name", PACKS)
+@pytest.mark.parametrize(("name", "fuse"), [*((name, "always") for name in PACKS), ("fc", "never")])
 def test_the_memory_of_a_pack_is_predicted_before_its_first_step(tmp_path, name, fuse):
     study = {
         "study": "memory",
