@@ -13,7 +13,7 @@ import numpy as np
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import averaged, values_fault
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec
+from ganbench.data import DataSpec, Examples
 from ganbench.engine.sampler import Sampler
 from ganbench.judges import JudgedExamples, judge_stored
 
@@ -35,17 +35,20 @@ class Scorer:
     metrics: tuple[tuple[Any, Any], ...]
 
     @classmethod
-    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Scorer:
+    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, examples: Examples) -> Scorer:
         """A scorer with the metrics that support the data.
 
         Args:
             judge, state: the judge and its state.
             metrics: the metrics.
             data: the data set.
-            train: the real training examples as they are stored, (n, *shape).
+            examples: the real examples of the data set, as they are stored.
         """
-        real, seen = judge_stored(judge, state, reference_examples(train)), data_seen_by(judge, data)
-        ready = tuple((metric, metric.reference(real)) for metric in metrics if metric.supports(seen) is None)
+        seen = data_seen_by(judge, data)
+        real, heldout = (
+            judge_stored(judge, state, reference_examples(part)) for part in (examples.train, examples.heldout)
+        )
+        ready = tuple((metric, metric.reference(real, heldout)) for metric in metrics if metric.supports(seen) is None)
         return cls(judge, state, ready)
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
@@ -56,7 +59,7 @@ class Scorer:
 
         Returns:
             A value for each column; all NaN if an example is not finite, or so large that the judge's features
-            overflow.
+            overflow, and NaN of a metric that takes more examples.
 
         Raises:
             GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
@@ -66,6 +69,9 @@ class Scorer:
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
         scores, content = {}, _checksum(judged)
         for metric, known in self.metrics:
+            if len(examples) < metric.fewest:
+                scores |= {column: float("nan") for column in metric.columns}
+                continue
             given = metric.score(judged, known)
             if fault := values_fault(metric.columns, given):
                 raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
@@ -78,9 +84,9 @@ class Scorer:
         return scores
 
 
-def reference_examples(train: np.ndarray) -> np.ndarray:
-    """The training examples that generated ones are compared with: all, or every second, third ... of many."""
-    return train[:: -(-len(train) // MOST)]
+def reference_examples(real: np.ndarray) -> np.ndarray:
+    """The real examples that generated ones are compared with: all, or every second, third ... of many."""
+    return real[:: -(-len(real) // MOST)]
 
 
 def data_seen_by(judge: Any, data: DataSpec) -> DataSpec:

@@ -15,18 +15,34 @@ from torch import nn
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._frechet import Moments, frechet_distance, moments
+from ganbench.metrics._frechet import (
+    GROUPS,
+    frechet_distance,
+    frechet_reference,
+    infinite_sample_distance,
+    rank_caution,
+)
 
 BATCH = 32
+FEATURES = 2048
 
 
 @dataclass(frozen=True)
 class FID(Metric):
     """Heusel et al. 2017. Features are the 2,048 activations of the last pooling layer, of images resized to 299x299 by
-    the network itself; grey images are shown in three equal channels."""
+    the network itself; grey images are shown in three equal channels.
+
+    Features are many, so the FID of a few thousand images says little by itself: `fid_infinity` is for tens of
+    thousands of images, of which each part has more than there are features.
+
+    Bits of Inception features depend on the processor's kernels and on the device, and so do these numbers.
+    """
+
+    cost: ClassVar[str] = "Inception's for M images, about 0.1 s each on a core; then ten to twenty times M F^2 + F^3"
 
     columns: ClassVar[dict[str, MetricInfo]] = {
         "fid": MetricInfo(
@@ -36,7 +52,27 @@ class FID(Metric):
             best="low",
             lower=0.0,
             upper=None,
-        )
+            unit="squared units of Inception features",
+            source="Heusel et al. 2017",
+        ),
+        "fid_infinity": MetricInfo(
+            title="FID, extrapolated",
+            what="the FID extrapolated to infinitely many generated images; 0 is best, and noise can make it negative",
+            best="low",
+            lower=None,
+            upper=None,
+            unit="squared units of Inception features",
+            source="Chong and Forsyth 2020",
+        ),
+        "fid_infinity_error": MetricInfo(
+            title="Error of the extrapolated FID",
+            what="jackknife standard error of the extrapolated FID over samples of a generator",
+            best="none",
+            lower=0.0,
+            upper=None,
+            unit="squared units of Inception features",
+            source="Efron and Stein 1981",
+        ),
     }
 
     def supports(self, data: DataSpec) -> str | None:
@@ -44,15 +80,26 @@ class FID(Metric):
             return "FID is for grey or colour images with values in [-1, 1]"
         return None
 
-    def reference(self, real: JudgedExamples) -> Moments:
-        return moments(_features(real.stored))
+    @property
+    def fewest(self) -> int:
+        return 2 * GROUPS
 
-    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
-        return {"fid": frechet_distance(moments(_features(generated.stored)), reference)}
+    def caution(self, samples: int, real: int, features: int) -> str | None:
+        return rank_caution(samples, real, FEATURES, "the FID") or rank_caution(
+            samples // GROUPS, real, FEATURES, "the distance that fid_infinity extrapolates"
+        )
+
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return frechet_reference(_features(real.stored))
+
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        features = _features(generated.stored)
+        value, error = infinite_sample_distance(features, reference)
+        return {"fid": frechet_distance(features, reference), "fid_infinity": value, "fid_infinity_error": error}
 
 
 def _features(images: np.ndarray) -> np.ndarray:
-    """Inception features (n, 2048) of images (n, channels, height, width), stored as numbers in [-1, 1] or as bytes."""
+    """Inception features (n, FEATURES) of images (n, channels, height, width): numbers in [-1, 1] or bytes."""
     network = _inception()
     device = next(network.parameters()).device
     features = []
@@ -74,4 +121,4 @@ def _inception() -> nn.Module:
         raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # loads weights only, never code
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval().to(device)
+    return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]]).eval().to(device)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -20,11 +21,18 @@ class ModeCoverage(Metric):
     """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
 
     One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.
+    The divergence `mode_kl` weighs each mode by its generated examples, so a missing mode of many adds little;
+    `mode_reverse_kl` weighs it by its real ones. A mode that no example fell on would make that infinite, though its
+    probability may be just below 1 / n: so each mode has half an example more, the estimate of a distribution that is
+    least wrong, in this divergence, over all distributions (Krichevsky and Trofimov 1981). A perfect generator has
+    about (modes - 1) / 2n of both.
+
     `dominant_mode` over the snapshots of a run shows whether a collapsed generator stays or moves from mode to mode.
     """
 
     fair_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
 
+    cost: ClassVar[str] = "a count of M"
     columns: ClassVar[dict[str, MetricInfo]] = {
         "modes": MetricInfo(
             title="Modes reached",
@@ -32,6 +40,8 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=None,
+            unit="modes",
+            source="Srivastava et al. 2017",
         ),
         "modes_fair": MetricInfo(
             title="Modes covered",
@@ -40,6 +50,7 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=None,
+            unit="modes",
         ),
         "high_quality": MetricInfo(
             title="High-quality share",
@@ -47,6 +58,7 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=1.0,
+            source="Srivastava et al. 2017",
         ),
         "mode_kl": MetricInfo(
             title="KL of the mode histogram",
@@ -55,6 +67,18 @@ class ModeCoverage(Metric):
             best="low",
             lower=0.0,
             upper=None,
+            unit="nats",
+            source="Srivastava et al. 2017",
+        ),
+        "mode_reverse_kl": MetricInfo(
+            title="Reverse KL of the mode histogram",
+            what="Kullback-Leibler divergence, in nats, of the histogram of the real examples over modes from that of "
+            "all generated ones, with half an example added to each mode; 0 is best, and missing modes raise it most",
+            best="low",
+            lower=0.0,
+            upper=None,
+            unit="nats",
+            source="Krichevsky and Trofimov 1981",
         ),
         "dominant_mode": MetricInfo(
             title="Dominant mode",
@@ -80,20 +104,22 @@ class ModeCoverage(Metric):
             return "mode coverage needs data with labels and a judge that tells their modes apart"
         return None
 
-    def reference(self, real: JudgedExamples) -> np.ndarray:
-        """Share of every mode in the real examples, (modes,)."""
-        return np.bincount(real.mode, minlength=real.modes) / len(real.mode)
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        """`share` (modes,) of every mode in the real examples."""
+        return {"share": np.bincount(real.mode, minlength=real.modes) / len(real.mode)}
 
-    def score(self, generated: JudgedExamples, reference: np.ndarray) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        real = reference["share"]
         n, modes = len(generated.mode), generated.modes
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
         share = np.bincount(generated.mode, minlength=modes) / n
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),
-            "modes_fair": float((good >= np.maximum(self.fair_share * reference * n, 1)).sum()),
+            "modes_fair": float((good >= np.maximum(self.fair_share * real * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
-            "mode_kl": _kl(share, reference),
+            "mode_kl": _kl(share, real),
+            "mode_reverse_kl": _kl(real, (share * n + 0.5) / (n + 0.5 * modes)),
             "dominant_mode": float(largest if share[largest] > 0.5 else -1),
             "dominant_share": float(share[largest]),
         }

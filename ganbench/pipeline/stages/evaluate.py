@@ -53,7 +53,7 @@ def scorer_of(task: EvaluateTask) -> Scorer:
     metrics = [build("metric", metric) for metric in task.metrics]
     dataset = build("dataset", task.groups[0].components["dataset"])
     judge = build("judge", task.judge)  # from the study, not from a result file
-    return Scorer.of(judge, state, metrics, dataset.spec, examples(task.prepared).train)
+    return Scorer.of(judge, state, metrics, dataset.spec, examples(task.prepared))
 
 
 def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> Iterator[list[tuple[PackMember, Tree]]]:
