@@ -1,4 +1,4 @@
-"""The jobs that run once per data set: `prepare` and `judge`."""
+"""The jobs that run once per data set: `prepare`, `judge` and `reference`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import sources_digest
+from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.file_digests import files_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
-from ganbench.pipeline.tasks import JudgeTask, PrepareTask
+from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights, JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of
@@ -47,6 +47,36 @@ class DatasetPlan(GridPlan):
         judge, prepared = self.judge_of(choice), self.prepare[name]
         task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path)
         return self.file_job("judge", name, task, [prepared])
+
+    @cached_property
+    def reference(self) -> dict[str, Job]:
+        """The jobs that store the metrics' references and nulls, by data set whose runs are evaluated."""
+        evaluated = {dataset_of(run) for run in self.runs if run.choice("architecture")}
+        return {name: self._reference(name, choice) for name, choice in self.datasets.items() if name in evaluated}
+
+    def _reference(self, name: str, choice: Choice) -> Job:
+        judge, prepared, evaluate = self.judge[name], self.prepare[name], self.study.evaluate
+        task = ReferenceTask(
+            dataset=component_config(choice),
+            judge=judge.task.judge,
+            metrics=self.metric_configs,
+            samples=evaluate.samples,
+            sources=engine_digest("nulls", [metric.component for metric in evaluate.metrics]),
+            prepared=prepared.path,
+            fitted=judge.path,
+            weights=self.inception,
+        )
+        return self.file_job("reference", name, task, [prepared, judge], [self.weights] if self.weights else [])
+
+    @cached_property
+    def metric_configs(self) -> tuple[ComponentConfig, ...]:
+        """The study's metrics."""
+        return tuple(component_config(metric) for metric in self.study.evaluate.metrics)
+
+    @cached_property
+    def inception(self) -> InceptionWeights | None:
+        """The Inception weights; None for a study without the FID."""
+        return self.weights and InceptionWeights(self.weights, self.study.evaluate.inception.sha256)
 
     def judge_of(self, dataset: Choice) -> Choice:
         """The judge of a data set."""

@@ -17,7 +17,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
-from ganbench.engine.evaluate import Scorer, reference_examples
+from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.subpacks import release

@@ -18,7 +18,8 @@ import torch
 from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.evaluate import evaluate
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
