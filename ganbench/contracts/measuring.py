@@ -9,6 +9,7 @@ import numpy as np
 
 from ganbench.contracts import supports_fault
 from ganbench.contracts.repeatability import call_twice, fingerprint
+from ganbench.core.escaping import short_repr
 from ganbench.core.metric_info import columns_fault, values_fault
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
@@ -22,7 +23,8 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
     Args:
         metric: the metric.
         data: the spec of the data set.
-        real, generated: judged examples; both are real examples, so that every value is defined.
+        real, generated: judged examples; both are real examples, so that every value is defined. The real ones serve as
+            held-out examples too.
     """
     refusal = metric.supports(data)
     if fault := supports_fault(refusal) or columns_fault(metric.columns):
@@ -30,9 +32,10 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
     if refusal is not None:
         return None
     given = fingerprint([real, generated])
-    reference, fault = call_twice(lambda: metric.reference(real))
-    if fault and not fault.startswith("gives"):  # equal references may be objects that cannot be compared
+    reference, fault = call_twice(lambda: metric.reference(real, real))
+    if fault := _tree_fault(reference) or fault:
         return f"its reference() {fault}"
+    known = fingerprint(reference)
     scores, fault = call_twice(lambda: metric.score(generated, reference))
     if wrong := values_fault(metric.columns, scores):
         return f"its score() {wrong}"
@@ -40,7 +43,23 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
         return f"its score() {fault}"
     if fingerprint([real, generated]) != given:
         return "it changes the judged examples, which other metrics use too"
+    if fingerprint(reference) != known:
+        return "its score() changes the reference, which all runs share"
     return None
+
+
+def _tree_fault(tree: Any, where: str = "") -> str | None:
+    """The fault of a reference that a file cannot hold, as a clause; None for arrays and numbers, in dicts."""
+    numeric = isinstance(tree, bool | int | float)
+    if where and (numeric or (isinstance(tree, np.ndarray) and tree.dtype.kind in "biufc")):
+        return None
+    if not isinstance(tree, dict):
+        at = f" at {where}" if where else ""
+        kind = f"an array of {tree.dtype}" if isinstance(tree, np.ndarray) else type(tree).__name__
+        return f"gives {kind}{at}; must be NumPy arrays and numbers, in dicts with text as keys"
+    if odd := [key for key in tree if not isinstance(key, str) or not key or "/" in key]:
+        return f"has the key {short_repr(odd[0])}; a key must be text without '/'"
+    return next(filter(None, (_tree_fault(each, f"{where}/{key}") for key, each in tree.items())), None)
 
 
 def diagnostic_fault(columns: Any, result: Any, runs: int | None) -> str | None:

@@ -28,6 +28,8 @@ class MetricInfo:
         best: which values are best: "low", "high" or "none".
         lower: smallest possible value; None if values have no lower bound.
         upper: largest possible value; None if values have no upper bound.
+        unit: unit of the values, such as "dB"; empty for a number without one.
+        source: where the quantity is defined, such as "Heusel et al. 2017"; empty if its name says it all.
     """
 
     title: str
@@ -35,6 +37,8 @@ class MetricInfo:
     best: str
     lower: float | None
     upper: float | None
+    unit: str = ""
+    source: str = ""
 
 
 def of_averages(columns: Mapping[str, MetricInfo]) -> dict[str, MetricInfo]:
@@ -58,6 +62,11 @@ def averaged(name: str) -> str:
     return f"{name}_ema"
 
 
+def base_of(name: str) -> str:
+    """The name of the column of which a column is that for moving averages; any other name as it is."""
+    return name.removesuffix("_ema")
+
+
 def columns_fault(columns: Any) -> str | None:
     """The fault of columns, as a clause; None for valid columns.
 
@@ -76,6 +85,9 @@ def columns_fault(columns: Any) -> str | None:
         if not all(isinstance(text, str) and text for text in (info.title, info.what)):
             received = f"{short_repr(info.title)} and {short_repr(info.what)}"
             return f"column {name!r} needs a title and a sentence, but has {received}"
+        if not all(isinstance(text, str) for text in (info.unit, info.source)):
+            received = f"{short_repr(info.unit)} and {short_repr(info.source)}"
+            return f"column {name!r}: its unit and its source must be text, but are {received}"
         bounds = [bound for bound in (info.lower, info.upper) if bound is not None]
         if not all(_is_number(bound) and isfinite(bound) for bound in bounds) or bounds != sorted(bounds):
             return f"column {name!r}: its bounds must be finite numbers, the lower first, or None, but are {bounds}"

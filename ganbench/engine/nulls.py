@@ -152,9 +152,7 @@ def _spread(values: np.ndarray, info: MetricInfo) -> dict[str, float]:
 
 
 def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]:
-    """The values of a metric's columns; NaN of fewer examples than it takes."""
-    if len(judged) < metric.fewest:
-        return [float("nan")] * len(metric.columns)
+    """The values of a metric's columns, see `score_of`."""
     scores = score_of(metric, judged, reference)
     return [scores[name] for name in metric.columns]
 
@@ -234,9 +232,7 @@ class _CrossFitted:
         return tuple(self._all.take(rows) for rows in parts)
 
     @staticmethod
-    def _scored(
-        metric: Any, generated: JudgedExamples, train: JudgedExamples, heldout: JudgedExamples
-    ) -> list[float]:
+    def _scored(metric: Any, generated: JudgedExamples, train: JudgedExamples, heldout: JudgedExamples) -> list[float]:
         if min(map(len, (generated, train, heldout))) < metric.fewest:
             return [float("nan")] * len(metric.columns)
         return _scores(metric, generated, metric.reference(train, heldout))

@@ -13,7 +13,7 @@ import numpy as np
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec
+from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples, judge_stored
 
 MOST = 50_000  # real examples of a reference, as of an FID
@@ -34,17 +34,17 @@ class Scorer:
     metrics: tuple[tuple[Any, Tree], ...]
 
     @classmethod
-    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, train: np.ndarray) -> Scorer:
+    def of(cls, judge: Any, state: Tree, metrics: Sequence[Any], data: DataSpec, examples: Examples) -> Scorer:
         """A scorer with the metrics that support the data.
 
         Args:
             judge, state: the judge and its state.
             metrics: the metrics.
             data: the data set.
-            train: the real training examples as they are stored, (n, *shape).
+            examples: the real examples of the data set, as they are stored.
         """
-        real = judge_stored(judge, state, reference_examples(train))
-        return cls(judge, state, tuple((each, each.reference(real)) for each in supported(metrics, judge, data)))
+        real = judged_real(judge, state, examples)
+        return cls(judge, state, tuple((each, each.reference(*real)) for each in supported(metrics, judge, data)))
 
     def score(self, examples: np.ndarray) -> dict[str, float]:
         """The metrics of generated or held-out examples.
@@ -54,7 +54,7 @@ class Scorer:
 
         Returns:
             A value for each column; all NaN if an example is not finite, or so large that the judge's features
-            overflow.
+            overflow, and NaN of a metric that takes more examples.
 
         Raises:
             GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
@@ -74,11 +74,13 @@ class Scorer:
 
 
 def score_of(metric: Any, judged: JudgedExamples, reference: Tree) -> dict[str, float]:
-    """The values of a metric's columns for judged examples.
+    """The values of a metric's columns for judged examples; NaN of fewer examples than it takes.
 
     Raises:
         GanbenchError: the metric's values are not those of its columns.
     """
+    if len(judged) < metric.fewest:
+        return dict.fromkeys(metric.columns, float("nan"))
     given = metric.score(judged, reference)
     if fault := values_fault(metric.columns, given):
         raise GanbenchError(f"metric {inspect.getfile(type(metric))}: its score() {fault}.")
@@ -91,9 +93,17 @@ def supported(metrics: Sequence[Any], judge: Any, data: DataSpec) -> list[Any]:
     return [metric for metric in metrics if metric.supports(seen) is None]
 
 
-def reference_examples(train: np.ndarray) -> np.ndarray:
-    """The training examples that generated ones are compared with: all, or every second, third ... of many."""
-    return train[:: -(-len(train) // MOST)]
+def judged_real(judge: Any, state: Tree, examples: Examples) -> tuple[JudgedExamples, JudgedExamples]:
+    """The judged training and held-out examples that references are made of, see `reference_examples`."""
+    train, heldout = (
+        judge_stored(judge, state, reference_examples(part)) for part in (examples.train, examples.heldout)
+    )
+    return train, heldout
+
+
+def reference_examples(real: np.ndarray) -> np.ndarray:
+    """The real examples that generated ones are compared with: all, or every second, third ... of many."""
+    return real[:: -(-len(real) // MOST)]
 
 
 def data_seen_by(judge: Any, data: DataSpec) -> DataSpec:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ganbench.core.deterministic_linalg import eigh, matmul
+from ganbench.core.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,17 @@ class Moments:
         values, vectors = eigh(self.covariance)
         # Rounding can push a zero eigenvalue below zero.
         return matmul(vectors * np.sqrt(values.clip(min=0)), vectors.T)
+
+    def tree(self) -> Tree:
+        """The moments for a file, with the root, which is the costly part of a distance."""
+        return {"mean": self.mean, "covariance": self.covariance, "root": self.root}
+
+    @classmethod
+    def of(cls, tree: Tree) -> Moments:
+        """The moments that `tree` described."""
+        known = cls(tree["mean"], tree["covariance"])
+        vars(known)["root"] = tree["root"]  # where a cached property keeps its value
+        return known
 
 
 def moments(features: np.ndarray) -> Moments:

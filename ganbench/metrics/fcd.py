@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -31,8 +32,8 @@ class FCD(Metric):
     def supports(self, data: DataSpec) -> str | None:
         return None
 
-    def reference(self, real: JudgedExamples) -> Moments:
-        return moments(real.features)
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return moments(real.features).tree()
 
-    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
-        return {"fcd": frechet_distance(moments(generated.features), reference)}
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        return {"fcd": frechet_distance(moments(generated.features), Moments.of(reference))}

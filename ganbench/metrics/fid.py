@@ -15,6 +15,7 @@ from torch import nn
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -27,6 +28,8 @@ BATCH = 32
 class FID(Metric):
     """Heusel et al. 2017. Features are the 2,048 activations of the last pooling layer, of images resized to 299x299 by
     the network itself; grey images are shown in three equal channels."""
+
+    draws: ClassVar[int] = 5  # each decomposes three covariances of 2,048 features
 
     columns: ClassVar[dict[str, MetricInfo]] = {
         "fid": MetricInfo(
@@ -44,11 +47,11 @@ class FID(Metric):
             return "FID is for grey or colour images with values in [-1, 1]"
         return None
 
-    def reference(self, real: JudgedExamples) -> Moments:
-        return moments(_features(real.stored))
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return moments(_features(real.stored)).tree()
 
-    def score(self, generated: JudgedExamples, reference: Moments) -> dict[str, float]:
-        return {"fid": frechet_distance(moments(_features(generated.stored)), reference)}
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        return {"fid": frechet_distance(moments(_features(generated.stored)), Moments.of(reference))}
 
 
 def _features(images: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -38,8 +39,8 @@ class KID(Metric):
     def supports(self, data: DataSpec) -> str | None:
         return None
 
-    def reference(self, real: JudgedExamples) -> Sums:
-        return sums(real.features)
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return vars(sums(real.features))
 
-    def score(self, generated: JudgedExamples, reference: Sums) -> dict[str, float]:
-        return {"kid": unbiased_mmd2(sums(generated.features), reference)}
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        return {"kid": unbiased_mmd2(sums(generated.features), Sums(**reference))}

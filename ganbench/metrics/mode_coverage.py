@@ -10,6 +10,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -80,20 +81,21 @@ class ModeCoverage(Metric):
             return "mode coverage needs data with labels and a judge that tells their modes apart"
         return None
 
-    def reference(self, real: JudgedExamples) -> np.ndarray:
-        """Share of every mode in the real examples, (modes,)."""
-        return np.bincount(real.mode, minlength=real.modes) / len(real.mode)
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        """`share` (modes,) of every mode in the real examples."""
+        return {"share": np.bincount(real.mode, minlength=real.modes) / len(real.mode)}
 
-    def score(self, generated: JudgedExamples, reference: np.ndarray) -> dict[str, float]:
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        real = reference["share"]
         n, modes = len(generated.mode), generated.modes
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
         share = np.bincount(generated.mode, minlength=modes) / n
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),
-            "modes_fair": float((good >= np.maximum(self.fair_share * reference * n, 1)).sum()),
+            "modes_fair": float((good >= np.maximum(self.fair_share * real * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
-            "mode_kl": _kl(share, reference),
+            "mode_kl": _kl(share, real),
             "dominant_mode": float(largest if share[largest] > 0.5 else -1),
             "dominant_share": float(share[largest]),
         }

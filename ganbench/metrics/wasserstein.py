@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from ganbench.core.metric_info import MetricInfo
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
@@ -36,9 +37,10 @@ class WassersteinDistance(Metric):
             return "the Wasserstein distance is computed for points on the line only, examples of shape (1,)"
         return None
 
-    def reference(self, real: JudgedExamples) -> np.ndarray:
-        """The real points, (n,)."""
-        return real.examples[:, 0].astype(np.float64)
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
+        return {"points": real.examples[:, 0].astype(np.float64)}
 
-    def score(self, generated: JudgedExamples, reference: np.ndarray) -> dict[str, float]:
-        return {"wasserstein": float(wasserstein_distance(generated.examples[:, 0].astype(np.float64), reference))}
+    def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
+        return {
+            "wasserstein": float(wasserstein_distance(generated.examples[:, 0].astype(np.float64), reference["points"]))
+        }

@@ -744,7 +744,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
     metric = part("metric", name)
     if metric.supports(spec) is not None:
         return
-    scorer = Scorer.of(judge, state, [metric], spec, examples.train)
+    scorer = Scorer.of(judge, state, [metric], spec, examples)
     count = len(examples.heldout)
     train, heldout = floats(examples.train), floats(examples.heldout)
     one_mode = train[judge.judge(state, train).mode == 0]  # where modes overlap, all of one side
@@ -765,7 +765,7 @@ def test_a_metric_ranks_real_above_collapsed_above_noise(name, dataset, judged):
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
     spec, examples, judge, state = judged("ring8")
-    scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples.train)
+    scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples)
     broken = examples.heldout.copy()
     broken[3] = np.inf
     assert all(np.isnan(value) for value in scorer.score(broken).values())

@@ -134,7 +134,7 @@ class Measuring:
             with self.components.attempt("evaluate.metrics", [choice]):
                 columns = made.columns
                 fault = columns_fault(columns)
-            self.components.refuse("evaluate.metrics", choice, fault)
+            self.components.refuse("evaluate.metrics", choice, fault or self._too_few(made.fewest))
             if any(run.train.ema_decay is not None for run in self.plan.runs):
                 columns = {**columns, **of_averages(columns)}
             for name in columns:
@@ -147,6 +147,16 @@ class Measuring:
         if not self._collapse_metric():
             self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
+
+    def _too_few(self, fewest: int) -> str | None:
+        """Why a metric of at least so many examples cannot be computed in the study, as a clause; None if it can."""
+        wants, samples = f"it needs {fewest:,} examples or more", self.plan.study.evaluate.samples
+        if samples < fewest:
+            return f"{wants}, but evaluate.samples is {samples:,}"
+        for dataset in dict.fromkeys(run.choice("dataset") for run in self.plan.runs if run.choice("dataset")):
+            if (train := self.components.build("grid", dataset).spec.train) < fewest:
+                return f"{wants}, but {dataset.signature} has {train:,} training examples"
+        return None
 
     def _collapse_metric(self) -> bool:
         """Whether a metric shows collapses."""
@@ -185,7 +195,8 @@ class Measuring:
             spec, examples = self._data[dataset]
             spec = self._seen(dataset, spec)
             judge = StandIn(spec.modes)
-            images = np.resize(floats(examples.train), (max(2 * SAMPLES, 4 * spec.modes), *spec.shape))
+            fewest = max(made.fewest for made in self._metrics.values())
+            images = np.resize(floats(examples.train), (max(2 * SAMPLES, 4 * spec.modes, 2 * fewest), *spec.shape))
             ready = []
             for choice, made in self._metrics.items():
                 # The FID's network takes too long for a trial; its weights are verified, and tests cover it.
@@ -200,7 +211,9 @@ class Measuring:
                 )
                 ready.append((choice, made))
             with self.components.attempt("evaluate.metrics", [choice for choice, _ in ready] or [dataset]):
-                self._panels[dataset] = Scorer.of(judge, {}, [made for _, made in ready], spec, images)
+                self._panels[dataset] = Scorer.of(
+                    judge, {}, [made for _, made in ready], spec, Examples(images, None, images, None)
+                )
         return self._panels[dataset]
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:

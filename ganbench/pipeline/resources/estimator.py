@@ -16,6 +16,7 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
+from ganbench.data import Examples
 from ganbench.engine import fusing
 from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
@@ -265,6 +266,7 @@ class _Data:
         """The scorer, without the FID with its slow network, and the seconds to set it up."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
         memory, began = self.judge.untrained(self.examples), time.process_time()
-        few, count = self.examples.train[:JUDGED], len(reference_examples(self.examples.train))
+        few = Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)
+        count = len(reference_examples(self.examples.train))
         scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
-        return scorer, (time.process_time() - began) * max(1, count / len(few))
+        return scorer, (time.process_time() - began) * max(1, count / len(few.train))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ganbench.core import result_files
+from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
 from ganbench.engine.nulls import RealExamples, most_draws, nulls
 from ganbench.engine.scoring import judged_real, supported
@@ -20,6 +21,8 @@ from ganbench.pipeline.execution.instantiation import build, examples, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
+
+SHOWN = 512  # held-out examples that are kept, to be shown beside generated ones
 
 
 def run(job: Job, context: JobContext) -> None:
@@ -46,7 +49,8 @@ def run(job: Job, context: JobContext) -> None:
             real = RealExamples(train, heldout, fresh if drawn else None)
             found = nulls(known, real, task.samples, report)
         about = versions(device)
-    reference_files.write(job.path, [reference for _, reference in known], found, about)
+    shown = floats(heldout.stored[:SHOWN])
+    reference_files.write(job.path, [reference for _, reference in known], reference_files.Scored(found, shown, about))
 
 
 def judge_state(fitted: Path) -> Tree:

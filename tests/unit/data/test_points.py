@@ -91,7 +91,7 @@ def test_one_mode_has_a_judge_and_scores_too():
     real, heldout = looked(Line(means=(0.0,), examples=100_000))
     assert heldout.modes == 1
     assert heldout.confident.mean() == pytest.approx(erf(3 / sqrt(2)), abs=0.002)
-    score = ModeCoverage().score(heldout, ModeCoverage().reference(real))
+    score = ModeCoverage().score(heldout, ModeCoverage().reference(real, heldout))
     assert (score["modes"], score["modes_fair"], score["mode_kl"]) == (1, 1, 0)
     assert (score["dominant_mode"], score["dominant_share"]) == (0, 1)
 
@@ -106,13 +106,13 @@ def test_one_mode_has_a_judge_and_scores_too():
 def test_the_dominant_mode_holds_more_than_half_whatever_the_quality(counts, mode, share):
     modes = np.repeat(np.arange(3), counts)
     judged = JudgedExamples(np.zeros((10, 1)), np.zeros((10, 1)), modes, np.zeros(10, bool), 3)
-    score = ModeCoverage().score(judged, np.full(3, 1 / 3))
+    score = ModeCoverage().score(judged, {"share": np.full(3, 1 / 3)})
     assert (score["dominant_mode"], score["dominant_share"]) == (mode, share)
 
 
 def test_every_column_has_a_number_within_its_bounds():
     real, heldout = looked(Grid16())
-    score = ModeCoverage().score(heldout, ModeCoverage().reference(real))
+    score = ModeCoverage().score(heldout, ModeCoverage().reference(real, heldout))
     assert set(score) == set(ModeCoverage.columns)
     for column, info in ModeCoverage.columns.items():
         assert info.lower <= score[column]
@@ -138,7 +138,7 @@ def test_kid_is_the_double_sum_over_pairs(size):
 
     across = sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
     expected = within(x) + within(y) - 2 * across
-    assert KID().score(look(x), KID().reference(look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
+    assert KID().score(look(x), KID().reference(look(y), look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
 
 
 def _mean_and_error(values: list[float]) -> tuple[float, float]:
@@ -172,7 +172,7 @@ def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
     """Every other mode of the ring, or a round blob as wide: both have the ring's moments. Two neighbours do not."""
     examples = Ring8().load()
     state = MixtureJudge().fit(examples)
-    reference = KID().reference(MixtureJudge().judge(state, examples.train))
+    reference = KID().reference(*(MixtureJudge().judge(state, part) for part in (examples.train, examples.heldout)))
 
     def score(points: np.ndarray) -> float:
         return KID().score(MixtureJudge().judge(state, points), reference)["kid"]
@@ -187,7 +187,7 @@ def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
 
 def wasserstein(generated: np.ndarray, real: np.ndarray) -> float:
     metric = WassersteinDistance()
-    return metric.score(look(generated[:, None]), metric.reference(look(real[:, None])))["wasserstein"]
+    return metric.score(look(generated[:, None]), metric.reference(*[look(real[:, None])] * 2))["wasserstein"]
 
 
 def test_wasserstein_distance_by_hand():

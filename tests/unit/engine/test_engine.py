@@ -21,6 +21,7 @@ from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_steps
+from ganbench.data import Examples
 from ganbench.dynamics import gradient
 from ganbench.engine.evaluate import evaluate
 from ganbench.engine.scoring import Scorer
@@ -353,6 +354,7 @@ def test_what_training_hands_out_is_the_answer_of_its_dynamics():
 class _Scale:
     """A judge whose features are the examples, and a metric: their root mean square over that of the real ones."""
 
+    fewest: ClassVar[int] = 2
     columns: ClassVar[dict[str, MetricInfo]] = {"scale": MetricInfo("Scale", "Spread of the points.", "none", 0, None)}
     tells_modes: ClassVar[bool] = True
 
@@ -363,16 +365,16 @@ class _Scale:
     def supports(self, data: Any) -> str | None:
         return None if data.shape == (2,) else "points of the plane only"
 
-    def reference(self, real: JudgedExamples) -> float:
-        return float(np.sqrt(np.mean(real.features**2)))
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> dict[str, float]:
+        return {"scale": float(np.sqrt(np.mean(real.features**2)))}
 
-    def score(self, generated: JudgedExamples, known: float) -> dict[str, float]:
-        return {"scale": float(np.sqrt(np.mean(generated.features**2))) / known}
+    def score(self, generated: JudgedExamples, known: dict[str, float]) -> dict[str, float]:
+        return {"scale": float(np.sqrt(np.mean(generated.features**2))) / known["scale"]}
 
 
 def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(ring):
     architecture, samples, shown = part("architecture", "mlp", width=8), 1100, 7  # more than one batch of them
-    scorer = Scorer.of(_Scale(), {}, [_Scale()], RING.spec, ring)
+    scorer = Scorer.of(_Scale(), {}, [_Scale()], RING.spec, Examples(ring, None, ring, None))
     modules = [initial_module(architecture, "generator", RING.spec, seed) for seed in (0, 1)]
     thetas = [Network.vector(module).numpy() for module in modules]
     generators = np.stack([*thetas, np.full_like(thetas[0], np.nan)])
@@ -387,7 +389,9 @@ def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(
     assert np.isnan(result["metrics"]["scale"]).tolist() == [False, False, True]
     other = evaluate(scorer, sampler, 4, generators, {}, samples, shown)
     assert not np.allclose(other["samples"][0], result["samples"][0]), "runs have latent points of their own"
-    assert not Scorer.of(_Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), ring).metrics
+    assert not Scorer.of(
+        _Scale(), {}, [_Scale()], replace(RING.spec, shape=(3,)), Examples(ring, None, ring, None)
+    ).metrics
 
 
 # What is recorded -----------------------------------------------------------------------------------------------------
@@ -562,7 +566,7 @@ def test_an_averaged_generator_is_scored_beside_the_last_one(ring):
     """With a decay of 0 the average is the last iterate, and has its scores; there are none without an average."""
     game, member = networks(options={"width": 8}), MEMBERS[0]
     scorer, sampler = (
-        Scorer.of(_Scale(), {}, [_Scale()], RING.spec, ring),
+        Scorer.of(_Scale(), {}, [_Scale()], RING.spec, Examples(ring, None, ring, None)),
         Sampler(game.architecture, game.data, 16, CPU),
     )
     for decay in (0.0, 0.9):

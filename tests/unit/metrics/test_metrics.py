@@ -93,7 +93,7 @@ def look(mode: list[int], confident: list[bool], modes: int) -> JudgedExamples:
 def test_mode_coverage_by_hand():
     real = np.array([0.5, 0.3, 0.2])
     generated = look([0] * 8 + [1] * 2, [True] * 9 + [False], 3)
-    score = ModeCoverage().score(generated, real)
+    score = ModeCoverage().score(generated, {"share": real})
     assert score["modes"] == 2
     assert score["modes_fair"] == 2
     assert score["high_quality"] == 0.9
@@ -102,13 +102,13 @@ def test_mode_coverage_by_hand():
 
 def test_one_lucky_example_reaches_a_mode_but_does_not_cover_it():
     generated = look([0] * 199 + [1], [True] * 200, 2)
-    score = ModeCoverage().score(generated, np.array([0.5, 0.5]))
+    score = ModeCoverage().score(generated, {"share": np.array([0.5, 0.5])})
     assert (score["modes"], score["modes_fair"]) == (2, 1)
 
 
 def test_the_bounds_of_mode_coverage_are_reached():
     """The best and the worst that a generator can do: tables and axes take their ranges from these bounds."""
-    even, everything = np.full(4, 0.25), [0, 1, 2, 3]
+    even, everything = {"share": np.full(4, 0.25)}, [0, 1, 2, 3]
     perfect = ModeCoverage().score(look(everything, [True] * 4, 4), even)
     one_mode = ModeCoverage().score(look([2] * 4, [False] * 4, 4), even)
     bounds = {name: (info.lower, info.upper) for name, info in ModeCoverage.columns.items()}
@@ -129,7 +129,7 @@ def test_a_mode_is_covered_from_its_fair_share_of_good_examples_on(fair_share):
         bad = 5  # of the mode, and not counted
         rest = 200 - good - bad
         generated = look([1] * (good + bad) + [0] * rest, [True] * good + [False] * bad + [True] * rest, 2)
-        assert ModeCoverage(fair_share).score(generated, np.array([0.5, 0.5]))["modes_fair"] == covered
+        assert ModeCoverage(fair_share).score(generated, {"share": np.array([0.5, 0.5])})["modes_fair"] == covered
 
 
 def test_a_perfect_sampler_has_the_known_high_quality_share():

@@ -12,7 +12,7 @@ import pytest
 from ganbench.contracts import CONTRACTS
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.data import DataSpec
+from ganbench.data import DataSpec, Examples
 from ganbench.engine.scoring import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
@@ -502,8 +502,8 @@ class Own(Metric):
     def supports(self, data):
         return None
 
-    def reference(self, real):
-        return None
+    def reference(self, real, heldout):
+        return {reference}
 
     def score(self, generated, reference):
         {score}
@@ -535,11 +535,41 @@ class Own(Metric):
     ],
 )
 def test_a_metric_s_numbers(tmp_path, score, message):
-    source = METRIC.format(column="'own'", score=score)
+    source = METRIC.format(column="'own'", score=score, reference="{}")
     if message is None:
         try_study(own(tmp_path, "metric", source)[1])
     else:
         assert re.search(message, first := refused(tmp_path, "metric", source)), first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("np.zeros(3)", r"its reference\(\) gives an array of float64; must be NumPy arrays and numbers, in dicts"),
+        ("{'a': {'b': [1.0]}}", r"its reference\(\) gives list at /a/b; must be"),
+        ("{'a': np.array(['x'])}", r"its reference\(\) gives an array of <U1 at /a; must be"),
+        ("{3: 1.0}", r"its reference\(\) has the key 3; a key must be text"),
+        ("{'a': random.random()}", r"its reference\(\) draws from Python's global random numbers"),
+    ],
+)
+def test_a_metric_s_reference_can_be_stored(tmp_path, reference, message):
+    source = METRIC.format(column="'own'", score="return {'own': 0.5}", reference=reference)
+    assert re.search(message, first := refused(tmp_path, "metric", source)), first
+
+
+@pytest.mark.slow
+def test_a_metric_s_score_leaves_the_reference_alone(tmp_path):
+    score = "reference['a'][0] += 1; return {'own': 0.5}"
+    source = METRIC.format(column="'own'", score=score, reference="{'a': np.zeros(3)}")
+    assert re.search("changes the reference, which all runs share", first := refused(tmp_path, "metric", source)), first
+
+
+def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_path):
+    fewest = METRIC.replace("    def supports", "    fewest: ClassVar[int] = 3000\n\n    def supports")
+    source = fewest.format(column="'own'", score="return {'own': 0.5}", reference="{}")
+    with pytest.raises(GanbenchError, match=r"needs 3,000 examples or more, but evaluate\.samples is 2,000"):
+        check(own(tmp_path, "metric", source)[1])
 
 
 @pytest.mark.parametrize(
@@ -554,7 +584,9 @@ def test_a_metric_s_numbers(tmp_path, score, message):
     ],
 )
 def test_a_metric_s_columns(tmp_path, column, message):
-    assert re.search(message, first := refused(tmp_path, "metric", METRIC.format(column=column, score="pass"))), first
+    assert re.search(
+        message, first := refused(tmp_path, "metric", METRIC.format(column=column, score="pass", reference="{}"))
+    ), first
 
 
 DIAGNOSTIC = """\
@@ -793,10 +825,11 @@ def test_a_network_that_takes_more_memory_than_there_is_is_ended_in_its_trial(tm
     ],
 )
 def test_a_metric_is_held_to_its_contract_at_every_snapshot(tmp_path, score, message):
-    path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score))
+    path, _ = own(tmp_path, "metric", METRIC.format(column="'own'", score=score, reference="{}"))
     metric = registry.find("metric", str(path)).build({})
     data = DataSpec(shape=(2,), bounded=False, train=8, modes=2)
-    panel = Scorer.of(StandIn(2), {}, [metric], data, np.zeros((8, 2), np.float32))
+    real = np.zeros((8, 2), np.float32)
+    panel = Scorer.of(StandIn(2), {}, [metric], data, Examples(real, None, real, None))
     with pytest.raises(GanbenchError, match=rf"metric {path}: its score\(\) {message}"):
         panel.score(np.full((8, 2), 9, np.float32) * np.array([[0], [1]] * 4, np.float32))
 
