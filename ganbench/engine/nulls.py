@@ -11,10 +11,11 @@ allow:
   examples than samples would raise them as well. So all real examples are split at random, in the proportion of samples
   to training examples, and the smaller part plays the generated ones. Where both are smaller than in the study, by a
   factor s, values at s and at s / 2 are carried on to 1 along a line in 1/s: exact for shares and for biases of the
-  order of 1/n, and never further than the distance between the two. A judge knows the examples that it was trained on,
-  and a split mixes them with held-out ones; so the value of all held-out examples against the training examples, less
-  that of a split of these sizes, is added. It is 0 but for noise where nobody could tell them apart, and the noise
-  widens the null by what is not known.
+  order of 1/n, and never further than the distance between the two. The spread at s is narrowed by the root of s, as
+  that of a share is; of a distance, which narrows faster, it stays too wide.
+  A judge knows the examples that it was trained on, and a split mixes them with held-out ones. So all held-out examples
+  are scored against the training examples, too: where they score worse than splits of these sizes, beyond the interval
+  of these, the difference is added. Where they score better, as even shares of classes do, it is not.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from ganbench.engine.scoring import score_of
 from ganbench.judges import JudgedExamples, concatenated
 
 CONFIDENCE = 0.95
+WORSE = {"low": 1, "high": -1, "none": 0}  # the sign of a change for the worse, by the better end
+ROUNDING = 1e-9  # of a value, in sums of it
 ENOUGH = 2  # held-out examples per sample, from which parts of them are drawn
 
 
@@ -89,8 +92,8 @@ class Draws(Protocol):
             A function of a metric and its reference to what is scored: (parts, columns), NaN without a value.
         """
 
-    def values(self, scored: np.ndarray) -> np.ndarray:
-        """The values of all draws, (draws, columns), from what they scored, (draws, parts, columns)."""
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
+        """The values of a metric in all draws, (draws, columns), from what they scored, (draws, parts, columns)."""
 
     def words(self, draws: int) -> str:
         """How the examples were drawn."""
@@ -123,7 +126,7 @@ def nulls(
         report(index + 1)
     found: dict[str, Null] = {}
     for (metric, _), kept in zip(metrics, scored, strict=True):
-        values = way.values(np.stack(kept))
+        values = way.values(metric, np.stack(kept))
         about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
             found[name] = Null(**about, **_spread(column, info))
@@ -145,10 +148,16 @@ def _spread(values: np.ndarray, info: MetricInfo) -> dict[str, float]:
     """Mean, standard deviation, and the interval of one more draw: mean +- t sd sqrt(1 + 1/draws), within bounds."""
     if not np.isfinite(values).all():
         return dict.fromkeys(("mean", "sd", "low", "high"), float("nan"))
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * sd * sqrt(1 + 1 / len(values))
+    mean, sd, reach = (float(each) for each in (values.mean(), values.std(ddof=1), _reach(values)))
     mean, low, high = np.clip((mean, mean - reach, mean + reach), info.lower, info.upper).tolist()
     return {"mean": mean, "sd": sd, "low": low, "high": high}
+
+
+def _reach(values: np.ndarray) -> np.ndarray:
+    """Half of the interval that one more draw lies in, about the mean of draws, (draws, ...)."""
+    draws = len(values)
+    with np.errstate(invalid="ignore"):
+        return stats.t.ppf((1 + CONFIDENCE) / 2, draws - 1) * values.std(axis=0, ddof=1) * sqrt(1 + 1 / draws)
 
 
 def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]:
@@ -167,7 +176,7 @@ class _Fresh:
         judged = self._real.fresh(self._samples, stream(0, "null", index))
         return lambda metric, reference: np.array([_scores(metric, judged, reference)])
 
-    def values(self, scored: np.ndarray) -> np.ndarray:
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
         return scored[:, 0]
 
     def words(self, draws: int) -> str:
@@ -186,7 +195,7 @@ class _HeldOut:
         judged = self._real.heldout.take(rows)
         return lambda metric, reference: np.array([_scores(metric, judged, reference)])
 
-    def values(self, scored: np.ndarray) -> np.ndarray:
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
         return scored[:, 0]
 
     def words(self, draws: int) -> str:
@@ -209,12 +218,13 @@ class _CrossFitted:
         self._whole: dict[int, np.ndarray] = {}  # by a metric's id: the values of all held-out examples
 
     def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
-        order = stream(0, "null", index).permutation(self.examples)
-        samples, train, heldout = self._study
-        sizes = [(self._scale * samples, self._scale * train, self._scale * heldout)]
+        order, other = (stream(0, name, index).permutation(self.examples) for name in ("null", "null-heldout"))
+        _, train, heldout = self._study
+        sizes = [self._scale * size for size in self._study]
+        splits = [self._split(order, *map(int, sizes))]
         if self._scale < 1:
-            sizes.append(tuple(size / 2 for size in sizes[0]))
-        splits = [self._split(order, *map(int, each)) for each in (*sizes, (heldout, train, heldout))]
+            splits.append(self._split(order, *(int(size / 2) for size in sizes)))
+        splits.append(self._split(other, heldout, train, heldout))
 
         def score(metric: Any, reference: dict) -> np.ndarray:
             parts = [self._scored(metric, *split) for split in splits]
@@ -237,13 +247,16 @@ class _CrossFitted:
             return [float("nan")] * len(metric.columns)
         return _scores(metric, generated, metric.reference(train, heldout))
 
-    def values(self, scored: np.ndarray) -> np.ndarray:
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
         *splits, alike, whole = scored.transpose(1, 0, 2)
+        worse = np.array([WORSE[info.best] for info in metric.columns.values()])
         with np.errstate(invalid="ignore"):  # infinite values have no difference
-            values = splits[0] + (whole - alike)
+            told_apart = worse * (whole - alike.mean(axis=0)) > _reach(alike) + ROUNDING * abs(whole)
+            mean = splits[0].mean(axis=0)
+            values = mean + sqrt(self._scale) * (splits[0] - mean)
             if len(splits) > 1:
-                values = values - (1 - self._scale) * (splits[1] - splits[0]).mean(axis=0)
-        return values
+                values = values - (1 - self._scale) * (splits[1].mean(axis=0) - mean)
+            return values + np.where(told_apart, whole - alike, 0.0)
 
     def words(self, draws: int) -> str:
         samples, train, heldout = self._study
@@ -254,4 +267,4 @@ class _CrossFitted:
         )
         if self._scale < 1:
             how += f", carried on to {samples:,} against {train:,} by what half of them score"
-        return f"{few}{how}; and what the held-out examples score beyond such splits is added"
+        return f"{few}{how}"

@@ -75,8 +75,8 @@ class JudgedExamples:
         return floats(self.stored)
 
     def embedded(self, name: str, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """The examples' features by another network than the judge's, (n, F), computed once for all metrics, and for all
-        parts that are taken of them.
+        """The examples' features by another network than the judge's, (n, F), computed once for all metrics and
+        for all parts that are taken of them.
 
         Args:
             name: name of the network, with whatever else the features depend on.

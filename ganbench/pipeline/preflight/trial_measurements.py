@@ -24,8 +24,8 @@ from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.evaluate import evaluate
-from ganbench.engine.scoring import Scorer
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers

@@ -24,8 +24,8 @@ from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_
 from ganbench.data import Examples
 from ganbench.dynamics import gradient
 from ganbench.engine.evaluate import evaluate
-from ganbench.engine.scoring import Scorer
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games import gan as gan_module

@@ -140,7 +140,7 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
 
     folder_usable(plan)
     check(plan)
-    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "collect"):
         for job in plan.jobs(stage).values():
             run(job)
     found = Collected.read(plan.collect.path.parent)

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, NULLS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide
@@ -71,6 +71,7 @@ TABLES = {
     "snapshots": [*SNAPSHOTS, "d"],
     "curves": CURVES,
     "references": REFERENCES,
+    "nulls": NULLS,
     "measurements": MEASUREMENTS,
 }
 
