@@ -50,16 +50,6 @@ ONE_PACK = copy.deepcopy(STUDY) | {
 IN_PODS = [  # not `track`
     *("collect", "evaluate", "figures", "judge", "prepare", "reference", "report", "tables", "train"),
 ]
-    "collect",
-    "evaluate",
-    "figures",
-    "judge",
-    "prepare",
-    "reference",
-    "report",
-    "tables",
-    "train",
-]  # not `track`
 
 # Files that tell when something was done or how long it took.
 CLOCKED = ("mlflow", "tiny/benchmarks/", "tiny/train/", "tiny/collect/", "tiny/tables/runs.", "tiny/report.html")

@@ -117,7 +117,7 @@ def test_a_score_without_bias_is_cross_fitted_without_one():
     assert abs(found.mean) < 2 * found.sd
 
 
-# What must not mislead them ---------------------------------------------------------------------------------------------
+# What must not mislead them -------------------------------------------------------------------------------------------
 
 
 def biased(shift: float) -> RealExamples:
@@ -194,7 +194,7 @@ def test_bounds_of_a_metric_bound_its_null():
     assert found.high == 1.0 > found.mean > found.low > 0.8
 
 
-# Embeddings ---------------------------------------------------------------------------------------------------------
+# Embeddings -----------------------------------------------------------------------------------------------------------
 
 
 def test_parts_of_examples_share_what_a_network_made_of_the_whole():
