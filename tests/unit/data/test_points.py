@@ -8,6 +8,7 @@ from math import erf, pi, sqrt
 import numpy as np
 import pytest
 import torch
+from scipy.stats import wasserstein_distance
 from torch import nn
 
 from ganbench.architectures.mlp import MLP
@@ -196,6 +197,13 @@ def test_wasserstein_distance_by_hand():
     )
     assert wasserstein(np.array([0.0, 1.0]), np.array([5.0, 2.0])) == 3.0  # 0 to 2 and 1 to 5
     assert wasserstein(np.array([0.0]), np.array([-1.0, 1.0, 4.0])) == pytest.approx(2.0)
+
+
+def test_wasserstein_distance_is_scipy_s():
+    random = np.random.default_rng(0)
+    for m, n in ((50, 70), (1, 9), (40, 40)):
+        x, y = random.integers(9, size=m) / 4, random.normal(size=n).astype(np.float32)
+        assert wasserstein(x, y) == pytest.approx(wasserstein_distance(x, y), rel=1e-12)
 
 
 def test_wasserstein_distance_of_normals():
