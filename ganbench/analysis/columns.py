@@ -141,6 +141,7 @@ NULLS = {
     "is indistinguishable from real data",
     "high": "upper bound of that interval",
     "how": "how real examples were drawn in place of generated ones",
+    "caution": "what limits the meaning of the metric at these sizes; empty where nothing does",
 }
 
 MEASUREMENTS = {

@@ -21,6 +21,7 @@ from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.statistics import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
+from ganbench.core.metric_info import base_of
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.
 FEW_SEEDS = 10
@@ -62,7 +63,7 @@ def findings(collected: Collected) -> list[Finding]:
         *_forgotten(gans, gans.runs, lost),
         *_references(gans),
     ]
-    found += [*_few_seeds(table), *_mixtures(collected.runs)]
+    found += [*_cautions(gans), *_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
         runs = gans.runs[gans.runs["method"] == name]
         found += [Finding(text, "axis", name) for text in failures.by_axis(runs)]
@@ -219,6 +220,14 @@ def _references(collected: Collected) -> Iterator[Finding]:
                 alike = sum(map(null.contains, final_values(runs, metric)))
                 text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {ALIKE}"
         yield Finding(f"{text}.", "reference")
+
+
+def _cautions(collected: Collected) -> Iterator[Finding]:
+    """Warn of metrics whose values mean little at the study's sizes."""
+    known = collected.nulls.dropna(subset=["caution"])
+    for (dataset, caution), rows in known.groupby(["dataset", "caution"], sort=False):
+        titles = [collected.metrics[name].title for name in rows["metric"] if base_of(name) == name]
+        yield Finding(f"{join_words(titles)} on {dataset}: {caution}.", "caution", warning=True)
 
 
 def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:

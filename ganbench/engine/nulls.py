@@ -50,6 +50,7 @@ class Null:
         mean, sd: mean and standard deviation over the draws; NaN if the metric has no finite value in one of them.
         low, high: bounds between which one more draw would lie with a probability of 95%.
         how: how the examples were drawn, in words.
+        caution: what limits the meaning of values of these sizes, as a clause; None if nothing does.
     """
 
     samples: int
@@ -60,6 +61,7 @@ class Null:
     low: float
     high: float
     how: str
+    caution: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def nulls(
     found: dict[str, Null] = {}
     for (metric, _), kept in zip(metrics, scored, strict=True):
         values = way.values(metric, np.stack(kept))
+        caution = metric.caution(samples, len(real.train), real.train.features.shape[1])
         about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
+        about["caution"] = caution
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
             found[name] = Null(**about, **_spread(column, info))
     return found

@@ -50,6 +50,19 @@ class Metric(ABC):
         """
         return None
 
+    def caution(self, samples: int, real: int, features: int) -> str | None:
+        """What a reader must know of scores of these sizes.
+
+        Args:
+            samples: number of generated examples.
+            real: number of real training examples that they are compared with.
+            features: number of features of the data set's judge.
+
+        Returns:
+            None if nothing limits them; otherwise a clause, such as "2,000 samples are fewer than ...".
+        """
+        return None
+
     @abstractmethod
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
         """What the metric needs to know of the real examples, computed once for a data set and stored.

@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._frechet import Moments, frechet_distance, moments
+from ganbench.metrics._frechet import frechet_distance, frechet_reference, rank_caution
 
 
 @dataclass(frozen=True)
 class FCD(Metric):
     """Like the FID, but in a domain in which Inception features mean little; never to be compared with an FID. Its bias
-    is of the order of 1/n: compare only values of equal sample size (Chong and Forsyth 2020)."""
+    is of the order of 1/n: compare only values of equal sample size, or take `fcd_infinity`."""
 
+    cost: ClassVar[str] = "M F^2 + F^3, or M^2 F + M^3 of fewer examples than features; the reference N F^2 + F^3"
     columns: ClassVar[dict[str, MetricInfo]] = {
         "fcd": MetricInfo(
             title="Fréchet classifier distance",
@@ -26,14 +26,16 @@ class FCD(Metric):
             best="low",
             lower=0.0,
             upper=None,
+            unit="squared units of the features",
+            source="Dowson and Landau 1982; Heusel et al. 2017",
         )
     }
 
-    def supports(self, data: DataSpec) -> str | None:
-        return None
+    def caution(self, samples: int, real: int, features: int) -> str | None:
+        return rank_caution(samples, real, features, "the distance")
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
-        return moments(real.features).tree()
+        return frechet_reference(real.features)
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        return {"fcd": frechet_distance(moments(generated.features), Moments.of(reference))}
+        return {"fcd": frechet_distance(generated.features, reference)}

@@ -131,6 +131,7 @@ DEFAULTS = {
     ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
     ("metric", "memorisation"): {},
+    ("metric", "fcd_infinity"): {},
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "dcgan"): {
         **{"latent_size": 100, "features": 64},  # DCGAN

@@ -235,6 +235,7 @@ def _nulls() -> pd.DataFrame:
             "low": table["value"] - reach,
             "high": table["value"] + reach,
             "how": table["how"],
+            "caution": None,
         }
     )[list(NULLS)].reset_index(drop=True)
 

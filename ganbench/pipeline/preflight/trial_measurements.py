@@ -25,7 +25,7 @@ from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
-from ganbench.engine.scoring import Scorer
+from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
@@ -197,6 +197,7 @@ class Measuring:
             judge = StandIn(spec.modes)
             fewest = max(made.fewest for made in self._metrics.values())
             images = np.resize(floats(examples.train), (max(2 * SAMPLES, 4 * spec.modes, 2 * fewest), *spec.shape))
+            self._say_cautions(dataset)
             ready = []
             for choice, made in self._metrics.items():
                 # The FID's network takes too long for a trial; its weights are verified, and tests cover it.
@@ -215,6 +216,17 @@ class Measuring:
                     judge, {}, [made for _, made in ready], spec, Examples(images, None, images, None)
                 )
         return self._panels[dataset]
+
+    def _say_cautions(self, dataset: Choice) -> None:
+        """Tell of metrics whose numbers mean little at the study's sizes."""
+        (spec, examples), judge = self._data[dataset], self.plan.judge_of(dataset).build()
+        features = judge.judge(judge.untrained(examples), floats(examples.train[:2])).features.shape[1]
+        real = len(reference_examples(np.arange(spec.train)))
+        for choice, made in self._metrics.items():
+            if made.supports(self._seen(dataset, spec)) is None and (
+                caution := made.caution(self.plan.study.evaluate.samples, real, features)
+            ):
+                self.components.say({"note": f"{choice.signature} on {dataset.signature}: {caution}."})
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
         """Evaluate the snapshots of a run.

@@ -17,6 +17,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import fid
+from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.preflight.check import check
@@ -46,9 +47,9 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def inception(folder, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(folder))
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
     yield
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
 
 
 def look(images: np.ndarray) -> JudgedExamples:
@@ -63,7 +64,7 @@ def test_features_are_pytorch_fids_own(inception):
     network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     with torch.no_grad():
         expected = network(torch.from_numpy(images + 1).div(2).repeat(1, 3, 1, 1))[0][:, :, 0, 0].numpy()
-    np.testing.assert_allclose(fid._features(images), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(inception_network.features(images), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -92,9 +93,9 @@ def test_fid_is_of_images_that_inception_can_be_shown():
 
 def test_missing_weights_name_the_rule_that_fetches_them(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
     with pytest.raises(GanbenchError, match=r"the Inception weights are not at .*; the rule 'weights' fetches them"):
-        fid._features(np.zeros((1, 1, 8, 8), np.float32))
+        inception_network.features(np.zeros((1, 1, 8, 8), np.float32))
 
 
 FEW_DIGITS = '''"""Forty zeros and ones."""

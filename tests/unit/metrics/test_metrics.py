@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from building import CPU, names, part, toy
-from pytorch_fid.fid_score import calculate_frechet_distance
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.core import registry
@@ -16,9 +15,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
 from ganbench.judges import JudgedExamples
+from ganbench.judges._standard import unscaled
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
-from ganbench.metrics._frechet import Moments, frechet_distance, moments
 from ganbench.metrics._mmd import sums, unbiased_mmd2
 from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.nn.sample import Sample
@@ -29,46 +28,7 @@ from ganbench.optimizers.adam import Adam
 from ganbench.optimizers.sgd import SGD
 from ganbench.regularizers.r1 import R1
 
-# Fréchet distance -----------------------------------------------------------------------------------------------------
-
-
-def test_frechet_distance_of_commuting_gaussians():
-    """For diagonal covariances: |m1 - m2|^2 + sum (s1 - s2)^2."""
-    random = np.random.default_rng(0)
-    (m1, m2), (s1, s2) = random.normal(size=(2, 6)), random.uniform(0.1, 2, size=(2, 6))
-    expected = np.square(m1 - m2).sum() + np.square(s1 - s2).sum()
-    assert frechet_distance(Moments(m1, np.diag(s1**2)), Moments(m2, np.diag(s2**2))) == pytest.approx(
-        expected, rel=1e-12
-    )
-
-
-# pytorch-fid 0.3.0 calls scipy in a way that SciPy 1.18 drops, which is why SciPy is pinned below that.
-@pytest.mark.filterwarnings("ignore:The `disp` argument is deprecated:DeprecationWarning")
-def test_frechet_distance_agrees_with_pytorch_fid():
-    random = np.random.default_rng(1)
-    a, b = random.normal(size=(400, 16)), random.normal(size=(300, 16)) @ random.normal(size=(16, 16)) + 0.5
-    theirs = calculate_frechet_distance(*(stat for x in (a, b) for stat in (x.mean(axis=0), np.cov(x, rowvar=False))))
-    ours = frechet_distance(moments(a), moments(b))
-    assert ours == pytest.approx(theirs, rel=1e-8)
-
-
-def test_frechet_distance_is_a_distance_also_between_singular_covariances():
-    random = np.random.default_rng(2)
-    flat, round_ = np.resize([[1.0, 2.0, 3.0]], (50, 3)), random.normal(size=(50, 3))
-    assert frechet_distance(moments(round_), moments(round_)) == pytest.approx(0, abs=1e-9)
-    one, other = frechet_distance(moments(flat), moments(round_)), frechet_distance(moments(round_), moments(flat))
-    assert one == pytest.approx(other, rel=1e-9)
-    known = moments(round_)
-    assert one == pytest.approx(np.square(known.mean - [1, 2, 3]).sum() + np.trace(known.covariance), rel=1e-9)
-
-
-def test_frechet_distance_has_the_known_bias():
-    """Samples of N(0, I_d) against its exact moments: about d/n + d(d+1)/4n (Chong and Forsyth 2020)."""
-    d, n = 64, 5000
-    random = np.random.default_rng(3)
-    exact = Moments(np.zeros(d), np.eye(d))
-    found = np.mean([frechet_distance(moments(random.normal(size=(n, d))), exact) for _ in range(5)])
-    assert found == pytest.approx(d / n + d * (d + 1) / (4 * n), rel=0.03)
+# Kernel distance ------------------------------------------------------------------------------------------------------
 
 
 def test_the_mmd_is_that_of_all_pairs():
@@ -137,7 +97,7 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     random = np.random.default_rng(4)
     centres = np.array([[0.0, 0.0], [5.0, 0.0]])
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
-    judged = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
+    judged = MixtureJudge().judge({"centres": centres, "sigma": 0.1, **unscaled(2)}, points)
     assert judged.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
 
 
@@ -163,6 +123,7 @@ def judge_of_bars() -> tuple[ClassifierJudge, dict]:
 def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
     """The features are the last layer's inputs: what it says of an example is their softmax regression."""
     judge, state = judge_of_bars
+    state = state | unscaled(6)
     (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
     images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
     judged = judge.judge(state, images)

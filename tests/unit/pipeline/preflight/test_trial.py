@@ -572,6 +572,19 @@ def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_pat
         check(own(tmp_path, "metric", source)[1])
 
 
+@pytest.mark.slow
+def test_too_few_samples_for_the_judge_s_features_are_told(tmp_path):
+    evaluate = {"metrics": ["fcd", "mode_coverage"], "samples": 32, "judge": {"name": "random_features"}}
+    for features, told in ((31, []), (32, ["32 samples are too few for 32 features"])):
+        evaluate["judge"]["features"] = features
+        notes = []
+        found = plan(tmp_path, {"dataset": "digits", "architecture": "fc"}, evaluate=evaluate)
+        try_study(found, say=lambda line, notes=notes: notes.append(line.get("note") or ""))
+        cautions = [note for note in notes if "too few for" in note]
+        assert len(cautions) == len(told)
+        assert all(note.startswith(f"fcd on digits: {text}") for note, text in zip(cautions, told, strict=True))
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
