@@ -45,6 +45,18 @@ class Embeddings:
             self._known[name] = embed(stored)
         return self._known[name]
 
+    def keep(self, name: str, features: np.ndarray) -> None:
+        """Keep features that are known already; see `get`."""
+        self._known[name] = features
+
+    @classmethod
+    def joined(cls, parts: Sequence[Embeddings]) -> Embeddings:
+        """The features of examples one after the other, as far as they are known of all of them."""
+        whole = cls()
+        for name in set.intersection(*(set(part._known) for part in parts)):
+            whole.keep(name, np.concatenate([part._known[name] for part in parts]))
+        return whole
+
 
 @dataclass(frozen=True)
 class JudgedExamples:
@@ -108,10 +120,13 @@ class Judge(ABC):
             since it is read from the source.
         tells_modes: whether it tells the modes of labelled data apart; one that does not judges by features alone,
             without labels, and its judged examples have no modes. A literal too.
+        pretrained: whether it needs the Inception weights, which a study fetches before it; such a judge is too slow to
+            be tried on a study before it runs. A literal too.
     """
 
     axes: ClassVar[int | None] = None
     tells_modes: ClassVar[bool] = True
+    pretrained: ClassVar[bool] = False
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:
@@ -175,8 +190,8 @@ def concatenated(parts: Sequence[JudgedExamples]) -> JudgedExamples:
 
 
 def _joined(stored: np.ndarray, parts: Sequence[JudgedExamples]) -> JudgedExamples:
-    features = np.concatenate([part.features for part in parts])
+    features, known = np.concatenate([part.features for part in parts]), [part.embeddings for part in parts]
     if parts[0].mode is None:
-        return JudgedExamples(stored, features, None, None, 0)
+        return JudgedExamples(stored, features, None, None, 0, Embeddings.joined(known))
     mode, confident = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mode", "confident"))
-    return JudgedExamples(stored, features, mode, confident, parts[0].modes)
+    return JudgedExamples(stored, features, mode, confident, parts[0].modes, Embeddings.joined(known))

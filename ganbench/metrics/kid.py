@@ -7,10 +7,9 @@ from typing import ClassVar
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._mmd import Sums, sums, unbiased_mmd2
+from ganbench.metrics._mmd import Sums, jackknife_error, sums, unbiased_mmd2
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class KID(Metric):
     nothing.
     """
 
+    cost: ClassVar[str] = "M F^3 / 2, in blocks; the reference N F^3 / 6"
     columns: ClassVar[dict[str, MetricInfo]] = {
         "kid": MetricInfo(
             title="KID in judge features",
@@ -33,14 +33,26 @@ class KID(Metric):
             best="low",
             lower=None,
             upper=None,
-        )
+            source="Binkowski et al. 2018; Gretton et al. 2012",
+        ),
+        "kid_error": MetricInfo(
+            title="Error of the KID",
+            what="jackknife standard error of the KID over samples of a generator; the finite number of real examples "
+            "adds to it",
+            best="none",
+            lower=0.0,
+            upper=None,
+            source="Efron and Stein 1981",
+        ),
     }
 
-    def supports(self, data: DataSpec) -> str | None:
-        return None
+    @property
+    def fewest(self) -> int:
+        return 3
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
         return vars(sums(real.features))
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        return {"kid": unbiased_mmd2(sums(generated.features), Sums(**reference))}
+        mine, real = sums(generated.features), Sums(**reference)
+        return {"kid": unbiased_mmd2(mine, real), "kid_error": jackknife_error(generated.features, mine, real)}

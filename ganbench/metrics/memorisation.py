@@ -42,7 +42,7 @@ class Memorisation(Metric):
             best="none",  # above 1 is not better than 1
             lower=0.0,
             upper=None,
-            source="Gulrajani et al. 2019; Meehan et al. 2020",
+            source="Meehan et al. 2020",
         ),
         "authenticity": MetricInfo(
             title="Authenticity",

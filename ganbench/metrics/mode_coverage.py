@@ -21,11 +21,18 @@ class ModeCoverage(Metric):
     """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
 
     One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.
+    The divergence `mode_kl` weighs each mode by its generated examples, so a missing mode of many adds little;
+    `mode_reverse_kl` weighs it by its real ones. A mode that no example fell on would make that infinite, though its
+    probability may be just below 1 / n: so each mode has half an example more, the estimate of a distribution that is
+    least wrong, in this divergence, over all distributions (Krichevsky and Trofimov 1981). A perfect generator has
+    about (modes - 1) / 2n of both.
+
     `dominant_mode` over the snapshots of a run shows whether a collapsed generator stays or moves from mode to mode.
     """
 
     fair_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
 
+    cost: ClassVar[str] = "a count of M"
     columns: ClassVar[dict[str, MetricInfo]] = {
         "modes": MetricInfo(
             title="Modes reached",
@@ -33,6 +40,8 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=None,
+            unit="modes",
+            source="Srivastava et al. 2017",
         ),
         "modes_fair": MetricInfo(
             title="Modes covered",
@@ -41,6 +50,7 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=None,
+            unit="modes",
         ),
         "high_quality": MetricInfo(
             title="High-quality share",
@@ -48,6 +58,7 @@ class ModeCoverage(Metric):
             best="high",
             lower=0.0,
             upper=1.0,
+            source="Srivastava et al. 2017",
         ),
         "mode_kl": MetricInfo(
             title="KL of the mode histogram",
@@ -56,6 +67,18 @@ class ModeCoverage(Metric):
             best="low",
             lower=0.0,
             upper=None,
+            unit="nats",
+            source="Srivastava et al. 2017",
+        ),
+        "mode_reverse_kl": MetricInfo(
+            title="Reverse KL of the mode histogram",
+            what="Kullback-Leibler divergence, in nats, of the histogram of the real examples over modes from that of "
+            "all generated ones, with half an example added to each mode; 0 is best, and missing modes raise it most",
+            best="low",
+            lower=0.0,
+            upper=None,
+            unit="nats",
+            source="Krichevsky and Trofimov 1981",
         ),
         "dominant_mode": MetricInfo(
             title="Dominant mode",
@@ -96,6 +119,7 @@ class ModeCoverage(Metric):
             "modes_fair": float((good >= np.maximum(self.fair_share * real * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
             "mode_kl": _kl(share, real),
+            "mode_reverse_kl": _kl(real, (share * n + 0.5) / (n + 0.5 * modes)),
             "dominant_mode": float(largest if share[largest] > 0.5 else -1),
             "dominant_share": float(share[largest]),
         }

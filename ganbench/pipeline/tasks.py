@@ -55,20 +55,21 @@ class PrepareTask:
 
 
 @dataclass(frozen=True)
+class InceptionWeights:
+    """The file of the Inception network's weights."""
+
+    path: Path
+    sha256: str  # first characters of the file's SHA-256
+
+
+@dataclass(frozen=True)
 class JudgeTask:
     """The task of `judge`."""
 
     judge: ComponentConfig
     sources: str
     prepared: Path
-
-
-@dataclass(frozen=True)
-class InceptionWeights:
-    """The file of the Inception network's weights."""
-
-    path: Path
-    sha256: str  # first characters of the file's SHA-256
+    weights: InceptionWeights | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_
 from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights, JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
-from ganbench.study.judging import judge_of
+from ganbench.study.judging import judge_of, needs_weights
 
 FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
@@ -24,8 +24,11 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def weights(self) -> Path | None:
-        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID."""
-        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics)
+        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID or a judge
+        that needs them."""
+        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics) or any(
+            needs_weights(self.judge_of(dataset)) for dataset in self.datasets.values()
+        )
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
@@ -45,8 +48,9 @@ class DatasetPlan(GridPlan):
 
     def _judge(self, name: str, choice: Choice) -> Job:
         judge, prepared = self.judge_of(choice), self.prepare[name]
-        task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path)
-        return self.file_job("judge", name, task, [prepared])
+        weights = self.inception if needs_weights(judge) else None
+        task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path, weights)
+        return self.file_job("judge", name, task, [prepared], [weights.path] if weights else [])
 
     @cached_property
     def reference(self) -> dict[str, Job]:
@@ -75,7 +79,7 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def inception(self) -> InceptionWeights | None:
-        """The Inception weights; None for a study without the FID."""
+        """The Inception weights; None for a study that needs none."""
         return self.weights and InceptionWeights(self.weights, self.study.evaluate.inception.sha256)
 
     def judge_of(self, dataset: Choice) -> Choice:

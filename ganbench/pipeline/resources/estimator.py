@@ -31,12 +31,14 @@ from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
+from ganbench.study.judging import needs_weights
 from ganbench.study.selectors import matches
 
 # A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the
@@ -92,7 +94,7 @@ class Estimator:
         return Timings(
             start=timing.STARTED_SECONDS,
             prepare={slug(label): each.loading for label, each in data.items()},
-            judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
+            judge={slug(label): each.judge_seconds for label, each in data.items()},
             reference={slug(label): each.reference_seconds for label, each in data.items()},
             observations=self._observations(),
             digest=value,
@@ -207,13 +209,13 @@ class Estimator:
         buffers = {
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
         }
-        scorer = self._data(run.choice("dataset")).scorer
+        known = self._data(run.choice("dataset"))
+        scorer, fid = known.scorer, known.inception
         size = run.train.batch_size // run.train.accumulation_steps
         sampler = Sampler(run.choice("architecture").build(), data, size, self._device)
         seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
         if run.train.ema_decay is not None:
             seconds *= 2  # the averaged generator is scored too
-        fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
@@ -261,13 +263,22 @@ class _Data:
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
-        self.judge = plan.judge_of(choice).build()
+        self.judge, self._slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
+        self.inception = self._slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The scorer, without the FID with its slow network, and with references of few examples."""
+        """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
-        return Scorer.of(self.judge, self.judge.untrained(self.examples), metrics, self._dataset.spec, self._few)
+        judge, state = (StandIn(0), {}) if self._slow else (self.judge, self.judge.untrained(self.examples))
+        return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
+
+    @property
+    def judge_seconds(self) -> float:
+        """The seconds to fit the judge."""
+        if self._slow:
+            return FID_SECONDS * len(self.examples.train)
+        return timing.judge_seconds(self.judge, self.examples)
 
     @property
     def reference_seconds(self) -> float:
@@ -275,8 +286,7 @@ class _Data:
         train, heldout = (reference_examples(part) for part in (self.examples.train, self.examples.heldout))
         evaluate = self._plan.study.evaluate
         seconds = timing.reference_seconds(self.scorer, self._few, len(train), evaluate.samples)
-        fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
-        return seconds + fid * FID_SECONDS * (len(train) + len(heldout))
+        return seconds + self.inception * FID_SECONDS * (len(train) + len(heldout))
 
     @property
     def _few(self) -> Examples:

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 from building import CPU, names, part, toy
+from judging import sorted_into as look
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
-from ganbench.judges import JudgedExamples
 from ganbench.judges._standard import unscaled
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
-from ganbench.metrics._mmd import sums, unbiased_mmd2
+from ganbench.metrics._mmd import jackknife_error, similarities, sums, unbiased_mmd2
 from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Minimax
@@ -40,14 +40,30 @@ def test_the_mmd_is_that_of_all_pairs():
 
     within = sum((kernel(x, x).sum() - kernel(x, x).trace()) / (len(x) * (len(x) - 1)) for x in (a, b))
     assert unbiased_mmd2(sums(a), sums(b)) == pytest.approx(within - 2 * kernel(a, b).mean(), rel=1e-12)
+    np.testing.assert_allclose(similarities(a, sums(b)), kernel(a, b).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_error_of_the_mmd_is_the_jackknife_s(size):
+    """By leaving out one example after the other, and all over again."""
+    random = np.random.default_rng(size)
+    a, b = random.normal(size=(40, size)), random.normal(0.5, 1.5, size=(30, size))
+    without = [unbiased_mmd2(sums(np.delete(a, i, axis=0)), sums(b)) for i in range(40)]
+    assert jackknife_error(a, sums(a), sums(b)) == pytest.approx(np.sqrt(39 * np.var(without)), rel=1e-9)
+
+
+def test_the_error_of_the_mmd_is_that_over_samples():
+    random = np.random.default_rng(8)
+    for shift, upper in ((0.5, 1.2), (0.0, 2.5)):  # without a difference, it is on the safe side
+        real, found = sums(random.normal(size=(20_000, 2))), []
+        for _ in range(300):
+            x = random.normal(shift, size=(200, 2))
+            found.append((unbiased_mmd2(sums(x), real), jackknife_error(x, sums(x), real)))
+        values, errors = np.array(found).T
+        assert 0.8 < np.sqrt(np.square(errors).mean()) / values.std() < upper
 
 
 # Modes ----------------------------------------------------------------------------------------------------------------
-
-
-def look(mode: list[int], confident: list[bool], modes: int) -> JudgedExamples:
-    empty = np.zeros((len(mode), 1))
-    return JudgedExamples(empty, empty, np.array(mode), np.array(confident), modes)
 
 
 def test_mode_coverage_by_hand():
@@ -58,6 +74,29 @@ def test_mode_coverage_by_hand():
     assert score["modes_fair"] == 2
     assert score["high_quality"] == 0.9
     assert score["mode_kl"] == pytest.approx(0.8 * np.log(0.8 / 0.5) + 0.2 * np.log(0.2 / 0.3))
+    smooth = np.array([8.5, 2.5, 0.5]) / 11.5
+    assert score["mode_reverse_kl"] == pytest.approx((real * np.log(real / smooth)).sum())
+
+
+def test_a_perfect_generator_has_the_known_divergences():
+    """(K - 1) / 2n of both for n examples of K modes, as half a chi-square of K - 1 degrees of freedom has."""
+    random, (modes, n) = np.random.default_rng(6), (10, 2000)
+    even = {"share": np.full(modes, 1 / modes)}
+    found = [
+        ModeCoverage().score(look(random.integers(modes, size=n), np.ones(n, bool), modes), even) for _ in range(400)
+    ]
+    for column in ("mode_kl", "mode_reverse_kl"):
+        assert np.mean([each[column] for each in found]) == pytest.approx((modes - 1) / (2 * n), rel=0.1)
+
+
+def test_a_missing_mode_raises_the_reverse_divergence_most():
+    modes, n = 100, 4950
+    even = {"share": np.full(modes, 1 / modes)}
+    missing = ModeCoverage().score(look(np.arange(n) % 99, np.ones(n, bool), modes), even)
+    assert missing["mode_kl"] == pytest.approx(np.log(100 / 99))
+    assert missing["mode_reverse_kl"] > 3 * missing["mode_kl"]
+    one = ModeCoverage().score(look(np.zeros(n, int), np.ones(n, bool), modes), even)
+    assert one["mode_reverse_kl"] < np.log(2 * n + modes), "and is finite"
 
 
 def test_one_lucky_example_reaches_a_mode_but_does_not_cover_it():
@@ -76,6 +115,7 @@ def test_the_bounds_of_mode_coverage_are_reached():
     assert bounds["modes"] == (one_mode["modes"], None)
     assert bounds["modes_fair"] == (one_mode["modes_fair"], None)
     assert bounds["mode_kl"] == (perfect["mode_kl"], None)
+    assert bounds["mode_reverse_kl"] == (perfect["mode_reverse_kl"], None)
     assert bounds["dominant_mode"] == (perfect["dominant_mode"], None)
     assert bounds["dominant_share"] == (0, one_mode["dominant_share"])  # 1 / modes at least: 0 for ever more of them
     assert one_mode["mode_kl"] == pytest.approx(np.log(4))

@@ -28,7 +28,7 @@ from ganbench.engine.snapshots import HostCopy
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import result_cache, snapshot_files
+from ganbench.pipeline.execution import snapshot_files
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.snapshot_files import SnapshotFiles
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
