@@ -1,4 +1,4 @@
-"""The folder that `collect` writes: five tables, the meaning of the metrics and diagnostics, arrays and samples.
+"""The folder that `collect` writes: six tables, the meaning of the metrics and diagnostics, arrays and samples.
 
 The folder of an unfinished study holds the results so far, and a note on the missing ones.
 """
@@ -76,6 +76,7 @@ class Collected:
     snapshots: pd.DataFrame  # columns: SNAPSHOTS, then every metric
     curves: pd.DataFrame  # columns: CURVES
     references: pd.DataFrame  # columns: REFERENCES
+    nulls: pd.DataFrame  # columns: NULLS
     measurements: pd.DataFrame  # columns: MEASUREMENTS
     metrics: dict[str, MetricInfo]  # by column name, the most telling metric of each data set first
     quantities: dict[str, MetricInfo]  # by quantity: the meanings of the numbers in `measurements`

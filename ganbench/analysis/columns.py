@@ -1,11 +1,11 @@
 """The tables that `collect` writes, column by column: the contract between the stages and all readers of the tables.
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
-steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that a
-diagnostic measured. Settings that are not axes are columns of `runs` too (see `setting_columns`). Metrics are columns
-of `snapshots` under their own names, and of `runs` as `<metric>_final`: the value of the last networks, empty where the
-run diverged before. Next to the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the
-diagnostics.
+steps, `references` one per data set and quantity measured on real data, `nulls` one per data set and metric,
+`measurements` one per run and number that a diagnostic measured. Settings that are not axes are columns of `runs` too
+(see `setting_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as `<metric>_final`:
+the value of the last networks, empty where the run diverged before. Next to the tables, `metrics.json` describes the
+metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
@@ -124,9 +124,24 @@ CURVES = {
 
 REFERENCES = {
     "dataset": AXES["dataset"],
-    "quantity": "name of a metric, or of a property of the data set's classifier",
-    "value": "its value on real data: what a perfect generator would score",
+    "quantity": "name of a metric, or of a property of the data set's judge",
+    "value": "its value on real data: of a metric the mean of its null, what a perfect generator would score",
     "how": "which real examples were compared with which",
+}
+
+NULLS = {
+    "dataset": AXES["dataset"],
+    "metric": "name of a metric's column",
+    "samples": "number of examples in a draw, as many as of every generator are scored",
+    "examples": "number of real examples that were drawn from; empty where new ones were drawn from the distribution",
+    "draws": "number of draws",
+    "mean": "mean over the draws: what a perfect generator would score; empty where a draw has no finite value",
+    "sd": "standard deviation over the draws",
+    "low": "lower bound of the interval that one more draw would lie in with a probability of 95%; a value within it "
+    "is indistinguishable from real data",
+    "high": "upper bound of that interval",
+    "how": "how real examples were drawn in place of generated ones",
+    "caution": "what limits the meaning of the metric at these sizes; empty where nothing does",
 }
 
 MEASUREMENTS = {
@@ -167,5 +182,6 @@ TABLES = {
     "snapshots": SNAPSHOTS,
     "curves": CURVES,
     "references": REFERENCES,
+    "nulls": NULLS,
     "measurements": MEASUREMENTS,
 }

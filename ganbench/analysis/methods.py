@@ -110,10 +110,3 @@ def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
     if not np.isfinite(middle).all():
         return float("nan")
     return float(middle.mean()) * (-1.0 if info.best == "high" else 1.0)
-
-
-def reference(collected: Collected, dataset: str, quantity: str) -> float | None:
-    """A quantity measured on the real data of a data set; None where it was not measured."""
-    table = collected.references
-    found = table.loc[(table["dataset"] == dataset) & (table["quantity"] == quantity), "value"]
-    return float(found.iloc[0]) if len(found) and np.isfinite(found.iloc[0]) else None

@@ -8,6 +8,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
 from ganbench.analysis.methods import as_loss, failure_rate, final_values, median_value, methods, outcome_indicator
+from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics import spread
 from ganbench.core.metric_info import MetricInfo
 
@@ -45,13 +46,18 @@ SPREADS = {
     "max": "largest value",
 }
 
+NULLS = {
+    "null_low": "lower bound of what real data score, see the table of nulls; empty where that was not measured",
+    "null_high": "upper bound of what real data score",
+}
+
 
 def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
     """Describe the columns of the settings table, in their order."""
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
         for metric, info in metrics.items()
-        for part, what in SPREADS.items()
+        for part, what in (SPREADS | NULLS).items()
     }
     return {**{name: AXES[name] for name in SETTING}, "method": RUNS["method"], **COUNTS, **described}
 
@@ -70,7 +76,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"unknown outcomes {unknown}: name them in ganbench.analysis.columns.OUTCOMES")
     rows = [
-        {**dict(zip(KEY, key, strict=True)), **_counts(runs), **_spreads(runs, collected.metrics)}
+        {**dict(zip(KEY, key, strict=True)), **_counts(runs), **_spreads(runs, collected)}
         for key, runs in collected.runs.groupby(list(KEY), dropna=False)
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
@@ -118,9 +124,11 @@ def _count(indicator: pd.Series) -> int | None:
     return count if count or indicator.notna().all() else None
 
 
-def _spreads(runs: pd.DataFrame, metrics: dict[str, MetricInfo]) -> dict[str, float]:
+def _spreads(runs: pd.DataFrame, collected: Collected) -> dict[str, float]:
     row = {}
-    for metric, info in metrics.items():
+    for metric, info in collected.metrics.items():
+        if null := null_of(collected, runs["dataset"].iloc[0], metric):
+            row |= {f"{metric}_null_low": null.low, f"{metric}_null_high": null.high}
         summary = spread(final_values(runs, metric), np.random.default_rng(BOOTSTRAP_SEED))
         told = {"median": median_value(runs, metric, info), **vars(summary)}
         row |= {f"{metric}_{part}": told[part] for part in SPREADS}

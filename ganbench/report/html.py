@@ -15,6 +15,7 @@ from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.methods import measured_metrics, methods
+from ganbench.analysis.nulls import null_of
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import render_claims
@@ -128,7 +129,8 @@ def _method(
         "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
         "not_judged": [(failure, why) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
-        "scores": _value_rows(rows, metrics, collected.metrics),
+        "scores": _value_rows(rows, metrics, collected),
+        "nulls": _null_cells(rows, metrics, collected),
         "figures": [
             _figure(figures, kind, name) for kind, of in shown if of == name and figure_infos()[kind].scope == "method"
         ],
@@ -147,9 +149,26 @@ def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricInfo]) -> list[dict[str, object]]:
+def _null_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, str]]:
+    """What real data score in each metric, and in which interval; empty if that is known of none."""
+    found = [null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
+    cells = [
+        {"mean": "–", "range": ""}
+        if null is None
+        else {
+            "mean": format_number(null.mean),
+            "range": format_range(null.low, null.high) if null.low < null.high else "",
+        }
+        for null in found
+    ]
+    return cells if any(found) else []
+
+
+def _value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, object]]:
     """Cells of the metrics table: median, range over seeds, number of runs with a value; the best medians are marked,
-    where there are several."""
+    where there are several, and those within the metric's null."""
+    infos = collected.metrics
+    nulls = {metric: null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics}
     best: dict[str, set] = {}
     for metric in metrics:
         losses = ranked(rows, metric, infos[metric])
@@ -167,6 +186,9 @@ def _value_rows(rows: pd.DataFrame, metrics: list[str], infos: dict[str, MetricI
                 if row[f"{metric}_values"] == row["runs"]
                 else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
                 "best": index in best[metric],
+                "alike": nulls[metric] is not None
+                and infos[metric].best != "none"
+                and nulls[metric].contains(row[f"{metric}_median"]),
             }
             for metric in metrics
         ]

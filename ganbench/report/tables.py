@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
+from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, NULLS, REFERENCES, RUNS, SNAPSHOTS, setting_columns
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -22,6 +22,7 @@ ROWS = {
     "snapshots": "One row per run and snapshot: the metrics over training.",
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
+    "nulls": "One row per data set and metric: what as many real examples score in place of generated ones.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "claims": "One row per test of every claim.",
@@ -42,6 +43,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "snapshots": {**SNAPSHOTS, **now},
         "curves": dict(CURVES),
         "references": dict(REFERENCES),
+        "nulls": dict(NULLS),
         "settings": settings_columns(metrics),
         "measurements": dict(MEASUREMENTS),
         "claims": dict(verdicts.COLUMNS),
@@ -88,6 +90,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "snapshots": collected.snapshots,
         "curves": collected.curves,
         "references": collected.references,
+        "nulls": collected.nulls,
         "settings": settings_table(collected),
         "measurements": collected.measurements,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),

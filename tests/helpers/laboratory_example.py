@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, NULLS, REFERENCES, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
@@ -142,6 +142,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "snapshots": known.snapshots if gans else pd.DataFrame(columns=[*SNAPSHOTS, *known.metrics]),
         "curves": known.curves if gans else pd.DataFrame(columns=list(CURVES)),
         "references": known.references if gans else pd.DataFrame(columns=list(REFERENCES)),
+        "nulls": known.nulls if gans else pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
     }
     metrics = {name: dataclasses.asdict(info) for name, info in known.metrics.items()}

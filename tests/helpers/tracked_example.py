@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, NULLS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, series_names
@@ -86,6 +86,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
         "snapshots": pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]),
         "curves": pd.DataFrame(curves),
         "references": pd.DataFrame(columns=list(REFERENCES)),
+        "nulls": pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measured, columns=list(MEASUREMENTS)),
     }
     write(folder, tables, infos)

@@ -23,8 +23,9 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
-from ganbench.engine.evaluate import Scorer, evaluate, reference_examples
+from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
@@ -40,7 +41,7 @@ from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import Claim, measurement_names, variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
-from ganbench.study.judging import known_modes
+from ganbench.study.judging import known_modes, needs_weights
 from ganbench.study.selectors import Selector, matches
 
 LOAD_SECONDS = 120.0  # limit of processor time for loading a data set, which may decode many files
@@ -103,6 +104,10 @@ class Measuring:
         choice = self.plan.judge_of(dataset)
         component, modes = choice.component, made.spec.modes
         judge = self.components.build("grid", choice)
+        if needs_weights(
+            choice
+        ):  # its network takes too long for a trial; its weights are verified, and tests cover it
+            return
 
         def fitted() -> str | None:
             memory, fault = call_twice(lambda: judge.fit(examples, silent))
@@ -218,8 +223,13 @@ class Measuring:
 
     def _say_cautions(self, dataset: Choice) -> None:
         """Tell of metrics whose numbers mean little at the study's sizes."""
-        (spec, examples), judge = self._data[dataset], self.plan.judge_of(dataset).build()
-        features = judge.judge(judge.untrained(examples), floats(examples.train[:2])).features.shape[1]
+        (spec, examples), chosen = self._data[dataset], self.plan.judge_of(dataset)
+        judge = chosen.build()
+        state = judge.untrained(examples)
+        if needs_weights(chosen):  # which may not be there yet
+            features = len(state["mean"])
+        else:
+            features = judge.judge(state, floats(examples.train[:2])).features.shape[1]
         real = len(reference_examples(np.arange(spec.train)))
         for choice, made in self._metrics.items():
             if made.supports(self._seen(dataset, spec)) is None and (

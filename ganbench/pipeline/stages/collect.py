@@ -21,12 +21,11 @@ from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.devices import acquire_device
-from ganbench.pipeline.execution.instantiation import run_of
+from ganbench.pipeline.execution.instantiation import CPU, run_of
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
-from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
+from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, real_scores
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
@@ -99,14 +98,13 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                     )
                 report(count)
         with context.progress(f"collect {task.study}", 2, "of references and measurements") as report:
-            with acquire_device(context.settings.device) as device:
-                scores, judges = references(task, metrics, samples.create_group("real"))
-                here = computed_on(versions(device))
+            scores = real_scores(task, metrics, samples.create_group("real"))
+            here = computed_on(versions(CPU))
             report(1)
             found, quantities, diagnosed = measurements(task, folder / "arrays.h5")
             report(2)
     for row in runs:
-        row |= {"judged_on": judges.get(row["dataset"]), "collected_on": here}
+        row |= {"judged_on": scores.judges.get(row["dataset"]), "collected_on": here}
         row["diagnosed_on"] = "; ".join(sorted(diagnosed.get(row["run"], ()))) or None
     infos = {
         name: {column: asdict(info) for column, info in columns.items()}
@@ -115,7 +113,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
-        "references": scores,
+        "references": scores.references,
+        "nulls": scores.nulls,
         "measurements": found,
         "runs": runs_table(runs, metrics),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -128,7 +129,7 @@ def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
-def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] | None = None, lines: bool) -> None:
+def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Artist] | None = None, lines: bool) -> None:
     """Legend of the outcomes that occur, below the panels.
 
     Args:

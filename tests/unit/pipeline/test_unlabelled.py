@@ -23,11 +23,11 @@ def plan(content) -> Plan:
 
 def played(found: Plan) -> dict[str, pd.DataFrame]:
     """The tables of a study whose stages have run."""
-    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "collect"):
         for job in found.jobs(stage).values():
             run(job)
     folder = found.collect.path.parent
-    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "snapshots", "references")}
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "snapshots", "references", "nulls")}
 
 
 def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tmp_path):
@@ -42,7 +42,11 @@ def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tm
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
     (how,) = set(tables["references"]["how"])
-    assert how == "32 held-out against 96 training examples, by random_features(features=8)"
+    assert how.startswith("32 held-out examples are too few for 64 samples: 20 random splits of all 128 real examples")
+    assert how.endswith(", by random_features(features=8)")
+    (null,) = tables["nulls"].to_dict("records")
+    assert (null["metric"], null["samples"], null["examples"], null["draws"]) == ("fcd", 64, 128, 20)
+    assert null["low"] <= references["fcd"] == null["mean"] <= null["high"]
     assert references["fcd"] < snapshots["fcd"].min()  # held-out images are nearer than what a network draws
     assert "judge_accuracy" not in references
     with result_files.open_file(next(iter(found.judge.values())).path, "judge") as file:

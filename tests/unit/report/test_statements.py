@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, NULLS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide
@@ -71,6 +71,7 @@ TABLES = {
     "snapshots": [*SNAPSHOTS, "d"],
     "curves": CURVES,
     "references": REFERENCES,
+    "nulls": NULLS,
     "measurements": MEASUREMENTS,
 }
 
@@ -230,7 +231,7 @@ def test_claims_on_what_was_seen_are_decided_without_the_rest(unmeasured):
 
 
 def test_what_a_perfect_generator_scores_is_not_known_where_it_was_not_measured(unmeasured):
-    bare = dataclasses.replace(unmeasured, references=unmeasured.references.iloc[:0])
+    bare = dataclasses.replace(unmeasured, nulls=unmeasured.nulls.iloc[:0])
     text = said(bare, "reference")
     assert "digits: what a perfect generator would score in Fréchet classifier distance was not measured" in text
     assert "; the best final value of" in text

@@ -155,7 +155,7 @@ def aged(job: Job) -> Job:
 
 def test_a_job_planned_from_other_sources_is_refused(tmp_path):
     found = plan(tmp_path, diagnose=["rotation"])
-    for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "diagnose"):
         (job,) = found.jobs(stage).values()
         with pytest.raises(GanbenchError, match="edited after this job was planned"):
             run(aged(job))

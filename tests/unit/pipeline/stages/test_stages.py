@@ -65,7 +65,7 @@ def runs_in(found: Plan, stage: str) -> dict[str, dict[str, np.ndarray]]:
 
 
 def collected(found: Plan) -> Collected:
-    work(found, "prepare", "judge", "train", "evaluate", "diagnose", "collect")
+    work(found, "prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect")
     return Collected.read(found.collect.path.parent)
 
 
