@@ -116,9 +116,10 @@ def over_seeds(table: pd.DataFrame) -> Iterator[str]:
     repeated = table[table["runs"] > 1]
     if repeated.empty:
         return
-    mixed = int(((repeated["failed"] > 0) & (repeated["outcome_finished"] > 0)).sum())
+    fine = repeated["runs"] - repeated["failed"] - repeated["outcome_undetermined"]
+    mixed = int(((repeated["failed"] > 0) & (fine > 0)).sum())
     always = int((repeated["failed"] == repeated["runs"]).sum())
-    never = int((repeated["outcome_finished"] == repeated["runs"]).sum())
+    never = int((fine == repeated["runs"]).sum())
     text = (
         f"Of {plural(len(repeated), 'setting')} with more than one seed, every seed failed in {always},"
         f" none failed in {never}, and in {mixed} some failed while others did not."

@@ -62,10 +62,13 @@ class Judge(ABC):
             since it is read from the source.
         tells_modes: whether it tells the modes of labelled data apart; one that does not judges by features alone,
             without labels, and its judged examples have no modes. A literal too.
+        knows_noise: whether it is confident of real-looking examples alone. A classifier is not: it may be sure of the
+            class of noise. A literal too.
     """
 
     axes: ClassVar[int | None] = None
     tells_modes: ClassVar[bool] = True
+    knows_noise: ClassVar[bool] = False
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:

@@ -8,7 +8,17 @@ from pathlib import Path
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
+from ganbench.analysis.columns import (
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    MEASUREMENTS,
+    MISSING,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+    setting_columns,
+)
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -24,6 +34,8 @@ ROWS = {
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
+    "diagnoses": "One row per run and outcome that holds, or that was not judged.",
+    "events": "One row per run and event: spikes of losses, saturation, relapses and mode hops.",
     "claims": "One row per test of every claim.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
@@ -44,6 +56,8 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "references": dict(REFERENCES),
         "settings": settings_columns(metrics),
         "measurements": dict(MEASUREMENTS),
+        "diagnoses": dict(DIAGNOSES),
+        "events": dict(EVENTS),
         "claims": dict(verdicts.COLUMNS),
     }
 
@@ -86,6 +100,8 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "references": collected.references,
         "settings": settings_table(collected),
         "measurements": collected.measurements,
+        "diagnoses": collected.diagnoses,
+        "events": collected.events,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected)

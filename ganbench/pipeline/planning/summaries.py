@@ -19,6 +19,7 @@ from ganbench.report.file_names import figure_files, figures, table_files
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
+    *("diagnoses.parquet", "events.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 OF_PACKS = ("train", "evaluate", "diagnose")
@@ -33,7 +34,8 @@ class SummaryPlan(PackPlan):
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
         needs = [*self.prepare.values(), *self.judge.values(), *of_packs]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-        sources = sources_digest(_stage_file("collect"))
+        detectors = sorted((PACKAGE / "analysis" / "outcomes").glob("*.py"))  # found by file name, not by imports
+        sources = sources_digest(_stage_file("collect"), *detectors)
         value = digest([without_locations(asked), [job.digest for job in needs], sources])
         task = CollectTask(
             study=study.study,
