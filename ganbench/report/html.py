@@ -116,13 +116,13 @@ def _method(
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
     rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
-    metrics, shown = measured_metrics(collected, name), _occurring(collected.runs)
+    metrics, outcomes = measured_metrics(collected, name), _occurring(collected.runs)
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.method == name],
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
-        "outcomes": [_outcome_row(row, rows, shown) for _, row in rows.iterrows()],
-        "not_judged": [(failure, why, failure in shown) for failure, why, _ in not_judged(runs)],
+        "outcomes": [_outcome_row(row, rows, outcomes) for _, row in rows.iterrows()],
+        "not_judged": [(failure, why, failure in outcomes) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected.metrics),
         "figures": [

@@ -290,6 +290,62 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Made], str]] = {
 BENIGN = ("healthy", "noisy", "confident", "improving", "unlearned")
 
 
+# Graded effects -------------------------------------------------------------------------------------------------------
+
+
+def spikes_of(rng: np.random.Generator, size: float) -> Made:
+    """Five spikes of the discriminator's loss, of so many nats."""
+    run = healthy(rng)
+    for index in rng.choice(np.arange(25, BINS, 8), 5, replace=False):
+        run.peaks.setdefault("discriminator_loss", {})[int(index)] = size
+    return run
+
+
+def level_of(rng: np.random.Generator, factor: float) -> Made:
+    """A spike from which the discriminator's loss does not recover: it stays at so many nats."""
+    run, at = healthy(rng), _onset(rng)
+    run.series["discriminator_loss"][at:] = _noisy(rng, np.full(BINS, factor))[at:]
+    return run
+
+
+def unsure_by(rng: np.random.Generator, share: float) -> Made:
+    """A discriminator whose outputs are so far from 1 and 0, with a little noise, over examples that stay bad."""
+    run = unlearned(rng)
+    doubt = share * np.exp(rng.normal(0, 0.1, BINS))
+    run.series["real_output"], run.series["fake_output"] = 1 - doubt, doubt
+    return run
+
+
+def without_modes(rng: np.random.Generator, missing: float) -> Made:
+    """Good examples that lack so many of ten modes from half of training on."""
+    run = healthy(rng)
+    run.metrics["mode_kl"] = np.where(SNAPSHOTS > 1000, np.log(MODES / (MODES - missing)), run.metrics["mode_kl"])
+    return run
+
+
+def worse_by(rng: np.random.Generator, factor: float) -> Made:
+    """A last distance of so many times the best before, which was a tenth of the untrained generator's."""
+    run = healthy(rng)
+    run.metrics["fcd"] = run.metrics["fcd"][0] * np.array([1, 0.9, 0.7, 0.5, 0.3, 0.2, 0.12, 0.1, 0.1 * factor])
+    run.metrics["fcd"][1:] *= np.exp(rng.normal(0, 0.08, len(SNAPSHOTS) - 1))
+    return run
+
+
+# By effect: what makes it at a strength, the outcome that it is, and the strengths, the threshold among them.
+GRADED: dict[str, tuple[Callable[[np.random.Generator, float], Made], str, tuple[float, ...]]] = {
+    "five spikes, nats": (spikes_of, "unstable", (3, 6, 9, 12, 20)),
+    "loss stays at, nats": (level_of, "unstable", (3, 6, 9, 12, 20)),
+    "unsure by": (unsure_by, "discriminator-won", (0.1, 0.03, 0.012, 0.006, 0.001)),
+    "modes missing of 10": (without_modes, "partly-collapsed", (0, 1, 2, 4, 6)),
+    "distance over the best": (worse_by, "forgetting", (1, 1.4, 1.8, 2.2, 4)),
+}
+
+
+def graded(effect: str, strength: float, seed: int) -> RunEvidence:
+    """One run with an effect of a strength; the same for the same seed."""
+    return GRADED[effect][0](np.random.default_rng([seed, *effect.encode()]), strength).evidence()
+
+
 def make(kind: str, seed: int, **settings) -> RunEvidence:
     """One run of a kind; the same for the same seed."""
     made = KINDS[kind][0](np.random.default_rng([seed, *kind.encode()]))
