@@ -15,7 +15,8 @@ from ganbench.analysis.outcomes._spikes import spikes
 # Kinds of events, each with the unit of its size.
 EVENT_KINDS = {
     "spike": "a loss stands out of its recent past; size: its largest value in multiples of the usual one before",
-    "saturation": "the discriminator is all but sure of real and generated examples; size: the generator's mean loss",
+    "saturation": "the discriminator is all but sure of real and generated examples; size: its mean doubt, how far the"
+    " mean outputs are from 1 and 0 in the mean",
     "relapse": "a metric is far worse than before; size: the largest distance from real data in multiples of the best",
     "mode-hop": "the mode that holds most examples changes; size: share of the examples on the new one",
 }
@@ -71,15 +72,16 @@ def _spikes(run: RunEvidence) -> Iterator[Event]:
 
 
 def _saturations(run: RunEvidence) -> Iterator[Event]:
-    if not run.probabilities or not {"real_output", "fake_output", "generator_loss"} <= run.series.keys():
+    if not run.probabilities or not {"real_output", "fake_output"} <= run.series.keys():
         return
-    real, fake, loss = (run.series[name] for name in ("real_output", "fake_output", "generator_loss"))
-    length = min(len(real.mean), len(fake.mean), len(loss.mean))
+    real, fake = run.series["real_output"], run.series["fake_output"]
+    length = min(len(real.mean), len(fake.mean))
     sure = (real.mean[:length] >= run.settings.won_real_output) & (fake.mean[:length] <= run.settings.won_fake_output)
+    doubt = (1 - real.mean[:length] + fake.mean[:length]) / 2
     bins = [(int(real.first[index]), int(real.last[index])) for index in np.flatnonzero(sure)]
     for start, end in merge(bins, run.settings.spike_gap):
-        inside = (loss.first >= start) & (loss.last <= end)
-        yield Event("saturation", "real_output, fake_output", start, end, float(loss.mean[inside].mean()))
+        inside = (real.first[:length] >= start) & (real.last[:length] <= end)
+        yield Event("saturation", "real_output, fake_output", start, end, float(doubt[inside].mean()))
 
 
 def _relapses(run: RunEvidence) -> Iterator[Event]:

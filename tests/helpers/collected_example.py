@@ -177,7 +177,7 @@ def _events(run: dict) -> list[dict]:
     found = []
     if run["outcome"] == "discriminator-won":
         about = {"kind": "saturation", "of": "real_output, fake_output", "start": run["outcome_step"], "end": STEPS}
-        found.append({"run": run["run"], **about, "size": 7.0})
+        found.append({"run": run["run"], **about, "size": 0.001})
     for start in (600, 1200):
         if run["steps_done"] > start + 100:
             about = {"kind": "spike", "of": "generator_loss", "start": start + 1, "end": start + 50}

@@ -52,12 +52,12 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
         floor = NAT
         early = max(float(np.median(size[first])), floor)
     else:  # a critic's loss begins near zero, which is no scale; its largest early one is
-        early = floor = float(np.maximum(np.abs(series.low), np.abs(series.high))[first].max())
+        early = floor = float(size[first].max())
     late = size[series.late(settings.late_share, run.steps)]
     if early > 0 and len(late) and (growth := float(np.median(late)) / early) >= settings.loss_growth:
-        onset = series.since(size >= settings.loss_growth * early)
-        if onset is None:  # the last bins dip below: date it from the first crossing
-            onset = int(series.first[np.flatnonzero(size >= settings.loss_growth * early)[0]])
+        beyond = np.flatnonzero(size >= settings.loss_growth * early)
+        # The first crossing after which most of the rest stays beyond: single dips do not move it to the end.
+        onset = next(int(series.first[at]) for at in beyond if np.median(size[at:]) >= settings.loss_growth * early)
         text = f"the {player}'s loss was {growth:.3g} times its early {early:.3g} in the last part of training"
         yield Finding("unstable", onset, text, margin(growth, settings.loss_growth))
     every = spikes(series, deviations=settings.spike_deviations, gap=settings.spike_gap, floor=floor)

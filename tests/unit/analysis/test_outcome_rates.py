@@ -13,7 +13,7 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.outcome import Diagnosis, diagnose
 from ganbench.analysis.outcome_catalogue import catalogue
 
-DRAWS, GRADED_DRAWS = 25, 20
+DRAWS, GRADED_DRAWS = 20, 10
 PAGE = (ROOT / "docs/outcomes.md").read_text()
 
 
