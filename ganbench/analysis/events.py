@@ -68,7 +68,8 @@ def _spikes(run: RunEvidence) -> Iterator[Event]:
         if name in run.series:
             settings = run.settings
             for spike in spikes(run.series[name], deviations=settings.spike_deviations, gap=settings.spike_gap):
-                yield Event("spike", name, spike.start, spike.end, spike.size)
+                if spike.recovered or spike.size >= settings.spike_size:  # otherwise a new level, a little higher
+                    yield Event("spike", name, spike.start, spike.end, spike.size)
 
 
 def _saturations(run: RunEvidence) -> Iterator[Event]:

@@ -53,8 +53,8 @@ class DiscriminatorWon(Detector):
         found = [*_saturated(run), *_starved(run)]
         if not found:
             return ()
-        first = max(found, key=lambda each: each.confidence)
-        return (Finding(first.outcome, first.onset, first.evidence + text, trust * first.confidence),)
+        clearest, onset = max(found, key=lambda each: each.confidence), min(each.onset for each in found)
+        return (Finding(clearest.outcome, onset, clearest.evidence + text, trust * clearest.confidence),)
 
 
 def _saturated(run: RunEvidence) -> Iterator[Finding]:

@@ -413,3 +413,22 @@ def test_a_game_of_few_bins_shows_no_trend():
     answer = diagnose(game(lambda t: 1.01**t, bins=5))
     assert answer.primary.outcome == "undetermined"
     assert "too few bins" in answer.primary.evidence
+
+
+# Thresholds -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"collapsed_mode_share": 0.8}, "collapsed_mode_share must be less than partial_mode_share, 0.7, but is 0.8"),
+        ({"recovered_ratio": 3}, "recovered_ratio must be less than relapsed_ratio, 2, but is 3"),
+        ({"won_real_output": 0.01}, "won_fake_output must be less than won_real_output, 0.01, but is 0.01"),
+        ({"learned_share": 1.0}, "less than 1"),
+        ({"norm_growth": True}, "norm_growth"),
+        ({"won_last_share": 0.5}, "won_last_share"),
+    ],
+)
+def test_thresholds_that_contradict_one_another_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Outcome(**given)
