@@ -66,7 +66,8 @@ class SummaryPlan(PackPlan):
         """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
-        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs)
+        kinds = sorted((PACKAGE / "report" / "figures").glob("*.py"))  # found by file name, not by imports
+        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs, pages=kinds)
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:

@@ -415,7 +415,7 @@ def test_a_game_of_few_bins_shows_no_trend():
     assert "too few bins" in answer.primary.evidence
 
 
-# Thresholds -------------------------------------------------------------------------------------------------------------
+# Thresholds -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
