@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import SymmetricalLogLocator
 
 from ganbench.analysis.collected import Collected
 from ganbench.report.figure_info import FigureInfo
@@ -104,4 +105,8 @@ def _losses(axes: Axes, curves: pd.DataFrame, run: pd.Series) -> None:
     axes.set_xlim(0, run["steps"])
     plain_ticks(axes, "x", count=4)
     plain_ticks(axes, "y", count=3)
+    if axes.get_yscale() == "symlog":
+        locator = SymmetricalLogLocator(base=10, linthresh=LINEAR)
+        locator.set_params(numticks=5)
+        axes.yaxis.set_major_locator(locator)
     axes.tick_params(labelsize=7)
