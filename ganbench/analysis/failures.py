@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.columns import FAILURES, OPEN, SUCCESSES
 from ganbench.analysis.methods import failure_rate
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics import Rate
@@ -39,7 +39,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
             f" failed (95% interval of the share that failed {format_interval(rate)}, these counted either way)"
         )
     text += f": {_how(runs, when=when)}." if rate.count else "."
-    return " ".join([text, *_not_judged(runs)])
+    return " ".join([text, *_others(runs), *_not_judged(runs)])
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
@@ -55,6 +55,14 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
     return join_words(parts)
 
 
+def _others(runs: pd.DataFrame) -> Iterator[str]:
+    """Tell what became of the runs that did not fail: few of them need have converged."""
+    counts = {name: int((runs["outcome"] == name).sum()) for name in (*SUCCESSES, *reversed(OPEN))}
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    if parts:
+        yield f"Not failed: {join_words(parts)}."
+
+
 def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     """List the failures that were not judged in some of the runs.
 
@@ -67,9 +75,12 @@ def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 
 def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
+    by_count: dict[int, list[str]] = {}
     for failure, why, count in not_judged(runs):
+        by_count.setdefault(count, []).append(f"{failure} ({why})")
+    for count, failures in by_count.items():
         where = f"any of {len(runs)}" if count == len(runs) > 1 else f"{count} of {len(runs)}"
-        yield f"Not judged in {where} {'run' if len(runs) == 1 else 'runs'}: {failure} ({why})."
+        yield f"Not judged in {where} {'run' if len(runs) == 1 else 'runs'}: {join_words(failures)}."
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
@@ -116,9 +127,10 @@ def over_seeds(table: pd.DataFrame) -> Iterator[str]:
     repeated = table[table["runs"] > 1]
     if repeated.empty:
         return
-    mixed = int(((repeated["failed"] > 0) & (repeated["outcome_finished"] > 0)).sum())
+    fine = repeated["runs"] - repeated["failed"] - repeated["outcome_undetermined"]
+    mixed = int(((repeated["failed"] > 0) & (fine > 0)).sum())
     always = int((repeated["failed"] == repeated["runs"]).sum())
-    never = int((repeated["outcome_finished"] == repeated["runs"]).sum())
+    never = int((fine == repeated["runs"]).sum())
     text = (
         f"Of {plural(len(repeated), 'setting')} with more than one seed, every seed failed in {always},"
         f" none failed in {never}, and in {mixed} some failed while others did not."

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import ORIGINS
+from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, undetermined
 from ganbench.analysis.nulls import Null, null_of
@@ -180,7 +180,7 @@ def _forgotten(
     )
     text = f"{format_proportion(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
-        text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
+        text += f" {int((~gone['outcome'].isin([*FAILURES, UNDETERMINED])).sum())} of these {len(gone)} did not fail."
         unknown = int(undetermined(gone).sum())
         text += f" Of {unknown} it is not known whether they failed." if unknown else ""
     if method is not None and len(gone):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
+from ganbench.analysis.columns import FAILURES, OUTCOMES, UNDETERMINED
 from ganbench.analysis.statistics import Rate, wilson
 from ganbench.core.metric_info import MetricInfo
 
@@ -37,20 +37,30 @@ def failure_rate(runs: pd.DataFrame) -> Rate:
 
 
 def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
-    """Whether each run had an outcome: 1 or 0, NaN where the outcome was not judged.
+    """Whether an outcome holds for each run, be it the primary one or not: 1 or 0, NaN where it was not judged."""
+    if outcome == UNDETERMINED:
+        return undetermined(runs).astype("float64")
+    holds = (runs["outcome"] == outcome) | _lists(runs["outcomes"], outcome)
+    if outcome in FAILURES:
+        return holds.astype("float64").where(holds | _lists(runs["failures_judged"], outcome))
+    return holds.astype("float64").where(holds | ~undetermined(runs))
 
-    A failure found in a run rules out the failures that are checked after it.
+
+def primary_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
+    """Whether an outcome is the primary one of each run: 1 or 0, NaN where it might be and was not judged.
+
+    A more severe outcome found in a run rules out that this one is primary.
     """
     found = runs["outcome"] == outcome
-    if outcome == FINISHED:
-        known = ~undetermined(runs)
-    elif outcome in FAILURES:
-        judged = runs["failures_judged"].fillna("").str.split(", ").map(lambda names: outcome in names)
-        earlier = list(FAILURES)[: list(FAILURES).index(outcome)]
-        known = found | judged.astype(bool) | runs["outcome"].isin(earlier)
-    else:
-        known = found | True
-    return found.astype("float64").where(known)
+    if outcome not in FAILURES:
+        return found.astype("float64").where(found | ~undetermined(runs)) if outcome != UNDETERMINED else found * 1.0
+    severer = runs["outcome"].isin(list(OUTCOMES)[: list(OUTCOMES).index(outcome)])
+    return found.astype("float64").where(found | severer | _lists(runs["failures_judged"], outcome))
+
+
+def _lists(column: pd.Series, name: str) -> pd.Series:
+    """Whether each text, names separated by commas, has a name, as booleans."""
+    return column.fillna("").str.split(", ").map(lambda names: name in names).astype(bool)
 
 
 def measured_metrics(collected: Collected, method: str) -> list[str]:

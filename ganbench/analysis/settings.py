@@ -7,7 +7,14 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
-from ganbench.analysis.methods import as_loss, failure_rate, final_values, median_value, methods, outcome_indicator
+from ganbench.analysis.methods import (
+    as_loss,
+    failure_rate,
+    final_values,
+    median_value,
+    methods,
+    primary_indicator,
+)
 from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics import spread
 from ganbench.core.metric_info import MetricInfo
@@ -25,13 +32,14 @@ BOOTSTRAP_SEED = 20210813
 COUNTS = {
     "runs": "number of runs, one per seed",
     **{
-        f"outcome_{name}": f"number of runs with the outcome {name}: {what}"
+        f"outcome_{name}": f"number of runs with the primary outcome {name}: {what}"
         + ("" if name == UNDETERMINED else "; empty where that is so of none, and not known of all of them")
         for name, what in OUTCOMES.items()
     },
     "failed": "number of runs that were seen to fail; empty where none was and one or more are undetermined",
     "failure_rate": "failed / runs; empty where one run or more are undetermined",
-    "failure_low": "lower bound of the 95% Wilson interval of the failure rate, undetermined runs counted as finished",
+    "failure_low": "lower bound of the 95% Wilson interval of the failure rate, undetermined runs counted as having"
+    " not failed",
     "failure_high": "upper bound of the 95% Wilson interval of the failure rate, undetermined runs counted as failed",
 }
 
@@ -110,7 +118,7 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
     rate = failure_rate(runs)
     return {
         "runs": len(runs),
-        **{f"outcome_{name}": _count(outcome_indicator(runs, name)) for name in OUTCOMES},
+        **{f"outcome_{name}": _count(primary_indicator(runs, name)) for name in OUTCOMES},
         "failed": rate.count if rate.count or not rate.unknown else None,
         "failure_rate": rate.value,
         "failure_low": rate.lower,

@@ -122,11 +122,14 @@ class Judge(ABC):
             without labels, and its judged examples have no modes. A literal too.
         pretrained: whether it needs the Inception weights, which a study fetches before it; such a judge is too slow to
             be tried on a study before it runs. A literal too.
+        knows_noise: whether it is confident of real-looking examples alone. A classifier is not: it may be sure of the
+            class of noise. A literal too.
     """
 
     axes: ClassVar[int | None] = None
     tells_modes: ClassVar[bool] = True
     pretrained: ClassVar[bool] = False
+    knows_noise: ClassVar[bool] = False
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:

@@ -21,6 +21,7 @@ class MixtureJudge(Judge):
     the plane reaches a share of 1 - exp(-sigmas^2 / 2): 98.89% at three."""
 
     axes: ClassVar[int] = 1
+    knows_noise: ClassVar[bool] = True
 
     sigmas: Annotated[float, Interval(gt=0)] = 3.0
 

@@ -16,6 +16,7 @@ from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.methods import measured_metrics, methods
 from ganbench.analysis.nulls import null_of
+from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.rendering import render_claims
@@ -73,7 +74,7 @@ def render(
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
         methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],
         laboratory=[_experiment(each, figures, shown) for each in experiments(collected, study)],
-        outcomes=OUTCOMES,
+        outcomes={name: OUTCOMES[name] for name in _occurring(gans.runs)},
         metrics=[(info.title, info.what, _details(info)) for info in collected.metrics.values()],
         references=references(collected),
         config=config(study),
@@ -121,13 +122,13 @@ def _method(
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
     rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
-    metrics = measured_metrics(collected, name)
+    metrics, outcomes = measured_metrics(collected, name), _occurring(collected.runs)
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.method == name],
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
-        "outcomes": [_outcome_row(row, rows) for _, row in rows.iterrows()],
-        "not_judged": [(failure, why) for failure, why, _ in not_judged(runs)],
+        "outcomes": [_outcome_row(row, rows, outcomes) for _, row in rows.iterrows()],
+        "not_judged": [(failure, why, failure in outcomes) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
         "scores": _value_rows(rows, metrics, collected),
         "nulls": _null_cells(rows, metrics, collected),
@@ -137,8 +138,16 @@ def _method(
     }
 
 
-def _outcome_row(row: pd.Series, rows: pd.DataFrame) -> dict[str, object]:
-    counts = [None if pd.isna(row[f"outcome_{name}"]) else int(row[f"outcome_{name}"]) for name in OUTCOMES]
+def _occurring(runs: pd.DataFrame) -> list[str]:
+    """The outcomes that hold for some run, primary or not, and those that a success needs ruled out but that were not
+    judged, the most severe first."""
+    found = {failure for failure, _, _ in not_judged(runs) if failure in ESSENTIAL}
+    found |= {name for names in runs["outcomes"].fillna("") for name in names.split(", ")} | set(runs["outcome"])
+    return [name for name in OUTCOMES if name in found]
+
+
+def _outcome_row(row: pd.Series, rows: pd.DataFrame, shown: list[str]) -> dict[str, object]:
+    counts = [None if pd.isna(row[f"outcome_{name}"]) else int(row[f"outcome_{name}"]) for name in shown]
     bounds = f"{format_percent(row['failure_low'])} to {format_percent(row['failure_high'])}"
     return {
         "setting": _setting(row, rows),

@@ -8,7 +8,18 @@ from pathlib import Path
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, NULLS, REFERENCES, RUNS, SNAPSHOTS, setting_columns
+from ganbench.analysis.columns import (
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    MEASUREMENTS,
+    MISSING,
+    NULLS,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+    setting_columns,
+)
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -25,6 +36,8 @@ ROWS = {
     "nulls": "One row per data set and metric: what as many real examples score in place of generated ones.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
+    "diagnoses": "One row per run and outcome that holds, or that was not judged.",
+    "events": "One row per run and event: spikes of losses, saturation, relapses and mode hops.",
     "claims": "One row per test of every claim.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
@@ -46,6 +59,8 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "nulls": dict(NULLS),
         "settings": settings_columns(metrics),
         "measurements": dict(MEASUREMENTS),
+        "diagnoses": dict(DIAGNOSES),
+        "events": dict(EVENTS),
         "claims": dict(verdicts.COLUMNS),
     }
 
@@ -93,6 +108,8 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "nulls": collected.nulls,
         "settings": settings_table(collected),
         "measurements": collected.measurements,
+        "diagnoses": collected.diagnoses,
+        "events": collected.events,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected)

@@ -203,7 +203,7 @@ def test_a_study_runs_stage_by_stage(study):
     assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"
 
     toys = runs.loc[0.1]
-    assert list(toys["outcome"]) == ["finished", "finished"]
+    assert list(toys["outcome"]) == ["cycling", "cycling"]
     assert toys["dataset"].isna().all()
     assert toys["n_train"].isna().all()
 

@@ -19,7 +19,7 @@ from ganbench.report.file_names import figure_files, figures, table_files
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
-    "measurements.parquet",
+    *("measurements.parquet", "diagnoses.parquet", "events.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 OF_PACKS = ("train", "evaluate", "diagnose")
@@ -34,7 +34,8 @@ class SummaryPlan(PackPlan):
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
         needs = [job for stage in (*OF_DATASETS, *OF_PACKS) for job in getattr(self, stage).values()]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-        sources = sources_digest(_stage_file("collect"))
+        detectors = sorted((PACKAGE / "analysis" / "outcomes").glob("*.py"))  # found by file name, not by imports
+        sources = sources_digest(_stage_file("collect"), *detectors)
         value = digest([without_locations(asked), [job.digest for job in needs], sources])
         task = CollectTask(
             study=study.study,
@@ -65,7 +66,8 @@ class SummaryPlan(PackPlan):
         """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
-        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs)
+        kinds = sorted((PACKAGE / "report" / "figures").glob("*.py"))  # found by file name, not by imports
+        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs, pages=kinds)
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
-from ganbench.analysis.outcome import KL
+from ganbench.analysis.columns import OPEN, OUTCOMES, RUNS, SNAPSHOTS, SUCCESSES
+from ganbench.analysis.outcomes.mode_collapse import KL
 from ganbench.contracts.data import examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
@@ -341,6 +341,11 @@ class Measuring:
         self._measured |= {f"{name}.{column}" for column in columns}
 
 
+# What a claim may not name of runs whose collapse cannot be seen. Those without another failure are undetermined.
+UNSEEN = {f"outcome.{name.replace('-', '_')}" for name in ("collapsed", "partly-collapsed", *OPEN, *SUCCESSES)}
+UNSEEN |= {"outcome.failed"}
+
+
 def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
     """Refuse a claim about outcomes of runs whose collapse cannot be seen.
 
@@ -349,7 +354,7 @@ def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
         points: The runs on data of which a collapse would not be seen.
     """
     for test in claim.tests:
-        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
+        unseen = sorted(UNSEEN.intersection(variables(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in points):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "

@@ -20,6 +20,8 @@ from ganbench.pipeline.jobs import CollectTask
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
 from ganbench.study.choices import Choice
 
+Intervals = dict[str, tuple[float, float]]  # by metric: what real examples score
+
 NULL_TYPES = {"samples": "Int64", "examples": "Int64", "draws": "Int64"}  # nullable integers
 
 
@@ -41,6 +43,14 @@ class RealScores:
     references: pd.DataFrame
     nulls: pd.DataFrame
     judges: dict[str, str | None]
+
+    @property
+    def intervals(self) -> dict[str, Intervals]:
+        """The nulls by data set and metric."""
+        found: dict[str, Intervals] = {}
+        for row in self.nulls.dropna(subset=["low", "high"]).itertuples():
+            found.setdefault(row.dataset, {})[row.metric] = (row.low, row.high)
+        return found
 
 
 def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group) -> RealScores:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.methods import dataset_of, measured_metrics
 from ganbench.analysis.nulls import null_of
 from ganbench.report.figure_info import FigureInfo
@@ -84,6 +85,6 @@ def _line(axes: Axes, snapshots: pd.DataFrame, metric: str, outcome: str, steps:
     known = np.isfinite(snapshots[metric].to_numpy(dtype=np.float64))
     x, y = snapshots["step"].to_numpy()[known], snapshots[metric].to_numpy(dtype=np.float64)[known]
     colour = OUTCOME_COLOURS[outcome]
-    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=2 if outcome == "finished" else 3)
+    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=3 if outcome in FAILURES else 2)
     if len(x) and x[-1] < steps:
         axes.plot(x[-1], y[-1], color=colour, marker="X", markersize=6, markeredgecolor="white", zorder=4)

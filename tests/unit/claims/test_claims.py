@@ -316,7 +316,7 @@ def collected(values, *, game="bilinear", **columns) -> SimpleNamespace:
     """Runs of one game, with `path.growth` measured in each; `columns` are of the runs."""
     count = len(values)
     runs = pd.DataFrame({"run": [f"r{index}" for index in range(count)], "game": game, "seed": range(count)})
-    runs = runs.assign(**{"learning_rate": 0.1, "n_train": math.nan, "steps": 100, "outcome": "finished", **columns})
+    runs = runs.assign(**{"learning_rate": 0.1, "n_train": math.nan, "steps": 100, "outcome": "converged", **columns})
     measurements = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": np.array(values, dtype=float)})
     absent = dict.fromkeys(("snapshots", "curves", "missing"))
     return SimpleNamespace(runs=runs, measurements=measurements, metrics={}, **absent)
@@ -622,7 +622,8 @@ def trained() -> SimpleNamespace:
         [1.0, 2.0, NAN],
         game="a",
         n_train=100,
-        outcome=["finished", "discriminator-won", "diverged"],
+        outcome=["converged", "discriminator-won", "diverged"],
+        outcomes=["converged", "discriminator-won", "diverged, collapsed"],
         failures_judged="diverged, discriminator-won, collapsed",
         regularizer_gamma=["0.5", "auto", None],
         fid_final=[3.0, 7.0, NAN],
@@ -661,8 +662,10 @@ def trained() -> SimpleNamespace:
         ("regularizer_gamma", [0.5, NAN, NAN]),
         ("abs(path.growth - 3)", [2, 1, NAN]),
         ("path.unknown", [NAN, NAN, NAN]),
-        ("outcome.finished", [1, 0, 0]),
+        ("outcome.converged", [1, 0, 0]),
         ("outcome.discriminator_won", [0, 1, 0]),
+        ("outcome.collapsed", [0, 0, 1]),  # though it is not the primary outcome
+        ("outcome.memorising", [NAN, NAN, NAN]),  # was not judged
         ("outcome.failed", [0, 1, 1]),
         ("final.fid", [3, 7, NAN]),
         ("final.kid", [NAN, NAN, NAN]),

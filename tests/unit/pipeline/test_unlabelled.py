@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 from own_data import study, write_bars
 
-from ganbench.analysis.outcome import Thresholds, decide_outcome
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
-from ganbench.study.sections import Outcome
 
 
 def plan(content) -> Plan:
@@ -38,7 +36,7 @@ def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tm
     assert snapshots["mode_kl"].isna().all()
     assert set(runs["outcome"]) == {"undetermined"}
     why = "collapsed: the data have no labels, or their judge tells no modes apart"
-    assert set(runs["failures_not_judged"]) == {why}
+    assert all(text.split("; ")[1] == why for text in runs["failures_not_judged"]), set(runs["failures_not_judged"])
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
     (how,) = set(tables["references"]["how"])
@@ -117,11 +115,3 @@ def test_a_check_tells_what_is_left_out_and_refuses_claims_about_it(tmp_path):
     claim = {"id": "A1", "statement": "None fails.", "tests": [{"bound": {"quantity": "outcome.failed", "below": 1}}]}
     with pytest.raises(GanbenchError, match=r"cannot be known without .* a judge that tells modes apart"):
         try_study(plan(content | {"claims": [claim]}))
-
-
-def test_an_unseen_collapse_hides_no_other_failure():
-    curves = pd.DataFrame({"series": [], "first_step": [], "last_step": [], "mean": []})
-    given = {"steps": 10, "initial_norms": {}, "curves": curves, "snapshots": pd.DataFrame({"step": [10]}), "modes": 0}
-    found = decide_outcome(Thresholds(**Outcome().model_dump()), diverged=(3, "became nan"), **given)
-    assert (found.outcome, found.step) == ("diverged", 3)
-    assert "collapsed" in found.not_judged

@@ -255,7 +255,7 @@ def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
     check(toys(tmp_path, *blocks, **claiming("outcome.failed", {"game": "bilinear"})))
     check(toys(tmp_path, *blocks, **claiming("outcome.diverged", {"game": "gan"})))
-    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.finished"):
+    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.converged"):
         with pytest.raises(GanbenchError, match=rf"claims\.A1: {quantity} of .* without the metric mode_coverage"):
             check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
 
