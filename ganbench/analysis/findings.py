@@ -18,7 +18,7 @@ from ganbench.analysis.columns import ORIGINS
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.

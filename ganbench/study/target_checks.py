@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil, isfinite
+from math import ceil, isfinite, log
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
@@ -12,8 +12,6 @@ from ganbench.study.claims import Claim, option_names, run_selectors
 from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector, matches
-
-Z = 1.959964  # normal quantile of the 95 % interval that decides on proportions
 
 
 def validate_targets(
@@ -102,8 +100,8 @@ def _check_decidable(
         share = test.at_least if test.at_most is None else 1 - test.at_most
         if share >= 1:
             raise GanbenchError(f"{location}: no number of runs can confirm this share; use 'bound' for that.")
-        # The Wilson interval of n successes among n runs begins at n / (n + z^2).
-        least = ceil(Z**2 * share / (1 - share) * (1 - 1e-12))
+        # The exact test of n successes among n runs has the p-value 2 share^n, without an adjustment for other tests.
+        least = ceil(log(0.025) / log(share) * (1 - 1e-12)) if share > 0 else 1
         if len(runs) < least:
             asked = f"at_least {test.at_least:g}" if test.at_most is None else f"at_most {test.at_most:g}"
             raise GanbenchError(

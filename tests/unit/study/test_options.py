@@ -140,7 +140,7 @@ def of_claim(**kind):
             of_claim(
                 proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}
             ),
-            "at_least 0.9 can be confirmed by 35 runs or more, but the test is about 2",
+            "at_least 0.9 can be confirmed by 36 runs or more, but the test is about 2",
         ),
         (
             of_claim(proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),
