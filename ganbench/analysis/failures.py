@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.methods import failure_rate
-from ganbench.analysis.pairing import compare_failures, difference_in_words, runs_to_decide
+from ganbench.analysis.pairing import compare_failures, difference_in_words, effort_in_words, runs_needed
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics.multiplicity import LEVEL, bonferroni
 from ganbench.analysis.statistics.rates import Rate
@@ -107,9 +107,10 @@ def _compared(axis: str, groups: dict[float, pd.DataFrame], rates: dict[float, R
     found = difference_in_words(difference, tests=tests)
     if bonferroni(difference.p_value, tests) <= LEVEL:
         return f" More runs fail at {format_number(high)} than at {format_number(low)}: by {found}."
+    needed = runs_needed(difference, rates[high].value, rates[low].value, level=level)
     return (
         f" These runs do not tell {format_number(low)} and {format_number(high)} apart: the shares differ by {found}."
-        + runs_to_decide(difference, rates[high].value, rates[low].value, level=level)
+        + effort_in_words(needed, paired=difference.pairs > 0)
     )
 
 

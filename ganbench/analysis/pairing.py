@@ -60,19 +60,23 @@ def difference_in_words(difference: RateDifference, *, tests: int = 1) -> str:
     return f"{format_points(difference.value)} percentage points ({interval}; {test}: {p_value})"
 
 
-def runs_to_decide(difference: RateDifference, first: float, second: float, *, level: float = LEVEL) -> str:
-    """How many runs would tell two rates apart, as a sentence; empty where the rates are equal.
+def runs_needed(difference: RateDifference, first: float, second: float, *, level: float = LEVEL) -> int | None:
+    """Number of pairs, or of independent runs of each, that would tell two rates apart, if the shares are as seen.
 
     Args:
         difference: The difference of the rates.
         first, second: The rates.
         level: The level of the test.
+
+    Returns:
+        The number; None where it is larger than anybody trains, or where the rates are equal.
     """
-    if difference.value == 0:
-        return ""
-    if difference.pairs:
-        shares = (count / difference.pairs for count in (difference.first_only, difference.second_only))
-        needed, what = pairs_for_two_rates(*shares, level=level), "such pairs"
-    else:
-        needed, what = runs_for_two_rates(first, second, level=level), "runs of each"
-    return f" If the shares are as seen, {enough(needed)} {what} would."
+    if not difference.pairs:
+        return runs_for_two_rates(first, second, level=level)
+    shares = (count / difference.pairs for count in (difference.first_only, difference.second_only))
+    return pairs_for_two_rates(*shares, level=level)
+
+
+def effort_in_words(needed: int | None, *, paired: bool) -> str:
+    """The number of runs that would tell two rates apart, as a sentence."""
+    return f" If the shares are as seen, {enough(needed)} {'such pairs' if paired else 'runs of each'} would."

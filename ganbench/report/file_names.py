@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ganbench.report.figure_info import figure_infos
 
-TABLES = ("runs", "snapshots", "curves", "references", "settings", "measurements", "claims")
+TABLES = ("runs", "snapshots", "curves", "references", "settings", "comparisons", "measurements", "claims")
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 FIGURE_FORMATS = ("svg", "png")

@@ -9,6 +9,8 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
+from ganbench.analysis.comparisons import COLUMNS as comparison_columns
+from ganbench.analysis.comparisons import comparisons
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -22,6 +24,7 @@ ROWS = {
     "snapshots": "One row per run and snapshot: the metrics over training.",
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
+    "comparisons": "One row per pair of methods of one data set.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "claims": "One row per test of every claim.",
@@ -43,6 +46,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "curves": dict(CURVES),
         "references": dict(REFERENCES),
         "settings": settings_columns(metrics),
+        "comparisons": dict(comparison_columns),
         "measurements": dict(MEASUREMENTS),
         "claims": dict(verdicts.COLUMNS),
     }
@@ -85,6 +89,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "curves": collected.curves,
         "references": collected.references,
         "settings": settings_table(collected),
+        "comparisons": comparisons(collected.gans),
         "measurements": collected.measurements,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }

@@ -121,7 +121,7 @@ class Proportion(ThresholdTest):
 
 
 class Difference(ClaimTest):
-    """The difference of two groups' means lies on one side of a number, by a t test of pairs of equal seed or of runs."""
+    """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal."""
 
     baseline: SelectorField
     """The runs whose mean is subtracted."""

@@ -17,7 +17,11 @@ from ganbench.analysis.statistics.rates import CONFIDENCE, wilson
 
 @dataclass(frozen=True)
 class RateDifference:
-    """The first rate minus the second, with its interval and the p-value of the hypothesis that both are equal."""
+    """The first rate minus the second, with its interval and the p-value of the hypothesis that both are equal.
+
+    The intervals are approximations, and the tests are exact. Where a test does not tell the rates apart, the interval
+    is extended to 0, so that it never says more than the test.
+    """
 
     value: float
     low: float
@@ -49,10 +53,11 @@ def independent_difference(
     value = one.value - two.value
     low = value - sqrt((one.value - one.lower) ** 2 + (two.upper - two.value) ** 2)
     high = value + sqrt((one.upper - one.value) ** 2 + (two.value - two.lower) ** 2)
-    if one.value == two.value:
-        return RateDifference(value, low, high, 1.0)
-    table = [[one.count, two.count], [one.total - one.count, two.total - two.count]]
-    return RateDifference(value, low, high, min(1.0, float(stats.barnard_exact(table, pooled=True).pvalue)))
+    p_value = 1.0
+    if one.value != two.value:
+        table = [[one.count, two.count], [one.total - one.count, two.total - two.count]]
+        p_value = min(1.0, float(stats.barnard_exact(table, pooled=True).pvalue))
+    return RateDifference(value, *_extended(low, high, p_value, confidence), p_value)
 
 
 def paired_difference(
@@ -86,4 +91,10 @@ def paired_difference(
     reach = z * sqrt((one + two - (one - two) ** 2) / (pairs + 2))
     low, high = max(-1.0, one - two - reach), min(1.0, one - two + reach)
     value = (first_only - second_only) / pairs
+    low, high = _extended(low, high, p_value, confidence)
     return RateDifference(value, low, high, p_value, pairs, first_only, second_only)
+
+
+def _extended(low: float, high: float, p_value: float, confidence: float) -> tuple[float, float]:
+    """The bounds of an interval, extended to 0 where the test does not reject it."""
+    return (min(low, 0.0), max(high, 0.0)) if p_value > 1 - confidence else (low, high)
