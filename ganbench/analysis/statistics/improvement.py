@@ -55,12 +55,10 @@ def probability_of_improvement(
     if not pairs or not all(len(one) and len(two) for one, two in pairs):
         raise ValueError("expected one setting or more, with runs of both methods at each")
     value = float(np.mean([_share_better(one, two) for one, two in pairs]))
-    runs = len(pairs) ** 2 / sum(1 / min(len(one), len(two)) for one, two in pairs)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    middle = (value + z**2 / (2 * runs)) / (1 + z**2 / runs)
-    reach = z / (1 + z**2 / runs) * sqrt(value * (1 - value) / runs + z**2 / (4 * runs**2))
+    runs = _effective_runs([min(len(one), len(two)) for one, two in pairs])
+    low, high = (float(bound) for bound in _wilson_bounds(np.array(value), runs, confidence))
     p_value = 2 * float(stats.norm.sf(2 * sqrt(runs) * abs(value - 0.5)))
-    return Improvement(value, max(0.0, middle - reach), min(1.0, middle + reach), p_value, len(pairs))
+    return Improvement(value, low, high, p_value, len(pairs))
 
 
 def _share_better(first: np.ndarray, second: np.ndarray) -> float:
@@ -85,3 +83,34 @@ def performance_profile(losses: Sequence[np.ndarray], thresholds: np.ndarray) ->
         The shares, shape (T,).
     """
     return np.mean([(np.asarray(each)[:, None] <= thresholds).mean(axis=0) for each in losses], axis=0)
+
+
+def profile_interval(
+    shares: np.ndarray, losses: Sequence[np.ndarray], *, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pointwise interval of a performance profile.
+
+    The mean of the shares at M settings varies no more than a share among as many runs as all settings have together,
+    where they have equally many: the interval is Wilson's with that number.
+
+    Args:
+        shares: What `performance_profile` returned, shape (T,).
+        losses: The losses that it was given.
+        confidence: The coverage at each threshold, in (0, 1).
+
+    Returns:
+        The lower and the upper bounds, shapes (T,).
+    """
+    return _wilson_bounds(shares, _effective_runs([len(each) for each in losses]), confidence)
+
+
+def _effective_runs(counts: Sequence[int]) -> float:
+    """The number of runs of one share whose variance is that of a mean over settings with these numbers of runs."""
+    return len(counts) ** 2 / sum(1 / count for count in counts)
+
+
+def _wilson_bounds(shares: np.ndarray, runs: float, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    middle = (shares + z**2 / (2 * runs)) / (1 + z**2 / runs)
+    reach = z / (1 + z**2 / runs) * np.sqrt(shares * (1 - shares) / runs + z**2 / (4 * runs**2))
+    return np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach)

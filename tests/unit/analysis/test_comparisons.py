@@ -109,8 +109,8 @@ def test_two_methods_in_words(collected):
     assert first.startswith(
         "digits: a against b, at 1 setting of both: 1 of 10 and 3 of 10 runs failed, a difference of -20 percentage"
         f" points (95% interval {low} to {high}; McNemar's exact test on 10 pairs: p = 0.62, adjusted p = 1); a run of"
-        " the first has a better Fréchet classifier distance than one of the second, failed runs being the worst, with a"
-        " probability of "
+        " the first has a better Fréchet classifier distance than one of the second, failed runs being the worst, with"
+        " a probability of "
     )
     assert first.endswith(
         f" These runs do not tell the failure rates apart. If the shares are as seen, about {needed} such pairs would."

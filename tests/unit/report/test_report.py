@@ -488,7 +488,7 @@ def test_page_loads_nothing(page):
     assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
     assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
     assert not re.search(r"@import|url\(", page)
-    assert parsed.tags.count("img") == 3 + 3 * 3
+    assert parsed.tags.count("img") == 5 + 3 * 3
     assert len(page) < 5_000_000
 
 
