@@ -13,24 +13,25 @@ from ganbench.analysis.pairing import effort_in_words
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
-MOST_PAIRS = 3  # of more pairs of methods, only those that were told apart have a sentence
+MOST_PAIRS = 3  # of more pairs of methods, only the most different ones have a sentence
 
 
 def compared(collected: Collected) -> Iterator[str]:
     """Compare the methods of every data set that has several, in failures and scores."""
     table = comparisons(collected)
+    smallest = table[["failure_adjusted", "improvement_adjusted"]].min(axis=1)
     for dataset, names in methods_by_dataset(collected):
         rows = table[(table["dataset"] == dataset) & (table["settings"] > 0)]
         if len(names) < 2 or rows.empty:
             continue
-        apart = rows[(rows[["failure_adjusted", "improvement_adjusted"]] <= LEVEL).any(axis=1)]
-        few = len(rows) <= MOST_PAIRS
-        for _, row in (rows if few else apart).iterrows():
-            yield f"{dataset}: {_pair(collected, row)}"
-        if not few and len(apart) < len(rows):
+        for index in sorted(smallest[rows.index].sort_values(kind="stable").index[:MOST_PAIRS]):
+            yield f"{dataset}: {_pair(collected, rows.loc[index])}"
+        if len(rows) > MOST_PAIRS:
+            apart = int((smallest[rows.index] <= LEVEL).sum())
             yield (
-                f"{dataset}: {len(rows) - len(apart)} of {plural(len(rows), 'pair')} of methods are not told apart, in"
-                " failures or scores, by p-values adjusted for all comparisons; see the table `comparisons`."
+                f"{dataset}: these are the {MOST_PAIRS} most different of {plural(len(rows), 'pair')} of methods, of"
+                f" which {apart} are told apart, in failures or scores, by adjusted p-values. The table `comparisons`"
+                " has all of them."
             )
         yield from _time_to_failure(collected, dataset, names)
 
@@ -71,7 +72,8 @@ def _effort(row: pd.Series) -> str:
     if row["failure_difference"] == 0:
         return ""
     needed = None if pd.isna(row["failure_needed"]) else int(row["failure_needed"])
-    return f" These runs do not tell the failure rates apart.{effort_in_words(needed, paired=row['pairs'] > 0)}"
+    effort = effort_in_words(needed, pairs=int(row["pairs"]), runs=int(min(row["first_runs"], row["second_runs"])))
+    return f" These runs do not tell the failure rates apart.{effort}"
 
 
 def _time_to_failure(collected: Collected, dataset: str, names: list[str]) -> Iterator[str]:

@@ -110,7 +110,7 @@ def _compared(axis: str, groups: dict[float, pd.DataFrame], rates: dict[float, R
     needed = runs_needed(difference, rates[high].value, rates[low].value, level=level)
     return (
         f" These runs do not tell {format_number(low)} and {format_number(high)} apart: the shares differ by {found}."
-        + effort_in_words(needed, paired=difference.pairs > 0)
+        + effort_in_words(needed, pairs=difference.pairs, runs=min(rates[low].total, rates[high].total))
     )
 
 

@@ -25,6 +25,9 @@ def compare_failures(
 ) -> RateDifference | None:
     """Compare the failure rates of two groups of runs.
 
+    Pairs count as independent. Runs of one seed share random streams over settings, so that a seed may count as more
+    evidence than it is where its luck is the same at all of them.
+
     Args:
         first, second: Rows of the table of runs, at least one each.
         by: The columns in which the two runs of a pair agree. Where every run has exactly one partner, runs are
@@ -77,6 +80,13 @@ def runs_needed(difference: RateDifference, first: float, second: float, *, leve
     return pairs_for_two_rates(*shares, level=level)
 
 
-def effort_in_words(needed: int | None, *, paired: bool) -> str:
-    """The number of runs that would tell two rates apart, as a sentence."""
-    return f" If the shares are as seen, {enough(needed)} {'such pairs' if paired else 'runs of each'} would."
+def effort_in_words(needed: int | None, *, pairs: int, runs: int) -> str:
+    """The number of runs that would tell two rates apart, as a sentence.
+
+    Args:
+        needed: The number of pairs, or of runs of each; None where it is larger than anybody trains.
+        pairs: The number of pairs that were compared; 0 where runs are independent.
+        runs: The number of runs of the smaller group.
+    """
+    words = enough(needed, pairs, "such pairs") if pairs else enough(needed, runs, "runs of each")
+    return f" If the shares are as seen, {words} would."

@@ -34,6 +34,7 @@ class _Comparison:
     difference: MeanDifference | None = None
     lowest: str = ""  # the run that lowers the difference most
     highest: str = ""  # the run that raises the difference most
+    least: int = 0  # number of runs of the smaller group
 
     @property
     def value(self) -> float:
@@ -56,9 +57,8 @@ class _Comparison:
             return ""
         paired = self.difference.pairs > 0
         runs = runs_for_mean(self.value - limit, self.difference.deviation, paired=paired, level=level)
-        return (
-            f"{enough(runs)} {'pairs' if paired else 'runs of each'} would decide it, if means and spreads are as seen"
-        )
+        words = enough(runs, self.least, "pairs" if paired else "runs of each")
+        return f"{words} would decide it, if means and spreads are as seen"
 
 
 def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
@@ -88,7 +88,8 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     low, high = found.interval()
     text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
-    return _Comparison(text, found, ids[np.argmin(values)], ids[np.argmax(values)])
+    least = min(len(first.values), len(second.values))
+    return _Comparison(text, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
 
 
 def _paired(first: pd.Series, second: pd.Series) -> bool:

@@ -109,12 +109,13 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
         low=low,
         high=high,
         worst=worst,
-        effort=lambda level: _effort(value, limit, level),
+        effort=lambda level: _effort(value, limit, level, total),
     )
 
 
-def _effort(share: float, limit: float, level: float) -> str:
+def _effort(share: float, limit: float, level: float, total: int) -> str:
     """How many runs would tell a share from a limit; empty where no number would, or where the share is not known."""
     if math.isnan(share) or share == limit:
         return ""
-    return f"{enough(runs_for_rate(share, limit, level=level))} runs would decide it, if the share is as seen"
+    needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
+    return f"{needed} would decide it, if the share is as seen"

@@ -465,8 +465,8 @@ def test_proportion(events, missing, total, share, verdict):
 def test_proportion_in_words():
     found = part(collected([0.0] * 15 + [2.0, 3.0, INF, 3.0, 3.0]), "proportion", above=1, at_most=0.1)
     assert found.text == (
-        "5 of 20 runs: share 0.25, 95% exact interval 0.0866 to 0.491, p = 0.086; about 53 runs would decide it, if the"
-        " share is as seen; asked: above 1 in a share of at most 0.1"
+        "5 of 20 runs: share 0.25, 95% exact interval 0.0866 to 0.491, p = 0.086; about 53 runs (33 more) would decide"
+        " it, if the share is as seen; asked: above 1 in a share of at most 0.1"
     )
     assert found.worst == "r17"
     assert part(collected([0.0, 0.5]), "proportion", above=1, at_least=0.9).worst == "r0"
@@ -664,6 +664,7 @@ def test_a_test_that_cannot_be_made_yet_counts_as_one_that_found_nothing():
         assert early.verdict in ("undecided", late.verdict)
 
 
+@pytest.mark.slow
 def test_claims_of_nothing_are_rarely_decided():
     """Ten claims on fair coins, a hundred studies: some claim is decided in a twentieth of them at most."""
     generator = np.random.default_rng(0)
@@ -676,9 +677,11 @@ def test_claims_of_nothing_are_rarely_decided():
 def test_how_many_runs_would_decide_a_difference():
     found = part(two(UP + 0.7, DOWN, seeds=[*range(20)]), "difference", **BASELINE, above=0)
     assert found.verdict == "undecided"
-    assert re.search(r"; about \d+ runs of each would decide it, if means and spreads are as seen; asked", found.text)
+    assert re.search(
+        r"; about \d+ runs of each \(\d+ more\) would decide it, if means and spreads are as seen; asked", found.text
+    )
     paired = part(two(UP + 0.7, DOWN), "difference", **BASELINE, above=0)
-    assert re.search(r"; about \d+ pairs would decide it", paired.text)
+    assert re.search(r"; about \d+ pairs \(\d+ more\) would decide it", paired.text)
 
 
 def test_no_runs_decide_nothing():
