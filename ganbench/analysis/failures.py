@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import comb
 
 import pandas as pd
 
 from ganbench.analysis.columns import FAILURES, OPEN, SUCCESSES
 from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.pairing import compare_failures, difference_in_words, effort_in_words, runs_needed
 from ganbench.analysis.settings import AXIS_WORDS
-from ganbench.analysis.statistics import Rate
+from ganbench.analysis.statistics.multiplicity import LEVEL, bonferroni
+from ganbench.analysis.statistics.rates import Rate
 from ganbench.core.formatting import (
     format_interval,
     format_number,
@@ -84,12 +87,15 @@ def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
-    """Compare the failure rates of one method along each axis that varies, pooled over the other axis."""
+    """Compare the failure rates of one method along each axis that varies, in pairs of runs alike in all other axes."""
     for axis, words in AXIS_WORDS.items():
         levels = runs[axis]
         if axis == "generator_learning_rate":  # empty where it is the discriminator's
+            if levels.isna().all():
+                continue
             levels = levels.astype(float).fillna(runs["learning_rate"])
-        rates = {level: failure_rate(mine) for level, mine in runs.groupby(levels)}
+        groups = dict(iter(runs.groupby(levels)))
+        rates = {level: failure_rate(mine) for level, mine in groups.items()}
         if len(rates) < 2:
             continue
         text = f"Failures by {words}: {join_words([_at(level, rate) for level, rate in rates.items()])}."
@@ -99,16 +105,24 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
         elif rates[low].value == rates[high].value:
             text += " The share is the same at every level."
         else:
-            verdict = (
-                "overlap, so that these runs do not tell the two apart"
-                if rates[low].overlaps(rates[high])
-                else "do not overlap"
-            )
-            text += (
-                f" The 95% intervals at {format_number(low)} ({format_interval(rates[low])}) and at"
-                f" {format_number(high)} ({format_interval(rates[high])}) {verdict}."
-            )
+            text += _compared(axis, groups, rates, low, high)
         yield text
+
+
+def _compared(axis: str, groups: dict[float, pd.DataFrame], rates: dict[float, Rate], low: float, high: float) -> str:
+    """Tell whether the levels with the least and the largest share of failures differ, as the choice of two of all."""
+    tests = comb(len(groups), 2)
+    level = LEVEL / tests
+    alike = [other for other in (*AXIS_WORDS, "seed") if other != axis]
+    difference = compare_failures(groups[high], groups[low], alike, confidence=1 - level)
+    found = difference_in_words(difference, tests=tests)
+    if bonferroni(difference.p_value, tests) <= LEVEL:
+        return f" More runs fail at {format_number(high)} than at {format_number(low)}: by {found}."
+    needed = runs_needed(difference, rates[high].value, rates[low].value, level=level)
+    return (
+        f" These runs do not tell {format_number(low)} and {format_number(high)} apart: the shares differ by {found}."
+        + effort_in_words(needed, pairs=difference.pairs, runs=min(rates[low].total, rates[high].total))
+    )
 
 
 def _at(level: float, rate: Rate) -> str:

@@ -15,11 +15,12 @@ import pandas as pd
 from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
+from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.methods import as_loss, final_values, headline, methods, undetermined
 from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
 from ganbench.core.metric_info import base_of
 
@@ -33,7 +34,7 @@ class Finding:
     """One statement on a study, or on one of its methods."""
 
     text: str
-    kind: str  # failures, method, seeds, forgetting, reference, axis, caution
+    kind: str  # failures, method, comparison, seeds, forgetting, reference, axis, caution
     method: str | None = None  # the method it is about; None for the whole study
     warning: bool = False  # whether it limits what may be concluded from the tables
 
@@ -59,6 +60,7 @@ def findings(collected: Collected) -> list[Finding]:
         *(_method(gans, name, mine) for name, mine in rows.items()),
     ]
     found += [
+        *(Finding(text, "comparison") for text in compared(gans)),
         *(Finding(text, "seeds") for text in failures.over_seeds(table)),
         *_forgotten(gans, gans.runs, lost),
         *_references(gans),

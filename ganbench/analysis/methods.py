@@ -7,7 +7,8 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, OUTCOMES, UNDETERMINED
-from ganbench.analysis.statistics import Rate, wilson
+from ganbench.analysis.statistics.medians import median, median_interval
+from ganbench.analysis.statistics.rates import Rate, wilson
 from ganbench.core.metric_info import MetricInfo
 
 
@@ -34,6 +35,16 @@ def undetermined(runs: pd.DataFrame) -> pd.Series:
 def failure_rate(runs: pd.DataFrame) -> Rate:
     """Failure rate of the runs, with the number of runs for which it is unknown whether they failed."""
     return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
+
+
+def failure_times(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """When each run failed, or its last step where it was not seen to fail, and whether it failed; shapes (runs,).
+
+    A run that was not seen to fail is censored there: it is not known when it would have failed.
+    """
+    found = failed(runs).to_numpy()
+    steps, ended = (pd.to_numeric(runs[name]).to_numpy(dtype=np.float64) for name in ("outcome_step", "steps_done"))
+    return np.where(found & np.isfinite(steps), steps, ended), found
 
 
 def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
@@ -91,7 +102,7 @@ def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
 
     If runs without a value were left out instead, a setting could win because its bad runs have no value.
     """
-    signed = np.asarray(values, dtype=np.float64) * (-1.0 if info.best == "high" else 1.0)
+    signed = np.asarray(values, dtype=np.float64) * _sign(info)
     return np.where(np.isfinite(signed), signed, np.inf)
 
 
@@ -110,13 +121,30 @@ def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
     Runs that diverged or have no value count as worse than all others. The median is NaN where half of the runs or more
     are such runs. Where neither end of a metric is better, such runs cannot be ordered and are left out.
     """
+    return median(_ranked_losses(runs, metric, info)) * _sign(info)
+
+
+def median_bounds(runs: pd.DataFrame, metric: str, info: MetricInfo) -> tuple[float, float]:
+    """The interval of `median_value`: NaN where there are too few runs, infinite where bad runs reach into it."""
+    bounds = [bound * _sign(info) for bound in median_interval(_ranked_losses(runs, metric, info))]
+    return (bounds[1], bounds[0]) if info.best == "high" else (bounds[0], bounds[1])
+
+
+def final_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
+    """A metric at the end of each run as a loss, infinite for every failed run and every run without a value.
+
+    Where methods are compared, a failure of any kind is worse than any score: a collapsed generator may have a better
+    score than a blurred one. Shape (runs,).
+    """
+    return np.where(failed(runs).to_numpy(), np.inf, as_loss(final_values(runs, metric), info))
+
+
+def _ranked_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
     values = final_values(runs, metric)
     if info.best == "none":
         values = values[np.isfinite(values)]
-    if not len(values):
-        return float("nan")
-    losses = np.sort(as_loss(values, info))
-    middle = losses[[(len(losses) - 1) // 2, len(losses) // 2]]
-    if not np.isfinite(middle).all():
-        return float("nan")
-    return float(middle.mean()) * (-1.0 if info.best == "high" else 1.0)
+    return as_loss(values, info)
+
+
+def _sign(info: MetricInfo) -> float:
+    return -1.0 if info.best == "high" else 1.0

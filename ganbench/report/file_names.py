@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ganbench.report.figure_info import figure_infos
 
 TABLES = (
-    *("runs", "snapshots", "curves", "references", "nulls", "settings", "measurements", "diagnoses", "events"),
-    "claims",
+    *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
+    *("diagnoses", "events", "claims"),
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"

@@ -20,6 +20,8 @@ from ganbench.analysis.columns import (
     SNAPSHOTS,
     setting_columns,
 )
+from ganbench.analysis.comparisons import COLUMNS as comparison_columns
+from ganbench.analysis.comparisons import comparisons
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -34,6 +36,7 @@ ROWS = {
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "nulls": "One row per data set and metric: what as many real examples score in place of generated ones.",
+    "comparisons": "One row per pair of methods of one data set.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
@@ -58,6 +61,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "references": dict(REFERENCES),
         "nulls": dict(NULLS),
         "settings": settings_columns(metrics),
+        "comparisons": dict(comparison_columns),
         "measurements": dict(MEASUREMENTS),
         "diagnoses": dict(DIAGNOSES),
         "events": dict(EVENTS),
@@ -107,6 +111,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "references": collected.references,
         "nulls": collected.nulls,
         "settings": settings_table(collected),
+        "comparisons": comparisons(collected.gans),
         "measurements": collected.measurements,
         "diagnoses": collected.diagnoses,
         "events": collected.events,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -16,13 +17,20 @@ from ganbench.report.plotting.style import QUIET, REFERENCE
 BAND = {"color": QUIET, "alpha": 0.2, "linewidth": 0}
 
 
-def draw_null(axes: Axes, null: Null | None) -> None:
-    """Draw the null of a panel's metric, behind everything else; nothing where there is none."""
+def draw_null(axes: Axes, null: Null | None, axis: Literal["x", "y"] = "y") -> None:
+    """Draw the null of a panel's metric, behind everything else; nothing where there is none.
+
+    Args:
+        axes: the panel.
+        null: the null.
+        axis: the axis of the metric.
+    """
     if null is None:
         return
+    span, line = (axes.axhspan, axes.axhline) if axis == "y" else (axes.axvspan, axes.axvline)
     if null.low < null.high:
-        axes.axhspan(null.low, null.high, zorder=0.5, **BAND)
-    axes.axhline(null.mean, zorder=1, **REFERENCE)
+        span(null.low, null.high, zorder=0.5, **BAND)
+    line(null.mean, zorder=1, **REFERENCE)
 
 
 def shown_with(null: Null | None, values: np.ndarray) -> np.ndarray:

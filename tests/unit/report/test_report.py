@@ -25,7 +25,7 @@ from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured_metrics
 from ganbench.analysis.settings import settings_table, varying
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import wilson
 from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
 from ganbench.report.captions import captions
@@ -166,7 +166,12 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
-    assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
+    assert (
+        "These runs do not tell 0.0002 and 0.005 apart: the shares differ by 100 percentage points (95% interval -35"
+        " to 100; McNemar's exact test on 2 pairs of runs: p = 0.5). If the shares are as seen, about 6 such pairs"
+        " (4 more) would." in axis
+    )
+    assert "generator" not in axis
     assert "training examples" not in axis
     assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
     reference = texts(few, "reference")
@@ -270,10 +275,36 @@ def test_settings_that_tie_have_no_best_one(collected):
 def test_failure_rates_of_an_axis_are_told_apart_where_their_intervals_are(collected):
     apart = texts(grid(collected, {(100, 0.1): [1.0] * 10, (100, 0.2): [1.0] * 10}, failed=10), "axis")
     assert "0 of 10 at 0.1 and 10 of 10 at 0.2." in apart
-    assert "at 0.1 (0% to 28%) and at 0.2 (72% to 100%) do not overlap." in apart
+    assert (
+        "More runs fail at 0.2 than at 0.1: by 100 percentage points (95% interval 52 to 100; McNemar's exact test on"
+        " 10 pairs of runs: p = 0.002)." in apart
+    )
     even = texts(grid(collected, {(100, 0.1): [1.0] * 2, (400, 0.1): [1.0] * 2}), "axis")
     assert even.startswith("Failures by training examples: 0 of 2 at 100 and 0 of 2 at 400.")
     assert even.endswith("400. The share is the same at every level.")
+
+
+def test_the_most_striking_of_several_levels_is_compared_as_such(collected):
+    """Of three levels there are three pairs: six pairs of runs that all differ are too few, seven suffice."""
+    for seeds, told in ((6, False), (7, True)):
+        values = {(100, rate): [1.0] * seeds for rate in (0.1, 0.2, 0.3)}
+        text = texts(grid(collected, values, failed=seeds), "axis")
+        assert ("More runs fail at 0.3 than at 0.1" in text) == told
+        assert f"for all 3 pairs together; McNemar's exact test on {seeds} pairs of runs: p = " in text
+        assert ("If the shares are as seen, about 7 such pairs (1 more) would." in text) != told
+
+
+def test_runs_without_partners_are_compared_as_independent(collected):
+    text = texts(grid(collected, {(100, 0.1): [1.0] * 12, (100, 0.2): [1.0] * 8}, failed=8), "axis")
+    assert "Barnard's test: p < 0.001)." in text
+
+
+def test_settings_in_which_all_runs_fail_hide_no_difference(collected):
+    """Half of the runs have 100 examples and fail at either rate; of the others, all that fail do at the higher."""
+    values = {(400, 0.1): [1.0] * 7, (100, 0.1): [1.0] * 7, (100, 0.2): [1.0] * 7, (400, 0.2): [1.0] * 7}
+    text = texts(grid(collected, values, failed=21), "axis")
+    assert "7 of 14 at 0.1 and 14 of 14 at 0.2. More runs fail at 0.2 than at 0.1: by 50 percentage points" in text
+    assert "McNemar's exact test on 14 pairs of runs: p = 0.016)" in text
 
 
 def test_seeds_that_disagree_are_counted_among_settings_with_several(collected):
