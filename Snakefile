@@ -1,4 +1,4 @@
-"""A study of GAN stability: prepare -> judge -> train -> evaluate -> diagnose -> collect -> track, tables, figures, report."""
+"""A study of GAN stability: prepare, judge, reference, train -> evaluate, diagnose -> collect -> track, tables, figures, report."""
 
 from snakemake.utils import min_version
 
@@ -12,6 +12,7 @@ if not workflow.configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/reference.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/diagnose.smk"

@@ -172,6 +172,7 @@ def _stage_command(stage: str, what: str) -> None:
 for _name, _what in {
     "prepare": "Load the data sets.",
     "judge": "Fit the judges of the data sets' modes.",
+    "reference": "Score real examples, for what generated ones are compared with.",
     "train": "Train the packs, one after the other.",
     "evaluate": "Score every snapshot.",
     "diagnose": "Measure the runs with the study's diagnostics.",

@@ -1,4 +1,4 @@
-"""The folder that `collect` writes: five tables, the meaning of the metrics and diagnostics, arrays and samples.
+"""The folder that `collect` writes: eight tables, the meaning of the metrics and diagnostics, arrays and samples.
 
 The folder of an unfinished study holds the results so far, and a note on the missing ones.
 """
@@ -76,7 +76,10 @@ class Collected:
     snapshots: pd.DataFrame  # columns: SNAPSHOTS, then every metric
     curves: pd.DataFrame  # columns: CURVES
     references: pd.DataFrame  # columns: REFERENCES
+    nulls: pd.DataFrame  # columns: NULLS
     measurements: pd.DataFrame  # columns: MEASUREMENTS
+    diagnoses: pd.DataFrame  # columns: DIAGNOSES
+    events: pd.DataFrame  # columns: EVENTS
     metrics: dict[str, MetricInfo]  # by column name, the most telling metric of each data set first
     quantities: dict[str, MetricInfo]  # by quantity: the meanings of the numbers in `measurements`
     missing: Missing | None = None  # None where the study is done
@@ -106,8 +109,9 @@ class Collected:
     def gans(self) -> Collected:
         """The part of the study whose runs train networks on data, and so can be judged."""
         runs = self.runs[self.runs["dataset"].notna()]
-        snapshots, curves = (table[table["run"].isin(runs["run"])] for table in (self.snapshots, self.curves))
-        return replace(self, runs=runs, snapshots=snapshots, curves=curves)
+        names = ("snapshots", "curves", "diagnoses", "events")
+        tables = {name: table[table["run"].isin(runs["run"])] for name in names for table in [getattr(self, name)]}
+        return replace(self, runs=runs, **tables)
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
         """Read the arrays that the diagnostic of an experiment wrote.

@@ -1,17 +1,20 @@
 """The tables that `collect` writes, column by column: the contract between the stages and all readers of the tables.
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
-steps, `references` one per data set and quantity measured on real data, `measurements` one per run and number that a
-diagnostic measured. Settings that are not axes are columns of `runs` too (see `setting_columns`). Metrics are columns
-of `snapshots` under their own names, and of `runs` as `<metric>_final`: the value of the last networks, empty where the
-run diverged before. Next to the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the
-diagnostics.
+steps, `references` one per data set and quantity measured on real data, `nulls` one per data set and metric,
+`measurements` one per run and number that a diagnostic measured, `diagnoses` one per run and outcome that holds or was
+not judged, `events` one per run and event. Settings that are not axes are columns of `runs` too (see
+`setting_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as `<metric>_final`: the
+value of the last networks, empty where the run diverged before. Next to the tables, `metrics.json` describes the
+metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ganbench.analysis.events import EVENT_KINDS
+from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core.recorder import GAN_SERIES
 from ganbench.core.registry import CHOICES
 from ganbench.study.train_axes import COLUMNS
@@ -49,8 +52,9 @@ RUNS = {
     "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
-    "outcome": "what became of the run: finished, diverged, discriminator-won, collapsed or undetermined",
-    "outcome_step": "training step at which the outcome was first seen; for finished runs, the last step",
+    "outcome": "what became of the run: the most severe of `outcomes`, or undetermined",
+    "outcomes": "all outcomes that hold, the most severe first, separated by commas; `diagnoses` has the evidence",
+    "outcome_step": "training step since which the outcome holds, or at which it was first seen",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
     "failures_judged": "failures that could be seen in this run, separated by commas",
     "failures_not_judged": "the other failures, each with the reason; empty where there are none",
@@ -124,15 +128,50 @@ CURVES = {
 
 REFERENCES = {
     "dataset": AXES["dataset"],
-    "quantity": "name of a metric, or of a property of the data set's classifier",
-    "value": "its value on real data: what a perfect generator would score",
+    "quantity": "name of a metric, or of a property of the data set's judge",
+    "value": "its value on real data: of a metric the mean of its null, what a perfect generator would score",
     "how": "which real examples were compared with which",
+}
+
+NULLS = {
+    "dataset": AXES["dataset"],
+    "metric": "name of a metric's column",
+    "samples": "number of examples in a draw, as many as of every generator are scored",
+    "examples": "number of real examples that were drawn from; empty where new ones were drawn from the distribution",
+    "draws": "number of draws",
+    "mean": "mean over the draws: what a perfect generator would score; empty where a draw has no finite value",
+    "sd": "standard deviation over the draws",
+    "low": "lower bound of the interval that one more draw would lie in with a probability of 95%; a value within it "
+    "is indistinguishable from real data",
+    "high": "upper bound of that interval",
+    "how": "how real examples were drawn in place of generated ones",
+    "caution": "what limits the meaning of the metric at these sizes; empty where nothing does",
 }
 
 MEASUREMENTS = {
     "run": RUNS["run"] + "; empty where a diagnostic measures no run",
     "quantity": "what was measured: <experiment>.<column>",
     "value": "its value; empty where there is none",
+}
+
+DIAGNOSES = {
+    "run": RUNS["run"],
+    "outcome": "an outcome that holds for the run, or that was not judged",
+    "primary": "whether it is the run's `outcome`; one row of every run is",
+    "judged": "whether it was judged; of the outcomes that were judged, those that do not hold have no row",
+    "onset": "training step since which it holds, or at which it was first seen; empty where it was not judged",
+    "confidence": "0.5 where a threshold is just met, towards 1 far beyond it, less where the evidence is indirect; it"
+    " orders findings and is no probability; empty where it was not judged",
+    "evidence": "the measurement that shows it, in words with its numbers; or why it was not judged",
+}
+
+EVENTS = {
+    "run": RUNS["run"],
+    "kind": "what happened: " + "; ".join(f"{name}, {what}" for name, what in EVENT_KINDS.items()),
+    "of": "the series or metric that shows it",
+    "start": "first training step of the event, or the snapshot at which it was first seen",
+    "end": "last training step of the event, or the last snapshot at which it was seen",
+    "size": "its size, in the unit of its kind",
 }
 
 # The table of the runs that an unfinished study still lacks.
@@ -147,25 +186,24 @@ MISSING = {
     "why": "the same in words, with the cause where it failed",
 }
 
-# In the order of the checks: the first failure found is the run's outcome.
-FAILURES = {
-    "diverged": "a loss, gradient or parameter became infinite or not a number, "
-    "or a player's norm of parameters grew beyond the threshold",
-    "discriminator-won": "the discriminator told real from generated almost perfectly and stayed there",
-    "collapsed": "at the end the generated examples fall on few of the modes of the data, whatever their quality",
-}
-
-FINISHED, UNDETERMINED = "finished", "undetermined"
+UNDETERMINED = "undetermined"
 OUTCOMES = {
-    FINISHED: "trained to its last step and had none of the failures that a run of its kind can have",
-    **FAILURES,
-    UNDETERMINED: "trained to its last step, no failure was seen, and one that it may have had was not measured",
+    **{name: info.what for name, info in catalogue().items()},
+    UNDETERMINED: "trained to its last step, no failure was seen, and one that it may have had was not measured, or"
+    " nothing tells how far it came",
 }
+# The most severe first: failures of training. What is neither these nor a success was ended by the budget of steps.
+FAILURES = {name: info.what for name, info in catalogue().items() if info.kind == "failure"}
+OPEN = tuple(name for name, info in catalogue().items() if info.kind == "open")
+SUCCESSES = tuple(name for name, info in catalogue().items() if info.kind == "success")
 
 TABLES = {
     "runs": RUNS,
     "snapshots": SNAPSHOTS,
     "curves": CURVES,
     "references": REFERENCES,
+    "nulls": NULLS,
     "measurements": MEASUREMENTS,
+    "diagnoses": DIAGNOSES,
+    "events": EVENTS,
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import comb
 
 import pandas as pd
 
-from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.columns import FAILURES, OPEN, SUCCESSES
 from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.pairing import compare_failures, difference_in_words, effort_in_words, runs_needed
 from ganbench.analysis.settings import AXIS_WORDS
-from ganbench.analysis.statistics import Rate
+from ganbench.analysis.statistics.multiplicity import LEVEL, bonferroni
+from ganbench.analysis.statistics.rates import Rate
 from ganbench.core.formatting import (
     format_interval,
     format_number,
@@ -39,7 +42,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
             f" failed (95% interval of the share that failed {format_interval(rate)}, these counted either way)"
         )
     text += f": {_how(runs, when=when)}." if rate.count else "."
-    return " ".join([text, *_not_judged(runs)])
+    return " ".join([text, *_others(runs), *_not_judged(runs)])
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
@@ -55,6 +58,14 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
     return join_words(parts)
 
 
+def _others(runs: pd.DataFrame) -> Iterator[str]:
+    """Tell what became of the runs that did not fail: few of them need have converged."""
+    counts = {name: int((runs["outcome"] == name).sum()) for name in (*SUCCESSES, *reversed(OPEN))}
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    if parts:
+        yield f"Not failed: {join_words(parts)}."
+
+
 def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     """List the failures that were not judged in some of the runs.
 
@@ -67,18 +78,24 @@ def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 
 def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
+    by_count: dict[int, list[str]] = {}
     for failure, why, count in not_judged(runs):
+        by_count.setdefault(count, []).append(f"{failure} ({why})")
+    for count, failures in by_count.items():
         where = f"any of {len(runs)}" if count == len(runs) > 1 else f"{count} of {len(runs)}"
-        yield f"Not judged in {where} {'run' if len(runs) == 1 else 'runs'}: {failure} ({why})."
+        yield f"Not judged in {where} {'run' if len(runs) == 1 else 'runs'}: {join_words(failures)}."
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
-    """Compare the failure rates of one method along each axis that varies, pooled over the other axis."""
+    """Compare the failure rates of one method along each axis that varies, in pairs of runs alike in all other axes."""
     for axis, words in AXIS_WORDS.items():
         levels = runs[axis]
         if axis == "generator_learning_rate":  # empty where it is the discriminator's
+            if levels.isna().all():
+                continue
             levels = levels.astype(float).fillna(runs["learning_rate"])
-        rates = {level: failure_rate(mine) for level, mine in runs.groupby(levels)}
+        groups = dict(iter(runs.groupby(levels)))
+        rates = {level: failure_rate(mine) for level, mine in groups.items()}
         if len(rates) < 2:
             continue
         text = f"Failures by {words}: {join_words([_at(level, rate) for level, rate in rates.items()])}."
@@ -88,16 +105,24 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
         elif rates[low].value == rates[high].value:
             text += " The share is the same at every level."
         else:
-            verdict = (
-                "overlap, so that these runs do not tell the two apart"
-                if rates[low].overlaps(rates[high])
-                else "do not overlap"
-            )
-            text += (
-                f" The 95% intervals at {format_number(low)} ({format_interval(rates[low])}) and at"
-                f" {format_number(high)} ({format_interval(rates[high])}) {verdict}."
-            )
+            text += _compared(axis, groups, rates, low, high)
         yield text
+
+
+def _compared(axis: str, groups: dict[float, pd.DataFrame], rates: dict[float, Rate], low: float, high: float) -> str:
+    """Tell whether the levels with the least and the largest share of failures differ, as the choice of two of all."""
+    tests = comb(len(groups), 2)
+    level = LEVEL / tests
+    alike = [other for other in (*AXIS_WORDS, "seed") if other != axis]
+    difference = compare_failures(groups[high], groups[low], alike, confidence=1 - level)
+    found = difference_in_words(difference, tests=tests)
+    if bonferroni(difference.p_value, tests) <= LEVEL:
+        return f" More runs fail at {format_number(high)} than at {format_number(low)}: by {found}."
+    needed = runs_needed(difference, rates[high].value, rates[low].value, level=level)
+    return (
+        f" These runs do not tell {format_number(low)} and {format_number(high)} apart: the shares differ by {found}."
+        + effort_in_words(needed, pairs=difference.pairs, runs=min(rates[low].total, rates[high].total))
+    )
 
 
 def _at(level: float, rate: Rate) -> str:
@@ -116,9 +141,10 @@ def over_seeds(table: pd.DataFrame) -> Iterator[str]:
     repeated = table[table["runs"] > 1]
     if repeated.empty:
         return
-    mixed = int(((repeated["failed"] > 0) & (repeated["outcome_finished"] > 0)).sum())
+    fine = repeated["runs"] - repeated["failed"] - repeated["outcome_undetermined"]
+    mixed = int(((repeated["failed"] > 0) & (fine > 0)).sum())
     always = int((repeated["failed"] == repeated["runs"]).sum())
-    never = int((repeated["outcome_finished"] == repeated["runs"]).sum())
+    never = int((fine == repeated["runs"]).sum())
     text = (
         f"Of {plural(len(repeated), 'setting')} with more than one seed, every seed failed in {always},"
         f" none failed in {never}, and in {mixed} some failed while others did not."

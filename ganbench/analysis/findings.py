@@ -14,15 +14,19 @@ import pandas as pd
 
 from ganbench.analysis import failures
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import ORIGINS
+from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
+from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
-from ganbench.analysis.methods import as_loss, final_values, headline, methods, reference, undetermined
+from ganbench.analysis.methods import as_loss, final_values, headline, methods, undetermined
+from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
+from ganbench.core.metric_info import base_of
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.
 FEW_SEEDS = 10
+ALIKE = "indistinguishable from real data"  # of a value within its null
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Finding:
     """One statement on a study, or on one of its methods."""
 
     text: str
-    kind: str  # failures, method, seeds, forgetting, reference, axis, caution
+    kind: str  # failures, method, comparison, seeds, forgetting, reference, axis, caution
     method: str | None = None  # the method it is about; None for the whole study
     warning: bool = False  # whether it limits what may be concluded from the tables
 
@@ -56,11 +60,12 @@ def findings(collected: Collected) -> list[Finding]:
         *(_method(gans, name, mine) for name, mine in rows.items()),
     ]
     found += [
+        *(Finding(text, "comparison") for text in compared(gans)),
         *(Finding(text, "seeds") for text in failures.over_seeds(table)),
         *_forgotten(gans, gans.runs, lost),
         *_references(gans),
     ]
-    found += [*_few_seeds(table), *_mixtures(collected.runs)]
+    found += [*_cautions(gans), *_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
         runs = gans.runs[gans.runs["method"] == name]
         found += [Finding(text, "axis", name) for text in failures.by_axis(runs)]
@@ -92,16 +97,23 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
     ranks = ranked(rows, metric, info)
     best, worst = rows.loc[ranks.idxmin()], rows.loc[ranks.idxmax()]
     title = f"{info.title} ({info.best}er is better)"
+    null = null_of(collected, rows["dataset"].iloc[0], metric)
     if ranks.min() == np.inf:
         text += f" In every setting half of the runs or more diverged or have no value of {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
-        text += f" Median {title}: {_seeds(best, metric)}."
+        text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}."
     else:
         text += (
-            f" Best median {title}: {_seeds(best, metric)}, at {setting_words(best, rows)};"
+            f" Best median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}, at"
+            f" {setting_words(best, rows)};"
             f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
         )
     return Finding(text, "method", method)
+
+
+def _alike(row: pd.Series, metric: str, null: Null | None) -> str:
+    """A clause where a setting's median lies within the metric's null."""
+    return f", {ALIKE}" if null is not None and null.contains(row[f"{metric}_median"]) else ""
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
@@ -170,7 +182,7 @@ def _forgotten(
     )
     text = f"{format_proportion(wilson(len(gone), len(improved)), verb)}."
     if len(gone):
-        text += f" {int((gone['outcome'] == 'finished').sum())} of these {len(gone)} count as finished."
+        text += f" {int((~gone['outcome'].isin([*FAILURES, UNDETERMINED])).sum())} of these {len(gone)} did not fail."
         unknown = int(undetermined(gone).sum())
         text += f" Of {unknown} it is not known whether they failed." if unknown else ""
     if method is not None and len(gone):
@@ -188,24 +200,36 @@ def _forgotten(
 
 
 def _references(collected: Collected) -> Iterator[Finding]:
-    """State the score of real data and the best final value of a run, for every data set."""
+    """State what real data score, the best final value of a run and how many runs reach it, for every data set."""
     first = collected.runs.drop_duplicates("dataset")
     for dataset, method in zip(first["dataset"], first["method"], strict=True):
         metric = headline(collected, method)
         if metric is None:
             continue
         info = collected.metrics[metric]
-        ideal = reference(collected, dataset, metric)
+        null = null_of(collected, dataset, metric)
         runs = collected.runs[collected.runs["dataset"] == dataset]
         text = f"{dataset}: what a perfect generator would score in {info.title} was not measured"
-        if ideal is not None:
-            text = f"{dataset}: a perfect generator would score {format_number(ideal)} in {info.title}"
+        if null is not None:
+            reach = f" ({format_range(null.low, null.high)} in 95% of samples)" if null.low < null.high else ""
+            text = f"{dataset}: a perfect generator would score {format_number(null.mean)}{reach} in {info.title}"
         losses = as_loss(final_values(runs, metric), info)
         if np.isfinite(losses).any():
             best = runs.iloc[int(losses.argmin())]
             value = format_number(best[f"{metric}_final"])
             text += f"; the best final value of {plural(len(runs), 'run')} is {value} ({best['run']})"
+            if null is not None:
+                alike = sum(map(null.contains, final_values(runs, metric)))
+                text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {ALIKE}"
         yield Finding(f"{text}.", "reference")
+
+
+def _cautions(collected: Collected) -> Iterator[Finding]:
+    """Warn of metrics whose values mean little at the study's sizes."""
+    known = collected.nulls.dropna(subset=["caution"])
+    for (dataset, caution), rows in known.groupby(["dataset", "caution"], sort=False):
+        titles = [collected.metrics[name].title for name in rows["metric"] if base_of(name) == name]
+        yield Finding(f"{join_words(titles)} on {dataset}: {caution}.", "caution", warning=True)
 
 
 def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import FAILURES, FINISHED, UNDETERMINED
-from ganbench.analysis.statistics import Rate, wilson
+from ganbench.analysis.columns import FAILURES, OUTCOMES, UNDETERMINED
+from ganbench.analysis.statistics.medians import median, median_interval
+from ganbench.analysis.statistics.rates import Rate, wilson
 from ganbench.core.metric_info import MetricInfo
 
 
@@ -36,21 +37,41 @@ def failure_rate(runs: pd.DataFrame) -> Rate:
     return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
 
 
-def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
-    """Whether each run had an outcome: 1 or 0, NaN where the outcome was not judged.
+def failure_times(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """When each run failed, or its last step where it was not seen to fail, and whether it failed; shapes (runs,).
 
-    A failure found in a run rules out the failures that are checked after it.
+    A run that was not seen to fail is censored there: it is not known when it would have failed.
+    """
+    found = failed(runs).to_numpy()
+    steps, ended = (pd.to_numeric(runs[name]).to_numpy(dtype=np.float64) for name in ("outcome_step", "steps_done"))
+    return np.where(found & np.isfinite(steps), steps, ended), found
+
+
+def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
+    """Whether an outcome holds for each run, be it the primary one or not: 1 or 0, NaN where it was not judged."""
+    if outcome == UNDETERMINED:
+        return undetermined(runs).astype("float64")
+    holds = (runs["outcome"] == outcome) | _lists(runs["outcomes"], outcome)
+    if outcome in FAILURES:
+        return holds.astype("float64").where(holds | _lists(runs["failures_judged"], outcome))
+    return holds.astype("float64").where(holds | ~undetermined(runs))
+
+
+def primary_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
+    """Whether an outcome is the primary one of each run: 1 or 0, NaN where it might be and was not judged.
+
+    A more severe outcome found in a run rules out that this one is primary.
     """
     found = runs["outcome"] == outcome
-    if outcome == FINISHED:
-        known = ~undetermined(runs)
-    elif outcome in FAILURES:
-        judged = runs["failures_judged"].fillna("").str.split(", ").map(lambda names: outcome in names)
-        earlier = list(FAILURES)[: list(FAILURES).index(outcome)]
-        known = found | judged.astype(bool) | runs["outcome"].isin(earlier)
-    else:
-        known = found | True
-    return found.astype("float64").where(known)
+    if outcome not in FAILURES:
+        return found.astype("float64").where(found | ~undetermined(runs)) if outcome != UNDETERMINED else found * 1.0
+    severer = runs["outcome"].isin(list(OUTCOMES)[: list(OUTCOMES).index(outcome)])
+    return found.astype("float64").where(found | severer | _lists(runs["failures_judged"], outcome))
+
+
+def _lists(column: pd.Series, name: str) -> pd.Series:
+    """Whether each text, names separated by commas, has a name, as booleans."""
+    return column.fillna("").str.split(", ").map(lambda names: name in names).astype(bool)
 
 
 def measured_metrics(collected: Collected, method: str) -> list[str]:
@@ -81,7 +102,7 @@ def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
 
     If runs without a value were left out instead, a setting could win because its bad runs have no value.
     """
-    signed = np.asarray(values, dtype=np.float64) * (-1.0 if info.best == "high" else 1.0)
+    signed = np.asarray(values, dtype=np.float64) * _sign(info)
     return np.where(np.isfinite(signed), signed, np.inf)
 
 
@@ -100,20 +121,30 @@ def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
     Runs that diverged or have no value count as worse than all others. The median is NaN where half of the runs or more
     are such runs. Where neither end of a metric is better, such runs cannot be ordered and are left out.
     """
+    return median(_ranked_losses(runs, metric, info)) * _sign(info)
+
+
+def median_bounds(runs: pd.DataFrame, metric: str, info: MetricInfo) -> tuple[float, float]:
+    """The interval of `median_value`: NaN where there are too few runs, infinite where bad runs reach into it."""
+    bounds = [bound * _sign(info) for bound in median_interval(_ranked_losses(runs, metric, info))]
+    return (bounds[1], bounds[0]) if info.best == "high" else (bounds[0], bounds[1])
+
+
+def final_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
+    """A metric at the end of each run as a loss, infinite for every failed run and every run without a value.
+
+    Where methods are compared, a failure of any kind is worse than any score: a collapsed generator may have a better
+    score than a blurred one. Shape (runs,).
+    """
+    return np.where(failed(runs).to_numpy(), np.inf, as_loss(final_values(runs, metric), info))
+
+
+def _ranked_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
     values = final_values(runs, metric)
     if info.best == "none":
         values = values[np.isfinite(values)]
-    if not len(values):
-        return float("nan")
-    losses = np.sort(as_loss(values, info))
-    middle = losses[[(len(losses) - 1) // 2, len(losses) // 2]]
-    if not np.isfinite(middle).all():
-        return float("nan")
-    return float(middle.mean()) * (-1.0 if info.best == "high" else 1.0)
+    return as_loss(values, info)
 
 
-def reference(collected: Collected, dataset: str, quantity: str) -> float | None:
-    """A quantity measured on the real data of a data set; None where it was not measured."""
-    table = collected.references
-    found = table.loc[(table["dataset"] == dataset) & (table["quantity"] == quantity), "value"]
-    return float(found.iloc[0]) if len(found) and np.isfinite(found.iloc[0]) else None
+def _sign(info: MetricInfo) -> float:
+    return -1.0 if info.best == "high" else 1.0

@@ -7,8 +7,17 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
-from ganbench.analysis.methods import as_loss, failure_rate, final_values, median_value, methods, outcome_indicator
-from ganbench.analysis.statistics import spread
+from ganbench.analysis.methods import (
+    as_loss,
+    failure_rate,
+    final_values,
+    median_bounds,
+    median_value,
+    methods,
+    primary_indicator,
+)
+from ganbench.analysis.nulls import null_of
+from ganbench.analysis.statistics.interquartile import spread
 from ganbench.core.metric_info import MetricInfo
 
 KEY = (*SETTING, "method")
@@ -24,13 +33,14 @@ BOOTSTRAP_SEED = 20210813
 COUNTS = {
     "runs": "number of runs, one per seed",
     **{
-        f"outcome_{name}": f"number of runs with the outcome {name}: {what}"
+        f"outcome_{name}": f"number of runs with the primary outcome {name}: {what}"
         + ("" if name == UNDETERMINED else "; empty where that is so of none, and not known of all of them")
         for name, what in OUTCOMES.items()
     },
     "failed": "number of runs that were seen to fail; empty where none was and one or more are undetermined",
     "failure_rate": "failed / runs; empty where one run or more are undetermined",
-    "failure_low": "lower bound of the 95% Wilson interval of the failure rate, undetermined runs counted as finished",
+    "failure_low": "lower bound of the 95% Wilson interval of the failure rate, undetermined runs counted as having"
+    " not failed",
     "failure_high": "upper bound of the 95% Wilson interval of the failure rate, undetermined runs counted as failed",
 }
 
@@ -38,11 +48,20 @@ SPREADS = {
     "values": "number of runs that have a value and did not diverge",
     "median": "median over all runs, of which those that diverged or have no value count as worse than any; empty where"
     " half of the runs or more are such; over the runs that have a value where neither end is better",
+    "median_low": "lower bound of the median's interval, one of the values: it holds the median of the method at this"
+    " setting with a probability of 95% or more, whatever the distribution; empty below six runs, infinite where runs"
+    " without a value reach into it",
+    "median_high": "upper bound of the median's interval, likewise",
     "iqm": "interquartile mean over the runs that have a value (a quarter of them cut from either end, rounded down)",
-    "iqm_low": "lower bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
-    "iqm_high": "upper bound of the interquartile mean's 95% percentile bootstrap interval; empty below two values",
+    "iqm_low": "lower bound of the interquartile mean's 95% studentised interval; empty below two values",
+    "iqm_high": "upper bound of the interquartile mean's 95% studentised interval; empty below two values",
     "min": "smallest value",
     "max": "largest value",
+}
+
+NULLS = {
+    "null_low": "lower bound of what real data score, see the table of nulls; empty where that was not measured",
+    "null_high": "upper bound of what real data score",
 }
 
 
@@ -51,7 +70,7 @@ def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
         for metric, info in metrics.items()
-        for part, what in SPREADS.items()
+        for part, what in (SPREADS | NULLS).items()
     }
     return {**{name: AXES[name] for name in SETTING}, "method": RUNS["method"], **COUNTS, **described}
 
@@ -70,7 +89,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"unknown outcomes {unknown}: name them in ganbench.analysis.columns.OUTCOMES")
     rows = [
-        {**dict(zip(KEY, key, strict=True)), **_counts(runs), **_spreads(runs, collected.metrics)}
+        {**dict(zip(KEY, key, strict=True)), **_counts(runs), **_spreads(runs, collected)}
         for key, runs in collected.runs.groupby(list(KEY), dropna=False)
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
@@ -104,7 +123,7 @@ def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
     rate = failure_rate(runs)
     return {
         "runs": len(runs),
-        **{f"outcome_{name}": _count(outcome_indicator(runs, name)) for name in OUTCOMES},
+        **{f"outcome_{name}": _count(primary_indicator(runs, name)) for name in OUTCOMES},
         "failed": rate.count if rate.count or not rate.unknown else None,
         "failure_rate": rate.value,
         "failure_low": rate.lower,
@@ -118,10 +137,14 @@ def _count(indicator: pd.Series) -> int | None:
     return count if count or indicator.notna().all() else None
 
 
-def _spreads(runs: pd.DataFrame, metrics: dict[str, MetricInfo]) -> dict[str, float]:
+def _spreads(runs: pd.DataFrame, collected: Collected) -> dict[str, float]:
     row = {}
-    for metric, info in metrics.items():
+    for metric, info in collected.metrics.items():
+        if null := null_of(collected, runs["dataset"].iloc[0], metric):
+            row |= {f"{metric}_null_low": null.low, f"{metric}_null_high": null.high}
         summary = spread(final_values(runs, metric), np.random.default_rng(BOOTSTRAP_SEED))
-        told = {"median": median_value(runs, metric, info), **vars(summary)}
+        low, high = median_bounds(runs, metric, info)
+        middle = {"median": median_value(runs, metric, info), "median_low": low, "median_high": high}
+        told = middle | vars(summary)
         row |= {f"{metric}_{part}": told[part] for part in SPREADS}
     return row

@@ -1,25 +1,29 @@
 """Decisions on claims: a study's numbers confirm a claim, refute it or leave it undecided.
 
-Deterministic tests (`closed_form`, `bound`) check every run, and a single run that breaks the condition refutes them.
-Statistical tests (`proportion`, `difference`, `ordering`) use a 95 % interval, and decide only where the whole interval
-lies on one side of the limit. Infinity counts as a number, because a diverged run is data; only means need finite
-numbers. NaN counts as a missing number, and a run without a number never helps to confirm a claim.
+Deterministic tests (`closed_form`, `bound`) check every run, and a single run that breaks the condition refutes them:
+they say what these runs did, and have no p-value. Statistical tests (`proportion`, `difference`, `ordering`) speak of
+runs that were not made. Each has a p-value, and decides where its p-value, adjusted for all statistical tests of the
+study, is at most 5 %. Infinity counts as a number, because a diverged run is data; only means need finite numbers. NaN
+counts as a missing number, and a run without a number never helps to confirm a claim. Nor does a test that cannot be
+made yet help others: it counts with a p-value of 1, so that the missing runs of an unfinished study change no verdict.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.claims.mean_tests import difference, ordering
 from ganbench.claims.quantities import Quantities
 from ganbench.claims.run_tests import bound, closed_form, proportion
 from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, condition
-from ganbench.core.formatting import join_words
+from ganbench.core.formatting import format_p_value, join_words
 from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Difference, Ordering, Proportion
 from ganbench.study.claims import Claim
 
@@ -43,12 +47,34 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
         GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
+    tests = [[_result(quantities, tagged.kind, tagged.test) for tagged in claim.tests] for claim in claims]
+    settled = iter(_settle([result for results in tests for result in results]))
     decisions = []
     for claim in claims:
-        results = tuple(_result(quantities, tagged.kind, tagged.test) for tagged in claim.tests)
+        results = tuple(next(settled) for _ in claim.tests)
         verdicts = [result.verdict for result in results]
         decisions.append(Decision(claim.id, claim.source, claim.statement, claim.note, _combine(verdicts), results))
     return decisions
+
+
+def _settle(results: Sequence[TestResult]) -> list[TestResult]:
+    """Decide the statistical tests of a study together, by p-values adjusted for their number."""
+    adjusted = false_discovery_adjusted([result.p_value for result in results])
+    tests = int((~np.isnan(adjusted)).sum())
+    rejected = int((adjusted <= LEVEL).sum())
+    settled = []
+    for result, p_value in zip(results, adjusted, strict=True):
+        text = result.text
+        if not math.isnan(p_value):
+            if not math.isnan(result.low):
+                text += f", {format_p_value(result.p_value)}"
+                text += f", adjusted for {tests} tests {format_p_value(p_value)}" if tests > 1 else ""
+            if p_value > LEVEL:
+                effort = result.effort(level_of_next(tests, rejected))
+                text += f"; {effort}" if effort else ""
+                result = replace(result, verdict="undecided")
+        settled.append(replace(result, adjusted_p=float(p_value), text=f"{text}; asked: {result.expected}"))
+    return settled
 
 
 COLUMNS = {
@@ -63,8 +89,12 @@ COLUMNS = {
     "missing": "number of these without a number",
     "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
     "means (the least one in an ordering)",
-    "low": "smallest quantity, or lower bound of the 95% interval",
-    "high": "largest quantity, or upper bound of the 95% interval",
+    "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
+    "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
+    "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for closed_form"
+    " and bound, which check every run and have none",
+    "adjusted_p": "the same, adjusted for all statistical tests of the study (false discovery rate, Benjamini and"
+    " Yekutieli): the test decides where it is at most 0.05",
     "asked": "what was asked",
     "text": "the same as a sentence",
 }
@@ -95,7 +125,8 @@ def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
     match test:
         case _ if empty:
             missing = sum(int(np.isnan(group.values).sum()) for group in groups)
-            statistics = TestStatistics("undecided", f"no run is selected by {join_words(empty)}", missing)
+            p_value = 1.0 if kind in STATISTICAL else math.nan
+            statistics = TestStatistics("undecided", f"no run is selected by {join_words(empty)}", missing, p_value)
         case ClosedForm():
             statistics = closed_form(quantities, test, groups[0])
         case Bound():
@@ -112,8 +143,10 @@ def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
         selection=SEPARATORS.get(kind, "").join(group.name for group in groups),
         runs=sum(len(group.runs) for group in groups),
         expected=condition(test),
+        adjusted_p=math.nan,
         **vars(statistics),
     )
 
 
+STATISTICAL = ("proportion", "difference", "ordering")
 SEPARATORS = {"difference": " minus ", "ordering": " < "}

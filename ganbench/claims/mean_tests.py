@@ -9,33 +9,60 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from ganbench.analysis.settings import BOOTSTRAP_SEED
-from ganbench.analysis.statistics import CONFIDENCE, bootstrap_interval
-from ganbench.claims.test_results import RunGroup, TestStatistics, Verdict, condition
+from ganbench.analysis.statistics.means import (
+    MeanDifference,
+    independent_mean_difference,
+    paired_mean_difference,
+)
+from ganbench.analysis.statistics.multiplicity import bonferroni
+from ganbench.analysis.statistics.sample_sizes import enough, runs_for_mean
+from ganbench.claims.test_results import RunGroup, TestStatistics
 from ganbench.core.formatting import format_number, plural
 from ganbench.study.claim_tests import Difference
 
-# The fewest values of a group whose mean is compared. With fewer values a percentile bootstrap interval is too narrow:
-# it covers less than its nominal 95 %.
+# The fewest values of a group whose mean is compared. From there on intervals hold the truth in about 90% of studies or
+# more, even where every fifth run of one group alone is of another kind; with five values, in 74% of such studies.
 MIN_RUNS = 10
 
 
 @dataclass(frozen=True)
-class MeanDifference:
-    """The mean of one group minus the mean of another, with its interval; NaN where they cannot be compared."""
+class _Comparison:
+    """The means of two groups of runs compared, or the reason why they cannot be."""
 
     text: str
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
+    difference: MeanDifference | None = None
     lowest: str = ""  # the run that lowers the difference most
     highest: str = ""  # the run that raises the difference most
+    least: int = 0  # number of runs of the smaller group
+
+    @property
+    def value(self) -> float:
+        return math.nan if self.difference is None else self.difference.value
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return (math.nan, math.nan) if self.difference is None else self.difference.interval()
+
+    def p_values(self, limit: float) -> tuple[float, float]:
+        """The p-values, in both directions, of a difference above the limit and of one below it."""
+        if self.difference is None:
+            return 1.0, 1.0
+        found = self.difference.p_value(limit)
+        return (found, 1.0) if self.value > limit else (1.0, found)
+
+    def effort(self, limit: float, level: float) -> str:
+        """How many runs would decide on which side of the limit the difference lies; empty where that is not known."""
+        if self.difference is None or self.value == limit:
+            return ""
+        paired = self.difference.pairs > 0
+        runs = runs_for_mean(self.value - limit, self.difference.deviation, paired=paired, level=level)
+        words = enough(runs, self.least, "pairs" if paired else "runs of each")
+        return f"{words} would decide it, if means and spreads are as seen"
 
 
-def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
-    """Subtract the mean of the second group from the mean of the first, with a percentile bootstrap interval.
+def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
+    """Subtract the mean of the second group from the mean of the first.
 
     Runs are paired by seed where both groups have the same seeds, each seed once. The effect of a seed on both runs of
     a pair then cancels.
@@ -44,59 +71,33 @@ def _mean_difference(first: RunGroup, second: RunGroup) -> MeanDifference:
     for group in (first, second):
         lost = int((~np.isfinite(group.values)).sum())
         if lost:
-            return MeanDifference(
+            return _Comparison(
                 f"{name}: {lost} of {plural(len(group.values), 'run')} of ({group.name}) without a finite number"
             )
         if len(group.values) < MIN_RUNS:
             few = f"{plural(len(group.values), 'run')} of ({group.name})"
-            return MeanDifference(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
-    # Every interval has its own generator, so that the bounds of a claim do not depend on the claims before it.
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
+            return _Comparison(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
     values, ids = first.values, first.runs.index
     if _paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
+        found = paired_mean_difference(first.values[orders[0]], second.values[orders[1]])
         values, ids = first.values[orders[0]] - second.values[orders[1]], ids[orders[0]]
-        value = float(values.mean())
-        low, high = bootstrap_interval(values, np.mean, generator)
-        how = f"{plural(len(values), 'pair')} of equal seed"
+        how = f"{plural(found.pairs, 'pair')} of equal seed"
     else:
-        value = float(first.values.mean() - second.values.mean())
-        low, high = _two_sample_interval(first.values, second.values, generator)
+        found = independent_mean_difference(first.values, second.values)
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
-    text = f"{name}: {format_number(value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
-    return MeanDifference(text, value, low, high, ids[np.argmin(values)], ids[np.argmax(values)])
+    low, high = found.interval()
+    text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
+    least = min(len(first.values), len(second.values))
+    return _Comparison(text, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
 
 
 def _paired(first: pd.Series, second: pd.Series) -> bool:
     return first.is_unique and second.is_unique and set(first) == set(second)
 
 
-def _two_sample_interval(first: np.ndarray, second: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
-    """Percentile bootstrap interval of the difference of two independent samples' means.
-
-    Source: B. Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
-
-    Args:
-        first, second: The finite values of the samples, shapes (n,) and (m,).
-        generator: The source of the resamples.
-
-    Returns:
-        The lower and the upper bound.
-    """
-    result = stats.bootstrap(
-        (first, second),
-        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
-        n_resamples=2000,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        rng=generator,
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
-
-
 def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStatistics:
-    """Decide whether the difference of two means lies on the required side of the limit.
+    """Test whether the difference of two means lies on the required side of the limit.
 
     Args:
         test: The test, which holds the limit and its side.
@@ -104,39 +105,53 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
         second: The runs whose mean is subtracted.
 
     Returns:
-        The verdict, with the difference of means and its interval.
+        What the test says if its p-value is small enough, with the difference of means and its interval.
     """
-    estimate = _mean_difference(first, second)
+    found = _compare(first, second)
     larger = test.below is None
     limit = (test.above if larger else test.below).value({})
-    verdict: Verdict = "undecided"
-    if estimate.low > limit or estimate.high < limit:
-        verdict = "confirmed" if (estimate.low > limit) == larger else "refuted"
-    worst = estimate.lowest if larger else estimate.highest
-    text = f"{estimate.text}; asked: {condition(test)}"
+    above, below = found.p_values(limit)
+    low, high = found.interval
     return TestStatistics(
-        verdict, text, _count_missing(first, second), estimate.value, estimate.low, estimate.high, worst
+        verdict="confirmed" if (above < below) == larger else "refuted",
+        text=found.text,
+        missing=_count_missing(first, second),
+        p_value=min(above, below),
+        value=found.value,
+        low=low,
+        high=high,
+        worst=found.lowest if larger else found.highest,
+        effort=lambda level: found.effort(limit, level),
     )
 
 
 def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
-    """Decide whether the means of several groups increase in the order of the groups.
+    """Test whether the means of several groups increase in the order of the groups.
+
+    All steps must go up, so that the p-value of an increase is the largest one of a step up. One step down refutes it,
+    so that the p-value of that is the smallest one of a step down, times the number of steps.
 
     Args:
         groups: Two groups or more, the smallest expected mean first.
 
     Returns:
-        The verdict, with the step between neighbouring groups whose interval has the least lower bound.
+        What the test says if its p-value is small enough, with the step whose interval has the least lower bound.
     """
-    estimates = [_mean_difference(later, earlier) for earlier, later in pairwise(groups)]
-    if any(estimate.high < 0 for estimate in estimates):
-        verdict: Verdict = "refuted"
-    else:
-        verdict = "confirmed" if all(estimate.low > 0 for estimate in estimates) else "undecided"
-    weakest = min(estimates, key=lambda estimate: (math.isnan(estimate.low), estimate.low))
-    text = "; ".join(estimate.text for estimate in estimates) + "; asked: all above 0"
+    steps = [_compare(later, earlier) for earlier, later in pairwise(groups)]
+    up, down = zip(*(step.p_values(0.0) for step in steps), strict=True)
+    increase, decrease = max(up), bonferroni(min(down), len(steps))
+    weakest = min(steps, key=lambda step: (math.isnan(step.interval[0]), step.interval[0]))
+    low, high = weakest.interval
     return TestStatistics(
-        verdict, text, _count_missing(*groups), weakest.value, weakest.low, weakest.high, weakest.lowest
+        verdict="confirmed" if increase < decrease else "refuted",
+        text="; ".join(step.text for step in steps),
+        missing=_count_missing(*groups),
+        p_value=min(increase, decrease),
+        value=weakest.value,
+        low=low,
+        high=high,
+        worst=weakest.lowest,
+        effort=lambda level: weakest.effort(0.0, level),
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganbench.analysis.collected import Collected
-from ganbench.claims.decisions import Decision, decide
+from ganbench.claims.decisions import STATISTICAL, Decision, decide
 from ganbench.claims.test_results import TestResult
-from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.core.formatting import format_number, format_p_value, format_range, plural
 from ganbench.study.claims import Claim
 
 VERDICTS = ("confirmed", "refuted", "undecided")
@@ -73,7 +73,7 @@ def deciding_test(tests: Sequence[TestResult], verdict: str) -> TestResult:
 
 def _test(test: TestResult) -> dict:
     limits = "" if np.isnan(test.low) else format_range(test.low, test.high, 5)
-    statistical = test.kind in ("proportion", "difference", "ordering")
+    statistical = test.kind in STATISTICAL
     return {
         "verdict": test.verdict,
         "kind": KINDS[test.kind],
@@ -84,6 +84,8 @@ def _test(test: TestResult) -> dict:
         "runs": format_number(test.runs) + (f", {test.missing} without a number" if test.missing else ""),
         "value": format_number(test.value, 7),
         "limits": limits and (f"95% interval {limits}" if statistical else f"over all runs {limits}"),
+        "p_value": format_p_value(test.p_value) if statistical else "–",
+        "adjusted": f"adjusted {format_p_value(test.adjusted_p)}" if statistical else "",
     }
 
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import exact_interval, rate_test
+from ganbench.analysis.statistics.sample_sizes import enough, runs_for_rate
 from ganbench.claims.quantities import Quantities
-from ganbench.claims.test_results import RunGroup, TestStatistics, condition
+from ganbench.claims.test_results import RunGroup, TestStatistics
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion, ThresholdTest
 
@@ -71,33 +72,50 @@ def _result_over_runs(
     text += f", {missing} without a number" if missing else ""
     text += f"; {'farthest off' if broken else 'nearest to failing'}:"
     text += f" {format_number(value, 7)} against {format_number(wanted[worst], 7)}"
-    text += f", {off} apart{f', in {run}' if run else ''}; asked: {condition(test)}"
+    text += f", {off} apart{f', in {run}' if run else ''}"
     kept = group.values[known]
-    return TestStatistics(verdict, text, missing, float(value), float(kept.min()), float(kept.max()), run)
+    return TestStatistics(
+        verdict, text, missing, value=float(value), low=float(kept.min()), high=float(kept.max()), worst=run
+    )
 
 
 def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> TestStatistics:
     """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
-    A run without a number may or may not belong to the share, so the verdict must hold in both cases.
+    The test is the exact binomial one. A run without a number may or may not belong to the share, and is counted as is
+    worse for the verdict.
     """
     _, margin = _threshold_margins(quantities, test, group)
     total, missing, count = len(margin), int(np.isnan(margin).sum()), int((margin > 0).sum())
     if missing == total:
-        return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing)
-    rate = wilson(count, total, unknown=missing)
-    low, high = rate.lower, rate.upper
+        return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing, 1.0)
     rare = test.at_least is None
     limit = test.at_most if rare else test.at_least
-    if (high <= limit) if rare else (low >= limit):
-        verdict = "confirmed"
-    elif (low > limit) if rare else (high < limit):
-        verdict = "refuted"
-    else:
-        verdict = "undecided"
+    above, below = rate_test(count, total, limit, unknown=missing)
+    low, high = exact_interval(count, total, unknown=missing)
+    verdict = "confirmed" if (below < above) == rare else "refuted"
     text = f"{count} of {plural(total, 'run')}: share {format_range(count / total, (count + missing) / total)}"
-    text += f", 95% interval {format_number(low)} to {format_number(high)}"
+    text += f", 95% exact interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
     worst = "" if np.isnan(against).all() else group.runs.index[np.nanargmax(against)]
-    return TestStatistics(verdict, f"{text}; asked: {condition(test)}", missing, rate.value, low, high, worst)
+    value = math.nan if missing else count / total
+    return TestStatistics(
+        verdict,
+        text,
+        missing,
+        p_value=min(above, below),
+        value=value,
+        low=low,
+        high=high,
+        worst=worst,
+        effort=lambda level: _effort(value, limit, level, total),
+    )
+
+
+def _effort(share: float, limit: float, level: float, total: int) -> str:
+    """How many runs would tell a share from a limit; empty where no number would, or where the share is not known."""
+    if math.isnan(share) or share == limit:
+        return ""
+    needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
+    return f"{needed} would decide it, if the share is as seen"

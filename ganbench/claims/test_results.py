@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -28,13 +29,16 @@ class RunGroup:
 class TestStatistics:
     """The verdict of a test, and the numbers that decide it."""
 
-    verdict: Verdict
+    verdict: Verdict  # of a statistical test, what it says if its p-value is small enough
     text: str  # the numbers in words
     missing: int  # runs without a number
+    p_value: float = math.nan  # of a statistical test, in both directions; NaN for tests that check every run
     value: float = math.nan  # worst run's quantity, proportion of runs, or difference of means (least of an ordering)
     low: float = math.nan  # smallest quantity, or lower bound of the interval
     high: float = math.nan  # largest quantity, or upper bound of the interval
     worst: str = ""  # the run farthest from the condition; empty where no run is named
+    # By the level of the test, how many runs would decide it, in words; empty where that is not known.
+    effort: Callable[[float], str] = field(default=lambda level: "", compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class TestResult(TestStatistics):
     """The result of one test of a claim: the runs that it selected, and the numbers that decided it."""
 
     kind: str
+    adjusted_p: float  # the p-value adjusted for all statistical tests of the study
     quantity: str
     selection: str
     runs: int  # number of runs selected; 1 for the study's own measurement

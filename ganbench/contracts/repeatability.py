@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -124,7 +124,9 @@ def fingerprint(value: Any) -> Any:
         case torch.Generator():
             return ("generator", fingerprint(value.get_state()))
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return (type(value).__name__, fingerprint(vars(value)))
+            apart = {each.name for each in fields(value) if not each.compare}
+            content = {name: each for name, each in vars(value).items() if name not in apart}
+            return (type(value).__name__, fingerprint(content))
         case _:
             return ("object", id(value))
 

@@ -51,6 +51,18 @@ def format_percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
+def format_points(difference: float) -> str:
+    """A difference of shares in whole percentage points, without their unit: "-12"; "–" for NaN."""
+    return "–" if math.isnan(difference) else f"{round(100 * difference):d}"
+
+
+def format_p_value(value: float) -> str:
+    """A p-value with its sign: "p = 0.031", and "p < 0.001" where it is smaller; "no p-value" for NaN."""
+    if math.isnan(value):
+        return "no p-value"
+    return "p < 0.001" if value < 0.001 else f"p = {format_number(value, 2)}"
+
+
 def format_range(low: float, high: float, digits: int = 3) -> str:
     """A range of numbers as "1 to 2"; a single number if both ends have the same text."""
     first, last = format_number(low, digits), format_number(high, digits)

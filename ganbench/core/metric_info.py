@@ -62,6 +62,11 @@ def averaged(name: str) -> str:
     return f"{name}_ema"
 
 
+def base_of(name: str) -> str:
+    """The name of the column of which a column is that for moving averages; any other name as it is."""
+    return name.removesuffix("_ema")
+
+
 def columns_fault(columns: Any) -> str | None:
     """The fault of columns, as a clause; None for valid columns.
 

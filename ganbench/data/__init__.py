@@ -73,3 +73,17 @@ class Dataset(ABC):
             At least two training examples, with at least one of every mode, and at least two held-out examples; as
             `numpy.memmap` of a temporary file where they may not fit into memory.
         """
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray | None:
+        """New examples from the very distribution that the training examples were drawn from: what a perfect generator
+        would make.
+
+        Args:
+            count: number of examples.
+            random: source of the random numbers.
+
+        Returns:
+            Examples of the type and shape of those of `load`, (count, *shape); None where the distribution is not
+            known, as of images.
+        """
+        return None

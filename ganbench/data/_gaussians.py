@@ -20,8 +20,12 @@ def mixture(name: str, centres: np.ndarray, sigma: float, examples: int) -> Exam
     random = stream(0, name)
     parts = {}
     for part, count in (("train", examples), ("heldout", examples // 4)):
-        modes = random.integers(len(centres), size=count)
-        noise = random.standard_normal((count, centres.shape[1]))
-        parts[part] = (centres[modes] + sigma * noise).astype(np.float32)
-        parts[f"{part}_modes"] = modes
+        parts[part], parts[f"{part}_modes"] = draw(centres, sigma, count, random)
     return Examples(**parts, facts={"centres": centres, "sigma": np.array(sigma)})
+
+
+def draw(centres: np.ndarray, sigma: float, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Examples of a mixture, (count, d) float32, and the mode of each, (count,) int64; arguments as of `mixture`."""
+    modes = random.integers(len(centres), size=count)
+    noise = random.standard_normal((count, centres.shape[1]))
+    return (centres[modes] + sigma * noise).astype(np.float32), modes

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import mixture
+from ganbench.data._gaussians import draw, mixture
 
 LEVELS = (-1.5, -0.5, 0.5, 1.5)
 
@@ -30,5 +30,11 @@ class Grid16(Dataset):
         return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=len(LEVELS) ** 2)
 
     def load(self) -> Examples:
-        centres = np.array(list(product(LEVELS, repeat=2)))
-        return mixture("grid16", centres, self.sigma, self.examples)
+        return mixture("grid16", self._centres, self.sigma, self.examples)
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        return draw(self._centres, self.sigma, count, random)[0]
+
+    @property
+    def _centres(self) -> np.ndarray:
+        return np.array(list(product(LEVELS, repeat=2)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import mixture
+from ganbench.data._gaussians import draw, mixture
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,11 @@ class Line(Dataset):
         return DataSpec(shape=(1,), bounded=False, train=self.examples, modes=len(self.means))
 
     def load(self) -> Examples:
-        return mixture("line", np.array(self.means)[:, None], self.sigma, self.examples)
+        return mixture("line", self._centres, self.sigma, self.examples)
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        return draw(self._centres, self.sigma, count, random)[0]
+
+    @property
+    def _centres(self) -> np.ndarray:
+        return np.array(self.means)[:, None]

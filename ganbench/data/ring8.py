@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import mixture
+from ganbench.data._gaussians import draw, mixture
 
 MODES = 8
 
@@ -30,6 +30,12 @@ class Ring8(Dataset):
         return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=MODES)
 
     def load(self) -> Examples:
+        return mixture("ring8", self._centres, self.sigma, self.examples)
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        return draw(self._centres, self.sigma, count, random)[0]
+
+    @property
+    def _centres(self) -> np.ndarray:
         angles = 2 * np.pi * np.arange(MODES) / MODES
-        centres = self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        return mixture("ring8", centres, self.sigma, self.examples)
+        return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)

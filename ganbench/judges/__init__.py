@@ -6,8 +6,8 @@ Metrics compare generated examples with real ones in a judge's features and mode
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,39 @@ def silent(done: int, total: int) -> None:
     """Report nothing."""
 
 
+class Embeddings:
+    """Features of examples by networks other than their judge's, computed once for all metrics.
+
+    Args:
+        whole: the examples that these were taken from, whose features are computed together; None if from none.
+        rows: the indices of these examples among those.
+    """
+
+    def __init__(self, whole: JudgedExamples | None = None, rows: np.ndarray | None = None) -> None:
+        self._whole, self._rows = whole, rows
+        self._known: dict[str, np.ndarray] = {}
+
+    def get(self, name: str, stored: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The features of these examples; see `JudgedExamples.embedded`."""
+        if self._whole is not None:
+            return self._whole.embedded(name, embed)[self._rows]
+        if name not in self._known:
+            self._known[name] = embed(stored)
+        return self._known[name]
+
+    def keep(self, name: str, features: np.ndarray) -> None:
+        """Keep features that are known already; see `get`."""
+        self._known[name] = features
+
+    @classmethod
+    def joined(cls, parts: Sequence[Embeddings]) -> Embeddings:
+        """The features of examples one after the other, as far as they are known of all of them."""
+        whole = cls()
+        for name in set.intersection(*(set(part._known) for part in parts)):
+            whole.keep(name, np.concatenate([part._known[name] for part in parts]))
+        return whole
+
+
 @dataclass(frozen=True)
 class JudgedExamples:
     """Examples with their features and modes according to a judge.
@@ -35,6 +68,7 @@ class JudgedExamples:
         mode: index of the mode that each example is nearest to, (n,); None of a judge that tells no modes apart.
         confident: whether the judge is certain of that mode, (n,), bool: a high-quality example; None as above.
         modes: number of modes of the data set; 0 of a judge that tells none apart.
+        embeddings: their features by other networks.
     """
 
     stored: np.ndarray
@@ -42,11 +76,35 @@ class JudgedExamples:
     mode: np.ndarray | None
     confident: np.ndarray | None
     modes: int
+    embeddings: Embeddings = field(default_factory=Embeddings, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.features)
 
     @property
     def examples(self) -> np.ndarray:
         """The examples as numbers, (n, *shape)."""
         return floats(self.stored)
+
+    def embedded(self, name: str, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The examples' features by another network than the judge's, (n, F), computed once for all metrics and
+        for all parts that are taken of them.
+
+        Args:
+            name: name of the network, with whatever else the features depend on.
+            embed: returns the features of stored examples, each by itself.
+        """
+        return self.embeddings.get(name, self.stored, embed)
+
+    def take(self, rows: np.ndarray) -> JudgedExamples:
+        """Some of the examples, with the features and modes that are known of them.
+
+        Args:
+            rows: their indices, (m,).
+        """
+        mode, confident = (None if kept is None else kept[rows] for kept in (self.mode, self.confident))
+        embeddings = Embeddings(self, rows)
+        return JudgedExamples(self.stored[rows], self.features[rows], mode, confident, self.modes, embeddings)
 
 
 class Judge(ABC):
@@ -62,10 +120,16 @@ class Judge(ABC):
             since it is read from the source.
         tells_modes: whether it tells the modes of labelled data apart; one that does not judges by features alone,
             without labels, and its judged examples have no modes. A literal too.
+        pretrained: whether it needs the Inception weights, which a study fetches before it; such a judge is too slow to
+            be tried on a study before it runs. A literal too.
+        knows_noise: whether it is confident of real-looking examples alone. A classifier is not: it may be sure of the
+            class of noise. A literal too.
     """
 
     axes: ClassVar[int | None] = None
     tells_modes: ClassVar[bool] = True
+    pretrained: ClassVar[bool] = False
+    knows_noise: ClassVar[bool] = False
 
     @abstractmethod
     def untrained(self, examples: Examples) -> Tree:
@@ -119,9 +183,18 @@ def judge_stored(judge: Any, state: Tree, stored: np.ndarray) -> JudgedExamples:
     Returns:
         The same as judging all their numbers at once, with the examples as they are stored.
     """
-    parts = [judge.judge(state, floats(stored[start : start + PART])) for start in range(0, len(stored), PART)]
-    features = np.concatenate([part.features for part in parts])
+    parts = (judge.judge(state, floats(stored[start : start + PART])) for start in range(0, len(stored), PART))
+    return _joined(stored, [replace(part, stored=stored[:0]) for part in parts])
+
+
+def concatenated(parts: Sequence[JudgedExamples]) -> JudgedExamples:
+    """Judged examples of one judge, one after the other."""
+    return _joined(np.concatenate([part.stored for part in parts]), parts)
+
+
+def _joined(stored: np.ndarray, parts: Sequence[JudgedExamples]) -> JudgedExamples:
+    features, known = np.concatenate([part.features for part in parts]), [part.embeddings for part in parts]
     if parts[0].mode is None:
-        return JudgedExamples(stored, features, None, None, 0)
+        return JudgedExamples(stored, features, None, None, 0, Embeddings.joined(known))
     mode, confident = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mode", "confident"))
-    return JudgedExamples(stored, features, mode, confident, parts[0].modes)
+    return JudgedExamples(stored, features, mode, confident, parts[0].modes, Embeddings.joined(known))

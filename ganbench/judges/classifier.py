@@ -19,6 +19,7 @@ from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.judges import Judge, JudgedExamples, Report, judge_stored, silent
 from ganbench.judges._networks import feature_layers, features_of
+from ganbench.judges._standard import standardised, unscaled, with_standard
 from ganbench.nn.network import Network
 
 BATCH = 64
@@ -29,8 +30,8 @@ MENDED = 5.0  # ... where more than so many times the errors allowed are left
 
 @dataclass(frozen=True)
 class ClassifierJudge(Judge):
-    """The features are the penultimate layer's activations; an example is of high quality when the largest class
-    probability is at least `confidence`.
+    """The features are the penultimate layer's activations, each standardised by the training examples; an example is
+    of high quality when the largest class probability is at least `confidence`.
 
     Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
     takes as many steps for a small data set as for a large one.
@@ -50,7 +51,8 @@ class ClassifierJudge(Judge):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(0, "judge-init"))
             module = self._module(shape, classes)
-        return {"theta": Network.vector(module).numpy(), "shape": list(shape), "classes": classes}
+        theta = Network.vector(module).numpy()
+        return {"theta": theta, "shape": list(shape), "classes": classes, **unscaled(self.features)}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
         state = self.untrained(examples)
@@ -75,7 +77,8 @@ class ClassifierJudge(Judge):
                 self._refuse_hopeless(accuracies, len(images))
                 if accuracies[-1] >= self.enough:
                     break
-        return state | {"accuracy": accuracies[-1], "steps": step}
+        known = with_standard(self, state, images)
+        return known | {"accuracy": accuracies[-1], "steps": step}
 
     def _refuse_hopeless(self, accuracies: list[float], count: int) -> None:
         """Stop once so many held-out examples are wrong that the remaining steps cannot reach the accuracy.
@@ -113,7 +116,8 @@ class ClassifierJudge(Judge):
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])
             probability, mode = logits.softmax(dim=1).max(dim=1)
         confident = (probability >= self.confidence).numpy()
-        return JudgedExamples(examples, features.double().numpy(), mode.numpy(), confident, state["classes"])
+        scaled = standardised(state, features.double().numpy())
+        return JudgedExamples(examples, scaled, mode.numpy(), confident, state["classes"])
 
     def _restored(self, state: Tree) -> nn.Sequential:
         """The classifier with the parameters of a state."""

@@ -13,11 +13,10 @@ from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Judge, JudgedExamples, Report, judge_stored, silent
+from ganbench.judges import Judge, JudgedExamples, Report, silent
 from ganbench.judges._networks import feature_layers, features_of
+from ganbench.judges._standard import standardised, unscaled, with_standard
 from ganbench.nn.network import Network
-
-MOST = 10_000  # training examples that the features are standardised on
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class RandomFeaturesJudge(Judge):
     images unlike those that networks are pretrained on. Never to be compared with an FID.
 
     Weights are drawn as He et al. (2015) do, without biases, from a stream of their own: the same for all data of one
-    shape. Every feature is standardised on training examples, so a distance is in units of the spread of the data.
+    shape. Every feature is standardised by the training examples, so a distance is in units of the spread of the data.
     """
 
     axes: ClassVar[int] = 3
@@ -44,19 +43,13 @@ class RandomFeaturesJudge(Judge):
                 if isinstance(layer, nn.Conv2d | nn.Linear):
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                     nn.init.zeros_(layer.bias)
-        plain = {"mean": np.zeros(self.features), "scale": np.ones(self.features)}
-        return {"theta": Network.vector(module).numpy(), "shape": list(shape), **plain}
+        return {"theta": Network.vector(module).numpy(), "shape": list(shape), **unscaled(self.features)}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
-        state = self.untrained(examples)
-        every = -(-len(examples.train) // MOST)
-        features = judge_stored(self, state, examples.train[::every]).features
-        spread = features.std(axis=0)
-        # A feature that is the same for all training examples, such as the output of a dead unit, keeps its scale.
-        return state | {"mean": features.mean(axis=0), "scale": np.where(spread > 0, spread, 1.0)}
+        return with_standard(self, self.untrained(examples), examples.train)
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
         with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
             network = Network(nn.Sequential(*feature_layers(tuple(state["shape"]), self.features)))
         features = features_of(network, torch.from_numpy(state["theta"]), examples).double().numpy()
-        return JudgedExamples(examples, (features - state["mean"]) / state["scale"], None, None, 0)
+        return JudgedExamples(examples, standardised(state, features), None, None, 0)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import torch
-from torch import nn
-
-from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
-from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
@@ -26,9 +17,7 @@ from ganbench.metrics._frechet import (
     infinite_sample_distance,
     rank_caution,
 )
-
-BATCH = 32
-FEATURES = 2048
+from ganbench.nn import inception
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,8 @@ class FID(Metric):
     """
 
     cost: ClassVar[str] = "Inception's for M images, about 0.1 s each on a core; then ten to twenty times M F^2 + F^3"
+
+    draws: ClassVar[int] = 5  # each decomposes three covariances of 2,048 features
 
     columns: ClassVar[dict[str, MetricInfo]] = {
         "fid": MetricInfo(
@@ -76,8 +67,8 @@ class FID(Metric):
     }
 
     def supports(self, data: DataSpec) -> str | None:
-        if len(data.shape) != 3 or data.shape[0] not in (1, 3) or not data.bounded:
-            return "FID is for grey or colour images with values in [-1, 1]"
+        if len(data.shape) != 3 or data.shape[0] not in inception.CHANNELS or not data.bounded:
+            return f"FID is for {inception.SUPPORTED}"
         return None
 
     @property
@@ -85,40 +76,14 @@ class FID(Metric):
         return 2 * GROUPS
 
     def caution(self, samples: int, real: int, features: int) -> str | None:
-        return rank_caution(samples, real, FEATURES, "the FID") or rank_caution(
-            samples // GROUPS, real, FEATURES, "the distance that fid_infinity extrapolates"
+        return rank_caution(samples, real, inception.FEATURES, "the FID") or rank_caution(
+            samples // GROUPS, real, inception.FEATURES, "the distance that fid_infinity extrapolates"
         )
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
-        return frechet_reference(_features(real.stored))
+        return frechet_reference(real.embedded(inception.NAME, inception.features))
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        features = _features(generated.stored)
+        features = generated.embedded(inception.NAME, inception.features)
         value, error = infinite_sample_distance(features, reference)
         return {"fid": frechet_distance(features, reference), "fid_infinity": value, "fid_infinity_error": error}
-
-
-def _features(images: np.ndarray) -> np.ndarray:
-    """Inception features (n, FEATURES) of images (n, channels, height, width): numbers in [-1, 1] or bytes."""
-    network = _inception()
-    device = next(network.parameters()).device
-    features = []
-    with torch.no_grad():
-        for start in range(0, len(images), BATCH):
-            part = torch.from_numpy(floats(images[start : start + BATCH])).float()
-            colour = ((part + 1) / 2).expand(-1, 3, -1, -1).to(device)
-            features.append(network(colour)[0].flatten(1).cpu())
-    return torch.cat(features).numpy()
-
-
-@cache
-def _inception() -> nn.Module:
-    """pytorch-fid's network, with weights from the folder of torch.hub; they are not downloaded here."""
-    from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
-
-    path = Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[-1]
-    if not path.is_file():
-        raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # loads weights only, never code
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]]).eval().to(device)

@@ -17,15 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from math import prod
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, wrap_torch_function
+
+from ganbench.nn.windows import Gather, Spread, Window, readers
 
 # Gathering copies each input once for every tap that reads it. Larger inputs of a member no longer stay in the cache,
 # and a convolution in groups is faster: on one thread, K = 16, batch 32, forward and backward, kernel 4, stride 2, from
@@ -119,8 +118,8 @@ class _Convolution:
         return F.conv2d(x, weight, bias, self.stride, self.padding)
 
     def together(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        window = _Window(tuple(x.shape[-2:]), tuple(weight.shape[-2:]), self.stride, self.padding)
-        gathered = _Gather.apply(_batch_last(x), window)
+        window = Window(tuple(x.shape[-2:]), tuple(weight.shape[-2:]), self.stride, self.padding)
+        gathered = Gather.apply(_batch_last(x), window)
         outputs = _product(weight.flatten(2), gathered.unflatten(2, (window.taps, -1)).flatten(3).flatten(1, 2), bias)
         return _batch_first(outputs.unflatten(2, (window.positions, -1)), window.outputs)
 
@@ -138,12 +137,12 @@ class _TransposedConvolution:
 
     def together(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         size = _grown(tuple(x.shape[-2:]), tuple(weight.shape[-2:]), self.stride, self.padding, self.output_padding)
-        window = _Window(size, tuple(weight.shape[-2:]), self.stride, self.padding)
+        window = Window(size, tuple(weight.shape[-2:]), self.stride, self.padding)
         spread = torch.bmm(weight.flatten(2).mT, _batch_last(x).flatten(2))
         channels = weight.shape[2]
         spread = spread.view(len(x), channels, window.taps * window.positions, x.shape[1])
-        # Not a view made by `_Spread`, which PyTorch would let no module change in place.
-        images = spread if _readers(window, x.device) is None else _Spread.apply(spread, window)
+        # Not a view made by `Spread`, which PyTorch would let no module change in place.
+        images = spread if readers(window, x.device) is None else Spread.apply(spread, window)
         images = images if bias is None else images + bias[:, :, None, None]
         return _batch_first(images, size)
 
@@ -186,108 +185,6 @@ def _batch_first(x: Tensor, size: tuple[int, ...]) -> Tensor:
     return x.permute(0, 3, 1, 2).unflatten(3, size) if size else x.permute(0, 3, 1, 2).squeeze(3)
 
 
-@dataclass(frozen=True)
-class _Window:
-    """The pixels that a kernel reads: those of an image of some size, under each tap at each position."""
-
-    size: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-
-    @property
-    def outputs(self) -> tuple[int, int]:
-        """Height and width of the outputs."""
-        sides = zip(self.size, self.kernel, self.stride, self.padding, strict=True)
-        return tuple((size + 2 * padding - kernel) // stride + 1 for size, kernel, stride, padding in sides)
-
-    @property
-    def taps(self) -> int:
-        return prod(self.kernel)
-
-    @property
-    def positions(self) -> int:
-        return prod(self.outputs)
-
-
-@lru_cache(maxsize=256)
-def _pixels(window: _Window, device: torch.device) -> Tensor | None:
-    """The pixel under each tap at each position, (taps x positions,); the number of pixels where that is padding. None
-    if these are all pixels in their order."""
-    pixels = _pixel_numbers(window)
-    alike = np.array_equal(pixels, np.arange(prod(window.size)))
-    return None if alike else torch.from_numpy(pixels).to(device)
-
-
-@lru_cache(maxsize=256)
-def _readers(window: _Window, device: torch.device) -> Tensor | None:
-    """The taps at positions that read a pixel, (most readers of a pixel, pixels); their number where there are no
-    more. None if these are all of them in their order."""
-    pixels = _pixel_numbers(window)
-    order = np.argsort(pixels, kind="stable")
-    sorted_pixels = pixels[order]
-    count = np.bincount(pixels, minlength=prod(window.size) + 1)
-    rank = np.arange(len(pixels)) - (np.cumsum(count) - count)[sorted_pixels]
-    inside = sorted_pixels < prod(window.size)
-    readers = np.full((count[:-1].max(initial=1), prod(window.size)), len(pixels))
-    readers[rank[inside], sorted_pixels[inside]] = order[inside]
-    alike = np.array_equal(readers, np.arange(len(pixels))[None])
-    return None if alike else torch.from_numpy(readers).to(device)
-
-
-def _pixel_numbers(window: _Window) -> np.ndarray:
-    (height, width), (rows, columns) = window.size, window.outputs
-    down = np.arange(window.kernel[0])[:, None] + window.stride[0] * np.arange(rows) - window.padding[0]
-    right = np.arange(window.kernel[1])[:, None] + window.stride[1] * np.arange(columns) - window.padding[1]
-    down, right = down[:, None, :, None], right[None, :, None, :]
-    inside = (down >= 0) & (down < height) & (right >= 0) & (right < width)
-    return np.where(inside, down * width + right, height * width).reshape(-1)
-
-
-class _Gather(torch.autograd.Function):
-    """The pixels (K, channels, pixels, batch) under a window, (K, channels, taps x positions, batch)."""
-
-    @staticmethod
-    def forward(x: Tensor, window: _Window) -> Tensor:
-        pixels = _pixels(window, x.device)
-        if pixels is None:
-            return x.view_as(x)
-        return (F.pad(x, (0, 0, 0, 1)) if any(window.padding) else x).index_select(2, pixels)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, _Window], output: Tensor) -> None:
-        ctx.window = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _Spread.apply(gradient, ctx.window), None
-
-
-class _Spread(torch.autograd.Function):
-    """The adjoint of `_Gather`: every pixel's sum over the taps at positions that read it."""
-
-    @staticmethod
-    def forward(x: Tensor, window: _Window) -> Tensor:
-        readers = _readers(window, x.device)
-        if readers is None:
-            return x.view_as(x)
-        # A sum in float32 of what is lower, as convolutions add.
-        kind = torch.promote_types(x.dtype, torch.float32)
-        padded = F.pad(x, (0, 0, 0, 1))
-        total = padded.index_select(2, readers[0]).to(kind)
-        for row in readers[1:]:
-            total = total + padded.index_select(2, row)
-        return total.to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, _Window], output: Tensor) -> None:
-        ctx.window = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _Gather.apply(gradient, ctx.window), None
-
-
 # Arguments have the names that PyTorch gives them, by which a module may pass them.
 
 
@@ -306,7 +203,7 @@ def _convolution(
 ) -> Tensor | None:
     if input.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1) or isinstance(padding, str):
         return None
-    window = _Window(tuple(input.shape[-2:]), tuple(weight.shape[-2:]), _pair(stride), _pair(padding))
+    window = Window(tuple(input.shape[-2:]), tuple(weight.shape[-2:]), _pair(stride), _pair(padding))
     if not _gathers(window, input.shape[0] * input.shape[1]):
         return None
     return _Together.apply(_Convolution(window.stride, window.padding), input, weight, bias)
@@ -327,7 +224,7 @@ def _transposed_convolution(
     layer = _TransposedConvolution(_pair(stride), _pair(padding), _pair(output_padding))
     kernel = tuple(weight.shape[-2:])
     size = _grown(tuple(input.shape[-2:]), kernel, layer.stride, layer.padding, layer.output_padding)
-    if not _gathers(_Window(size, kernel, layer.stride, layer.padding), input.shape[0] * weight.shape[1]):
+    if not _gathers(Window(size, kernel, layer.stride, layer.padding), input.shape[0] * weight.shape[1]):
         return None
     return _Together.apply(layer, input, weight, bias)
 
@@ -363,7 +260,7 @@ def _grown(
     return tuple((side - 1) * step - 2 * pad + taps + more for side, taps, step, pad, more in sides)
 
 
-def _gathers(window: _Window, images: int) -> bool:
+def _gathers(window: Window, images: int) -> bool:
     """Whether a convolution is a product of what its kernel reads, given the images of a batch, channels and all."""
     return 0 < window.taps * window.positions * images <= LARGEST_GATHERED
 

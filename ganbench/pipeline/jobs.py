@@ -12,6 +12,7 @@ from ganbench.pipeline.typed_json import decode
 Task = (
     tasks.PrepareTask
     | tasks.JudgeTask
+    | tasks.ReferenceTask
     | tasks.TrainTask
     | tasks.EvaluateTask
     | tasks.DiagnoseTask
@@ -95,6 +96,7 @@ class CollectTask:
 TASKS: dict[str, type] = {
     "prepare": tasks.PrepareTask,
     "judge": tasks.JudgeTask,
+    "reference": tasks.ReferenceTask,
     "train": tasks.TrainTask,
     "evaluate": tasks.EvaluateTask,
     "diagnose": tasks.DiagnoseTask,

@@ -23,7 +23,7 @@ from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAGES, collect, figures, report, tables
+from ganbench.pipeline.stages import OF_DATASETS, STAGES, collect, figures, report, tables
 from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 
 FOLDER = "partial"
@@ -40,7 +40,7 @@ class PartialPlan(Plan):
 
     def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
         self.study, self.experiments, self.folder = whole.study, whole.experiments, folder
-        self.prepare, self.judge = whole.prepare, whole.judge
+        self.prepare, self.judge, self.reference = whole.prepare, whole.judge, whole.reference
         kept = {name: pack for name, pack in whole.packs.items() if all(map(done, jobs_behind_outcomes(whole, name)))}
         self.packs = kept
         known = {run.id for pack in kept.values() for run in pack.runs}
@@ -53,11 +53,15 @@ class PartialPlan(Plan):
 
 def jobs_behind_outcomes(plan: Plan, pack: str) -> list[Job]:
     """The jobs that the outcomes of a pack's runs depend on, in the order of their stages."""
-    made_by = {job.path: job for jobs in (plan.prepare, plan.judge) for job in jobs.values()}
-    train, evaluate = plan.train[pack], plan.evaluate.get(pack)
-    inputs = train.inputs if evaluate is None else evaluate.inputs
-    jobs = [*(made_by[path] for path in inputs if path in made_by), train, *([evaluate] if evaluate else [])]
-    return sorted(jobs, key=lambda job: STAGES.index(job.stage))
+    made_by = {job.path: job for stage in OF_DATASETS for job in plan.jobs(stage).values()}
+    found = {job.path: job for job in (plan.train[pack], plan.evaluate.get(pack)) if job}
+    waiting = [path for job in found.values() for path in job.inputs]
+    while waiting:
+        path = waiting.pop()
+        if path in made_by and path not in found:
+            found[path] = made_by[path]
+            waiting += made_by[path].inputs
+    return sorted(found.values(), key=lambda job: STAGES.index(job.stage))
 
 
 def write(plan: Plan) -> Path:

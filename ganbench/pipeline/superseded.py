@@ -13,7 +13,8 @@ from ganbench.pipeline import job_files
 from ganbench.pipeline.execution import continuing, journal
 from ganbench.pipeline.jobs import DIGEST, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAGES, STAMPS
+from ganbench.pipeline.planning.summaries import OF_PACKS
+from ganbench.pipeline.stages import OF_DATASETS, STAGES, STAMPS
 
 RESUME = ".resume"  # folder of a stage with the checkpoints of interrupted jobs
 
@@ -70,7 +71,7 @@ def refuse_running(plan: Plan) -> None:
 def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded]:
     jobs = list(plan.jobs(stage).values())
     folder = plan.folder / stage
-    if any(job.path.suffix == ".h5" for job in jobs) or stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+    if any(job.path.suffix == ".h5" for job in jobs) or stage in (*OF_DATASETS, *OF_PACKS):
         needed = current | _taken(folder, stage, [job for job in jobs if not job.done])
         yield from (Superseded("results", path) for path in sorted(folder.glob("*.h5")) if path not in needed)
         waiting = {job.path.stem[:-DIGEST] for job in jobs if not job.done}

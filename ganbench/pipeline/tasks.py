@@ -55,12 +55,35 @@ class PrepareTask:
 
 
 @dataclass(frozen=True)
+class InceptionWeights:
+    """The file of the Inception network's weights."""
+
+    path: Path
+    sha256: str  # first characters of the file's SHA-256
+
+
+@dataclass(frozen=True)
 class JudgeTask:
     """The task of `judge`."""
 
     judge: ComponentConfig
     sources: str
     prepared: Path
+    weights: InceptionWeights | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceTask:
+    """The task of `reference`."""
+
+    dataset: ComponentConfig
+    judge: ComponentConfig
+    metrics: tuple[ComponentConfig, ...]
+    samples: int
+    sources: str
+    prepared: Path
+    fitted: Path  # the judge's state
+    weights: InceptionWeights | None
 
 
 @dataclass(frozen=True)
@@ -74,14 +97,6 @@ class TrainTask:
     fuse: str
     execution: str
     prepared: Path | None  # None for a game without data
-
-
-@dataclass(frozen=True)
-class InceptionWeights:
-    """The file of the Inception network's weights."""
-
-    path: Path
-    sha256: str  # first characters of the file's SHA-256
 
 
 @dataclass(frozen=True)
@@ -99,8 +114,8 @@ class EvaluateTask:
     sources: str
     judge: ComponentConfig
     trained: Path
-    prepared: Path
     fitted: Path  # the judge's state
+    reference: Path  # the metrics' references
     weights: InceptionWeights | None
 
 

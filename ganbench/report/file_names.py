@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ganbench.report.figure_info import figure_infos
 
-TABLES = ("runs", "snapshots", "curves", "references", "settings", "measurements", "claims")
+TABLES = (
+    *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
+    *("diagnoses", "events", "claims"),
+)
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 FIGURE_FORMATS = ("svg", "png")

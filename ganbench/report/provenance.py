@@ -10,9 +10,11 @@ import yaml
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
+from ganbench.analysis.nulls import null_of
 from ganbench.analysis.stage_time import StageTime
 from ganbench.core import strict_json
-from ganbench.core.formatting import format_duration, format_number, plural
+from ganbench.core.formatting import format_duration, format_number, format_range, plural
+from ganbench.core.metric_info import base_of
 
 # Beyond this many runs the page would be heavy with digests that the tables hold as well.
 LISTED_RUNS = 1000
@@ -32,18 +34,23 @@ def stage_times(stages: Iterable[StageTime]) -> list[dict[str, str]]:
 
 
 def references(collected: Collected) -> list[dict[str, str]]:
-    """Rows of the values measured on real data."""
-    return [
-        {
-            "dataset": row["dataset"],
-            "quantity": collected.metrics[row["quantity"]].title
-            if row["quantity"] in collected.metrics
-            else str(row["quantity"]).replace("_", " "),
-            "value": format_number(row["value"]),
-            "how": row["how"],
-        }
-        for _, row in collected.references.iterrows()
-    ]
+    """Rows of the values measured on real data, with the intervals of nulls."""
+    rows = []
+    for _, row in collected.references.iterrows():
+        name = str(row["quantity"])
+        if base_of(name) != name and base_of(name) in collected.metrics:
+            continue  # of moving averages, which real data score as the metric itself
+        null = null_of(collected, row["dataset"], name)
+        rows.append(
+            {
+                "dataset": row["dataset"],
+                "quantity": collected.metrics[name].title if name in collected.metrics else name.replace("_", " "),
+                "value": format_number(row["value"]),
+                "range": format_range(null.low, null.high) if null is not None else "",
+                "how": row["how"],
+            }
+        )
+    return rows
 
 
 def config(study: dict) -> str:

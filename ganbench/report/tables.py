@@ -8,7 +8,20 @@ from pathlib import Path
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import CURVES, MEASUREMENTS, MISSING, REFERENCES, RUNS, SNAPSHOTS, setting_columns
+from ganbench.analysis.columns import (
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    MEASUREMENTS,
+    MISSING,
+    NULLS,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+    setting_columns,
+)
+from ganbench.analysis.comparisons import COLUMNS as comparison_columns
+from ganbench.analysis.comparisons import comparisons
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -22,8 +35,12 @@ ROWS = {
     "snapshots": "One row per run and snapshot: the metrics over training.",
     "curves": "One row per run, recorded series and bin of steps: losses, outputs and norms over training.",
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
+    "nulls": "One row per data set and metric: what as many real examples score in place of generated ones.",
+    "comparisons": "One row per pair of methods of one data set.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
+    "diagnoses": "One row per run and outcome that holds, or that was not judged.",
+    "events": "One row per run and event: spikes of losses, saturation, relapses and mode hops.",
     "claims": "One row per test of every claim.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
@@ -42,8 +59,12 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "snapshots": {**SNAPSHOTS, **now},
         "curves": dict(CURVES),
         "references": dict(REFERENCES),
+        "nulls": dict(NULLS),
         "settings": settings_columns(metrics),
+        "comparisons": dict(comparison_columns),
         "measurements": dict(MEASUREMENTS),
+        "diagnoses": dict(DIAGNOSES),
+        "events": dict(EVENTS),
         "claims": dict(verdicts.COLUMNS),
     }
 
@@ -88,8 +109,12 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "snapshots": collected.snapshots,
         "curves": collected.curves,
         "references": collected.references,
+        "nulls": collected.nulls,
         "settings": settings_table(collected),
+        "comparisons": comparisons(collected.gans),
         "measurements": collected.measurements,
+        "diagnoses": collected.diagnoses,
+        "events": collected.events,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected)

@@ -106,7 +106,7 @@ class Bound(ThresholdTest):
 
 
 class Proportion(ThresholdTest):
-    """The proportion of runs with the quantity on one side of a limit, by its 95 % Wilson interval."""
+    """The proportion of runs with the quantity on one side of a limit, by the exact binomial test."""
 
     at_least: Fraction | None = None
     """The smallest allowed proportion; give either `at_least` or `at_most`."""
@@ -121,7 +121,7 @@ class Proportion(ThresholdTest):
 
 
 class Difference(ClaimTest):
-    """The difference of two groups' means lies on one side of a number, by its 95 % bootstrap interval."""
+    """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal."""
 
     baseline: SelectorField
     """The runs whose mean is subtracted."""
@@ -144,7 +144,7 @@ class Difference(ClaimTest):
 
 
 class Ordering(ClaimTest):
-    """The groups' means increase in the order given, every step by its 95 % bootstrap interval."""
+    """The groups' means increase in the order given, every step by a t test."""
 
     increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
     """The groups, the smallest expected mean first; each group is selected among the runs of `where`."""

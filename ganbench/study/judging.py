@@ -68,6 +68,11 @@ def validate_judges(chosen: Sequence[Choice] | None, datasets: Iterable[Choice])
             raise GanbenchError(f"evaluate.judge: {judge.signature} judges no data set of the study ({why}).")
 
 
+def needs_weights(judge: Choice) -> bool:
+    """Whether a judge needs the Inception weights."""
+    return judge.component.constants.get("pretrained", False)
+
+
 def _own_judge(dataset: Choice, text: str) -> Choice:
     try:
         name, options = parse_signature(text)

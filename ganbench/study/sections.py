@@ -114,18 +114,78 @@ class Evaluate(Section):
 
 
 class Outcome(Section):
-    """Thresholds by which a run counts as failed. Shares lie between 0 and 1."""
+    """Thresholds by which the outcome of a run is decided. Shares lie between 0 and 1. Every threshold is relative to
+    the run itself (its first steps, its untrained generator, its best snapshot) or to real data, so that it does not
+    measure the learning rate or the scale of a loss; docs/outcomes.md argues each."""
 
-    norm_growth: Positive = 100.0
-    """Diverged: a player's parameter norm ends beyond this multiple of its initial norm."""
+    needs_all: bool = False
+    """Undetermined: whether a run without a failure is undetermined if any failure that it may have had was not
+    measured; otherwise only if that is a collapse."""
+    late_share: Annotated[Fraction, Field(gt=0)] = 0.25
+    """Last share of training, throughout which what decides an outcome must hold."""
+    early_share: Annotated[Fraction, Field(gt=0)] = 0.1
+    """First share of training, whose median loss and gradient are those that later ones are compared with."""
+    loss_growth: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 100.0
+    """Unstable: in the last share of training a loss has a median of at least this multiple of its early one."""
+    norm_growth: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 100.0
+    """Unstable, of games of a few numbers: the norm of all parameters ends beyond this multiple of the initial one."""
+    spike_deviations: Positive = 6.0
+    """Spikes: the least deviation of a loss from its recent past, in robust standard deviations."""
+    spike_gap: Count = 50
+    """Spikes: the largest number of steps between two parts of one spike."""
+    spike_size: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 10.0
+    """Unstable: the least size of a spike that counts, in multiples of the usual loss before it."""
+    spike_count: Count = 3
+    """Unstable: so many spikes count even if the loss recovered from each."""
     won_real_output: Fraction = 0.99
-    """Discriminator won: its mean output on real examples is at least this in the last share of training."""
+    """Discriminator won: its mean output on real examples is at least this."""
     won_fake_output: Fraction = 0.01
-    """Discriminator won: its mean output on generated examples is at most this in the last share of training."""
-    won_last_share: Annotated[Fraction, Field(gt=0)] = 0.25
-    """Last share of training, throughout which both mean outputs of a discriminator that won meet their thresholds."""
-    collapsed_mode_share: Fraction = 0.5
-    """Collapsed: the generated examples fill the equivalent of less than this share of the modes."""
+    """Discriminator won: its mean output on generated examples is at most this."""
+    starved_gradient: Annotated[Fraction, Field(gt=0)] = 1e-3
+    """Discriminator won: the generator's gradient is at most this share of its early norm."""
+    won_output_gap: Annotated[Fraction, Field(gt=0)] = 0.02
+    """Generator won: the mean outputs on real and generated examples differ by at most this; of a critic, by this share
+    of the largest difference."""
+    learned_share: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
+    """Learned: the distance from real data is at most this share of the untrained generator's."""
+    improving_ratio: Annotated[Fraction, Field(gt=0, lt=1)] = 0.8
+    """Still improving: the last distance from real data is at most this multiple of that at half of training."""
+    relapsed_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 2.0
+    """Forgetting: a distance from real data is at least this multiple of the best before."""
+    relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.05
+    """Forgetting: and it is worse than the best by at least this share of the untrained generator's distance."""
+    recovered_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=1, allow_inf_nan=False)] = 1.2
+    """Relapsing: a relapse ends at this multiple of the best before."""
+    collapsed_mode_share: Annotated[Fraction, Field(gt=0)] = 0.3
+    """Collapsed: the examples fill the equivalent of at most this share of the modes."""
+    partial_mode_share: Annotated[Fraction, Field(gt=0)] = 0.7
+    """Partly collapsed: the examples fill the equivalent of at most this share of the modes, and no more than
+    before."""
+    concentrated_ratio: Annotated[Fraction, Field(gt=0, lt=1)] = 0.67
+    """Collapsed without having learned: the examples fill at most this multiple of the modes that those of the
+    untrained generator fill, throughout the second half of training."""
+    hops: Count = 3
+    """Cycling: the mode that holds most examples changes at least so often."""
+    memorised_ratio: Annotated[Fraction, Field(gt=0)] = 0.7
+    """Memorising: the distance to the nearest training example is at most this multiple of that to the nearest of as
+    many held-out examples."""
+    lattice_decibels: Positive = 3.0
+    """Artefact lock-in: power at the frequencies of a lattice in excess of that of real images, in decibels."""
+    settled_gradient: Annotated[Fraction, Field(gt=0, lt=1)] = 0.01
+    """Converged, of games of a few numbers: the norm of the gradients in the last quarter, as a share of the first."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Outcome:
+        for low, high in (
+            ("collapsed_mode_share", "partial_mode_share"),
+            ("recovered_ratio", "relapsed_ratio"),
+            ("won_fake_output", "won_real_output"),
+        ):
+            if getattr(self, low) >= getattr(self, high):
+                raise ValueError(
+                    f"{low} must be less than {high}, {getattr(self, high):g}, but is {getattr(self, low):g}"
+                )
+        return self
 
 
 def _without_password(uri: str) -> str:

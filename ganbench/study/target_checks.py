@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil, isfinite
+from math import ceil, isfinite, log
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.study.claim_tests import NUMBERS, PREFIXES, Proportion, TaggedTest
+from ganbench.study.claim_tests import NUMBERS, PREFIXES, Difference, Ordering, Proportion, TaggedTest
 from ganbench.study.claims import Claim, option_names, run_selectors
 from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector, matches
 
-Z = 1.959964  # normal quantile of the 95 % interval that decides on proportions
+STATISTICAL = (Proportion, Difference, Ordering)  # tests with p-values, which are adjusted together
 
 
 def validate_targets(
@@ -45,12 +45,13 @@ def validate_targets(
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
             raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
+    statistical = sum(isinstance(check.test, STATISTICAL) for claim in claims for check in claim.tests)
     for claim in claims:
         for option in sorted(option_names(claim) - numbers):
             raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
         for check in claim.tests:
             _check_measured(claim, check, {each.name: each for each in experiments}, points)
-            _check_decidable(claim, check, points, variables)
+            _check_decidable(claim, check, points, variables, statistical)
 
 
 def _of_study(experiment: Any) -> bool:
@@ -83,9 +84,13 @@ def _check_measured(
 
 
 def _check_decidable(
-    claim: Claim, check: TaggedTest, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
+    claim: Claim,
+    check: TaggedTest,
+    points: Sequence[Mapping[str, Any]],
+    variables: Sequence[Mapping[str, float]],
+    statistical: int,
 ) -> None:
-    """Refuse a test that no result of its runs could confirm."""
+    """Refuse a test that no result of its runs could confirm, beside the other statistical tests of the study."""
     location, test = f"claims.{claim.id}.{check.kind}", check.test
     if test.where.study:
         return
@@ -102,11 +107,14 @@ def _check_decidable(
         share = test.at_least if test.at_most is None else 1 - test.at_most
         if share >= 1:
             raise GanbenchError(f"{location}: no number of runs can confirm this share; use 'bound' for that.")
-        # The Wilson interval of n successes among n runs begins at n / (n + z^2).
-        least = ceil(Z**2 * share / (1 - share) * (1 - 1e-12))
+        # The exact test of n successes among n runs has the p-value 2 share^n. Adjusted for m tests that are all
+        # decided, it is (1 + 1/2 + ... + 1/m) times as large, and must be at most 0.05.
+        level = 0.05 / sum(1 / number for number in range(1, statistical + 1))
+        least = ceil(log(level / 2) / log(share) * (1 - 1e-12)) if share > 0 else 1
         if len(runs) < least:
             asked = f"at_least {test.at_least:g}" if test.at_most is None else f"at_most {test.at_most:g}"
+            beside = f" (adjusted for the {statistical} such tests of the study)" if statistical > 1 else ""
             raise GanbenchError(
-                f"{location}: {asked} can be confirmed by {least} runs or more, but the test is about {len(runs)}; add "
-                "seeds, or ask for less."
+                f"{location}: {asked} can be confirmed by {least} runs or more{beside}, but the test is about "
+                f"{len(runs)}; add seeds, or ask for less."
             )

@@ -47,7 +47,9 @@ ONE_PACK = copy.deepcopy(STUDY) | {
     "train": STUDY["train"] | {"steps": 600},
     "machine": {"checkpoint_seconds": 0},
 }
-IN_PODS = ["collect", "evaluate", "figures", "judge", "prepare", "report", "tables", "train"]  # not `track`
+IN_PODS = [  # not `track`
+    *("collect", "evaluate", "figures", "judge", "prepare", "reference", "report", "tables", "train"),
+]
 
 # Files that tell when something was done or how long it took.
 CLOCKED = ("mlflow", "tiny/benchmarks/", "tiny/train/", "tiny/collect/", "tiny/tables/runs.", "tiny/report.html")

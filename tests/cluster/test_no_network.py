@@ -31,5 +31,5 @@ def test_all_that_computes_runs_without_a_network(tmp_path):
     replace(project, program=(*NO_NETWORK, *project.program)).snakemake(*CORES).succeeded()
 
     assert (project.results / "report.html").exists()
-    for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "diagnose"):
         assert list((project.results / stage).glob("*.h5")), stage

@@ -28,7 +28,7 @@ from tracked_example import client_of
 from tracking_server import MlflowServer
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, NULLS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import Recorder
@@ -99,7 +99,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     folder.mkdir()
     rows, curves = [], []
     for name, recorder in runs.items():
-        row = dict.fromkeys(RUNS, "text") | AXES_SHOWN | {"run": name, "outcome": "finished", "cuda": "", "tf32": ""}
+        row = dict.fromkeys(RUNS, "text") | AXES_SHOWN | {"run": name, "outcome": "converged", "cuda": "", "tf32": ""}
         rows.append(row | {"steps": STEPS, "steps_done": STEPS, "outcome_step": STEPS, "fused": True})
         rows[-1] |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
         kept = recorder.curves()
@@ -107,7 +107,8 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
             bins = (kept["first_step"], kept["last_step"], *(kept[what][:, column] for what in ("min", "mean", "max")))
             curves += [dict(zip(CURVES, (name, series, *cells), strict=True)) for cells in zip(*bins, strict=True)]
     tables = {"runs": pd.DataFrame(rows), "curves": pd.DataFrame(curves)}
-    for name, columns in (("snapshots", SNAPSHOTS), ("references", REFERENCES), ("measurements", MEASUREMENTS)):
+    empty = {"snapshots": SNAPSHOTS, "references": REFERENCES, "nulls": NULLS, "measurements": MEASUREMENTS}
+    for name, columns in empty.items():
         tables[name] = pd.DataFrame(columns=list(columns))
     with result_files.create_file(folder / "samples.h5", "samples"):
         pass

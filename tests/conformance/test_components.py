@@ -28,7 +28,7 @@ from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec, Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Scorer
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module

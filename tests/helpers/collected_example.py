@@ -11,7 +11,18 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import (
+    AXES,
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    FAILURES,
+    MEASUREMENTS,
+    NULLS,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+)
 from ganbench.core import result_files
 
 METRICS = {
@@ -76,7 +87,10 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "snapshots": pd.DataFrame(snapshots)[[*SNAPSHOTS, *metrics]],
         "curves": pd.concat(curves, ignore_index=True)[list(CURVES)],
         "references": _references(),
+        "nulls": _nulls(),
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
+        "diagnoses": pd.DataFrame([_diagnosis(run) for run in runs])[list(DIAGNOSES)],
+        "events": pd.DataFrame([event for run in runs for event in _events(run)])[list(EVENTS)],
     }
     with result_files.create_file(folder / "arrays.h5", "arrays"):
         pass
@@ -89,7 +103,8 @@ def only(collected: Collected, keep: pd.Series) -> Collected:
     runs = collected.runs[keep].reset_index(drop=True)
     parts = {
         name: table[table["run"].isin(runs["run"])].reset_index(drop=True)
-        for name, table in (("snapshots", collected.snapshots), ("curves", collected.curves))
+        for name in ("snapshots", "curves", "diagnoses", "events")
+        for table in [getattr(collected, name)]
     }
     return dataclasses.replace(collected, runs=runs, **parts)
 
@@ -105,12 +120,12 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
     axes = dict(zip(AXES, values, strict=True))
     weak = {"fc": 0.1, "dcgan": 0.25, "mlp": 0.2}[architecture]
     risk = weak + {2e-4: 0.0, 1e-3: 0.1, 5e-3: 0.6}[rate] + (0.2 if n_train == 100 else 0.0)
-    outcome = "finished"
+    outcome = "converged"
     if generator.random() < risk:
         outcome = generator.choice(["diverged", "collapsed", "discriminator-won"], p=[0.5, 0.3, 0.2])
     step = {"diverged": int(generator.integers(5, 1500)), "discriminator-won": int(generator.integers(300, 1800))}
     why = {
-        "finished": f"all {STEPS} steps, 9.2 of 10 modes covered",
+        "converged": f"all {STEPS} steps, 9.2 of 10 modes covered",
         "diverged": "the discriminator's loss became infinite",
         "collapsed": "2.0 of 10 modes covered, fewer than 5",
         "discriminator-won": "outputs 0.999 on real and 0.001 on generated examples over 200 steps",
@@ -121,9 +136,10 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         **axes,
         "method": f"{dataset}-{architecture}",
         "outcome": str(outcome),
+        "outcomes": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "outcome_why": why[outcome],
-        "failures_judged": "diverged, discriminator-won, collapsed",
+        "failures_judged": ", ".join(FAILURES),
         "failures_not_judged": "",
         "architecture_width": 128 if architecture == "mlp" else None,
         "train_batch_size": 64,
@@ -151,6 +167,24 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "commit": "0123456789ab",
         "digest": digest,
     }
+
+
+def _diagnosis(run: dict) -> dict:
+    found = {"run": run["run"], "outcome": run["outcome"], "primary": True, "judged": True}
+    return found | {"onset": run["outcome_step"], "confidence": 0.8, "evidence": run["outcome_why"]}
+
+
+def _events(run: dict) -> list[dict]:
+    """Saturation in a run that the discriminator won, and two spikes in every run that reached them."""
+    found = []
+    if run["outcome"] == "discriminator-won":
+        about = {"kind": "saturation", "of": "real_output, fake_output", "start": run["outcome_step"], "end": STEPS}
+        found.append({"run": run["run"], **about, "size": 0.001})
+    for start in (600, 1200):
+        if run["steps_done"] > start + 100:
+            about = {"kind": "spike", "of": "generator_loss", "start": start + 1, "end": start + 50}
+            found.append({"run": run["run"], **about, "size": 3.0})
+    return found
 
 
 def _metrics(run: dict, generator: np.random.Generator) -> dict[str, np.ndarray]:
@@ -216,6 +250,27 @@ def _samples(run: dict, steps: list[int], real: np.ndarray, generator: np.random
     if run["outcome"] == "diverged":
         frames[-1] = np.full_like(frames[-1], np.nan)
     return np.array(frames, dtype=np.float32)
+
+
+def _nulls() -> pd.DataFrame:
+    """What real examples score: a tenth to either side of the references; nothing is known of `mode_kl`."""
+    table = _references()
+    table = table[table["quantity"].isin(METRICS)]
+    reach = 0.1 * table["value"].abs()
+    about = {"samples": 2000, "examples": 1800, "draws": 20}
+    return pd.DataFrame(
+        {
+            "dataset": table["dataset"],
+            "metric": table["quantity"],
+            **about,
+            "mean": table["value"],
+            "sd": reach / 2,
+            "low": table["value"] - reach,
+            "high": table["value"] + reach,
+            "how": table["how"],
+            "caution": None,
+        }
+    )[list(NULLS)].reset_index(drop=True)
 
 
 def _references() -> pd.DataFrame:

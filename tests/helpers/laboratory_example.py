@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, NULLS, REFERENCES, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
@@ -142,7 +142,10 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "snapshots": known.snapshots if gans else pd.DataFrame(columns=[*SNAPSHOTS, *known.metrics]),
         "curves": known.curves if gans else pd.DataFrame(columns=list(CURVES)),
         "references": known.references if gans else pd.DataFrame(columns=list(REFERENCES)),
+        "nulls": known.nulls if gans else pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
+        "diagnoses": known.diagnoses if gans else pd.DataFrame(columns=list(DIAGNOSES)),
+        "events": known.events if gans else pd.DataFrame(columns=list(EVENTS)),
     }
     metrics = {name: dataclasses.asdict(info) for name, info in known.metrics.items()}
     write(folder, tables, {"metrics": metrics, "quantities": infos})
@@ -167,7 +170,8 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         **dict.fromkeys(AXES),
         **values,
         "method": method,
-        "outcome": "diverged" if away else "finished",
+        "outcome": "diverged" if away else "converged",
+        "outcomes": "diverged" if away else "converged",
         "outcome_step": 60 if away else STEPS,
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
         "failures_judged": "diverged",

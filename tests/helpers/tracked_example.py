@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, NULLS, REFERENCES, RUNS, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, series_names
 
 RUN_NAMES = ("points", "grey", "colour", "toy")
-OUTCOMES = ("finished", "diverged", "collapsed", "finished")
+OUTCOMES = ("converged", "diverged", "collapsed", "converged")
 SHAPES = ((2,), (1, 6, 5), (3, 4, 4), None)
 TOY = series_names(("x", "y"), ())  # a game of two numbers: no data, no samples, no snapshots
 # What diagnostics found: numbers, one that is not defined and one that is infinite, and some of no run.
@@ -86,7 +86,10 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
         "snapshots": pd.DataFrame(snapshots, columns=[*SNAPSHOTS, "distance", "modes"]),
         "curves": pd.DataFrame(curves),
         "references": pd.DataFrame(columns=list(REFERENCES)),
+        "nulls": pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measured, columns=list(MEASUREMENTS)),
+        "diagnoses": pd.DataFrame(columns=list(DIAGNOSES)),
+        "events": pd.DataFrame(columns=list(EVENTS)),
     }
     write(folder, tables, infos)
     return Collected.read(folder)

@@ -130,7 +130,7 @@ def test_a_stage_does_what_it_needs_first_and_only_that(fresh):
     (scored,) = Plan(load(fresh)).evaluate
     text = invoke("evaluate", str(fresh))
     stages = [word for line in text.splitlines() if (word := line.partition(" ")[0]) in STAGES]
-    assert stages == ["prepare", "judge", "train", "evaluate"]
+    assert stages == ["prepare", "judge", "reference", "train", "evaluate"]
     found = done(fresh)
     assert found["train"] == found["evaluate"] == {scored}, "no pack that it does not need"
     assert not found["collect"]
@@ -203,7 +203,7 @@ def test_a_study_runs_stage_by_stage(study):
     assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"
 
     toys = runs.loc[0.1]
-    assert list(toys["outcome"]) == ["finished", "finished"]
+    assert list(toys["outcome"]) == ["cycling", "cycling"]
     assert toys["dataset"].isna().all()
     assert toys["n_train"].isna().all()
 

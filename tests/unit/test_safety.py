@@ -32,7 +32,7 @@ from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control, short_repr
 from ganbench.core.hdf5 import SCALARS
-from ganbench.metrics import fid
+from ganbench.nn import inception
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
@@ -557,7 +557,7 @@ def test_weights_are_no_program(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     torch.save({"a": Program()}, folder / WEIGHTS)
     with pytest.raises(Exception, match="Weights only load failed"):
-        fid._inception.__wrapped__()
+        inception.pretrained.__wrapped__()
     assert not (tmp_path / "ran").exists()
 
 

@@ -29,7 +29,7 @@ from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse
 
 FLIPS = int(os.environ.get("GANBENCH_FLIPS", "60"))  # in all; `make soak` asks for more
-STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "tables", "figures", "report")
+STAGES = ("prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect", "tables", "figures", "report")
 
 GRID = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 4}, "learning_rate": 1e-3, "seed": [0, 1]}
 STUDY = {
@@ -40,7 +40,7 @@ STUDY = {
     "diagnose": ["path"],
 }
 KINDS = {
-    **{stage: f"{stage}/*.h5" for stage in ("prepare", "judge", "train", "evaluate", "diagnose")},
+    **{stage: f"{stage}/*.h5" for stage in ("prepare", "judge", "reference", "train", "evaluate", "diagnose")},
     "samples": "collect/*/samples.h5",
     "arrays": "collect/*/arrays.h5",
     "collected table": "collect/*/runs.parquet",

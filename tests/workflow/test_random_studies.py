@@ -23,7 +23,7 @@ from ganbench.study.schema import parse
 
 EXAMPLES = int(os.environ.get("GANBENCH_STUDIES", "20"))  # `make soak` asks for 500, and for new ones each time
 REFUSED_SECONDS = 10.0  # of processor time, within which a refusal comes
-SHARED = ("prepare", "judge")  # whose files serve all studies of the same data set
+SHARED = ("prepare", "judge", "reference")  # whose files serve all studies of the same data set
 STAGES_RUN = [stage for stage in STAGES if stage != "track"]  # MLflow's store takes seconds to open
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from soak import soak
 
-FAULTS = 5
+FAULTS = 3
 
 
 def test_a_study_that_is_disturbed_again_and_again_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    tally = soak(tmp_path, seed=784, seconds=600, packs=4, steps=1500, pause=(1.0, 4.0), most=FAULTS)
+    tally = soak(tmp_path, seed=784, seconds=600, packs=3, steps=1000, pause=(1.0, 4.0), most=FAULTS)
 
     assert tally.lost == []
     assert sum(tally.injected.values()) == FAULTS
-    assert len(tally.injected) >= 3, "the faults were of few kinds"
+    assert len(tally.injected) >= 2, "the faults were of few kinds"
     assert tally.studies == 1

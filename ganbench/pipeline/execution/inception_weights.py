@@ -7,6 +7,7 @@ that accepts the connection and never answers), and its progress bar does not fi
 from __future__ import annotations
 
 import hashlib
+import os
 import urllib.request
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution.progress import progress
+from ganbench.pipeline.tasks import InceptionWeights
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 TIMEOUT_SECONDS = 30
@@ -42,6 +44,17 @@ def fetch(path: Path, sha256: str) -> None:
                 + _remedy(path, sha256)
             ) from None
     verify(path, sha256)
+
+
+def provide(weights: InceptionWeights | None) -> None:
+    """Verify the weights that a job uses, and have pytorch-fid find them, where torch.hub keeps downloads.
+
+    Raises:
+        GanbenchError: The weights are not valid.
+    """
+    if weights is not None:
+        verify(weights.path, weights.sha256)
+        os.environ["TORCH_HOME"] = str(weights.path.parents[2])
 
 
 def _copy(response: BinaryIO, file: BinaryIO, size: int) -> None:

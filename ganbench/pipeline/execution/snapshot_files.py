@@ -8,7 +8,10 @@ of files. A file is named after its first step: an attempt that goes on from an 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -18,7 +21,7 @@ import numpy as np
 
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
-from ganbench.core.hdf5 import Rows
+from ganbench.core.hdf5 import Group, Rows
 from ganbench.core.tree import Tree
 from ganbench.engine.snapshots import HostCopy, Snapshot, size, snapshots_of
 from ganbench.pipeline.execution.continuing import Shorter
@@ -27,6 +30,7 @@ from ganbench.pipeline.execution.result_cache import group_of
 KIND = "snapshots"
 FOLDER = "snapshots"  # in the folder of the checkpoints
 BUFFER = 2**24  # bytes; a file of these takes longer to write than to open and to sync
+MOST_OPEN = 128  # files that are open at a time; a process may have a thousand
 START = -1  # the step of an attempt that goes on from no checkpoint
 
 
@@ -46,6 +50,7 @@ class SnapshotFiles:
         self._folder, self._name, self._digests = folder / FOLDER, name, list(digests)
         self._waiting: list[tuple[int, dict[int, int], HostCopy]] = []  # step, row of each member, and snapshot
         self.waiting_bytes = 0
+        self._files: Callable[[], _OpenFiles | None] = lambda: None  # a weak reference: results keep them open
 
     def add(self, step: int, rows: Mapping[int, int], taken: Snapshot) -> dict[int, str]:
         """Keep a snapshot, after those that wait are written if there is no room beside them; see `SnapshotStore`."""
@@ -130,10 +135,11 @@ class SnapshotFiles:
         """
         kept = sorted((int(step), name) for step, name in result["kept"].items())
         pieces: list[tuple[Path, int, int]] = []  # a file with its first and last row
+        files = self._files() or _OpenFiles()
+        self._files = weakref.ref(files)
         for name, each in groupby(kept, key=itemgetter(1)):
-            with result_files.open_file(self._folder / name, KIND) as file:
-                stored = result_files.read_tree(group_of(file, self._digests[k]), lazy=True)
-                row_of = {step: row for row, step in enumerate(stored.pop("step")[:].tolist())}
+            stored = files.run(self._folder / name, self._digests[k])
+            row_of = {step: row for row, step in enumerate(stored["step"][:].tolist())}
             steps = [step for step, _ in each]
             if missing := [step for step in steps if step not in row_of]:
                 raise GanbenchError(
@@ -145,9 +151,11 @@ class SnapshotFiles:
                     pieces[-1] = (*pieces[-1][:2], row + 1)
                 else:
                     pieces.append((self._folder / name, row, row + 1))
+        place = files, self._digests[k], pieces
         stacked = {
-            kind: {name: _Snapshots((self._digests[k], kind, name), array, pieces) for name, array in arrays.items()}
+            kind: {name: _Snapshots(*place, (kind, name), array) for name, array in arrays.items()}
             for kind, arrays in stored.items()
+            if kind != "step"
         }
         return {
             **{name: item for name, item in result.items() if name != "kept"},
@@ -158,29 +166,71 @@ class SnapshotFiles:
         return f"{self._name}-{step}.h5"
 
 
+class _OpenFiles:
+    """Files of snapshots that stay open between reads, the last `MOST_OPEN` of them, until nobody reads them any more.
+
+    A run's arrays are read one after the other, each from all files. Opening a file, and finding an array in it, take
+    longer than reading a few rows.
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, tuple[ExitStack, Group, dict[str, Tree]]] = OrderedDict()
+        weakref.finalize(self, _close, self._open)
+
+    def run(self, path: Path, digest: str) -> Tree:
+        """The snapshots of a run in a file, whose arrays are read from the file.
+
+        Raises:
+            GanbenchError: The file is missing or damaged.
+        """
+        if path not in self._open:
+            stack = ExitStack()
+            self._open[path] = stack, stack.enter_context(result_files.open_file(path, KIND)), {}
+        self._open.move_to_end(path)
+        while len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)[1][0].close()
+        _, file, known = self._open[path]
+        if digest not in known:
+            known[digest] = result_files.read_tree(group_of(file, digest), lazy=True)
+        return known[digest]
+
+
+def _close(opened: OrderedDict[Path, tuple[ExitStack, Group, dict[str, Tree]]]) -> None:
+    for stack, *_ in opened.values():
+        stack.close()
+
+
 class _Snapshots(Rows):
     """An array of a run at its snapshots, in the files of these.
 
     Args:
-        place: The run's digest, and the array's kind and name.
-        like: The array in one of the files.
+        files: The files that are open.
+        digest: The run's digest.
         pieces: Each file with the range of its rows.
+        place: The array's kind and name.
+        like: The array in one of the files.
     """
 
-    def __init__(self, place: tuple[str, str, str], like: Rows, pieces: Sequence[tuple[Path, int, int]]) -> None:
-        self._place, self._pieces = place, pieces
+    def __init__(
+        self,
+        files: _OpenFiles,
+        digest: str,
+        pieces: Sequence[tuple[Path, int, int]],
+        place: tuple[str, str],
+        like: Rows,
+    ) -> None:
+        self._files, self._digest, self._pieces, self._place = files, digest, pieces, place
         self.shape = (sum(stop - start for _, start, stop in pieces), *like.shape[1:])
         self.dtype = like.dtype
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, _ = rows.indices(self.shape[0])
-        digest, kind, name = self._place
+        kind, name = self._place
         found, done = [np.empty((0, *self.shape[1:]), self.dtype)], 0
         for path, start, stop in self._pieces:
             ours = slice(start + max(0, first - done), min(stop, start + last - done))
             if ours.start < ours.stop:
-                with result_files.open_file(path, KIND) as file:
-                    found.append(result_files.descend(group_of(file, digest), kind, name)[ours])
+                found.append(self._files.run(path, self._digest)[kind][name][ours])
             done += stop - start
         return np.concatenate(found)
 

@@ -1,4 +1,4 @@
-"""The jobs that run once per data set: `prepare` and `judge`."""
+"""The jobs that run once per data set: `prepare`, `judge` and `reference`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import sources_digest
+from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.file_digests import files_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
-from ganbench.pipeline.tasks import JudgeTask, PrepareTask
+from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights, JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
-from ganbench.study.judging import judge_of
+from ganbench.study.judging import judge_of, needs_weights
 
 FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
@@ -24,8 +24,11 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def weights(self) -> Path | None:
-        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID."""
-        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics)
+        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID or a judge
+        that needs them."""
+        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics) or any(
+            needs_weights(self.judge_of(dataset)) for dataset in self.datasets.values()
+        )
         return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
 
     @cached_property
@@ -45,8 +48,39 @@ class DatasetPlan(GridPlan):
 
     def _judge(self, name: str, choice: Choice) -> Job:
         judge, prepared = self.judge_of(choice), self.prepare[name]
-        task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path)
-        return self.file_job("judge", name, task, [prepared])
+        weights = self.inception if needs_weights(judge) else None
+        task = JudgeTask(component_config(judge), sources_digest(judge.component.path), prepared.path, weights)
+        return self.file_job("judge", name, task, [prepared], [weights.path] if weights else [])
+
+    @cached_property
+    def reference(self) -> dict[str, Job]:
+        """The jobs that store the metrics' references and nulls, by data set whose runs are evaluated."""
+        evaluated = {dataset_of(run) for run in self.runs if run.choice("architecture")}
+        return {name: self._reference(name, choice) for name, choice in self.datasets.items() if name in evaluated}
+
+    def _reference(self, name: str, choice: Choice) -> Job:
+        judge, prepared, evaluate = self.judge[name], self.prepare[name], self.study.evaluate
+        task = ReferenceTask(
+            dataset=component_config(choice),
+            judge=judge.task.judge,
+            metrics=self.metric_configs,
+            samples=evaluate.samples,
+            sources=engine_digest("nulls", [metric.component for metric in evaluate.metrics]),
+            prepared=prepared.path,
+            fitted=judge.path,
+            weights=self.inception,
+        )
+        return self.file_job("reference", name, task, [prepared, judge], [self.weights] if self.weights else [])
+
+    @cached_property
+    def metric_configs(self) -> tuple[ComponentConfig, ...]:
+        """The study's metrics."""
+        return tuple(component_config(metric) for metric in self.study.evaluate.metrics)
+
+    @cached_property
+    def inception(self) -> InceptionWeights | None:
+        """The Inception weights; None for a study that needs none."""
+        return self.weights and InceptionWeights(self.weights, self.study.evaluate.inception.sha256)
 
     def judge_of(self, dataset: Choice) -> Choice:
         """The judge of a data set."""

@@ -16,7 +16,6 @@ from ganbench.pipeline.tasks import (
     DiagnosticConfig,
     EvaluateTask,
     Group,
-    InceptionWeights,
     PackMember,
     TrainTask,
     without_locations,
@@ -86,7 +85,8 @@ class PackPlan(DatasetPlan):
     def evaluate_digests(self) -> dict[str, str]:
         """The digest of each run's evaluation, by run that trains networks on data.
 
-        It covers the run's training, the judge, and the metrics with their settings.
+        It covers the run's training, the judge, and the metrics with their settings, and so all that their references
+        depend on. It covers no null: a change of these scores nothing again.
         """
         sha256 = self.weights and self.study.evaluate.inception.sha256
         measured = without_locations(encode(self._measured))
@@ -101,7 +101,7 @@ class PackPlan(DatasetPlan):
         """The fields of an evaluation task about metrics, which all packs share."""
         evaluate = self.study.evaluate
         return {
-            "metrics": tuple(component_config(metric) for metric in evaluate.metrics),
+            "metrics": self.metric_configs,
             "samples": evaluate.samples,
             "samples_kept": evaluate.samples_kept,
             "sources": engine_digest("evaluate", [metric.component for metric in evaluate.metrics]),
@@ -115,7 +115,7 @@ class PackPlan(DatasetPlan):
 
     def _evaluate(self, pack: Pack) -> Job:
         dataset, train = dataset_of(pack.runs[0]), self.train[pack.name]
-        prepared, judge, weights = self.prepare[dataset], self.judge[dataset], self.weights
+        judge, reference, weights = self.judge[dataset], self.reference[dataset], self.weights
         task = EvaluateTask(
             pack=pack.name,
             members=_members(pack, self.evaluate_digests, self.trajectories),
@@ -125,11 +125,11 @@ class PackPlan(DatasetPlan):
             **self._measured,
             judge=judge.task.judge,
             trained=train.path,
-            prepared=prepared.path,
             fitted=judge.path,
-            weights=weights and InceptionWeights(weights, self.study.evaluate.inception.sha256),
+            reference=reference.path,
+            weights=self.inception,
         )
-        return self.file_job("evaluate", pack.name, task, [train, prepared, judge], [weights] if weights else [])
+        return self.file_job("evaluate", pack.name, task, [train, judge, reference], [weights] if weights else [])
 
     # Diagnosis ------------------------------------------------------------------------------------------------------
 

@@ -11,14 +11,15 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, sources_digest
 from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
 from ganbench.pipeline.planning.pack_jobs import PackPlan
-from ganbench.pipeline.stages import STAMPS
+from ganbench.pipeline.stages import OF_DATASETS, STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
 from ganbench.report.file_names import figure_files, figures, table_files
 
 # Parts of a study that change no number and no page. They enter no digest.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
-    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "measurements.parquet"),
+    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
+    *("measurements.parquet", "diagnoses.parquet", "events.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 OF_PACKS = ("train", "evaluate", "diagnose")
@@ -31,9 +32,10 @@ class SummaryPlan(PackPlan):
     def collect(self) -> Job:
         """The job that gathers all results of the study in a few tables."""
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
-        needs = [*self.prepare.values(), *self.judge.values(), *of_packs]
+        needs = [job for stage in (*OF_DATASETS, *OF_PACKS) for job in getattr(self, stage).values()]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-        sources = sources_digest(_stage_file("collect"))
+        detectors = sorted((PACKAGE / "analysis" / "outcomes").glob("*.py"))  # found by file name, not by imports
+        sources = sources_digest(_stage_file("collect"), *detectors)
         value = digest([without_locations(asked), [job.digest for job in needs], sources])
         task = CollectTask(
             study=study.study,
@@ -64,7 +66,8 @@ class SummaryPlan(PackPlan):
         """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
-        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs)
+        kinds = sorted((PACKAGE / "report" / "figures").glob("*.py"))  # found by file name, not by imports
+        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs, pages=kinds)
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:

@@ -31,7 +31,7 @@ from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed
 # Stages whose digests a trial depends on.
-TRIED = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "tables")
+TRIED = ("prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect", "tables")
 LOG = "check.log"  # file in the folder of logs with the output of the trial's process, tracebacks included
 START_SECONDS = 300  # time to import the package on a slow file system
 # The process ends each part of a trial after the part's own limit, and reports the line where it was. If the part goes

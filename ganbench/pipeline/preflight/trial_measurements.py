@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
-from ganbench.analysis.outcome import KL
+from ganbench.analysis.columns import OPEN, OUTCOMES, RUNS, SNAPSHOTS, SUCCESSES
+from ganbench.analysis.outcomes.mode_collapse import KL
 from ganbench.contracts.data import examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
@@ -23,8 +23,9 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
-from ganbench.engine.evaluate import Scorer, evaluate, reference_examples
+from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
@@ -40,7 +41,7 @@ from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import Claim, measurement_names, variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
-from ganbench.study.judging import known_modes
+from ganbench.study.judging import known_modes, needs_weights
 from ganbench.study.selectors import Selector, matches
 
 LOAD_SECONDS = 120.0  # limit of processor time for loading a data set, which may decode many files
@@ -103,6 +104,10 @@ class Measuring:
         choice = self.plan.judge_of(dataset)
         component, modes = choice.component, made.spec.modes
         judge = self.components.build("grid", choice)
+        if needs_weights(
+            choice
+        ):  # its network takes too long for a trial; its weights are verified, and tests cover it
+            return
 
         def fitted() -> str | None:
             memory, fault = call_twice(lambda: judge.fit(examples, silent))
@@ -218,8 +223,13 @@ class Measuring:
 
     def _say_cautions(self, dataset: Choice) -> None:
         """Tell of metrics whose numbers mean little at the study's sizes."""
-        (spec, examples), judge = self._data[dataset], self.plan.judge_of(dataset).build()
-        features = judge.judge(judge.untrained(examples), floats(examples.train[:2])).features.shape[1]
+        (spec, examples), chosen = self._data[dataset], self.plan.judge_of(dataset)
+        judge = chosen.build()
+        state = judge.untrained(examples)
+        if needs_weights(chosen):  # which may not be there yet
+            features = len(state["mean"])
+        else:
+            features = judge.judge(state, floats(examples.train[:2])).features.shape[1]
         real = len(reference_examples(np.arange(spec.train)))
         for choice, made in self._metrics.items():
             if made.supports(self._seen(dataset, spec)) is None and (
@@ -331,6 +341,11 @@ class Measuring:
         self._measured |= {f"{name}.{column}" for column in columns}
 
 
+# What a claim may not name of runs whose collapse cannot be seen. Those without another failure are undetermined.
+UNSEEN = {f"outcome.{name.replace('-', '_')}" for name in ("collapsed", "partly-collapsed", *OPEN, *SUCCESSES)}
+UNSEEN |= {"outcome.failed"}
+
+
 def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
     """Refuse a claim about outcomes of runs whose collapse cannot be seen.
 
@@ -339,7 +354,7 @@ def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
         points: The runs on data of which a collapse would not be seen.
     """
     for test in claim.tests:
-        unseen = sorted({"outcome.collapsed", "outcome.failed", "outcome.finished"}.intersection(variables(test)))
+        unseen = sorted(UNSEEN.intersection(variables(test)))
         if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in points):
             raise GanbenchError(
                 f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "

@@ -18,9 +18,9 @@ from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.data import Examples
 from ganbench.engine import fusing
-from ganbench.engine.evaluate import Scorer, reference_examples
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
@@ -31,11 +31,14 @@ from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.pipeline.stages import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
+from ganbench.study.judging import needs_weights
 from ganbench.study.selectors import matches
 
 # A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the
@@ -78,7 +81,8 @@ class Estimator:
         Returns:
             The timings.
         """
-        jobs = [job for stage in ("prepare", "judge", "diagnose") for job in self._plan.jobs(stage).values()]
+        stages = (*OF_DATASETS, "diagnose")
+        jobs = [job for stage in stages for job in self._plan.jobs(stage).values()]
         value = digest([self._device.type, *(job.digest for job in jobs)])
         if known is not None and known.digest == value:
             return known
@@ -90,8 +94,8 @@ class Estimator:
         return Timings(
             start=timing.STARTED_SECONDS,
             prepare={slug(label): each.loading for label, each in data.items()},
-            judge={slug(label): timing.judge_seconds(each.judge, each.examples) for label, each in data.items()},
-            scorer={label: each.scorer[1] for label, each in data.items()},
+            judge={slug(label): each.judge_seconds for label, each in data.items()},
+            reference={slug(label): each.reference_seconds for label, each in data.items()},
             observations=self._observations(),
             digest=value,
         )
@@ -205,13 +209,13 @@ class Estimator:
         buffers = {
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
         }
-        scorer, _ = self._data(run.choice("dataset")).scorer
+        known = self._data(run.choice("dataset"))
+        scorer, fid = known.scorer, known.inception
         size = run.train.batch_size // run.train.accumulation_steps
         sampler = Sampler(run.choice("architecture").build(), data, size, self._device)
         seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
         if run.train.ema_decay is not None:
             seconds *= 2  # the averaged generator is scored too
-        fid = any(metric.component.name == "fid" for metric in evaluate.metrics)
         examples = evaluate.samples * 4 * prod(data.shape)
         memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + fid * FID_BYTES
         return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
@@ -259,14 +263,31 @@ class _Data:
         began = time.process_time()
         self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
         self.loading = LOADED * (time.process_time() - began)
-        self.judge = plan.judge_of(choice).build()
+        self.judge, self._slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
+        self.inception = self._slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
 
     @cached_property
-    def scorer(self) -> tuple[Scorer, float]:
-        """The scorer, without the FID with its slow network, and the seconds to set it up."""
+    def scorer(self) -> Scorer:
+        """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
-        memory, began = self.judge.untrained(self.examples), time.process_time()
-        few = Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)
-        count = len(reference_examples(self.examples.train))
-        scorer = Scorer.of(self.judge, memory, metrics, self._dataset.spec, few)
-        return scorer, (time.process_time() - began) * max(1, count / len(few.train))
+        judge, state = (StandIn(0), {}) if self._slow else (self.judge, self.judge.untrained(self.examples))
+        return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
+
+    @property
+    def judge_seconds(self) -> float:
+        """The seconds to fit the judge."""
+        if self._slow:
+            return FID_SECONDS * len(self.examples.train)
+        return timing.judge_seconds(self.judge, self.examples)
+
+    @property
+    def reference_seconds(self) -> float:
+        """The seconds to judge the real examples, and to compute references and nulls of them."""
+        train, heldout = (reference_examples(part) for part in (self.examples.train, self.examples.heldout))
+        evaluate = self._plan.study.evaluate
+        seconds = timing.reference_seconds(self.scorer, self._few, len(train), evaluate.samples)
+        return seconds + self.inception * FID_SECONDS * (len(train) + len(heldout))
+
+    @property
+    def _few(self) -> Examples:
+        return Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)

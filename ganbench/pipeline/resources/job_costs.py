@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.pipeline.stages import OF_DATASETS
 
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # per run
@@ -53,7 +54,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {
-        "collect": COLLECT_SECONDS * len(plan.runs) + sum(timings.scorer.values()),
+        "collect": COLLECT_SECONDS * len(plan.runs),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
         "tables": TABLES_SECONDS,
         "figures": FIGURE_SECONDS * len(plan.shown),
@@ -61,13 +62,12 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     }
     if job.stage in summaries:
         return timings.start + summaries[job.stage]
-    if job.stage in ("prepare", "judge"):
+    if job.stage in OF_DATASETS:
         return timings.start + getattr(timings, job.stage).get(job.name, 0.0)
     if job.stage == "train":
         return timings.start + sum(run.seconds for run in runs)
     if job.stage == "evaluate":
-        dataset = plan.packs[job.name].runs[0].choice("dataset")
-        return timings.start + timings.scorer.get(dataset.signature, 0.0) + sum(run.scoring for run in runs)
+        return timings.start + sum(run.scoring for run in runs)
     return timings.start + _observing(job, timings)
 
 

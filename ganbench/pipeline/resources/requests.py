@@ -20,7 +20,7 @@ from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import STAGES
 
 LOCAL = ("track",)  # run on the submitting machine, since compute nodes may have no network
-ON_GPUS = ("train", "evaluate", "diagnose")
+ON_GPUS = ("reference", "train", "evaluate", "diagnose")
 RESUMED = ("train", "evaluate")  # go on between chunks or runs; `diagnose` goes on between experiments only
 
 # Estimates are good to a factor of a few. A request that is too large waits longer in the queue; one that is too small

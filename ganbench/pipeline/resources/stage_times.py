@@ -13,7 +13,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds
 from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stages import OF_DATASETS, STAGES
 
 WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the trial of the study
 
@@ -40,7 +40,7 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
         waiting: The jobs to do.
         parallel_jobs: The number of jobs that may run at the same time.
     """
-    jobs = sorted(waiting, key=lambda job: (STAGES.index(job.stage) > 1, -len(getattr(job.task, "members", ()))))
+    jobs = sorted(waiting, key=lambda job: (job.stage not in OF_DATASETS, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
     left = {job.path: {needs[path] for path in job.inputs if path in needs} for job in jobs}
     dependents: dict[Path, list[int]] = {}  # indices of the jobs that wait for a job, by its first output

@@ -41,7 +41,7 @@ class Timings:
     start: float = 0.0  # start of a job's process
     prepare: dict[str, float] = field(default_factory=dict)  # by data set
     judge: dict[str, float] = field(default_factory=dict)  # by data set
-    scorer: dict[str, float] = field(default_factory=dict)  # by data set, before the first snapshot is scored
+    reference: dict[str, float] = field(default_factory=dict)  # by data set
     observations: dict[str, dict[str, float]] = field(default_factory=dict)  # of one run, by experiment and method
     digest: str = ""  # of everything that can change these numbers, except the machine
 

@@ -18,10 +18,12 @@ import torch
 from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer, judged_real, score_of
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
+from ganbench.judges import JudgedExamples
 from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.preflight.limits import TooLong, limited
 
@@ -31,6 +33,7 @@ FEWEST_STEPS = 5  # fewest steps that are timed, since the memory that is measur
 JUDGE_SECONDS = 1.5  # time for timing a judge
 MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
+CROSS_FITTED = 2.0  # references and scores of a draw of a null, in those of the study's size, at most
 LONGER = 2.0  # an observation beyond that limit counts as this factor times the limit
 
 
@@ -116,6 +119,28 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
     except _Enough:
         return (time.process_time() - began) * steps / done
     return time.process_time() - began
+
+
+def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -> float:
+    """The seconds to judge real examples, and to compute the references and nulls of all metrics.
+
+    Args:
+        scorer: The judge and the metrics.
+        few: Some of the real examples, which are timed.
+        count: The number of real examples that references are made of.
+        samples: The number of examples that are scored together.
+    """
+    kept: list[tuple[JudgedExamples, JudgedExamples]] = []
+    judging = seconds_of(lambda: kept.append(judged_real(scorer.judge, scorer.state, few)))
+    train, heldout = kept[0]
+    some = train.take(np.arange(min(samples, MOST_SAMPLES, len(train))))
+    whole, share = count / len(train), samples / len(some)
+    total = whole * judging
+    for metric, known in scorer.metrics:
+        reference = whole * seconds_of(lambda metric=metric: metric.reference(train, heldout))
+        score = share * seconds_of(lambda metric=metric, known=known: score_of(metric, some, known))
+        total += reference + CROSS_FITTED * metric.draws * (reference + score)
+    return total
 
 
 def snapshot_seconds(

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from ganbench.pipeline.execution.job_context import JobContext
     from ganbench.pipeline.jobs import Job
 
-STAGES = ("prepare", "judge", "train", "evaluate", "diagnose", "collect", "track", "tables", "figures", "report")
+STAGES = (
+    *("prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect"),
+    *("track", "tables", "figures", "report"),
+)
+OF_DATASETS = ("prepare", "judge", "reference")  # the stages that run once per data set, before the others
 # Folder of the stamps, whose names carry the digests of tables, figures, report and tracking. A stamp lists the
 # checksums of the files that its stage wrote, by their paths relative to the study's folder.
 STAMPS = ".done"

@@ -13,20 +13,21 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, SNAPSHOTS
-from ganbench.analysis.outcome import Thresholds, decide_outcome
+from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, SNAPSHOTS
+from ganbench.analysis.events import events_of
+from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
+from ganbench.analysis.outcomes import RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.devices import acquire_device
-from ganbench.pipeline.execution.instantiation import run_of
+from ganbench.pipeline.execution.instantiation import CPU, run_of
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
-from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, references
+from ganbench.pipeline.stages.collect_measurements import Intervals, measurements, origin_of, real_scores
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
@@ -83,30 +84,31 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(task)
     metrics = settings.metrics
-    runs, snapshots, curves = [], [], []
+    runs, snapshots, curves, diagnoses, events = [], [], [], [], []
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
+        scores = real_scores(task, metrics, samples.create_group("real"))
+        nulls = scores.intervals
         with context.progress(f"collect {task.study}", _count(task), "runs") as report:
             for count, results in enumerate(_results(task), start=1):
                 run, judged = results.run, results.evaluated
                 curve, snapshot = _curves(run, results.trained), _snapshots(run, judged, metrics)
                 curves.append(curve)
                 snapshots.append(snapshot)
-                runs.append(_run(settings, results, curve, snapshot) | {"evaluated_on": origin_of(judged)})
+                evidence = _evidence(settings, results, curve, snapshot, nulls.get(run.point["dataset"], {}))
+                diagnosis = diagnose(evidence)
+                runs.append(_run(settings, results, diagnosis, snapshot) | {"evaluated_on": origin_of(judged)})
+                diagnoses += [{"run": run.id, **row} for row in diagnosis_rows(diagnosis)]
+                events += [{"run": run.id, **asdict(event)} for event in events_of(evidence)]
                 if judged is not None:
                     result_files.write_tree(
                         shown.create_group(run.id), {"step": judged["step"], "samples": judged["samples"]}
                     )
                 report(count)
-        with context.progress(f"collect {task.study}", 2, "of references and measurements") as report:
-            with acquire_device(context.settings.device) as device:
-                scores, judges = references(task, metrics, samples.create_group("real"))
-                here = computed_on(versions(device))
-            report(1)
-            found, quantities, diagnosed = measurements(task, folder / "arrays.h5")
-            report(2)
+    here = computed_on(versions(CPU))
+    found, quantities, diagnosed = measurements(task, folder / "arrays.h5")
     for row in runs:
-        row |= {"judged_on": judges.get(row["dataset"]), "collected_on": here}
+        row |= {"judged_on": scores.judges.get(row["dataset"]), "collected_on": here}
         row["diagnosed_on"] = "; ".join(sorted(diagnosed.get(row["run"], ()))) or None
     infos = {
         name: {column: asdict(info) for column, info in columns.items()}
@@ -115,8 +117,11 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     tables = {
         "snapshots": pd.concat(snapshots, ignore_index=True),
         "curves": pd.concat(curves, ignore_index=True),
-        "references": scores,
+        "references": scores.references,
+        "nulls": scores.nulls,
         "measurements": found,
+        "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
+        "events": pd.DataFrame(events, columns=list(EVENTS)).astype({"start": int, "end": int, "size": float}),
         "runs": runs_table(runs, metrics),
     }
     collected.write(folder, tables, infos)
@@ -182,33 +187,47 @@ def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) 
     return table[[*SNAPSHOTS, *metrics]]
 
 
-def _run(settings: Settings, results: RunResults, curves: pd.DataFrame, snapshots: pd.DataFrame) -> dict[str, Any]:
-    """A row of the table of runs."""
-    point, trained, metrics = results.run, results.trained, settings.metrics
-    about, diverged = trained["about"], trained["diverged"]
+def _evidence(
+    settings: Settings, results: RunResults, curves: pd.DataFrame, snapshots: pd.DataFrame, nulls: Intervals
+) -> RunEvidence:
+    """What was recorded of a run, for its diagnosis."""
+    point, trained = results.run, results.trained
     dataset, objective = point.choice("dataset"), point.choice("objective")
-    verdict = decide_outcome(
-        Thresholds(**settings.outcome.model_dump()),
-        steps=about["steps"],
-        initial_norms=trained["initial_norms"],
+    judge = dataset and judge_of(settings.evaluate.judge, dataset)
+    diverged = trained["diverged"]
+    return RunEvidence(
+        steps=trained["about"]["steps"],
+        settings=settings.outcome,
         diverged=None if diverged is None else tuple(diverged),
+        initial_norms=trained["initial_norms"],
         curves=curves,
         snapshots=snapshots,
-        modes=dataset and known_modes(judge_of(settings.evaluate.judge, dataset), dataset),
+        metrics=settings.metrics,
+        nulls=nulls,
+        modes=dataset and known_modes(judge, dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
+        knows_noise=judge is not None and judge.component.constants.get("knows_noise", False),
     )
+
+
+def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshots: pd.DataFrame) -> dict[str, Any]:
+    """A row of the table of runs."""
+    point, trained, metrics = results.run, results.trained, settings.metrics
+    about, primary = trained["about"], diagnosis.primary
     # A diverged run has no final networks: its last snapshot was taken before the last step.
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
+    not_judged = [f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES]
     return {
         **_labels(point),
         **settings_of(point, settings.evaluate, settings.outcome),
-        "outcome": verdict.outcome,
-        "outcome_step": verdict.step,
-        "outcome_why": verdict.why,
-        "failures_judged": ", ".join(verdict.judged),
-        "failures_not_judged": "; ".join(f"{failure}: {why}" for failure, why in verdict.not_judged.items()),
+        "outcome": primary.outcome,
+        "outcomes": ", ".join(finding.outcome for finding in diagnosis.findings),
+        "outcome_step": primary.onset,
+        "outcome_why": primary.evidence,
+        "failures_judged": ", ".join(name for name in diagnosis.judged if name in FAILURES),
+        "failures_not_judged": "; ".join(not_judged),
         "steps_done": trained["steps_done"],
         **dict(sizes),
         **{name: about[name] for name in STATES},

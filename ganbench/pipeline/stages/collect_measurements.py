@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import h5py
 import pandas as pd
 
-from ganbench.analysis.columns import MEASUREMENTS
+from ganbench.analysis.columns import MEASUREMENTS, NULLS, REFERENCES
 from ganbench.core import result_files
-from ganbench.core.metric_info import MetricInfo
-from ganbench.core.pixels import floats
+from ganbench.core.metric_info import MetricInfo, base_of
 from ganbench.core.tree import Tree
-from ganbench.engine.evaluate import MOST, reference_examples
-from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import CPU, build, build_game, examples
+from ganbench.pipeline.execution import reference_files, result_cache
+from ganbench.pipeline.execution.instantiation import CPU, build, build_game
 from ganbench.pipeline.execution.provenance import computed_on
 from ganbench.pipeline.jobs import CollectTask
-from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
 from ganbench.study.choices import Choice
+
+Intervals = dict[str, tuple[float, float]]  # by metric: what real examples score
+
+NULL_TYPES = {"samples": "Int64", "examples": "Int64", "draws": "Int64"}  # nullable integers
 
 
 def origin_of(kept: Tree | None) -> str | None:
@@ -29,45 +30,65 @@ def origin_of(kept: Tree | None) -> str | None:
     return computed_on(kept["about"]) if kept and "about" in kept else None
 
 
-def references(
-    task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group
-) -> tuple[pd.DataFrame, dict[str, str | None]]:
-    """Score held-out examples against training examples.
+@dataclass(frozen=True)
+class RealScores:
+    """What was measured on the real examples of a study's data sets.
+
+    Attributes:
+        references: a table with the columns REFERENCES.
+        nulls: a table with the columns NULLS.
+        judges: what the judge of each data set was fitted on, in words.
+    """
+
+    references: pd.DataFrame
+    nulls: pd.DataFrame
+    judges: dict[str, str | None]
+
+    @property
+    def intervals(self) -> dict[str, Intervals]:
+        """The nulls by data set and metric."""
+        found: dict[str, Intervals] = {}
+        for row in self.nulls.dropna(subset=["low", "high"]).itertuples():
+            found.setdefault(row.dataset, {})[row.metric] = (row.low, row.high)
+        return found
+
+
+def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Group) -> RealScores:
+    """Gather the nulls of metrics and the accuracies of judges.
 
     Args:
         task: The task of `collect`.
         metrics: The metrics by name.
         real: The HDF5 group to write some held-out examples of each data set to.
-
-    Returns:
-        The table of scores and judge accuracies, and what the judge of each data set was fitted on, in words.
     """
-    rows, judges = [], {}
+    rows, nulls, judges = [], [], {}
     seen: dict[str, EvaluateTask] = {}
     for job in task.of("evaluate"):
         named = job.task.groups[0].components["dataset"]
         choice = Choice(family="dataset", name=named.name, options=named.options, label=named.label)
         seen.setdefault(choice.text, job.task)  # as tables show it
     for dataset, evaluate in seen.items():
-        known = examples(evaluate.prepared)
-        heldout = known.heldout[:MOST]
         judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
-        count = len(reference_examples(known.train))
-        how = f"{len(heldout):,} held-out against {count:,} training examples, by {judge}"
-        scores = scorer_of(evaluate).score(heldout)
-        rows += [(dataset, name, scores[name], how) for name in metrics if name in scores]
+        kept = reference_files.read(evaluate.reference)
+        for name in metrics:
+            if null := kept.nulls.get(base_of(name)):
+                nulls.append({"dataset": dataset, "metric": name, **asdict(null)})
+                rows.append((dataset, name, null.mean, f"{null.how}, by {judge}"))
         with result_files.open_file(evaluate.fitted, "judge") as file:
-            kept = {
+            fitted = {
                 name: result_files.read_tree(result_files.descend(file, name))
                 for name in ("state", "about")
                 if name in file
             }
-        judges[dataset] = origin_of(kept)
-        if "accuracy" in kept["state"]:  # of a judge that tells modes apart
-            accuracy = kept["state"]["accuracy"]
-            rows.append((dataset, "judge_accuracy", accuracy, f"on {len(known.heldout):,} held-out examples"))
-        result_files.write_tree(real, {dataset: floats(heldout[:512])})
-    return pd.DataFrame(rows, columns=["dataset", "quantity", "value", "how"]), judges
+        judges[dataset] = origin_of(fitted)
+        if "accuracy" in fitted["state"]:  # of a judge that tells modes apart
+            rows.append((dataset, "judge_accuracy", fitted["state"]["accuracy"], "on all held-out examples"))
+        result_files.write_tree(real, {dataset: kept.shown})
+    return RealScores(
+        pd.DataFrame(rows, columns=list(REFERENCES)),
+        pd.DataFrame(nulls, columns=list(NULLS)).astype(NULL_TYPES),
+        judges,
+    )
 
 
 def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[str, MetricInfo], dict[str, set[str]]]:

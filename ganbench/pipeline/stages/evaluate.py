@@ -5,22 +5,23 @@ Runs whose results a file of the study holds already are not evaluated again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ganbench.core import result_files
 from ganbench.core.tree import Tree
-from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer, supported
 from ganbench.games.gan import player_buffers
-from ganbench.pipeline.execution import inception_weights, result_cache
+from ganbench.pipeline.execution import inception_weights, reference_files, result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
 from ganbench.pipeline.execution.devices import acquire_device
-from ganbench.pipeline.execution.instantiation import build, examples, verify, verify_groups
+from ganbench.pipeline.execution.instantiation import build, verify, verify_groups
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.stages.reference import judge_state
 from ganbench.pipeline.tasks import EvaluateTask, PackMember
 
 POINTS_PER_IMAGE = 16  # points of the plane that are kept in place of one image
@@ -39,21 +40,17 @@ def run(job: Job, context: JobContext) -> None:
 
 
 def scorer_of(task: EvaluateTask) -> Scorer:
-    """Build the scorer of the task's data set, with its judge and its metrics.
+    """Build the scorer of the task's data set, with its judge, its metrics and their references.
 
     Raises:
         GanbenchError: The Inception weights are not valid, or a file cannot be read.
     """
-    if task.weights:
-        inception_weights.verify(task.weights.path, task.weights.sha256)
-        # pytorch-fid looks for the file in the folder where torch.hub keeps downloads.
-        os.environ["TORCH_HOME"] = str(task.weights.path.parents[2])
-    with result_files.open_file(task.fitted, "judge") as file:
-        state = result_files.read_tree(result_files.descend(file, "state"))
-    metrics = [build("metric", metric) for metric in task.metrics]
+    inception_weights.provide(task.weights)
+    state, references = judge_state(task.fitted), reference_files.read_references(task.reference)
     dataset = build("dataset", task.groups[0].components["dataset"])
     judge = build("judge", task.judge)  # from the study, not from a result file
-    return Scorer.of(judge, state, metrics, dataset.spec, examples(task.prepared))
+    metrics = supported([build("metric", metric) for metric in task.metrics], judge, dataset.spec)
+    return Scorer(judge, state, tuple(zip(metrics, references, strict=True)))
 
 
 def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> Iterator[list[tuple[PackMember, Tree]]]:

@@ -7,6 +7,7 @@ from ganbench.contracts.data import judge_fault
 from ganbench.core import result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.instantiation import CPU, build, examples, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
@@ -23,6 +24,7 @@ def run(job: Job, context: JobContext) -> None:
     """
     task = job.task
     verify(task.sources, [("judge", task.judge)])
+    inception_weights.provide(task.weights)
     judge, known = build("judge", task.judge), examples(task.prepared)
     with context.progress(f"judge {job.name}", 100, "%") as report:
         state = judge.fit(known, lambda done, total: report(100 * done / total))

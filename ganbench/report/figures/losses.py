@@ -16,6 +16,7 @@ from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     PLAYER_COLOURS,
     PLAYER_NAMES,
+    WIDEST_LEGEND,
     nothing,
     outcomes_present,
     plain_ticks,
@@ -67,7 +68,7 @@ def draw(collected: Collected, method: str) -> Figure:
         for name in outcomes_present(runs["outcome"])
         if name in FAILURES
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), WIDEST_LEGEND))
     return figure
 
 

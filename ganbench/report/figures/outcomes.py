@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -19,14 +20,11 @@ FIGURE = FigureInfo(
     scope="study",
     caption=(
         "One bar per setting, divided into the shares of its runs with each outcome; the numbers count runs, one per"
-        " seed. A stable method has long bars of finished runs. An undetermined run is one of which it is not known"
-        " whether it failed."
+        " seed. Of several outcomes that hold for a run, the most severe counts. Blue and grey bars are runs that"
+        " converged, still improved or had not learned yet; all others failed, but for undetermined runs, of which it"
+        " is not known."
     ),
 )
-
-
-# What is legible on the bar's colour.
-ON_BAR = {"finished": INK, "diverged": "white", "collapsed": INK, "discriminator-won": "white", "undetermined": INK}
 
 
 def draw(collected: Collected) -> Figure:
@@ -58,7 +56,7 @@ def draw(collected: Collected) -> Figure:
                     share = count / len(mine)
                     axes.barh(y, share, left=left, height=0.78, color=OUTCOME_COLOURS[outcome], edgecolor="white")
                     axes.text(
-                        left + share / 2, y, str(count), ha="center", va="center", fontsize=7.5, color=ON_BAR[outcome]
+                        left + share / 2, y, str(count), ha="center", va="center", fontsize=7.5, color=_ink(outcome)
                     )
                     left += share
         axes.set_yticks(range(len(bars[name])), [words for words, _ in bars[name]])
@@ -68,8 +66,14 @@ def draw(collected: Collected) -> Figure:
         axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
         axes.spines["left"].set_visible(False)
     handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome_label(outcome)) for outcome in shown]
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 5 if columns > 1 else 3))
     return figure
+
+
+def _ink(outcome: str) -> str:
+    """What is legible on the bar's colour, by its luminance (ITU-R BT.709)."""
+    red, green, blue = to_rgb(OUTCOME_COLOURS[outcome])
+    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.4 else "white"
 
 
 def _bars(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

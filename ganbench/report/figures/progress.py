@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import dataset_of, measured_metrics, reference
+from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.methods import dataset_of, measured_metrics
+from ganbench.analysis.nulls import null_of
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.plotting.step_axis import step_axis
 from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
-    REFERENCE,
     heading,
     nothing,
     outcome_legend,
@@ -28,8 +29,9 @@ FIGURE = FigureInfo(
     scope="method",
     caption=(
         "One line per seed, in the colour of the run's outcome. Dots are measurements; a cross marks the last finite"
-        " value of a run that has none at the end. The dashed line is the value of real data. A line that moves away"
-        " from it again shows forgetting."
+        " value of a run that has none at the end. The dashed line is what as many real examples score, the grey band"
+        " the interval in which they do so 19 times of 20: values in it are indistinguishable from real data. A line"
+        " that moves away from it again shows forgetting."
     ),
 )
 
@@ -55,8 +57,7 @@ def draw(collected: Collected, method: str) -> Figure:
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    ideals = [reference(collected, dataset_of(collected, method), metric) for metric in metrics]
-    extra = [Line2D([], [], label="real data", **REFERENCE)] if any(each is not None for each in ideals) else []
+    extra = null_legend(null_of(collected, dataset_of(collected, method), metric) for metric in metrics)
     outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
     return figure
 
@@ -64,15 +65,15 @@ def draw(collected: Collected, method: str) -> Figure:
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
     heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
-    ideal = reference(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
+    null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
-    metric_scale(panels[0, 0], info, np.append(values, np.nan if ideal is None else ideal))
+    metric_scale(panels[0, 0], info, shown_with(null, values))
     by_run = dict(list(snapshots.groupby("run")))
     for position, _, mine in settings_of(runs):
         axes = panels[position]
         count_failed(axes, mine)
-        if ideal is not None and len(mine):
-            axes.axhline(ideal, zorder=1, **REFERENCE)
+        if len(mine):
+            draw_null(axes, null)
         for _, run in mine.iterrows():
             if run["run"] in by_run:
                 _line(axes, by_run[run["run"]], metric, run["outcome"], run["steps"])
@@ -84,6 +85,6 @@ def _line(axes: Axes, snapshots: pd.DataFrame, metric: str, outcome: str, steps:
     known = np.isfinite(snapshots[metric].to_numpy(dtype=np.float64))
     x, y = snapshots["step"].to_numpy()[known], snapshots[metric].to_numpy(dtype=np.float64)[known]
     colour = OUTCOME_COLOURS[outcome]
-    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=2 if outcome == "finished" else 3)
+    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=3 if outcome in FAILURES else 2)
     if len(x) and x[-1] < steps:
         axes.plot(x[-1], y[-1], color=colour, marker="X", markersize=6, markeredgecolor="white", zorder=4)

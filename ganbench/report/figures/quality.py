@@ -9,17 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods, reference
+from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods
+from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
 from ganbench.report.plotting.style import (
     INK,
     OUTCOME_COLOURS,
     OUTCOME_MARKERS,
     QUIET,
-    REFERENCE,
     heading,
     nothing,
     outcome_legend,
@@ -34,8 +35,9 @@ FIGURE = FigureInfo(
     caption=(
         "One mark per run at its last measured value; shape and colour give the outcome. The bar is the median of the"
         " setting, in which a run that diverged or has no value counts as worse than any other; there is no bar if at"
-        " least half of the runs are such. The dashed line is the value of real data. Runs without a value are counted"
-        " above the panel (n/a)."
+        " least half of the runs are such. The dashed line is what as many real examples score, the grey band the"
+        " interval in which they do so 19 times of 20: values in it are indistinguishable from real data. Runs without"
+        " a value are counted above the panel (n/a)."
     ),
 )
 
@@ -63,21 +65,18 @@ def draw(collected: Collected) -> Figure:
             axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
         heading(panels[row, 0], name, above=31)
     extra = [Line2D([], [], color=INK, linewidth=2, label="median")]
-    if any(
-        reference(collected, dataset_of(collected, name), each) is not None for name in names for each in chosen[name]
-    ):
-        extra.append(Line2D([], [], label="real data", **REFERENCE))
+    shown = [(dataset_of(collected, name), each) for name in names for each in chosen[name]]
+    extra += null_legend(null_of(collected, *each) for each in shown)
     outcome_legend(figure, outcomes_present(collected.runs["outcome"]), extra=extra, lines=False)
     return figure
 
 
 def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
-    ideal = reference(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
+    null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
-    metric_scale(axes, info, np.append(values, np.nan if ideal is None else ideal))
-    if ideal is not None:
-        axes.axhline(ideal, zorder=1, **REFERENCE)
+    metric_scale(axes, info, shown_with(null, values))
+    draw_null(axes, null)
     levels = Levels.of(runs)
     ticks = []
     for (row, position), _, mine in settings_of(runs):

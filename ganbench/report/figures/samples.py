@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import FINISHED
+from ganbench.analysis.columns import SUCCESSES
 from ganbench.analysis.methods import as_loss, dataset_of, failed, final_values, headline
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
@@ -19,9 +19,9 @@ FIGURE = FigureInfo(
     title="Samples over training",
     scope="method",
     caption=(
-        "Samples of the best finished run of the method and, if there is one, of a failed run. The latent points are"
-        " the same at every snapshot, so that one example can be followed over training. Real examples are shown for"
-        " comparison."
+        "Samples of the best run of the method, of those that did not fail if there are any, and, if there is one, of a"
+        " failed run. The latent points are the same at every snapshot, so that one example can be followed over"
+        " training. Real examples are shown for comparison."
     ),
 )
 
@@ -45,8 +45,8 @@ def draw(collected: Collected, method: str) -> Figure:
 def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     """The runs to show: the best one, and the worst of those that failed (of all, where none did).
 
-    The best is sought among finished runs first. Among failed runs, those with more snapshots come first, since there
-    is more to see in them.
+    The best is sought first among runs that did not fail. Among failed runs, those with more snapshots come first,
+    since there is more to see in them.
     """
     runs = collected.runs[collected.runs["method"] == method].reset_index(drop=True)
     metric = headline(collected, method)
@@ -61,7 +61,7 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     if others.empty:
         return [("The run", best)]
     worst = others.sort_values(["bad", "shots", "loss"], ascending=False, kind="stable").iloc[0]
-    kind = "finished run" if best["outcome"] == FINISHED else "run"
+    kind = "converged run" if best["outcome"] in SUCCESSES else "run"
     return [
         (f"Best {kind}" if np.isfinite(best["loss"]) else f"A {kind}", best),
         ("A failed run" if worst["bad"] else "The weakest run", worst),

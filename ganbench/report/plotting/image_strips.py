@@ -34,9 +34,9 @@ def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
 def _strip(axes: Axes, run: RunSamples, real: np.ndarray, rows: int) -> None:
     kept = thin(run.steps)
     for row, index in enumerate(kept):
-        _row(axes, run.samples[index], top=float(row))
+        row_of_images(axes, run.samples[index], top=float(row))
     bottom = len(kept) + 0.3  # a little apart: these were not generated
-    _row(axes, real, top=bottom)
+    row_of_images(axes, real, top=bottom)
     centres = [row + 0.5 for row in range(len(kept))] + [bottom + 0.5]
     axes.set_yticks(centres, [f"step {format_number(run.steps[index])}" for index in kept] + ["real"])
     # Strips of different length start at the same height and show images of the same size.
@@ -56,7 +56,7 @@ def thin(steps: np.ndarray) -> np.ndarray:
     return np.unique(np.linspace(0, len(steps) - 1, min(len(steps), SNAPSHOTS)).round().astype(int))
 
 
-def _row(axes: Axes, images: np.ndarray, top: float) -> None:
+def row_of_images(axes: Axes, images: np.ndarray, top: float) -> None:
     """Draw the first IMAGES images side by side as one picture: a hundred small ones would make a large file."""
     images = images[:IMAGES]
     height, width = images.shape[-2:]

@@ -21,8 +21,6 @@ def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
     columns = min(MAX_SNAPSHOTS, max(len(run.steps) for run in shown))
     figure = Figure(figsize=(max(5.5, 1.6 * columns), 2.05 * len(shown) + 0.35), layout="constrained")
     panels = figure.subplots(len(shown), columns, squeeze=False)
-    centre = (real.min(axis=0) + real.max(axis=0)) / 2
-    reach = 0.65 * float(np.ptp(real, axis=0).max())
     for row, run in zip(panels, shown, strict=True):
         heading(row[0], " · ".join(run.lines), above=17, bold=False)
         kept = np.unique(np.linspace(0, len(run.steps) - 1, min(len(run.steps), columns)).round().astype(int))
@@ -30,12 +28,21 @@ def draw(shown: list[RunSamples], real: np.ndarray) -> Figure:
             if index >= len(kept):
                 axes.set_axis_off()
                 continue
-            _panel(axes, run.samples[kept[index]], real, centre, reach)
+            cloud(axes, run.samples[kept[index]], real)
             axes.set_title(f"step {format_number(run.steps[kept[index]])}", fontsize=8)
     return figure
 
 
-def _panel(axes: Axes, samples: np.ndarray, real: np.ndarray, centre: np.ndarray, reach: float) -> None:
+def cloud(axes: Axes, samples: np.ndarray, real: np.ndarray) -> None:
+    """Draw generated points over real ones, in a window around the real ones.
+
+    Args:
+        axes: the panel.
+        samples: generated points, shape (n, 2).
+        real: real points, shape (m, 2).
+    """
+    centre = (real.min(axis=0) + real.max(axis=0)) / 2
+    reach = 0.65 * float(np.ptp(real, axis=0).max())
     low, high = centre - reach, centre + reach
     known = samples[np.isfinite(samples).all(axis=1)]
     inside = ((known >= low) & (known <= high)).all(axis=1)

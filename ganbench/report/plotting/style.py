@@ -8,28 +8,44 @@ from pathlib import Path
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from ganbench.analysis.columns import UNDETERMINED
+from ganbench.analysis.columns import OUTCOMES, UNDETERMINED
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number
 from ganbench.report.file_names import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
 # its strong colours; what went well stays in the background.
-OUTCOME_COLOURS = {
-    "finished": "#86a3ba",
-    "diverged": "#d55e00",
-    "collapsed": "#e69f00",
-    "discriminator-won": "#aa4499",
-    "undetermined": "#9a9a9a",
+# A new outcome without a colour of its own gets that of undetermined runs.
+_OUTCOMES = {
+    "converged": ("#86a3ba", "o"),
+    "still-improving": ("#b9cfdd", ">"),
+    "not-learned-yet": ("#cdc8bb", "<"),
+    "diverged": ("#8c2d04", "*"),
+    "unstable": ("#d55e00", "X"),
+    "cycling": ("#cc6677", "h"),
+    "collapsed": ("#e69f00", "s"),
+    "partly-collapsed": ("#f0cf65", "D"),
+    "discriminator-won": ("#aa4499", "^"),
+    "generator-won": ("#332288", "v"),
+    "memorising": ("#117733", "p"),
+    "forgetting": ("#56b4e9", "d"),
+    "relapsing": ("#0072b2", "8"),
+    "artefact-lock-in": ("#999933", "H"),
+    "undetermined": ("#9a9a9a", "P"),
 }
-OUTCOME_MARKERS = {"finished": "o", "diverged": "X", "collapsed": "s", "discriminator-won": "^", "undetermined": "P"}
+_ORDER = [*_OUTCOMES, *(name for name in OUTCOMES if name not in _OUTCOMES)]
+OUTCOME_COLOURS = {name: _OUTCOMES.get(name, _OUTCOMES[UNDETERMINED])[0] for name in _ORDER}
+OUTCOME_MARKERS = {name: _OUTCOMES.get(name, _OUTCOMES[UNDETERMINED])[1] for name in _ORDER}
 PLAYER_COLOURS = {"discriminator_loss": "#332288", "generator_loss": "#2a9d8f"}
 PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
+
+WIDEST_LEGEND = 6  # entries side by side
 
 INK = "#2b2f33"
 QUIET = "#6b7278"
@@ -128,7 +144,7 @@ def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
-def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] | None = None, lines: bool) -> None:
+def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Artist] | None = None, lines: bool) -> None:
     """Legend of the outcomes that occur, below the panels.
 
     Args:
@@ -146,7 +162,7 @@ def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Line2D] |
         for name in outcomes
     ]
     handles += extra or []
-    figure.legend(handles=handles, loc="outside lower left", ncols=max(1, len(handles)))
+    figure.legend(handles=handles, loc="outside lower left", ncols=max(1, min(len(handles), WIDEST_LEGEND)))
 
 
 def outcome_label(outcome: str) -> str:

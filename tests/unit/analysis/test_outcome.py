@@ -1,248 +1,434 @@
-"""Outcomes of runs made up to show one thing each."""
+"""Detectors of outcomes, on runs that are made up to show one thing each."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import made_up_runs as made_up
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import BINS, FIRST, LAST, SNAPSHOTS, STEPS, make
 
-from ganbench.analysis.outcome import Thresholds, decide_outcome
-from ganbench.core.recorder import GAN_SERIES, series_names
+from ganbench.analysis.columns import FAILURES, OPEN, OUTCOMES, SUCCESSES
+from ganbench.analysis.outcome import diagnose, diagnosis_rows
+from ganbench.analysis.outcome_catalogue import catalogue, detectors
+from ganbench.analysis.outcomes import NotJudged, RunEvidence, margin
+from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
 
-RULES = Thresholds(**Outcome().model_dump())
-STEPS, BINS = 1000, 10
-LAST = np.arange(1, BINS + 1) * STEPS // BINS
+
+def found(run: RunEvidence) -> dict:
+    return {finding.outcome: finding for finding in diagnose(run).findings}
 
 
-def curves(**changed: np.ndarray) -> pd.DataFrame:
-    """Ten bins of a healthy run, with some series replaced."""
-    calm = {name: np.full(BINS, 0.5) for name in GAN_SERIES} | changed
-    last = LAST
-    rows = [
-        pd.DataFrame({"series": name, "first_step": last - 99, "last_step": last, "min": v, "mean": v, "max": v})
-        for name, v in calm.items()
-    ]
-    return pd.concat(rows, ignore_index=True)
+def changed(run: RunEvidence, **series: np.ndarray) -> RunEvidence:
+    """The run with the means of some series replaced, and their extremes at the means."""
+    curves = run.curves.copy()
+    for name, mean in series.items():
+        rows = curves["series"] == name
+        curves.loc[rows, ["min", "mean", "max"]] = np.broadcast_to(np.asarray(mean, float)[:, None], (BINS, 3))
+    return replace(run, curves=curves)
 
 
-def snapshots(*kl: float) -> pd.DataFrame:
-    return pd.DataFrame({"step": np.linspace(0, STEPS, len(kl)).astype(int), "mode_kl": kl})
+def measured(run: RunEvidence, **metrics) -> RunEvidence:
+    return replace(run, snapshots=run.snapshots.assign(**metrics))
 
 
-def outcome(curve=None, snaps=None, diverged=None, rules=RULES, **about):
-    curve = curves() if curve is None else curve
-    snaps = snapshots(2.0, 0.1, 0.0) if snaps is None else snaps
-    norms = {"discriminator": 1.0, "generator": 1.0}
-    seen = {"curves": curve, "snapshots": snaps, "modes": 10, **about}
-    return decide_outcome(rules, steps=STEPS, diverged=diverged, initial_norms=norms, **seen)
+# The whole ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_run_has_finished():
-    verdict = outcome()
-    assert (verdict.outcome, verdict.step) == ("finished", STEPS)
-    assert verdict.judged == ("diverged", "discriminator-won", "collapsed")
-    assert verdict.not_judged == {}
+def test_outcomes_have_an_order_and_a_kind_each():
+    severities = [info.severity for info in catalogue().values()]
+    assert severities == sorted(severities, reverse=True)
+    assert set(FAILURES) | set(OPEN) | set(SUCCESSES) | {"undetermined"} == set(OUTCOMES)
+    assert min(catalogue()[name].severity for name in FAILURES) > max(catalogue()[name].severity for name in OPEN)
+    assert sum(len(detector.outcomes) for detector in detectors()) == len(catalogue())
 
 
-def test_a_run_with_numbers_that_are_none_has_diverged_when_they_came():
-    verdict = outcome(diverged=(123, "generator_loss became nan"))
-    assert (verdict.outcome, verdict.step, verdict.why) == ("diverged", 123, "generator_loss became nan")
+@pytest.mark.parametrize("kind", made_up.KINDS)
+def test_detectors_change_nothing_and_answer_the_same_twice(kind):
+    run = make(kind, 1)
+    curves, snapshots = run.curves.copy(), run.snapshots.copy()
+    one, other = diagnose(run), diagnose(replace(run))
+    assert one == other
+    pd.testing.assert_frame_equal(run.curves, curves)
+    pd.testing.assert_frame_equal(run.snapshots, snapshots)
+    for finding in one.findings:
+        assert 0 <= finding.confidence <= 1
+        assert 0 <= finding.onset <= STEPS
+        assert any(letter.isdigit() for letter in finding.evidence) or kind == "not finite"
 
 
-def test_parameters_that_run_off_and_stay_away_have_diverged():
-    norm = np.array([1, 1, 1, 200, 300, 400, 500, 600, 700, 800.0])
-    verdict = outcome(curves(generator_parameter_norm=norm))
-    assert (verdict.outcome, verdict.step) == ("diverged", 301)
-    assert "generator" in verdict.why
-    assert "800-fold" in verdict.why
-    assert outcome(curves(generator_parameter_norm=np.r_[norm[:-1], 1.0])).outcome == "finished"
+def test_margin_is_half_at_the_threshold_and_grows_towards_one():
+    assert [margin(value, 2.0) for value in (1.0, 2.0, 4.0, 20.0)] == [0.5, 0.5, 0.75, 0.95]
+    assert margin(1.0, 0.0) == 1.0
 
 
-def test_a_discriminator_that_stays_sure_has_won_since_it_became_so():
-    sure = np.array([0.5, 0.995, 0.6, 0.995, 0.995, 0.995, 0.995, 0.995, 0.995, 0.995])
-    verdict = outcome(curves(real_output=sure, fake_output=1 - sure))
-    assert (verdict.outcome, verdict.step) == ("discriminator-won", 301)
+def test_failures_do_not_hide_one_another():
+    run = changed(make("saturated", 0), discriminator_loss=np.where(np.arange(BINS) > 100, 500.0, 1.0))
+    answer = diagnose(run)
+    assert {"unstable", "discriminator-won"} <= found(run).keys()
+    assert answer.primary.outcome == "unstable"
+    rows = list(diagnosis_rows(answer))
+    assert [row["outcome"] for row in rows if row["primary"]] == ["unstable"]
+    assert [row["outcome"] for row in rows if row["judged"]] == list(found(run))
+    reasons = {row["outcome"]: row["evidence"] for row in rows if not row["judged"]}
+    assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"
 
 
-def test_a_critics_scores_are_no_probabilities():
-    scores = curves(real_output=np.full(BINS, 1.6), fake_output=np.full(BINS, 0.0))
-    assert outcome(scores).outcome == "discriminator-won"
-    verdict = outcome(scores, probabilities=False)
-    assert (verdict.outcome, verdict.judged) == ("finished", ("diverged", "collapsed"))
-    assert list(verdict.not_judged) == ["discriminator-won"]
+def test_what_was_not_measured_leaves_a_run_undetermined():
+    run = make("healthy", 0)
+    bare = replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))
+    answer = diagnose(bare)
+    assert answer.primary.outcome == "undetermined"
+    assert "collapsed was not judged, since the metric mode_coverage was not evaluated" in answer.primary.evidence
+    assert [row["outcome"] for row in diagnosis_rows(answer)][:2] == ["undetermined", "converged"]
+    lost = make("saturated", 0)
+    seen = diagnose(replace(lost, snapshots=lost.snapshots.drop(columns="mode_kl")))
+    assert seen.primary.outcome == "discriminator-won", "a failure that was seen needs no other"
+    strict = diagnose(make("healthy", 0, needs_all=True))
+    assert strict.primary.outcome == "undetermined"
+    assert "memorising was not judged" in strict.primary.evidence
 
 
-def test_a_discriminator_that_was_sure_once_has_not_won():
-    sure = np.array([0.995] * 9 + [0.6])
-    assert outcome(curves(real_output=sure, fake_output=1 - sure)).outcome == "finished"
-
-
-def test_few_modes_at_the_end_are_a_collapse_dated_from_its_beginning():
-    """One of ten modes is a KL of ln 10 = 2.3."""
-    verdict = outcome(snaps=snapshots(2.3, 0.1, 2.3, 2.3))
-    assert (verdict.outcome, verdict.step) == ("collapsed", 666)
-    assert "1.0 of 10" in verdict.why
-
-
-def test_a_generator_that_never_spread_has_collapsed_from_the_start():
-    verdict = outcome(snaps=snapshots(2.3, 2.2, 2.3))
-    assert (verdict.outcome, verdict.step) == ("collapsed", 0)
-
-
-def test_a_collapse_that_healed_is_none():
-    assert outcome(snaps=snapshots(2.3, 0.1, 2.3, 0.1)).outcome == "finished"
-
-
-UNSEEN = {
-    "without the metric": (dict(snaps=snapshots(2.3).drop(columns="mode_kl")), "mode_coverage was not evaluated"),
-    "without a value": (dict(snaps=snapshots(0.1, np.nan)), "no value at the last snapshot"),
-    "without snapshots": (dict(snaps=snapshots()), "no snapshot was evaluated"),
-    "of one mode": (dict(modes=1, snaps=snapshots(0.0)), "data of one mode"),
+CANNOT = {
+    "no labels": ({"modes": 0}, "the data have no labels, or their judge tells no modes apart"),
+    "no snapshot": ({"snapshots": pd.DataFrame({"step": [], "mode_kl": []})}, "no snapshot was evaluated"),
+    "one mode": ({"modes": 1}, "data of one mode do not show a collapse onto few"),
 }
 
 
-@pytest.mark.parametrize("how", UNSEEN)
-def test_a_collapse_that_was_not_measured_is_not_ruled_out(how):
-    about, why = UNSEEN[how]
-    verdict = outcome(**about)
-    assert (verdict.outcome, verdict.step) == ("undetermined", STEPS)
-    assert f"collapsed was not judged, since {verdict.not_judged['collapsed']}" in verdict.why
-    assert why in verdict.why
-    assert verdict.judged == ("diverged", "discriminator-won")
-    sure = curves(real_output=np.full(BINS, 0.999), fake_output=np.full(BINS, 0.001))
-    assert outcome(sure, **about).outcome == "discriminator-won", "a failure that was seen needs no other"
-    assert outcome(diverged=(3, "it became nan"), **about).outcome == "diverged"
+@pytest.mark.parametrize(("about", "reason"), CANNOT.values(), ids=CANNOT.keys())
+def test_a_collapse_that_cannot_be_seen_is_not_judged(about, reason):
+    answer = diagnose(replace(make("healthy", 0), **about))
+    assert answer.not_judged["collapsed"] == NotJudged(reason)
+    assert answer.primary.outcome == "undetermined"
 
 
-def test_a_snapshot_without_a_value_does_not_date_a_collapse():
-    assert outcome(snaps=snapshots(0.1, np.nan, 2.3)).step == STEPS
-
-
-# Thresholds -----------------------------------------------------------------------------------------------------------
-
-# Every threshold decides within 1 % of where the study puts it, and is no other rule's.
-CLOSE = 0.01
-
-
-def test_a_study_that_sets_no_threshold_has_those_that_claims_are_written_for():
-    """Half of the modes, outputs beyond 0.99 and 0.01 for the last quarter, and a hundredfold norm."""
+def test_a_metric_lost_at_the_end_is_no_evidence():
+    run = make("collapsed", 0)
+    kl = run.snapshots["mode_kl"].to_numpy().copy()
+    kl[-1] = np.nan
     assert (
-        Thresholds(
-            norm_growth=100.0, won_real_output=0.99, won_fake_output=0.01, won_last_share=0.25, collapsed_mode_share=0.5
-        )
-        == RULES
+        diagnose(measured(run, mode_kl=kl)).not_judged["collapsed"].reason
+        == "mode_kl has no value at the last snapshot"
     )
 
 
-@pytest.mark.parametrize("share", [0.5, 0.1, 0.25, 0.9])
-def test_a_collapse_is_less_than_the_share_of_modes_asked_for(share):
-    rules = replace(RULES, collapsed_mode_share=share)
-    few, enough = -np.log(share * (1 - CLOSE)), -np.log(share * (1 + CLOSE))
-    verdict = outcome(snaps=snapshots(enough, few, enough, few, few), rules=rules)
-    assert (verdict.outcome, verdict.step) == ("collapsed", 750)
-    assert outcome(snaps=snapshots(few, few, enough), rules=rules).outcome == "finished"
+def test_without_a_leading_metric_nothing_tells_how_far_a_run_came():
+    run = replace(make("healthy", 0), metrics={"x": MetricInfo("X", "x", "none", None, None)})
+    answer = diagnose(run)
+    assert answer.primary.outcome == "undetermined"
+    assert "no metric with a better end" in answer.primary.evidence
 
 
-def test_n_even_modes_of_m_fill_the_share_n_of_m():
-    """A share that is met exactly is no collapse; one mode fewer is."""
-    rules = replace(RULES, collapsed_mode_share=0.6)
-    for filled, expected in ((5, "collapsed"), (6, "finished"), (7, "finished")):
-        assert outcome(snaps=snapshots(-np.log(filled / 10)), rules=rules).outcome == expected, filled
+# Instability ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 0.5, 1.0])
-def test_a_discriminator_must_be_sure_for_the_whole_share_asked_for(share):
-    """In bins of a tenth: sure in all that reach into the last share, or in all but the first of them."""
-    rules, late = replace(RULES, won_last_share=share), int(np.ceil(share * BINS))
-    for sure_bins, expected in ((late, "discriminator-won"), (late - 1, "finished")):
-        sure = np.where(np.arange(BINS) >= BINS - sure_bins, 0.999, 0.6)
-        verdict = outcome(curves(real_output=sure, fake_output=1 - sure), rules=rules)
-        assert verdict.outcome == expected, sure_bins
-        if expected == "discriminator-won":
-            assert verdict.step == (BINS - late) * STEPS // BINS + 1
+def test_numbers_that_are_none_have_diverged_when_they_came():
+    run = replace(make("healthy", 0), diverged=(123, "generator_loss became nan"))
+    answer = diagnose(run)
+    assert (answer.primary.outcome, answer.primary.onset) == ("diverged", 123)
+    assert answer.primary.evidence == "generator_loss became nan"
+    assert not set(found(run)) & {*OPEN, *SUCCESSES}, "a run without an end has neither learned nor settled"
 
 
-@pytest.mark.parametrize(("real", "fake"), [(0.99, 0.01), (0.8, 0.3), (0.9, 0.05)])
-def test_a_discriminator_is_sure_from_the_outputs_asked_for(real, fake):
-    rules = replace(RULES, won_real_output=real, won_fake_output=fake)
-
-    def told_apart(real_output: float, fake_output: float) -> bool:
-        seen = curves(real_output=np.full(BINS, real_output), fake_output=np.full(BINS, fake_output))
-        return outcome(seen, rules=rules).outcome == "discriminator-won"
-
-    assert told_apart(real, fake), "the thresholds themselves are sure enough"
-    assert not told_apart(1 - (1 - real) * (1 + CLOSE), fake), "examples that look less real"
-    assert not told_apart(real, fake * (1 + CLOSE)), "fakes that look more real"
+@pytest.mark.parametrize(("factor", "runs_off"), [(99, False), (101, True)])
+def test_a_run_off_is_relative_to_the_first_steps(factor, runs_off):
+    loss = np.where(np.arange(BINS) >= 120, factor * 3.0, 3.0)
+    run = changed(make("healthy", 0), generator_loss=loss)
+    assert ("unstable" in found(run)) == runs_off
+    if runs_off:
+        assert found(run)["unstable"].onset == FIRST[120]
+        assert "the generator's loss was 101 times its early 3" in found(run)["unstable"].evidence
 
 
-@pytest.mark.parametrize("growth", [2.0, 100.0])
-@pytest.mark.parametrize("player", ["discriminator", "generator"])
-def test_a_player_has_run_off_beyond_the_growth_asked_for(growth, player):
-    rules = replace(RULES, norm_growth=growth)
-    for factor, expected in ((1 + CLOSE, "diverged"), (1.0, "finished"), (1 - CLOSE, "finished")):
-        norm = np.full(BINS, growth * factor)
-        assert outcome(curves(**{f"{player}_parameter_norm": norm}), rules=rules).outcome == expected, factor
+def test_norms_that_grow_under_adam_are_benign():
+    run = changed(make("healthy", 0), generator_parameter_norm=8 * (1 + 1000 * np.arange(BINS)))
+    assert diagnose(run).primary.outcome == "converged"
 
 
-def test_the_first_rule_that_holds_decides():
-    off = {"generator_parameter_norm": np.full(BINS, 1000.0)}
-    won = {"real_output": np.full(BINS, 1.0), "fake_output": np.full(BINS, 0.0)}
-    collapsed = snapshots(2.3)
-    assert outcome(curves(**won, **off), collapsed, (9, "nan")).step == 9
-    assert outcome(curves(**won, **off), collapsed).outcome == "diverged"
-    assert outcome(curves(**won), collapsed).outcome == "discriminator-won"
-    assert outcome(curves(), collapsed).outcome == "collapsed"
+@pytest.mark.parametrize(("count", "unstable"), [(2, False), (3, True)])
+def test_spikes_that_recover_count_from_the_third_on(count, unstable):
+    loss = np.ones(BINS)
+    loss[[60, 100, 140][:count]] = 11.0
+    run = changed(make("healthy", 0), discriminator_loss=loss)
+    assert ("unstable" in found(run)) == unstable
+    if unstable:
+        assert found(run)["unstable"].onset == FIRST[60]
 
 
-# Games without data ---------------------------------------------------------------------------------------------------
+def test_a_generator_that_pays_more_has_lost_and_is_not_unstable():
+    """Its loss stays at thirty nats: the discriminator is sure. The discriminator's own loss there is no victory."""
+    shift = np.where(np.arange(BINS) >= 100, 30.0, 1.0)
+    assert "unstable" not in found(changed(make("healthy", 0), generator_loss=shift))
+    assert "unstable" in found(changed(make("healthy", 0), discriminator_loss=shift))
 
 
-def toy_outcome(*, x=1.0, y=1.0, start=(1.0, 1.0), diverged=None):
-    """The verdict on a game of two numbers whose norms went this way."""
-    names = series_names(("x", "y"), ())
-    norms = {"x_parameter_norm": np.broadcast_to(x, BINS), "y_parameter_norm": np.broadcast_to(y, BINS)}
-    curve = pd.concat(
-        [
-            pd.DataFrame({"series": name, "first_step": LAST - 99, "last_step": LAST, "min": v, "mean": v, "max": v})
-            for name, v in (dict.fromkeys(names, np.full(BINS, 0.5)) | norms).items()
-        ],
-        ignore_index=True,
-    )
-    nothing = pd.DataFrame({"step": [], "mode_kl": []})
-    return decide_outcome(
-        RULES,
-        steps=STEPS,
-        diverged=diverged,
-        initial_norms=dict(zip("xy", start, strict=True)),
-        curves=curve,
-        snapshots=nothing,
+def test_a_critic_s_loss_has_its_own_scale():
+    loss = np.r_[np.full(20, 0.01), np.full(BINS - 20, -40.0)]
+    loss[10] = -60.0  # as large as it will be
+    run = replace(changed(make("healthy", 0), discriminator_loss=loss), probabilities=False)
+    assert "unstable" not in found(run)
+
+
+# Players that win -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "won"),
+    [(0.995, 0.005, True), (0.985, 0.005, False), (0.995, 0.015, False)],
+)
+def test_a_discriminator_has_won_beyond_both_thresholds(real, fake, won):
+    run = changed(make("unlearned", 0), real_output=np.full(BINS, real), fake_output=np.full(BINS, fake))
+    assert ("discriminator-won" in found(run)) == won
+
+
+def test_a_discriminator_has_won_only_if_it_stays_sure_to_the_end():
+    sure = np.where(np.arange(BINS) >= 100, 0.999, 0.6)
+    run = changed(make("unlearned", 0), real_output=sure, fake_output=1 - sure)
+    assert found(run)["discriminator-won"].onset == FIRST[100]
+    sure[-1] = 0.6
+    assert "discriminator-won" not in found(changed(run, real_output=sure, fake_output=1 - sure))
+    late = np.where(LAST > 0.8 * STEPS, 0.999, 0.6)
+    run = changed(run, real_output=late, fake_output=1 - late)
+    assert "discriminator-won" not in found(run)
+    assert "discriminator-won" in found(replace(run, settings=Outcome(late_share=0.2)))
+
+
+def test_a_sure_discriminator_has_not_won_over_a_generator_that_learns():
+    """With few training examples it knows them by heart."""
+    run = changed(make("improving", 0), real_output=np.full(BINS, 0.999), fake_output=np.full(BINS, 0.001))
+    assert diagnose(run).primary.outcome == "still-improving"
+    unknown = diagnose(replace(run, metrics={}))
+    assert unknown.primary.outcome == "discriminator-won"
+    assert unknown.primary.confidence < 0.8, "nobody knows what the generator draws"
+
+
+def test_scores_are_no_probabilities():
+    run = changed(make("unlearned", 0), real_output=np.full(BINS, 9.0), fake_output=np.full(BINS, -9.0))
+    assert "discriminator-won" not in found(replace(run, probabilities=False))
+    starved = np.where(np.arange(BINS) >= 50, 1e-5, 4.0)
+    run = replace(changed(run, generator_gradient_norm=starved), probabilities=False)
+    assert found(run)["discriminator-won"].onset == FIRST[50]
+    together = changed(run, real_output=np.where(np.arange(BINS) < 50, 9.0, 0.0), fake_output=np.full(BINS, 0.0))
+    assert "discriminator-won" not in found(together), "a gradient that vanishes at the equilibrium starves nobody"
+
+
+def test_a_generator_has_won_only_with_bad_examples():
+    half = np.full(BINS, 0.5)
+    assert "generator-won" in found(changed(make("unlearned", 0), real_output=half, fake_output=half))
+    assert "generator-won" not in found(changed(make("healthy", 0), real_output=half, fake_output=half))
+    blind = changed(make("unlearned", 0), real_output=half, fake_output=half)
+    assert diagnose(replace(blind, metrics={})).not_judged["generator-won"].reason.startswith("no metric")
+
+
+# Modes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_noise_on_one_mode_is_no_collapse():
+    """A classifier puts all noise into one class: that says nothing."""
+    run = measured(make("unlearned", 0), mode_kl=np.log(10.0), dominant_share=1.0, high_quality=1.0)
+    assert list(found(run)) == ["not-learned-yet"]
+    assert "collapsed" in found(replace(run, knows_noise=True)), "a judge that knows noise calls these examples good"
+    assert "not-learned-yet" not in found(replace(run, knows_noise=True))
+
+
+def test_fewer_modes_than_without_training_are_a_collapse_though_nothing_was_learned():
+    kl = np.full(len(SNAPSHOTS), np.log(10.0))
+    kl[0] = np.log(10 / 3)
+    run = measured(make("unlearned", 0), mode_kl=kl)
+    assert found(run)["collapsed"].evidence.endswith("none were ever good")
+    kl[-2] = np.log(10 / 3)  # no longer throughout the second half of training
+    assert "collapsed" not in found(measured(run, mode_kl=kl))
+
+
+@pytest.mark.parametrize(
+    ("filled", "outcome"),
+    [(2.9, "collapsed"), (3.1, "partly-collapsed"), (6.9, "partly-collapsed"), (7.1, None)],
+)
+def test_the_share_of_modes_decides_between_full_and_partial(filled, outcome):
+    kl = make("healthy", 0).snapshots["mode_kl"].to_numpy().copy()
+    kl[-2:] = -np.log(filled / 10)
+    names = found(measured(make("healthy", 0), mode_kl=kl))
+    assert ({"collapsed", "partly-collapsed"} & names.keys()) == ({outcome} if outcome else set())
+
+
+def test_a_run_that_still_fills_modes_lacks_none():
+    kl = -np.log(np.array([1, 1, 1, 1, 2, 3, 4, 5, 6.5]) / 10)
+    assert "partly-collapsed" not in found(measured(make("healthy", 0), mode_kl=kl))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_collapse_between_snapshots_is_dated_by_the_series(seed):
+    made = made_up.collapsed(np.random.default_rng(seed))
+    truth = made.about.pop("onset")
+    finding = found(made.evidence())["collapsed"]
+    after = SNAPSHOTS[truth <= SNAPSHOTS].min()
+    assert abs(finding.onset - truth) <= 2 * STEPS / BINS
+    assert after - truth > 4 * STEPS / BINS, "the snapshot alone would be far off"
+
+
+def test_a_mode_is_left_for_another():
+    run = make("hopping", 3)
+    finding = found(run)["cycling"]
+    assert f"changed {len(SNAPSHOTS) - 2} times" in finding.evidence
+    assert diagnose(run).primary.outcome == "cycling"
+    stays = measured(run, dominant_mode=3.0)
+    assert "cycling" not in found(stays)
+    assert "collapsed" in found(stays)
+    settled = run.snapshots["dominant_mode"].where(SNAPSHOTS < 1000, 3.0).to_numpy().copy()
+    settled[SNAPSHOTS == 671] = 3.0
+    assert "cycling" not in found(measured(run, dominant_mode=settled)), "the last hop was in the first half"
+
+
+# Copies and artefacts -------------------------------------------------------------------------------------------------
+
+
+def test_memorised_examples_have_not_converged_where_that_was_measured():
+    run = make("healthy", 0)
+    copies = measured(run, memorisation_ratio=np.where(SNAPSHOTS >= 671, 0.3, 1.0))
+    answer = diagnose(copies)
+    assert (answer.primary.outcome, answer.primary.onset) == ("memorising", 671)
+    assert "converged" in found(copies), "kept, and not primary"
+    assert diagnose(measured(run, memorisation_ratio=0.9)).primary.outcome == "converged"
+    near = measured(run, memorisation_ratio=0.6)
+    assert "memorising" in found(near)
+    assert "memorising" not in found(replace(near, nulls={"memorisation_ratio": (0.5, 1.4)})), "as near by chance"
+
+
+def test_a_lattice_counts_beyond_that_of_real_images():
+    run = measured(make("healthy", 0), lattice_excess=4.0)
+    assert diagnose(run).primary.outcome == "artefact-lock-in"
+    assert "artefact-lock-in" not in found(replace(run, nulls={"lattice_excess": (-5.0, 5.0)}))
+    fading = np.linspace(9, 1, len(SNAPSHOTS))
+    assert "artefact-lock-in" not in found(measured(run, lattice_excess=fading))
+
+
+# Learning -------------------------------------------------------------------------------------------------------------
+
+
+def learning(*distances: float, **about) -> dict:
+    return found(replace(measured(make("healthy", 0), fcd=np.array(distances, float)), **about))
+
+
+BEFORE = (1000, 900, 700, 500, 300, 150)
+
+
+def test_the_course_of_the_distance_decides_what_was_learned():
+    assert "not-learned-yet" in learning(*BEFORE[:3], 700, 600, 500, 400, 300, 260)
+    assert "still-improving" in learning(*BEFORE, 100, 60, 40)
+    assert "converged" in learning(*BEFORE, 60, 42, 40)
+    assert "forgetting" in learning(*BEFORE, 60, 42, 400)
+    assert "converged" in learning(*BEFORE, 60, 4, 9), "ninefold of a hundredth is not lost to the eye"
+
+
+def test_exactly_one_of_the_four_holds():
+    rng = np.random.default_rng(0)
+    four = {"not-learned-yet", "still-improving", "converged", "forgetting"}
+    for _ in range(100):
+        distances = 1000 * np.exp(-np.abs(rng.normal(0, 2, len(SNAPSHOTS))))
+        distances[0] = 1000
+        assert len(four & learning(*distances).keys()) == 1
+
+
+def test_a_value_within_its_null_has_converged_whatever_came_before():
+    course = (*BEFORE, 60, 30, 5)
+    assert "still-improving" in learning(*course)
+    within = learning(*course, nulls={"fcd": (1.0, 6.0)})
+    assert "converged" in within
+    assert "within its null" in within["converged"].evidence
+    assert "forgetting" not in learning(*BEFORE, 60, 1, 5.9, nulls={"fcd": (1.0, 6.0)})
+
+
+def test_progress_by_a_metric_whose_high_end_is_best():
+    info = {"coverage": MetricInfo("Coverage", "share", "high", 0.0, 1.0)}
+    rising = measured(make("healthy", 0), coverage=np.linspace(0.0, 0.95, len(SNAPSHOTS)))
+    assert "still-improving" in found(replace(rising, metrics=info))
+    flat = measured(rising, coverage=np.r_[0.0, np.full(len(SNAPSHOTS) - 1, 0.9)])
+    assert "converged" in found(replace(flat, metrics=info))
+    assert "not-learned-yet" in found(replace(measured(flat, coverage=np.full(len(SNAPSHOTS), 0.1)), metrics=info))
+
+
+# Games of a few numbers -----------------------------------------------------------------------------------------------
+
+
+def game(radius, *, start: float = 1.0, bins: int = 40) -> RunEvidence:
+    """A game on xy: the norms of gradients and parameters of both players on a circle of a given radius at each
+    step."""
+    steps = np.arange(1, bins + 1)
+    r = np.broadcast_to(np.asarray(radius(steps), float), (bins,))
+    turn = 0.3 * steps
+    of = {
+        "x_loss": r**2 * np.sin(2 * turn) / 2,
+        "y_loss": -(r**2) * np.sin(2 * turn) / 2,
+        "x_gradient_norm": r * np.abs(np.sin(turn)),
+        "y_gradient_norm": r * np.abs(np.cos(turn)),
+        "x_parameter_norm": r * np.abs(np.cos(turn)),
+        "y_parameter_norm": r * np.abs(np.sin(turn)),
+    }
+    rows = [
+        pd.DataFrame({"series": name, "first_step": steps, "last_step": steps, "min": v, "mean": v, "max": v})
+        for name, v in of.items()
+    ]
+    return RunEvidence(
+        steps=bins,
+        settings=Outcome(),
+        diverged=None,
+        initial_norms={"x": start, "y": 0.0},
+        curves=pd.concat(rows),
+        snapshots=pd.DataFrame({"step": []}),
         modes=None,
     )
 
 
-def test_a_game_of_two_numbers_that_stays_has_finished():
-    verdict = toy_outcome()
-    assert (verdict.outcome, verdict.step) == ("finished", STEPS)
-    assert "without" in verdict.why
-    assert verdict.judged == ("diverged",)
-    assert set(verdict.not_judged) == {"discriminator-won", "collapsed"}
+@pytest.mark.parametrize(
+    ("radius", "outcome"),
+    [
+        (lambda t: 1.01**t, "unstable"),  # simultaneous descent at a rate of 0.14
+        (lambda t: 1.0 + 0.0 * t, "cycling"),  # alternating descent
+        (lambda t: 0.98**t, "still-improving"),
+        (lambda t: np.sqrt(8 / (8 + t)), "still-improving"),  # alternating descent on the Dirac-GAN
+        (lambda t: 0.7**t, "converged"),
+        (lambda t: 0.0 * t, "converged"),
+    ],
+)
+def test_games_close_in_turn_or_run_off(radius, outcome):
+    run = game(radius)
+    answer = diagnose(run)
+    assert answer.primary.outcome == outcome
+    impossible = {name for name, why in answer.not_judged.items() if why.impossible}
+    assert {"collapsed", "discriminator-won", "memorising", "forgetting"} <= impossible
 
 
-def test_a_game_of_two_numbers_can_only_diverge():
-    verdict = toy_outcome(diverged=(7, "x_loss became inf"))
-    assert (verdict.outcome, verdict.step, verdict.why) == ("diverged", 7, "x_loss became inf")
-    growing = np.array([1, 1, 1, 300, 400, 400, 500, 600, 700, 800.0])
-    verdict = toy_outcome(y=growing)
-    assert (verdict.outcome, verdict.step) == ("diverged", 301)
-    assert "y's parameter norm" in verdict.why
+def test_a_game_that_has_grown_a_hundredfold_is_dated_from_there():
+    finding = found(game(lambda t: 1.5**t))["unstable"]
+    assert finding.onset == 12  # 1.5^12 = 129.7
+    assert "grew" in finding.evidence
+    assert "unstable" not in found(game(lambda t: 1.0 + 0 * t, start=0.0)), "from nothing, no factor leads anywhere"
 
 
-def test_players_that_swap_their_norms_have_not_run_off():
-    """Orbits from (1, 0) pass (0, 1): one player's norm grows from nothing, that of both together does not."""
-    assert toy_outcome(x=1e-3, y=1.0, start=(1.0, 1e-3)).outcome == "finished"
-    assert toy_outcome(x=0.0, y=1.0, start=(1.0, 0.0)).outcome == "finished"
-    assert toy_outcome(x=0.0, y=101.0, start=(1.0, 0.0)).outcome == "diverged"
-    assert toy_outcome(x=5.0, y=5.0, start=(0.0, 0.0)).outcome == "finished", "from nothing, no factor leads anywhere"
+def test_a_game_of_few_bins_shows_no_trend():
+    answer = diagnose(game(lambda t: 1.01**t, bins=5))
+    assert answer.primary.outcome == "undetermined"
+    assert "too few bins" in answer.primary.evidence
+
+
+# Thresholds -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"collapsed_mode_share": 0.8}, "collapsed_mode_share must be less than partial_mode_share, 0.7, but is 0.8"),
+        ({"recovered_ratio": 3}, "recovered_ratio must be less than relapsed_ratio, 2, but is 3"),
+        ({"won_real_output": 0.01}, "won_fake_output must be less than won_real_output, 0.01, but is 0.01"),
+        ({"learned_share": 1.0}, "less than 1"),
+        ({"norm_growth": True}, "norm_growth"),
+        ({"won_last_share": 0.5}, "won_last_share"),
+    ],
+)
+def test_thresholds_that_contradict_one_another_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Outcome(**given)

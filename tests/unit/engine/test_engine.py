@@ -23,8 +23,9 @@ from ganbench.core.random_streams import stream
 from ganbench.core.recorder import GAN_SERIES, Recorder, series_names, snapshot_steps
 from ganbench.data import Examples
 from ganbench.dynamics import gradient
-from ganbench.engine.evaluate import Scorer, evaluate
+from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.games import gan as gan_module

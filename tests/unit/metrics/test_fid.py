@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from building import part
 
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
-from ganbench.data import DataSpec
-from ganbench.judges import JudgedExamples
+from ganbench.data import DataSpec, Examples
+from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.metrics import fid
+from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.preflight.check import check
@@ -46,9 +48,9 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def inception(folder, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(folder))
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
     yield
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
 
 
 def look(images: np.ndarray) -> JudgedExamples:
@@ -63,7 +65,7 @@ def test_features_are_pytorch_fids_own(inception):
     network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     with torch.no_grad():
         expected = network(torch.from_numpy(images + 1).div(2).repeat(1, 3, 1, 1))[0][:, :, 0, 0].numpy()
-    np.testing.assert_allclose(fid._features(images), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(inception_network.features(images), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -75,6 +77,31 @@ def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     same, other = (metric.score(look(x), reference)["fid"] for x in (images, others**3))
     assert same == pytest.approx(0, abs=1e-6 * np.square(reference["factor"]).sum() + 1e-9)
     assert other > 10 * abs(same)
+
+
+def test_the_judge_s_features_are_those_of_the_fid_standardised_and_computed_once(inception, monkeypatch):
+    random = np.random.default_rng(0)
+    train, others = random.uniform(-1, 1, size=(2, 4, 1, 8, 8)).astype(np.float32)
+    judge = part("judge", "inception")
+    state = judge.fit(Examples(train, None, others, None))
+    judged = judge_stored(judge, state, train)
+    plain = inception_network.features(train)
+    spread = plain.astype(float).std(axis=0)
+    expected = (plain - plain.astype(float).mean(axis=0)) / np.where(spread > 0, spread, 1)
+    np.testing.assert_allclose(judged.features, expected, atol=1e-4)
+    monkeypatch.setattr(inception_network, "features", pytest.fail)
+    np.testing.assert_array_equal(judged.embedded(inception_network.NAME, inception_network.features), plain)
+    np.testing.assert_array_equal(
+        judged.take(np.array([2])).embedded(inception_network.NAME, inception_network.features), plain[[2]]
+    )
+
+
+def test_the_judge_refuses_images_that_inception_cannot_be_shown():
+    two = np.zeros((4, 2, 8, 8), np.float32)
+    with pytest.raises(
+        GanbenchError, match=r"inception judges grey or colour .* and these have 2 channels. Set another"
+    ):
+        part("judge", "inception").fit(Examples(two, None, two, None))
 
 
 def test_fid_is_of_images_that_inception_can_be_shown():
@@ -92,9 +119,9 @@ def test_fid_is_of_images_that_inception_can_be_shown():
 
 def test_missing_weights_name_the_rule_that_fetches_them(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    fid._inception.cache_clear()
+    inception_network.pretrained.cache_clear()
     with pytest.raises(GanbenchError, match=r"the Inception weights are not at .*; the rule 'weights' fetches them"):
-        fid._features(np.zeros((1, 1, 8, 8), np.float32))
+        inception_network.features(np.zeros((1, 1, 8, 8), np.float32))
 
 
 FEW_DIGITS = '''"""Forty zeros and ones."""
@@ -114,7 +141,7 @@ class Own(Dataset):
     def load(self):
         every = digits.Digits().load()
         train = np.flatnonzero(every.train_modes < 2)[:40]
-        rest = np.flatnonzero(every.heldout_modes < 2)[:16]
+        rest = np.flatnonzero(every.heldout_modes < 2)[:40]
         return Examples(every.train[train], every.train_modes[train], every.heldout[rest], every.heldout_modes[rest])
 '''
 
@@ -126,7 +153,8 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     with weights.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     evaluate = {
-        "metrics": ["fid"],
+        "metrics": ["fid", "fcd"],
+        "judge": "inception",
         "samples": 16,
         "samples_kept": 2,
         "inception": {"folder": str(folder), "sha256": sha256},
@@ -137,16 +165,21 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     assert plan.weights == weights
     assert all(weights in job.inputs for job in plan.evaluate.values())
     assert not any(weights in job.inputs for job in plan.train.values()), "FID concerns no training"
+    assert all(weights in job.inputs for stage in ("judge", "reference") for job in plan.jobs(stage).values())
 
     folder_usable(plan)
     check(plan)
-    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "collect"):
         for job in plan.jobs(stage).values():
             run(job)
     found = Collected.read(plan.collect.path.parent)
     assert np.isfinite(found.snapshots["fid"]).all()
     assert (found.snapshots["fid"] > 0).all()
-    assert found.references.set_index("quantity").loc["fid", "value"] > 0
+    assert np.isfinite(found.snapshots["fcd"]).all()
+    nulls = found.nulls.set_index("metric")
+    assert nulls.loc["fid", "mean"] == found.references.set_index("quantity").loc["fid", "value"] > 0
+    assert (nulls.loc["fid", "draws"], nulls.loc["fcd", "draws"]) == (5, 20)
+    assert nulls.loc["fcd", "caution"].startswith("16 samples are too few for 2,048 features")
 
     damaged = Plan(
         parse(study | {"evaluate": evaluate | {"inception": {"folder": str(folder), "sha256": "0" * 8}}}, origin="s")

@@ -15,6 +15,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.games import Match, Member
+from ganbench.judges._standard import unscaled
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._mmd import jackknife_error, similarities, sums, unbiased_mmd2
@@ -136,7 +137,7 @@ def test_a_perfect_sampler_has_the_known_high_quality_share():
     random = np.random.default_rng(4)
     centres = np.array([[0.0, 0.0], [5.0, 0.0]])
     points = (centres[random.integers(2, size=200_000)] + 0.1 * random.normal(size=(200_000, 2))).astype(np.float32)
-    judged = MixtureJudge().judge({"centres": centres, "sigma": 0.1}, points)
+    judged = MixtureJudge().judge({"centres": centres, "sigma": 0.1, **unscaled(2)}, points)
     assert judged.confident.mean() == pytest.approx(1 - np.exp(-4.5), abs=1e-3)
 
 
@@ -162,6 +163,7 @@ def judge_of_bars() -> tuple[ClassifierJudge, dict]:
 def test_the_judge_of_images_reads_classes_off_its_features(judge_of_bars):
     """The features are the last layer's inputs: what it says of an example is their softmax regression."""
     judge, state = judge_of_bars
+    state = state | unscaled(6)
     (upright, level), part = bars(2, seed=2)[0], np.linspace(0, 1, 90, dtype=np.float32)[:, None, None, None]
     images = (1 - part) * upright + part * level  # from one class to another, so that it is in doubt on the way
     judged = judge.judge(state, images)

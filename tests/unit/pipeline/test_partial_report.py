@@ -78,7 +78,7 @@ def study(tmp_path_factory) -> Path:
     with pytest.raises(GanbenchError, match=r"no run yet whose outcome is known.*Jobs: 23 waiting\..*ganbench status"):
         invoke("report", str(path), "--partial")
     assert not plan.folder.exists()
-    for stage in ("prepare", "judge"):
+    for stage in ("prepare", "judge", "reference"):
         invoke(stage, str(path), "--only", "ring8")
     for pack in (slow, middle):
         invoke("train", str(path), "--only", pack)
@@ -257,6 +257,7 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     assert [job.stage for job in partial_report.jobs_behind_outcomes(plan, pack)] == [
         "prepare",
         "judge",
+        "reference",
         "train",
         "evaluate",
     ]

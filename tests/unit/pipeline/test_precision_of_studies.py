@@ -47,7 +47,7 @@ def test_a_study_has_the_same_numbers_with_bytes_numbers_and_a_file_too_large_fo
         monkeypatch.setattr(memory, "MOST_HELD", held)
         folder = tmp_path / name
         found[name] = plan(study(path, folder, stored=stored, labels=labels))
-        work(found[name], "prepare", "judge", "train", "evaluate", "collect")
+        work(found[name], "prepare", "judge", "reference", "train", "evaluate", "collect")
         prepared = next(iter(found[name].prepare.values())).path
         assert isinstance(instantiation.examples(prepared).train, np.memmap) == (name == "file")
         assert instantiation.examples(prepared).train.dtype == (np.uint8 if stored else np.float32)
@@ -75,7 +75,7 @@ def test_a_folder_of_images_is_a_study_and_trains_anew_when_an_image_changes(tmp
     content = study("image_folder", tmp_path, folder=str(folder), side=8)
     content["grid"][0]["dataset"]["label"] = "faces"
     before = plan(content)
-    work(before, "prepare", "judge", "train", "evaluate", "collect")
+    work(before, "prepare", "judge", "reference", "train", "evaluate", "collect")
     snapshots = pd.read_parquet(before.collect.path.parent / "snapshots.parquet")
     assert np.isfinite(snapshots["fcd"]).all()
     tables = {name: pd.read_parquet(before.collect.path.parent / f"{name}.parquet") for name in ("runs", "references")}
@@ -94,7 +94,7 @@ def test_bfloat16_is_tried_trained_and_recorded(tmp_path):
     content["train"]["precision"] = "bfloat16"
     found = plan(content)
     try_study(found)
-    work(found, "prepare", "judge", "train", "evaluate", "collect")
+    work(found, "prepare", "judge", "reference", "train", "evaluate", "collect")
     runs = pd.read_parquet(found.collect.path.parent / "runs.parquet")
     assert set(runs["train_precision"]) == {"bfloat16"}
     assert set(runs["tf32"]) == {""}

@@ -262,7 +262,9 @@ def test_claims_are_counted_and_sorted(collected):
     found = render_claims(collected, laboratory_example.study())
     assert (found["total"], found["counts"]) == ("4 claims", [("confirmed", 2), ("refuted", 1), ("undecided", 1)])
     assert [row["id"] for row in found["rows"]] == ["A2", "A10", "B1", "C1"]
-    assert found["rows"][0]["deciding"] == "4 of 4 runs: share 1, 95% interval 0.51 to 1"
+    assert found["rows"][0]["deciding"] == (
+        "4 of 4 runs: share 1, 95% exact interval 0.398 to 1, p < 0.001, adjusted for 2 tests p < 0.001"
+    )
     assert found["rows"][1]["deciding"].startswith("4 of 4 runs hold; nearest to failing: 1.004988 against 1.004988, ")
     assert found["rows"][1]["others"] == "1 more test below"
     assert found["rows"][3]["tests"][0]["limits"] == ""

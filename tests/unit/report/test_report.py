@@ -25,7 +25,7 @@ from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
 from ganbench.analysis.methods import as_loss, headline, measured_metrics
 from ganbench.analysis.settings import settings_table, varying
-from ganbench.analysis.statistics import wilson
+from ganbench.analysis.statistics.rates import wilson
 from ganbench.core import registry, result_files
 from ganbench.report import figures, html, tables
 from ganbench.report.captions import captions
@@ -95,7 +95,7 @@ def test_settings_count_every_run_once(collected):
     assert table["runs"].sum() == len(collected.runs)
     outcomes = table.filter(regex="^outcome_")
     assert (outcomes.sum(axis=1) == table["runs"]).all()
-    assert (table["failed"] == table["runs"] - table["outcome_finished"]).all()
+    assert (table["failed"] == table["runs"] - table["outcome_converged"]).all()
     assert table["fcd_values"].sum() == np.isfinite(collected.runs["fcd_final"]).sum() < len(collected.runs)
 
 
@@ -111,7 +111,7 @@ def test_a_setting_is_summed_up_over_its_runs(collected):
     runs = collected.runs
     same = runs[(runs["method"] == "digits-fc") & (runs["n_train"] == row["n_train"])]
     same = same[same["learning_rate"] == row["learning_rate"]]
-    count = int((same["outcome"] != "finished").sum())
+    count = int((same["outcome"] != "converged").sum())
     rate = wilson(count, len(same))
     assert (row["runs"], row["failed"], row["failure_rate"]) == (len(same), count, count / len(same))
     assert (row["failure_low"], row["failure_high"]) == (rate.lower, rate.upper)
@@ -156,7 +156,7 @@ def texts(collected: Collected, kind: str) -> str:
 
 
 def test_findings_carry_the_numbers_of_the_table(collected):
-    few = tiny(collected, ["finished", "finished", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
+    few = tiny(collected, ["converged", "converged", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
     assert (
         "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first seen at step 300)"
         " and 1 collapsed (first seen at step 400)." in texts(few, "failures")
@@ -166,28 +166,34 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
-    assert "at 0.0002 (0% to 66%) and at 0.005 (34% to 100%) overlap" in axis
+    assert (
+        "These runs do not tell 0.0002 and 0.005 apart: the shares differ by 100 percentage points (95% interval -35"
+        " to 100; McNemar's exact test on 2 pairs of runs: p = 0.5). If the shares are as seen, about 6 such pairs"
+        " (4 more) would." in axis
+    )
+    assert "generator" not in axis
     assert "training examples" not in axis
     assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
-    assert "would score 0.8 in Fréchet classifier distance; the best final value of 4 runs is 2 (" in texts(
-        few, "reference"
-    )
+    reference = texts(few, "reference")
+    assert "would score 0.8 (0.72 to 0.88 in 95% of samples) in Fréchet classifier distance; the best" in reference
+    assert "final value of 4 runs is 2 (" in reference
+    assert "; none of them is indistinguishable from real data." in reference
     assert "2 seeds each" in texts(few, "caution")
 
 
 def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
-    few = tiny(collected, ["finished", "finished", "diverged", "finished"], [5.0, 6.0, np.nan, 1.0])
+    few = tiny(collected, ["converged", "converged", "diverged", "converged"], [5.0, 6.0, np.nan, 1.0])
     assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
 
 
 def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
-    few = tiny(collected, ["finished", "finished", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
+    few = tiny(collected, ["converged", "converged", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
     assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
     assert "the best final value of 4 runs is 5 (" in texts(few, "reference")
 
 
 def test_forgetting_is_counted(collected):
-    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    few = tiny(collected, ["converged"] * 4, [1.0] * 4)
     curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, 9.0], 2: [10.0, 5.0, np.nan], 3: [1.0, 2.0, 3.0]}
     rows = [
         {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
@@ -196,7 +202,7 @@ def test_forgetting_is_counted(collected):
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
     assert "2 of 3 runs lost more than 50% of their best improvement" in text
-    assert "2 of these 2 count as finished" in text
+    assert "2 of these 2 did not fail" in text
     assert "10 at first, 5 at step 10, no value at the last" in text
     assert "1 more run never improved" in text
 
@@ -206,7 +212,7 @@ def grid(collected: Collected, values: dict[tuple[int, float], list[float]], fai
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     rows = [
         {**few.runs.iloc[0], "run": f"n{n}-r{rate}-s{seed}", "n_train": n, "learning_rate": rate, "seed": seed}
-        | {"fcd_final": value, "outcome": "finished"}
+        | {"fcd_final": value, "outcome": "converged"}
         for (n, rate), each in values.items()
         for seed, value in enumerate(each)
     ]
@@ -269,10 +275,36 @@ def test_settings_that_tie_have_no_best_one(collected):
 def test_failure_rates_of_an_axis_are_told_apart_where_their_intervals_are(collected):
     apart = texts(grid(collected, {(100, 0.1): [1.0] * 10, (100, 0.2): [1.0] * 10}, failed=10), "axis")
     assert "0 of 10 at 0.1 and 10 of 10 at 0.2." in apart
-    assert "at 0.1 (0% to 28%) and at 0.2 (72% to 100%) do not overlap." in apart
+    assert (
+        "More runs fail at 0.2 than at 0.1: by 100 percentage points (95% interval 52 to 100; McNemar's exact test on"
+        " 10 pairs of runs: p = 0.002)." in apart
+    )
     even = texts(grid(collected, {(100, 0.1): [1.0] * 2, (400, 0.1): [1.0] * 2}), "axis")
     assert even.startswith("Failures by training examples: 0 of 2 at 100 and 0 of 2 at 400.")
     assert even.endswith("400. The share is the same at every level.")
+
+
+def test_the_most_striking_of_several_levels_is_compared_as_such(collected):
+    """Of three levels there are three pairs: six pairs of runs that all differ are too few, seven suffice."""
+    for seeds, told in ((6, False), (7, True)):
+        values = {(100, rate): [1.0] * seeds for rate in (0.1, 0.2, 0.3)}
+        text = texts(grid(collected, values, failed=seeds), "axis")
+        assert ("More runs fail at 0.3 than at 0.1" in text) == told
+        assert f"for all 3 pairs together; McNemar's exact test on {seeds} pairs of runs: p = " in text
+        assert ("If the shares are as seen, about 7 such pairs (1 more) would." in text) != told
+
+
+def test_runs_without_partners_are_compared_as_independent(collected):
+    text = texts(grid(collected, {(100, 0.1): [1.0] * 12, (100, 0.2): [1.0] * 8}, failed=8), "axis")
+    assert "Barnard's test: p < 0.001)." in text
+
+
+def test_settings_in_which_all_runs_fail_hide_no_difference(collected):
+    """Half of the runs have 100 examples and fail at either rate; of the others, all that fail do at the higher."""
+    values = {(400, 0.1): [1.0] * 7, (100, 0.1): [1.0] * 7, (100, 0.2): [1.0] * 7, (400, 0.2): [1.0] * 7}
+    text = texts(grid(collected, values, failed=21), "axis")
+    assert "7 of 14 at 0.1 and 14 of 14 at 0.2. More runs fail at 0.2 than at 0.1: by 50 percentage points" in text
+    assert "McNemar's exact test on 14 pairs of runs: p = 0.016)" in text
 
 
 def test_seeds_that_disagree_are_counted_among_settings_with_several(collected):
@@ -293,7 +325,7 @@ def test_few_seeds_are_warned_of_below_ten(collected):
 
 
 def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected):
-    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    few = tiny(collected, ["converged"] * 4, [1.0] * 4)
     few = dataclasses.replace(few, metrics={"modes": few.metrics["modes"]}, runs=few.runs.assign(modes_final=1.0))
     curves = {0: [np.nan, 2.0, 8.0, 5.0], 1: [4.0, 4.0, 9.0, 3.0], 2: [np.nan] * 3 + [7.0], 3: [6.0, 5.0, 4.0, 3.0]}
     rows = [
@@ -310,7 +342,7 @@ def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected)
 
 
 def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
-    few = tiny(collected, ["finished"] * 4, [1.0] * 4)
+    few = tiny(collected, ["converged"] * 4, [1.0] * 4)
     rows = [
         {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
         for run in few.runs["run"]
@@ -318,7 +350,7 @@ def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
     assert "0 of 4 runs lost more than 50%" in text
-    assert "count as finished" not in text
+    assert "did not fail" not in text
     assert "The most in" not in text
     assert "never improved" not in text
 
@@ -334,16 +366,16 @@ def test_mixed_machines_and_edited_sources_are_warned_of(collected):
         "blas": ["openblas Haswell", "openblas Haswell", "openblas SkylakeX", "openblas Haswell"],
         "evaluated_on": ["cpu, AVX2", "cpu, AVX2", None, "cpu, AVX512"],  # a game is not scored
     }
-    few = tiny(collected, ["finished"] * 4, [1.0] * 4, **different, commit="abc+")
+    few = tiny(collected, ["converged"] * 4, [1.0] * 4, **different, commit="abc+")
     warnings = [each.text for each in findings(few) if each.warning]
     assert "The runs mix 2 values of device: cpu (3 runs) and gpu (1 run)." in warnings
     assert "The runs mix 2 values of blas: openblas Haswell (3 runs) and openblas SkylakeX (1 run)." in warnings
     assert "The runs mix 2 values of evaluated_on: cpu, AVX2 (2 runs) and cpu, AVX512 (1 run)." in warnings
     assert "4 of 4 runs were trained from sources that differed from their commit." in warnings
     assert not any("torch" in text for text in warnings)
-    some = tiny(collected, ["finished"] * 4, [1.0] * 4, commit=["abc+", "abc", "abc+", None])
+    some = tiny(collected, ["converged"] * 4, [1.0] * 4, commit=["abc+", "abc", "abc+", None])
     assert "2 of 4 runs were trained from sources that differed" in texts(some, "caution")
-    clean = tiny(collected, ["finished"] * 4, [1.0] * 4, commit="abc")
+    clean = tiny(collected, ["converged"] * 4, [1.0] * 4, commit="abc")
     assert "differed" not in texts(clean, "caution")
 
 
@@ -434,9 +466,9 @@ def test_samples_show_a_good_and_a_failed_run(collected):
     for method in ("digits-fc", "digits-dcgan", "ring8-mlp"):
         (role, best), (other, worst) = samples.choose(collected, method)
         runs = collected.runs[collected.runs["method"] == method]
-        assert (role, other) == ("Best finished run", "A failed run")
-        assert best["fcd_final"] == runs.loc[runs["outcome"] == "finished", "fcd_final"].min()
-        assert worst["outcome"] != "finished"
+        assert (role, other) == ("Best converged run", "A failed run")
+        assert best["fcd_final"] == runs.loc[runs["outcome"] == "converged", "fcd_final"].min()
+        assert worst["outcome"] != "converged"
 
 
 def test_settings_outside_figures_are_left_alone(collected):
@@ -457,7 +489,7 @@ def test_page_loads_nothing(page):
     assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
     assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
     assert not re.search(r"@import|url\(", page)
-    assert parsed.tags.count("img") == 3 + 3 * 3
+    assert parsed.tags.count("img") == 5 + 3 * 3
     assert len(page) < 5_000_000
 
 
@@ -637,4 +669,4 @@ def test_the_example_keeps_to_the_contract(collected):
         *collected_example.SETTINGS,
         *(f"{name}_final" for name in collected.metrics),
     ]
-    assert set(collected.runs["outcome"]) == {"finished", "diverged", "collapsed", "discriminator-won"}
+    assert set(collected.runs["outcome"]) == {"converged", "diverged", "collapsed", "discriminator-won"}

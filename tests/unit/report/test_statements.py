@@ -16,7 +16,19 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, CURVES, FAILURES, MEASUREMENTS, OUTCOMES, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import (
+    AXES,
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    FAILURES,
+    MEASUREMENTS,
+    NULLS,
+    OUTCOMES,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+)
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide
@@ -60,7 +72,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 judged = [name for name in FAILURES if outcome != "undetermined" or name not in UNMEASURED]
                 why = [] if outcome != "undetermined" else [f"{name}: {why}" for name, why in UNMEASURED.items()]
                 told = {"failures_judged": ", ".join(judged), "failures_not_judged": "; ".join(why)}
-                name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome}
+                name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome, "outcomes": ""}
                 rows.append(dict.fromkeys(RUNS, "") | axes | name | told | {"outcome_step": 9, "d_final": final})
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
     infos = {"d": MetricInfo(TITLE, "How far off.", best, None, None)}
@@ -71,7 +83,10 @@ TABLES = {
     "snapshots": [*SNAPSHOTS, "d"],
     "curves": CURVES,
     "references": REFERENCES,
+    "nulls": NULLS,
     "measurements": MEASUREMENTS,
+    "diagnoses": DIAGNOSES,
+    "events": EVENTS,
 }
 
 
@@ -122,7 +137,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
     total, unknown = int(table["runs"].sum()), int(table["outcome_undetermined"].sum())
     failed = int(table["failed"].sum())
     assert failed == sum(int(table[f"outcome_{name}"].sum()) for name in FAILURES)
-    assert failed + int(table["outcome_finished"].sum()) + unknown == total
+    assert failed + int(table["outcome_converged"].sum()) + unknown == total
     if unknown == total:
         assert text.startswith(("None of", "1 run")), text
         assert "not known" in text
@@ -164,7 +179,7 @@ def _rate(row: pd.Series) -> str:
 
 def test_with_two_seeds_the_better_median_is_the_best():
     # The upper middle values are 3 and 4, the medians 2.5 and 2.
-    collected = study([[[(2.0, "finished"), (3.0, "finished")], [(0.0, "finished"), (4.0, "finished")]]], "low")
+    collected = study([[[(2.0, "converged"), (3.0, "converged")], [(0.0, "converged"), (4.0, "converged")]]], "low")
     assert (
         "Best median Distance (lower is better): 2 (0 to 4 over 2 seeds), at learning rate 0.002; worst: 2.5"
         in said(collected, "method")
@@ -179,7 +194,8 @@ def unmeasured(tmp_path_factory) -> Collected:
     """The made-up study without the metric by which a collapse is seen."""
     collected = collected_example.build(tmp_path_factory.mktemp("unmeasured"))
     runs = collected.runs.copy()
-    runs["outcome"] = runs["outcome"].replace({"finished": "undetermined", "collapsed": "undetermined"})
+    runs["outcome"] = runs["outcome"].replace({"converged": "undetermined", "collapsed": "undetermined"})
+    runs["outcomes"] = runs["outcome"].replace({"undetermined": ""})
     runs["failures_judged"] = "diverged, discriminator-won"
     runs["failures_not_judged"] = "; ".join(f"{name}: {why}" for name, why in UNMEASURED.items())
     return dataclasses.replace(collected, runs=runs)
@@ -198,7 +214,8 @@ def test_tables_leave_what_was_not_measured_empty(unmeasured, tmp_path):
     table = pd.read_csv(tmp_path / "settings.csv")
     unknown = table["outcome_undetermined"] > 0
     assert table.loc[unknown, ["outcome_collapsed", "failure_rate"]].isna().all(axis=None)
-    assert (table.loc[~unknown, "outcome_collapsed"] == 0).all(), "a run that was seen to fail otherwise first"
+    assert table["outcome_collapsed"].isna().all(), "a failure that is seen rules out none that is more severe"
+    assert (table["outcome_diverged"].notna() & (table["outcome_discriminator-won"].notna())).all()
     assert unknown.sum() > 10
     assert "not known of all of them" in (tmp_path / "COLUMNS.md").read_text().split("`outcome_collapsed`")[1]
 
@@ -211,9 +228,9 @@ def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
     assert any('<td class="n quiet">–</td>' in row for row in rows)
 
 
-@pytest.mark.parametrize("quantity", ["outcome.collapsed", "outcome.failed", "outcome.finished"])
+@pytest.mark.parametrize("quantity", ["outcome.collapsed", "outcome.failed", "outcome.converged"])
 def test_claims_on_what_was_not_measured_stay_open(unmeasured, quantity):
-    test = {"quantity": quantity, "below" if quantity != "outcome.finished" else "above": 0.5}
+    test = {"quantity": quantity, "below" if quantity != "outcome.converged" else "above": 0.5}
     few = collected_example.only(unmeasured, unmeasured.runs["outcome"] == "undetermined")
     claims = [{"id": "A", "statement": "None does.", "tests": [{"bound": test}]}]
     (decision,) = decide(few, [Claim.model_validate(claim) for claim in claims])
@@ -230,7 +247,7 @@ def test_claims_on_what_was_seen_are_decided_without_the_rest(unmeasured):
 
 
 def test_what_a_perfect_generator_scores_is_not_known_where_it_was_not_measured(unmeasured):
-    bare = dataclasses.replace(unmeasured, references=unmeasured.references.iloc[:0])
+    bare = dataclasses.replace(unmeasured, nulls=unmeasured.nulls.iloc[:0])
     text = said(bare, "reference")
     assert "digits: what a perfect generator would score in Fréchet classifier distance was not measured" in text
     assert "; the best final value of" in text
@@ -246,7 +263,7 @@ def test_forgetting_is_not_known_where_no_metric_was_measured(unmeasured):
 
 
 def test_a_critic_is_not_said_to_have_won_or_not():
-    collected = study([[[(3.0, "finished"), (9.0, "collapsed")]]], "low")
+    collected = study([[[(3.0, "converged"), (9.0, "collapsed")]]], "low")
     lost = {"failures_judged": "diverged, collapsed", "failures_not_judged": "discriminator-won: a score"}
     collected = dataclasses.replace(collected, runs=collected.runs.assign(**lost))
     text = said(collected, "failures")

@@ -140,7 +140,18 @@ def of_claim(**kind):
             of_claim(
                 proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}
             ),
-            "at_least 0.9 can be confirmed by 35 runs or more, but the test is about 2",
+            "at_least 0.9 can be confirmed by 36 runs or more, but the test is about 2",
+        ),
+        (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
+            {
+                "id": "X",
+                "statement": "x",
+                "tests": [
+                    {"proportion": {"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, **share}}
+                    for share in ({"at_least": 0.9}, {"at_least": 0.1})
+                ],
+            },
+            r"at_least 0.9 can be confirmed by 39 runs or more \(adjusted for the 2 such tests of the study\), but",
         ),
         (
             of_claim(proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),

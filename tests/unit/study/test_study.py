@@ -655,7 +655,7 @@ def digests(study, stage):
         ("pack", "execution", "traced"),
         ("machine", "checkpoint_seconds", 1),
         ("title", "another"),
-        ("outcome", "won_last_share", 0.5),
+        ("outcome", "late_share", 0.5),
         ("grid", 1, "regularizer", ["none", "r1"]),
         ("grid", 1, "optimizer", ["adam", "sgd"]),
         ("pack", "axes", ["seed", "dynamics", "optimizer"]),

@@ -60,7 +60,7 @@ def about(folder: Path, stage: str) -> dict[str, object]:
     """What the first result of a stage was computed with."""
     path = result(folder, f"{stage}/*.h5")[0]
     with result_files.open_file(path, stage) as file:
-        if stage == "judge":
+        if stage in ("judge", "reference"):
             return result_files.read_tree(result_files.descend(file, "about"))
         runs = result_files.descend(file, "runs")
         return result_files.read_tree(result_files.descend(runs, min(runs), "about"))
@@ -112,17 +112,17 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
-    stages = ("judge", "train", "evaluate", "diagnose", "collect")
+    stages = ("judge", "reference", "train", "evaluate", "diagnose", "collect")
     one, *others = [again(prepared, tmp_path / str(place), stages, each) for place, each in enumerate(SETTINGS)]
     assert about(one, "train")["threads"] == 1
     for other in others:
-        for stage in ("judge", "evaluate", "diagnose"):
+        for stage in ("judge", "reference", "evaluate", "diagnose"):
             assert checksums(one, stage) == checksums(other, stage), f"{stage} in {other}"
         (trained,), (repeated,) = (
             [path for path in result(folder, "train/*.h5") if path.name.startswith("few")] for folder in (one, other)
         )
         assert runs_of(trained) == runs_of(repeated)
-        for name in ("snapshots", "curves", "references", "measurements", "runs"):
+        for name in ("snapshots", "curves", "references", "nulls", "measurements", "runs"):
             frames = [table(folder, name).drop(columns=list(CLOCKS), errors="ignore") for folder in (one, other)]
             pd.testing.assert_frame_equal(*frames, check_exact=True)
 
@@ -142,7 +142,7 @@ def test_runs_that_are_kept_lie_in_one_order_in_their_file(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(prepared, tmp_path_factory) -> Path:
-    return again(prepared, tmp_path_factory.mktemp("trained") / "study", ("judge", "train"), {})
+    return again(prepared, tmp_path_factory.mktemp("trained") / "study", ("judge", "reference", "train"), {})
 
 
 STAGES = ("evaluate", "diagnose", "collect", "judge")  # the judge last: all were scored by the one that was there

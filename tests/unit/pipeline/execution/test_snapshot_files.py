@@ -28,7 +28,7 @@ from ganbench.engine.snapshots import HostCopy
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import result_cache, snapshot_files
+from ganbench.pipeline.execution import snapshot_files
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.snapshot_files import SnapshotFiles
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
@@ -65,6 +65,39 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one.keys() == other.keys()
     for name, value in one.items():
         np.testing.assert_array_equal(value, other[name], err_msg=name, strict=True)
+
+
+# Open files ----------------------------------------------------------------------------------------------------------
+
+
+def open_here(folder: Path) -> int:
+    """The number of files below a folder that this process has open."""
+    links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+    return sum(str(folder) in os.readlink(link) for link in links if link.is_symlink())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted as Linux lists them")
+@pytest.mark.parametrize(("most", "opened"), [(128, 6), (2, None)])
+def test_files_stay_open_while_results_are_read_and_no_longer(tmp_path, monkeypatch, most, opened):
+    calls: list[Path] = []
+    real = result_files.open_file
+    store, kept = SnapshotFiles(tmp_path, "pack", ["a", "b"]), {}
+    for step in range(6):  # a file each
+        taken = {"players": {"x": torch.full((2, 3), float(step)), "y": torch.ones(2, 1)}, "buffers": {}}
+        kept[step] = store.add(step, {0: 0, 1: 1}, taken)
+        store.write()
+    monkeypatch.setattr(snapshot_files, "MOST_OPEN", most)
+    monkeypatch.setattr(result_files, "open_file", lambda path, kind: calls.append(path) or real(path, kind))
+    results = [store.complete(k, store.result({step: names[k] for step, names in kept.items()})) for k in range(2)]
+    for result in results:
+        assert result["snapshots"]["x"][:].tolist() == [[step] * 3 for step in range(6)]
+        assert result["snapshots"]["y"][2:4].tolist() == [[1], [1]]
+        assert 0 < open_here(tmp_path) <= most
+    assert opened is None or len(calls) == opened, "each file once"
+    del result, results
+    assert open_here(tmp_path) == 0
+    again = store.complete(0, store.result({step: names[0] for step, names in kept.items()}))
+    assert again["snapshots"]["x"][5:].tolist() == [[5] * 3]
 
 
 # The engine with a store in files -------------------------------------------------------------------------------------
@@ -272,15 +305,15 @@ def test_a_checkpoint_whose_snapshots_are_damaged_is_passed_over(interrupted, un
 def test_snapshots_damaged_before_the_result_is_written_are_an_error_and_made_again(
     interrupted, undisturbed, monkeypatch
 ):
-    write = result_cache.write
+    complete = SnapshotFiles.complete
 
     def damaged(*given):
         path = files_of(interrupted)[3]
         path.write_bytes(path.read_bytes()[:-64])
-        write(*given)
+        return complete(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(result_cache, "write", damaged)
+        patch.setattr(SnapshotFiles, "complete", damaged)
         with pytest.raises(GanbenchError, match=r"snapshots/.*-\d+\.h5 is truncated"):
             run(interrupted)
     assert not interrupted.path.exists()

@@ -298,7 +298,7 @@ def ready(tmp_path_factory) -> dict[str, Any]:
     """Jobs of a study that has been trained, and done once."""
     found = Plan(parse(SCORED | {"results": str(tmp_path_factory.mktemp("scored"))}, origin="study"))
     results_folder.prepare(found)
-    jobs = [job for stage in ("prepare", "judge", "train", *STAGES) for job in found.jobs(stage).values()]
+    jobs = [job for stage in ("prepare", "judge", "reference", "train", *STAGES) for job in found.jobs(stage).values()]
     for job in jobs:
         run(job)
     return {job.stage: job for job in jobs}

@@ -155,7 +155,7 @@ def aged(job: Job) -> Job:
 
 def test_a_job_planned_from_other_sources_is_refused(tmp_path):
     found = plan(tmp_path, diagnose=["rotation"])
-    for stage in ("prepare", "judge", "train", "evaluate", "diagnose"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "diagnose"):
         (job,) = found.jobs(stage).values()
         with pytest.raises(GanbenchError, match="edited after this job was planned"):
             run(aged(job))
@@ -255,7 +255,7 @@ def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
     check(toys(tmp_path, *blocks, **claiming("outcome.failed", {"game": "bilinear"})))
     check(toys(tmp_path, *blocks, **claiming("outcome.diverged", {"game": "gan"})))
-    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.finished"):
+    for quantity in ("outcome.collapsed", "outcome.failed", "outcome.converged"):
         with pytest.raises(GanbenchError, match=rf"claims\.A1: {quantity} of .* without the metric mode_coverage"):
             check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
 

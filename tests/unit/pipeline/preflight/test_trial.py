@@ -13,7 +13,7 @@ from ganbench.contracts import CONTRACTS
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
-from ganbench.engine.evaluate import Scorer
+from ganbench.engine.scoring import Scorer
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits

@@ -144,7 +144,8 @@ def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     assert seconds("prepare") == [6.0]
     assert seconds("judge") == [14.0]
     assert seconds("train") == [5.0 + 4 * 30.0]
-    assert seconds("evaluate") == [5.0 + 3.0 + 4 * 7.0]
+    assert seconds("reference") == [8.0]
+    assert seconds("evaluate") == [5.0 + 4 * 7.0]
     assert seconds("diagnose") == [5.0 + 4 * 2.0]
     assert Timings(observations={"path": {"a": 1.0, "b": 3.0}}).observation("path", "c") == 2.0, (
         "as others of the experiment"

@@ -65,7 +65,7 @@ def runs_in(found: Plan, stage: str) -> dict[str, dict[str, np.ndarray]]:
 
 
 def collected(found: Plan) -> Collected:
-    work(found, "prepare", "judge", "train", "evaluate", "diagnose", "collect")
+    work(found, "prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect")
     return Collected.read(found.collect.path.parent)
 
 
@@ -370,11 +370,23 @@ def test_labels_reach_tables_and_select_runs(tmp_path):
 def test_outcomes_of_games_are_of_their_own_kind(study):
     toys = study.runs[study.runs["game"] == "bilinear"].set_index(["dynamics", "learning_rate", "seed"]).sort_index()
     # The radius grows by sqrt(1 + rate^2) a step: 1.22-fold in 40 steps of 0.1, a million-fold in 40 of 1.
-    assert list(toys.loc[("simultaneous", 0.1), "outcome"]) == ["finished", "finished"]
-    assert list(toys.loc[("simultaneous", 1.0), "outcome"]) == ["diverged", "diverged"]
+    assert list(toys.loc[("simultaneous", 0.1), "outcome"]) == ["unstable", "unstable"]
+    assert list(toys.loc[("simultaneous", 1.0), "outcome"]) == ["unstable", "unstable"]
     assert toys.loc[("simultaneous", 1.0), "outcome_step"].between(1, STEPS).all()
-    assert (toys.loc["alternating", "outcome"] == "finished").all(), "alternating steps below 2 stay"
-    assert set(study.runs["outcome"]) <= {"finished", "diverged", "collapsed", "discriminator-won"}
+    assert (toys.loc["alternating", "outcome"] == "cycling").all(), "alternating steps below 2 stay"
+
+
+def test_every_run_has_one_primary_diagnosis_and_all_reasons(study):
+    found = study.diagnoses
+    assert (found[found["primary"]].set_index("run")["outcome"] == study.runs.set_index("run")["outcome"]).all()
+    assert found.groupby("run")["primary"].sum().eq(1).all()
+    held = found[found["judged"]].groupby("run")["outcome"].agg(", ".join).reindex(study.runs["run"]).fillna("")
+    assert list(held) == list(study.runs["outcomes"])
+    assert (found["judged"] == found["onset"].notna()).all()
+    (networks,) = study.gans.runs["run"]
+    reasons = found[(found["run"] == networks) & ~found["judged"]].set_index("outcome")["evidence"]
+    assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"
+    assert set(study.events["run"]) <= {networks}
 
 
 def test_the_tables_hold_games_with_and_without_data(study):

@@ -1,0 +1,153 @@
+"""Methods of one data set compared with one another, at the settings that both were run at.
+
+Three questions are asked of every two methods: whether one fails more often, whether it fails earlier, and how probably
+a run of it scores better, where a failed run is the worst. All p-values of the table are adjusted together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES
+from ganbench.analysis.methods import (
+    dataset_of,
+    failed,
+    failure_times,
+    final_losses,
+    headline,
+    methods,
+    undetermined,
+)
+from ganbench.analysis.pairing import compare_failures, keys, runs_needed
+from ganbench.analysis.statistics.improvement import probability_of_improvement
+from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
+from ganbench.analysis.statistics.rate_differences import RateDifference
+from ganbench.analysis.statistics.survival import log_rank
+from ganbench.core.metric_info import MetricInfo
+
+# What tells the settings of one method apart; methods differ in the other axes.
+WITHIN = ("n_train", "learning_rate", "generator_learning_rate")
+
+# The tests of a comparison, in the order of their columns.
+TESTS = ("failure", "log_rank", "improvement")
+
+TEXTS = ("dataset", "first", "second", "metric")
+COUNTS = (
+    *("settings", "first_runs", "first_failed", "second_runs", "second_failed"),
+    *("undetermined", "pairs", "failure_needed"),
+)
+COLUMNS = {
+    "dataset": AXES["dataset"],
+    "first": "one of the two methods",
+    "second": "the other method",
+    "settings": "number of settings that both were run at: training examples and learning rates; only these count",
+    "first_runs": "number of runs of the first method at these settings",
+    "first_failed": "number of these that were seen to fail",
+    "second_runs": "number of runs of the second method at these settings",
+    "second_failed": "number of these that were seen to fail",
+    "undetermined": "number of runs of either method of which it is not known whether they failed; then failures are"
+    " not compared, and these runs count as ended without a failure where the time to it is",
+    "pairs": "number of pairs of runs that are alike in setting and seed; 0 where runs have no partners",
+    "failure_difference": "failure rate of the first method less that of the second",
+    "failure_low": "lower bound of its 95% interval (Bonett and Price for pairs, Newcombe otherwise)",
+    "failure_high": "upper bound of its 95% interval",
+    "failure_p": "p-value of equal failure rates (McNemar's exact test of pairs, Barnard's test otherwise)",
+    "failure_needed": "number of pairs, or of runs of each method, that would tell the failure rates apart with a"
+    " probability of 80%, if the shares are as seen; empty where they are told apart or equal, and above 10,000",
+    "log_rank_p": "p-value of equal times to failure (log-rank test within settings); empty where no failure tells",
+    "metric": "metric by which runs are compared: the first one with a better end",
+    "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
+    " same setting, failed runs being worse than any; ties count half",
+    "improvement_low": "lower bound of its 95% interval",
+    "improvement_high": "upper bound of its 95% interval",
+    "improvement_p": "p-value of a probability of 1/2",
+    **{
+        f"{test}_adjusted": f"`{test}_p`, adjusted for all p-values of this table (false discovery rate)"
+        for test in TESTS
+    },
+}
+
+
+def comparisons(collected: Collected) -> pd.DataFrame:
+    """Compare every two methods of a data set.
+
+    Returns:
+        One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
+        common, only the first four have values.
+    """
+    rows, differences = [], []
+    for dataset, names in methods_by_dataset(collected):
+        for first, second in combinations(names, 2):
+            columns, difference = _compared(collected, first, second)
+            rows.append({"dataset": dataset, "first": first, "second": second} | columns)
+            differences.append(difference)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = table.astype({name: object if name in TEXTS else "float64" for name in COLUMNS})
+    p_values = table[[f"{test}_p" for test in TESTS]].to_numpy(dtype=np.float64)
+    adjusted = false_discovery_adjusted(p_values.ravel())
+    table[[f"{test}_adjusted" for test in TESTS]] = adjusted.reshape(p_values.shape)
+    table["failure_needed"] = _needed(table, differences, adjusted)
+    return table.astype(dict.fromkeys(COUNTS, "Int64"))
+
+
+def _needed(table: pd.DataFrame, differences: list[RateDifference | None], adjusted: np.ndarray) -> list[float | None]:
+    """The column `failure_needed`, by the level at which one more test would be decided beside those that are."""
+    tests, decided = int((~np.isnan(adjusted)).sum()), int((adjusted <= LEVEL).sum())
+    needed = []
+    for (_, row), difference in zip(table.iterrows(), differences, strict=True):
+        if difference is None or difference.value == 0 or row["failure_adjusted"] <= LEVEL:
+            needed.append(None)
+        else:
+            rates = (row[f"{name}_failed"] / row[f"{name}_runs"] for name in ("first", "second"))
+            needed.append(runs_needed(difference, *rates, level=level_of_next(tests, decided)))
+    return needed
+
+
+def methods_by_dataset(collected: Collected) -> Iterator[tuple[str, list[str]]]:
+    """Iterate over the data sets with their methods, both in the order of the table of runs."""
+    names = methods(collected)
+    for dataset in dict.fromkeys(dataset_of(collected, name) for name in names):
+        yield dataset, [name for name in names if dataset_of(collected, name) == dataset]
+
+
+def losses_by_setting(runs: pd.DataFrame, metric: str, info: MetricInfo) -> dict[tuple, np.ndarray]:
+    """The final losses of one method's runs by their setting, infinite for failed runs and those without a value."""
+    losses, settings = final_losses(runs, metric, info), keys(runs, WITHIN)
+    return {setting: losses[[each == setting for each in settings]] for setting in dict.fromkeys(settings)}
+
+
+def _compared(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
+    """The columns of one pair of methods, as far as they have values, and the difference of their failure rates."""
+    both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
+    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
+    if not common:
+        return {"settings": 0}, None
+    both = [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
+    unknown = sum(int(undetermined(runs).sum()) for runs in both)
+    row: dict[str, object] = {"settings": len(common), "undetermined": unknown}
+    for name, runs in zip(("first", "second"), both, strict=True):
+        row |= {f"{name}_runs": len(runs), f"{name}_failed": int(failed(runs).sum())}
+    difference = compare_failures(*both, [*WITHIN, "seed"])
+    if difference is not None:
+        row |= {"pairs": difference.pairs, "failure_difference": difference.value}
+        row |= {"failure_low": difference.low, "failure_high": difference.high, "failure_p": difference.p_value}
+    row["log_rank_p"] = log_rank_within_settings(pd.concat(both))
+    metric = headline(collected, first)
+    if metric is not None:
+        mine, others = (losses_by_setting(runs, metric, collected.metrics[metric]) for runs in both)
+        found = probability_of_improvement([mine[key] for key in mine], [others[key] for key in mine])
+        row |= {"metric": metric, "improvement": found.value, "improvement_p": found.p_value}
+        row |= {"improvement_low": found.low, "improvement_high": found.high}
+    return row, difference
+
+
+def log_rank_within_settings(runs: pd.DataFrame) -> float:
+    """The p-value of the log-rank test of whether methods differ in their time to failure, within settings."""
+    settings = {key: index for index, key in enumerate(dict.fromkeys(keys(runs, WITHIN)))}
+    strata = np.array([settings[key] for key in keys(runs, WITHIN)])
+    return log_rank(*failure_times(runs), runs["method"].to_numpy(), strata)

@@ -1,0 +1,95 @@
+"""Event studies: what a series did around events, against windows at random steps of the same runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EventStudy:
+    """The mean course of a series around events.
+
+    Attributes:
+        lags: bins from the start of an event, (L,), negative before it.
+        mean: mean over events of the standardised series, (L,).
+        low, high: interval that holds 95% of the means over as many random windows, at each lag, (L,).
+        p_value: share of random sets of windows whose mean deviates at some lag as far as that of the events, by the
+            largest deviation in units of the null's standard deviation: one test over all lags. At least
+            1 / (draws + 1).
+        events: number of events that have a whole window.
+    """
+
+    lags: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p_value: float
+    events: int
+
+
+LEAST_SPREAD = 0.01  # of ln |value|: a series that hardly moves is not blown up to one that does
+FARTHEST = 10.0  # standard deviations: one run that blew up must not be all that a mean over runs shows
+
+
+def standardise(values: np.ndarray) -> np.ndarray:
+    """A series in robust standard deviations from its median, so that runs can be pooled.
+
+    asinh is taken first, the deviations are (y - median) / (1.4826 MAD), and those beyond `FARTHEST` are cut off.
+
+    Args:
+        values: (bins,).
+
+    Returns:
+        (bins,).
+    """
+    y = np.arcsinh(np.asarray(values, dtype=np.float64))
+    y -= np.median(y)
+    return np.clip(y / max(1.4826 * np.median(np.abs(y)), LEAST_SPREAD), -FARTHEST, FARTHEST)
+
+
+def event_study(
+    series: Sequence[np.ndarray],
+    starts: Sequence[Sequence[int]],
+    *,
+    before: int,
+    after: int,
+    draws: int,
+    generator: np.random.Generator,
+) -> EventStudy | None:
+    """The course of a series around events, and its null.
+
+    The null keeps what is no effect of the events: every run has as many random windows as it has events, with starts
+    uniform over the bins that have a whole window. Events at the edges of a run, without one, are left out.
+
+    Args:
+        series: of each run, the standardised series, (bins,).
+        starts: of each run, the bins at which its events start.
+        before, after: number of bins of a window before the start of an event, and from there on.
+        draws: number of random sets of windows.
+        generator: random numbers of the windows.
+
+    Returns:
+        The study; None without an event that has a whole window.
+    """
+    lags = np.arange(-before, after)
+    used = [(y, [s for s in at if before <= s <= len(y) - after]) for y, at in zip(series, starts, strict=True)]
+    used = [(y, at) for y, at in used if at]
+    if not used:
+        return None
+    count = sum(len(at) for _, at in used)
+    mean = sum(y[np.asarray(at)[:, None] + lags].sum(axis=0) for y, at in used) / count
+    null = np.zeros((draws, len(lags)))
+    for y, at in used:
+        drawn = generator.integers(before, len(y) - after + 1, size=(draws, len(at)))
+        null += y[drawn[:, :, None] + lags].sum(axis=1)
+    null /= count
+    low, high = np.quantile(null, [0.025, 0.975], axis=0)
+    # The same statistic of the events and of every random set, each against the null's own centre and spread.
+    centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
+    largest = np.abs((null - centre) / spread).max(axis=1)
+    observed = np.abs((mean - centre) / spread).max()
+    p_value = (1 + int((largest >= observed).sum())) / (draws + 1)
+    return EventStudy(lags, mean, low, high, float(p_value), count)

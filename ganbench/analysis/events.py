@@ -1,0 +1,98 @@
+"""Events of a run: loss spikes, saturation, relapses and mode hops, each with start, end and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganbench.analysis.outcomes._hops import hops
+from ganbench.analysis.outcomes._learning import Progress, relapses
+from ganbench.analysis.outcomes._run import RunEvidence
+from ganbench.analysis.outcomes._spikes import spikes
+
+# Kinds of events, each with the unit of its size.
+EVENT_KINDS = {
+    "spike": "a loss stands out of its recent past; size: its largest value in multiples of the usual one before",
+    "saturation": "the discriminator is all but sure of real and generated examples; size: its mean doubt, how far the"
+    " mean outputs are from 1 and 0 in the mean",
+    "relapse": "a metric is far worse than before; size: the largest distance from real data in multiples of the best",
+    "mode-hop": "the mode that holds most examples changes; size: share of the examples on the new one",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a run; `of` is the series or metric that shows it, `size` has the unit of the kind."""
+
+    kind: str
+    of: str
+    start: int
+    end: int
+    size: float
+
+
+def events_of(run: RunEvidence) -> list[Event]:
+    """All events of a run, in the order of their starts. Games without data have none: their losses have no noise that
+    anything could stand out of.
+
+    Args:
+        run: what was recorded of the run.
+    """
+    if not run.has_data:
+        return []
+    found = [*_spikes(run), *_saturations(run), *_relapses(run), *_hops(run)]
+    return sorted(found, key=lambda event: (event.start, event.end, event.kind, event.of))
+
+
+def merge(intervals: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
+    """Join intervals of steps that are at most `gap` steps apart.
+
+    Args:
+        intervals: first and last steps, in the order of the first.
+        gap: the largest number of steps between two intervals that become one.
+    """
+    joined: list[tuple[int, int]] = []
+    for start, end in intervals:
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _spikes(run: RunEvidence) -> Iterator[Event]:
+    for player in run.players:
+        name = f"{player}_loss"
+        if name in run.series:
+            settings = run.settings
+            for spike in spikes(run.series[name], deviations=settings.spike_deviations, gap=settings.spike_gap):
+                if spike.recovered or spike.size >= settings.spike_size:  # otherwise a new level, a little higher
+                    yield Event("spike", name, spike.start, spike.end, spike.size)
+
+
+def _saturations(run: RunEvidence) -> Iterator[Event]:
+    if not run.probabilities or not {"real_output", "fake_output"} <= run.series.keys():
+        return
+    real, fake = run.series["real_output"], run.series["fake_output"]
+    length = min(len(real.mean), len(fake.mean))
+    sure = (real.mean[:length] >= run.settings.won_real_output) & (fake.mean[:length] <= run.settings.won_fake_output)
+    doubt = (1 - real.mean[:length] + fake.mean[:length]) / 2
+    bins = [(int(real.first[index]), int(real.last[index])) for index in np.flatnonzero(sure)]
+    for start, end in merge(bins, run.settings.spike_gap):
+        inside = (real.first[:length] >= start) & (real.last[:length] <= end)
+        yield Event("saturation", "real_output, fake_output", start, end, float(doubt[inside].mean()))
+
+
+def _relapses(run: RunEvidence) -> Iterator[Event]:
+    if isinstance(run.progress, Progress):
+        steps = run.progress.steps
+        for relapse in relapses(run.progress, run.settings):
+            last = steps[-1] if relapse.end is None else steps[relapse.end - 1]
+            yield Event("relapse", run.progress.metric, int(steps[relapse.start]), int(last), relapse.worst)
+
+
+def _hops(run: RunEvidence) -> Iterator[Event]:
+    for hop in hops(run):
+        yield Event("mode-hop", "dominant_mode", hop.after, hop.step, hop.share)

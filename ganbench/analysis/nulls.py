@@ -1,0 +1,39 @@
+"""Nulls: what a perfect generator would score in a metric, and whether a value can be told from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganbench.analysis.collected import Collected
+
+ROUNDING = 1e-9  # of the larger bound: a null without spread is one number, which sums may miss in their last digits
+
+
+@dataclass(frozen=True)
+class Null:
+    """What real examples score in place of generated ones.
+
+    Attributes:
+        mean: mean over the draws of real examples.
+        low, high: bounds between which one more draw would lie with a probability of 95%.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def contains(self, value: float) -> bool:
+        """Whether a value is indistinguishable from real data; NaN is not."""
+        room = ROUNDING * max(abs(self.low), abs(self.high))
+        return self.low - room <= value <= self.high + room
+
+
+def null_of(collected: Collected, dataset: str, metric: str) -> Null | None:
+    """The null of a metric on a data set; None where it was not measured, or is not finite."""
+    table = collected.nulls
+    found = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+    if found.empty or not np.isfinite(found.iloc[0][["mean", "low", "high"]].astype(float)).all():
+        return None
+    return Null(**{name: float(found.iloc[0][name]) for name in ("mean", "low", "high")})

@@ -1,0 +1,90 @@
+"""The way of a game of a few numbers, which has no noise: towards an equilibrium, away from it, or around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganbench.analysis.outcomes._run import RunEvidence
+
+LEAST_BINS = 8  # fewer bins show no trend
+DIFFERENT = 1.02  # a factor between the quarters that is more than rounding and the phase of a turn
+GONE = 1e-9  # a gradient of this share of the first is rounding
+
+
+@dataclass(frozen=True)
+class GameTrend:
+    """What the norms of both players together did.
+
+    Attributes:
+        half: first step of the second half.
+        gradient_share: the norm of the gradients in the last quarter, over that in the first bin.
+        gradient_change: the same, last over third quarter.
+        norm_growth: the norm of the parameters in the last bin, over the initial one; 1 if that is zero.
+        norm_change: the norm of the parameters, last over third quarter.
+        norm_onset: first step since which `norm_growth` exceeds its threshold, or the last step.
+        turns: changes of the direction in which the norm of a player's parameters moves, in the second half.
+    """
+
+    half: int
+    gradient_share: float
+    gradient_change: float
+    norm_growth: float
+    norm_change: float
+    norm_onset: int
+    turns: int
+
+    @property
+    def grows(self) -> bool:
+        """Whether gradients and parameters both grow: the players move away from where neither would move."""
+        return self.gradient_change > DIFFERENT and self.norm_change > DIFFERENT
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the gradients still fall."""
+        return self.gradient_change < 1 / DIFFERENT
+
+    @property
+    def confidence(self) -> float:
+        """By how far the change of the gradients is from none: 0.5 at `DIFFERENT`, 0.95 at twofold."""
+        return 1 - 0.5 * min(np.log(DIFFERENT) / max(abs(np.log(max(self.gradient_change, 1e-300))), 1e-12), 1.0)
+
+
+def trend_of(run: RunEvidence) -> GameTrend | None:
+    """The trend of a run; None where it has too few bins to show one."""
+    names = [f"{player}_{what}" for what in ("gradient_norm", "parameter_norm") for player in run.players]
+    if any(name not in run.series for name in names) or len(run.series[names[0]].mean) < LEAST_BINS:
+        return None
+    series = run.series[names[0]]
+    gradients = _joint([run.series[name].mean for name in names[: len(run.players)]])
+    own = [run.series[name].mean for name in names[len(run.players) :]]
+    norms = _joint(own)
+    half, quarter = len(norms) // 2, len(norms) - len(norms) // 4
+    start = float(np.sqrt(sum(norm**2 for norm in run.initial_norms.values())))
+    beyond = norms >= run.settings.norm_growth * start
+    last, onset = int(series.last[-1]), series.since(beyond)
+    return GameTrend(
+        half=int(series.first[half]),
+        gradient_share=_ratio(np.median(gradients[quarter:]), gradients[0]) if gradients[0] > 0 else 0.0,
+        gradient_change=_ratio(np.median(gradients[quarter:]), np.median(gradients[half:quarter])),
+        norm_growth=_ratio(norms[-1], start),
+        norm_change=_ratio(np.median(norms[quarter:]), np.median(norms[half:quarter])),
+        norm_onset=last if onset is None else onset,
+        turns=max(_turns(each[half:]) for each in own),
+    )
+
+
+def _joint(norms: list[np.ndarray]) -> np.ndarray:
+    return np.sqrt(np.sum(np.square(norms), axis=0))
+
+
+def _ratio(value: float, base: float) -> float:
+    """A ratio; 1 where both are zero, or where there is no base to grow from."""
+    return float(value / base) if base > 0 else 1.0
+
+
+def _turns(values: np.ndarray) -> int:
+    moves = np.sign(np.diff(values))
+    moves = moves[moves != 0]
+    return int((np.diff(moves) != 0).sum())

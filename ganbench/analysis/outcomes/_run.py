@@ -1,0 +1,190 @@
+"""What was recorded of one run, as detectors read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.outcomes._learning import Progress, Unmeasured, progress_of
+from ganbench.core.metric_info import MetricInfo
+from ganbench.study.sections import Outcome
+
+QUALITY = "high_quality"  # the column of the metric `mode_coverage` on examples that the judge is confident of
+GOOD_SHARE = 0.5  # of the examples, from which on a run draws good ones
+
+
+@dataclass(frozen=True)
+class Series:
+    """A recorded series in bins of steps, each array of shape (bins,), from the first bin to the last finite one."""
+
+    first: np.ndarray  # first step of the bin, counted from 1
+    last: np.ndarray
+    low: np.ndarray
+    mean: np.ndarray
+    high: np.ndarray
+
+    @property
+    def width(self) -> float:
+        """The usual number of steps in a bin."""
+        return float(np.median(self.last - self.first + 1))
+
+    def late(self, share: float, steps: int) -> np.ndarray:
+        """Which bins end in the last share of all steps that were asked for, (bins,) of bool."""
+        return self.last > (1 - share) * steps
+
+    def early(self, share: float) -> np.ndarray:
+        """Which bins lie in the first share of the steps that were recorded, the first bin at least."""
+        found = self.last <= share * self.last[-1]
+        found[0] = True
+        return found
+
+    def since(self, holds: np.ndarray) -> int | None:
+        """The first step of the unbroken stretch at the end in which a condition holds; None if it ends before."""
+        if not len(holds) or not holds[-1]:
+            return None
+        broken = np.flatnonzero(~holds)
+        return int(self.first[broken[-1] + 1 if len(broken) else 0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEvidence:
+    """What is known of one run.
+
+    Attributes:
+        steps: number of training steps asked for.
+        settings: the thresholds, the study's section `outcome`.
+        diverged: step and cause, if the engine found a value that is not finite; otherwise None.
+        initial_norms: by player, the norm of its parameters before the first step.
+        curves: the run's rows of the table `curves`.
+        snapshots: its rows of the table `snapshots`, with `step` and the metrics' columns, in the order of steps.
+        metrics: the meanings of these columns, the leading metric first.
+        modes: number of modes that the judge tells apart, 0 if it tells none; None for a game without data.
+        probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
+        knows_noise: whether the judge is confident of real-looking examples alone; a classifier is not.
+        nulls: by metric, the interval that real data score at this number of examples; None if it was not measured.
+    """
+
+    steps: int
+    settings: Outcome
+    diverged: tuple[int, str] | None
+    initial_norms: Mapping[str, float]
+    curves: pd.DataFrame
+    snapshots: pd.DataFrame
+    metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
+    modes: int | None
+    probabilities: bool = True
+    knows_noise: bool = False
+    nulls: Mapping[str, tuple[float, float]] | None = None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run trains networks on data; the other games are of a few numbers."""
+        return self.modes is not None
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Names of the players."""
+        return tuple(self.initial_norms)
+
+    @cached_property
+    def series(self) -> dict[str, Series]:
+        """The recorded series by name, cut before the first bin that holds a value that is not finite."""
+        found = {}
+        for name, rows in self.curves.groupby("series"):
+            rows = rows.sort_values("first_step")
+            columns = [rows[column].to_numpy() for column in ("first_step", "last_step", "min", "mean", "max")]
+            broken = np.flatnonzero(~np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0))
+            end = broken[0] if len(broken) else len(rows)
+            if end:
+                found[name] = Series(*(column[:end] for column in columns))
+        return found
+
+    @cached_property
+    def progress(self) -> Progress | Unmeasured:
+        """How far the leading metric has come from the untrained generator towards real data."""
+        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes)
+
+    @cached_property
+    def learned(self) -> np.ndarray | None:
+        """At which snapshots the examples were good, (snapshots,) of bool; None where that was not measured.
+
+        Near to real data by the leading metric, or of high quality by a judge that knows noise when it sees it.
+        """
+        known, good = False, np.zeros(len(self.snapshots), dtype=bool)
+        if isinstance(self.progress, Progress):
+            known, near = True, self.progress.learned(self.settings.learned_share)
+            good |= self.snapshots["step"].isin(self.progress.steps[near]).to_numpy()
+        if self.knows_noise and QUALITY in self.snapshots:
+            known, good = True, good | (self.snapshots[QUALITY].to_numpy(dtype=np.float64) >= GOOD_SHARE)
+        return good if known else None
+
+    def learned_at(self, steps: np.ndarray) -> np.ndarray:
+        """Whether the examples were known to be good at these snapshots, of the shape of `steps`, bool."""
+        if self.learned is None:
+            return np.zeros(len(steps), dtype=bool)
+        return np.isin(steps, self.snapshots["step"].to_numpy()[self.learned])
+
+    def measured(self, *columns: str) -> tuple[np.ndarray, ...] | str:
+        """Metrics at the snapshots that have a finite value of each.
+
+        Args:
+            *columns: names of the metrics.
+
+        Returns:
+            The steps, then the values of each metric, all of shape (snapshots,); or why there are none, as a clause.
+        """
+        missing = [column for column in columns if column not in self.snapshots]
+        if missing:
+            return f"{missing[0]} was not measured"
+        if not len(self.snapshots):
+            return "no snapshot was evaluated"
+        values = self.snapshots[list(columns)].to_numpy(dtype=np.float64)
+        kept = np.isfinite(values).all(axis=1)
+        if not kept[-1]:
+            return f"{columns[0]} has no value at the last snapshot"
+        return (self.snapshots["step"].to_numpy()[kept], *values[kept].T)
+
+
+def onset_of(steps: np.ndarray, holds: np.ndarray) -> int:
+    """The first of the steps of the unbroken stretch at the end in which a condition holds; the last step if none."""
+    broken = np.flatnonzero(~holds)
+    return int(steps[min(broken[-1] + 1, len(steps) - 1) if len(broken) else 0])
+
+
+CHANGED = 0.5  # share of a window's variance that a change must explain to date an onset by it
+SHOWING = ("real_output", "fake_output", "generator_gradient_norm", "generator_loss")
+
+
+def dense_onset(run: RunEvidence, steps: np.ndarray, onset: int) -> int:
+    """Date an onset that snapshots show by the recorded series, which have a value for every few steps.
+
+    Between the snapshot before and the snapshot of the onset, the series (outputs, and the logarithm of the generator's
+    gradient and loss, each of unit variance) are split in two stretches of constant means by least squares. The onset
+    is the first step of the second stretch if the split explains half of the variance; otherwise that of the snapshot.
+
+    Args:
+        run: the run.
+        steps: steps of the snapshots, (S,).
+        onset: one of them.
+    """
+    before = steps[steps < onset].max(initial=0)
+    rows = [run.series[name] for name in SHOWING if name in run.series]
+    if not rows:
+        return onset
+    inside = (rows[0].last > before) & (rows[0].last <= onset)
+    if inside.sum() < 4:
+        return onset
+    values = np.stack([np.arcsinh(series.mean[inside]) for series in rows if len(series.mean) == len(inside)], axis=1)
+    spread = values.std(axis=0)
+    values = (values[:, spread > 0] - values[:, spread > 0].mean(axis=0)) / spread[spread > 0]
+    if not values.shape[1]:
+        return onset
+    count = np.arange(1, len(values))
+    sums = values.cumsum(axis=0)[:-1]  # of the first stretch; the second has their negatives, since all sum to 0
+    explained = (sums**2).sum(axis=1) * (1 / count + 1 / (len(values) - count)) / (values.size)
+    split = int(explained.argmax())
+    return int(rows[0].first[inside][split + 1]) if explained[split] >= CHANGED else onset

@@ -1,0 +1,56 @@
+"""Converged: the examples came near to real ones and stayed; a game of a few numbers came to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._games import trend_of
+from ganbench.analysis.outcomes._learning import Unmeasured
+from ganbench.analysis.outcomes._run import onset_of
+
+
+class Converged(Detector):
+    """The generator has learned, no longer improves by much, and has not lost what it had learned, or its value
+    is within the null. It has converged to something, which need not be the data: the evidence says
+    what it scores, and whether that can be told from real examples. A game of a few numbers has converged where its
+    gradients have fallen to `settled_gradient` of the first.
+    """
+
+    outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
+        OutcomeInfo(
+            name="converged",
+            what="the examples came near to real ones and stayed there without getting much better, by the leading"
+            " metric; or a game without data came to rest",
+            kind="success",
+            severity=10,
+        ),
+    )
+
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        return self._of_game(run) if not run.has_data else self._of_networks(run)
+
+    def _of_networks(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        progress, settings = run.progress, run.settings
+        if isinstance(progress, Unmeasured):
+            return NotJudged(progress.reason)
+        learned = progress.learned(settings.learned_share)
+        lost = progress.lost(settings.relapsed_ratio, settings.relapsed_share)
+        if run.diverged is not None or not learned.any() or lost[-1]:
+            return ()
+        if progress.improves(settings.improving_ratio, run.steps) and not progress.as_real[-1]:
+            return ()
+        share = progress.last / progress.untrained if progress.untrained > 0 else 0.0
+        text = f"{progress.words(-1)} at the end, {share:.2g} of the untrained generator's distance"
+        onset = max(onset_of(progress.steps, ~lost), int(progress.steps[learned.argmax()]))
+        return (Finding("converged", onset, text, margin(settings.learned_share, share)),)
+
+    def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        trend, settled = trend_of(run), run.settings.settled_gradient
+        if trend is None:
+            return NotJudged("the run has too few bins of steps")
+        if run.diverged is not None or trend.gradient_share > settled or trend.grows:
+            return ()
+        text = f"gradients fell to {trend.gradient_share:.2g} of the first"
+        return (Finding("converged", trend.half, text, margin(settled, trend.gradient_share)),)

@@ -1,0 +1,58 @@
+"""Cycling: a generator hops from mode to mode; the players of a game of a few numbers turn around an equilibrium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._games import trend_of
+from ganbench.analysis.outcomes._hops import DOMINANT, SHARE, hops
+
+
+class Cycling(Detector):
+    """By the hops that snapshots show, see `hops`: snapshots are sparse, so there are at least as many. `hops` of them
+    must be seen, the last in the second half of training. A game of a few numbers cycles where its gradients neither
+    fall nor grow together with its parameters.
+    """
+
+    outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
+        OutcomeInfo(
+            name="cycling",
+            what="most examples fall on one mode, and on another one every few snapshots; or the players of a game"
+            " without data turn around an equilibrium",
+            kind="failure",
+            severity=82,
+        ),
+    )
+
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        return self._of_game(run) if not run.has_data else self._of_networks(run)
+
+    def _of_networks(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if run.modes == 0:
+            return NotJudged("the data have no labels, or their judge tells no modes apart")
+        measured = run.measured(DOMINANT, SHARE)
+        if isinstance(measured, str):
+            return NotJudged(measured)
+        seen = hops(run)
+        if run.diverged is not None or len(seen) < run.settings.hops or seen[-1].step < run.steps / 2:
+            return ()
+        path = " ".join(str(each) for each in (seen[0].source, *(hop.target for hop in seen)))
+        text = f"the mode with most examples changed {len(seen)} times between snapshots ({path})"
+        return (Finding("cycling", seen[0].step, text, margin(len(seen) + 1, run.settings.hops)),)
+
+    def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        trend = trend_of(run)
+        if trend is None:
+            return NotJudged("the run has too few bins of steps")
+        beyond = trend.norm_growth >= run.settings.norm_growth
+        if run.diverged is not None or beyond or trend.grows or trend.shrinks:
+            return ()
+        if trend.gradient_share <= run.settings.settled_gradient:
+            return ()
+        text = (
+            f"in the second half of the steps gradients changed by a factor of {trend.gradient_change:.3g} and"
+            f" parameters by {trend.norm_change:.3g}, with {trend.turns} changes of direction"
+        )
+        return (Finding("cycling", trend.half, text, 0.9 if trend.turns >= 2 else 0.6),)

@@ -1,0 +1,92 @@
+"""Discriminator won: it tells real from generated examples all but surely, or starves the generator of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._learning import Progress
+
+SUSPECT = 0.8  # of the confidence where no metric says what the generator draws
+
+
+class DiscriminatorWon(Detector):
+    """Two signs, each of which must hold throughout the last share of training:
+
+    - saturation: a discriminator of probabilities gives real examples `won_real_output` and generated ones
+      `won_fake_output` in the mean;
+    - starvation, also for critics: the generator's gradient is below `starved_gradient` of what it was at first, while
+      the outputs on real and generated examples are apart.
+
+    A generator that has learned and still improves, or whose examples cannot be told from real ones, has not lost,
+    however sure the discriminator is: with few training examples it is sure because it knows them by heart.
+    """
+
+    outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
+        OutcomeInfo(
+            name="discriminator-won",
+            what="the discriminator told real from generated examples all but surely, or starved the generator of"
+            " gradients, to the end, and the generator no longer improved",
+            kind="failure",
+            severity=70,
+        ),
+    )
+
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if not run.has_data:
+            return NotJudged("a game without data has no such failure", impossible=True)
+        if not {"real_output", "fake_output"} <= run.series.keys():
+            return NotJudged("the discriminator's outputs were not recorded")
+        if run.diverged is not None:
+            return ()
+        progress = run.progress
+        if isinstance(progress, Progress):
+            improves = progress.improves(run.settings.improving_ratio, run.steps)
+            if progress.as_real[-1] or (improves and progress.learned(run.settings.learned_share)[-1]):
+                return ()
+            trust, text = 1.0, f"; {progress.words(-1)} is no better than before"
+        else:
+            trust, text = SUSPECT, ""
+        found = [*_saturated(run), *_starved(run)]
+        if not found:
+            return ()
+        clearest, onset = max(found, key=lambda each: each.confidence), min(each.onset for each in found)
+        return (Finding(clearest.outcome, onset, clearest.evidence + text, trust * clearest.confidence),)
+
+
+def _saturated(run: RunEvidence) -> Iterator[Finding]:
+    settings, real, fake = run.settings, run.series["real_output"], run.series["fake_output"]
+    if not run.probabilities:
+        return
+    apart = (real.mean >= settings.won_real_output) & (fake.mean <= settings.won_fake_output)
+    late = real.late(settings.late_share, run.steps)
+    if not (late.any() and apart[late].all()):
+        return
+    unsure = max(1 - float(real.mean[late].mean()), float(fake.mean[late].mean()))
+    allowed = max(1 - settings.won_real_output, settings.won_fake_output)
+    text = f"mean outputs {real.mean[-1]:.4f} on real and {fake.mean[-1]:.4f} on generated examples at the end"
+    yield Finding("discriminator-won", real.since(apart), text, margin(allowed, unsure))
+
+
+def _starved(run: RunEvidence) -> Iterator[Finding]:
+    settings = run.settings
+    gradient, gap = run.series.get("generator_gradient_norm"), _gap(run)
+    if gradient is None:
+        return
+    early = float(np.median(gradient.mean[gradient.early(settings.early_share)]))
+    starved = gradient.mean <= settings.starved_gradient * early
+    late = gradient.late(settings.late_share, run.steps)
+    apart = gap >= (0.5 if run.probabilities else 0.5 * gap.max())
+    if not (early > 0 and late.any() and starved[late].all() and apart[late].all()):
+        return
+    share = float(np.median(gradient.mean[late])) / early
+    text = f"the generator's gradient fell to {share:.2g} of its early norm, with real and generated examples apart"
+    yield Finding("discriminator-won", gradient.since(starved), text, margin(settings.starved_gradient, share))
+
+
+def _gap(run: RunEvidence) -> np.ndarray:
+    """Mean output on real less that on generated examples, (bins,)."""
+    return run.series["real_output"].mean - run.series["fake_output"].mean

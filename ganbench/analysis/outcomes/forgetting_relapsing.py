@@ -1,0 +1,57 @@
+"""Forgetting and relapsing: what was learned is lost at the end, or lost and learned again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._learning import Unmeasured, relapses
+from ganbench.analysis.outcomes._run import dense_onset
+
+
+class ForgettingRelapsing(Detector):
+    """By the relapses of the leading metric, see `relapses`. A run that ends in one, still as far from its best as
+    where one begins, has forgotten. One that came back has relapsed; from two such relapses on, what it ends with is
+    chance.
+    """
+
+    outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
+        OutcomeInfo(
+            name="forgetting",
+            what="at the end the examples are far worse than they once were, by the leading metric",
+            kind="failure",
+            severity=50,
+        ),
+        OutcomeInfo(
+            name="relapsing",
+            what="the examples became far worse and recovered twice or more, by the leading metric",
+            kind="failure",
+            severity=45,
+        ),
+    )
+
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if not run.has_data:
+            return NotJudged("a game without data has nothing to forget", impossible=True)
+        progress = run.progress
+        if isinstance(progress, Unmeasured):
+            return NotJudged(progress.reason)
+        found = relapses(progress, run.settings)
+        if run.diverged is not None or not found:
+            return ()
+        last = found[-1]
+        if last.end is None and progress.lost(run.settings.relapsed_ratio, run.settings.relapsed_share)[-1]:
+            best = progress.distances[last.best]
+            text = (
+                f"{progress.metric} was {progress.values[last.best]:.4g} at step {progress.steps[last.best]} and is"
+                f" {progress.values[-1]:.4g} at the end"
+            )
+            confidence = margin(progress.last, run.settings.relapsed_ratio * best)
+            onset = dense_onset(run, progress.steps, int(progress.steps[last.start]))
+            return (Finding("forgetting", onset, text, confidence),)
+        if len(found) < 2:
+            return ()
+        worst = max(each.worst for each in found)
+        text = f"{progress.metric} relapsed and recovered {len(found)} times, at worst to {worst:.4g} times its best"
+        return (Finding("relapsing", int(progress.steps[found[0].start]), text, margin(len(found) + 1, 2)),)

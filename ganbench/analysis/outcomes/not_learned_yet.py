@@ -1,0 +1,42 @@
+"""Not learned yet: the examples are about as far from real ones as those of the untrained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._learning import Unmeasured
+
+
+class NotLearnedYet(Detector):
+    """No snapshot came nearer to real data than `learned_share` of the untrained generator's distance, nor had examples
+    of high quality by a judge that knows noise. Pictures of such a run are noise or blots. It is no failure of
+    training: at this rate the budget ended before anything was learned, and what a histogram over modes says of such
+    pictures says nothing of collapse.
+    """
+
+    outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
+        OutcomeInfo(
+            name="not-learned-yet",
+            what="within its steps the examples never came much nearer to real ones than those of the untrained"
+            " generator, by the leading metric",
+            kind="open",
+            severity=20,
+        ),
+    )
+
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if not run.has_data:
+            return NotJudged("a game without data has nothing to learn", impossible=True)
+        progress, settings = run.progress, run.settings
+        if isinstance(progress, Unmeasured):
+            return NotJudged(progress.reason)
+        if run.diverged is not None or run.learned.any():
+            return ()
+        share = progress.best / progress.untrained
+        text = (
+            f"{progress.words(-1)} at the end, at best {share:.2g} of the untrained generator's distance"
+            f" {progress.untrained:.4g}"
+        )
+        return (Finding("not-learned-yet", run.steps, text, margin(share, settings.learned_share)),)

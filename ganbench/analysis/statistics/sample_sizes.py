@@ -1,0 +1,162 @@
+"""How many runs would decide a comparison that the runs of a study did not, if what they showed is how it is.
+
+Every function gives the smallest number of runs with which the test that `rates`, `rate_differences` or `means` makes
+finds the difference with the probability `POWER`. What a few runs show is itself uncertain, so the number tells the
+order of the effort: ten more seeds, or a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, comb, log, sqrt
+
+import numpy as np
+from scipy import stats
+
+from ganbench.analysis.statistics.multiplicity import LEVEL
+
+POWER = 0.8
+MOST = 10_000  # runs that nobody trains: larger numbers are not sought
+
+
+def runs_for_rate(share: float, limit: float, *, level: float = LEVEL, power: float = POWER) -> int | None:
+    """Number of runs with which the exact binomial test tells a rate from a limit.
+
+    The power of an exact test rises in teeth of a saw; the number is the one from which on it stays above `power`.
+
+    Args:
+        share: The true rate.
+        limit: The rate to compare with.
+        level: The level of the test, in both directions.
+        power: The probability with which the difference is to be found.
+
+    Returns:
+        The number of runs; None where it exceeds `MOST`, or where rate and limit are equal.
+    """
+    if share == limit:
+        return None
+    if share < limit:
+        share, limit = 1 - share, 1 - limit
+    for most in (100, 1000, MOST):
+        runs = np.arange(1, most + 1)
+        critical = stats.binom.isf(level / 2, runs, limit) + 1  # the smallest count that is rejected
+        short = runs[stats.binom.sf(critical - 1, runs, share) < power]
+        least = int(short.max()) + 1 if len(short) else 1
+        if least <= most / 2 or least <= most == MOST:  # no tooth is longer than half of the numbers looked at
+            return least
+    return None
+
+
+def runs_for_two_rates(first: float, second: float, *, level: float = LEVEL, power: float = POWER) -> int | None:
+    """Number of runs of either group with which Barnard's test tells two rates of independent runs apart.
+
+    This is the number of the score test with pooled variance, whose exact form Barnard's test is: with 7 runs the exact
+    test finds the difference with a probability of 0.7, with 20 of about 0.8.
+
+    Source: J. L. Fleiss, B. Levin and M. C. Paik (2003), "Statistical methods for rates and proportions", section 4.2.
+
+    Args:
+        first, second: The true rates.
+        level, power: As for `runs_for_rate`.
+
+    Returns:
+        The number of runs of either group; None where it exceeds `MOST`, or where the rates are equal.
+    """
+    if first == second:
+        return None
+    middle = (first + second) / 2
+    pooled = stats.norm.isf(level / 2) * sqrt(2 * middle * (1 - middle))
+    apart = stats.norm.isf(1 - power) * sqrt(first * (1 - first) + second * (1 - second))
+    # With fewer runs, not even a group in which all fail is told from one in which none does: their p-value is 2 / 4^n.
+    possible = ceil(log(2 / level, 4))
+    least = max(possible, ceil(((pooled + apart) / (first - second)) ** 2))
+    return least if least <= MOST else None
+
+
+def pairs_for_two_rates(
+    first_only: float, second_only: float, *, level: float = LEVEL, power: float = POWER
+) -> int | None:
+    """Number of pairs of runs with which McNemar's exact test tells two rates apart.
+
+    The power is summed over the number of pairs that differ, and over the directions in which they do.
+
+    Args:
+        first_only: The true share of pairs in which the event happens in the first run alone.
+        second_only: The same of the second run.
+        level, power: As for `runs_for_rate`.
+
+    Returns:
+        The number of pairs; None where it exceeds `MOST`, or where the shares are equal.
+    """
+    if first_only == second_only:
+        return None
+    differing = min(1.0, first_only + second_only)
+    share = max(first_only, second_only) / (first_only + second_only)
+
+    def reached(pairs: int) -> bool:
+        middle, reach = pairs * differing, 8 * sqrt(pairs * differing * (1 - differing))  # of all but 1e-14
+        counts = np.arange(max(1, int(middle - reach)), min(pairs, int(middle + reach) + 1) + 1)
+        most = stats.binom.isf(level / 2, counts, 0.5) + 1
+        found = stats.binom.sf(most - 1, counts, share)
+        return float(stats.binom.pmf(counts, pairs, differing) @ found) >= power
+
+    return _smallest(reached, 2)
+
+
+def runs_for_mean(
+    difference: float, deviation: float, *, paired: bool, level: float = LEVEL, power: float = POWER
+) -> int | None:
+    """Number of pairs, or of runs of either group, with which a t test tells a difference of means from a limit.
+
+    The power is that of the noncentral t distribution. Of independent groups the variances are taken as equal. Nor does
+    `MeanDifference.p_value` reach the level with fewer runs than a permutation test.
+
+    Source: J. Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2.
+
+    Args:
+        difference: The true difference of the means, less the limit.
+        deviation: `MeanDifference.deviation`: the standard deviation of the difference of two runs.
+        paired: Whether runs come in pairs.
+        level, power: As for `runs_for_rate`.
+
+    Returns:
+        The number of pairs, or of runs of either group; None where it exceeds `MOST`, or where there is no difference.
+    """
+    if difference == 0:
+        return None
+
+    def reached(runs: int) -> bool:
+        freedom = runs - 1 if paired else 2 * (runs - 1)
+        least_p = 2.0 ** (1 - runs) if paired else 2 / comb(2 * runs, runs)
+        if least_p > level or deviation == 0:
+            return least_p <= level
+        shift = abs(difference) / deviation * sqrt(runs)
+        return float(stats.nct.sf(stats.t.isf(level / 2, freedom), freedom, shift)) >= power
+
+    return _smallest(reached, 2)
+
+
+def enough(runs: int | None, present: int, what: str) -> str:
+    """The number of runs that would do, in words: "about 40 pairs (30 more)", or "more than 10,000 pairs".
+
+    Args:
+        runs: The number; None where it exceeds `MOST`.
+        present: The number that there are already.
+        what: What is counted, in the plural.
+    """
+    if runs is None:
+        return f"more than {MOST:,} {what}"
+    return f"about {runs:,} {what}" + (f" ({runs - present:,} more)" if runs > present else "")
+
+
+def _smallest(reached: Callable[[int], bool], least: int) -> int | None:
+    """The smallest number for which a condition holds, where it holds for all larger ones too."""
+    low, high = least - 1, least
+    while not reached(high):
+        if high >= MOST:
+            return None
+        low, high = high, min(2 * high, MOST)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high

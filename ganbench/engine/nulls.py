@@ -1,0 +1,274 @@
+"""Nulls: the values that real examples would score in place of generated ones, metric by metric.
+
+A metric of few samples is not 0 for a perfect generator: a Fréchet distance has a bias of the order of 1/n, coverage
+never reaches 1. So the same number of real examples is scored several times, in the best of three ways that the data
+allow:
+
+- new examples of the very distribution, where it is known;
+- parts of the held-out examples, each without replacement, where these are twice as many as samples or more, so that
+  the parts differ;
+- otherwise cross-fitting. Drawing with replacement would repeat examples, which raises distances; fewer held-out
+  examples than samples would raise them as well. So all real examples are split at random, in the proportion of samples
+  to training examples, and the smaller part plays the generated ones. Where both are smaller than in the study, by a
+  factor s, values at s and at s / 2 are carried on to 1 along a line in 1/s: exact for shares and for biases of the
+  order of 1/n, and never further than the distance between the two. The spread at s is narrowed by the root of s, as
+  that of a share is; of a distance, which narrows faster, it stays too wide.
+  A judge knows the examples that it was trained on, and a split mixes them with held-out ones. So all held-out examples
+  are scored against the training examples, too: where they score worse than splits of these sizes, beyond the interval
+  of these, the difference is added. Where they score better, as even shares of classes do, it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import stats
+
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream
+from ganbench.engine.scoring import score_of
+from ganbench.judges import JudgedExamples, concatenated
+
+CONFIDENCE = 0.95
+WORSE = {"low": 1, "high": -1, "none": 0}  # the sign of a change for the worse, by the better end
+ROUNDING = 1e-9  # of a value, in sums of it
+ENOUGH = 2  # held-out examples per sample, from which parts of them are drawn
+
+
+@dataclass(frozen=True)
+class Null:
+    """What a perfect generator scores in one column of a metric.
+
+    Attributes:
+        samples: number of examples scored in each draw.
+        examples: number of real examples that were drawn from; None where new ones were drawn from the distribution.
+        draws: number of draws.
+        mean, sd: mean and standard deviation over the draws; NaN if the metric has no finite value in one of them.
+        low, high: bounds between which one more draw would lie with a probability of 95%.
+        how: how the examples were drawn, in words.
+        caution: what limits the meaning of values of these sizes, as a clause; None if nothing does.
+    """
+
+    samples: int
+    examples: int | None
+    draws: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    how: str
+    caution: str | None = None
+
+
+@dataclass(frozen=True)
+class RealExamples:
+    """The judged real examples of a data set.
+
+    Attributes:
+        train: the training examples that references are made of.
+        heldout: the held-out examples.
+        fresh: draws new examples of the distribution, by their number and a generator; None where it is not known.
+    """
+
+    train: JudgedExamples
+    heldout: JudgedExamples
+    fresh: Callable[[int, np.random.Generator], JudgedExamples] | None = None
+
+
+class Draws(Protocol):
+    """A way to draw real examples in place of generated ones."""
+
+    examples: int | None
+
+    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+        """One draw.
+
+        Args:
+            index: number of the draw.
+
+        Returns:
+            A function of a metric and its reference to what is scored: (parts, columns), NaN without a value.
+        """
+
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
+        """The values of a metric in all draws, (draws, columns), from what they scored, (draws, parts, columns)."""
+
+    def words(self, draws: int) -> str:
+        """How the examples were drawn."""
+
+
+def nulls(
+    metrics: Sequence[tuple[Any, dict]],
+    real: RealExamples,
+    samples: int,
+    report: Callable[[int], object] = lambda done: None,
+) -> dict[str, Null]:
+    """The null of every column of metrics.
+
+    Args:
+        metrics: each metric with its reference for the real training examples.
+        real: the real examples.
+        samples: number of samples that the study scores.
+        report: called after every draw with the number of draws done.
+
+    Returns:
+        By column, its null.
+    """
+    way = _way(real, samples)
+    scored: list[list[np.ndarray]] = [[] for _ in metrics]
+    for index in range(max((metric.draws for metric, _ in metrics), default=0)):
+        score = way.draw(index)
+        for (metric, reference), kept in zip(metrics, scored, strict=True):
+            if index < metric.draws:
+                kept.append(score(metric, reference))
+        report(index + 1)
+    found: dict[str, Null] = {}
+    for (metric, _), kept in zip(metrics, scored, strict=True):
+        values = way.values(metric, np.stack(kept))
+        caution = metric.caution(samples, len(real.train), real.train.features.shape[1])
+        about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
+        about["caution"] = caution
+        for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
+            found[name] = Null(**about, **_spread(column, info))
+    return found
+
+
+def most_draws(metrics: Sequence[Any]) -> int:
+    """The number of draws of the metric with the most of them."""
+    return max((metric.draws for metric in metrics), default=0)
+
+
+def _way(real: RealExamples, samples: int) -> Draws:
+    if real.fresh is not None:
+        return _Fresh(real, samples)
+    return (_HeldOut if len(real.heldout) >= ENOUGH * samples else _CrossFitted)(real, samples)
+
+
+def _spread(values: np.ndarray, info: MetricInfo) -> dict[str, float]:
+    """Mean, standard deviation, and the interval of one more draw: mean +- t sd sqrt(1 + 1/draws), within bounds."""
+    if not np.isfinite(values).all():
+        return dict.fromkeys(("mean", "sd", "low", "high"), float("nan"))
+    mean, sd, reach = (float(each) for each in (values.mean(), values.std(ddof=1), _reach(values)))
+    mean, low, high = np.clip((mean, mean - reach, mean + reach), info.lower, info.upper).tolist()
+    return {"mean": mean, "sd": sd, "low": low, "high": high}
+
+
+def _reach(values: np.ndarray) -> np.ndarray:
+    """Half of the interval that one more draw lies in, about the mean of draws, (draws, ...)."""
+    draws = len(values)
+    with np.errstate(invalid="ignore"):
+        return stats.t.ppf((1 + CONFIDENCE) / 2, draws - 1) * values.std(axis=0, ddof=1) * sqrt(1 + 1 / draws)
+
+
+def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]:
+    """The values of a metric's columns, see `score_of`."""
+    scores = score_of(metric, judged, reference)
+    return [scores[name] for name in metric.columns]
+
+
+class _Fresh:
+    examples = None
+
+    def __init__(self, real: RealExamples, samples: int) -> None:
+        self._real, self._samples = real, samples
+
+    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+        judged = self._real.fresh(self._samples, stream(0, "null", index))
+        return lambda metric, reference: np.array([_scores(metric, judged, reference)])
+
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
+        return scored[:, 0]
+
+    def words(self, draws: int) -> str:
+        return (
+            f"{draws} times {self._samples:,} new examples from the true distribution, against the "
+            f"{len(self._real.train):,} training examples"
+        )
+
+
+class _HeldOut:
+    def __init__(self, real: RealExamples, samples: int) -> None:
+        self._real, self._samples, self.examples = real, samples, len(real.heldout)
+
+    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+        rows = stream(0, "null", index).permutation(self.examples)[: self._samples]
+        judged = self._real.heldout.take(rows)
+        return lambda metric, reference: np.array([_scores(metric, judged, reference)])
+
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
+        return scored[:, 0]
+
+    def words(self, draws: int) -> str:
+        return (
+            f"{draws} times {self._samples:,} of the {self.examples:,} held-out examples, without replacement, against "
+            f"the {len(self._real.train):,} training examples"
+        )
+
+
+class _CrossFitted:
+    """Random splits of all real examples; see the module."""
+
+    def __init__(self, real: RealExamples, samples: int) -> None:
+        self._real, self._samples = real, samples
+        self._all = concatenated([real.train, real.heldout])
+        self.examples = len(self._all)
+        train, heldout = len(real.train), len(real.heldout)
+        self._scale = min(1.0, self.examples / (samples + train))
+        self._study = samples, train, heldout
+        self._whole: dict[int, np.ndarray] = {}  # by a metric's id: the values of all held-out examples
+
+    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+        order, other = (stream(0, name, index).permutation(self.examples) for name in ("null", "null-heldout"))
+        _, train, heldout = self._study
+        sizes = [self._scale * size for size in self._study]
+        splits = [self._split(order, *map(int, sizes))]
+        if self._scale < 1:
+            splits.append(self._split(order, *(int(size / 2) for size in sizes)))
+        splits.append(self._split(other, heldout, train, heldout))
+
+        def score(metric: Any, reference: dict) -> np.ndarray:
+            parts = [self._scored(metric, *split) for split in splits]
+            if id(metric) not in self._whole:
+                self._whole[id(metric)] = np.array(_scores(metric, self._real.heldout, reference))
+            return np.array([*parts, self._whole[id(metric)]])
+
+        return score
+
+    def _split(self, order: np.ndarray, *sizes: int) -> tuple[JudgedExamples, JudgedExamples, JudgedExamples]:
+        """Examples in place of generated, training and held-out ones; the last are among the first, as the held-out
+        examples are where they are scored."""
+        generated, train, heldout = sizes
+        parts = order[:generated], order[generated : generated + train], order[: min(heldout, generated)]
+        return tuple(self._all.take(rows) for rows in parts)
+
+    @staticmethod
+    def _scored(metric: Any, generated: JudgedExamples, train: JudgedExamples, heldout: JudgedExamples) -> list[float]:
+        if min(map(len, (generated, train, heldout))) < metric.fewest:
+            return [float("nan")] * len(metric.columns)
+        return _scores(metric, generated, metric.reference(train, heldout))
+
+    def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
+        *splits, alike, whole = scored.transpose(1, 0, 2)
+        worse = np.array([WORSE[info.best] for info in metric.columns.values()])
+        with np.errstate(invalid="ignore"):  # infinite values have no difference
+            told_apart = worse * (whole - alike.mean(axis=0)) > _reach(alike) + ROUNDING * abs(whole)
+            mean = splits[0].mean(axis=0)
+            values = mean + sqrt(self._scale) * (splits[0] - mean)
+            if len(splits) > 1:
+                values = values - (1 - self._scale) * (splits[1].mean(axis=0) - mean)
+            return values + np.where(told_apart, whole - alike, 0.0)
+
+    def words(self, draws: int) -> str:
+        samples, train, heldout = self._study
+        few = f"{heldout:,} held-out examples are too few for {samples:,} samples: "
+        how = (
+            f"{draws} random splits of all {self.examples:,} real examples, {int(self._scale * samples):,} against "
+            f"{int(self._scale * train):,}"
+        )
+        if self._scale < 1:
+            how += f", carried on to {samples:,} against {train:,} by what half of them score"
+        return f"{few}{how}"

@@ -1,0 +1,77 @@
+"""The result file of stage `reference`: the metrics' references, and their nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ganbench.core import result_files
+from ganbench.core.tree import Tree
+from ganbench.engine.nulls import Null
+
+KIND = "reference"
+NUMBERS = ("mean", "sd", "low", "high")  # fields of a null that may be NaN
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was scored of a data set's real examples.
+
+    Attributes:
+        nulls: the nulls, by column of a metric.
+        shown: held-out examples to show beside generated ones, (n, *shape).
+        about: what they were computed on.
+    """
+
+    nulls: dict[str, Null]
+    shown: np.ndarray
+    about: Tree
+
+
+def write(path: Path, references: Sequence[Tree], scored: Scored) -> None:
+    """Write the file.
+
+    Args:
+        path: The file.
+        references: The reference of each metric that supports the data, in their order.
+        scored: What else is kept.
+    """
+    rows = zip(*map(astuple, scored.nulls.values()), strict=True)
+    columns = dict(zip((each.name for each in fields(Null)), rows, strict=False))
+    table = {name: np.array(values) if name in NUMBERS else list(values) for name, values in columns.items()}
+    known = {f"{index}": reference for index, reference in enumerate(references)}
+    with result_files.create_file(path, KIND) as file:
+        result_files.write_tree(file.create_group("references"), known)
+        result_files.write_tree(file.create_group("nulls"), {"column": list(scored.nulls), **table})
+        result_files.write_tree(file.create_group("real"), {"shown": scored.shown})
+        result_files.write_tree(file.create_group("about"), scored.about)
+
+
+def read_references(path: Path) -> list[Tree]:
+    """Read the references, in the order of the metrics that support the data.
+
+    Raises:
+        GanbenchError: The file is damaged.
+    """
+    with result_files.open_file(path, KIND) as file:
+        kept = result_files.read_tree(result_files.descend(file, "references"))
+    return [kept[f"{index}"] for index in range(len(kept))]
+
+
+def read(path: Path) -> Scored:
+    """Read all but the references.
+
+    Raises:
+        GanbenchError: The file is damaged.
+    """
+    with result_files.open_file(path, KIND) as file:
+        table = result_files.read_tree(result_files.descend(file, "nulls"))
+        shown, about = result_files.descend(file, "real", "shown")[:], result_files.descend(file, "about")
+        about = result_files.read_tree(about)
+    names = table.pop("column")
+    columns = {name: values.tolist() if name in NUMBERS else values for name, values in table.items()}
+    nulls = {each: Null(**{name: values[row] for name, values in columns.items()}) for row, each in enumerate(names)}
+    return Scored(nulls, shown, about)

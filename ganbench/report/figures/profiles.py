@@ -1,0 +1,84 @@
+"""How many runs reach which score, failed runs reaching none."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.comparisons import losses_by_setting, methods_by_dataset
+from ganbench.analysis.methods import headline
+from ganbench.analysis.nulls import null_of
+from ganbench.analysis.statistics.improvement import performance_profile, profile_interval
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, method_styles
+from ganbench.report.plotting.null_band import draw_null, null_legend
+from ganbench.report.plotting.setting_panels import better
+from ganbench.report.plotting.style import QUIET, plain_ticks
+
+FIGURE = FigureInfo(
+    title="How many runs reach which score",
+    scope="study",
+    order=4,
+    caption=(
+        "The share of a method's runs whose final value is at least as good as the value on the axis, averaged over"
+        " settings (performance profile), with its 95% interval as a band where a data set has at most four methods;"
+        " the better values lie to the right. A failed run reaches no value, whatever it scored, so that a curve ends"
+        " on the left at the share of runs that did not fail. A method whose curve lies above another's everywhere is"
+        " better at every level. The dashed line is what as many real examples score, the grey band the"
+        " interval that holds 95% of such samples."
+    ),
+)
+
+POINTS = 400  # of a curve, besides the values of the runs themselves
+
+
+def draw(collected: Collected) -> Figure:
+    """Performance profiles: one panel per data set, one curve per method, over all of its settings."""
+    groups = list(methods_by_dataset(collected))
+    figure, panels = data_panels(len(groups), max(len(names) for _, names in groups))
+    for axes, (dataset, names) in zip(panels, groups, strict=True):
+        axes.set_title(dataset, fontweight="bold")
+        _panel(axes, collected, dataset, names)
+    return figure
+
+
+def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> None:
+    metric = headline(collected, names[0])
+    if metric is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "No run has a value of any metric.", ha="center", color=QUIET, transform=axes.transAxes)
+        return
+    info = collected.metrics[metric]
+    losses = {name: losses_by_setting(collected.runs[collected.runs["method"] == name], metric, info) for name in names}
+    reached = np.concatenate([each[np.isfinite(each)] for mine in losses.values() for each in mine.values()])
+    if not len(reached):
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "Every run failed or has no value.", ha="center", color=QUIET, transform=axes.transAxes)
+        return
+    sign = -1.0 if info.best == "high" else 1.0
+    logarithmic = info.best == "low" and reached.min() > 0 and reached.max() / reached.min() > 30
+    between = np.geomspace if logarithmic else np.linspace
+    thresholds = np.unique(np.concatenate([reached, between(reached.min(), reached.max(), POINTS)]))
+    null = null_of(collected, dataset, metric)
+    draw_null(axes, null, axis="x")
+    handles = []
+    for name, style in zip(names, method_styles(len(names)), strict=True):
+        mine = list(losses[name].values())
+        shares = performance_profile(mine, thresholds)
+        low, high = profile_interval(shares, mine)
+        if len(names) <= MOST_BANDS:
+            axes.fill_between(sign * thresholds, low, high, color=style["color"], alpha=0.12, linewidth=0, step="post")
+        axes.step(sign * thresholds, shares, where="post", **style)
+        handles.append(Line2D([], [], label=f"{name} ({sum(map(len, mine))} runs)", **style))
+    handles += null_legend([null])
+    if logarithmic:
+        axes.set_xscale("log")
+    if info.best == "low":
+        axes.invert_xaxis()
+    axes.set(ylim=(-0.03, 1.05), xlabel=better(info), ylabel="runs at least as good")
+    axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
+    plain_ticks(axes, "x")
+    draw_legend(axes, handles)

@@ -1,0 +1,77 @@
+"""When runs fail: the share of runs that have not failed, over training."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.comparisons import log_rank_within_settings, methods_by_dataset
+from ganbench.analysis.methods import failure_times
+from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
+from ganbench.core.formatting import format_p_value
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, method_styles
+from ganbench.report.plotting.style import INK, QUIET, plain_ticks
+
+FIGURE = FigureInfo(
+    title="When runs fail",
+    scope="study",
+    order=3,
+    caption=(
+        "The share of a method's runs that have not failed, over training steps (Kaplan and Meier), with its 95%"
+        " interval as a band where a data set has at most four methods. A run that ended without a failure is censored"
+        " at its last step: it counts until then, and a short upright line marks it. The p-value is that of the"
+        " log-rank test, which compares methods at the settings that they share."
+    ),
+)
+
+BEYOND = 1.02  # the end of the axis, in last steps: what fails at the last step is seen to fall
+
+
+def draw(collected: Collected) -> Figure:
+    """Survival curves: one panel per data set, one curve per method, over all of its settings."""
+    groups = list(methods_by_dataset(collected))
+    figure, panels = data_panels(len(groups), max(len(names) for _, names in groups))
+    for axes, (dataset, names) in zip(panels, groups, strict=True):
+        runs = collected.runs[collected.runs["method"].isin(names)]
+        last = float(runs["steps"].max())
+        handles = []
+        for name, style in zip(names, method_styles(len(names)), strict=True):
+            mine = runs[runs["method"] == name]
+            steps, failed = failure_times(mine)
+            curve = kaplan_meier(steps, failed)
+            _curve(axes, curve, steps[~failed], BEYOND * last, style, band=len(names) <= MOST_BANDS)
+            handles.append(Line2D([], [], label=f"{name} ({int(failed.sum())} of {len(mine)} failed)", **style))
+        axes.set(xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not failed")
+        axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
+        axes.set_title(dataset, fontweight="bold")
+        p_value = log_rank_within_settings(runs)
+        if not np.isnan(p_value):
+            axes.set_title(
+                f"log-rank test within settings: {format_p_value(p_value)}", loc="right", fontsize=8, color=QUIET
+            )
+        plain_ticks(axes, "x")
+        draw_legend(axes, handles)
+    return figure
+
+
+def _curve(axes: Axes, curve: SurvivalCurve, censored: np.ndarray, last: float, style: dict, *, band: bool) -> None:
+    """Draw one curve to a last step, with the marks of censored runs and, if asked for, its band."""
+    steps, share, low, high = (
+        np.append(each, end)
+        for each, end in (
+            (curve.steps, last),
+            (curve.share, curve.share[-1]),
+            (curve.low, curve.low[-1]),
+            (curve.high, curve.high[-1]),
+        )
+    )
+    if band:
+        axes.fill_between(steps, low, high, step="post", color=style["color"], alpha=0.12, linewidth=0)
+    axes.step(steps, share, where="post", **style)
+    at = np.unique(censored)
+    heights = share[np.searchsorted(curve.steps, at, side="right") - 1]
+    axes.plot(at, heights, linestyle="", marker="|", markersize=7, color=INK, markeredgewidth=0.9)

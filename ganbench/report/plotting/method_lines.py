@@ -1,0 +1,45 @@
+"""Panels of data sets in which every method is a line, told apart by colour and by dashes."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice, product
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+# Paul Tol's "bright" scheme, told apart with any common colour vision; no colour of an outcome.
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#bbaa33")
+MOST_BANDS = 4  # of more methods, bands would hide one another
+DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+
+
+def method_styles(count: int) -> list[dict]:
+    """The line styles of a data set's methods, in their order; beyond 24 methods, styles repeat."""
+    styles = ({"color": colour, "linestyle": dash, "linewidth": 1.6} for dash, colour in product(DASHES, COLOURS))
+    return list(islice(cycle(styles), count))
+
+
+def data_panels(datasets: int, lines: int) -> tuple[Figure, np.ndarray]:
+    """A figure with one panel per data set, two in a row, each with room for a legend below it.
+
+    Args:
+        datasets: The number of panels.
+        lines: The largest number of entries of a legend.
+
+    Returns:
+        The figure, and its panels of shape (datasets,).
+    """
+    columns = min(datasets, 2)
+    rows = -(-datasets // columns)
+    figure = Figure(figsize=(5.4 * columns + 0.6, rows * (3.1 + 0.17 * lines)), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in panels[datasets:]:
+        spare.set_axis_off()
+    return figure, panels[:datasets]
+
+
+def draw_legend(axes: Axes, handles: list[Line2D]) -> None:
+    """Put a legend below a panel, one line per entry."""
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.02, -0.2), fontsize=7.5, borderaxespad=0)

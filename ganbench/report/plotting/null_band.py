@@ -1,0 +1,50 @@
+"""The null of a metric in a panel: what real examples score, as a line at the mean and a band of the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ganbench.analysis.nulls import Null
+from ganbench.report.plotting.style import QUIET, REFERENCE
+
+BAND = {"color": QUIET, "alpha": 0.2, "linewidth": 0}
+
+
+def draw_null(axes: Axes, null: Null | None, axis: Literal["x", "y"] = "y") -> None:
+    """Draw the null of a panel's metric, behind everything else; nothing where there is none.
+
+    Args:
+        axes: the panel.
+        null: the null.
+        axis: the axis of the metric.
+    """
+    if null is None:
+        return
+    span, line = (axes.axhspan, axes.axhline) if axis == "y" else (axes.axvspan, axes.axvline)
+    if null.low < null.high:
+        span(null.low, null.high, zorder=0.5, **BAND)
+    line(null.mean, zorder=1, **REFERENCE)
+
+
+def shown_with(null: Null | None, values: np.ndarray) -> np.ndarray:
+    """The values that a panel must have room for: its own, and its null's. A lower bound of 0 may lie below a
+    logarithmic axis."""
+    if null is None:
+        return values
+    return np.concatenate([values, [each for each in (null.mean, null.low, null.high) if each != 0]])
+
+
+def null_legend(nulls: Iterable[Null | None]) -> list[Artist]:
+    """The legend's entries for the nulls of a figure."""
+    known = [null for null in nulls if null is not None]
+    entries: list[Artist] = [Line2D([], [], label="real data", **REFERENCE)] if known else []
+    if any(null.low < null.high for null in known):
+        entries.append(Patch(label="95% of real samples", **BAND))
+    return entries

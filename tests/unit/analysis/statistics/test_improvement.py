@@ -1,0 +1,123 @@
+"""Probabilities of improvement and profiles: closed forms, rliable, failed runs, and coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from ganbench.analysis.statistics.improvement import performance_profile, probability_of_improvement
+from ganbench.analysis.statistics.rates import wilson
+
+# Scores of seven and of five runs at four settings, larger is better; what rliable 1.2.0 gives for them.
+FIRST = np.array(
+    [
+        *([0.4, 0.2, 0.9, 0.4], [-0.2, 0.7, 1.6, 1.2], [-0.4, -1.0, -0.3, 0.3], [-2.0, 0.1, -0.9, -0.4]),
+        *([-0.2, 0.0, 0.7, 1.3], [0.2, 1.7, -0.4, 0.7], [1.2, 0.4, -0.4, -0.6]),
+    ]
+)
+SECOND = np.array(
+    [
+        *([-0.5, 0.2, -1.0, -0.2], [-0.2, 0.5, 0.2, 0.4], [-0.7, -0.1, 0.8, 1.5], [-1.3, 1.5, 1.3, 0.8]),
+        [0.3, -0.3, 1.5, 2.0],
+    ]
+)
+RLIABLE_IMPROVEMENT = 0.4785714285714286
+RLIABLE_PROFILE = [
+    0.9642857142857143,
+    0.9642857142857143,
+    0.9285714285714286,
+    0.8571428571428571,
+    0.5714285714285714,
+    0.32142857142857145,
+    0.17857142857142858,
+    0.07142857142857142,
+    0.0,
+]
+
+
+def losses(scores: np.ndarray) -> list[np.ndarray]:
+    return list(-scores.T)
+
+
+def test_it_is_that_of_rliable():
+    found = probability_of_improvement(losses(FIRST), losses(SECOND))
+    assert found.value == pytest.approx(RLIABLE_IMPROVEMENT, rel=1e-12)
+    assert found.settings == 4
+    # rliable counts scores above a threshold; losses count at most one, so that ties are moved.
+    thresholds = np.linspace(-2, 2, 9)
+    assert performance_profile(losses(FIRST), -thresholds - 1e-9) == pytest.approx(RLIABLE_PROFILE)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.lists(st.integers(0, 9), min_size=1, max_size=12))
+def test_at_one_setting_it_is_the_statistic_of_mann_and_whitney(first, second):
+    one, two = np.array(first, dtype=float), np.array(second, dtype=float)
+    statistic = stats.mannwhitneyu(-one, -two, method="asymptotic").statistic if len({*first, *second}) > 1 else None
+    found, mirrored = probability_of_improvement([one], [two]), probability_of_improvement([two], [one])
+    expected = 0.5 if statistic is None else statistic / (len(first) * len(second))
+    assert found.value == pytest.approx(expected)
+    assert mirrored.value == pytest.approx(1 - found.value)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert (found.p_value <= 0.05) == (not found.low <= 0.5 <= found.high)
+
+
+def test_failed_runs_are_the_worst_and_are_never_dropped():
+    good, failing = np.array([5.0, 6.0, 7.0]), np.array([1.0, np.inf, np.inf])
+    assert probability_of_improvement([good], [failing]).value == pytest.approx(2 / 3)
+    none = np.full(3, np.inf)
+    assert probability_of_improvement([none], [none]).value == 0.5
+    assert probability_of_improvement([none], [good]).value == 0
+    assert performance_profile([failing], np.array([0.0, 1.0, 1e9])) == pytest.approx([0, 1 / 3, 1 / 3])
+
+
+def test_settings_count_alike_whatever_their_number_of_runs():
+    won, lost = (np.zeros(9), np.ones(9)), (np.ones(3), np.zeros(3))
+    found = probability_of_improvement([won[0], lost[0]], [won[1], lost[1]])
+    assert found.value == 0.5
+    assert performance_profile([np.zeros(9), np.ones(3)], np.array([0.5])) == [0.5]
+
+
+def test_of_equal_numbers_of_runs_the_interval_is_that_of_a_share():
+    """Where one method wins every time, it is Wilson's of as many wins as runs; a bootstrap has no width there."""
+    found = probability_of_improvement([np.zeros(5), np.zeros(5)], [np.ones(5), np.ones(5)])
+    rate = wilson(10, 10)
+    assert (found.low, found.high) == pytest.approx((rate.lower, 1))
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(math.sqrt(10)))
+
+
+@pytest.mark.parametrize("runs", [3, 5, 10, 20])
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize("settings", [1, 4])
+def test_coverage_with_failed_runs(runs, shift, settings):
+    """Both methods fail in a tenth of their runs; of the others, the first is better by a shift."""
+    generator = np.random.default_rng(runs)
+    beats = stats.norm.cdf(shift / math.sqrt(2))
+    truth = 0.81 * beats + 0.09 + 0.01 / 2
+    held = []
+    for _ in range(300):
+        first, second = generator.normal(size=(2, settings, runs)) - np.array([shift, 0])[:, None, None]
+        first[generator.random(first.shape) < 0.1] = np.inf
+        second[generator.random(second.shape) < 0.1] = np.inf
+        found = probability_of_improvement(list(first), list(second))
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) >= 0.95 - 4 * math.sqrt(0.05 * 0.95 / 300)
+
+
+def test_a_profile_is_the_distribution_of_scores():
+    generator = np.random.default_rng(0)
+    thresholds = np.linspace(-2, 2, 11)
+    found = performance_profile([generator.normal(size=4000) for _ in range(3)], thresholds)
+    assert found == pytest.approx(stats.norm.cdf(thresholds), abs=0.02)
+
+
+def test_settings_must_be_those_of_both():
+    for first, second in (([], []), ([np.ones(2)], [np.ones(0)])):
+        with pytest.raises(ValueError, match="one setting or more, with runs of both"):
+            probability_of_improvement(first, second)
+    with pytest.raises(ValueError, match="shorter"):
+        probability_of_improvement([np.ones(2)], [])

@@ -1,0 +1,162 @@
+"""Survival curves and log-rank tests against reference packages, published numbers and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+
+from ganbench.analysis.statistics.survival import kaplan_meier, log_rank
+
+# Weeks of remission of leukaemia under 6-MP and placebo: E. J. Freireich et al. (1963), Blood 21; the example of
+# D. R. Cox (1972), JRSS B 34. A minus sign marks a censored patient.
+TREATED = np.array([6, 6, 6, -6, 7, -9, 10, -10, -11, 13, 16, -17, -19, -20, 22, 23, -25, -32, -32, -34, -35])
+PLACEBO = np.array([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23])
+
+# What lifelines 0.30.3 gives for them, which cannot be installed beside pandas 3: the bounds of `KaplanMeierFitter` at
+# some weeks, and the p-value of `logrank_test`.
+LIFELINES_BOUNDS = {6: (0.619718, 0.951552), 13: (0.431610, 0.849066), 23: (0.188052, 0.680143)}
+LIFELINES_P = 4.168809109334511e-05
+
+runs = st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=25)
+
+
+def test_a_published_curve():
+    curve = kaplan_meier(abs(TREATED), TREATED > 0)
+    found = dict(zip(curve.steps, curve.share, strict=True))
+    # E. A. Gehan (1965), and in many textbooks.
+    expected = {6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
+    assert {step: round(found[step], 3) for step in expected} == expected
+    assert curve.at_risk[list(curve.steps).index(13)] == 12
+    for step, bounds in LIFELINES_BOUNDS.items():
+        at = list(curve.steps).index(step)
+        assert (curve.low[at], curve.high[at]) == pytest.approx(bounds, abs=1e-6)
+
+
+def test_a_published_test():
+    """The log-rank statistic of these patients is 16.79 (J. P. Klein and M. L. Moeschberger, 2003, chapter 7)."""
+    steps = np.concatenate([abs(TREATED), PLACEBO])
+    failed = np.concatenate([TREATED > 0, np.ones(21, dtype=bool)])
+    p_value = log_rank(steps, failed, np.repeat(["treated", "placebo"], 21))
+    assert stats.chi2.isf(p_value, 1) == pytest.approx(16.79, abs=0.005)
+    assert p_value == pytest.approx(LIFELINES_P, rel=1e-9)
+
+
+@settings(deadline=None)
+@given(runs)
+def test_curves_are_those_of_statsmodels(data):
+    steps, failed = (np.array(column) for column in zip(*data, strict=True))
+    curve = kaplan_meier(steps, failed)
+    reference = SurvfuncRight(steps, failed.astype(int))
+    at = np.searchsorted(curve.steps, reference.surv_times, side="right") - 1
+    assert curve.share[at] == pytest.approx(reference.surv_prob)
+    assert (curve.low <= curve.share).all()
+    assert (curve.share <= curve.high).all()
+    assert (np.diff(curve.share) <= 0).all()
+    assert curve.at_risk[0] == len(steps)
+    inner = (curve.share > 0) & (curve.share < 1)
+    for index in np.flatnonzero(inner):
+        # Greenwood's error, and the interval symmetric in log(-log S).
+        place = np.searchsorted(reference.surv_times, curve.steps[index], side="right") - 1
+        error = reference.surv_prob_se[place]
+        share = curve.share[index]
+        reach = stats.norm.ppf(0.975) * error / (share * abs(np.log(share)))
+        assert curve.low[index] == pytest.approx(share ** np.exp(reach))
+        assert curve.high[index] == pytest.approx(share ** np.exp(-reach))
+
+
+def test_without_censoring_it_is_the_share_that_is_left():
+    steps = np.array([3, 1, 4, 1, 5])
+    curve = kaplan_meier(steps, np.ones(5, dtype=bool))
+    assert curve.steps.tolist() == [0, 1, 3, 4, 5]
+    assert curve.share == pytest.approx([1, 0.6, 0.4, 0.2, 0])
+    assert curve.at_risk.tolist() == [5, 5, 3, 2, 1]
+
+
+def test_where_no_run_failed_the_interval_is_that_of_no_failure():
+    curve = kaplan_meier(np.full(10, 500), np.zeros(10, dtype=bool))
+    assert curve.share.tolist() == [1, 1]
+    low = stats.binomtest(10, 10).proportion_ci(method="exact").low
+    assert curve.low == pytest.approx([low, low])
+    assert curve.high.tolist() == [1, 1]
+    all_at_once = kaplan_meier(np.zeros(4), np.ones(4, dtype=bool))
+    assert (all_at_once.share[-1], all_at_once.low[-1]) == (0, 0)
+    assert all_at_once.high[-1] == pytest.approx(1 - low_of(4))
+
+
+def low_of(count: int) -> float:
+    return stats.binomtest(count, count).proportion_ci(method="exact").low
+
+
+def test_a_censored_run_counts_until_it_ends():
+    """Kaplan and Meier's redistribution: it hands its weight on to the runs that went on."""
+    curve = kaplan_meier(np.array([1, 2, 3, 4]), np.array([True, False, True, False]))
+    assert curve.share == pytest.approx([1, 0.75, 0.75, 0.375, 0.375])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.sampled_from("abc")), min_size=6, max_size=40))
+def test_log_rank_is_that_of_statsmodels(data):
+    steps, failed, groups = (np.array(column) for column in zip(*data, strict=True))
+    found = log_rank(steps, failed, groups)
+    if len(set(groups)) < 2 or not failed.any():
+        assert np.isnan(found)
+        return
+    # statsmodels inverts a covariance that is singular where a group never stands beside a failure.
+    at_risk = [{group for group in "abc" if ((steps >= step) & (groups == group)).any()} for step in steps[failed]]
+    if any(sum({group, other} <= seen for seen in at_risk) == 0 for group in set(groups) for other in set(groups)):
+        return
+    assert found == pytest.approx(survdiff(steps, failed.astype(int), groups)[1], rel=1e-6, abs=1e-12)
+
+
+def test_log_rank_of_two_groups_is_that_of_scipy():
+    generator = np.random.default_rng(0)
+    steps = [generator.integers(1, 30, 20), generator.integers(1, 60, 25)]
+    failed = [generator.random(20) < 0.8, generator.random(25) < 0.6]
+    samples = [stats.CensoredData.right_censored(s, ~f) for s, f in zip(steps, failed, strict=True)]
+    found = log_rank(np.concatenate(steps), np.concatenate(failed), np.repeat([0, 1], [20, 25]))
+    assert found == pytest.approx(stats.logrank(*samples).pvalue)
+
+
+def test_within_strata_only_runs_of_one_setting_are_compared():
+    """Hard and easy settings: pooled, the method that was run at the hard ones alone seems worse."""
+    generator = np.random.default_rng(3)
+    strata = np.repeat([0, 1], [60, 60])
+    groups = np.concatenate([np.repeat([0, 1], [50, 10]), np.repeat([0, 1], [10, 50])])
+    steps = np.ceil(generator.exponential(np.where(strata == 0, 5, 100)))
+    failed = np.ones(120, dtype=bool)
+    assert log_rank(steps, failed, groups) < 1e-6
+    within = log_rank(steps, failed, groups, strata)
+    assert within > 0.01
+    assert within == pytest.approx(survdiff(steps, failed.astype(int), groups, strata=strata)[1])
+
+
+def test_log_rank_keeps_its_level():
+    generator = np.random.default_rng(4)
+    p_values = []
+    for _ in range(400):
+        steps = np.ceil(generator.exponential(500, 30))
+        failed = steps < 1000
+        p_values.append(log_rank(np.minimum(steps, 1000), failed, np.repeat([0, 1, 2], 10)))
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_the_curve_s_interval_covers():
+    generator = np.random.default_rng(5)
+    held = []
+    for _ in range(600):
+        steps = generator.exponential(1000, 20)
+        censored = generator.uniform(200, 2000, 20)
+        curve = kaplan_meier(np.minimum(steps, censored), steps <= censored)
+        at = np.searchsorted(curve.steps, 500, side="right") - 1
+        held.append(curve.low[at] <= np.exp(-0.5) <= curve.high[at])
+    assert np.mean(held) >= 0.93 - 4 * np.sqrt(0.05 * 0.95 / 600)
+
+
+def test_steps_that_are_none_are_refused():
+    for steps in ([], [np.nan], [-1.0], [np.inf]):
+        with pytest.raises(ValueError, match="one run or more, each finite and not negative"):
+            kaplan_meier(np.array(steps), np.ones(len(steps), dtype=bool))

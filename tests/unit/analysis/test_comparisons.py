@@ -1,0 +1,151 @@
+"""Methods compared at the settings that both were run at: pairs, failed runs, and p-values of the whole table."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import collected_example
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.comparison_sentences import compared
+from ganbench.analysis.comparisons import COLUMNS, comparisons
+from ganbench.analysis.pairing import compare_failures, keys
+from ganbench.analysis.statistics.improvement import probability_of_improvement
+from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
+from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
+from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates
+from ganbench.analysis.statistics.survival import log_rank
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return collected_example.build(tmp_path_factory.mktemp("comparisons"))
+
+
+def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[tuple[float, str]]]]) -> Collected:
+    """By method and setting (examples, rate), the final value and the outcome of each seed, all on one data set."""
+    template = collected.runs.iloc[0]
+    rows = [
+        {**template, "run": f"{method}{setting}{seed}", "method": method, "seed": seed, "outcome": outcome}
+        | {"n_train": setting[0], "learning_rate": setting[1], "fcd_final": value, "steps_done": 2000}
+        | {"outcome_step": 100 * (seed + 1) if outcome == "collapsed" else 2000}
+        for method, settings in methods.items()
+        for setting, members in settings.items()
+        for seed, (value, outcome) in enumerate(members)
+    ]
+    return dataclasses.replace(collected, runs=pd.DataFrame(rows), snapshots=collected.snapshots[:0])
+
+
+def runs(*outcomes: str, value: float = 1.0) -> list[tuple[float, str]]:
+    """Runs by the first letters of their outcomes, of which the later ones score worse."""
+    names = {"f": "finished", "c": "collapsed", "u": "undetermined"}
+    return [(value + seed, names[letter]) for seed, letter in enumerate("".join(outcomes))]
+
+
+def test_only_settings_of_both_count_and_runs_are_paired(collected):
+    table = comparisons(
+        study(
+            collected,
+            {
+                "a": {(100, 0.1): runs("fff"), (400, 0.1): runs("ffc"), (900, 0.1): runs("ccc")},
+                "b": {(100, 0.1): runs("ccc"), (400, 0.1): runs("ccc")},
+            },
+        )
+    )
+    (row,) = table.to_dict("records")
+    assert list(table) == list(COLUMNS)
+    assert (row["settings"], row["first_runs"], row["first_failed"], row["second_failed"]) == (2, 6, 1, 6)
+    expected = paired_difference(0, 5, 6)
+    assert (row["pairs"], row["failure_difference"], row["failure_p"]) == (6, expected.value, expected.p_value)
+    assert (row["failure_low"], row["failure_high"]) == (expected.low, expected.high)
+    # Failed runs are worse than any score, and equal among themselves: 9 of 9, and 6 + 3 / 2 of 9.
+    assert row["improvement"] == pytest.approx((1 + 7.5 / 9) / 2)
+    steps = np.array([2000, 2000, 2000, 2000, 2000, 300, 100, 200, 300, 100, 200, 300])
+    failed = np.array([0, 0, 0, 0, 0, 1] + [1] * 6, dtype=bool)
+    strata = np.repeat([0, 1, 0, 1], 3)
+    assert row["log_rank_p"] == pytest.approx(log_rank(steps, failed, np.repeat([0, 1], 6), strata))
+    p_values = [row[f"{test}_p"] for test in ("failure", "log_rank", "improvement")]
+    adjusted = [row[f"{test}_adjusted"] for test in ("failure", "log_rank", "improvement")]
+    assert adjusted == pytest.approx(false_discovery_adjusted(p_values).tolist())
+
+
+def test_runs_without_partners_are_independent(collected):
+    few = study(collected, {"a": {(100, 0.1): runs("ffff")}, "b": {(100, 0.1): runs("cc")}})
+    (row,) = comparisons(few).to_dict("records")
+    expected = independent_difference((0, 4), (2, 2))
+    assert (row["pairs"], row["failure_difference"], row["failure_p"]) == (0, -1, expected.p_value)
+
+
+def test_what_is_not_known_is_not_compared(collected):
+    few = study(collected, {"a": {(100, 0.1): runs("ffu")}, "b": {(100, 0.1): runs("ccf")}})
+    (row,) = comparisons(few).to_dict("records")
+    assert (row["undetermined"], row["first_failed"], row["second_failed"]) == (1, 0, 2)
+    assert np.isnan(row["failure_p"])
+    assert pd.isna(row["pairs"])
+    (sentence, *_) = compared(few)
+    assert "0 of 3 and 2 of 3 runs were seen to fail, and of 1 it is not known" in sentence
+
+
+def test_methods_without_a_setting_in_common_are_not_compared(collected):
+    few = study(collected, {"a": {(100, 0.1): runs("fff")}, "b": {(400, 0.1): runs("fff")}})
+    (row,) = comparisons(few).to_dict("records")
+    assert row["settings"] == 0
+    assert np.isnan(row["improvement"])
+    assert list(compared(few)) == []
+    one = comparisons(study(collected, {"a": {(100, 0.1): runs("fff")}}))
+    assert one.empty
+    assert list(one) == list(COLUMNS)
+
+
+def test_two_methods_in_words(collected):
+    few = study(collected, {"a": {(100, 0.1): runs("ffffffffcf")}, "b": {(100, 0.1): runs("ffcccfffff", value=3)}})
+    first, time = compared(few)
+    expected = paired_difference(1, 3, 10)
+    low, high = (round(100 * bound) for bound in (expected.low, expected.high))
+    needed = pairs_for_two_rates(0.1, 0.3, level=0.05 / (3 * (1 + 1 / 2 + 1 / 3)))
+    assert first.startswith(
+        "digits: a against b, at 1 setting of both: 1 of 10 and 3 of 10 runs failed, a difference of -20 percentage"
+        f" points (95% interval {low} to {high}; McNemar's exact test on 10 pairs: p = 0.62, adjusted p = 1); a run of"
+        " the first has a better Fréchet classifier distance than one of the second, failed runs being the worst, with"
+        " a probability of "
+    )
+    assert first.endswith(
+        f" These runs do not tell the failure rates apart. If the shares are as seen, about {needed} such pairs"
+        f" ({needed - 10} more) would."
+    )
+    assert time.startswith("digits: the time to failure is not seen to differ between the 2 methods (log-rank test")
+
+
+def test_of_many_methods_only_the_most_different_have_a_sentence(collected):
+    good, bad = runs("f" * 20), runs("c" * 20)
+    few = study(collected, {name: {(100, 0.1): bad if name == "d" else good} for name in "abcd"})
+    *pairs, rest, time = compared(few)
+    assert [text.split(",")[0] for text in pairs] == [f"digits: {name} against d" for name in "abc"]
+    assert rest.startswith("digits: these are the 3 most different of 6 pairs of methods, of which 3 are told apart")
+    assert "differs between the 4 methods" in time
+    assert not any("do not tell" in text for text in pairs)
+
+
+def test_keys_are_equal_where_cells_are_empty():
+    one = pd.DataFrame({"rate": [0.1, np.nan], "seed": [1, 2], "outcome": ["finished", "collapsed"]})
+    two = pd.DataFrame({"rate": [0.1, None], "seed": [1, 2], "outcome": ["collapsed", "collapsed"]}, dtype=object)
+    assert keys(one, ["rate", "seed"]) == keys(two, ["rate", "seed"]) == [(0.1, 1), (None, 2)]
+    assert compare_failures(one, two, ["rate", "seed"]) == paired_difference(0, 1, 2)
+
+
+def test_improvement_is_that_of_the_losses_by_setting(collected):
+    table = comparisons(collected)
+    (row,) = table.to_dict("records")
+    runs = collected.runs
+    losses = [
+        [
+            np.where(mine["outcome"] != "finished", np.inf, mine["fcd_final"]).astype(float)
+            for _, mine in runs[runs["method"] == name].groupby(["n_train", "learning_rate"])
+        ]
+        for name in ("digits-fc", "digits-dcgan")
+    ]
+    expected = probability_of_improvement(*losses)
+    assert (row["improvement"], row["improvement_low"]) == pytest.approx((expected.value, expected.low))

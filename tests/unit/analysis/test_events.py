@@ -1,0 +1,139 @@
+"""Spikes, saturation, relapses and hops as events, and event studies with their null."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_up_runs import BINS, FIRST, LAST, SNAPSHOTS, make
+from scipy import stats
+
+from ganbench.analysis.event_study import FARTHEST, event_study, standardise
+from ganbench.analysis.events import EVENT_KINDS, events_of, merge
+from ganbench.analysis.outcomes._run import Series
+from ganbench.analysis.outcomes._spikes import HISTORY_BINS, spikes
+
+
+def series(mean: np.ndarray) -> Series:
+    return Series(FIRST, LAST, mean, mean, mean)
+
+
+def spikes_of(mean: np.ndarray, gap: float = 50) -> list:
+    return spikes(series(mean), deviations=6, gap=gap)
+
+
+def test_a_planted_spike_is_found_with_its_bins_and_size():
+    rng = np.random.default_rng(0)
+    loss = 1 + 0.01 * rng.standard_normal(BINS)
+    loss[100:103] = [3.0, 7.0, 2.0]
+    (spike,) = spikes_of(loss)
+    assert (spike.start, spike.end, spike.recovered) == (FIRST[100], LAST[102], True)
+    assert spike.size == pytest.approx(7.0, rel=0.02)
+
+
+def test_a_steady_growth_is_no_spike_at_any_speed():
+    at = np.arange(BINS)
+    for course in (1 + at, np.exp(at / 10), 1e3 * at + 1.0, 1 / (1 + at), -np.exp(at / 20)):
+        assert spikes_of(course.astype(float)) == []
+
+
+def test_spikes_within_the_gap_are_one():
+    loss = np.ones(BINS)
+    loss[[100, 103]] = 5.0  # 25 steps between the end of one and the start of the other
+    assert len(spikes_of(loss, gap=24)) == 2
+    (both,) = spikes_of(loss, gap=26)
+    assert (both.start, both.end) == (FIRST[100], LAST[103])
+
+
+def test_a_new_level_is_a_spike_that_does_not_recover_and_ends():
+    loss = np.where(np.arange(BINS) < 100, 1.0, 50.0)
+    loss[160] = 500.0
+    level, later = spikes_of(loss)
+    assert (level.start, level.recovered) == (FIRST[100], False)
+    assert level.end == LAST[100 + HISTORY_BINS - 1]
+    assert (later.start, later.recovered) == (FIRST[160], True)
+    assert later.size == pytest.approx(10.0)
+
+
+def test_noise_has_few_spikes():
+    """At six robust deviations the false alarms come from the spread of a median deviation of twenty bins."""
+    rng = np.random.default_rng(1)
+    counts = [len(spikes_of(np.exp(0.1 * rng.standard_normal(BINS)))) for _ in range(100)]
+    assert np.mean(counts) < 0.3
+
+
+def test_intervals_are_joined_across_gaps():
+    assert merge([(1, 5), (8, 9), (20, 30), (22, 24)], 3) == [(1, 9), (20, 30)]
+    assert merge([], 3) == []
+
+
+def test_events_of_a_run_are_those_planted():
+    saturated = [event for event in events_of(make("saturated", 0)) if event.kind == "saturation"]
+    assert len(saturated) == 1
+    assert saturated[0].end == LAST[-1]
+    relapse, again = (event for event in events_of(make("relapsing", 0)) if event.kind == "relapse")
+    assert relapse.end < again.start
+    assert min(relapse.size, again.size) > 2
+    hops = [event for event in events_of(make("hopping", 0)) if event.kind == "mode-hop"]
+    assert len(hops) == len(SNAPSHOTS) - 2
+    assert all(0.9 <= hop.size <= 1 for hop in hops)
+    planted = [event for event in events_of(make("spiking", 0)) if event.kind == "spike" and event.size > 15]
+    assert 1 <= len(planted) <= 5
+    assert {event.of for event in planted} == {"discriminator_loss"}
+    for kind in ("healthy", "saturated", "hopping", "relapsing"):
+        found = events_of(make(kind, 1))
+        assert {event.kind for event in found} <= set(EVENT_KINDS)
+        assert [event.start for event in found] == sorted(event.start for event in found)
+        assert all(event.start <= event.end and np.isfinite(event.size) for event in found)
+
+
+# Event studies --------------------------------------------------------------------------------------------------------
+
+
+def runs_of_noise(rng: np.random.Generator, *, effect: float = 0.0) -> tuple[list, list]:
+    """Autocorrelated noise with events at random, after which the series is higher for five bins."""
+    courses, starts = [], []
+    for _ in range(4):
+        course = np.convolve(rng.standard_normal(BINS + 4), np.ones(5) / 5**0.5, "valid")
+        at = sorted(rng.integers(10, BINS - 20, 5).tolist())
+        for index in at:
+            course[index : index + 5] += effect
+        courses.append(course)
+        starts.append(at)
+    return courses, starts
+
+
+def study(rng: np.random.Generator, effect: float, draws: int = 199):
+    courses, starts = runs_of_noise(rng, effect=effect)
+    return event_study(courses, starts, before=5, after=10, draws=draws, generator=rng)
+
+
+def test_without_an_effect_p_values_are_uniform():
+    rng = np.random.default_rng(2)
+    p_values = [study(rng, 0.0).p_value for _ in range(200)]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p_values) <= 0.05) < 0.1
+
+
+def test_an_effect_is_found_where_it_is():
+    found = study(np.random.default_rng(3), 2.0)
+    assert found.p_value == 1 / 200
+    assert found.events == 20
+    inside = (found.lags >= 0) & (found.lags < 5)
+    assert (found.mean[inside] > found.high[inside]).all()
+    assert (found.mean[found.lags < 0] < found.high[found.lags < 0]).mean() >= 0.6
+    assert (found.low < found.high).all()
+
+
+def test_events_without_a_whole_window_are_left_out():
+    rng = np.random.default_rng(4)
+    courses = [np.zeros(50), np.zeros(12)]
+    found = event_study(courses, [[2, 20, 48], [6]], before=5, after=10, draws=9, generator=rng)
+    assert found.events == 1
+    assert event_study(courses, [[2], []], before=5, after=10, draws=9, generator=rng) is None
+
+
+def test_a_run_that_blew_up_does_not_rule_the_mean():
+    course = standardise(np.r_[np.linspace(0, 1, 99), 1e30])
+    assert course.max() == FARTHEST
+    assert np.median(course) == pytest.approx(0, abs=1e-12)
+    assert not standardise(np.full(20, 3.0)).any()

@@ -1,0 +1,216 @@
+"""Nulls against closed forms, against new draws of the distribution, and on what must not mislead them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from building import part
+
+from ganbench.core.metric_info import MetricInfo
+from ganbench.engine.nulls import Null, RealExamples, nulls
+from ganbench.engine.scoring import judged_real
+from ganbench.judges import JudgedExamples
+from ganbench.metrics import Metric
+
+SIZE = 8  # features
+
+
+def judged(features: np.ndarray, modes: int = 0) -> JudgedExamples:
+    mode = np.arange(len(features)) % modes if modes else None
+    return JudgedExamples(features, features, mode, None if mode is None else mode >= 0, modes)
+
+
+def normal(count: int, random: np.random.Generator) -> JudgedExamples:
+    return judged(random.standard_normal((count, SIZE)))
+
+
+def real(train: int, heldout: int, *, fresh: bool = False) -> RealExamples:
+    random = np.random.default_rng(1)
+    return RealExamples(normal(train, random), normal(heldout, random), normal if fresh else None)
+
+
+def null(metric: Metric, known: RealExamples, samples: int) -> dict[str, Null]:
+    return nulls([(metric, metric.reference(known.train, known.heldout))], known, samples)
+
+
+def bias(samples: int, train: int) -> float:
+    """The expected Fréchet distance of two samples of N(0, I), to first order: d + d (d + 1) / 4 for each, over n."""
+    return (SIZE + SIZE * (SIZE + 1) / 4) * (1 / samples + 1 / train)
+
+
+@dataclass(frozen=True)
+class _Last(Metric):
+    """The mean of the last feature, its square root that may be undefined, and the number of calls."""
+
+    best: str = "low"
+    calls: ClassVar[list[int]] = []
+    columns: ClassVar[dict[str, MetricInfo]] = {}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", {"last": MetricInfo("Last", "Its mean.", self.best, None, None)})
+
+    def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> dict:
+        return {"mean": float(real.features[:, -1].mean())}
+
+    def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+        self.calls.append(len(generated))
+        return {"last": float(abs(generated.features[:, -1].mean() - reference["mean"]))}
+
+
+# The three ways -------------------------------------------------------------------------------------------------------
+
+
+def test_new_examples_of_the_distribution_score_what_theory_says():
+    known = real(1000, 100, fresh=True)
+    found = null(part("metric", "fcd"), known, 500)["fcd"]
+    assert (found.samples, found.examples, found.draws) == (500, None, 20)
+    assert abs(found.mean - bias(500, 1000)) < 4 * found.sd / math.sqrt(20) + 0.1 * bias(500, 1000)
+    assert found.low < found.mean < found.high
+    assert "20 times 500 new examples from the true distribution, against the 1,000 training" in found.how
+
+
+def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():
+    dataset, judge = part("dataset", "ring8"), part("judge", "mixture")
+    examples = dataset.load()
+    state, metric = judge.fit(examples), part("metric", "mode_coverage")
+    train, heldout = judged_real(judge, state, examples)
+    known = RealExamples(train, heldout, lambda count, random: judge.judge(state, dataset.draw(count, random)))
+    found = nulls([(metric, metric.reference(train, heldout))], known, 2500)
+    share = 1 - math.exp(-4.5)  # within three sigma in the plane
+    assert abs(found["high_quality"].mean - share) < 3 * found["high_quality"].sd / math.sqrt(20)
+    assert found["high_quality"].sd == pytest.approx(math.sqrt(share * (1 - share) / 2500), rel=0.5)
+    assert (found["modes"].low, found["modes"].high) == (8, 8)
+    # (K - 1) / 2n for the sample, and as much for the examples that the shares are measured on
+    assert found["mode_kl"].mean == pytest.approx(7 / 2 * (1 / 2500 + 1 / 20_000), rel=0.5)
+
+
+def test_enough_held_out_examples_are_drawn_from_without_replacement():
+    found = null(part("metric", "fcd"), real(1000, 1000), 500)["fcd"]
+    assert found.examples == 1000
+    assert found.mean == pytest.approx(bias(500, 1000), rel=0.25)
+    assert "500 of the 1,000 held-out examples, without replacement" in found.how
+
+
+@pytest.mark.parametrize(("samples", "train", "heldout"), [(1200, 900, 225), (600, 900, 400), (300, 900, 225)])
+def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(samples, train, heldout):
+    few, metric = real(train, heldout), part("metric", "fcd")
+    found = null(metric, few, samples)["fcd"]
+    expected = null(metric, real(train, heldout, fresh=True), samples)["fcd"]
+    assert expected.mean == pytest.approx(bias(samples, train), rel=0.15)
+    assert found.mean == pytest.approx(expected.mean, rel=0.2)
+    assert found.sd > 0.7 * expected.sd, "what is not known makes a null wider, not narrower"
+    assert f"{heldout:,} held-out examples are too few for {samples:,} samples" in found.how
+    rows = np.random.default_rng(0).integers(heldout, size=samples)
+    reference = metric.reference(few.train, few.heldout)
+    for wrong in (few.heldout, few.heldout.take(rows)):
+        if samples > 2 * heldout:
+            assert metric.score(wrong, reference)["fcd"] > found.high, "repeated examples are no new ones"
+
+
+def test_a_score_without_bias_is_cross_fitted_without_one():
+    found = null(part("metric", "kid"), real(900, 225), 1200)["kid"]
+    assert found.low < 0 < found.high
+    assert abs(found.mean) < 2 * found.sd
+
+
+# What must not mislead them -------------------------------------------------------------------------------------------
+
+
+def biased(shift: float) -> RealExamples:
+    """Training examples that the judge knows: their last feature is closer to that of training examples."""
+    known = real(900, 225)
+    moved = known.heldout.features + np.eye(SIZE)[-1] * shift
+    return RealExamples(known.train, judged(moved))
+
+
+def test_what_a_judge_has_learned_by_heart_is_added():
+    known = biased(0.5)
+    plain, learned = (null(_Last(), each, 1200)["last"] for each in (real(900, 225), known))
+    off = known.heldout.features[:, -1].mean() - known.train.features[:, -1].mean()
+    assert learned.low < off < learned.high, "new real examples lie as far off as held-out ones"
+    assert plain.high < 0.2 < learned.low
+
+
+def test_held_out_examples_that_score_better_than_chance_promise_nothing():
+    """As those do that are split evenly over classes."""
+    known = real(900, 225)
+    exact = known.heldout.features.copy()
+    exact[:, -1] += known.train.features[:, -1].mean() - exact[:, -1].mean()
+    found = null(_Last(), RealExamples(known.train, judged(exact)), 1200)["last"]
+    assert found.mean > 0.005
+    neither = null(_Last(best="none"), biased(0.5), 1200)["last"]
+    assert neither.mean < 0.3, "nothing is worse where neither end is better"
+
+
+def test_the_study_s_own_number_of_held_out_examples_still_varies():
+    found = null(part("metric", "fcd"), real(900, 225), 225)["fcd"]
+    assert found.sd > 0
+    assert found.mean == pytest.approx(bias(225, 900), rel=0.2)
+
+
+def test_nulls_repeat_and_do_not_depend_on_one_another():
+    known, fcd, kid = real(300, 60), part("metric", "fcd"), part("metric", "kid")
+    pairs = [(metric, metric.reference(known.train, known.heldout)) for metric in (fcd, kid)]
+    together = nulls(pairs, known, 100)
+    assert together == nulls(pairs, known, 100)
+    assert together["kid"] == nulls(pairs[1:], known, 100)["kid"]
+
+
+def test_a_metric_of_many_examples_has_no_null_where_there_are_few():
+    @dataclass(frozen=True)
+    class Greedy(_Last):
+        @property
+        def fewest(self) -> int:
+            return 50
+
+    found = null(Greedy(), real(60, 20), 90)["last"]
+    assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
+
+
+def test_an_infinite_value_leaves_no_null():
+    @dataclass(frozen=True)
+    class Endless(_Last):
+        def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+            return {"last": math.inf}
+
+    for known in (real(60, 20), real(60, 200), real(60, 20, fresh=True)):
+        assert math.isnan(null(Endless(), known, 50)["last"].mean)
+
+
+def test_bounds_of_a_metric_bound_its_null():
+    @dataclass(frozen=True)
+    class Share(_Last):
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "columns", {"last": MetricInfo("Share", "A share.", "high", 0.0, 1.0)})
+
+        def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+            return {"last": float((generated.features[:, -1] > -2).mean())}
+
+    found = null(Share(), real(900, 100), 30)["last"]
+    assert found.high == 1.0 > found.mean > found.low > 0.8
+
+
+# Embeddings -----------------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_examples_share_what_a_network_made_of_the_whole():
+    calls = []
+
+    def embed(stored: np.ndarray) -> np.ndarray:
+        calls.append(len(stored))
+        return stored[:, :2] * 2
+
+    whole = normal(50, np.random.default_rng(0))
+    rows = np.array([7, 3, 3])
+    some = whole.take(rows)
+    np.testing.assert_array_equal(some.embedded("double", embed), whole.stored[rows, :2] * 2)
+    np.testing.assert_array_equal(some.take(np.array([1])).embedded("double", embed), whole.stored[[3], :2] * 2)
+    whole.embedded("double", embed)
+    assert calls == [50]
+    assert len(some) == 3
+    assert some.mode is None
+    assert judged(np.zeros((6, 2)), modes=3).take(np.array([4])).mode.tolist() == [1]

@@ -1,0 +1,103 @@
+"""Figures in which every method is a curve: they end where the tables do, whatever is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import collected_example
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.methods import failed
+from ganbench.report.figures import draw
+from ganbench.report.plotting import style
+from ganbench.report.plotting.method_lines import COLOURS, DASHES, method_styles
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return collected_example.build(tmp_path_factory.mktemp("method_figures"))
+
+
+def drawn(collected: Collected, kind: str) -> Figure:
+    with style.applied():
+        figure = draw(collected, kind)
+        figure.canvas.draw()
+    return figure
+
+
+def curves(axes: Axes) -> list[np.ndarray]:
+    """The points of every curve of a panel, shape (points, 2), without marks and the line of real data."""
+    lines = [line for line in axes.lines if line.get_linestyle() != "None" and len(line.get_xdata()) > 2]
+    return [np.stack([line.get_xdata(), line.get_ydata()], axis=1) for line in lines]
+
+
+def test_survival_curves_fall_to_the_share_of_runs_that_did_not_fail(collected):
+    digits, ring = drawn(collected, "survival").axes
+    assert [axes.get_title("left") for axes in (digits, ring)] == ["digits", "ring8"]
+    for axes, names in ((digits, ["digits-fc", "digits-dcgan"]), (ring, ["ring8-mlp"])):
+        assert len(curves(axes)) == len(names)
+        for curve, name in zip(curves(axes), names, strict=True):
+            runs = collected.runs[collected.runs["method"] == name]
+            assert curve[0].tolist() == [0, 1]
+            # Of this study no run was censored before the last step.
+            assert curve[-1, 1] == pytest.approx(1 - failed(runs).mean())
+            assert (np.diff(curve[:, 1]) <= 0).all()
+            texts = [text.get_text() for text in axes.get_legend().get_texts()]
+            assert f"{name} ({failed(runs).sum()} of {len(runs)} failed)" in texts
+    assert digits.get_title("right").startswith("log-rank test within settings: p = ")
+    assert ring.get_title("right") == "", "one method is compared with none"
+
+
+def test_profiles_end_at_the_share_of_runs_that_did_not_fail(collected):
+    digits, ring = drawn(collected, "profiles").axes
+    for axes, names in ((digits, ["digits-fc", "digits-dcgan"]), (ring, ["ring8-mlp"])):
+        for curve, name in zip(curves(axes), names, strict=True):
+            runs = collected.runs[collected.runs["method"] == name]
+            assert curve[:, 1].max() == pytest.approx(1 - failed(runs).mean())
+            good = runs.loc[~failed(runs), "fcd_final"].min()
+            assert np.interp(good, curve[:, 0], curve[:, 1]) >= 1 / len(runs) - 1e-9
+        low, high = axes.get_xlim()
+        assert low > high, "of a distance, the better values lie to the right"
+
+
+def test_a_score_of_which_more_is_better_rises_to_the_right(collected):
+    modes = dataclasses.replace(collected, metrics={"modes": collected.metrics["modes"]})
+    (axes, _) = drawn(modes, "profiles").axes
+    low, high = axes.get_xlim()
+    assert low < high
+    curve = curves(axes)[0]
+    assert curve[np.argmax(curve[:, 1]), 0] < curve[np.argmin(curve[:, 1]), 0]
+    runs = collected.runs[(collected.runs["method"] == "digits-fc") & ~failed(collected.runs)]
+    for level in (6, 8, 10):
+        share = (runs["modes_final"] >= level).sum() / 27
+        at = np.flatnonzero(curve[:, 0] >= level)
+        assert curve[at, 1].max() == pytest.approx(share)
+
+
+def test_what_is_missing_is_said(collected):
+    none = collected.runs.assign(**{f"{name}_final": np.nan for name in collected.metrics})
+    bare = dataclasses.replace(collected, runs=none, snapshots=collected.snapshots[:0])
+    texts = [text.get_text() for axes in drawn(bare, "profiles").axes for text in axes.texts]
+    assert texts == ["No run has a value of any metric."] * 2
+    lost = dataclasses.replace(collected, runs=collected.runs.assign(outcome="collapsed", outcome_step=0))
+    texts = [text.get_text() for axes in drawn(lost, "profiles").axes for text in axes.texts]
+    assert texts == ["Every run failed or has no value."] * 2
+    assert all(curve[-1, 1] == 0 for axes in drawn(lost, "survival").axes for curve in curves(axes))
+
+
+def test_many_methods_are_told_apart(collected):
+    styles = method_styles(30)
+    told = {(each["color"], each["linestyle"]) for each in styles}
+    assert len(told) == len(COLOURS) * len(DASHES) == 24
+    assert not set(COLOURS) & set(style.OUTCOME_COLOURS.values())
+    runs = collected.runs[collected.runs["dataset"] == "digits"]
+    runs = runs.assign(method=[f"m{index % 9}" for index in range(len(runs))])
+    many = dataclasses.replace(collected, runs=runs)
+    for kind in ("survival", "profiles"):
+        (axes,) = drawn(many, kind).axes
+        assert len(curves(axes)) == 9
+        assert not axes.collections, "bands would hide one another"

@@ -1,0 +1,146 @@
+"""Nulls in findings, tables, figures and the page: what real data score stands beside every value."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import collected_example
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.findings import findings
+from ganbench.analysis.nulls import Null, null_of
+from ganbench.analysis.settings import settings_table
+from ganbench.report import figures, html
+from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
+from ganbench.report.provenance import references
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> Collected:
+    return collected_example.build(tmp_path_factory.mktemp("collected"))
+
+
+def with_null(collected: Collected, low: float, high: float) -> Collected:
+    """The example with another null of the Fréchet distance."""
+    mine = collected.nulls["metric"] == "fcd"
+    changed = {"mean": (low + high) / 2, "low": low, "high": high}
+    return dataclasses.replace(
+        collected,
+        nulls=collected.nulls.assign(
+            **{name: collected.nulls[name].mask(mine, value) for name, value in changed.items()}
+        ),
+    )
+
+
+def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_sum():
+    null = Null(2.0, 1.0, 3.0)
+    assert [null.contains(value) for value in (1.0, 2.5, 3.0, 0.99, 3.01, np.nan, np.inf)] == [True] * 3 + [False] * 4
+    alone = Null(0.3, 0.3, 0.3)
+    assert alone.contains(0.1 + 0.2)
+    assert not alone.contains(0.3001)
+
+
+def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
+    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87))
+    assert null_of(collected, "digits", "mode_kl") is None
+    assert null_of(collected, "elsewhere", "fcd") is None
+    assert null_of(with_null(collected, np.nan, np.nan), "digits", "fcd") is None
+
+
+def test_findings_say_how_many_runs_end_like_real_data(collected):
+    def said(low: float, high: float, kind: str) -> str:
+        return " ".join(each.text for each in findings(with_null(collected, low, high)) if each.kind == kind)
+
+    runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
+    alike = int(runs["fcd_final"].between(0, 10).sum())
+    assert alike > 1
+    text = said(0, 10, "reference")
+    assert "digits: a perfect generator would score 5 (0 to 10 in 95% of samples)" in text
+    assert f"; {alike} of them are indistinguishable from real data." in text
+    assert "; none of them is indistinguishable from real data." in said(0, 0.1, "reference")
+    assert "indistinguishable from real data, at" in said(0, 1e6, "method"), "the best median"
+    assert "indistinguishable" not in said(0, 0.1, "method")
+
+
+def test_the_settings_table_has_the_bounds_of_each_null(collected):
+    table = settings_table(collected)
+    ring = table[table["dataset"] == "ring8"]
+    assert ring["fcd_null_low"].to_list() == pytest.approx([0.72] * len(ring))
+    assert ring["fcd_null_high"].to_list() == pytest.approx([0.88] * len(ring))
+    assert table["mode_kl_null_low"].isna().all()
+
+
+def test_the_table_of_real_data_has_intervals_and_leaves_averages_out(collected):
+    twice = pd.concat([collected.references, collected.references.assign(quantity="fcd_ema").iloc[:1]])
+    rows = references(dataclasses.replace(collected, references=twice))
+    assert len(rows) == len(collected.references)
+    first = rows[0]
+    assert (first["quantity"], first["value"], first["range"]) == ("Fréchet classifier distance", "1.7", "1.53 to 1.87")
+    (accuracy,) = [row for row in rows if row["quantity"] == "classifier accuracy"]
+    assert accuracy["range"] == ""
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+
+def bands(figure: Figure) -> list[tuple[float, float]]:
+    """The lower and upper ends of the bands that span panels."""
+    found = []
+    for axes in figure.axes:
+        for patch in axes.patches:
+            if isinstance(patch, Rectangle) and patch.get_width() == 1 and patch.get_transform() != axes.transData:
+                found.append((patch.get_y(), patch.get_y() + patch.get_height()))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "of"), [("quality", None), ("progress", "ring8-mlp")])
+def test_figures_show_a_band_from_the_lower_to_the_upper_bound(collected, kind, of):
+    figure = figures.draw(collected, kind, of)
+    assert any(band == pytest.approx((0.72, 0.88)) for band in bands(figure))
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"real data", "95% of real samples"} <= set(legend)
+    bare = dataclasses.replace(collected, nulls=collected.nulls.iloc[:0])
+    figure = figures.draw(bare, kind, of)
+    assert bands(figure) == []
+    assert "real data" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_null_without_spread_is_a_line_and_none_is_nothing():
+    axes = Figure().subplots()
+    draw_null(axes, None)
+    assert not axes.lines
+    draw_null(axes, Null(8.0, 8.0, 8.0))
+    assert (len(axes.lines), len(axes.patches)) == (1, 0)
+    assert [each.get_label() for each in null_legend([None, Null(8.0, 8.0, 8.0)])] == ["real data"]
+    assert null_legend([None]) == []
+
+
+def test_a_panel_has_room_for_its_null():
+    values = np.array([5.0, 9.0])
+    assert shown_with(None, values) is values
+    assert shown_with(Null(2.0, 1.0, 3.0), values).tolist() == [5, 9, 2, 1, 3]
+    assert 0 not in shown_with(Null(0.5, 0.0, 1.0), values), "0 would forbid a logarithmic axis"
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_marks_medians_within_their_null_and_ends_with_real_data(collected, tmp_path):
+    shown: list[tuple[str, str | None]] = []
+    everything = with_null(collected, 0, 1e6)
+    html.render(everything, collected_example.study(), tmp_path, shown, tmp_path / "report.html")
+    page = Path(tmp_path / "report.html").read_text()
+    rows = re.findall(r'<tr class="null">.*?</tr>', page)
+    assert len(rows) == everything.runs["method"].nunique()
+    assert all(">real data</th>" in row and "<small>0 to 1e6</small>" in row for row in rows)
+    assert page.count('class="alike"') > 3
+    html.render(with_null(collected, 0, 0.01), collected_example.study(), tmp_path, shown, tmp_path / "other.html")
+    far = Path(tmp_path / "other.html").read_text()
+    assert far.count('class="alike"') < page.count('class="alike"')
