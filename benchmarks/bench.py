@@ -19,14 +19,35 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import checkpoints, dynamics, execution, overhead, planning, rate, second_order, streaming, throughput
+from benchmarks import (
+    checkpoints,
+    dynamics,
+    execution,
+    metrics,
+    overhead,
+    planning,
+    rate,
+    second_order,
+    streaming,
+    throughput,
+)
 from benchmarks.cases import CONTENDERS, SIZES
 from benchmarks.sheets import Sheet, device_name, heading, save
 from benchmarks.workers import ENGINE
 from ganbench.core.allocator import keep_freed_memory
 from ganbench.engine.precision import set_numeric_mode
 
-SECTIONS = ("training", "execution", "dynamics", "planning", "overhead", "checkpoints", "streaming", "fusing")
+SECTIONS = (
+    "training",
+    "execution",
+    "dynamics",
+    "planning",
+    "overhead",
+    "checkpoints",
+    "streaming",
+    "fusing",
+    "metrics",
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -75,6 +96,12 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
             yield Sheet("Training that streams to an MLflow server", [], "Not measured: MLflow is not installed here.")
     if "fusing" in only:
         yield _fusing(device, quick)
+    if "metrics" in only:
+        yield metrics.costs(samples=300, features=8) if quick else metrics.costs()
+        if find_spec("pytorch_fid"):
+            yield metrics.frechet(sizes=(50, 200), features=64) if quick else metrics.frechet()
+        else:
+            yield Sheet("Fréchet distance", [], "Not measured: pytorch-fid is not installed here.")
 
 
 def _training(device: str, quick: bool) -> Iterator[Sheet]:

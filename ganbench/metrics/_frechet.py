@@ -59,7 +59,8 @@ def gaussian_reference(mean: np.ndarray, covariance: np.ndarray) -> Tree:
     """The same of a mean (F,) and a covariance (F, F)."""
     values, vectors = eigh(covariance)
     kept = values >= len(values) * EPSILON * values[-1]  # what is below is rounding
-    return {"mean": mean, "factor": vectors[:, kept] * np.sqrt(values[kept])}
+    # Contiguous, as a file gives it back: the order of its numbers in memory is that of sums.
+    return {"mean": mean, "factor": np.ascontiguousarray(vectors[:, kept] * np.sqrt(values[kept]))}
 
 
 def frechet_distance(features: np.ndarray, reference: Tree) -> float:
@@ -67,15 +68,17 @@ def frechet_distance(features: np.ndarray, reference: Tree) -> float:
     factor = reference["factor"]
     mean, centred = _centred(features)
     if len(features) > features.shape[1]:
-        product = matmul(matmul(factor.T, matmul(centred.T, centred)), factor)
+        covariance = matmul(centred.T, centred)
+        product, trace = matmul(matmul(factor.T, covariance), factor), covariance.diagonal().sum()
     else:
+        trace = np.square(centred).sum(axis=0).sum()
         projected = matmul(centred, factor)
         few = projected if len(features) <= factor.shape[1] else projected.T
         product = matmul(few, few.T)
     largest = _eigenvalues((product + product.T) / 2)[::-1][: len(features) - 1]
     apart, cross = np.square(mean - reference["mean"]).sum(), np.sqrt(largest.clip(min=0)).sum()
-    traces = np.square(centred).sum(axis=0).sum() + np.square(factor).sum(axis=0).sum()
-    return max(0.0, float(apart + traces - 2 * cross))  # rounding can make that of equal features negative
+    real_trace = np.square(factor).sum(axis=0).sum()
+    return max(0.0, float(apart + trace + real_trace - 2 * cross))  # rounding can make that of equal features negative
 
 
 def infinite_sample_distance(features: np.ndarray, reference: Tree) -> tuple[float, float]:
@@ -113,9 +116,11 @@ def _intercept(features: np.ndarray, groups: list[np.ndarray], parts: list[float
 
 def _centred(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean (F,) of features (n, F), and X (n, F), what they are apart from it over (n - 1)^(1/2)."""
-    features = features.astype(np.float64)
+    features = features.astype(np.float64, copy=False)
     mean = features.mean(axis=0)
-    return mean, (features - mean) / np.sqrt(len(features) - 1)
+    centred = features - mean
+    centred /= np.sqrt(len(features) - 1)
+    return mean, centred
 
 
 def _eigenvalues(matrix: np.ndarray) -> np.ndarray:

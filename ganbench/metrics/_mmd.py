@@ -114,4 +114,6 @@ def jackknife_error(features: np.ndarray, a: Sums, b: Sums) -> float:
     to_other_sample = similarities(x, b)
     pairs, across = np.square(a.embedded).sum() - a.own, (a.embedded * b.embedded).sum()
     without = (pairs - 2 * to_others) / ((n - 1) * (n - 2)) - 2 * (across - to_other_sample) / ((n - 1) * b.count)
-    return float(np.sqrt((n - 1) * np.var(without)))
+    apart = without - without.mean()
+    largest = np.abs(apart).max()  # its square may be too large for a float, where a generator diverges
+    return float(largest * np.sqrt((n - 1) * np.square(apart / largest).mean())) if largest > 0 else 0.0

@@ -47,6 +47,27 @@ def nearest(
     return indices, distances
 
 
+def closest(queries: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The index of the point that is nearest to each query, the first of equally near ones; as `nearest` finds it, and
+    much faster for few points, since only distances that rounding could exchange are computed again.
+
+    Args:
+        queries: shape (m, F).
+        points: shape (n, F).
+
+    Returns:
+        Shape (m,).
+    """
+    indices = np.empty(len(queries), dtype=np.int64)
+    for rows, near, error in _blocks(queries, points):
+        first = near.argmin(axis=1)
+        least = near[np.arange(len(near)), first]
+        doubtful = np.flatnonzero((near <= (least + 2 * error)[:, None]).sum(axis=1) > 1)
+        first[doubtful] = nearest(queries[rows][doubtful], points, 1)[0][:, 0]
+        indices[rows] = first
+    return indices
+
+
 def squared_radii(points: np.ndarray, k: int) -> np.ndarray:
     """The squared distance of each point to its k-th nearest other point.
 

@@ -12,7 +12,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._neighbours import nearest, squared_distances
+from ganbench.metrics._neighbours import closest, squared_distances
 
 ROUNDS = 20  # of a clustering at most: later ones move few examples
 
@@ -102,20 +102,20 @@ def k_means(points: np.ndarray, clusters: int, random: np.random.Generator) -> n
         clusters: number of clusters; some are empty where fewer points differ.
         random: draws the starts.
     """
-    every = np.arange(len(points))
+    every, columns = np.arange(len(points)), np.ascontiguousarray(points.T)
     centres = points[random.integers(len(points), size=1)]
-    closest = squared_distances(points, centres, every, np.zeros_like(every))
+    apart = squared_distances(points, centres, every, np.zeros_like(every))
     while len(centres) < clusters:
-        below = np.cumsum(closest)  # one by one, unlike a sum
+        below = np.cumsum(apart)  # one by one, unlike a sum
         new = np.searchsorted(below, random.random() * below[-1], side="right").clip(max=len(points) - 1)
         centres = np.concatenate([centres, points[new : new + 1]])
-        closest = np.minimum(closest, squared_distances(points, centres, every, np.full_like(every, len(centres) - 1)))
+        apart = np.minimum(apart, squared_distances(points, centres, every, np.full_like(every, len(centres) - 1)))
     cluster = np.full(len(points), -1)
     for _ in range(ROUNDS):
-        before, cluster = cluster, nearest(points, centres, 1)[0][:, 0]
+        before, cluster = cluster, closest(points, centres)
         if np.array_equal(before, cluster):
             break
         sizes = np.bincount(cluster, minlength=clusters)
-        sums = [np.bincount(cluster, weights=column, minlength=clusters) for column in points.T]
+        sums = [np.bincount(cluster, weights=column, minlength=clusters) for column in columns]
         centres = np.where(sizes[:, None] > 0, np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, None], centres)
     return cluster

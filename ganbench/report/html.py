@@ -74,7 +74,7 @@ def render(
         methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],
         laboratory=[_experiment(each, figures, shown) for each in experiments(collected, study)],
         outcomes=OUTCOMES,
-        metrics=[(info.title, info.what, _range(info)) for info in collected.metrics.values()],
+        metrics=[(info.title, info.what, _details(info)) for info in collected.metrics.values()],
         references=references(collected),
         config=config(study),
         facts=environment_facts(collected.runs),
@@ -83,6 +83,11 @@ def render(
     )
     with atomic_write(out) as new:
         new.write_text(page, encoding="utf-8")
+
+
+def _details(info: MetricInfo) -> str:
+    """A metric's range, unit and source, as far as it has them."""
+    return "; ".join(filter(None, [_range(info), info.unit and f"in {info.unit}", info.source]))
 
 
 def _experiment(experiment: dict, folder: Path, shown: Sequence[tuple[str, str | None]]) -> dict:

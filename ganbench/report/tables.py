@@ -51,9 +51,11 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
 
 
 def describe(info: MetricInfo) -> str:
-    """A metric in one line: title, meaning, better end and range."""
+    """A metric in one line: title, meaning, unit, better end, range and source."""
     what = info.what.strip()
     parts = [f"{info.title}: {what}{'' if what.endswith('.') else '.'}"]
+    if info.unit:
+        parts.append(f"In {info.unit}.")
     if info.best != "none":
         parts.append(f"Best is {info.best}.")
     if info.lower is not None and info.upper is not None:
@@ -62,6 +64,8 @@ def describe(info: MetricInfo) -> str:
         parts.append(f"At least {info.lower:g}.")
     elif info.upper is not None:
         parts.append(f"At most {info.upper:g}.")
+    if info.source:
+        parts.append(f"Source: {info.source}.")
     return " ".join(parts)
 
 

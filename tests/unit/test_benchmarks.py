@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, by_hand, dynamics, execution, overhead, planning, rate, second_order, throughput
+from benchmarks import bench, by_hand, dynamics, execution, metrics, overhead, planning, rate, second_order, throughput
 from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
@@ -260,3 +260,12 @@ def test_a_machine_without_the_workflow_s_packages_can_train():
 def test_sections_can_be_left_out():
     assert list(bench.sheets("cpu", quick=True, only=[])) == []
     assert peak_host() > 10
+
+
+@pytest.mark.slow
+def test_sheets_of_the_metrics_name_them_all():
+    costs, distances = metrics.costs(samples=120, features=4, side=16), metrics.frechet(sizes=(20, 90), features=40)
+    assert {row[0] for row in costs.rows} == set(registry.components("metric")) - {"fid"}
+    for sheet in (costs, distances):
+        assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert float(distances.rows[1][4]) < 1e-9

@@ -10,7 +10,7 @@ from judging import scores
 from prdc import compute_prdc
 
 from ganbench.metrics import _neighbours
-from ganbench.metrics._neighbours import ball_counts, nearest, squared_distances, squared_radii
+from ganbench.metrics._neighbours import ball_counts, closest, nearest, squared_distances, squared_radii
 from ganbench.metrics.prdc import PRDC
 
 # Neighbours -----------------------------------------------------------------------------------------------------------
@@ -35,6 +35,8 @@ def test_neighbours_are_those_of_all_pairs(m, n, features, k, levels, offset, se
     found, distances = nearest(queries, points, k)
     np.testing.assert_array_equal(found, order[:, :k])
     np.testing.assert_array_equal(distances, np.take_along_axis(squared, order[:, :k], axis=1))
+
+    np.testing.assert_array_equal(closest(queries, points), order[:, 0])
 
     among = np.square(points[:, None] - points).sum(axis=2)
     np.fill_diagonal(among, np.inf)
