@@ -12,6 +12,7 @@ from ganbench.core.pixels import floats
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples
 
+DRAWN = 5  # examples on which `draw` is tried
 BLOCK = 1000  # examples that are checked together
 MOST_EXAMPLES = 64  # number of examples on which a judge is tried
 
@@ -26,7 +27,20 @@ def load_checked(dataset: Any) -> tuple[Any, str | None]:
         The examples, and the fault of the data set as a clause; None for a valid data set.
     """
     examples, fault = call_twice(dataset.load)
-    return examples, examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
+    fault = examples_fault(dataset.spec, examples) or (f"its load() {fault}" if fault else None)
+    return examples, fault or draw_fault(dataset)
+
+
+def draw_fault(dataset: Any) -> str | None:
+    """The fault of what a data set's `draw` returns, as a clause; None for valid examples, and where it draws none."""
+    drawn, fault = call_twice(lambda: dataset.draw(DRAWN, np.random.default_rng(0)))
+    if fault:
+        return f"its draw() {fault}"
+    if drawn is None:
+        return None
+    if wrong := _part_fault(dataset.spec, drawn):
+        return f"its draw(): {wrong}"
+    return None if len(drawn) == DRAWN else f"its draw() gives {len(drawn)} examples, not the {DRAWN} asked for"
 
 
 def examples_fault(spec: DataSpec, examples: Any) -> str | None:

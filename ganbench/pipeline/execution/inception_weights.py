@@ -1,4 +1,4 @@
-"""Download of the Inception network's weights for the FID.
+"""Download of the Inception network's weights, for the FID and the judge `inception`.
 
 `torch.hub.download_url_to_file` is not used: it has no time limit (measured: it still waits after 90 s for a server
 that accepts the connection and never answers), and its progress bar does not fit a job's log.
@@ -40,7 +40,7 @@ def fetch(path: Path, sha256: str) -> None:
                 verify(temporary, sha256, path)
         except OSError as error:
             raise GanbenchError(
-                f"evaluate.metrics: fid needs Inception weights, and fetching them failed ({error}). "
+                f"evaluate: the metric fid and the judge inception need weights, and fetching them failed ({error}). "
                 + _remedy(path, sha256)
             ) from None
     verify(path, sha256)
@@ -83,9 +83,9 @@ def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise GanbenchError(f"evaluate.metrics: fid: {path} cannot be read: {error.strerror}. {remedy}") from None
+        raise GanbenchError(f"evaluate.inception: {path} cannot be read: {error.strerror}. {remedy}") from None
     if not found.startswith(sha256):
-        raise GanbenchError(f"evaluate.metrics: fid: {path} has the SHA-256 {found}, not {sha256}... {remedy}")
+        raise GanbenchError(f"evaluate.inception: {path} has the SHA-256 {found}, not {sha256}... {remedy}")
 
 
 def _remedy(path: Path, sha256: str) -> str:

@@ -67,7 +67,7 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
     heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
     null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
-    metric_scale(panels[0, 0], info, shown_with(null, values))
+    metric_scale(panels[0, 0], info, shown_with(null, values), null)
     by_run = dict(list(snapshots.groupby("run")))
     for position, _, mine in settings_of(runs):
         axes = panels[position]

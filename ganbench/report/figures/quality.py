@@ -75,7 +75,7 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
     info = collected.metrics[metric]
     null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
-    metric_scale(axes, info, shown_with(null, values))
+    metric_scale(axes, info, shown_with(null, values), null)
     draw_null(axes, null)
     levels = Levels.of(runs)
     ticks = []

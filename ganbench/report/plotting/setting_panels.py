@@ -11,11 +11,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 
 from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.nulls import Null
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.plotting.style import QUIET
+
+FAR = 30.0  # factor that no linear axis shows
 
 
 @dataclass(frozen=True)
@@ -118,25 +122,33 @@ def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
     axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
 
 
-def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray) -> None:
+def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: Null | None = None) -> None:
     """Give a metric's axis its scale and limits.
 
     Metrics with two bounds show both, so that a share of 0.5 looks like one half. An unbounded positive metric whose
-    values span more than a factor of thirty is drawn on a logarithmic axis.
+    values span more than a factor of thirty is drawn on a logarithmic axis; one without a lower bound whose values go
+    thirty times beyond its null on an axis that is linear about the null and logarithmic beyond.
 
     Args:
         axes: the panel.
         info: what the metric's number means.
-        values: everything the panel shows, references included.
+        values: everything the panel shows, its null included.
+        null: the metric's null, if it is known.
     """
+    near = 0.0 if null is None else max(abs(null.low), abs(null.high))
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if info.lower is not None and info.upper is not None:
         room = 0.06 * (info.upper - info.lower)
         axes.set_ylim(info.lower - room, info.upper + room)
-    elif len(values) and values.min() > 0 and values.max() / values.min() > 30:
+    elif len(values) and values.min() > 0 and values.max() / values.min() > FAR:
         axes.set_yscale("log")
         axes.set_ylim(values.min() / 1.3, values.max() * 1.3)
+    elif info.lower is None and len(values) and 0 < FAR * near < abs(values).max():
+        linear = 10.0 ** np.ceil(np.log10(near))  # a power of ten, or one tick more would lie at its edge
+        axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
+        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear))
+        axes.set_ylim(min(2 * values.min(), -2 * near), max(1.5 * values.max(), 2 * near))
     elif len(values):
         room = 0.08 * (values.max() - values.min()) or max(1.0, 0.1 * abs(values[0]))
         axes.set_ylim(values.min() - room, values.max() + room)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from math import erf, pi, sqrt
 
 import numpy as np
 import pytest
 import torch
+from building import part
 from scipy.stats import wasserstein_distance
 from torch import nn
 
 from ganbench.architectures.mlp import MLP
+from ganbench.contracts.data import draw_fault
 from ganbench.core.random_streams import stream
 from ganbench.data import DataSpec
 from ganbench.data.grid16 import Grid16
@@ -47,11 +50,11 @@ def test_ring8_draws_modes_then_noise_from_its_own_stream():
     examples, random = Ring8(examples=40).load(), stream(0, "ring8")
     angles = 2 * np.pi * np.arange(8) / 8
     centres = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    for part, count in (("train", 40), ("heldout", 10)):
+    for name, count in (("train", 40), ("heldout", 10)):
         modes = random.integers(8, size=count)
         points = (centres[modes] + 0.02 * random.standard_normal((count, 2))).astype(np.float32)
-        assert np.array_equal(getattr(examples, part), points)
-        assert np.array_equal(getattr(examples, f"{part}_modes"), modes)
+        assert np.array_equal(getattr(examples, name), points)
+        assert np.array_equal(getattr(examples, f"{name}_modes"), modes)
 
 
 @pytest.mark.parametrize(
@@ -274,3 +277,33 @@ def test_options_of_mlp(options, units, spec):
         assert sum(isinstance(layer, kind) for layer in module) == len(hidden)
         assert module(x).shape == shape
         torch.testing.assert_close(Network(module)(Network.vector(module)[None], x[None])[0], module(x))
+
+
+# New examples --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("drawn", "told"),
+    [
+        (lambda count, random: random.normal(size=(count, 2)), r"its draw\(\): examples are float64, not float32"),
+        (lambda count, random: np.zeros((count - 1, 2), np.float32), "gives 4 examples, not the 5 asked for"),
+        (lambda count, random: np.full((count, 2), np.nan, np.float32), "values that are not finite"),
+        (lambda count, random: np.random.default_rng().normal(size=(count, 2)).astype(np.float32), "something else"),
+    ],
+)
+def test_draws_of_another_kind_than_the_examples_are_refused(drawn, told):
+    class Wrong(type(part("dataset", "ring8"))):
+        def draw(self, count, random):
+            return drawn(count, random)
+
+    assert re.search(told, draw_fault(Wrong()))
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid16", "line"])
+def test_draws_are_new_examples_of_the_same_distribution(name):
+    dataset = part("dataset", name, examples=4000)
+    train, drawn = dataset.load().train, dataset.draw(4000, np.random.default_rng(1))
+    assert draw_fault(dataset) is None
+    assert np.isin(drawn, train).mean() < 0.01
+    np.testing.assert_allclose(drawn.mean(axis=0), train.mean(axis=0), atol=0.15)
+    np.testing.assert_allclose(drawn.std(axis=0), train.std(axis=0), rtol=0.05)

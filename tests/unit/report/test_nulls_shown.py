@@ -17,8 +17,10 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import findings
 from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import settings_table
+from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
 from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
+from ganbench.report.plotting.setting_panels import metric_scale
 from ganbench.report.provenance import references
 
 
@@ -120,6 +122,17 @@ def test_a_null_without_spread_is_a_line_and_none_is_nothing():
     assert (len(axes.lines), len(axes.patches)) == (1, 0)
     assert [each.get_label() for each in null_legend([None, Null(8.0, 8.0, 8.0)])] == ["real data"]
     assert null_legend([None]) == []
+
+
+def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_it_alone():
+    info, null = MetricInfo("KID", "Mean 0.", "low", None, None), Null(0.0, -0.01, 0.01)
+    far, near = Figure().subplots(1, 2)
+    metric_scale(far, info, shown_with(null, np.array([-0.004, 0.5, 70.0])), null)
+    metric_scale(near, info, shown_with(null, np.array([-0.004, 0.05])), null)
+    assert (far.get_yscale(), near.get_yscale()) == ("symlog", "linear")
+    assert far.get_ylim()[0] < -0.01
+    assert far.get_ylim()[1] > 70
+    assert len([tick for tick in far.get_yticks() if -0.02 <= tick <= 105]) < 12
 
 
 def test_a_panel_has_room_for_its_null():
