@@ -12,6 +12,7 @@ import pytest
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.comparisons import COLUMNS, comparisons
+from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import compare_failures, keys
 from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
@@ -41,7 +42,7 @@ def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[
 
 def runs(*outcomes: str, value: float = 1.0) -> list[tuple[float, str]]:
     """Runs by the first letters of their outcomes, of which the later ones score worse."""
-    names = {"f": "finished", "c": "collapsed", "u": "undetermined"}
+    names = {"f": "converged", "c": "collapsed", "u": "undetermined"}
     return [(value + seed, names[letter]) for seed, letter in enumerate("".join(outcomes))]
 
 
@@ -130,7 +131,7 @@ def test_of_many_methods_only_the_most_different_have_a_sentence(collected):
 
 
 def test_keys_are_equal_where_cells_are_empty():
-    one = pd.DataFrame({"rate": [0.1, np.nan], "seed": [1, 2], "outcome": ["finished", "collapsed"]})
+    one = pd.DataFrame({"rate": [0.1, np.nan], "seed": [1, 2], "outcome": ["converged", "collapsed"]})
     two = pd.DataFrame({"rate": [0.1, None], "seed": [1, 2], "outcome": ["collapsed", "collapsed"]}, dtype=object)
     assert keys(one, ["rate", "seed"]) == keys(two, ["rate", "seed"]) == [(0.1, 1), (None, 2)]
     assert compare_failures(one, two, ["rate", "seed"]) == paired_difference(0, 1, 2)
@@ -142,7 +143,7 @@ def test_improvement_is_that_of_the_losses_by_setting(collected):
     runs = collected.runs
     losses = [
         [
-            np.where(mine["outcome"] != "finished", np.inf, mine["fcd_final"]).astype(float)
+            np.where(failed(mine), np.inf, mine["fcd_final"]).astype(float)
             for _, mine in runs[runs["method"] == name].groupby(["n_train", "learning_rate"])
         ]
         for name in ("digits-fc", "digits-dcgan")
