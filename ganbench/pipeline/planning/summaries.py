@@ -34,8 +34,7 @@ class SummaryPlan(PackPlan):
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
         needs = [job for stage in (*OF_DATASETS, *OF_PACKS) for job in getattr(self, stage).values()]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-        detectors = sorted((PACKAGE / "analysis" / "outcomes").glob("*.py"))  # found by file name, not by imports
-        sources = sources_digest(_stage_file("collect"), *detectors)
+        sources = sources_digest(_stage_file("collect"), *_members("analysis", "outcomes"))
         value = digest([without_locations(asked), [job.digest for job in needs], sources])
         task = CollectTask(
             study=study.study,
@@ -66,8 +65,8 @@ class SummaryPlan(PackPlan):
         """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
-        kinds = sorted((PACKAGE / "report" / "figures").glob("*.py"))  # found by file name, not by imports
-        return self._summary("figures", FiguresTask(tuple(self.shown), self._tables, folder), outputs, pages=kinds)
+        task = FiguresTask(tuple(self.shown), self._tables, folder)
+        return self._summary("figures", task, outputs, pages=_members("report", "figures"))
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
@@ -113,6 +112,11 @@ class SummaryPlan(PackPlan):
         stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
         return Job(stage, stage, value, task, inputs, (stamp, *outputs))
+
+
+def _members(*folder: str) -> list[Path]:
+    """The files of detectors or figures: found by file name, they are in no module's imports."""
+    return [path for path in sorted(PACKAGE.joinpath(*folder).iterdir()) if path.suffix == ".py"]
 
 
 def _stage_file(stage: str) -> Path:
