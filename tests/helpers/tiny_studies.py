@@ -69,7 +69,8 @@ LABORATORY = {
 SUMMARIES = {"collect", "track", "tables", "figures", "report"}
 TRAIN = {"train digits-fc", "train digits-dcgan", "train ring8-mlp"}
 EVALUATE = {"evaluate digits-fc", "evaluate digits-dcgan", "evaluate ring8-mlp"}
-PREPARE = {"prepare digits", "prepare ring8", "judge digits", "judge ring8"}
+REFERENCE = {"reference digits", "reference ring8"}
+PREPARE = {"prepare digits", "prepare ring8", "judge digits", "judge ring8"} | REFERENCE
 
 
 def study(**changes: Any) -> Study:

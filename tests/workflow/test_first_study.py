@@ -14,7 +14,10 @@ def test_a_study_runs_to_its_report_and_only_what_an_edit_affects_runs_again(tmp
 
     first = project.snakemake(*CORES).succeeded()
 
-    assert first.jobs == {"prepare ring8", "judge ring8", "train ring8-mlp", "evaluate ring8-mlp"} | SUMMARIES
+    assert (
+        first.jobs
+        == {"prepare ring8", "judge ring8", "reference ring8", "train ring8-mlp", "evaluate ring8-mlp"} | SUMMARIES
+    )
     assert "A tiny study" in (project.results / "report.html").read_text()
     before = project.state()
 

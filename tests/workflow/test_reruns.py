@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from comparing import assert_same_runs, clocks_of, differences, differing_tables, runs_of
-from tiny_studies import EVALUATE, LABORATORY, POINTS, STUDY, SUMMARIES, TRAIN, Study, point_study, study
+from tiny_studies import EVALUATE, LABORATORY, POINTS, REFERENCE, STUDY, SUMMARIES, TRAIN, Study, point_study, study
 from workflow_project import CORES, Project
 
 NEW_ARCHITECTURE = '''"""Two linear maps."""
@@ -72,8 +72,8 @@ def commented(project: Project) -> None:
         ),
         pytest.param(added("ganbench/architectures/linear.py", NEW_ARCHITECTURE), set(), id="architecture-added"),
         pytest.param(edited("ganbench/engine/train.py", EDIT), TRAIN | EVALUATE | SUMMARIES, id="engine"),
-        pytest.param(edited("ganbench/metrics/mode_coverage.py", EDIT), EVALUATE | SUMMARIES, id="metric"),
-        pytest.param(configured(evaluate={"samples": 120}), EVALUATE | SUMMARIES, id="evaluate"),
+        pytest.param(edited("ganbench/metrics/mode_coverage.py", EDIT), REFERENCE | EVALUATE | SUMMARIES, id="metric"),
+        pytest.param(configured(evaluate={"samples": 120}), REFERENCE | EVALUATE | SUMMARIES, id="evaluate"),
         pytest.param(configured(outcome={"won_last_share": 0.5}), SUMMARIES, id="outcome"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
         pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
@@ -171,7 +171,7 @@ def test_a_moved_clone_with_any_time_stamps_is_up_to_date(
 @pytest.mark.parametrize(
     ("stage", "name", "after"),
     [
-        ("prepare", "ring8", ["judge ring8", "train ring8-mlp", "evaluate ring8-mlp", "collect"]),
+        ("prepare", "ring8", ["judge ring8", "reference ring8", "train ring8-mlp", "evaluate ring8-mlp", "collect"]),
         ("train", "ring8-mlp", ["evaluate ring8-mlp", "collect"]),
     ],
 )
