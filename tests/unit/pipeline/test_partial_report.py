@@ -75,7 +75,7 @@ def study(tmp_path_factory) -> Path:
     plan = Plan(load(path))
     slow, middle, fast = packs_of(plan, "ring8")
     (game,) = packs_of(plan, "bilinear")
-    with pytest.raises(GanbenchError, match=r"no run yet whose outcome is known.*Jobs: 23 waiting\..*ganbench status"):
+    with pytest.raises(GanbenchError, match=r"no run yet whose outcome is known.*Jobs: 25 waiting\..*ganbench status"):
         invoke("report", str(path), "--partial")
     assert not plan.folder.exists()
     for stage in ("prepare", "judge", "reference"):

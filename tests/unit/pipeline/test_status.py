@@ -102,7 +102,7 @@ def test_of_a_study_that_never_ran_everything_waits(study, plan):
     assert now.counts() == {stage: Counter({WAITING: len(plan.jobs(stage))}) for stage in STAGES}
     assert (now.done, now.held) == (False, None)
     text = shown(str(study))
-    assert "0 of 16 jobs done. Nobody holds the results folder" in text
+    assert "0 of 17 jobs done. Nobody holds the results folder" in text
     assert "--partial" not in text
     assert not plan.folder.exists(), "a look writes nothing"
 
@@ -175,7 +175,7 @@ def test_a_person_sees_where_jobs_run_how_far_they_are_and_why_they_failed(study
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), "what a cause says commands no terminal"
     assert f"\n  {log}\n" in text, "a path stays whole, to be copied"
     assert re.search(r"^train +0 +1 +1 +1 ", text, re.MULTILINE)
-    assert re.search(r"^all +10 +1 +1 +4 ", text, re.MULTILINE)
+    assert re.search(r"^all +11 +1 +1 +4 ", text, re.MULTILINE)
     assert f"ganbench report {study} --partial shows the present results." in text
 
 
@@ -214,10 +214,10 @@ def test_watching_ends_with_the_study(study, plan, monkeypatch):
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
-        finish(*jobs[: 8 * len(naps)])
+        finish(*jobs[: 9 * len(naps)])
 
     monkeypatch.setattr(command.time, "sleep", nap)
-    assert "16 of 16 jobs done." in shown(str(study), "--watch")
+    assert "17 of 17 jobs done." in shown(str(study), "--watch")
     assert naps == [command.WATCH_SECONDS] * 2
 
 
@@ -226,7 +226,7 @@ def test_an_interrupted_watch_ends_quietly(study, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command.time, "sleep", interrupt)
-    assert "0 of 16 jobs done" in shown(str(study), "--watch")
+    assert "0 of 17 jobs done" in shown(str(study), "--watch")
 
 
 # For programs
@@ -242,7 +242,7 @@ def test_programs_get_every_job(study, plan):
     assert (found["study"], found["done"], found["held_by"]) == ("steady", False, None)
     assert found["stages"]["train"] == {WAITING: 0, RUNNING: 1, SILENT: 0, STOPPED: 0, FAILED: 1, DONE: 1}
     jobs = {(job["stage"], job["name"]): job for job in found["jobs"]}
-    assert len(jobs) == 16
+    assert len(jobs) == 17
     assert jobs["train", first.name] == {
         "stage": "train",
         "name": first.name,
@@ -333,7 +333,7 @@ def test_a_look_needs_no_torch(tmp_path):
     words = [sys.executable, "-c", code, "status", str(study)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^all +3,007 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^all +3,008 ", done.stdout, re.MULTILINE)
 
 
 def test_logs_are_where_the_workflow_writes_them(plan):

@@ -127,6 +127,7 @@ def test_results_are_those_of_snapshots_in_memory(tmp_path, monkeypatch, buffer,
         )
 
 
+@pytest.mark.slow
 def test_one_snapshot_waits_in_memory_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(snapshot_files, "BUFFER", 0)
     alive, copies = [], []
@@ -337,6 +338,7 @@ def test_a_full_disk_is_one_clear_error_and_costs_no_checkpoint(interrupted, und
     assert_same(contents(interrupted.path), undisturbed)
 
 
+@pytest.mark.slow
 def test_halves_go_on_with_the_snapshots_of_the_whole(interrupted, undisturbed, monkeypatch):
     """Killed once more after the split: the halves' checkpoints refer to files of both."""
     real, drawn = Match.draw, [0]
@@ -364,6 +366,7 @@ def test_halves_go_on_with_the_snapshots_of_the_whole(interrupted, undisturbed, 
     assert list((interrupted.path.parent / ".resume").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_checkpoints_are_as_large_as_the_state_whatever_the_number_of_snapshots(tmp_path):
     """A snapshot of these networks is much larger than what a checkpoint says of it."""
     sizes = {}

@@ -202,6 +202,7 @@ PATH = {"diagnostic": "path"}
 ROTATION = {"diagnostic": {"name": "rotation", "points": 2}}
 
 
+@pytest.mark.slow
 def test_adding_an_experiment_a_seed_or_a_rate_looks_at_what_is_new_alone(tmp_path, looked):
     small = {"grid": [GRID | {"dynamics": "simultaneous", "optimizer": "sgd"}]}
     first = work(plan(tmp_path, diagnose=[PATH], **small), "train", "diagnose")
