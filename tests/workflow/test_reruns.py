@@ -75,6 +75,8 @@ def commented(project: Project) -> None:
         pytest.param(edited("ganbench/metrics/mode_coverage.py", EDIT), REFERENCE | EVALUATE | SUMMARIES, id="metric"),
         pytest.param(configured(evaluate={"samples": 120}), REFERENCE | EVALUATE | SUMMARIES, id="evaluate"),
         pytest.param(configured(outcome={"late_share": 0.5}), SUMMARIES, id="outcome"),
+        pytest.param(edited("ganbench/analysis/outcomes/cycling.py", EDIT), SUMMARIES, id="detector"),
+        pytest.param(edited("ganbench/report/figures/losses.py", EDIT), {"figures", "report"}, id="figure"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
         pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
         pytest.param(configured(title="Another title"), {"report"}, id="title"),
@@ -95,7 +97,7 @@ def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(labora
     claims = pd.read_parquet(laboratory.results / "tables" / "claims.parquet")
     assert dict(zip(claims["claim"], claims["verdict"], strict=True)) == {"A1": "confirmed", "A4": "refuted"}
     runs = pd.read_parquet(laboratory.results / "tables" / "runs.parquet")
-    assert dict(runs.groupby("dynamics")["outcome"].first()) == {"alternating": "cycling", "simultaneous": "diverged"}
+    assert dict(runs.groupby("dynamics")["outcome"].first()) == {"alternating": "cycling", "simultaneous": "unstable"}
     report = (laboratory.results / "report.html").read_text()
     for said in ("A1", "A4", "Descent runs off.", "confirmed", "refuted"):
         assert said in report, f"the report does not say {said!r}"

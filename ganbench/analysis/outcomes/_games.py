@@ -9,7 +9,7 @@ import numpy as np
 from ganbench.analysis.outcomes._run import RunEvidence
 
 LEAST_BINS = 8  # fewer bins show no trend
-DIFFERENT = 1.02  # a factor between the quarters that is more than rounding and the phase of a turn
+DIFFERENT = 1.03  # a factor between the quarters that is more than rounding and the phase of a turn
 GONE = 1e-9  # a gradient of this share of the first is rounding
 
 
@@ -20,9 +20,13 @@ class GameTrend:
     Attributes:
         half: first step of the second half.
         gradient_share: the norm of the gradients in the last quarter, over that in the first bin.
-        gradient_change: the same, last over third quarter.
+        gradient_change: the largest norm of the gradients in the last quarter, over that in the third. Orbits are no
+            circles, and a quarter need not hold whole turns: the largest norm of a turn is the same at each.
+        rises, falls: whether the largest and the median norm of the gradients both rise, or fall, from the second
+        quarter
+            to the third and to the last, as the phase of a turn does by chance only.
         norm_growth: the norm of the parameters in the last bin, over the initial one; 1 if that is zero.
-        norm_change: the norm of the parameters, last over third quarter.
+        norm_change: the largest norm of the parameters in the last quarter, over that in the third.
         norm_onset: first step since which `norm_growth` exceeds its threshold, or the last step.
         turns: changes of the direction in which the norm of a player's parameters moves, in the second half.
     """
@@ -30,6 +34,8 @@ class GameTrend:
     half: int
     gradient_share: float
     gradient_change: float
+    rises: bool
+    falls: bool
     norm_growth: float
     norm_change: float
     norm_onset: int
@@ -38,12 +44,12 @@ class GameTrend:
     @property
     def grows(self) -> bool:
         """Whether gradients and parameters both grow: the players move away from where neither would move."""
-        return self.gradient_change > DIFFERENT and self.norm_change > DIFFERENT
+        return self.rises and self.gradient_change > DIFFERENT and self.norm_change > DIFFERENT
 
     @property
     def shrinks(self) -> bool:
         """Whether the gradients still fall."""
-        return self.gradient_change < 1 / DIFFERENT
+        return self.falls and self.gradient_change < 1 / DIFFERENT
 
     @property
     def confidence(self) -> float:
@@ -61,15 +67,19 @@ def trend_of(run: RunEvidence) -> GameTrend | None:
     own = [run.series[name].mean for name in names[len(run.players) :]]
     norms = _joint(own)
     half, quarter = len(norms) // 2, len(norms) - len(norms) // 4
+    parts = (gradients[len(norms) // 4 : half], gradients[half:quarter], gradients[quarter:])
+    courses = np.array([[part.max() for part in parts], [np.median(part) for part in parts]])
     start = float(np.sqrt(sum(norm**2 for norm in run.initial_norms.values())))
     beyond = norms >= run.settings.norm_growth * start
     last, onset = int(series.last[-1]), series.since(beyond)
     return GameTrend(
         half=int(series.first[half]),
         gradient_share=_ratio(np.median(gradients[quarter:]), gradients[0]) if gradients[0] > 0 else 0.0,
-        gradient_change=_ratio(np.median(gradients[quarter:]), np.median(gradients[half:quarter])),
+        gradient_change=_ratio(gradients[quarter:].max(), gradients[half:quarter].max()),
+        rises=bool((np.diff(courses, axis=1) > 0).all()),
+        falls=bool((np.diff(courses, axis=1) < 0).all()),
         norm_growth=_ratio(norms[-1], start),
-        norm_change=_ratio(np.median(norms[quarter:]), np.median(norms[half:quarter])),
+        norm_change=_ratio(norms[quarter:].max(), norms[half:quarter].max()),
         norm_onset=last if onset is None else onset,
         turns=max(_turns(each[half:]) for each in own),
     )

@@ -432,3 +432,20 @@ def test_a_game_of_few_bins_shows_no_trend():
 def test_thresholds_that_contradict_one_another_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         Outcome(**given)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.7, 1.0, 1.5, 1.9])
+@pytest.mark.parametrize("bins", [40, 60, 100, 200])
+def test_alternating_descent_on_xy_turns_whatever_the_phase(rate, bins):
+    """It conserves x^2 + y^2 + rate x y: an ellipse, of which a quarter of the steps need not hold whole turns."""
+    x, y, course = 1.0, 1.0, []
+    for _ in range(bins):
+        gradient_x, x = abs(y), x - rate * y
+        gradient_y, y = abs(x), y + rate * x
+        course.append((gradient_x, gradient_y, abs(x), abs(y)))
+    names = ("x_gradient_norm", "y_gradient_norm", "x_parameter_norm", "y_parameter_norm")
+    curves = game(lambda t: 1.0 + 0 * t, bins=bins).curves
+    for name, values in zip(names, np.array(course).T, strict=True):
+        curves.loc[curves["series"] == name, ["min", "mean", "max"]] = np.repeat(values[:, None], 3, axis=1)
+    run = replace(game(lambda t: 1.0 + 0 * t, bins=bins), curves=curves, initial_norms={"x": 1.0, "y": 1.0})
+    assert diagnose(run).primary.outcome == "cycling"
