@@ -28,7 +28,7 @@ from tracked_example import client_of
 from tracking_server import MlflowServer
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, MEASUREMENTS, NULLS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, RUNS, TABLES
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import Recorder
@@ -107,9 +107,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
             bins = (kept["first_step"], kept["last_step"], *(kept[what][:, column] for what in ("min", "mean", "max")))
             curves += [dict(zip(CURVES, (name, series, *cells), strict=True)) for cells in zip(*bins, strict=True)]
     tables = {"runs": pd.DataFrame(rows), "curves": pd.DataFrame(curves)}
-    empty = {"snapshots": SNAPSHOTS, "references": REFERENCES, "nulls": NULLS, "measurements": MEASUREMENTS}
-    for name, columns in empty.items():
-        tables[name] = pd.DataFrame(columns=list(columns))
+    tables = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()} | tables
     with result_files.create_file(folder / "samples.h5", "samples"):
         pass
     write(folder, tables, {"metrics": {}, "quantities": {}})
