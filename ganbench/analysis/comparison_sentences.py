@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import comparisons, log_rank_within_settings, methods_by_dataset
 from ganbench.analysis.pairing import effort_in_words
-from ganbench.analysis.statistics.multiplicity import LEVEL
+from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
 MOST_PAIRS = 3  # of more pairs of methods, only the most different ones have a sentence
@@ -19,6 +19,7 @@ MOST_PAIRS = 3  # of more pairs of methods, only the most different ones have a 
 def compared(collected: Collected) -> Iterator[str]:
     """Compare the methods of every data set that has several, in failures and scores."""
     table = comparisons(collected)
+    times = _times_to_failure(collected)
     smallest = table[["failure_adjusted", "improvement_adjusted"]].min(axis=1)
     for dataset, names in methods_by_dataset(collected):
         rows = table[(table["dataset"] == dataset) & (table["settings"] > 0)]
@@ -33,7 +34,8 @@ def compared(collected: Collected) -> Iterator[str]:
                 f" which {apart} are told apart, in failures or scores, by adjusted p-values. The table `comparisons`"
                 " has all of them."
             )
-        yield from _time_to_failure(collected, dataset, names)
+        if dataset in times:
+            yield _time_to_failure(dataset, names, *times[dataset], unknown=int(rows["undetermined"].sum()) > 0)
 
 
 def _pair(collected: Collected, row: pd.Series) -> str:
@@ -57,11 +59,12 @@ def _failures(row: pd.Series) -> str:
 def _scores(collected: Collected, row: pd.Series) -> str:
     if pd.isna(row["metric"]):
         return ""
+    unknown = " and undetermined ones counting by their value" if row["undetermined"] else ""
     bounds = f"{format_percent(row['improvement_low'])} to {format_percent(row['improvement_high'])}"
     return (
         f"a run of the first has a better {collected.metrics[row['metric']].title} than one of the second, failed runs"
-        f" being the worst, with a probability of {format_percent(row['improvement'])} (95% interval {bounds}; adjusted"
-        f" {format_p_value(row['improvement_adjusted'])})"
+        f" being the worst{unknown}, with a probability of {format_percent(row['improvement'])} (95% interval"
+        f" {bounds}; adjusted {format_p_value(row['improvement_adjusted'])})"
     )
 
 
@@ -76,12 +79,21 @@ def _effort(row: pd.Series) -> str:
     return f" These runs do not tell the failure rates apart.{effort}"
 
 
-def _time_to_failure(collected: Collected, dataset: str, names: list[str]) -> Iterator[str]:
-    runs = collected.runs[collected.runs["method"].isin(names)]
-    p_value = log_rank_within_settings(runs)
-    if not np.isnan(p_value):
-        differ = "differs between" if p_value <= LEVEL else "is not seen to differ between"
-        yield (
-            f"{dataset}: the time to failure {differ} the {len(names)} methods (log-rank test within settings, runs"
-            f" that did not fail being censored at their last step: {format_p_value(p_value)})."
-        )
+def _times_to_failure(collected: Collected) -> dict[str, tuple[float, float]]:
+    """By data set with several methods, the log-rank test's p-value, and that adjusted over these data sets."""
+    found = {}
+    for dataset, names in methods_by_dataset(collected):
+        if len(names) > 1:
+            found[dataset] = log_rank_within_settings(collected.runs[collected.runs["method"].isin(names)])
+    found = {dataset: p_value for dataset, p_value in found.items() if not np.isnan(p_value)}
+    adjusted = false_discovery_adjusted(list(found.values()))
+    return {dataset: (found[dataset], float(each)) for dataset, each in zip(found, adjusted, strict=True)}
+
+
+def _time_to_failure(dataset: str, names: list[str], p_value: float, adjusted: float, *, unknown: bool) -> str:
+    differ = "differs between" if adjusted <= LEVEL else "is not seen to differ between"
+    censored = "runs that did not fail" + (", and those of which it is not known," if unknown else "")
+    return (
+        f"{dataset}: the time to failure {differ} the {len(names)} methods (log-rank test within settings, {censored}"
+        f" being censored at their last step: {format_p_value(p_value)}, adjusted {format_p_value(adjusted)})."
+    )

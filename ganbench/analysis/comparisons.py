@@ -1,7 +1,8 @@
 """Methods of one data set compared with one another, at the settings that both were run at.
 
 Three questions are asked of every two methods: whether one fails more often, whether it fails earlier, and how probably
-a run of it scores better, where a failed run is the worst. All p-values of the table are adjusted together.
+a run of it scores better, where a failed run is the worst and an undetermined one counts by its score. All p-values of
+the table are adjusted together.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ COLUMNS = {
     "log_rank_p": "p-value of equal times to failure (log-rank test within settings); empty where no failure tells",
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
-    " same setting, failed runs being worse than any; ties count half",
-    "improvement_low": "lower bound of its 95% interval",
+    " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
+    "improvement_low": "lower bound of its 95% interval (Clopper and Pearson, with the least number of runs that its"
+    " variance allows)",
     "improvement_high": "upper bound of its 95% interval",
-    "improvement_p": "p-value of a probability of 1/2",
+    "improvement_p": "p-value of a probability of 1/2 (binomial test with that number of runs)",
     **{
         f"{test}_adjusted": f"`{test}_p`, adjusted for all p-values of this table (false discovery rate)"
         for test in TESTS
@@ -116,7 +118,7 @@ def methods_by_dataset(collected: Collected) -> Iterator[tuple[str, list[str]]]:
 
 
 def losses_by_setting(runs: pd.DataFrame, metric: str, info: MetricInfo) -> dict[tuple, np.ndarray]:
-    """The final losses of one method's runs by their setting, infinite for failed runs and those without a value."""
+    """The final losses of one method's runs by their setting, see `final_losses`."""
     losses, settings = final_losses(runs, metric, info), keys(runs, WITHIN)
     return {setting: losses[[each == setting for each in settings]] for setting in dict.fromkeys(settings)}
 

@@ -17,7 +17,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
-from ganbench.analysis.methods import as_loss, final_values, headline, methods, undetermined
+from ganbench.analysis.methods import failed, final_losses, final_values, headline, methods, undetermined
 from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
@@ -99,7 +99,7 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
     title = f"{info.title} ({info.best}er is better)"
     null = null_of(collected, rows["dataset"].iloc[0], metric)
     if ranks.min() == np.inf:
-        text += f" In every setting half of the runs or more diverged or have no value of {title}."
+        text += f" In every setting half of the runs or more failed or have no value of {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
         text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}."
     else:
@@ -117,13 +117,14 @@ def _alike(row: pd.Series, metric: str, null: Null | None) -> str:
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
-    """Give a setting's median of a metric, with its range and number of seeds."""
+    """Give a setting's median of a metric, with its range and number of seeds, and how many of these failed."""
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
+    bad = int(row[f"{metric}_failed_or_missing"])
     if np.isnan(row[f"{metric}_median"]):
-        return f"no median, since {runs - values} of {plural(runs, 'run')} diverged or have no value"
+        return f"no median, since {bad} of {plural(runs, 'run')} failed or have no value"
     if runs == 1:
         return f"{format_number(row[f'{metric}_median'])} (1 seed)"
-    missing = f", {runs - values} more diverged or without a value" if values < runs else ""
+    missing = f", {bad} of {runs} failed or without a value" if bad else ""
     reach = format_range(row[f"{metric}_min"], row[f"{metric}_max"])
     return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
 
@@ -200,7 +201,8 @@ def _forgotten(
 
 
 def _references(collected: Collected) -> Iterator[Finding]:
-    """State what real data score, the best final value of a run and how many runs reach it, for every data set."""
+    """State what real data score and, of the runs that were not seen to fail, the best final value and how many score
+    like real data, for every data set."""
     first = collected.runs.drop_duplicates("dataset")
     for dataset, method in zip(first["dataset"], first["method"], strict=True):
         metric = headline(collected, method)
@@ -213,11 +215,12 @@ def _references(collected: Collected) -> Iterator[Finding]:
         if null is not None:
             reach = f" ({format_range(null.low, null.high)} in 95% of samples)" if null.low < null.high else ""
             text = f"{dataset}: a perfect generator would score {format_number(null.mean)}{reach} in {info.title}"
-        losses = as_loss(final_values(runs, metric), info)
+        runs = runs[~failed(runs)]
+        losses = final_losses(runs, metric, info)
         if np.isfinite(losses).any():
             best = runs.iloc[int(losses.argmin())]
             value = format_number(best[f"{metric}_final"])
-            text += f"; the best final value of {plural(len(runs), 'run')} is {value} ({best['run']})"
+            text += f"; the best final value of {plural(len(runs), 'run')} not seen to fail is {value} ({best['run']})"
             if null is not None:
                 alike = sum(map(null.contains, final_values(runs, metric)))
                 text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {ALIKE}"

@@ -118,8 +118,9 @@ def final_values(runs: pd.DataFrame, metric: str) -> np.ndarray:
 def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
     """Median of a metric over the runs of a setting: the number by which settings are ranked.
 
-    Runs that diverged or have no value count as worse than all others. The median is NaN where half of the runs or more
-    are such runs. Where neither end of a metric is better, such runs cannot be ordered and are left out.
+    Runs that failed or have no value count as worse than all others, see `final_losses`. The median is NaN where half
+    of the runs or more are such runs. Where neither end of a metric is better, runs cannot be ordered by it, and those
+    that diverged or have no value are left out.
     """
     return median(_ranked_losses(runs, metric, info)) * _sign(info)
 
@@ -133,17 +134,24 @@ def median_bounds(runs: pd.DataFrame, metric: str, info: MetricInfo) -> tuple[fl
 def final_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
     """A metric at the end of each run as a loss, infinite for every failed run and every run without a value.
 
-    Where methods are compared, a failure of any kind is worse than any score: a collapsed generator may have a better
-    score than a blurred one. Shape (runs,).
+    Where settings or methods are compared, a failure of any kind is worse than any score: a collapsed generator may
+    have a better score than a blurred one. A run of which it is not known whether it failed counts by its score. Shape
+    (runs,).
     """
     return np.where(failed(runs).to_numpy(), np.inf, as_loss(final_values(runs, metric), info))
 
 
+def failed_or_missing(runs: pd.DataFrame, metric: str, info: MetricInfo) -> int:
+    """The number of runs that `median_value` counts as worse than all others, or leaves out."""
+    bad = ~np.isfinite(final_values(runs, metric))
+    return int((bad if info.best == "none" else bad | failed(runs).to_numpy()).sum())
+
+
 def _ranked_losses(runs: pd.DataFrame, metric: str, info: MetricInfo) -> np.ndarray:
+    if info.best != "none":
+        return final_losses(runs, metric, info)
     values = final_values(runs, metric)
-    if info.best == "none":
-        values = values[np.isfinite(values)]
-    return as_loss(values, info)
+    return values[np.isfinite(values)]
 
 
 def _sign(info: MetricInfo) -> float:

@@ -9,6 +9,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
 from ganbench.analysis.methods import (
     as_loss,
+    failed_or_missing,
     failure_rate,
     final_values,
     median_bounds,
@@ -46,17 +47,21 @@ COUNTS = {
 
 SPREADS = {
     "values": "number of runs that have a value and did not diverge",
-    "median": "median over all runs, of which those that diverged or have no value count as worse than any; empty where"
-    " half of the runs or more are such; over the runs that have a value where neither end is better",
+    "failed_or_missing": "number of runs that failed or have no value; where neither end is better, that diverged"
+    " or have none",
+    "median": "median over all runs, of which those that failed, in any way, or have no value count as worse than any;"
+    " undetermined runs count by their value; empty where half of the runs or more failed or have no value; over the"
+    " runs of `values` where neither end is better",
     "median_low": "lower bound of the median's interval, one of the values: it holds the median of the method at this"
     " setting with a probability of 95% or more, whatever the distribution; empty below six runs, infinite where runs"
-    " without a value reach into it",
+    " that failed or have no value reach into it",
     "median_high": "upper bound of the median's interval, likewise",
-    "iqm": "interquartile mean over the runs that have a value (a quarter of them cut from either end, rounded down)",
+    "iqm": "interquartile mean over the runs of `values`, failed ones among them (a quarter of the values cut from"
+    " either end, rounded down)",
     "iqm_low": "lower bound of the interquartile mean's 95% studentised interval; empty below two values",
     "iqm_high": "upper bound of the interquartile mean's 95% studentised interval; empty below two values",
-    "min": "smallest value",
-    "max": "largest value",
+    "min": "smallest value of these runs",
+    "max": "largest value of these runs",
 }
 
 NULLS = {
@@ -145,6 +150,7 @@ def _spreads(runs: pd.DataFrame, collected: Collected) -> dict[str, float]:
         summary = spread(final_values(runs, metric), np.random.default_rng(BOOTSTRAP_SEED))
         low, high = median_bounds(runs, metric, info)
         middle = {"median": median_value(runs, metric, info), "median_low": low, "median_high": high}
+        middle["failed_or_missing"] = failed_or_missing(runs, metric, info)
         told = middle | vars(summary)
         row |= {f"{metric}_{part}": told[part] for part in SPREADS}
     return row

@@ -5,14 +5,18 @@ never reaches 1. So the same number of real examples is scored several times, in
 allow:
 
 - new examples of the very distribution, where it is known;
-- parts of the held-out examples, each without replacement, where these are twice as many as samples or more, so that
-  the parts differ;
+- parts of the held-out examples, where these are twice as many as samples or more. Parts of one shuffle share no
+  example, so that they are independent samples of the distribution; after as many as there is room for, the examples
+  are shuffled anew. Only parts of one shuffle are compared in the spread, since those of different shuffles are alike;
 - otherwise cross-fitting. Drawing with replacement would repeat examples, which raises distances; fewer held-out
   examples than samples would raise them as well. So all real examples are split at random, in the proportion of samples
   to training examples, and the smaller part plays the generated ones. Where both are smaller than in the study, by a
   factor s, values at s and at s / 2 are carried on to 1 along a line in 1/s: exact for shares and for biases of the
   order of 1/n, and never further than the distance between the two. The spread at s is narrowed by the root of s, as
-  that of a share is; of a distance, which narrows faster, it stays too wide.
+  that of a share is; of a distance, which narrows by up to s, it stays too wide, by 1 / sqrt(s) at most. That of a
+  number that knows no training examples, as a mean of samples alone, is too narrow, since all splits have one mean:
+  with N real examples, of which a share f plays n samples, by sqrt((1 + n/N) / (1 - f)). Draws say which of the two a
+  metric is with too much noise to correct for it, so that the words on a null give both factors.
   A judge knows the examples that it was trained on, and a split mixes them with held-out ones. So all held-out examples
   are scored against the training examples, too: where they score worse than splits of these sizes, beyond the interval
   of these, the difference is added. Where they score better, as even shares of classes do, it is not.
@@ -26,14 +30,12 @@ from math import sqrt
 from typing import Any, Protocol
 
 import numpy as np
-from scipy import stats
 
-from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
+from ganbench.engine.null_intervals import sd_and_reach, spread
 from ganbench.engine.scoring import score_of
 from ganbench.judges import JudgedExamples, concatenated
 
-CONFIDENCE = 0.95
 WORSE = {"low": 1, "high": -1, "none": 0}  # the sign of a change for the worse, by the better end
 ROUNDING = 1e-9  # of a value, in sums of it
 ENOUGH = 2  # held-out examples per sample, from which parts of them are drawn
@@ -47,8 +49,9 @@ class Null:
         samples: number of examples scored in each draw.
         examples: number of real examples that were drawn from; None where new ones were drawn from the distribution.
         draws: number of draws.
-        mean, sd: mean and standard deviation over the draws; NaN if the metric has no finite value in one of them.
-        low, high: bounds between which one more draw would lie with a probability of 95%.
+        mean, sd: mean and standard deviation over the draws, those of held-out examples within shuffles; NaN if the
+            metric has no finite value in one of them.
+        low, high: bounds between which new examples of the distribution would score with a probability of 95%.
         how: how the examples were drawn, in words.
         caution: what limits the meaning of values of these sizes, as a clause; None if nothing does.
     """
@@ -80,9 +83,15 @@ class RealExamples:
 
 
 class Draws(Protocol):
-    """A way to draw real examples in place of generated ones."""
+    """A way to draw real examples in place of generated ones.
+
+    Attributes:
+        examples: number of real examples that are drawn from; None where new ones are drawn from the distribution.
+        together: number of draws in a row that are independent of one another; None for all of them.
+    """
 
     examples: int | None
+    together: int | None
 
     def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
         """One draw.
@@ -133,7 +142,7 @@ def nulls(
         about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
         about["caution"] = caution
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
-            found[name] = Null(**about, **_spread(column, info))
+            found[name] = Null(**about, **spread(column, info, way.together))
     return found
 
 
@@ -148,22 +157,6 @@ def _way(real: RealExamples, samples: int) -> Draws:
     return (_HeldOut if len(real.heldout) >= ENOUGH * samples else _CrossFitted)(real, samples)
 
 
-def _spread(values: np.ndarray, info: MetricInfo) -> dict[str, float]:
-    """Mean, standard deviation, and the interval of one more draw: mean +- t sd sqrt(1 + 1/draws), within bounds."""
-    if not np.isfinite(values).all():
-        return dict.fromkeys(("mean", "sd", "low", "high"), float("nan"))
-    mean, sd, reach = (float(each) for each in (values.mean(), values.std(ddof=1), _reach(values)))
-    mean, low, high = np.clip((mean, mean - reach, mean + reach), info.lower, info.upper).tolist()
-    return {"mean": mean, "sd": sd, "low": low, "high": high}
-
-
-def _reach(values: np.ndarray) -> np.ndarray:
-    """Half of the interval that one more draw lies in, about the mean of draws, (draws, ...)."""
-    draws = len(values)
-    with np.errstate(invalid="ignore"):
-        return stats.t.ppf((1 + CONFIDENCE) / 2, draws - 1) * values.std(axis=0, ddof=1) * sqrt(1 + 1 / draws)
-
-
 def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]:
     """The values of a metric's columns, see `score_of`."""
     scores = score_of(metric, judged, reference)
@@ -171,7 +164,7 @@ def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]
 
 
 class _Fresh:
-    examples = None
+    examples = together = None
 
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples = real, samples
@@ -193,9 +186,11 @@ class _Fresh:
 class _HeldOut:
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples, self.examples = real, samples, len(real.heldout)
+        self.together = self.examples // samples
 
     def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
-        rows = stream(0, "null", index).permutation(self.examples)[: self._samples]
+        shuffle, part = divmod(index, self.together)
+        rows = stream(0, "null", shuffle).permutation(self.examples)[part * self._samples :][: self._samples]
         judged = self._real.heldout.take(rows)
         return lambda metric, reference: np.array([_scores(metric, judged, reference)])
 
@@ -204,13 +199,20 @@ class _HeldOut:
 
     def words(self, draws: int) -> str:
         return (
-            f"{draws} times {self._samples:,} of the {self.examples:,} held-out examples, without replacement, against "
-            f"the {len(self._real.train):,} training examples"
+            f"{draws} times {self._samples:,} of the {self.examples:,} held-out examples, without replacement, "
+            f"{min(draws, self.together)} in a row without a common example, against the {len(self._real.train):,} "
+            "training examples"
         )
 
 
 class _CrossFitted:
-    """Random splits of all real examples; see the module."""
+    """Random splits of all real examples; see the module.
+
+    A split takes other training examples than the reference does, so that draws vary with both parts, as the value of
+    new examples against one reference does over references. So they count as independent of one another.
+    """
+
+    together = None
 
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples = real, samples
@@ -255,7 +257,7 @@ class _CrossFitted:
         *splits, alike, whole = scored.transpose(1, 0, 2)
         worse = np.array([WORSE[info.best] for info in metric.columns.values()])
         with np.errstate(invalid="ignore"):  # infinite values have no difference
-            told_apart = worse * (whole - alike.mean(axis=0)) > _reach(alike) + ROUNDING * abs(whole)
+            told_apart = worse * (whole - alike.mean(axis=0)) > sd_and_reach(alike)[1] + ROUNDING * abs(whole)
             mean = splits[0].mean(axis=0)
             values = mean + sqrt(self._scale) * (splits[0] - mean)
             if len(splits) > 1:
@@ -271,4 +273,7 @@ class _CrossFitted:
         )
         if self._scale < 1:
             how += f", carried on to {samples:,} against {train:,} by what half of them score"
-        return f"{few}{how}"
+        share = int(self._scale * samples) / self.examples
+        narrow = sqrt((1 + samples / self.examples) / (1 - share))
+        wide = f" and that of a distance up to {1 / sqrt(self._scale):.1f} times too wide" if self._scale < 1 else ""
+        return f"{few}{how}; the interval of a mean of samples alone is {narrow:.1f} times too narrow{wide}"

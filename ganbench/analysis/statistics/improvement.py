@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from scipy import stats
@@ -35,13 +34,18 @@ def probability_of_improvement(
     runs, count half. The estimate is the mean over settings.
 
     Its variance at a setting with n and m runs is at most p (1 - p) / min(n, m), whatever the two distributions. So the
-    mean over M settings, with k runs each of either method, varies no more than a share among M k runs, and the
-    interval is Wilson's with that number: it is at least as wide as it must be, and needs no resampling, which would
-    see no spread where one method wins everywhere. The p-value belongs to the same statistic.
+    mean over M settings, with k runs each of either method, varies no more than a share among M k runs, and no less
+    where a run of each is compared or where one method always scores the same and the other better or not at all. Then
+    it is such a share, so the interval is Clopper and Pearson's and the p-value that of the exact binomial (sign) test,
+    both with M k runs: Wilson's would hold the truth in 87% with four of them. Shares between their counts, as of ties
+    and of several runs per setting, take the beta distribution's quantiles between. Nothing is resampled, which would
+    see no spread where one method wins everywhere. That probabilities differ among settings only narrows the spread.
 
     Sources: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS;
     Z. W. Birnbaum and O. M. Klose (1957), "Bounds for the variance of the Mann-Whitney statistic", Annals of
-    Mathematical Statistics 28.
+    Mathematical Statistics 28; C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits",
+    Biometrika 26; W. Hoeffding (1956), "On the distribution of the number of successes in independent trials", Annals
+    of Mathematical Statistics 27.
 
     Args:
         first, second: The losses of each method's runs, one array per setting, in the same order of settings; an array
@@ -56,8 +60,11 @@ def probability_of_improvement(
         raise ValueError("expected one setting or more, with runs of both methods at each")
     value = float(np.mean([_share_better(one, two) for one, two in pairs]))
     runs = _effective_runs([min(len(one), len(two)) for one, two in pairs])
-    low, high = (float(bound) for bound in _wilson_bounds(np.array(value), runs, confidence))
-    p_value = 2 * float(stats.norm.sf(2 * sqrt(runs) * abs(value - 0.5)))
+    won, lost, tail = runs * value, runs * (1 - value), (1 - confidence) / 2
+    low = float(stats.beta.ppf(tail, won, lost + 1)) if won > 0 else 0.0
+    high = float(stats.beta.isf(tail, won + 1, lost)) if lost > 0 else 1.0
+    more, fewer = max(won, lost), min(won, lost)
+    p_value = min(1.0, 2 * float(stats.beta.cdf(0.5, more, fewer + 1)))  # of a binomial, the probability of `more` wins
     return Improvement(value, low, high, p_value, len(pairs))
 
 
@@ -70,7 +77,7 @@ def performance_profile(losses: Sequence[np.ndarray], thresholds: np.ndarray) ->
     """The share of runs whose loss is at most a threshold, averaged over settings.
 
     A method whose curve lies above another's everywhere is better at every level of quality. A failed run reaches no
-    level, so that a curve ends at the share of runs that did not fail.
+    level, so that a curve ends at the share of runs with a finite loss.
 
     Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
 

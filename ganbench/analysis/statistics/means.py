@@ -13,8 +13,8 @@ equal size (independent; lognormal of sigma 1; a mixture, in which every fifth r
 
 Pairs differ from that by 3 at most. Two groups of one shape keep the promise, since their skewness cancels. No interval
 of a mean can tell of a rare kind of run that the sample has not met: failed runs have a rate of their own, and count as
-the worst in medians. Of ten lognormal values in either group, the percentile bootstrap holds the difference in 88% and
-a bootstrap of the studentised difference in 92%.
+the worst in the medians that rank settings. Of ten lognormal values in either group, the percentile bootstrap holds the
+difference in 88% and a bootstrap of the studentised difference in 92%.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ganbench.analysis.methods import headline
 from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics.improvement import performance_profile, profile_interval
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, method_styles
+from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, failures_in_words, method_styles
 from ganbench.report.plotting.null_band import draw_null, null_legend
 from ganbench.report.plotting.setting_panels import better
 from ganbench.report.plotting.style import QUIET, plain_ticks
@@ -26,9 +26,10 @@ FIGURE = FigureInfo(
         "The share of a method's runs whose final value is at least as good as the value on the axis, averaged over"
         " settings (performance profile), with its 95% interval as a band where a data set has at most four methods;"
         " the better values lie to the right. A failed run reaches no value, whatever it scored, so that a curve ends"
-        " on the left at the share of runs that did not fail. A method whose curve lies above another's everywhere is"
-        " better at every level. The dashed line is what as many real examples score, the grey band the"
-        " interval that holds 95% of such samples."
+        " on the left at the share of runs that have a value and were not seen to fail. Undetermined runs, in which a"
+        " possible failure was not measured, count by their value; the legend counts them. A method whose curve lies"
+        " above another's everywhere is better at every level. The dashed line is what as many real examples score,"
+        " the grey band the interval that holds 95% of such samples."
     ),
 )
 
@@ -52,7 +53,8 @@ def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> 
         axes.text(0.5, 0.5, "No run has a value of any metric.", ha="center", color=QUIET, transform=axes.transAxes)
         return
     info = collected.metrics[metric]
-    losses = {name: losses_by_setting(collected.runs[collected.runs["method"] == name], metric, info) for name in names}
+    runs = {name: collected.runs[collected.runs["method"] == name] for name in names}
+    losses = {name: losses_by_setting(runs[name], metric, info) for name in names}
     reached = np.concatenate([each[np.isfinite(each)] for mine in losses.values() for each in mine.values()])
     if not len(reached):
         axes.set_axis_off()
@@ -72,7 +74,7 @@ def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> 
         if len(names) <= MOST_BANDS:
             axes.fill_between(sign * thresholds, low, high, color=style["color"], alpha=0.12, linewidth=0, step="post")
         axes.step(sign * thresholds, shares, where="post", **style)
-        handles.append(Line2D([], [], label=f"{name} ({sum(map(len, mine))} runs)", **style))
+        handles.append(Line2D([], [], label=f"{name} ({failures_in_words(runs[name])})", **style))
     handles += null_legend([null])
     if logarithmic:
         axes.set_xscale("log")

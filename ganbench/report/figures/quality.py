@@ -34,10 +34,10 @@ FIGURE = FigureInfo(
     order=2,
     caption=(
         "One mark per run at its last measured value; shape and colour give the outcome. The bar is the median of the"
-        " setting, in which a run that diverged or has no value counts as worse than any other; there is no bar if at"
-        " least half of the runs are such. The dashed line is what as many real examples score, the grey band the"
-        " interval in which they do so 19 times of 20: values in it are indistinguishable from real data. Runs without"
-        " a value are counted above the panel (n/a)."
+        " setting, in which a run that failed or has no value counts as worse than any other, and an undetermined run"
+        " by its value; there is no bar if at least half of the runs failed or have no value. The dashed line is what"
+        " as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it are"
+        " indistinguishable from real data. Runs without a value are counted above the panel (n/a)."
     ),
 )
 

@@ -19,9 +19,9 @@ FIGURE = FigureInfo(
     title="Samples over training",
     scope="method",
     caption=(
-        "Samples of the best run of the method, of those that did not fail if there are any, and, if there is one, of a"
-        " failed run. The latent points are the same at every snapshot, so that one example can be followed over"
-        " training. Real examples are shown for comparison."
+        "Samples of the best run of the method, of those that were not seen to fail if there are any, and, if there"
+        " is one, of a failed run. The latent points are the same at every snapshot, so that one example can be"
+        " followed over training. Real examples are shown for comparison."
     ),
 )
 

@@ -1,4 +1,4 @@
-"""When runs fail: the share of runs that have not failed, over training."""
+"""When runs fail: the share of runs that have not been seen to fail, over training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganbench.analysis.methods import failure_times
 from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
 from ganbench.core.formatting import format_p_value
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, method_styles
+from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, failures_in_words, method_styles
 from ganbench.report.plotting.style import INK, QUIET, plain_ticks
 
 FIGURE = FigureInfo(
@@ -21,10 +21,12 @@ FIGURE = FigureInfo(
     scope="study",
     order=3,
     caption=(
-        "The share of a method's runs that have not failed, over training steps (Kaplan and Meier), with its 95%"
-        " interval as a band where a data set has at most four methods. A run that ended without a failure is censored"
-        " at its last step: it counts until then, and a short upright line marks it. The p-value is that of the"
-        " log-rank test, which compares methods at the settings that they share."
+        "The share of a method's runs that have not been seen to fail, over training steps (Kaplan and Meier), with"
+        " its 95% interval as a band where a data set has at most four methods. A run that was not seen to fail is"
+        " censored at its last step: it counts until then, and a short upright line marks it. So is an undetermined"
+        " run, in which a possible failure was not measured: with such runs, which the legend counts, the curve and"
+        " its band lie too high by what was not seen. The p-value is that of the log-rank test, which compares methods"
+        " at the settings that they share; it is not adjusted for the number of data sets."
     ),
 )
 
@@ -44,8 +46,10 @@ def draw(collected: Collected) -> Figure:
             steps, failed = failure_times(mine)
             curve = kaplan_meier(steps, failed)
             _curve(axes, curve, steps[~failed], BEYOND * last, style, band=len(names) <= MOST_BANDS)
-            handles.append(Line2D([], [], label=f"{name} ({int(failed.sum())} of {len(mine)} failed)", **style))
-        axes.set(xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not failed")
+            handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)})", **style))
+        axes.set(
+            xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not seen to fail"
+        )
         axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
         axes.set_title(dataset, fontweight="bold")
         p_value = log_rank_within_settings(runs)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from itertools import cycle, islice, product
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+
+from ganbench.analysis.methods import failure_rate
 
 # Paul Tol's "bright" scheme, told apart with any common colour vision; no colour of an outcome.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#bbaa33")
@@ -38,6 +41,15 @@ def data_panels(datasets: int, lines: int) -> tuple[Figure, np.ndarray]:
     for spare in panels[datasets:]:
         spare.set_axis_off()
     return figure, panels[:datasets]
+
+
+def failures_in_words(runs: pd.DataFrame) -> str:
+    """How many runs failed, and of how many that is not known: "2 of 10 seen to fail, 3 of 10 undetermined"."""
+    rate = failure_rate(runs)
+    if not rate.unknown:
+        return f"{rate.count} of {rate.total} failed"
+    seen = f"{rate.count} of {rate.total} seen to fail, " if rate.count or rate.unknown < rate.total else ""
+    return f"{seen}{rate.unknown} of {rate.total} undetermined"
 
 
 def draw_legend(axes: Axes, handles: list[Line2D]) -> None:

@@ -120,6 +120,31 @@ def test_two_methods_in_words(collected):
     assert time.startswith("digits: the time to failure is not seen to differ between the 2 methods (log-rank test")
 
 
+def test_times_to_failure_are_adjusted_over_the_data_sets_of_a_report(collected):
+    """One data set of many in which methods differ by chance is no discovery."""
+    good, worse = runs("f" * 8 + "cc"), runs("f" * 4 + "c" * 6)
+    one = study(collected, {"a": {(100, 0.1): good}, "b": {(100, 0.1): worse}})
+    chance = study(collected, {"a": {(100, 0.1): good}, "b": {(100, 0.1): good}})
+    (row,) = comparisons(one).to_dict("records")
+    assert 0.01 < row["log_rank_p"] < 0.05
+    (*_, alone) = compared(one)
+    assert "differs between the 2 methods" in alone
+    tables = [one.runs] + [
+        chance.runs.assign(dataset=f"other{index}", method=chance.runs["method"] + f"-{index}") for index in range(5)
+    ]
+    many = dataclasses.replace(one, runs=pd.concat(tables, ignore_index=True))
+    times = [text for text in compared(many) if "time to failure" in text]
+    assert len(times) == 6
+    assert all("is not seen to differ" in text and ", adjusted p = " in text for text in times)
+
+
+def test_undetermined_runs_are_said_to_count_by_their_value(collected):
+    few = study(collected, {"a": {(100, 0.1): runs("ffuuc")}, "b": {(100, 0.1): runs("ccfcc")}})
+    sentence, time = compared(few)
+    assert "failed runs being the worst and undetermined ones counting by their value, with" in sentence
+    assert "runs that did not fail, and those of which it is not known, being censored" in time
+
+
 def test_of_many_methods_only_the_most_different_have_a_sentence(collected):
     good, bad = runs("f" * 20), runs("c" * 20)
     few = study(collected, {name: {(100, 0.1): bad if name == "d" else good} for name in "abcd"})

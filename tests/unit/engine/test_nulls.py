@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from building import part
+from scipy import stats
 
 from ganbench.core.metric_info import MetricInfo
+from ganbench.engine.null_intervals import sd_and_reach
 from ganbench.engine.nulls import Null, RealExamples, nulls
 from ganbench.engine.scoring import judged_real
 from ganbench.judges import JudgedExamples
@@ -115,6 +117,69 @@ def test_a_score_without_bias_is_cross_fitted_without_one():
     found = null(part("metric", "kid"), real(900, 225), 1200)["kid"]
     assert found.low < 0 < found.high
     assert abs(found.mean) < 2 * found.sd
+
+
+# Their promise --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Mean(_Last):
+    """The mean of the last feature."""
+
+    def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+        return {"last": float(generated.features[:, -1].mean())}
+
+
+def plane(count: int, random: np.random.Generator) -> JudgedExamples:
+    return judged(random.standard_normal((count, 2)))
+
+
+def coverage(metric: Metric, heldout: int, repeats: int, *, fresh: bool = False, samples: int = 50) -> float:
+    """How often the values of a perfect generator lie in the null, over data sets with 200 training examples."""
+    random, inside = np.random.default_rng(7), []
+    for _ in range(repeats):
+        draw = (lambda count, _: plane(count, random)) if fresh else None
+        known = RealExamples(plane(200, random), plane(heldout, random), draw)
+        reference = metric.reference(known.train, known.heldout)
+        ((name, found),) = nulls([(metric, reference)], known, samples).items()
+        values = [metric.score(plane(samples, random), reference)[name] for _ in range(10)]
+        inside += [found.low <= value <= found.high for value in values]
+    return float(np.mean(inside))
+
+
+WAYS = pytest.mark.parametrize(("heldout", "fresh"), [(100, False), (250, False), (1000, False), (2, True)])
+
+
+@WAYS
+def test_a_perfect_generator_s_mean_lies_in_the_null_19_times_of_20(heldout, fresh):
+    assert coverage(_Mean(), heldout, 150, fresh=fresh) == pytest.approx(0.95, abs=0.025)
+
+
+@WAYS
+def test_a_perfect_generator_s_distance_lies_in_the_null_19_times_of_20(heldout, fresh):
+    assert coverage(part("metric", "fcd"), heldout, 50, fresh=fresh) == pytest.approx(0.95, abs=0.04)
+
+
+def test_only_draws_that_are_independent_of_one_another_are_compared():
+    values = np.array([0.0, 2.0, 101.0, 103.0, 7.0])
+    sd, reach = sd_and_reach(values, 2)  # groups of 2, 2 and 1: two degrees of freedom
+    assert sd == pytest.approx(math.sqrt(2))
+    error = (2 * math.sqrt(2) + 1) / 5
+    assert reach == pytest.approx(stats.t.ppf(0.975, 2) * sd * math.sqrt(1 + error**2))
+    sd, reach = sd_and_reach(values)
+    assert sd == pytest.approx(values.std(ddof=1))
+    assert reach == pytest.approx(stats.t.ppf(0.975, 4) * sd * math.sqrt(1 + 1 / 5))
+
+
+def test_cross_fitted_nulls_say_how_far_they_keep_the_promise():
+    found = null(_Mean(), real(150, 40), 230)["last"]
+    # 115 of 190 examples play 230 samples: sqrt((1 + 230 / 190) / (1 - 115 / 190)), and 1 / sqrt(190 / 380)
+    assert found.how.endswith(
+        "; the interval of a mean of samples alone is 2.4 times too narrow and that of a distance up to 1.4 times"
+        " too wide"
+    )
+    of_known_mean = 1.96 / math.sqrt(230) * math.sqrt(1 + 230 / 190)
+    assert (found.high - found.low) / 2 == pytest.approx(of_known_mean / 2.4, rel=0.35)
 
 
 # What must not mislead them -------------------------------------------------------------------------------------------

@@ -89,6 +89,22 @@ def test_what_is_missing_is_said(collected):
     assert all(curve[-1, 1] == 0 for axes in drawn(lost, "survival").axes for curve in curves(axes))
 
 
+def test_runs_of_which_it_is_not_known_whether_they_failed_do_not_count_as_good(collected):
+    unknown = dataclasses.replace(collected, runs=collected.runs.assign(outcome="undetermined"))
+    runs = unknown.runs.copy()
+    of_ring = runs.index[runs["method"] == "ring8-mlp"]
+    runs.loc[of_ring[:2], "outcome"] = "collapsed"
+    some = dataclasses.replace(collected, runs=runs)
+    for kind in ("survival", "profiles"):
+        digits, ring = ([text.get_text() for text in axes.get_legend().get_texts()] for axes in drawn(some, kind).axes)
+        count = int((runs["method"] == "digits-fc").sum())
+        assert f"digits-fc ({count} of {count} undetermined)" in digits
+        rest = len(of_ring) - 2
+        assert f"ring8-mlp (2 of {len(of_ring)} seen to fail, {rest} of {len(of_ring)} undetermined)" in ring
+        assert not any("of" in text and " failed" in text for text in digits + ring)
+    assert drawn(some, "survival").axes[0].get_ylabel() == "not seen to fail"
+
+
 def test_many_methods_are_told_apart(collected):
     styles = method_styles(30)
     told = {(each["color"], each["linestyle"]) for each in styles}

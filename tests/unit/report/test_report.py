@@ -163,7 +163,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     )
     method = texts(few, "method")
     assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
-    assert "at learning rate 0.0002; worst: no median, since 1 of 2 runs diverged or have no value, at" in method
+    assert "at learning rate 0.0002; worst: no median, since 2 of 2 runs failed or have no value, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
     assert (
@@ -176,7 +176,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
     reference = texts(few, "reference")
     assert "would score 0.8 (0.72 to 0.88 in 95% of samples) in Fréchet classifier distance; the best" in reference
-    assert "final value of 4 runs is 2 (" in reference
+    assert "final value of 2 runs not seen to fail is 2 (" in reference
     assert "; none of them is indistinguishable from real data." in reference
     assert "2 seeds each" in texts(few, "caution")
 
@@ -189,7 +189,20 @@ def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
 def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
     assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
-    assert "the best final value of 4 runs is 5 (" in texts(few, "reference")
+    assert "the best final value of 2 runs not seen to fail is 5 (" in texts(few, "reference")
+
+
+def test_a_setting_does_not_win_by_the_scores_of_failed_runs(collected):
+    """A generator that collapsed on good examples may score better than one that has learned them all."""
+    few = tiny(collected, ["converged", "converged", "collapsed", "unstable"], [5.0, 6.0, 1.0, 0.8])
+    method = texts(few, "method")
+    assert "Best median Fréchet classifier distance (lower is better): 5.5 (5 to 6 over 2 seeds), at" in method
+    assert "worst: no median, since 2 of 2 runs failed or have no value, at" in method
+    table = settings_table(few)
+    assert list(table["fcd_failed_or_missing"]) == [0, 2]
+    assert (table["fcd_min"][1], table["fcd_max"][1]) == (0.8, 1.0), "their scores are shown all the same"
+    assert "of 2 runs not seen to fail is 5 (" in texts(few, "reference")
+    assert "none of them is indistinguishable" in texts(few, "reference")
 
 
 def test_forgetting_is_counted(collected):
@@ -254,13 +267,13 @@ def test_settings_differ_by_the_generator_s_learning_rate(collected):
 def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
     few = grid(collected, {(100, 0.1): [7.0, 8.0, np.nan], (100, 0.2): [3.0, np.nan, np.nan], (100, 0.4): [4.0, 9.0]})
     assert "4 of 8 runs are not in the differences over seeds" in texts(few, "seeds")
-    worst = "worst: no median, since 2 of 3 runs diverged or have no value, at learning rate 0.2."
+    worst = "worst: no median, since 2 of 3 runs failed or have no value, at learning rate 0.2."
     assert worst in texts(few, "method")
     nothing = grid(collected, {(100, 0.1): [7.0, 8.0], (100, 0.2): [np.nan, np.nan]})
-    worst = "worst: no median, since 2 of 2 runs diverged or have no value, at learning rate 0.2."
+    worst = "worst: no median, since 2 of 2 runs failed or have no value, at learning rate 0.2."
     assert worst in texts(nothing, "method")
     half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
-    assert "In every setting half of the runs or more diverged or have no value of" in texts(half, "method")
+    assert "In every setting half of the runs or more failed or have no value of" in texts(half, "method")
     assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"
 
 

@@ -114,7 +114,7 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     if not np.isfinite(collected.runs["d_final"]).any():
         assert "No run has a value of any metric." in text
     elif medians.isna().all():
-        assert "In every setting half of the runs or more diverged or have no value" in text
+        assert "In every setting half of the runs or more failed or have no value" in text
     elif best.all():
         assert f" Median {TITLE} ({info.best}er is better): {format_number(medians.iloc[0])} (" in text
     else:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ganbench.analysis.statistics.improvement import performance_profile, probability_of_improvement
-from ganbench.analysis.statistics.rates import wilson
+from ganbench.analysis.statistics.rates import exact_interval
 
 # Scores of seven and of five runs at four settings, larger is better; what rliable 1.2.0 gives for them.
 FIRST = np.array(
@@ -83,11 +83,34 @@ def test_settings_count_alike_whatever_their_number_of_runs():
 
 
 def test_of_equal_numbers_of_runs_the_interval_is_that_of_a_share():
-    """Where one method wins every time, it is Wilson's of as many wins as runs; a bootstrap has no width there."""
+    """Where one method wins every time, it is that of as many wins as runs; a bootstrap has no width there."""
     found = probability_of_improvement([np.zeros(5), np.zeros(5)], [np.ones(5), np.ones(5)])
-    rate = wilson(10, 10)
-    assert (found.low, found.high) == pytest.approx((rate.lower, 1))
-    assert found.p_value == pytest.approx(2 * stats.norm.sf(math.sqrt(10)))
+    assert (found.low, found.high) == pytest.approx(exact_interval(10, 10))
+    assert found.p_value == pytest.approx(2 / 2**10)
+
+
+@pytest.mark.parametrize("settings", [1, 2, 4, 7])
+@pytest.mark.parametrize("won", range(8))
+def test_with_one_run_per_setting_it_is_the_exact_sign_test(settings, won):
+    won = min(won, settings)
+    first, second = np.where(np.arange(settings) < won, 0.0, 2.0)[:, None], np.ones((settings, 1))
+    found = probability_of_improvement(list(first), list(second))
+    assert found.p_value == pytest.approx(stats.binomtest(won, settings).pvalue)
+    assert (found.low, found.high) == pytest.approx(exact_interval(won, settings))
+
+
+@pytest.mark.parametrize(("settings", "runs"), [(1, 2), (1, 4), (2, 2), (4, 1), (6, 1), (12, 1), (3, 4), (2, 10)])
+@pytest.mark.parametrize("good", [0.1, 0.3, 0.5, 0.85])
+def test_coverage_against_a_method_that_always_scores_the_same(settings, runs, good):
+    """Runs that are either good or failed vary most; a few score the same as the other method."""
+    generator = np.random.default_rng(11)
+    kinds, ties = np.array([0.0, np.inf, 1.0]), 0.05
+    held = []
+    for _ in range(400):
+        first = kinds[generator.choice(3, size=(settings, runs), p=[good, 1 - ties - good, ties])]
+        found = probability_of_improvement(list(first), list(np.ones((settings, runs))))
+        held.append(found.low <= good + ties / 2 <= found.high)
+    assert np.mean(held) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 400)
 
 
 @pytest.mark.parametrize("runs", [3, 5, 10, 20])
