@@ -28,11 +28,14 @@ class Metric(ABC):
         draws: number of times that its null scores real examples; each takes three references, so fewer where they are
             expensive. The interval of one more draw is 9% wider after 20 draws than after infinitely many, and 55%
             wider after 5.
+        proportional: whether its columns, which are positive, grow in proportion to the number of examples; otherwise
+            they differ from those of infinitely many by the order of one over that number.
     """
 
     columns: ClassVar[dict[str, MetricInfo]]
     cost: ClassVar[str] = ""
     draws: ClassVar[int] = 20
+    proportional: ClassVar[bool] = False
 
     @property
     def fewest(self) -> int:
