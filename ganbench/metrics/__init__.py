@@ -27,7 +27,7 @@ class Metric(ABC):
             examples M, of real ones N, and of features F.
         draws: number of times that its null scores real examples; each takes three references, so fewer where they are
             expensive. The interval of one more draw is 9% wider after 20 draws than after infinitely many, and 55%
-            wider after 5.
+            wider after 5. 2 or more.
         proportional: whether its columns, which are positive, grow in proportion to the number of examples; otherwise
             they differ from those of infinitely many by the order of one over that number.
     """
