@@ -16,6 +16,8 @@ from ganbench.judges import JudgedExamples
 
 Columns = Callable[[], Any]
 
+LEAST_DRAWS = 2  # of a null, for a spread
+
 
 def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
     """The fault of a metric, as a clause; None if it returns valid values for its columns.
@@ -27,7 +29,7 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
             held-out examples too.
     """
     refusal = metric.supports(data)
-    if fault := supports_fault(refusal) or columns_fault(metric.columns):
+    if fault := supports_fault(refusal) or columns_fault(metric.columns) or _draws_fault(metric.draws):
         return fault
     if refusal is not None:
         return None
@@ -46,6 +48,13 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
     if fingerprint(reference) != known:
         return "its score() changes the reference, which all runs share"
     return None
+
+
+def _draws_fault(draws: Any) -> str | None:
+    """The fault of the number of draws of a null, as a clause; None if draws have a spread."""
+    if isinstance(draws, int) and not isinstance(draws, bool) and draws >= LEAST_DRAWS:
+        return None
+    return f"its draws is {short_repr(draws)}; must be a whole number of {LEAST_DRAWS} or more"
 
 
 def _tree_fault(tree: Any, where: str = "") -> str | None:

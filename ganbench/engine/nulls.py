@@ -12,11 +12,13 @@ allow:
   examples than samples would raise them as well. So all real examples are split at random, in the proportion of samples
   to training examples, and the smaller part plays the generated ones. Where both are smaller than in the study, by a
   factor s, values at s and at s / 2 are carried on to 1 along a line in 1/s: exact for shares and for biases of the
-  order of 1/n, and never further than the distance between the two. The spread at s is narrowed by the root of s, as
-  that of a share is; of a distance, which narrows by up to s, it stays too wide, by 1 / sqrt(s) at most. That of a
-  number that knows no training examples, as a mean of samples alone, is too narrow, since all splits have one mean:
-  with N real examples, of which a share f plays n samples, by sqrt((1 + n/N) / (1 - f)). Draws say which of the two a
-  metric is with too much noise to correct for it, so that the words on a null give both factors.
+  order of 1/n, and never further than the distance between the two. What grows in proportion to the number of examples
+  is divided by s. A metric that is cautious of numbers as small as those of its splits has no null: the distance of
+  fewer examples than features, for one, is on no such line. The spread at s is narrowed by the root of s, as that of a
+  share is; of a distance, which narrows by up to s, it stays too wide, by 1 / sqrt(s) at most. That of a number that
+  knows no training examples, as a mean of samples alone, is too narrow, since all splits have one mean: with N real
+  examples, of which a share f plays n samples, by sqrt((1 + n/N) / (1 - f)). Draws say which of the two a metric is
+  with too much noise to correct for it, so that the words on a null give both factors.
   A judge knows the examples that it was trained on, and a split mixes them with held-out ones. So all held-out examples
   are scored against the training examples, too: where they score worse than splits of these sizes, beyond the interval
   of these, the difference is added. Where they score better, as even shares of classes do, it is not.
@@ -24,8 +26,9 @@ allow:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import Any, Protocol
 
@@ -92,15 +95,17 @@ class Draws(Protocol):
 
     examples: int | None
     together: int | None
+    smallest: tuple[int, int] | None  # numbers of generated and of training examples, of parts below the study's size
 
-    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
-        """One draw.
+    def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:
+        """One draw, of one part or several, of which one is in memory at a time.
 
         Args:
             index: number of the draw.
 
-        Returns:
-            A function of a metric and its reference to what is scored: (parts, columns), NaN without a value.
+        Yields:
+            For each part, a function of a metric and its reference to the values of its columns, NaN without a value.
+            It can be called until the next part is made.
         """
 
     def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
@@ -127,18 +132,24 @@ def nulls(
     Returns:
         By column, its null.
     """
-    way = _way(real, samples)
-    scored: list[list[np.ndarray]] = [[] for _ in metrics]
-    for index in range(max((metric.draws for metric, _ in metrics), default=0)):
-        score = way.draw(index)
-        for (metric, reference), kept in zip(metrics, scored, strict=True):
-            if index < metric.draws:
-                kept.append(score(metric, reference))
+    way, features = _way(real, samples), real.train.features.shape[1]
+    limits = [metric.caution(*way.smallest, features) if way.smallest else None for metric, _ in metrics]
+    scored: list[list[list[list[float]]]] = [[] for _ in metrics]  # by metric, draw, part and column
+    for index in range(most_draws([metric for metric, _ in metrics])):
+        drawn = [k for k, (metric, _) in enumerate(metrics) if index < metric.draws and limits[k] is None]
+        for k in drawn:
+            scored[k].append([])
+        for score in way.draw(index) if drawn else ():
+            for k in drawn:
+                scored[k][-1].append(score(*metrics[k]))
         report(index + 1)
     found: dict[str, Null] = {}
-    for (metric, _), kept in zip(metrics, scored, strict=True):
-        values = way.values(metric, np.stack(kept))
-        caution = metric.caution(samples, len(real.train), real.train.features.shape[1])
+    for (metric, _), kept, limit in zip(metrics, scored, limits, strict=True):
+        if limit is None:
+            values = way.values(metric, np.array(kept))
+            caution = metric.caution(samples, len(real.train), features)
+        else:
+            values, caution = np.full((1, len(metric.columns)), np.nan), f"no null, since in smaller splits {limit}"
         about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
         about["caution"] = caution
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
@@ -164,14 +175,14 @@ def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]
 
 
 class _Fresh:
-    examples = together = None
+    examples = together = smallest = None
 
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples = real, samples
 
-    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+    def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:
         judged = self._real.fresh(self._samples, stream(0, "null", index))
-        return lambda metric, reference: np.array([_scores(metric, judged, reference)])
+        yield lambda metric, reference: _scores(metric, judged, reference)
 
     def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
         return scored[:, 0]
@@ -184,15 +195,17 @@ class _Fresh:
 
 
 class _HeldOut:
+    smallest = None
+
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples, self.examples = real, samples, len(real.heldout)
         self.together = self.examples // samples
 
-    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+    def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:
         shuffle, part = divmod(index, self.together)
         rows = stream(0, "null", shuffle).permutation(self.examples)[part * self._samples :][: self._samples]
         judged = self._real.heldout.take(rows)
-        return lambda metric, reference: np.array([_scores(metric, judged, reference)])
+        yield lambda metric, reference: _scores(metric, judged, reference)
 
     def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:
         return scored[:, 0]
@@ -203,6 +216,21 @@ class _HeldOut:
             f"{min(draws, self.together)} in a row without a common example, against the {len(self._real.train):,} "
             "training examples"
         )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Stored examples, one array after the other, of which some are put together when they are asked for: arrays that
+    lie in files stay there."""
+
+    parts: tuple[np.ndarray, np.ndarray]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        one, other = self.parts
+        first = rows < len(one)
+        found = np.empty((len(rows), *one.shape[1:]), one.dtype)
+        found[first], found[~first] = one[rows[first]], other[rows[~first] - len(one)]
+        return found
 
 
 class _CrossFitted:
@@ -216,29 +244,32 @@ class _CrossFitted:
 
     def __init__(self, real: RealExamples, samples: int) -> None:
         self._real, self._samples = real, samples
-        self._all = concatenated([real.train, real.heldout])
+        self._all = concatenated([real.train, real.heldout], _Stored((real.train.stored, real.heldout.stored)))
         self.examples = len(self._all)
         train, heldout = len(real.train), len(real.heldout)
         self._scale = min(1.0, self.examples / (samples + train))
         self._study = samples, train, heldout
-        self._whole: dict[int, np.ndarray] = {}  # by a metric's id: the values of all held-out examples
+        self._sizes = [tuple(int(self._scale * size) for size in self._study)]
+        self.smallest = None
+        if self._scale < 1:
+            self._sizes.append(tuple(int(self._scale * size / 2) for size in self._study))
+            generated, trained, _ = self._sizes[-1]
+            self.smallest = min(generated, heldout), trained
+        self._whole: dict[int, list[float]] = {}  # by a metric's id: the values of all held-out examples
 
-    def draw(self, index: int) -> Callable[[Any, dict], np.ndarray]:
+    def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:
         order, other = (stream(0, name, index).permutation(self.examples) for name in ("null", "null-heldout"))
         _, train, heldout = self._study
-        sizes = [self._scale * size for size in self._study]
-        splits = [self._split(order, *map(int, sizes))]
-        if self._scale < 1:
-            splits.append(self._split(order, *(int(size / 2) for size in sizes)))
-        splits.append(self._split(other, heldout, train, heldout))
+        for rows, sizes in [*((order, sizes) for sizes in self._sizes), (other, (heldout, train, heldout))]:
+            split = [*self._split(rows, *sizes)]
+            yield partial(self._scored, split)
+            split.clear()  # before the next one is made, whoever holds the function
+        yield self._scored_whole
 
-        def score(metric: Any, reference: dict) -> np.ndarray:
-            parts = [self._scored(metric, *split) for split in splits]
-            if id(metric) not in self._whole:
-                self._whole[id(metric)] = np.array(_scores(metric, self._real.heldout, reference))
-            return np.array([*parts, self._whole[id(metric)]])
-
-        return score
+    def _scored_whole(self, metric: Any, reference: dict) -> list[float]:
+        if id(metric) not in self._whole:
+            self._whole[id(metric)] = _scores(metric, self._real.heldout, reference)
+        return self._whole[id(metric)]
 
     def _split(self, order: np.ndarray, *sizes: int) -> tuple[JudgedExamples, JudgedExamples, JudgedExamples]:
         """Examples in place of generated, training and held-out ones; the last are among the first, as the held-out
@@ -248,7 +279,8 @@ class _CrossFitted:
         return tuple(self._all.take(rows) for rows in parts)
 
     @staticmethod
-    def _scored(metric: Any, generated: JudgedExamples, train: JudgedExamples, heldout: JudgedExamples) -> list[float]:
+    def _scored(split: Sequence[JudgedExamples], metric: Any, _: dict) -> list[float]:
+        generated, train, heldout = split
         if min(map(len, (generated, train, heldout))) < metric.fewest:
             return [float("nan")] * len(metric.columns)
         return _scores(metric, generated, metric.reference(train, heldout))
@@ -258,11 +290,17 @@ class _CrossFitted:
         worse = np.array([WORSE[info.best] for info in metric.columns.values()])
         with np.errstate(invalid="ignore"):  # infinite values have no difference
             told_apart = worse * (whole - alike.mean(axis=0)) > sd_and_reach(alike)[1] + ROUNDING * abs(whole)
-            mean = splits[0].mean(axis=0)
-            values = mean + sqrt(self._scale) * (splits[0] - mean)
-            if len(splits) > 1:
-                values = values - (1 - self._scale) * (splits[1].mean(axis=0) - mean)
+            values = self._carried_on(*splits, metric.proportional) if self._scale < 1 else splits[0]
             return values + np.where(told_apart, whole - alike, 0.0)
+
+    def _carried_on(self, values: np.ndarray, halves: np.ndarray, proportional: bool) -> np.ndarray:
+        """Values at the factor s of the study's size, (draws, columns), carried on to 1, by those at s / 2 unless they
+        grow in proportion. Reciprocals of these, which are shares, have a mean without a bias."""
+        values = 1 / values if proportional else values
+        mean = values.mean(axis=0)
+        expected = self._scale * mean if proportional else mean - (1 - self._scale) * (halves.mean(axis=0) - mean)
+        apart = sqrt(self._scale) * (values - mean)
+        return 1 / (expected * (1 + apart / mean)) if proportional else expected + apart
 
     def words(self, draws: int) -> str:
         samples, train, heldout = self._study

@@ -31,10 +31,16 @@ class Embeddings:
     Args:
         whole: the examples that these were taken from, whose features are computed together; None if from none.
         rows: the indices of these examples among those.
+        parts: the examples that these are one after the other, which keep their features; none if they are no such.
     """
 
-    def __init__(self, whole: JudgedExamples | None = None, rows: np.ndarray | None = None) -> None:
-        self._whole, self._rows = whole, rows
+    def __init__(
+        self,
+        whole: JudgedExamples | None = None,
+        rows: np.ndarray | None = None,
+        parts: Sequence[JudgedExamples] = (),
+    ) -> None:
+        self._whole, self._rows, self._parts = whole, rows, parts
         self._known: dict[str, np.ndarray] = {}
 
     def get(self, name: str, stored: np.ndarray, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -42,7 +48,8 @@ class Embeddings:
         if self._whole is not None:
             return self._whole.embedded(name, embed)[self._rows]
         if name not in self._known:
-            self._known[name] = embed(stored)
+            parts = [part.embedded(name, embed) for part in self._parts]
+            self._known[name] = np.concatenate(parts) if parts else embed(stored)
         return self._known[name]
 
     def keep(self, name: str, features: np.ndarray) -> None:
@@ -50,8 +57,8 @@ class Embeddings:
         self._known[name] = features
 
     @classmethod
-    def joined(cls, parts: Sequence[Embeddings]) -> Embeddings:
-        """The features of examples one after the other, as far as they are known of all of them."""
+    def known_of(cls, parts: Sequence[Embeddings]) -> Embeddings:
+        """The features of examples one after the other that are known of all of them; others are computed together."""
         whole = cls()
         for name in set.intersection(*(set(part._known) for part in parts)):
             whole.keep(name, np.concatenate([part._known[name] for part in parts]))
@@ -184,17 +191,23 @@ def judge_stored(judge: Any, state: Tree, stored: np.ndarray) -> JudgedExamples:
         The same as judging all their numbers at once, with the examples as they are stored.
     """
     parts = (judge.judge(state, floats(stored[start : start + PART])) for start in range(0, len(stored), PART))
-    return _joined(stored, [replace(part, stored=stored[:0]) for part in parts])
+    few = [replace(part, stored=stored[:0]) for part in parts]
+    return _joined(stored, few, Embeddings.known_of([part.embeddings for part in few]))
 
 
-def concatenated(parts: Sequence[JudgedExamples]) -> JudgedExamples:
-    """Judged examples of one judge, one after the other."""
-    return _joined(np.concatenate([part.stored for part in parts]), parts)
+def concatenated(parts: Sequence[JudgedExamples], stored: np.ndarray) -> JudgedExamples:
+    """Judged examples of one judge, one after the other. Their features by other networks are those of the parts.
+
+    Args:
+        parts: the judged examples.
+        stored: all of them as they are stored, or what gives the rows of such an array.
+    """
+    return _joined(stored, parts, Embeddings(parts=parts))
 
 
-def _joined(stored: np.ndarray, parts: Sequence[JudgedExamples]) -> JudgedExamples:
-    features, known = np.concatenate([part.features for part in parts]), [part.embeddings for part in parts]
+def _joined(stored: np.ndarray, parts: Sequence[JudgedExamples], embeddings: Embeddings) -> JudgedExamples:
+    features = np.concatenate([part.features for part in parts])
     if parts[0].mode is None:
-        return JudgedExamples(stored, features, None, None, 0, Embeddings.joined(known))
+        return JudgedExamples(stored, features, None, None, 0, embeddings)
     mode, confident = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mode", "confident"))
-    return JudgedExamples(stored, features, mode, confident, parts[0].modes, Embeddings.joined(known))
+    return JudgedExamples(stored, features, mode, confident, parts[0].modes, embeddings)

@@ -10,6 +10,7 @@ from ganbench.core.tree import Tree
 from ganbench.judges import judge_stored
 
 MOST = 10_000  # training examples that the spread is measured on
+ROUNDING = 1e-9  # of a feature's size: less than that is no spread
 
 
 def unscaled(features: int) -> Tree:
@@ -40,5 +41,8 @@ def with_standard(judge: Any, state: Tree, train: np.ndarray, *, together: bool 
     features = judge_stored(judge, state, train[:: -(-len(train) // MOST)]).features
     variance = features.var(axis=0)
     spread = np.sqrt(np.full_like(variance, variance.mean()) if together else variance)
-    # A feature that is the same for all training examples, such as the output of a dead unit, keeps its scale.
-    return state | {"mean": features.mean(axis=0), "scale": np.where(spread > 0, spread, 1.0)}
+    mean = features.mean(axis=0)
+    # A feature that is the same for all training examples, such as the output of a dead unit, keeps its scale. Rounding
+    # gives it a spread that is not quite 0.
+    varies = spread > ROUNDING * (abs(mean) + spread.max())
+    return state | {"mean": mean, "scale": np.where(varies, spread, 1.0)}

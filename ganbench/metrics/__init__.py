@@ -27,12 +27,18 @@ class Metric(ABC):
             examples M, of real ones N, and of features F.
         draws: number of times that its null scores real examples; each takes three references, so fewer where they are
             expensive. The interval of one more draw is 9% wider after 20 draws than after infinitely many, and 55%
-            wider after 5; more where they are parts of less held-out examples than all of them together.
+            wider after 5; more where they are parts of less held-out examples than all of them together. 2 or more.
+        most: number of examples that it looks at, real and generated ones each, at most; None for all. It may be an
+            option.
+        proportional: whether its columns, which are positive, grow in proportion to the number of examples; otherwise
+            they differ from those of infinitely many by the order of one over that number.
     """
 
     columns: ClassVar[dict[str, MetricInfo]]
     cost: ClassVar[str] = ""
     draws: ClassVar[int] = 20
+    most: ClassVar[int | None] = None
+    proportional: ClassVar[bool] = False
 
     @property
     def fewest(self) -> int:

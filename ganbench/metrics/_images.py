@@ -8,6 +8,7 @@ import numpy as np
 
 from ganbench.core.pixels import HALF, floats
 from ganbench.data import DataSpec
+from ganbench.metrics._few import evenly_spaced
 
 PART = 256  # images that are numbers in memory at a time
 ROUNDING = 1 / (12 * HALF**2)  # variance that rounding to bytes gives a pixel: less than that is no contrast
@@ -31,9 +32,9 @@ def brightness(stored: np.ndarray, most: int) -> Iterator[np.ndarray]:
 
     Args:
         stored: images, (n, channels, height, width).
-        most: number of images at most; of more, all that stand evenly spaced are taken.
+        most: number of images at most; of more, as many that stand evenly spaced are taken.
     """
-    chosen = stored[:: -(-len(stored) // most)]
+    chosen = evenly_spaced(len(stored), most)
     for start in range(0, len(chosen), PART):
-        grey = floats(chosen[start : start + PART]).astype(np.float64).mean(axis=1)
+        grey = floats(stored[chosen[start : start + PART]]).astype(np.float64).mean(axis=1)
         yield grey - grey.mean(axis=(1, 2), keepdims=True)

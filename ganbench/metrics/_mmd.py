@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 BLOCK = 256  # examples whose products are in the processor's cache together
+MANY = 128  # features, beyond which all pairs cost less than products of three features
+PAIRS = 2**22  # values of the kernel that are in memory at a time
 
 
 @dataclass(frozen=True)
 class Sums:
-    """The sums over a sample of n features that the estimator needs."""
+    """What the estimator needs to know of a sample of n features."""
 
     count: int  # n
-    embedded: np.ndarray  # sum over the sample of the kernel's feature map, (1 + F + F(F+1)/2 + F(F+1)(F+2)/6,)
-    own: float  # sum over the sample of k(x, x)
+    known: np.ndarray  # sum of the kernel's feature map, (1 + F + F(F+1)/2 + F(F+1)(F+2)/6,); of many features, (n, F)
+    pairs: float  # sum of k(x, y) over all x and y that are different examples
 
 
 def sums(features: np.ndarray) -> Sums:
@@ -24,13 +27,21 @@ def sums(features: np.ndarray) -> Sums:
     By the binomial theorem k is an inner product of finite vectors,
     k(x, y) = <phi(x), phi(y)> with phi(x) = (1, sqrt(3/F) x, sqrt(3)/F x*x, F^(-3/2) x*x*x), * the outer product,
     so the sum of k over all pairs of two samples is the inner product of two sums: exact, and n F^3 work instead of
-    n^2 F, without a matrix of all pairs. It pays where F^2 < n: for points and for the few features of a judge.
+    n^2 F, without a matrix of all pairs. It pays for points and for the few features of a judge. Of more than `MANY`
+    features the pairs are summed themselves, in blocks.
 
     Products that differ only in their order, such as x_i x_j and x_j x_i, are kept once, times the root of their
-    number. All are added example by example, so that the bits are the same on every processor.
+    number. All are added example by example, so that the bits are the same on every processor; those of many features
+    are the same on one kind of processor.
     """
     x = features.astype(np.float64)
     n, size = x.shape
+    own = _to_itself(x).sum()
+    if size > MANY:
+        total = 0.0
+        for kernel in _kernel(x, x, upper=True):
+            total += 2 * kernel.sum() - kernel[:, : len(kernel)].sum()  # pairs within the block stand there twice
+        return Sums(n, x, float(total - own))
     i, j = np.tril_indices(size)  # pairs with i >= j, by rising i: triples (k, i, j) with k >= i take the first of them
     second, third = np.zeros(len(i)), [np.zeros(count) for count in _triples_of(size)]
     for few in np.split(x, range(BLOCK, n, BLOCK)):
@@ -38,9 +49,8 @@ def sums(features: np.ndarray) -> Sums:
         second += products.sum(axis=0)
         for k, sums_of_k in enumerate(third):
             sums_of_k += (products[:, : len(sums_of_k)] * few[:, k, None]).sum(axis=0)
-    parts = [[n], x.sum(axis=0), second, np.concatenate(third)]
-    own = np.square(x).mean(axis=1) + 1
-    return Sums(n, np.concatenate(parts) * _roots(size), float((own * own * own).sum()))
+    embedded = np.concatenate([[n], x.sum(axis=0), second, np.concatenate(third)]) * _roots(size)
+    return Sums(n, embedded, float(np.square(embedded).sum() - own))
 
 
 def similarities(features: np.ndarray, to: Sums) -> np.ndarray:
@@ -52,9 +62,11 @@ def similarities(features: np.ndarray, to: Sums) -> np.ndarray:
     """
     x = features.astype(np.float64)
     n, size = x.shape
+    if size > MANY:
+        return np.concatenate([kernel.sum(axis=1) for kernel in _kernel(x, to.known)])
     i, j = np.tril_indices(size)
     counts = _triples_of(size)
-    weights = to.embedded * _roots(size)
+    weights = to.known * _roots(size)
     constant, first, second, *third = np.split(weights, np.cumsum([1, size, len(i), *counts[:-1]]))
     totals = []
     for few in np.split(x, range(BLOCK, n, BLOCK)):
@@ -64,6 +76,53 @@ def similarities(features: np.ndarray, to: Sums) -> np.ndarray:
             total += (products[:, : len(of_k)] * of_k).sum(axis=1) * few[:, k]
         totals.append(total)
     return np.concatenate(totals)
+
+
+def unbiased_mmd2(features: np.ndarray, other: Sums) -> tuple[float, float]:
+    """Mean of k over pairs of different examples of each sample, minus twice the mean of k across.
+
+    Its expectation is the squared MMD of the two distributions: 0 for equal ones, so it is often slightly negative.
+    The error is the jackknife's over samples like the first, with the other as it is (Efron and Stein 1981): the
+    estimate without one example follows from the sums, so that all of them cost as much as the estimate itself.
+
+    Args:
+        features: the sample, (n, F), with n at least 3.
+        other: the sums of the other sample.
+
+    Returns:
+        The estimate and its standard error.
+    """
+    x = features.astype(np.float64)
+    n, m = len(x), other.count
+    to_others, to_other_sample = similarities(x, sums(x)) - _to_itself(x), similarities(x, other)
+    pairs, across = to_others.sum(), to_other_sample.sum()
+    value = pairs / (n * (n - 1)) + other.pairs / (m * (m - 1)) - 2 * across / (n * m)
+    without = (pairs - 2 * to_others) / ((n - 1) * (n - 2)) - 2 * (across - to_other_sample) / ((n - 1) * m)
+    apart = without - without.mean()
+    largest = np.abs(apart).max()  # its square may be too large for a float, where a generator diverges
+    error = largest * np.sqrt((n - 1) * np.square(apart / largest).mean()) if largest > 0 else 0.0
+    return float(value), float(error)
+
+
+def _to_itself(x: np.ndarray) -> np.ndarray:
+    """k(x, x) of each of features (n, F), (n,)."""
+    root = np.square(x).mean(axis=1) + 1
+    return root * root * root
+
+
+def _kernel(x: np.ndarray, y: np.ndarray, *, upper: bool = False) -> Iterator[np.ndarray]:
+    """The kernel of some x (n, F) after the other with all y (m, F), (few, m).
+
+    Args:
+        x, y: the features.
+        upper: whether y before the first of the x are left out.
+    """
+    few = max(1, PAIRS // len(y))
+    for start in range(0, len(x), few):
+        root = x[start : start + few] @ y[start if upper else 0 :].T
+        root /= x.shape[1]
+        root += 1
+        yield root * root * root
 
 
 def _triples_of(size: int) -> list[int]:
@@ -86,34 +145,3 @@ def _roots(size: int) -> np.ndarray:
             size**-1.5 * np.sqrt(np.concatenate(triples)),
         ]
     )
-
-
-def unbiased_mmd2(a: Sums, b: Sums) -> float:
-    """Mean of k over pairs of different examples of a, plus the same of b, minus twice the mean of k across.
-
-    Its expectation is the squared MMD of the two distributions: 0 for equal ones, so it is often slightly negative.
-    """
-    within = sum((np.square(s.embedded).sum() - s.own) / (s.count * (s.count - 1)) for s in (a, b))
-    return float(within - 2 * (a.embedded * b.embedded).sum() / (a.count * b.count))
-
-
-def jackknife_error(features: np.ndarray, a: Sums, b: Sums) -> float:
-    """The standard error of `unbiased_mmd2` over samples like `a`, with `b` as it is (Efron and Stein 1981).
-
-    The estimate without one example follows from the sums, so that all of them cost as much as the estimate itself.
-
-    Args:
-        features: the sample, (n, F), with n at least 3.
-        a: its sums.
-        b: the sums of the other sample.
-    """
-    n = a.count
-    x = features.astype(np.float64)
-    own = np.square(x).mean(axis=1) + 1
-    to_others = similarities(x, a) - own * own * own
-    to_other_sample = similarities(x, b)
-    pairs, across = np.square(a.embedded).sum() - a.own, (a.embedded * b.embedded).sum()
-    without = (pairs - 2 * to_others) / ((n - 1) * (n - 2)) - 2 * (across - to_other_sample) / ((n - 1) * b.count)
-    apart = without - without.mean()
-    largest = np.abs(apart).max()  # its square may be too large for a float, where a generator diverges
-    return float(largest * np.sqrt((n - 1) * np.square(apart / largest).mean())) if largest > 0 else 0.0

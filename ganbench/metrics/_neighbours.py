@@ -34,11 +34,13 @@ def nearest(
     """
     m = len(queries)
     indices, distances = np.empty((m, k), dtype=np.int64), np.empty((m, k))
-    for rows, near, error in _blocks(queries, points):
+    for rows, near, error, errors in _blocks(queries, points):
         if own is not None:
             itself = np.flatnonzero(own[rows] >= 0)
             near[itself, own[rows][itself]] = np.inf
-        kth = np.partition(near, k - 1, axis=1)[:, k - 1]
+        near += errors
+        kth = np.partition(near, k - 1, axis=1)[:, k - 1]  # k points are no farther, but for twice the query's error
+        near -= 2 * errors
         query, point = np.nonzero(near <= (kth + 2 * error)[:, None])  # k a row, and what rounding leaves open
         exact = squared_distances(queries[rows], points, query, point)
         order = np.lexsort((point, exact, query))
@@ -60,10 +62,10 @@ def closest(queries: np.ndarray, points: np.ndarray) -> np.ndarray:
         Shape (m,).
     """
     indices = np.empty(len(queries), dtype=np.int64)
-    for rows, near, error in _blocks(queries, points):
+    for rows, near, error, errors in _blocks(queries, points):
         first = near.argmin(axis=1)
-        least = near[np.arange(len(near)), first]
-        doubtful = np.flatnonzero((near <= (least + 2 * error)[:, None]).sum(axis=1) > 1)
+        least = near[np.arange(len(near)), first] + errors[first]
+        doubtful = np.flatnonzero((near - errors <= (least + 2 * error)[:, None]).sum(axis=1) > 1)
         first[doubtful] = nearest(queries[rows][doubtful], points, 1)[0][:, 0]
         indices[rows] = first
     return indices
@@ -103,9 +105,10 @@ def ball_counts(centres: np.ndarray, squared_radii: np.ndarray, points: np.ndarr
         The number of balls around each point (m,), and the number of points in each ball (n,).
     """
     of_points, of_balls = np.zeros(len(points), dtype=np.int64), np.zeros(len(centres), dtype=np.int64)
-    for rows, near, error in _blocks(points, centres):
-        inside = near < squared_radii - error[:, None]
-        point, ball = np.nonzero(inside ^ (near <= squared_radii + error[:, None]))  # what rounding leaves open
+    for rows, near, error, errors in _blocks(points, centres):
+        near -= squared_radii
+        inside = near < -errors - error[:, None]
+        point, ball = np.nonzero(inside ^ (near <= errors + error[:, None]))  # what rounding leaves open
         exact = squared_distances(points[rows], centres, point, ball)
         inside[point, ball] = (exact < squared_radii[ball]) | (exact == 0)
         of_points[rows] = inside.sum(axis=1)
@@ -130,19 +133,21 @@ def squared_distances(one: np.ndarray, other: np.ndarray, i: np.ndarray, j: np.n
     return total
 
 
-def _blocks(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Squared distances of some queries after the other to all points: (rows of the queries, distances (rows, n),
-    bound (rows,) of their errors)."""
+def _blocks(queries: np.ndarray, points: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Squared distances of some queries after the other to all points: (rows of the queries, distances (rows, n), parts
+    (rows,) and (n,) of the bounds of their errors, whose sums the bounds are)."""
     centre = points.mean(axis=0)  # near the origin, little is lost in the difference of large numbers
     y = points - centre
     squares = np.square(y).sum(axis=1)
+    y *= -2
+    # A product of F terms is off by F roundings of |x||y| at most (Higham 2002, 3.1), the sums by a few more.
+    bound = 4 * (len(centre) + 8) * EPSILON
     size = max(1, BLOCK_BYTES // (8 * len(points)))
     for start in range(0, len(queries), size):
         rows = slice(start, min(start + size, len(queries)))
         x = queries[rows] - centre
         own = np.square(x).sum(axis=1)
-        near = x @ (-2 * y).T
+        near = x @ y.T
         near += own[:, None]
         near += squares
-        # A product of F terms is off by F roundings of |x||y| at most (Higham 2002, 3.1), the sums by a few more.
-        yield rows, near, 4 * (len(centre) + 8) * EPSILON * (own + squares.max())
+        yield rows, near, bound * own, bound * squares

@@ -33,6 +33,7 @@ class Birthday(Metric):
     share: Annotated[float, Interval(gt=0, le=0.5)] = 0.05
 
     cost: ClassVar[str] = "M^2 F in blocks of bounded memory; the reference N^2 F"
+    proportional: ClassVar[bool] = True  # real examples have a support of about N / share
     columns: ClassVar[dict[str, MetricInfo]] = {
         "support_size": MetricInfo(
             title="Support size",

@@ -12,6 +12,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
+from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics._neighbours import closest, squared_distances
 
 ROUNDS = 20  # of a clustering at most: later ones move few examples
@@ -32,7 +33,8 @@ class PRD(Metric):
     Options:
         clusters: number of clusters; Sajjadi et al. use 20.
         clusterings: number of clusterings from different starts, over which the scores are averaged; they use 10.
-        most: number of examples at most, real and generated ones each; of more, all that stand evenly spaced are taken.
+        most: number of examples at most, real and generated ones each; of more, as many that stand evenly spaced are
+            taken.
     """
 
     clusters: Annotated[int, Interval(ge=2, le=1000)] = 20
@@ -77,7 +79,7 @@ class PRD(Metric):
 
     def _few(self, features: np.ndarray) -> np.ndarray:
         """At most `most` of features (n, F)."""
-        return features[:: -(-len(features) // self.most)]
+        return features[evenly_spaced(len(features), self.most)]
 
 
 def largest_f_score(p: np.ndarray, q: np.ndarray, weight: float) -> float:

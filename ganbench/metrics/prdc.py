@@ -12,6 +12,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
+from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics._neighbours import ball_counts, squared_radii
 
 
@@ -29,8 +30,8 @@ class PRDC(Metric):
 
     Options:
         k: rank of the neighbour that a ball reaches to. Kynkäänniemi et al. use 3, Naeem et al. 5.
-        most: number of examples at most, real and generated ones each, since time grows with its square; of more, all
-            that stand evenly spaced are taken.
+        most: number of examples at most, real and generated ones each, since time grows with its square; of more, as
+            many that stand evenly spaced are taken.
     """
 
     k: Annotated[int, Interval(ge=1, le=100)] = 5
@@ -99,4 +100,4 @@ class PRDC(Metric):
 
     def _few(self, features: np.ndarray) -> np.ndarray:
         """At most `most` of features (n, F)."""
-        return features[:: -(-len(features) // self.most)]
+        return features[evenly_spaced(len(features), self.most)]

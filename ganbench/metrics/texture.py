@@ -28,7 +28,8 @@ class Texture(Metric):
     averaged over the images, and that of the real images is taken off: there are walls and fences in pictures too.
 
     Options:
-        most: number of images at most, real and generated ones each; of more, all that stand evenly spaced are taken.
+        most: number of images at most, real and generated ones each; of more, as many that stand evenly spaced are
+            taken.
     """
 
     most: Annotated[int, Interval(ge=100, le=100_000)] = 2000

@@ -12,6 +12,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -166,15 +167,26 @@ class SnapshotFiles:
         return f"{self._name}-{step}.h5"
 
 
+@dataclass
+class _OpenFile:
+    """An open file, and the snapshots of the run that was read from it last."""
+
+    stack: ExitStack
+    file: Group
+    digest: str = ""
+    run: Tree = field(default_factory=dict)
+
+
 class _OpenFiles:
     """Files of snapshots that stay open between reads, the last `MOST_OPEN` of them, until nobody reads them any more.
 
     A run's arrays are read one after the other, each from all files. Opening a file, and finding an array in it, take
-    longer than reading a few rows.
+    longer than reading a few rows. Of each file the arrays of the last run stay known: those of all runs would take
+    megabytes for each of many runs.
     """
 
     def __init__(self) -> None:
-        self._open: OrderedDict[Path, tuple[ExitStack, Group, dict[str, Tree]]] = OrderedDict()
+        self._open: OrderedDict[Path, _OpenFile] = OrderedDict()
         weakref.finalize(self, _close, self._open)
 
     def run(self, path: Path, digest: str) -> Tree:
@@ -185,19 +197,19 @@ class _OpenFiles:
         """
         if path not in self._open:
             stack = ExitStack()
-            self._open[path] = stack, stack.enter_context(result_files.open_file(path, KIND)), {}
+            self._open[path] = _OpenFile(stack, stack.enter_context(result_files.open_file(path, KIND)))
         self._open.move_to_end(path)
         while len(self._open) > MOST_OPEN:
-            self._open.popitem(last=False)[1][0].close()
-        _, file, known = self._open[path]
-        if digest not in known:
-            known[digest] = result_files.read_tree(group_of(file, digest), lazy=True)
-        return known[digest]
+            self._open.popitem(last=False)[1].stack.close()
+        opened = self._open[path]
+        if digest != opened.digest:
+            opened.digest, opened.run = digest, result_files.read_tree(group_of(opened.file, digest), lazy=True)
+        return opened.run
 
 
-def _close(opened: OrderedDict[Path, tuple[ExitStack, Group, dict[str, Tree]]]) -> None:
-    for stack, *_ in opened.values():
-        stack.close()
+def _close(opened: OrderedDict[Path, _OpenFile]) -> None:
+    for file in opened.values():
+        file.stack.close()
 
 
 class _Snapshots(Rows):

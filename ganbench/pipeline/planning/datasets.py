@@ -60,12 +60,13 @@ class DatasetPlan(GridPlan):
 
     def _reference(self, name: str, choice: Choice) -> Job:
         judge, prepared, evaluate = self.judge[name], self.prepare[name], self.study.evaluate
+        used = [*evaluate.metrics, self.judge_of(choice), choice]
         task = ReferenceTask(
             dataset=component_config(choice),
             judge=judge.task.judge,
             metrics=self.metric_configs,
             samples=evaluate.samples,
-            sources=engine_digest("nulls", [metric.component for metric in evaluate.metrics]),
+            sources=engine_digest("nulls", [each.component for each in used]),
             prepared=prepared.path,
             fitted=judge.path,
             weights=self.inception,

@@ -14,6 +14,7 @@ from math import prod
 import torch
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.pixels import floats
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.data import Examples
@@ -25,6 +26,7 @@ from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
+from ganbench.nn import inception
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
 from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
@@ -53,6 +55,8 @@ SETTLED = 1.25
 STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
 OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
 LOADED = 2  # number of times that `prepare` loads a data set, to see whether both loads agree
+FEATURES_HELD = 5  # copies of the features of all real examples, at most
+MATRICES = 6  # of all pairs of features
 JUDGED = 4000  # real examples that judging is timed on, at most
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
@@ -96,6 +100,7 @@ class Estimator:
             prepare={slug(label): each.loading for label, each in data.items()},
             judge={slug(label): each.judge_seconds for label, each in data.items()},
             reference={slug(label): each.reference_seconds for label, each in data.items()},
+            reference_memory={slug(label): each.reference_memory for label, each in data.items()},
             observations=self._observations(),
             digest=value,
         )
@@ -287,6 +292,17 @@ class _Data:
         evaluate = self._plan.study.evaluate
         seconds = timing.reference_seconds(self.scorer, self._few, len(train), evaluate.samples)
         return seconds + self.inception * FID_SECONDS * (len(train) + len(heldout))
+
+    @property
+    def reference_memory(self) -> int:
+        """The bytes that references and nulls take: features of all real examples, with those of a split of them and
+        copies in references; the examples of a split; and matrices of pairs of features."""
+        few = [reference_examples(part) for part in (self.examples.train, self.examples.heldout)]
+        some = floats(few[0][:2])
+        features = self.inception * inception.FEATURES
+        features += inception.FEATURES if self._slow else self.judge.judge(self.scorer.state, some).features.shape[1]
+        of_each = 8 * FEATURES_HELD * features + few[0][0].nbytes
+        return sum(map(len, few)) * of_each + 8 * MATRICES * features**2 + self.inception * FID_BYTES
 
     @property
     def _few(self) -> Examples:

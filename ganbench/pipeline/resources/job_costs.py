@@ -16,6 +16,7 @@ TRACK_RUN_SECONDS = 0.15  # per run
 TABLES_SECONDS = 2.0
 FIGURE_SECONDS = 1.0  # per figure
 REPORT_SECONDS = 2.0
+NOTHING_TIMED = Timings()
 UNKNOWN_MB = 2000  # memory beside the libraries' where there is no estimate
 
 
@@ -24,13 +25,16 @@ def members_estimates(job: Job, estimates: Mapping[str, Estimate]) -> list[Estim
     return [estimates.get(member.method) for member in getattr(job.task, "members", ())]
 
 
-def memory_mb(job: Job, estimates: Mapping[str, Estimate]) -> float:
+def memory_mb(job: Job, estimates: Mapping[str, Estimate], timings: Timings = NOTHING_TIMED) -> float:
     """The memory of a job in MB, without the libraries' memory.
 
     Args:
         job: The job.
         estimates: The estimates, by method.
+        timings: The timings, which hold the memory of references.
     """
+    if job.stage == "reference" and job.name in timings.reference_memory:
+        return timings.reference_memory[job.name] / 2**20
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
         return UNKNOWN_MB

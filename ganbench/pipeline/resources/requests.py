@@ -16,11 +16,12 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds, members_estimates, memory_mb
 from ganbench.pipeline.resources.retries import ended_attempts, memory_factor, time_factor
-from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_timings
 from ganbench.pipeline.stages import STAGES
 
 LOCAL = ("track",)  # run on the submitting machine, since compute nodes may have no network
-ON_GPUS = ("reference", "train", "evaluate", "diagnose")
+ON_GPUS = ("train", "evaluate", "diagnose")
+EMBEDDING = ("judge", "reference")  # compute on a GPU what the Inception network makes of images, and nothing else
 RESUMED = ("train", "evaluate")  # go on between chunks or runs; `diagnose` goes on between experiments only
 
 # Estimates are good to a factor of a few. A request that is too large waits longer in the queue; one that is too small
@@ -56,7 +57,8 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     ends = ended_attempts(journal.read(journal.path_of(plan.folder, job.stage, job.path)), attempt)
     minutes = (OVERHEAD_MINUTES + SAFETY * _minutes(plan, job, estimates)) * time_factor(job.stage, ends)
-    memory = (BASE_MB["gpu" if gpu else "cpu"] + memory_mb(job, estimates)) * memory_factor(ends)
+    needed = memory_mb(job, estimates, read_timings(plan.folder) or Timings())
+    memory = (BASE_MB["gpu" if gpu else "cpu"] + needed) * memory_factor(ends)
     return ResourceRequest(
         gpu,
         _rounded(memory, ROUNDED_MB, machine.most_memory_mb),
@@ -66,7 +68,8 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
 
 def gpus(plan: Plan, stage: str) -> int:
     """The number of GPUs that each job of a stage requests."""
-    return int(stage in ON_GPUS and plan.study.machine.device != "cpu")
+    embeds = stage in EMBEDDING and any(job.task.weights for job in plan.jobs(stage).values())
+    return int((stage in ON_GPUS or embeds) and plan.study.machine.device != "cpu")
 
 
 def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
@@ -86,6 +89,9 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
 
 def _minutes(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> float:
     """The minutes of one core that a job takes."""
+    known = read_timings(plan.folder) if job.stage == "reference" else None
+    if known is not None and job.name in known.reference:
+        return job_seconds(plan, job, estimates, known) / 60
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
         return UNKNOWN_MINUTES / SAFETY

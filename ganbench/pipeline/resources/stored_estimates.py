@@ -43,6 +43,7 @@ class Timings:
     judge: dict[str, float] = field(default_factory=dict)  # by data set
     reference: dict[str, float] = field(default_factory=dict)  # by data set
     observations: dict[str, dict[str, float]] = field(default_factory=dict)  # of one run, by experiment and method
+    reference_memory: dict[str, int] = field(default_factory=dict)  # bytes that stage `reference` takes, by data set
     digest: str = ""  # of everything that can change these numbers, except the machine
 
     def observation(self, experiment: str, method: str) -> float:

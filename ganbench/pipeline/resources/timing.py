@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import numpy as np
 import torch
 
+from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
@@ -34,6 +36,7 @@ JUDGE_SECONDS = 1.5  # time for timing a judge
 MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
 CROSS_FITTED = 2.0  # references and scores of a draw of a null, in those of the study's size, at most
+SHORT = 1e-3  # seconds; the power of shorter times is not known
 LONGER = 2.0  # an observation beyond that limit counts as this factor times the limit
 
 
@@ -124,6 +127,9 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
 def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -> float:
     """The seconds to judge real examples, and to compute the references and nulls of all metrics.
 
+    References and scores are timed of few examples and of half of them, and carried on along the power of the numbers
+    that the two times make: that of metrics that compare all pairs is 2.
+
     Args:
         scorer: The judge and the metrics.
         few: Some of the real examples, which are timed.
@@ -134,13 +140,35 @@ def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -
     judging = seconds_of(lambda: kept.append(judged_real(scorer.judge, scorer.state, few)))
     train, heldout = kept[0]
     some = train.take(np.arange(min(samples, MOST_SAMPLES, len(train))))
-    whole, share = count / len(train), samples / len(some)
-    total = whole * judging
+    halves = tuple(each.take(np.arange(len(each) // 2)) for each in (train, some))
+    total = count / len(train) * judging
     for metric, known in scorer.metrics:
-        reference = whole * seconds_of(lambda metric=metric: metric.reference(train, heldout))
-        score = share * seconds_of(lambda metric=metric, known=known: score_of(metric, some, known))
+        most = metric.most or inf
+        whole, share = (max(1.0, min(most, all_) / len(timed)) for all_, timed in ((count, train), (samples, some)))
+        half_train, half_some = halves if min(map(len, halves)) >= metric.fewest else (train, some)
+        (_, reference), (known_of_half, half) = (
+            _result_and_seconds(metric, real, heldout) for real in (train, half_train)
+        )
+        score, of_half, to_half = (
+            seconds_of(lambda metric=metric, judged=judged, to=to: score_of(metric, judged, to))
+            for judged, to in ((some, known), (half_some, known), (some, known_of_half))
+        )
+        score *= share ** _power(score, of_half, 1) * whole ** _power(score, to_half, 0)
+        reference *= whole ** _power(reference, half, 1)
         total += reference + CROSS_FITTED * metric.draws * (reference + score)
     return total
+
+
+def _result_and_seconds(metric: Any, real: JudgedExamples, heldout: JudgedExamples) -> tuple[Tree, float]:
+    """A metric's reference, and the seconds that it takes."""
+    found: list[Tree] = []
+    seconds = seconds_of(lambda: found.append(metric.reference(real, heldout)))
+    return found[0], seconds
+
+
+def _power(whole: float, half: float, least: int) -> float:
+    """The power of the number of examples that a time grows with, from that of half of them; `least` to 2."""
+    return float(np.clip(np.log2(max(whole, SHORT) / max(half, SHORT)), least, 2))
 
 
 def snapshot_seconds(

@@ -5,6 +5,7 @@ The nulls are what a perfect generator scores; see `ganbench.engine.nulls`. Eval
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ganbench.engine.scoring import judged_real, supported
 from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.pipeline.execution import inception_weights, reference_files
 from ganbench.pipeline.execution.devices import acquire_device
-from ganbench.pipeline.execution.instantiation import build, examples, verify
+from ganbench.pipeline.execution.instantiation import CPU, build, examples, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
@@ -32,8 +33,10 @@ def run(job: Job, context: JobContext) -> None:
         GanbenchError: The Inception weights are not valid, or a metric breaks its contract.
     """
     task = job.task
-    verify(task.sources, [("metric", metric) for metric in task.metrics], "nulls")
-    with acquire_device(context.settings.device) as device:
+    used = [*(("metric", metric) for metric in task.metrics), ("judge", task.judge), ("dataset", task.dataset)]
+    verify(task.sources, used, "nulls")
+    # Only the Inception network computes on a GPU, for which others need not wait.
+    with acquire_device(context.settings.device) if task.weights else nullcontext(CPU) as device:
         # Built once the device is known: a metric with a network takes the GPU that it sees.
         inception_weights.provide(task.weights)
         dataset, judge, state = build("dataset", task.dataset), build("judge", task.judge), judge_state(task.fitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.engine.null_intervals import sd_and_reach
 from ganbench.engine.nulls import Null, RealExamples, nulls
 from ganbench.engine.scoring import judged_real
-from ganbench.judges import JudgedExamples
+from ganbench.judges import JudgedExamples, concatenated
 from ganbench.metrics import Metric
 
 SIZE = 8  # features
@@ -117,6 +118,28 @@ def test_a_score_without_bias_is_cross_fitted_without_one():
     found = null(part("metric", "kid"), real(900, 225), 1200)["kid"]
     assert found.low < 0 < found.high
     assert abs(found.mean) < 2 * found.sd
+
+
+def test_what_grows_in_proportion_is_cross_fitted_to_what_new_ones_score():
+    @dataclass(frozen=True)
+    class Growing(_Last):
+        proportional: ClassVar[bool] = True
+
+        def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> dict:
+            return {"count": len(real)}
+
+        def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+            noise = 1 + generated.features.mean()  # of a standard deviation of 1 / sqrt(8 n)
+            return {"last": float(reference["count"] * noise)}
+
+    for samples in (1200, 150):
+        found, expected = (null(Growing(), real(900, 225, fresh=fresh), samples)["last"] for fresh in (False, True))
+        assert found.mean == pytest.approx(expected.mean, rel=0.01)
+        assert found.sd == pytest.approx(expected.sd, rel=0.5)
+    metric, values = part("metric", "birthday"), []
+    for fresh in (False, True):
+        values.append(null(metric, real(700, 180, fresh=fresh), 1000)["support_size"])
+    assert values[0].low < values[1].mean < values[0].high
 
 
 # Their promise --------------------------------------------------------------------------------------------------------
@@ -236,6 +259,18 @@ def test_a_metric_of_many_examples_has_no_null_where_there_are_few():
     assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
 
 
+def test_a_distance_has_no_null_of_splits_that_lack_rank_where_the_study_does_not():
+    known, metric = real(12, 8), part("metric", "fcd")  # splits of 8 against 10, and of half as many
+    found = null(metric, known, 11)["fcd"]
+    assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
+    assert found.draws == 0
+    assert found.caution.startswith("no null, since in smaller splits 4 samples are too few for 8 features")
+    assert math.isfinite(null(_Last(), known, 11)["last"].mean)
+    whole = null(metric, real(30, 12), 8)["fcd"]
+    assert math.isfinite(whole.mean), "splits of the study's size are as good as the study"
+    assert whole.caution.startswith("8 samples are too few")
+
+
 def test_an_infinite_value_leaves_no_null():
     @dataclass(frozen=True)
     class Endless(_Last):
@@ -259,7 +294,30 @@ def test_bounds_of_a_metric_bound_its_null():
     assert found.high == 1.0 > found.mean > found.low > 0.8
 
 
-# Embeddings -----------------------------------------------------------------------------------------------------------
+# Memory and embeddings ------------------------------------------------------------------------------------------------
+
+
+def test_real_examples_are_embedded_once_and_one_split_of_them_is_in_memory():
+    calls, alive = [], []
+
+    def embed(stored: np.ndarray) -> np.ndarray:
+        calls.append(len(stored))
+        return stored
+
+    @dataclass(frozen=True)
+    class Embedded(_Last):
+        def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> dict:
+            return {"mean": float(real.embedded("net", embed)[:, -1].mean())}
+
+        def score(self, generated: JudgedExamples, reference: dict) -> dict[str, float]:
+            alive.append(weakref.ref(generated))
+            assert all(any(ref() is one for one in (None, generated, known.heldout)) for ref in alive)
+            np.testing.assert_array_equal(generated.embedded("net", embed), generated.stored)
+            return {"last": abs(float(generated.features[:, -1].mean()) - reference["mean"])}
+
+    known = real(60, 20)
+    assert null(Embedded(), known, 50)["last"].mean > 0
+    assert calls == [60, 20]
 
 
 def test_parts_of_examples_share_what_a_network_made_of_the_whole():
@@ -276,6 +334,9 @@ def test_parts_of_examples_share_what_a_network_made_of_the_whole():
     np.testing.assert_array_equal(some.take(np.array([1])).embedded("double", embed), whole.stored[[3], :2] * 2)
     whole.embedded("double", embed)
     assert calls == [50]
+    both = concatenated([whole, some], np.concatenate([whole.stored, some.stored]))
+    np.testing.assert_array_equal(both.take(np.array([51, 2])).embedded("double", embed), whole.stored[[3, 2], :2] * 2)
+    assert calls == [50], "all parts know their features"
     assert len(some) == 3
     assert some.mode is None
     assert judged(np.zeros((6, 2)), modes=3).take(np.array([4])).mode.tolist() == [1]

@@ -10,6 +10,8 @@ from judging import images
 from photographs import pieces
 
 from ganbench.data import DataSpec
+from ganbench.metrics._few import evenly_spaced
+from ganbench.metrics._images import brightness
 from ganbench.metrics.lattice import Lattice
 from ganbench.metrics.texture import Texture
 
@@ -64,6 +66,18 @@ def test_fewer_levels_have_fewer_frequencies():
     lattice -= (lattice[::2].mean() - lattice[1::2].mean()) * np.where(np.arange(32) % 2, -0.5, 0.5)[:, None]
     real, generated = noise(400, 32, 32, 6), noise(400, 32, 32, 7) + lattice
     assert score(Lattice(levels=2), generated, real) > 5 + score(Lattice(levels=1), generated, real)
+
+
+@pytest.mark.parametrize("different", [1, 5, 20])
+@pytest.mark.parametrize("spread", [0.0, 0.02])
+def test_a_collapse_onto_few_images_is_no_lattice(different, spread):
+    """The peaks of few images are noise, of up to 12 dB here."""
+    real, few = pieces(300, 32, 0), pieces(different, 32, 1)
+    collapsed = np.resize(few, real.shape) + noise(300, 32, 32, 3, spread)
+    assert score(Lattice(), collapsed, real) == 0
+    lattice = np.zeros((32, 32))
+    lattice[::2, ::2] = 0.025
+    assert score(Lattice(), real + lattice, real) > 10, "the lattice is not what makes images alike"
 
 
 # Texture --------------------------------------------------------------------------------------------------------------
@@ -123,6 +137,16 @@ def test_images_without_contrast_have_defined_scores():
         assert score(metric, flat, flat) == 0
         assert abs(score(metric, flat, real)) < 3
         assert score(metric, real, real) == 0
+
+
+def test_examples_are_thinned_to_a_number_that_does_not_jump():
+    for count, most in ((10_000, 10_000), (10_001, 10_000), (19_999, 10_000), (25, 10), (7, 10)):
+        rows = evenly_spaced(count, most)
+        assert len(rows) == min(count, most)
+        assert rows[0] == 0
+        assert set(np.diff(rows)) <= {count // len(rows), count // len(rows) + 1}
+    (part,) = brightness(noise(101, 4, 4, 0), 100)
+    assert len(part) == 100
 
 
 def test_which_images_they_are_for():

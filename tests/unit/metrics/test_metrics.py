@@ -18,7 +18,8 @@ from ganbench.games import Match, Member
 from ganbench.judges._standard import unscaled
 from ganbench.judges.classifier import ClassifierJudge, _shifted
 from ganbench.judges.mixture import MixtureJudge
-from ganbench.metrics._mmd import jackknife_error, similarities, sums, unbiased_mmd2
+from ganbench.metrics import _mmd
+from ganbench.metrics._mmd import similarities, sums, unbiased_mmd2
 from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.nn.sample import Sample
 from ganbench.objectives.minimax import Minimax
@@ -31,16 +32,28 @@ from ganbench.regularizers.r1 import R1
 # Kernel distance ------------------------------------------------------------------------------------------------------
 
 
-def test_the_mmd_is_that_of_all_pairs():
+@pytest.mark.parametrize("size", [5, _mmd.MANY + 1])
+def test_the_mmd_is_that_of_all_pairs(size, monkeypatch):
+    monkeypatch.setattr(_mmd, "PAIRS", 100_000)  # several blocks, the last of them smaller
     random = np.random.default_rng(5)
-    a, b = random.normal(size=(700, 5)), random.normal(1.0, 2.0, size=(600, 5))
+    a, b = random.normal(size=(700, size)), random.normal(1.0, 2.0, size=(600, size))
 
     def kernel(x, y):
-        return (x @ y.T / 5 + 1) ** 3
+        return (x @ y.T / size + 1) ** 3
 
     within = sum((kernel(x, x).sum() - kernel(x, x).trace()) / (len(x) * (len(x) - 1)) for x in (a, b))
-    assert unbiased_mmd2(sums(a), sums(b)) == pytest.approx(within - 2 * kernel(a, b).mean(), rel=1e-12)
+    assert unbiased_mmd2(a, sums(b))[0] == pytest.approx(within - 2 * kernel(a, b).mean(), rel=1e-12)
     np.testing.assert_allclose(similarities(a, sums(b)), kernel(a, b).sum(axis=1), rtol=1e-12)
+
+
+def test_many_features_have_the_mmd_of_few(monkeypatch):
+    """By either way, which differ in rounding only."""
+    random = np.random.default_rng(6)
+    a, b = random.normal(size=(300, 20)), random.normal(0.1, 1.1, size=(400, 20))
+    few = unbiased_mmd2(a, sums(b))
+    monkeypatch.setattr(_mmd, "MANY", 19)
+    assert unbiased_mmd2(a, sums(b)) == pytest.approx(few, rel=1e-9)
+    assert sums(b).known.shape == (400, 20)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -48,8 +61,8 @@ def test_the_error_of_the_mmd_is_the_jackknife_s(size):
     """By leaving out one example after the other, and all over again."""
     random = np.random.default_rng(size)
     a, b = random.normal(size=(40, size)), random.normal(0.5, 1.5, size=(30, size))
-    without = [unbiased_mmd2(sums(np.delete(a, i, axis=0)), sums(b)) for i in range(40)]
-    assert jackknife_error(a, sums(a), sums(b)) == pytest.approx(np.sqrt(39 * np.var(without)), rel=1e-9)
+    without = [unbiased_mmd2(np.delete(a, i, axis=0), sums(b))[0] for i in range(40)]
+    assert unbiased_mmd2(a, sums(b))[1] == pytest.approx(np.sqrt(39 * np.var(without)), rel=1e-9)
 
 
 def test_the_error_of_the_mmd_is_that_over_samples():
@@ -57,8 +70,7 @@ def test_the_error_of_the_mmd_is_that_over_samples():
     for shift, upper in ((0.5, 1.2), (0.0, 2.5)):  # without a difference, it is on the safe side
         real, found = sums(random.normal(size=(20_000, 2))), []
         for _ in range(300):
-            x = random.normal(shift, size=(200, 2))
-            found.append((unbiased_mmd2(sums(x), real), jackknife_error(x, sums(x), real)))
+            found.append(unbiased_mmd2(random.normal(shift, size=(200, 2)), real))
         values, errors = np.array(found).T
         assert 0.8 < np.sqrt(np.square(errors).mean()) / values.std() < upper
 

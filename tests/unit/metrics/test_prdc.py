@@ -59,6 +59,22 @@ def test_blocks_change_nothing(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_outlier_leaves_other_pairs_to_the_matrix_product(monkeypatch):
+    """Pairs without it are not open by the error of its distances."""
+    random, counts = np.random.default_rng(3), []
+    points, queries = random.normal(size=(1000, 3)), random.normal(size=(200, 3))
+    points[7] = 1e8
+    real = squared_distances
+    monkeypatch.setattr(_neighbours, "squared_distances", lambda *of: counts.append(len(of[2])) or real(*of))
+    squared = np.square(queries[:, None] - points).sum(axis=2)
+    found, _ = nearest(queries, points, 2)
+    np.testing.assert_array_equal(found, np.argsort(squared, axis=1)[:, :2])
+    around, held = ball_counts(points, np.full(1000, 0.5), queries)
+    np.testing.assert_array_equal(around, (squared < 0.5).sum(axis=1))
+    np.testing.assert_array_equal(held, (squared < 0.5).sum(axis=0))
+    assert sum(counts) < 2000, "of 200,000"
+
+
 def test_equal_examples_are_at_distance_zero_exactly():
     x = np.random.default_rng(0).normal(1e3, size=(50, 300))
     every = np.arange(50)

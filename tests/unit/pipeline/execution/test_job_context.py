@@ -25,7 +25,8 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.resources import requests, stored_estimates
 from ganbench.pipeline.resources.requests import attempts, request
-from ganbench.pipeline.resources.stored_estimates import Estimate
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, write_timings
+from ganbench.pipeline.tasks import InceptionWeights
 from ganbench.study.schema import parse
 
 IMPORTS = (
@@ -227,6 +228,24 @@ def test_jobs_ask_for_what_their_runs_are_estimated_to_take(tmp_path):
     assert request(found, found.collect, known).gpu == 0
     unknown = request(found, train, {})
     assert unknown.runtime >= requests.UNKNOWN_MINUTES
+
+
+def test_references_ask_for_what_was_timed_and_for_a_gpu_where_they_use_inception(tmp_path):
+    found = plan(tmp_path, device="auto")
+    (reference,), (judge,) = found.reference.values(), found.judge.values()
+    assert request(found, reference, {}).runtime >= requests.UNKNOWN_MINUTES
+    name = reference.name
+    write_timings(found.folder, Timings(reference={name: 1200.0}, reference_memory={name: 5000 * 2**20}))
+    asked = request(found, reference, {})
+    assert asked.runtime == requests.OVERHEAD_MINUTES + requests.SAFETY * 20
+    assert asked.mem_mb == requests.BASE_MB["cpu"] + 5000
+    assert asked.gpu == request(found, judge, {}).gpu == 0
+    weights = {"weights": InceptionWeights(Path("weights.pth"), "6726825d")}
+    for stage, job in (("judge", judge), ("reference", reference)):
+        assert requests.gpus(found, stage) == 0
+        getattr(found, stage)[job.name] = replace(job, task=replace(job.task, **weights))
+        assert requests.gpus(found, stage) == 1
+        assert requests.gpus(plan(tmp_path, device="cpu"), stage) == 0
 
 
 @pytest.mark.parametrize(

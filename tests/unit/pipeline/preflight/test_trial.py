@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from judging import look
 
 from ganbench.contracts import CONTRACTS
+from ganbench.contracts.measuring import metric_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.scoring import Scorer
+from ganbench.metrics.fcd import FCD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits
@@ -570,6 +573,17 @@ def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_pat
     source = fewest.format(column="'own'", score="return {'own': 0.5}", reference="{}")
     with pytest.raises(GanbenchError, match=r"needs 3,000 examples or more, but evaluate\.samples is 2,000"):
         check(own(tmp_path, "metric", source)[1])
+
+
+@pytest.mark.parametrize("draws", [1, 0, 2.5, True])
+def test_a_metric_whose_null_would_have_no_spread_is_refused(draws):
+    class Own(FCD):
+        pass
+
+    Own.draws = draws
+    real = look(np.arange(8.0).reshape(4, 2))
+    fault = metric_fault(Own(), DataSpec(shape=(2,), bounded=False, train=64, modes=2), real, real)
+    assert fault == f"its draws is {draws}; must be a whole number of 2 or more"
 
 
 @pytest.mark.slow

@@ -7,11 +7,13 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from building import CPU, toy
+from judging import look
 
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics.simultaneous import Simultaneous
@@ -224,3 +226,42 @@ def test_a_look_that_takes_long_is_cut_short(monkeypatch):
     training = Training(Simultaneous(), SGD(), 10, torch.float64, (0, 10), 10)
     seconds = timing.observation_seconds(None, toy(), training, Member(0, None, 0.1), CPU)
     assert seconds == timing.LONGER * 0.05
+
+
+def test_references_of_all_pairs_are_estimated_by_the_square(monkeypatch):
+    """By a clock that each metric moves on by its own work."""
+    clock = [0.0]
+
+    def seconds_of(work):
+        began = clock[0]
+        work()
+        return clock[0] - began
+
+    class Work:
+        draws, fewest, most = 5, 2, None
+
+        def __init__(self, power: int, most: int | None = None) -> None:
+            self.power, self.most, self.columns = power, most, {}
+
+        def reference(self, real, heldout):
+            clock[0] += len(real) ** self.power
+            return {"n": len(real)}
+
+        def score(self, generated, reference):
+            clock[0] += len(generated) * reference["n"] ** (self.power - 1)
+            return {}
+
+    judged = look(np.zeros((400, 1)))
+    monkeypatch.setattr(timing, "seconds_of", seconds_of)
+    monkeypatch.setattr(timing, "judged_real", lambda *of: (judged, judged))
+    scorer = SimpleNamespace(judge=None, state={})
+    for work, n, m in (
+        (Work(1), 4000, 800),
+        (Work(2), 4000, 800),
+        (Work(2), 600, 800),
+        (Work(2, most=1000), 1000, 800),
+    ):
+        scorer.metrics = ((work, {"n": 400}),)
+        found = timing.reference_seconds(scorer, None, n if n == 600 else 4000, 800)
+        reference, score = n**work.power, m * n ** (work.power - 1)
+        assert found == pytest.approx(reference + timing.CROSS_FITTED * 5 * (reference + score), rel=1e-6), work.power

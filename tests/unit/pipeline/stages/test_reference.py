@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from ganbench.pipeline.execution import reference_files
 from ganbench.pipeline.execution.instantiation import build, examples
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning import datasets
-from ganbench.pipeline.stages import reference, run
+from ganbench.pipeline.stages import judge, reference, run
 from ganbench.pipeline.stages.evaluate import scorer_of
+from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights
 from ganbench.study.schema import parse
 
 STUDY = {
@@ -132,7 +134,33 @@ def test_a_change_of_what_is_measured_scores_real_examples_anew(made, tmp_path, 
 
 def test_sources_that_were_edited_meanwhile_are_refused(made, monkeypatch):
     (job,) = made.reference.values()
-    monkeypatch.setattr(reference, "acquire_device", pytest.fail)
+    monkeypatch.setattr(reference, "build", pytest.fail)
     edited = type(job.task)(**{**vars(job.task), "sources": "other"})
     with pytest.raises(GanbenchError, match="source files were edited"):
         run(type(job)(**{**vars(job), "task": edited}))
+
+
+@pytest.mark.parametrize(("field", "name"), [("judge", "pixels"), ("dataset", "grid16")])
+def test_the_sources_of_the_judge_and_the_data_set_are_verified_too(made, monkeypatch, field, name):
+    (job,) = made.reference.values()
+    monkeypatch.setattr(reference, "build", pytest.fail)
+    other = replace(job.task, **{field: ComponentConfig(name, {})})
+    with pytest.raises(GanbenchError, match="source files were edited"):
+        run(replace(job, task=other))
+
+
+@pytest.mark.parametrize("stage", [judge, reference])
+def test_a_device_is_held_for_the_inception_network_alone(made, monkeypatch, stage):
+    class Held(Exception):
+        pass
+
+    def held(wanted):
+        raise Held
+
+    (job,) = made.jobs(stage.__name__.rsplit(".", 1)[-1]).values()
+    monkeypatch.setattr(stage, "acquire_device", held)
+    monkeypatch.setattr(stage.inception_weights, "provide", lambda weights: None)
+    run(job)
+    weighty = replace(job.task, weights=InceptionWeights(Path("weights.pth"), "6726825d"))
+    with pytest.raises(Held):
+        run(replace(job, task=weighty))
