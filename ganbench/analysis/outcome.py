@@ -41,6 +41,9 @@ def diagnose(run: RunEvidence) -> Diagnosis:
     `needs_all` any such failure, otherwise only those of `ESSENTIAL`. Failures that are impossible for a kind of run,
     such as a collapse of a game without data, do not count.
 
+    A run that diverged is judged by what was recorded before. A failure that shows there holds; of any other it is not
+    known whether it would have come, and it is not judged.
+
     Args:
         run: what was recorded of the run.
     """
@@ -52,6 +55,10 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             not_judged |= {info.name: answer for info in detector.outcomes}
         else:
             found += answer
+            if run.diverged is not None:
+                seen = {finding.outcome for finding in found}
+                unseen = [info.name for info in detector.outcomes if info.kind == "failure" and info.name not in seen]
+                not_judged |= dict.fromkeys(unseen, NotJudged(f"the run diverged at step {run.diverged[0]}"))
     infos = catalogue()
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}
