@@ -25,6 +25,7 @@ class ArtefactLockIn(Detector):
             what="generated images kept a lattice that real images do not have, to the end",
             kind="failure",
             severity=35,
+            needs={LATTICE: "lattice"},
         ),
     )
 

@@ -12,8 +12,8 @@ from ganbench.analysis.outcomes._hops import DOMINANT, SHARE, hops
 
 class Cycling(Detector):
     """By the hops that snapshots show, see `hops`: snapshots are sparse, so there are at least as many. `hops` of them
-    must be seen, the last in the second half of the steps that the run reached. A game of a few numbers cycles where its gradients neither
-    fall nor grow together with its parameters.
+    must be seen, the last in the second half of the steps that the run reached. A game of a few numbers cycles where
+    its gradients neither fall nor grow together with its parameters.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -23,6 +23,7 @@ class Cycling(Detector):
             " without data turn around an equilibrium",
             kind="failure",
             severity=82,
+            needs=dict.fromkeys((DOMINANT, SHARE), "mode_coverage"),
         ),
     )
 

@@ -31,12 +31,14 @@ class ModeCollapse(Detector):
             what="the examples fall on very few of the modes of the data, having been good, or more spread, before",
             kind="failure",
             severity=80,
+            needs={KL: "mode_coverage"},
         ),
         OutcomeInfo(
             name="partly-collapsed",
             what="the examples have been good and lack a large part of the modes of the data",
             kind="failure",
             severity=40,
+            needs={KL: "mode_coverage"},
         ),
     )
 
