@@ -32,6 +32,13 @@ class Diagnosis:
     not_judged: dict[str, NotJudged]
     judged: tuple[str, ...]
 
+    @property
+    def failed_step(self) -> int | None:
+        """The step since which the first of all failures holds, whichever is the most severe; None without one."""
+        infos = catalogue()
+        onsets = [finding.onset for finding in self.findings if infos[finding.outcome].kind == "failure"]
+        return min(onsets, default=None)
+
 
 def diagnose(run: RunEvidence) -> Diagnosis:
     """Diagnose one run with all detectors.

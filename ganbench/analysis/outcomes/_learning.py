@@ -121,7 +121,8 @@ def near_half(steps: np.ndarray, total: int) -> int | None:
         total: number of steps asked for.
 
     Returns:
-        Index of the nearest one, but for the last, between a quarter and three quarters of the steps; None if there is none.
+        Index of the nearest one between a quarter and three quarters of the steps, other than the last; None if there
+        is none.
     """
     nearest = int(np.abs(steps[:-1] - total / 2).argmin())
     return nearest if total / 4 <= steps[nearest] <= 3 * total / 4 else None
