@@ -58,7 +58,7 @@ RUNS = {
     "failed_step": "training step since which the first of all failures found holds; empty where none was found",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
     "outcomes_judged": "outcomes that were looked for in this run, separated by commas",
-    "failures_not_judged": "the failures that were not, each with the reason; empty where there are none",
+    "failures_not_judged": "failures that were not, each with the reason; without those that a divergence cut short",
     "steps": "training steps asked for",
     "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended or diverged",

@@ -65,7 +65,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             if run.diverged is not None:
                 seen = {finding.outcome for finding in found}
                 unseen = [info.name for info in detector.outcomes if info.kind == "failure" and info.name not in seen]
-                not_judged |= dict.fromkeys(unseen, NotJudged(f"the run diverged at step {run.diverged[0]}"))
+                why = NotJudged(f"the run diverged at step {run.diverged[0]}", cut_short=True)
+                not_judged |= dict.fromkeys(unseen, why)
     infos = catalogue()
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}

@@ -63,10 +63,12 @@ class NotJudged:
     Attributes:
         reason: a clause.
         impossible: whether a run of this kind cannot have the outcome, so that nothing is missing.
+        cut_short: whether the run diverged before the outcome could show, so that no measurement is missing either.
     """
 
     reason: str
     impossible: bool = False
+    cut_short: bool = False
 
 
 class Detector(ABC):

@@ -39,13 +39,15 @@ class Unstable(Detector):
     def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         if not run.has_data:
             trend = trend_of(run)
-            return NotJudged(TOO_FEW) if trend is None else list(_spirals_out(run, trend))
+            if trend is not None:
+                return list(_spirals_out(run, trend))
+            return NotJudged(TOO_FEW) if run.diverged is None else ()
         losses = {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
         if not losses:
             return NotJudged("no loss was recorded")
         found = [each for player, series in losses.items() for each in _of_loss(run, player, series)]
-        if found:
-            return [max(found, key=lambda each: each.confidence)]
+        if found or run.diverged is not None:
+            return [max(found, key=lambda each: each.confidence)] if found else ()
         for player, series in losses.items():
             if len(series.mean) < (needed := bins_for_spikes(series)):
                 return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")

@@ -218,7 +218,9 @@ def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshot
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
-    not_judged = [f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES]
+    not_judged = [
+        f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES and not why.cut_short
+    ]
     return {
         **_labels(point),
         **settings_of(point, settings.evaluate, settings.outcome),

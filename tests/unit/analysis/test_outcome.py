@@ -159,7 +159,10 @@ def test_of_a_diverged_run_no_failure_is_ruled_out():
     answer = diagnose(replace(run, snapshots=early, diverged=(700, "generator_loss became nan")))
     assert [finding.outcome for finding in answer.findings] == ["diverged"]
     assert set(answer.judged) == {"diverged", *OPEN, *SUCCESSES}
-    assert {why.reason for why in answer.not_judged.values()} == {"the run diverged at step 700"}
+    assert set(answer.not_judged.values()) == {NotJudged("the run diverged at step 700", cut_short=True)}
+    rows = run.curves[run.curves["last_step"] < 300]
+    barely = diagnose(replace(run, curves=rows, snapshots=early[:3], diverged=(300, "generator_loss became nan")))
+    assert barely.not_judged["unstable"].cut_short, "so few bins are those of a run that ended"
 
 
 def test_the_last_snapshot_with_a_value_stands_for_the_end_of_a_diverged_run():
