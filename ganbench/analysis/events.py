@@ -88,7 +88,7 @@ def _saturations(run: RunEvidence) -> Iterator[Event]:
 def _relapses(run: RunEvidence) -> Iterator[Event]:
     if isinstance(run.progress, Progress):
         steps = run.progress.steps
-        for relapse in relapses(run.progress, run.settings):
+        for relapse in relapses(run.progress, run.had_learned_at(steps), run.settings):
             last = steps[-1] if relapse.end is None else steps[relapse.end - 1]
             yield Event("relapse", run.progress.metric, int(steps[relapse.start]), int(last), relapse.worst)
 

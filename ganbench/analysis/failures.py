@@ -29,7 +29,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
 
     Args:
         runs: Rows of the table of runs.
-        when: Whether to give the steps at which failures were first seen.
+        when: Whether to give the steps at which runs first failed.
     """
     rate = failure_rate(runs)
     if not rate.unknown:
@@ -46,14 +46,14 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
-    """Count the failures by outcome, with the steps at which they were first seen if `when` is true."""
+    """Count the failures by outcome, with the steps at which such runs first failed if `when` is true."""
     parts = []
     for outcome in FAILURES:
         mine = runs[runs["outcome"] == outcome]
         if mine.empty:
             continue
-        steps = mine["outcome_step"].dropna()
-        seen = f" (first seen at step {format_range(steps.min(), steps.max())})" if when and len(steps) else ""
+        steps = mine["failed_step"].dropna()
+        seen = f" (failed from step {format_range(steps.min(), steps.max())} on)" if when and len(steps) else ""
         parts.append(f"{len(mine)} {outcome}{seen}")
     return join_words(parts)
 

@@ -40,10 +40,13 @@ def failure_rate(runs: pd.DataFrame) -> Rate:
 def failure_times(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """When each run failed, or its last step where it was not seen to fail, and whether it failed; shapes (runs,).
 
-    A run that was not seen to fail is censored there: it is not known when it would have failed.
+    A run fails with the first of its failures, be it the most severe one or not. A run that was not seen to fail is
+    censored at its last step: it is not known when it would have failed.
     """
     found = failed(runs).to_numpy()
-    steps, ended = (pd.to_numeric(runs[name]).to_numpy(dtype=np.float64) for name in ("outcome_step", "steps_done"))
+    steps, ended = (
+        pd.to_numeric(runs[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in ("failed_step", "steps_done")
+    )
     return np.where(found & np.isfinite(steps), steps, ended), found
 
 
@@ -52,9 +55,7 @@ def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
     if outcome == UNDETERMINED:
         return undetermined(runs).astype("float64")
     holds = (runs["outcome"] == outcome) | _lists(runs["outcomes"], outcome)
-    if outcome in FAILURES:
-        return holds.astype("float64").where(holds | _lists(runs["failures_judged"], outcome))
-    return holds.astype("float64").where(holds | ~undetermined(runs))
+    return holds.astype("float64").where(holds | _lists(runs["outcomes_judged"], outcome))
 
 
 def primary_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
@@ -66,7 +67,7 @@ def primary_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
     if outcome not in FAILURES:
         return found.astype("float64").where(found | ~undetermined(runs)) if outcome != UNDETERMINED else found * 1.0
     severer = runs["outcome"].isin(list(OUTCOMES)[: list(OUTCOMES).index(outcome)])
-    return found.astype("float64").where(found | severer | _lists(runs["failures_judged"], outcome))
+    return found.astype("float64").where(found | severer | _lists(runs["outcomes_judged"], outcome))
 
 
 def _lists(column: pd.Series, name: str) -> pd.Series:

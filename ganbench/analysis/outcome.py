@@ -32,6 +32,13 @@ class Diagnosis:
     not_judged: dict[str, NotJudged]
     judged: tuple[str, ...]
 
+    @property
+    def failed_step(self) -> int | None:
+        """The step since which the first of all failures holds, whichever is the most severe; None without one."""
+        infos = catalogue()
+        onsets = [finding.onset for finding in self.findings if infos[finding.outcome].kind == "failure"]
+        return min(onsets, default=None)
+
 
 def diagnose(run: RunEvidence) -> Diagnosis:
     """Diagnose one run with all detectors.
@@ -40,6 +47,9 @@ def diagnose(run: RunEvidence) -> Diagnosis:
     was not measured leaves the primary outcome undetermined, unless another failure was found: with the setting
     `needs_all` any such failure, otherwise only those of `ESSENTIAL`. Failures that are impossible for a kind of run,
     such as a collapse of a game without data, do not count.
+
+    A run that diverged is judged by what was recorded before. A failure that shows there holds; of any other it is not
+    known whether it would have come, and it is not judged.
 
     Args:
         run: what was recorded of the run.
@@ -52,6 +62,11 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             not_judged |= {info.name: answer for info in detector.outcomes}
         else:
             found += answer
+            if run.diverged is not None:
+                seen = {finding.outcome for finding in found}
+                unseen = [info.name for info in detector.outcomes if info.kind == "failure" and info.name not in seen]
+                why = NotJudged(f"the run diverged at step {run.diverged[0]}", cut_short=True)
+                not_judged |= dict.fromkeys(unseen, why)
     infos = catalogue()
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}

@@ -149,7 +149,7 @@ class Outcome(Section):
     learned_share: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
     """Learned: the distance from real data is at most this share of the untrained generator's."""
     improving_ratio: Annotated[Fraction, Field(gt=0, lt=1)] = 0.8
-    """Still improving: the last distance from real data is at most this multiple of that at half of training."""
+    """Still improving: the last distance from real data is at most this multiple of the best until half of training."""
     relapsed_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 2.0
     """Forgetting: a distance from real data is at least this multiple of the best before."""
     relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.05

@@ -118,6 +118,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     assert ours == {
         **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
         **{"outcome": "diverged", "outcomes": "text", "outcome_step": "30", "outcome_why": "text"},
+        "failed_step": "text",
         **{"method": "of-grey", "pack": "text"},
         **{
             "steps_done": "30",
@@ -130,7 +131,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         },
         **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
-        **{"commit": "text", "digest": "d01", "failures_judged": "text", "failures_not_judged": "text"},
+        **{"commit": "text", "digest": "d01", "outcomes_judged": "text", "failures_not_judged": "text"},
     }
     assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
     end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000

@@ -16,13 +16,13 @@ from ganbench.analysis.columns import (
     CURVES,
     DIAGNOSES,
     EVENTS,
-    FAILURES,
     MEASUREMENTS,
     NULLS,
     REFERENCES,
     RUNS,
     SNAPSHOTS,
 )
+from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core import result_files
 
 METRICS = {
@@ -138,8 +138,9 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "outcome": str(outcome),
         "outcomes": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
+        "failed_step": None if outcome == "converged" else step.get(outcome, STEPS),
         "outcome_why": why[outcome],
-        "failures_judged": ", ".join(FAILURES),
+        "outcomes_judged": ", ".join(catalogue()),
         "failures_not_judged": "",
         "architecture_width": 128 if architecture == "mlp" else None,
         "train_batch_size": 64,

@@ -9,8 +9,8 @@ section `outcome`. They never guess: what they need and do not find makes them a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from ganbench.analysis.outcomes._run import RunEvidence
@@ -27,12 +27,15 @@ class OutcomeInfo:
         what: one clause on what became of such a run.
         kind: "failure"; "success"; or "open", where the budget of steps ended before either was decided.
         severity: position in the order by which one of several outcomes is primary, the largest first; unique.
+        needs: by columns of metrics without which it is not judged of runs that train networks on data, the metric of
+            the package that fills it.
     """
 
     name: str
     what: str
     kind: Kind
     severity: int
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,12 @@ class NotJudged:
     Attributes:
         reason: a clause.
         impossible: whether a run of this kind cannot have the outcome, so that nothing is missing.
+        cut_short: whether the run diverged before the outcome could show, so that no measurement is missing either.
     """
 
     reason: str
     impossible: bool = False
+    cut_short: bool = False
 
 
 class Detector(ABC):

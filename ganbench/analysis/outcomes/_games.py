@@ -10,6 +10,7 @@ from ganbench.analysis.outcomes._run import RunEvidence
 
 LEAST_BINS = 8  # fewer bins show no trend
 DIFFERENT = 1.03  # a factor between the quarters that is more than rounding and the phase of a turn
+TOO_FEW = f"the run has too few bins of steps, fewer than {LEAST_BINS}"
 GONE = 1e-9  # a gradient of this share of the first is rounding
 
 

@@ -28,6 +28,8 @@ class Progress:
         steps: steps of the snapshots, (S,).
         values: the metric, (S,).
         distances: the metric as a distance: 0 is best, smaller is better, (S,).
+        best_end: which end of the metric is best, "low" or "high".
+        null: the interval of the values that real data score; None if it was not measured.
         real: the largest distance that real data score, the far end of the null; None if it was not measured.
     """
 
@@ -35,6 +37,8 @@ class Progress:
     steps: np.ndarray
     values: np.ndarray
     distances: np.ndarray
+    best_end: str
+    null: tuple[float, float] | None
     real: float | None
 
     @property
@@ -73,21 +77,55 @@ class Progress:
 
     @property
     def as_real(self) -> np.ndarray:
-        """At which snapshots the value lies within the null, or beyond it on the better side, (S,) of bool."""
-        return self.distances <= (-np.inf if self.real is None else self.real)
+        """At which snapshots the examples have arrived, (S,) of bool: the value lies within the null, or beyond it on
+        the better side, or the distance is 0, the best that there is."""
+        return self.distances <= (0.0 if self.real is None else max(self.real, 0.0))
 
-    def near(self, step: float) -> float:
-        """The distance at the snapshot, but for the last, that is nearest to a step."""
-        return float(self.distances[np.abs(self.steps[:-1] - step).argmin()])
+    def improves(self, ratio: float, steps: int) -> bool | None:
+        """Whether the last distance is the best, and at most a multiple of the best until half of the steps. One value
+        at half would do for a steady course, and would make an improvement of noise.
 
-    def improves(self, ratio: float, steps: int) -> bool:
-        """Whether the last distance is the best, and at most a multiple of that at half of the steps."""
-        return self.last <= self.best and self.last <= ratio * self.near(steps / 2)
+        Returns:
+            None where the last distance is the best, and no snapshot lies about half of the steps.
+        """
+        if self.last > self.best:
+            return False
+        before = self.best_by_half(steps)
+        return None if before is None else self.last <= ratio * before
+
+    def best_by_half(self, steps: int) -> float | None:
+        """The smallest distance until about half of the steps; None if no snapshot lies there."""
+        at = near_half(self.steps, steps)
+        return None if at is None else float(self.distances[: at + 1].min())
 
     def words(self, index: int) -> str:
         """A value in words: with the metric's name, and with the null where that is known."""
-        text = f"{self.metric} {self.values[index]:.4g}"
-        return text if self.real is None else f"{text} ({'within' if self.as_real[index] else 'outside'} its null)"
+        value = self.values[index]
+        text = f"{self.metric} {value:.4g}"
+        if self.null is None:
+            return text
+        low, high = self.null
+        beyond = value > high if self.best_end == "high" else value < low
+        where = "better than" if beyond else "within" if self.as_real[index] else "outside"
+        return f"{text} ({where} its null)"
+
+
+NO_HALF = "no snapshot lies between a quarter and three quarters of the steps"
+
+
+def near_half(steps: np.ndarray, total: int) -> int | None:
+    """The snapshot that stands for half of the steps.
+
+    Args:
+        steps: steps of the snapshots, (S,).
+        total: number of steps asked for.
+
+    Returns:
+        Index of the nearest one between a quarter and three quarters of the steps, other than the last; None if there
+        is none.
+    """
+    nearest = int(np.abs(steps[:-1] - total / 2).argmin())
+    return nearest if total / 4 <= steps[nearest] <= 3 * total / 4 else None
 
 
 def progress_of(
@@ -95,21 +133,27 @@ def progress_of(
     metrics: Mapping[str, MetricInfo],
     nulls: Mapping[str, tuple[float, float]],
     modes: int | None,
+    *,
+    ended: bool = False,
 ) -> Progress | Unmeasured:
     """The progress by the first metric of which both the better end and its best value are known.
 
     A metric whose low end is best is a distance already, and values below 0, which an unbiased estimate may have, count
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
-    bound, or for a number of modes the number that there are.
+    bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
+    metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
+    learned by it.
 
     Args:
         snapshots: the snapshots in the order of steps.
         metrics: the metrics, the leading one first.
         nulls: by metric, the interval that real data score.
         modes: number of modes that the judge tells apart.
+        ended: whether the run ended before its last step. What was measured last then stands for the end.
     """
     if modes is None:
         return Unmeasured("a game without data has no generated examples")
+    best_at_once = None
     for name, info in metrics.items():
         if info.best == "none" or name not in snapshots:
             continue
@@ -122,11 +166,17 @@ def progress_of(
             best = high if np.isfinite(high) else info.upper
             best = float(modes) if best is None and name in ("modes", "modes_fair") and modes else best
             real = None if best is None else best - low
-        if best is None or known.sum() < 2 or not known[0] or not known[-1]:
+        if best is None or known.sum() < 2 or not known[0] or not (known[-1] or ended):
             continue
-        distances = np.maximum(np.abs(best - values) if info.best == "high" else values, 0.0)[known]
+        distances = np.maximum(best - values if info.best == "high" else values, 0.0)[known]
+        if not distances[0] > 0:
+            best_at_once = name
+            continue
         steps = snapshots["step"].to_numpy()[known]
-        return Progress(name, steps, values[known], distances, float(real) if np.isfinite(real) else None)
+        null, real = ((float(low), float(high)), float(real)) if np.isfinite(real) else (None, None)
+        return Progress(name, steps, values[known], distances, info.best, null, real)
+    if best_at_once is not None:
+        return Unmeasured(f"the untrained generator has the best {best_at_once} that there is")
     return Unmeasured("no metric with a better end has values at the first and the last snapshot")
 
 
@@ -147,22 +197,36 @@ class Relapse:
     worst: float
 
 
-def relapses(progress: Progress, settings: Outcome) -> list[Relapse]:
+def lost_again(progress: Progress, learned: np.ndarray, settings: Outcome) -> np.ndarray:
+    """At which snapshots a generator that had learned before was far worse than at its best, (S,) of bool.
+
+    Args:
+        progress: its progress.
+        learned: whether it had learned at a snapshot or before, (S,) of bool.
+        settings: the thresholds.
+    """
+    before = np.r_[False, learned[:-1]]
+    return before & progress.lost(settings.relapsed_ratio, settings.relapsed_share)
+
+
+def relapses(progress: Progress, learned: np.ndarray, settings: Outcome) -> list[Relapse]:
     """The relapses of a run, in the order of steps.
 
-    A relapse begins, after the generator had learned (`learned_share`), where its distance from real data is
+    A relapse begins, after the generator had learned, where its distance from real data is
     `relapsed_ratio` times the smallest before, worse by `relapsed_share` of the untrained generator's, and outside the
     null. It ends where the distance is back within `recovered_ratio` of the smallest before, or within the null.
+
+    Args:
+        progress: the progress of the run.
+        learned: whether the generator had learned at a snapshot or before, (S,) of bool.
+        settings: the thresholds.
     """
     found: list[Relapse] = []
-    lost, learned = (
-        progress.lost(settings.relapsed_ratio, settings.relapsed_share),
-        progress.learned(settings.learned_share),
-    )
+    lost = lost_again(progress, learned, settings)
     distances, index = progress.distances, 1
     while index < len(distances):
         best = int(distances[:index].argmin())
-        if not (lost[index] and learned[:index].any()):
+        if not lost[index]:
             index += 1
             continue
         near = (distances[index:] <= settings.recovered_ratio * distances[best]) | progress.as_real[index:]

@@ -106,7 +106,7 @@ class RunEvidence:
     @cached_property
     def progress(self) -> Progress | Unmeasured:
         """How far the leading metric has come from the untrained generator towards real data."""
-        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes)
+        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.diverged is not None)
 
     @cached_property
     def learned(self) -> np.ndarray | None:
@@ -128,8 +128,19 @@ class RunEvidence:
             return np.zeros(len(steps), dtype=bool)
         return np.isin(steps, self.snapshots["step"].to_numpy()[self.learned])
 
+    def had_learned_at(self, steps: np.ndarray) -> np.ndarray:
+        """Whether the examples were known to be good at these snapshots or before, of the shape of `steps`, bool."""
+        if self.learned is None or not self.learned.any():
+            return np.zeros(len(steps), dtype=bool)
+        return steps >= self.snapshots["step"].to_numpy()[self.learned.argmax()]
+
+    @property
+    def last_step(self) -> int:
+        """The step that the run reached: the last one that was asked for, or that at which it diverged."""
+        return self.steps if self.diverged is None else self.diverged[0]
+
     def measured(self, *columns: str) -> tuple[np.ndarray, ...] | str:
-        """Metrics at the snapshots that have a finite value of each.
+        """Metrics at the snapshots that have a finite value of each, the last one among them unless the run diverged.
 
         Args:
             *columns: names of the metrics.
@@ -144,7 +155,7 @@ class RunEvidence:
             return "no snapshot was evaluated"
         values = self.snapshots[list(columns)].to_numpy(dtype=np.float64)
         kept = np.isfinite(values).all(axis=1)
-        if not kept[-1]:
+        if not kept.any() or not (kept[-1] or self.diverged is not None):
             return f"{columns[0]} has no value at the last snapshot"
         return (self.snapshots["step"].to_numpy()[kept], *values[kept].T)
 

@@ -16,7 +16,7 @@ class ArtefactLockIn(Detector):
 
     An untrained network with transposed convolutions has a lattice too, and most lose it. It is locked in where it is
     beyond `lattice_decibels` (and beyond the null, where that is known) throughout the last share of the snapshots'
-    steps.
+    steps, in a run that has learned: a generator that has not, as far as is known, had no time to lose its lattice.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -25,6 +25,7 @@ class ArtefactLockIn(Detector):
             what="generated images kept a lattice that real images do not have, to the end",
             kind="failure",
             severity=35,
+            needs={LATTICE: "lattice"},
         ),
     )
 
@@ -40,7 +41,7 @@ class ArtefactLockIn(Detector):
             threshold = max(threshold, run.nulls[LATTICE][1])
         locked = excess >= threshold
         late = steps >= (1 - run.settings.late_share) * run.steps
-        if not (locked[-1] and locked[late].all()):
+        if not (late.any() and locked[late].all()) or (run.learned is not None and not run.learned.any()):
             return ()
         text = f"the lattice stands {excess[-1]:.1f} dB above that of real images at the end"
         return (Finding("artefact-lock-in", onset_of(steps, locked), text, margin(float(excess[-1]), threshold)),)

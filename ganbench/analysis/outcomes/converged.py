@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._games import trend_of
-from ganbench.analysis.outcomes._learning import Unmeasured
+from ganbench.analysis.outcomes._games import TOO_FEW, trend_of
+from ganbench.analysis.outcomes._learning import NO_HALF, Unmeasured, lost_again
 from ganbench.analysis.outcomes._run import onset_of
 
 
@@ -35,13 +35,16 @@ class Converged(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        learned = progress.learned(settings.learned_share)
-        lost = progress.lost(settings.relapsed_ratio, settings.relapsed_share)
+        learned = run.had_learned_at(progress.steps)
+        lost = lost_again(progress, learned, settings)
         if run.diverged is not None or not learned.any() or lost[-1]:
             return ()
-        if progress.improves(settings.improving_ratio, run.steps) and not progress.as_real[-1]:
+        improves = False if progress.as_real[-1] else progress.improves(settings.improving_ratio, run.steps)
+        if improves is None:
+            return NotJudged(NO_HALF)
+        if improves:
             return ()
-        share = progress.last / progress.untrained if progress.untrained > 0 else 0.0
+        share = progress.last / progress.untrained
         text = f"{progress.words(-1)} at the end, {share:.2g} of the untrained generator's distance"
         onset = max(onset_of(progress.steps, ~lost), int(progress.steps[learned.argmax()]))
         return (Finding("converged", onset, text, margin(settings.learned_share, share)),)
@@ -49,7 +52,7 @@ class Converged(Detector):
     def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         trend, settled = trend_of(run), run.settings.settled_gradient
         if trend is None:
-            return NotJudged("the run has too few bins of steps")
+            return NotJudged(TOO_FEW)
         if run.diverged is not None or trend.gradient_share > settled or trend.grows:
             return ()
         text = f"gradients fell to {trend.gradient_share:.2g} of the first"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._games import trend_of
+from ganbench.analysis.outcomes._games import TOO_FEW, trend_of
 from ganbench.analysis.outcomes._hops import DOMINANT, SHARE, hops
 
 
 class Cycling(Detector):
     """By the hops that snapshots show, see `hops`: snapshots are sparse, so there are at least as many. `hops` of them
-    must be seen, the last in the second half of training. A game of a few numbers cycles where its gradients neither
-    fall nor grow together with its parameters.
+    must be seen, the last in the second half of the steps that the run reached. A game of a few numbers cycles where
+    its gradients neither fall nor grow together with its parameters.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -23,6 +23,7 @@ class Cycling(Detector):
             " without data turn around an equilibrium",
             kind="failure",
             severity=82,
+            needs=dict.fromkeys((DOMINANT, SHARE), "mode_coverage"),
         ),
     )
 
@@ -30,13 +31,15 @@ class Cycling(Detector):
         return self._of_game(run) if not run.has_data else self._of_networks(run)
 
     def _of_networks(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if run.modes == 1:
+            return NotJudged("data of one mode have no other to hop to", impossible=True)
         if run.modes == 0:
             return NotJudged("the data have no labels, or their judge tells no modes apart")
         measured = run.measured(DOMINANT, SHARE)
         if isinstance(measured, str):
             return NotJudged(measured)
         seen = hops(run)
-        if run.diverged is not None or len(seen) < run.settings.hops or seen[-1].step < run.steps / 2:
+        if len(seen) < run.settings.hops or seen[-1].step < run.last_step / 2:
             return ()
         path = " ".join(str(each) for each in (seen[0].source, *(hop.target for hop in seen)))
         text = f"the mode with most examples changed {len(seen)} times between snapshots ({path})"
@@ -45,7 +48,7 @@ class Cycling(Detector):
     def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         trend = trend_of(run)
         if trend is None:
-            return NotJudged("the run has too few bins of steps")
+            return NotJudged(TOO_FEW)
         beyond = trend.norm_growth >= run.settings.norm_growth
         if run.diverged is not None or beyond or trend.grows or trend.shrinks:
             return ()

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._learning import Progress
+from ganbench.analysis.outcomes._learning import NO_HALF, Progress
 
 SUSPECT = 0.8  # of the confidence where no metric says what the generator draws
 
@@ -29,7 +29,7 @@ class DiscriminatorWon(Detector):
         OutcomeInfo(
             name="discriminator-won",
             what="the discriminator told real from generated examples all but surely, or starved the generator of"
-            " gradients, to the end, and the generator no longer improved",
+            " gradients, to the end, and the generator had not learned or no longer improved",
             kind="failure",
             severity=70,
         ),
@@ -40,21 +40,30 @@ class DiscriminatorWon(Detector):
             return NotJudged("a game without data has no such failure", impossible=True)
         if not {"real_output", "fake_output"} <= run.series.keys():
             return NotJudged("the discriminator's outputs were not recorded")
-        if run.diverged is not None:
-            return ()
-        progress = run.progress
-        if isinstance(progress, Progress):
-            improves = progress.improves(run.settings.improving_ratio, run.steps)
-            if progress.as_real[-1] or (improves and progress.learned(run.settings.learned_share)[-1]):
-                return ()
-            trust, text = 1.0, f"; {progress.words(-1)} is no better than before"
-        else:
-            trust, text = SUSPECT, ""
         found = [*_saturated(run), *_starved(run)]
         if not found:
             return ()
+        progress = run.progress
+        if isinstance(progress, Progress):
+            learned = run.learned_at(progress.steps)[-1]
+            improves = progress.improves(run.settings.improving_ratio, run.steps)
+            if progress.as_real[-1] or (improves and learned):
+                return ()
+            if improves is None and learned:
+                return NotJudged(NO_HALF)
+            trust, text = 1.0, f"; {progress.words(-1)} {_standing(progress, improves, learned)}"
+        else:
+            trust, text = SUSPECT, ""
         clearest, onset = max(found, key=lambda each: each.confidence), min(each.onset for each in found)
         return (Finding(clearest.outcome, onset, clearest.evidence + text, trust * clearest.confidence),)
+
+
+def _standing(progress: Progress, improves: bool | None, learned: bool) -> str:
+    """What the last distance says of a generator that has lost, as the rest of a clause."""
+    share = f"{progress.last / progress.untrained:.2g} of the untrained generator's distance"
+    if improves:
+        return f"is better than until half of the steps, and still {share}"
+    return f"is {'the best of all' if improves is None else 'not much better than before'}, and {share}"
 
 
 def _saturated(run: RunEvidence) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._learning import Unmeasured, relapses
+from ganbench.analysis.outcomes._learning import Unmeasured, lost_again, relapses
 from ganbench.analysis.outcomes._run import dense_onset
 
 
@@ -37,11 +37,12 @@ class ForgettingRelapsing(Detector):
         progress = run.progress
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        found = relapses(progress, run.settings)
-        if run.diverged is not None or not found:
+        learned = run.had_learned_at(progress.steps)
+        found = relapses(progress, learned, run.settings)
+        if not found:
             return ()
         last = found[-1]
-        if last.end is None and progress.lost(run.settings.relapsed_ratio, run.settings.relapsed_share)[-1]:
+        if last.end is None and lost_again(progress, learned, run.settings)[-1]:
             best = progress.distances[last.best]
             text = (
                 f"{progress.metric} was {progress.values[last.best]:.4g} at step {progress.steps[last.best]} and is"

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._learning import Unmeasured
+from ganbench.analysis.outcomes._learning import NO_HALF, Unmeasured
 
 
 class GeneratorWon(Detector):
     """At the equilibrium the discriminator cannot tell real from generated examples either. What tells a win from it
-    are the examples: here they are still as bad as the untrained generator's, by the leading metric. Without such a
-    metric this outcome is not judged.
+    are the examples: here they are still as bad as the untrained generator's, by the leading metric, and get no
+    better. Without such a metric this outcome is not judged.
 
     The discriminator is blind where the mean outputs on real and generated examples are within `won_output_gap` of one
     another, or the generated ones above, throughout the last share of training. A critic's scores have no unit, and the
@@ -24,8 +24,8 @@ class GeneratorWon(Detector):
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
             name="generator-won",
-            what="the discriminator did not tell real from generated examples, though these were still as bad as an"
-            " untrained generator's",
+            what="the discriminator did not tell real from generated examples, though these were not much nearer to"
+            " real ones than an untrained generator's and got no better",
             kind="failure",
             severity=60,
         ),
@@ -39,7 +39,7 @@ class GeneratorWon(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        if run.diverged is not None or run.learned[-1]:
+        if run.learned_at(progress.steps)[-1]:
             return ()
         real, fake = run.series["real_output"], run.series["fake_output"]
         unit = 1.0 if run.probabilities else max(float(np.abs(real.mean - fake.mean).max()), 1e-12)
@@ -47,6 +47,11 @@ class GeneratorWon(Detector):
         late = real.late(settings.late_share, run.steps)
         blind = gap <= settings.won_output_gap
         if not (late.any() and blind[late].all()):
+            return ()
+        improves = progress.improves(settings.improving_ratio, run.steps)
+        if improves is None:
+            return NotJudged(NO_HALF)
+        if improves:
             return ()
         widest = float(np.abs(gap[late]).max())
         share = progress.last / progress.untrained

@@ -25,6 +25,7 @@ class Memorising(Detector):
             what="at the end generated examples lie much nearer to training examples than to held-out ones",
             kind="failure",
             severity=65,
+            needs={RATIO: "memorisation"},
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._learning import Progress
+from ganbench.analysis.outcomes._learning import NO_HALF, Progress, near_half
 from ganbench.analysis.outcomes._run import dense_onset, onset_of
 
 KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
@@ -31,18 +31,22 @@ class ModeCollapse(Detector):
             what="the examples fall on very few of the modes of the data, having been good, or more spread, before",
             kind="failure",
             severity=80,
+            needs={KL: "mode_coverage"},
         ),
         OutcomeInfo(
             name="partly-collapsed",
             what="the examples have been good and lack a large part of the modes of the data",
             kind="failure",
             severity=40,
+            needs={KL: "mode_coverage"},
         ),
     )
 
     def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         if not run.has_data:
             return NotJudged("a game without data has no such failure", impossible=True)
+        if run.modes == 1:
+            return NotJudged("data of one mode have no fewer to collapse onto", impossible=True)
         if run.modes == 0:
             return NotJudged("the data have no labels, or their judge tells no modes apart")
         if KL not in run.snapshots:
@@ -50,10 +54,6 @@ class ModeCollapse(Detector):
         measured = run.measured(KL)
         if isinstance(measured, str):
             return NotJudged(measured)
-        if run.modes == 1:
-            return NotJudged("data of one mode do not show a collapse onto few")
-        if run.diverged is not None:
-            return ()
         steps, kl = measured
         filled, settings = np.exp(-kl), run.settings
         good = run.learned_at(steps).any()
@@ -68,10 +68,14 @@ class ModeCollapse(Detector):
             text += "" if good else ", and none were ever good"
             confidence = margin(settings.collapsed_mode_share, float(filled[-1])) * (1 if good else 0.8)
             return (Finding("collapsed", onset, text, confidence),)
-        at_half = filled[:-1][np.abs(steps[:-1] - run.steps / 2).argmin()] if len(steps) > 1 else filled[0]
-        few = (filled <= settings.partial_mode_share) & (np.cumsum(run.learned_at(steps)) > 0)
+        few = (filled <= settings.partial_mode_share) & run.had_learned_at(steps)
+        if not few[-1] or run.diverged is not None:
+            return ()
+        half = near_half(steps, run.steps)
         improves = isinstance(run.progress, Progress) and run.progress.improves(settings.improving_ratio, run.steps)
-        if few[-1] and filled[-1] <= SETTLED * at_half and not improves:
+        if half is None or improves is None:
+            return NotJudged(f"the examples lack modes at the end, and {NO_HALF}")
+        if filled[-1] <= SETTLED * filled[half] and not improves:
             confidence = margin(settings.partial_mode_share, float(filled[-1]))
             onset = dense_onset(run, steps, onset_of(steps, few))
             return (Finding("partly-collapsed", onset, text, confidence),)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._games import trend_of
-from ganbench.analysis.outcomes._learning import Unmeasured
+from ganbench.analysis.outcomes._games import TOO_FEW, trend_of
+from ganbench.analysis.outcomes._learning import NO_HALF, Unmeasured
 
 
 class StillImproving(Detector):
-    """The generator has learned, and since the half of training its distance from real data has fallen to
-    `improving_ratio` or less and to its best, without yet being within the null. A game of a few numbers still improves
+    """The generator has learned, and its last distance from real data is its best, and `improving_ratio` or less of the
+    best until half of training, without yet being within the null. A game of a few numbers still improves
     while the gradients fall.
     """
 
@@ -33,20 +33,23 @@ class StillImproving(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        learned = progress.learned(settings.learned_share)
+        learned = run.had_learned_at(progress.steps)
         if run.diverged is not None or not learned.any() or progress.as_real[-1]:
             return ()
-        if not progress.improves(settings.improving_ratio, run.steps) or not progress.last > 0:
+        improves = progress.improves(settings.improving_ratio, run.steps)
+        if improves is None:
+            return NotJudged(NO_HALF)
+        if not improves:
             return ()
-        ratio = progress.last / progress.near(run.steps / 2)
-        text = f"{progress.words(-1)} at the end, {ratio:.2f} of the distance at half of the steps"
+        ratio = progress.last / progress.best_by_half(run.steps)
+        text = f"{progress.words(-1)} at the end, {ratio:.2f} of the best until half of the steps"
         onset = int(progress.steps[learned.argmax()])
         return (Finding("still-improving", onset, text, margin(settings.improving_ratio, ratio)),)
 
     def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         trend = trend_of(run)
         if trend is None:
-            return NotJudged("the run has too few bins of steps")
+            return NotJudged(TOO_FEW)
         if run.diverged is not None or not trend.shrinks or trend.gradient_share <= run.settings.settled_gradient:
             return ()
         text = f"in the second half of the steps gradients fell to {trend.gradient_change:.3g} of what they were"

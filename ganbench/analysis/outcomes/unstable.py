@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ganbench.analysis.outcomes import Detector, Finding, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._games import trend_of
+from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._games import TOO_FEW, GameTrend, trend_of
 from ganbench.analysis.outcomes._run import Series
-from ganbench.analysis.outcomes._spikes import spikes
+from ganbench.analysis.outcomes._spikes import bins_for_spikes, spikes
 
 NAT = 1.0  # a loss of probabilities has a natural unit: below one nat it is no loss to speak of
 
@@ -23,7 +23,8 @@ class Unstable(Detector):
     the loss stays where the last of them took it. A generator's loss in probabilities that stays high says that the
     discriminator is sure of itself, which is another outcome: it must stay as high as a run-off. A game of a few
     numbers has no noise, and there the norms decide: it is unstable if they have grown `norm_growth`-fold, or still
-    grow together with the gradients.
+    grow together with the gradients. A run in bins that are too few to show spikes, or a trend, is not judged unless it
+    is seen to be unstable.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -35,13 +36,22 @@ class Unstable(Detector):
         ),
     )
 
-    def judge(self, run: RunEvidence) -> Sequence[Finding]:
+    def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         if not run.has_data:
-            found = list(_spirals_out(run))
-        else:
-            losses = {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
-            found = [each for player, series in losses.items() for each in _of_loss(run, player, series)]
-        return [max(found, key=lambda each: each.confidence)] if found else ()
+            trend = trend_of(run)
+            if trend is not None:
+                return list(_spirals_out(run, trend))
+            return NotJudged(TOO_FEW) if run.diverged is None else ()
+        losses = {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
+        if not losses:
+            return NotJudged("no loss was recorded")
+        found = [each for player, series in losses.items() for each in _of_loss(run, player, series)]
+        if found or run.diverged is not None:
+            return [max(found, key=lambda each: each.confidence)] if found else ()
+        for player, series in losses.items():
+            if len(series.mean) < (needed := bins_for_spikes(series)):
+                return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")
+        return ()
 
 
 def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]:
@@ -79,10 +89,7 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
             yield Finding("unstable", last.start, text, margin(stayed, threshold))
 
 
-def _spirals_out(run: RunEvidence) -> Iterator[Finding]:
-    trend = trend_of(run)
-    if trend is None:
-        return
+def _spirals_out(run: RunEvidence, trend: GameTrend) -> Iterator[Finding]:
     if trend.norm_growth >= run.settings.norm_growth:
         text = f"the norm of the parameters grew {trend.norm_growth:.3g}-fold"
         yield Finding("unstable", trend.norm_onset, text, margin(trend.norm_growth, run.settings.norm_growth))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.analysis.columns import OPEN, OUTCOMES, RUNS, SNAPSHOTS, SUCCESSES
+from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
 from ganbench.contracts.data import examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
@@ -34,11 +34,12 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
+from ganbench.pipeline.preflight.claimed_outcomes import refuse_unseen, unseen
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import PREFIXES
-from ganbench.study.claims import Claim, measurement_names, variables
+from ganbench.study.claims import measurement_names
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
 from ganbench.study.judging import known_modes, needs_weights
@@ -317,16 +318,21 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
-        unseen = [run.point for run in self.plan.runs if run.choice("architecture") and not self._shows_collapse(run)]
+        hidden = {dataset: self._unseen(dataset) for run in self.plan.runs if (dataset := run.choice("dataset"))}
+        points = [(run.point, hidden[dataset]) for run in self.plan.runs if (dataset := run.choice("dataset"))]
         for claim in self.plan.study.claims:
-            _refuse_unseen(claim, unseen)
+            refuse_unseen(claim, points)
             for quantity in sorted(measurement_names(claim)):
                 if quantity not in self._measured:
                     raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
 
-    def _shows_collapse(self, run: Run) -> bool:
-        dataset = run.choice("dataset")
-        return self._collapse_metric() and known_modes(self.plan.judge_of(dataset), dataset) > 0
+    def _unseen(self, dataset: Choice) -> dict[str, str]:
+        """What claims cannot name of runs on a data set, each with the reason."""
+        fitting = [
+            made for choice, made in self._metrics.items() if self._unsupported(choice, made, dataset)[0] is None
+        ]
+        columns = {column for made in fitting for column in made.columns}
+        return unseen(columns, known_modes(self.plan.judge_of(dataset), dataset))
 
     def _diagnostic(self, name: str, experiment: Experiment) -> Any:
         if name not in self._diagnostics:
@@ -339,28 +345,6 @@ class Measuring:
             fault = columns_fault(columns)
         self.components.refuse(f"diagnose.{name}", choice, fault)
         self._measured |= {f"{name}.{column}" for column in columns}
-
-
-# What a claim may not name of runs whose collapse cannot be seen. Those without another failure are undetermined.
-UNSEEN = {f"outcome.{name.replace('-', '_')}" for name in ("collapsed", "partly-collapsed", *OPEN, *SUCCESSES)}
-UNSEEN |= {"outcome.failed"}
-
-
-def _refuse_unseen(claim: Claim, points: Sequence[dict[str, Any]]) -> None:
-    """Refuse a claim about outcomes of runs whose collapse cannot be seen.
-
-    Args:
-        claim: The claim.
-        points: The runs on data of which a collapse would not be seen.
-    """
-    for test in claim.tests:
-        unseen = sorted(UNSEEN.intersection(variables(test)))
-        if unseen and any(matches(of, point) for _, of in test.test.selectors() for point in points):
-            raise GanbenchError(
-                f"claims.{claim.id}: {join_words(unseen)} of runs that train networks on data cannot be known without "
-                "the metric mode_coverage, which detects a collapse, and a judge that tells modes apart. Add it to "
-                "evaluate.metrics, take data with labels, or claim outcome.diverged."
-            )
 
 
 def _of_study(experiment: Experiment) -> bool:

@@ -218,15 +218,18 @@ def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshot
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
-    not_judged = [f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES]
+    not_judged = [
+        f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES and not why.cut_short
+    ]
     return {
         **_labels(point),
         **settings_of(point, settings.evaluate, settings.outcome),
         "outcome": primary.outcome,
         "outcomes": ", ".join(finding.outcome for finding in diagnosis.findings),
         "outcome_step": primary.onset,
+        "failed_step": diagnosis.failed_step,
         "outcome_why": primary.evidence,
-        "failures_judged": ", ".join(name for name in diagnosis.judged if name in FAILURES),
+        "outcomes_judged": ", ".join(diagnosis.judged),
         "failures_not_judged": "; ".join(not_judged),
         "steps_done": trained["steps_done"],
         **dict(sizes),

@@ -27,8 +27,8 @@ FIGURE = FigureInfo(
     scope="method",
     caption=(
         "One line per seed and player: the mean loss over a bin of steps, with a band from the smallest to the"
-        " largest loss in the bin. A triangle at the top marks the step at which a failure was detected; its colour"
-        " gives the kind of failure."
+        " largest loss in the bin. A triangle at the top marks the step since which the first failure of a run holds;"
+        " its colour gives the most severe one."
     ),
 )
 
@@ -54,8 +54,8 @@ def draw(collected: Collected, method: str) -> Figure:
         for _, run in mine.iterrows():
             if run["run"] in by_run:
                 _curves(axes, by_run[run["run"]])
-            if run["outcome"] in FAILURES and np.isfinite(run["outcome_step"]):
-                _mark(axes, run["outcome_step"], run["outcome"])
+            if run["outcome"] in FAILURES and pd.notna(run["failed_step"]):
+                _mark(axes, run["failed_step"], run["outcome"])
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)

@@ -20,9 +20,9 @@ FIGURE = FigureInfo(
     scope="study",
     caption=(
         "One bar per setting, divided into the shares of its runs with each outcome; the numbers count runs, one per"
-        " seed. Of several outcomes that hold for a run, the most severe counts. Blue and grey bars are runs that"
-        " converged, still improved or had not learned yet; all others failed, but for undetermined runs, of which it"
-        " is not known."
+        " seed. Of several outcomes that hold for a run, the most severe counts. Bars in pale blue or sand are runs"
+        " that converged, still improved or had not learned yet. Grey ones are undetermined: it is not known whether"
+        " these failed. Bars of any other colour are runs that failed."
     ),
 )
 

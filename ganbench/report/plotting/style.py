@@ -20,7 +20,7 @@ from ganbench.core.formatting import format_number
 from ganbench.report.file_names import FIGURE_FORMATS
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
-# its strong colours; what went well stays in the background.
+# its strong colours, but for blue: what did not fail stays in the background, in pale blue and sand.
 # A new outcome without a colour of its own gets that of undetermined runs.
 _OUTCOMES = {
     "converged": ("#86a3ba", "o"),
@@ -34,8 +34,8 @@ _OUTCOMES = {
     "discriminator-won": ("#aa4499", "^"),
     "generator-won": ("#332288", "v"),
     "memorising": ("#117733", "p"),
-    "forgetting": ("#56b4e9", "d"),
-    "relapsing": ("#0072b2", "8"),
+    "forgetting": ("#391326", "d"),
+    "relapsing": ("#8c24f3", "8"),
     "artefact-lock-in": ("#999933", "H"),
     "undetermined": ("#9a9a9a", "P"),
 }

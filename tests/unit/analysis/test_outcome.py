@@ -95,7 +95,6 @@ def test_what_was_not_measured_leaves_a_run_undetermined():
 CANNOT = {
     "no labels": ({"modes": 0}, "the data have no labels, or their judge tells no modes apart"),
     "no snapshot": ({"snapshots": pd.DataFrame({"step": [], "mode_kl": []})}, "no snapshot was evaluated"),
-    "one mode": ({"modes": 1}, "data of one mode do not show a collapse onto few"),
 }
 
 
@@ -104,6 +103,16 @@ def test_a_collapse_that_cannot_be_seen_is_not_judged(about, reason):
     answer = diagnose(replace(make("healthy", 0), **about))
     assert answer.not_judged["collapsed"] == NotJudged(reason)
     assert answer.primary.outcome == "undetermined"
+
+
+def test_data_of_one_mode_cannot_collapse_and_can_succeed():
+    """Whether or not the metric of modes was computed."""
+    run = replace(make("healthy", 0), modes=1)
+    for one in (run, replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))):
+        answer = diagnose(one)
+        assert answer.not_judged["collapsed"].impossible
+        assert answer.not_judged["cycling"].impossible
+        assert answer.primary.outcome == "converged"
 
 
 def test_a_metric_lost_at_the_end_is_no_evidence():
@@ -134,6 +143,35 @@ def test_numbers_that_are_none_have_diverged_when_they_came():
     assert not set(found(run)) & {*OPEN, *SUCCESSES}, "a run without an end has neither learned nor settled"
 
 
+def test_divergence_does_not_hide_the_failures_that_came_before():
+    for kind in ("collapsed", "hopping", "copying", "forgetting", "relapsing", "spiking"):
+        run = make(kind, 0)
+        names = {finding.outcome for finding in diagnose(run).findings} & FAILURES.keys() - {"partly-collapsed"}
+        answer = diagnose(replace(run, diverged=(STEPS - 1, "generator_loss became nan")))
+        assert answer.primary.outcome == "diverged"
+        assert names <= {finding.outcome for finding in answer.findings}, kind
+
+
+def test_of_a_diverged_run_no_failure_is_ruled_out():
+    """What would have become of it is not known; that it has not converged is."""
+    run = measured(make("healthy", 0), memorisation_ratio=0.9, lattice_excess=6.0)
+    early = run.snapshots[run.snapshots["step"] < 700]
+    answer = diagnose(replace(run, snapshots=early, diverged=(700, "generator_loss became nan")))
+    assert [finding.outcome for finding in answer.findings] == ["diverged"]
+    assert set(answer.judged) == {"diverged", *OPEN, *SUCCESSES}
+    assert set(answer.not_judged.values()) == {NotJudged("the run diverged at step 700", cut_short=True)}
+    rows = run.curves[run.curves["last_step"] < 300]
+    barely = diagnose(replace(run, curves=rows, snapshots=early[:3], diverged=(300, "generator_loss became nan")))
+    assert barely.not_judged["unstable"].cut_short, "so few bins are those of a run that ended"
+
+
+def test_the_last_snapshot_with_a_value_stands_for_the_end_of_a_diverged_run():
+    run = make("collapsed", 0)
+    lost = {name: run.snapshots[name].where(SNAPSHOTS < STEPS) for name in ("mode_kl", "fcd")}
+    answer = diagnose(replace(measured(run, **lost), diverged=(STEPS - 1, "generator_loss became nan")))
+    assert "collapsed" in {finding.outcome for finding in answer.findings}
+
+
 @pytest.mark.parametrize(("factor", "runs_off"), [(99, False), (101, True)])
 def test_a_run_off_is_relative_to_the_first_steps(factor, runs_off):
     loss = np.where(np.arange(BINS) >= 120, factor * 3.0, 3.0)
@@ -157,6 +195,27 @@ def test_spikes_that_recover_count_from_the_third_on(count, unstable):
     assert ("unstable" in found(run)) == unstable
     if unstable:
         assert found(run)["unstable"].onset == FIRST[60]
+
+
+def binned(bins: int, at: list[int]) -> RunEvidence:
+    """A run whose discriminator's loss has spikes of 100,000 nats in some of so many bins."""
+    run = make("healthy", 0)
+    edges = np.arange(bins + 1) * STEPS // bins
+    rows = []
+    for name in run.curves["series"].unique():
+        mean = 0.5 + 0.01 * np.sin(np.arange(bins))
+        high = mean.copy()
+        high[at] = 1e5 if name == "discriminator_loss" else high[at]
+        columns = {"first_step": edges[:-1] + 1, "last_step": edges[1:], "min": mean, "mean": mean, "max": high}
+        rows.append(pd.DataFrame({"series": name, **columns}))
+    return replace(run, curves=pd.concat(rows))
+
+
+def test_bins_that_are_too_few_to_show_spikes_are_not_judged():
+    few = diagnose(binned(30, [2, 5, 8, 11, 14, 17]))
+    assert few.not_judged["unstable"].reason == "the discriminator's loss has 30 bins of steps, and spikes need 40"
+    assert diagnose(binned(200, [30, 60, 90, 120])).primary.outcome == "unstable"
+    assert "unstable" in diagnose(binned(200, [])).judged
 
 
 def test_a_generator_that_pays_more_has_lost_and_is_not_unstable():
@@ -222,6 +281,24 @@ def test_a_generator_has_won_only_with_bad_examples():
     assert "generator-won" not in found(changed(make("healthy", 0), real_output=half, fake_output=half))
     blind = changed(make("unlearned", 0), real_output=half, fake_output=half)
     assert diagnose(replace(blind, metrics={})).not_judged["generator-won"].reason.startswith("no metric")
+
+
+def course(kind: str, *shares: float, **about) -> RunEvidence:
+    """A run of a kind whose leading metric takes this course, as shares of the untrained generator's."""
+    return replace(measured(make(kind, 0), fcd=1000 * np.array(shares)), **about)
+
+
+LATE = (1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.4)  # improves to the end, and is still far from real data
+
+
+def test_players_that_still_improve_are_told_by_what_holds():
+    half = np.full(BINS, 0.5)
+    blind = changed(course("unlearned", *LATE), real_output=half, fake_output=half)
+    assert "generator-won" not in found(blind), "it gets better"
+    lost = found(course("saturated", *LATE))["discriminator-won"].evidence
+    assert lost.endswith("is better than until half of the steps, and still 0.4 of the untrained generator's distance")
+    same = found(course("saturated", *LATE[:-1], 0.7))["discriminator-won"].evidence
+    assert same.endswith("is not much better than before, and 0.7 of the untrained generator's distance")
 
 
 # Modes ----------------------------------------------------------------------------------------------------------------
@@ -306,6 +383,12 @@ def test_a_lattice_counts_beyond_that_of_real_images():
     assert "artefact-lock-in" not in found(measured(run, lattice_excess=fading))
 
 
+def test_a_lattice_of_a_run_that_has_not_learned_is_no_failure():
+    run = measured(make("unlearned", 0), lattice_excess=6.0)
+    assert diagnose(run).primary.outcome == "not-learned-yet"
+    assert "artefact-lock-in" in found(replace(run, metrics={})), "it is not known whether this one has learned"
+
+
 # Learning -------------------------------------------------------------------------------------------------------------
 
 
@@ -324,13 +407,15 @@ def test_the_course_of_the_distance_decides_what_was_learned():
     assert "converged" in learning(*BEFORE, 60, 4, 9), "ninefold of a hundredth is not lost to the eye"
 
 
-def test_exactly_one_of_the_four_holds():
+@pytest.mark.parametrize("knows_noise", [False, True])
+def test_exactly_one_of_the_four_holds(knows_noise):
     rng = np.random.default_rng(0)
     four = {"not-learned-yet", "still-improving", "converged", "forgetting"}
     for _ in range(100):
         distances = 1000 * np.exp(-np.abs(rng.normal(0, 2, len(SNAPSHOTS))))
         distances[0] = 1000
-        assert len(four & learning(*distances).keys()) == 1
+        run = measured(make("healthy", 0), fcd=distances, high_quality=0.6 * rng.random(len(SNAPSHOTS)))
+        assert len(four & found(replace(run, knows_noise=knows_noise)).keys()) == 1
 
 
 def test_a_value_within_its_null_has_converged_whatever_came_before():
@@ -349,6 +434,59 @@ def test_progress_by_a_metric_whose_high_end_is_best():
     flat = measured(rising, coverage=np.r_[0.0, np.full(len(SNAPSHOTS) - 1, 0.9)])
     assert "converged" in found(replace(flat, metrics=info))
     assert "not-learned-yet" in found(replace(measured(flat, coverage=np.full(len(SNAPSHOTS), 0.1)), metrics=info))
+
+
+COVERAGE = {"coverage": MetricInfo("Coverage", "share", "high", 0.0, 1.0)}
+
+
+def test_a_score_that_is_better_than_real_data_is_no_loss():
+    nulls = {"coverage": (0.78, 0.82)}
+    rise = np.array([0, 0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.82, 0.99])
+    run = replace(measured(make("healthy", 0), coverage=rise), metrics=COVERAGE, nulls=nulls)
+    assert "forgetting" not in found(run)
+    assert found(run)["converged"].evidence.startswith("coverage 0.99 (better than its null)")
+    low = learning(*BEFORE, 60, 30, 0.5, nulls={"fcd": (1.0, 6.0)})
+    assert low["converged"].evidence.startswith("fcd 0.5 (better than its null)")
+
+
+def test_a_metric_by_which_the_untrained_generator_is_best_is_passed_over():
+    half = np.full(BINS, 0.5)
+    run = measured(make("unlearned", 0), precision=np.r_[1.0, np.full(len(SNAPSHOTS) - 1, 0.4)])
+    run = changed(run, real_output=half, fake_output=half)
+    info = {"precision": MetricInfo("Precision", "share", "high", 0.0, 1.0)}
+    assert diagnose(replace(run, metrics=info)).not_judged["generator-won"].reason == (
+        "the untrained generator has the best precision that there is"
+    )
+    assert "generator-won" in found(replace(run, metrics=info | run.metrics)), "by the next metric"
+
+
+def few_snapshots(steps: list[int], distances: list[float]) -> RunEvidence:
+    kl = [2.3] + [0.05] * (len(steps) - 1)
+    return replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fcd": distances, "mode_kl": kl}))
+
+
+def test_without_a_snapshot_about_half_of_the_steps_nobody_knows_whether_a_run_improves():
+    """The untrained generator is no measure of half of the training."""
+    for steps, distances in (([0, STEPS], [1000, 100]), ([0, 25, 400, STEPS], [1000, 500, 300, 100])):
+        answer = diagnose(few_snapshots(steps, distances))
+        assert {"still-improving", "converged"} <= answer.not_judged.keys()
+        assert answer.primary.outcome == "undetermined"
+        assert "no snapshot lies between a quarter and three quarters of the steps" in answer.primary.evidence
+    assert diagnose(few_snapshots([0, 1000, STEPS], [1000, 500, 100])).primary.outcome == "still-improving"
+    grown_worse = few_snapshots([0, 25, 400, STEPS], [1000, 500, 90, 100])
+    assert diagnose(grown_worse).primary.outcome == "converged", "whatever it was at half"
+
+
+def test_a_run_that_is_good_by_any_measure_is_determined():
+    """By a judge that knows noise, though its distance is a third of the first; and by a distance of zero."""
+    quality = np.array([0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9, 0.95])
+    shares = (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.35, 0.34)
+    run = replace(measured(course("healthy", *shares), high_quality=quality), knows_noise=True)
+    assert diagnose(run).primary.outcome == "converged"
+    assert diagnose(course("healthy", *shares[:-1], 0.2)).primary.outcome == "still-improving"
+    unbiased = course("healthy", 1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.01, 0.005, -0.001)
+    assert diagnose(unbiased).primary.outcome == "converged"
+    assert diagnose(replace(unbiased, nulls={"fcd": (-10.0, 10.0)})).primary.outcome == "converged"
 
 
 # Games of a few numbers -----------------------------------------------------------------------------------------------
@@ -413,6 +551,7 @@ def test_a_game_of_few_bins_shows_no_trend():
     answer = diagnose(game(lambda t: 1.01**t, bins=5))
     assert answer.primary.outcome == "undetermined"
     assert "too few bins" in answer.primary.evidence
+    assert "too few bins" in answer.not_judged["unstable"].reason
 
 
 # Thresholds -----------------------------------------------------------------------------------------------------------

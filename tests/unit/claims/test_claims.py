@@ -723,7 +723,7 @@ def trained() -> SimpleNamespace:
         n_train=100,
         outcome=["converged", "discriminator-won", "diverged"],
         outcomes=["converged", "discriminator-won", "diverged, collapsed"],
-        failures_judged="diverged, discriminator-won, collapsed",
+        outcomes_judged="diverged, discriminator-won, collapsed, converged",
         regularizer_gamma=["0.5", "auto", None],
         fid_final=[3.0, 7.0, NAN],
     )

@@ -36,7 +36,7 @@ def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tm
     assert snapshots["mode_kl"].isna().all()
     assert set(runs["outcome"]) == {"undetermined"}
     why = "collapsed: the data have no labels, or their judge tells no modes apart"
-    assert all(text.split("; ")[1] == why for text in runs["failures_not_judged"]), set(runs["failures_not_judged"])
+    assert all(why in text.split("; ") for text in runs["failures_not_judged"]), set(runs["failures_not_judged"])
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
     (how,) = set(tables["references"]["how"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from colorsys import rgb_to_hls
+from itertools import combinations
 
 import collected_example
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
@@ -83,7 +86,7 @@ def test_what_is_missing_is_said(collected):
     bare = dataclasses.replace(collected, runs=none, snapshots=collected.snapshots[:0])
     texts = [text.get_text() for axes in drawn(bare, "profiles").axes for text in axes.texts]
     assert texts == ["No run has a value of any metric."] * 2
-    lost = dataclasses.replace(collected, runs=collected.runs.assign(outcome="collapsed", outcome_step=0))
+    lost = dataclasses.replace(collected, runs=collected.runs.assign(outcome="collapsed", failed_step=0))
     texts = [text.get_text() for axes in drawn(lost, "profiles").axes for text in axes.texts]
     assert texts == ["Every run failed or has no value."] * 2
     assert all(curve[-1, 1] == 0 for axes in drawn(lost, "survival").axes for curve in curves(axes))
@@ -117,3 +120,39 @@ def test_many_methods_are_told_apart(collected):
         (axes,) = drawn(many, kind).axes
         assert len(curves(axes)) == 9
         assert not axes.collections, "bands would hide one another"
+
+
+def test_failures_have_colours_that_their_caption_does_not_give_to_others():
+    """Told apart from every other outcome with normal vision and without one kind of cones (Machado et al. 2009)."""
+    colours = {name: to_rgb(colour) for name, colour in style.OUTCOME_COLOURS.items()}
+    for name, rgb in colours.items():
+        hue, _, saturation = rgb_to_hls(*rgb)
+        grey, blue = saturation < 0.15 and name != "not-learned-yet", 170 < 360 * hue < 240
+        assert (grey or blue) == (name in ("converged", "still-improving", "undetermined")), name
+    seen = [{name: _lab(matrix @ _linear(rgb)) for name, rgb in colours.items()} for matrix in VISIONS]
+    for one, other in combinations(colours, 2):
+        assert min(np.linalg.norm(each[one] - each[other]) for each in seen) > 10, (one, other)
+
+
+# What is left of linear red, green and blue: all of it, and without the cones of long, medium and short waves.
+VISIONS = np.array(
+    [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    ]
+)
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def _linear(rgb: tuple[float, float, float]) -> np.ndarray:
+    rgb = np.array(rgb)
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _lab(linear: np.ndarray) -> np.ndarray:
+    """CIE 1976 L*a*b* for the white of daylight."""
+    shares = TO_XYZ @ linear.clip(0, 1) / TO_XYZ.sum(axis=1)
+    root = np.where(shares > (6 / 29) ** 3, np.cbrt(shares), shares / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])

@@ -147,7 +147,8 @@ def tiny(collected: Collected, outcomes: list[str], values: list[float], **colum
     """Four runs of one method at two learning rates with given outcomes and final values."""
     keep = (collected.runs["method"] == "ring8-mlp") & (collected.runs["seed"] < 2)
     few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
-    runs = few.runs.assign(outcome=outcomes, outcome_step=[100, 200, 300, 400], fcd_final=values, **columns)
+    steps = {"outcome_step": [100, 200, 300, 400], "failed_step": [100, 200, 300, 400]}
+    runs = few.runs.assign(outcome=outcomes, fcd_final=values, **steps, **columns)
     return dataclasses.replace(few, runs=runs)
 
 
@@ -158,8 +159,8 @@ def texts(collected: Collected, kind: str) -> str:
 def test_findings_carry_the_numbers_of_the_table(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
     assert (
-        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first seen at step 300)"
-        " and 1 collapsed (first seen at step 400)." in texts(few, "failures")
+        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (failed from step 300 on)"
+        " and 1 collapsed (failed from step 400 on)." in texts(few, "failures")
     )
     method = texts(few, "method")
     assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
@@ -587,7 +588,7 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     few = dataclasses.replace(
         few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
     )
-    few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", outcome_step=np.nan))
+    few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", failed_step=np.nan))
     with result_files.create_file(tmp_path / "samples.h5", "samples") as file:
         none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
         real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}

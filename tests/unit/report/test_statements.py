@@ -69,11 +69,12 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 axes = dict.fromkeys(AXES, "some") | {"n_train": 100 * (n_train + 1), "seed": seed}
                 axes["generator_learning_rate"] = None
                 axes |= {"learning_rate": 0.001 * (rate + 1), "dataset": "points"}
-                judged = [name for name in FAILURES if outcome != "undetermined" or name not in UNMEASURED]
+                judged = [name for name in OUTCOMES if outcome != "undetermined" or name not in UNMEASURED]
                 why = [] if outcome != "undetermined" else [f"{name}: {why}" for name, why in UNMEASURED.items()]
-                told = {"failures_judged": ", ".join(judged), "failures_not_judged": "; ".join(why)}
+                told = {"outcomes_judged": ", ".join(judged), "failures_not_judged": "; ".join(why)}
                 name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome, "outcomes": ""}
-                rows.append(dict.fromkeys(RUNS, "") | axes | name | told | {"outcome_step": 9, "d_final": final})
+                rows.append(dict.fromkeys(RUNS, "") | axes | name | told)
+                rows[-1] |= {"outcome_step": 9, "failed_step": 9 if outcome in FAILURES else None, "d_final": final}
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
     infos = {"d": MetricInfo(TITLE, "How far off.", best, None, None)}
     return Collected(Path("none"), pd.DataFrame(rows), **empty, metrics=infos, quantities={})
@@ -147,7 +148,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
         assert text.startswith(f"{failed} of {total} runs failed")
     for name in FAILURES:
         count = int(table[f"outcome_{name}"].sum())
-        assert (f"{count} {name} (first seen" in text) == (count > 0)
+        assert (f"{count} {name} (failed from" in text) == (count > 0)
     assert (table["failure_rate"].isna() == (table["outcome_undetermined"] > 0)).all()
 
 
@@ -196,7 +197,7 @@ def unmeasured(tmp_path_factory) -> Collected:
     runs = collected.runs.copy()
     runs["outcome"] = runs["outcome"].replace({"converged": "undetermined", "collapsed": "undetermined"})
     runs["outcomes"] = runs["outcome"].replace({"undetermined": ""})
-    runs["failures_judged"] = "diverged, discriminator-won"
+    runs["outcomes_judged"] = "diverged, discriminator-won"
     runs["failures_not_judged"] = "; ".join(f"{name}: {why}" for name, why in UNMEASURED.items())
     return dataclasses.replace(collected, runs=runs)
 
@@ -264,7 +265,7 @@ def test_forgetting_is_not_known_where_no_metric_was_measured(unmeasured):
 
 def test_a_critic_is_not_said_to_have_won_or_not():
     collected = study([[[(3.0, "converged"), (9.0, "collapsed")]]], "low")
-    lost = {"failures_judged": "diverged, collapsed", "failures_not_judged": "discriminator-won: a score"}
+    lost = {"outcomes_judged": "diverged, collapsed", "failures_not_judged": "discriminator-won: a score"}
     collected = dataclasses.replace(collected, runs=collected.runs.assign(**lost))
     text = said(collected, "failures")
     assert text.startswith("1 of 2 runs failed (50%")
@@ -278,7 +279,7 @@ def test_mlflow_says_what_was_not_measured(unmeasured):
     keep = unmeasured.runs.index == unmeasured.runs.index[unmeasured.runs["outcome"] == "undetermined"][0]
     (record,) = records(collected_example.only(unmeasured, keep))
     assert record.tags["outcome"] == "undetermined"
-    assert record.tags["failures_judged"] == "diverged, discriminator-won"
+    assert record.tags["outcomes_judged"] == "diverged, discriminator-won"
     assert record.tags["failures_not_judged"].startswith("collapsed: ")
 
 

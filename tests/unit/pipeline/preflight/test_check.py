@@ -18,6 +18,7 @@ from building import CPU, gan, names, part, toy
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
@@ -29,6 +30,7 @@ from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.claimed_outcomes import unseen
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.resources import timing
 from ganbench.pipeline.resources.stored_estimates import Estimate
@@ -258,6 +260,40 @@ def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     for quantity in ("outcome.collapsed", "outcome.failed", "outcome.converged"):
         with pytest.raises(GanbenchError, match=rf"claims\.A1: {quantity} of .* without the metric mode_coverage"):
             check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "networks", "metric", "why"),
+    [
+        ("cycling", {"dataset": "ring8", "architecture": "mlp"}, None, "without the metric mode_coverage"),
+        ("memorising", {"dataset": "ring8", "architecture": "mlp"}, "memorisation", "the column memorisation_ratio"),
+        ("artefact_lock_in", {"dataset": "digits", "architecture": "fc"}, "lattice", "the column lattice_excess"),
+    ],
+)
+def test_a_claim_about_an_outcome_needs_the_metric_that_shows_it(tmp_path, quantity, networks, metric, why):
+    def claiming(*metrics):
+        decide = [{"bound": {"quantity": f"outcome.{quantity}", "below": 1}}]
+        claims = [{"id": "A1", "statement": "So.", "tests": decide}]
+        return {"evaluate": {"metrics": ["fcd", *metrics]}, "claims": claims}
+
+    check(toys(tmp_path, networks, **claiming("mode_coverage", *filter(None, [metric]))))
+    with pytest.raises(GanbenchError, match=rf"claims\.A1: outcome\.{quantity} of runs .*{why}"):
+        check(toys(tmp_path, networks, **claiming()))
+
+
+def test_an_outcome_is_claimed_of_the_data_on_which_it_can_be_seen():
+    """A collapse of data of one mode is impossible, so that nothing is missing to know what became of a run."""
+    columns = {column for info in catalogue().values() for column in info.needs}
+    assert unseen(columns, 8) == {}
+    assert unseen(columns, 1).keys() == {"outcome.collapsed", "outcome.partly_collapsed", "outcome.cycling"}
+    assert unseen((), 1).keys() == unseen(columns, 1).keys() | {"outcome.memorising", "outcome.artefact_lock_in"}
+    assert {"outcome.failed", "outcome.converged", "outcome.collapsed"} <= unseen(columns, 0).keys()
+
+
+def test_the_metrics_that_outcomes_need_fill_their_columns():
+    for info in catalogue().values():
+        for column, metric in info.needs.items():
+            assert column in part("metric", metric).columns
 
 
 def test_an_experiment_called_like_a_view_of_the_results_is_refused(tmp_path):

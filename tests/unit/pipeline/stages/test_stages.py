@@ -14,6 +14,8 @@ import torch
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.claims.decisions import decide
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
@@ -384,6 +386,11 @@ def test_every_run_has_one_primary_diagnosis_and_all_reasons(study):
     held = found[found["judged"]].groupby("run")["outcome"].agg(", ".join).reindex(study.runs["run"]).fillna("")
     assert list(held) == list(study.runs["outcomes"])
     assert (found["judged"] == found["onset"].notna()).all()
+    first = found[found["outcome"].isin(list(FAILURES))].groupby("run")["onset"].min().reindex(study.runs["run"])
+    assert first.astype("Int64").fillna(-1).tolist() == study.runs["failed_step"].astype("Int64").fillna(-1).tolist()
+    unjudged = found[found["outcome"] != "undetermined"].query("not judged").groupby("run")["outcome"].agg(set)
+    judged = study.runs.set_index("run")["outcomes_judged"].str.split(", ").map(set)
+    assert all(judged[run] == catalogue().keys() - unjudged.get(run, set()) for run in judged.index)
     (networks,) = study.gans.runs["run"]
     reasons = found[(found["run"] == networks) & ~found["judged"]].set_index("outcome")["evidence"]
     assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"

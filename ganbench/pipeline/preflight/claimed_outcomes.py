@@ -1,0 +1,70 @@
+"""Refusal of claims about outcomes that no run of theirs can be known to have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ganbench.analysis.columns import OPEN, SUCCESSES
+from ganbench.analysis.outcome import ESSENTIAL
+from ganbench.analysis.outcome_catalogue import catalogue
+from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import join_words
+from ganbench.study.claims import Claim, variables
+from ganbench.study.selectors import matches
+
+OF_MODES = ("collapsed", "partly-collapsed", "cycling")  # nothing of one mode can have these
+COLLAPSE = (
+    "without the metric mode_coverage, which detects a collapse, and a judge that tells modes apart. Add it to"
+    " evaluate.metrics, take data with labels, or claim outcome.diverged"
+)
+
+
+def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
+    """What claims cannot name of runs that train networks on a data set.
+
+    Args:
+        columns: The columns of the metrics that are evaluated on it.
+        modes: The number of modes that its judge tells apart.
+
+    Returns:
+        By quantity, such as `outcome.memorising`, why it cannot be known and what helps, as the rest of a clause.
+    """
+    found = {}
+    for name, info in catalogue().items():
+        missing = [(column, metric) for column, metric in info.needs.items() if column not in columns]
+        if name in OF_MODES and modes == 1:
+            found[name] = "on data of one mode, which have no other. Claim another outcome"
+        elif name in OF_MODES and (missing or not modes):
+            found[name] = COLLAPSE
+        elif missing:
+            column, metric = missing[0]
+            found[name] = (
+                f"without a metric that fills the column {column} on their data, as {metric} does. Add {metric} to"
+                " evaluate.metrics, take data that it supports, or claim another outcome"
+            )
+    if modes != 1 and any(name in found for name in ESSENTIAL):  # any run without another failure is undetermined
+        found |= dict.fromkeys((*OPEN, *SUCCESSES, "failed"), COLLAPSE)
+    return {f"outcome.{name.replace('-', '_')}": why for name, why in found.items()}
+
+
+def refuse_unseen(claim: Claim, points: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> None:
+    """Refuse a claim about outcomes that are not known of a run that it selects.
+
+    Args:
+        claim: The claim.
+        points: The runs that train networks on data, each with what cannot be named of it, see `unseen`.
+
+    Raises:
+        GanbenchError: The claim names such an outcome.
+    """
+    for test in claim.tests:
+        named, selectors = set(variables(test)), [of for _, of in test.test.selectors()]
+        for point, hidden in points:
+            lost = sorted(named & hidden.keys())
+            if lost and any(matches(of, point) for of in selectors):
+                why = hidden[lost[0]]
+                lost = [name for name in lost if hidden[name] == why]
+                raise GanbenchError(
+                    f"claims.{claim.id}: {join_words(lost)} of runs that train networks on data cannot be known {why}."
+                )
