@@ -13,7 +13,8 @@ import numpy as np
 from ganbench.core import result_files
 from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
-from ganbench.engine.nulls import RealExamples, most_draws, nulls
+from ganbench.engine.nulls import most_draws, nulls
+from ganbench.engine.real_draws import RealExamples
 from ganbench.engine.scoring import judged_real, supported
 from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.pipeline.execution import inception_weights, reference_files

@@ -14,7 +14,8 @@ from scipy import stats
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.engine.null_intervals import sd_and_reach
-from ganbench.engine.nulls import Null, RealExamples, nulls
+from ganbench.engine.nulls import Null, nulls
+from ganbench.engine.real_draws import RealExamples
 from ganbench.engine.scoring import judged_real
 from ganbench.judges import JudgedExamples, concatenated
 from ganbench.metrics import Metric
