@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test test-cluster lint bench gpu soak clean
+.PHONY: env report lab test test-cluster test-slow lint bench gpu soak clean
 
 env: .venv/ready
 
@@ -28,10 +28,13 @@ lab: env  ## run the two-player laboratory, which decides the claims on small ga
 	@echo "The report is at results/lab/report.html"
 
 test: env  ## run the tests of every part, and one whole workflow: some five minutes on two cores
-	python -m pytest -n 2 --dist worksteal -m "not slow"
+	python -m pytest -n 2 --dist worksteal -m "not slow and not cluster"
 
-test-cluster: env  ## run the other tests: long workflows, and those on clusters and servers where these can be had
-	python -m pytest -n 4 --dist worksteal -m slow  # they wait a lot, for servers and schedulers
+test-cluster: env  ## run the tests of workflows, and of clusters and servers where these can be had
+	python -m pytest -n 4 --dist worksteal -m "cluster and not slow"  # they wait a lot, for servers and schedulers
+
+test-slow: env  ## run the long forms of the tests, half an hour of two cores
+	python -m pytest -n 2 --dist worksteal -m slow
 
 lint: env
 	ruff check .

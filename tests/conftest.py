@@ -1,4 +1,4 @@
-"""What a newcomer runs: everything but whole workflows, clusters and servers."""
+"""Which tests each command runs, and in which order."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ LONGEST = (
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark as slow what lies in the folders of workflows and clusters, where all but one file is; order the chosen."""
+    """Mark for `make test-cluster` the folders of workflows and clusters, all but one file; order the chosen."""
     for item in items:
         if item.path != FIRST_STUDY and any(item.path.is_relative_to(folder) for folder in LONG):
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.cluster)
     yield
     items[:] = _longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 

@@ -223,7 +223,9 @@ def of_another_version(project: Project) -> list[str]:
 
 
 @pytest.mark.parametrize("spoil", [truncated, foreign, misplaced, of_another_version])
-@pytest.mark.parametrize("to_do", [pytest.param(False, id="all-done"), pytest.param(True, id="work-to-do")])
+@pytest.mark.parametrize(
+    "to_do", [pytest.param(False, id="all-done"), pytest.param(True, id="work-to-do", marks=pytest.mark.slow)]
+)
 def test_results_that_are_not_whole_or_not_ours_are_refused(
     project: Project, spoil: Callable[[Project], list[str]], to_do: bool
 ) -> None:

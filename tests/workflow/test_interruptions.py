@@ -19,7 +19,11 @@ EAGER = {"execution": "eager"}  # so that training takes long enough to be distu
 
 
 @pytest.mark.parametrize(
-    ("fuse", "done"), [pytest.param("always", 0, id="fused"), pytest.param("never", 1, id="second-of-two-unfused")]
+    ("fuse", "done"),
+    [
+        pytest.param("always", 0, id="fused"),
+        pytest.param("never", 1, id="second-of-two-unfused", marks=pytest.mark.slow),
+    ],
 )
 def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
     finished: Project, tmp_path: Path, fuse: str, done: int

@@ -64,7 +64,7 @@ def commented(project: Project) -> None:
     ("change", "jobs"),
     [
         pytest.param(lambda project: None, set(), id="nothing"),
-        pytest.param(commented, set(), id="comments-and-docstrings"),
+        pytest.param(commented, set(), id="comments-and-docstrings", marks=pytest.mark.slow),
         pytest.param(
             edited("ganbench/architectures/dcgan.py", EDIT),
             {"train digits-dcgan", "evaluate digits-dcgan"} | SUMMARIES,
@@ -78,10 +78,14 @@ def commented(project: Project) -> None:
         pytest.param(edited("ganbench/analysis/outcomes/cycling.py", EDIT), SUMMARIES, id="detector"),
         pytest.param(edited("ganbench/report/figures/losses.py", EDIT), {"figures", "report"}, id="figure"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
-        pytest.param(configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine"),
+        pytest.param(
+            configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine", marks=pytest.mark.slow
+        ),
         pytest.param(configured(title="Another title"), {"report"}, id="title"),
-        pytest.param(configured(description="What it is about."), {"report"}, id="description"),
-        pytest.param(edited("ganbench/report/report.css", "\n/* edited */\n"), {"report"}, id="style"),
+        pytest.param(configured(description="What it is about."), {"report"}, id="description", marks=pytest.mark.slow),
+        pytest.param(
+            edited("ganbench/report/report.css", "\n/* edited */\n"), {"report"}, id="style", marks=pytest.mark.slow
+        ),
         pytest.param(edited("ganbench/report/report.html.j2", "\n<!-- edited -->\n"), {"report"}, id="template"),
     ],
 )
@@ -131,7 +135,9 @@ def test_diagnostics_and_claims_rerun_no_training(
     ("changes", "members"),
     [
         pytest.param({"grid": [POINTS | {"seed": [0, 1, 2]}]}, 3, id="seed"),
-        pytest.param({"grid": [POINTS | {"learning_rate": [1e-3, 5e-3]}]}, 4, id="learning-rate"),
+        pytest.param(
+            {"grid": [POINTS | {"learning_rate": [1e-3, 5e-3]}]}, 4, id="learning-rate", marks=pytest.mark.slow
+        ),
         pytest.param({"pack": {"fuse": "never"}}, 2, id="no-member"),
     ],
 )
@@ -153,7 +159,9 @@ def test_members_that_are_there_are_kept_and_only_new_ones_train(
     assert clocks.items() <= clocks_of(project.file("train", "ring8-mlp")).items(), "a run that was there trained again"
 
 
-@pytest.mark.parametrize("records", [pytest.param((), id="records"), pytest.param((".snakemake",), id="no-records")])
+@pytest.mark.parametrize(
+    "records", [pytest.param((), id="records"), pytest.param((".snakemake",), id="no-records", marks=pytest.mark.slow)]
+)
 def test_a_moved_clone_with_any_time_stamps_is_up_to_date(
     finished: Project, tmp_path: Path, records: tuple[str, ...]
 ) -> None:

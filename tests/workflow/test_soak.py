@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from soak import soak
 
 FAULTS = 3
 
 
+@pytest.mark.slow
 def test_a_study_that_is_disturbed_again_and_again_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     tally = soak(tmp_path, seed=784, seconds=600, packs=3, steps=1000, pause=(1.0, 4.0), most=FAULTS)
 

@@ -145,7 +145,7 @@ def test_networks_of_every_kind_give_the_same_traced_or_say_why_not(layer):
             assert about["execution"] == "traced", about
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_compiled_step_agrees_to_rounding_and_resumes_bit_for_bit():
     how = training(60, execution="compiled")
     states = {}

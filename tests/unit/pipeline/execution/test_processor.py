@@ -110,7 +110,7 @@ def prepared(tmp_path_factory) -> Path:
     return begun(tmp_path_factory.mktemp("prepared") / "study")
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_the_environment_changes_no_bit_of_any_stage(prepared, tmp_path):
     stages = ("judge", "reference", "train", "evaluate", "diagnose", "collect")
     one, *others = [again(prepared, tmp_path / str(place), stages, each) for place, each in enumerate(SETTINGS)]
