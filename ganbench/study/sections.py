@@ -87,7 +87,7 @@ class Evaluate(Section):
     """The metrics and examples of every snapshot."""
 
     metrics: Annotated[list[ChoiceField], Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=["fcd", "mode_coverage"], validate_default=True
+        default=["fcd", "mode_coverage", "diversity"], validate_default=True
     )
     """Metrics to compute; the first one leads the figures and findings."""
     judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
@@ -163,7 +163,10 @@ class Outcome(Section):
     before."""
     concentrated_ratio: Annotated[Fraction, Field(gt=0, lt=1)] = 0.67
     """Collapsed without having learned: the examples fill at most this multiple of the modes that those of the
-    untrained generator fill, throughout the second half of training."""
+    untrained generator fill, or vary by at most this multiple, throughout the second half of training."""
+    alike_diversity: Annotated[Fraction, Field(gt=0)] = 0.05
+    """Collapsed, cycling: examples are all alike if their total variance is at most this share of that of real
+    ones."""
     hops: Count = 3
     """Cycling: the mode that holds most examples changes at least so often."""
     memorised_ratio: Annotated[Fraction, Field(gt=0)] = 0.7

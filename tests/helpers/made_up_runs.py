@@ -84,6 +84,7 @@ def healthy(rng: np.random.Generator) -> Made:
             "dominant_mode": np.where(SNAPSHOTS < 200, 8.0, -1.0),
             "dominant_share": np.where(SNAPSHOTS < 200, 0.9, 0.15),
             "high_quality": 0.6 * (1 - np.exp(-SNAPSHOTS / 200)),
+            "diversity": 0.005 + 0.7 * (1 - np.exp(-SNAPSHOTS / 150)),
         },
     )
 
@@ -129,13 +130,15 @@ def improving(rng: np.random.Generator) -> Made:
 
 
 def unlearned(rng: np.random.Generator) -> Made:
-    """Noise images: the distance hardly falls, and a classifier puts all of them into one class or another."""
+    """Noise images, much alike: the distance hardly falls, and a classifier puts all of them into one class, and later
+    into another."""
     run = healthy(rng)
     run.metrics["fcd"] = rng.uniform(800, 1300, len(SNAPSHOTS))
     run.metrics["fcd"][0] = 1150
     run.metrics["mode_kl"] = rng.uniform(1.5, np.log(MODES), len(SNAPSHOTS))
     run.metrics["mode_kl"][0] = np.log(MODES)
-    run.metrics["dominant_mode"] = rng.integers(0, MODES, len(SNAPSHOTS)).astype(float)
+    run.metrics["dominant_mode"] = np.where(rng.uniform(30, 2000) > SNAPSHOTS, 8.0, 3.0)
+    run.metrics["diversity"] = 0.005 * (1 + SNAPSHOTS / STEPS * rng.uniform(0, 10))
     run.metrics["dominant_share"] = rng.uniform(0.6, 1.0, len(SNAPSHOTS))
     run.metrics["dominant_share"][0] = 1.0
     run.metrics["high_quality"] = rng.uniform(0, 1, len(SNAPSHOTS))
@@ -210,6 +213,7 @@ def collapsed(rng: np.random.Generator) -> Made:
     run.metrics["fcd"] = np.where(after, rng.uniform(100, 300), run.metrics["fcd"])
     run.metrics["dominant_mode"] = np.where(after, 3.0, run.metrics["dominant_mode"])
     run.metrics["dominant_share"] = np.where(after, 0.9, run.metrics["dominant_share"])
+    run.metrics["diversity"] = np.where(after, 0.15, run.metrics["diversity"])
     run.series["fake_output"][at:] *= 0.5
     run.series["generator_gradient_norm"][at:] *= 2.0
     run.about["onset"] = int(FIRST[at])
@@ -232,7 +236,22 @@ def hopping(rng: np.random.Generator) -> Made:
     run.metrics["dominant_share"][0] = 0.3
     run.metrics["mode_kl"] = rng.uniform(1.8, np.log(MODES), len(path))
     run.metrics["mode_kl"][0] = 0.4
+    run.metrics["diversity"] = np.full(len(path), 0.03)
     run.metrics["fcd"] = 1000 * rng.uniform(0.9, 1.3, len(path))
+    return run
+
+
+def same_image(rng: np.random.Generator) -> Made:
+    """One and the same image whatever the latent point, and another one at every snapshot; none is like the data."""
+    run = unlearned(rng)
+    run.metrics["dominant_mode"][1:] = np.cumsum(rng.integers(1, MODES, len(SNAPSHOTS) - 1)) % MODES
+    return run
+
+
+def frozen(rng: np.random.Generator) -> Made:
+    """One and the same image whatever the latent point, less varied than without training, which stays."""
+    run = unlearned(rng)
+    run.metrics["diversity"][2:] = 10 ** rng.uniform(-6, -3)
     return run
 
 
@@ -282,6 +301,8 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Made], str]] = {
     "collapsed": (collapsed, "collapsed"),
     "lacking modes": (lacking, "partly-collapsed"),
     "hopping": (hopping, "cycling"),
+    "one image, hopping": (same_image, "cycling"),
+    "one image, frozen": (frozen, "collapsed"),
     "copying": (copying, "memorising"),
     "latticed": (latticed, "artefact-lock-in"),
     "forgetting": (forgetting, "forgetting"),

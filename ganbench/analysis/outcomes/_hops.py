@@ -33,8 +33,9 @@ class Hop:
 def hops(run: RunEvidence) -> list[Hop]:
     """The hops of a run, in the order of steps.
 
-    The dominant mode of noise is chance. A snapshot counts only if its examples are good, or if less of them lies off
-    the largest mode than of the untrained generator's, by `concentrated_ratio`.
+    The dominant mode of noise is chance. A snapshot counts only if its examples are good, or all alike, or if less of
+    them lies off the largest mode than of the untrained generator's, by `concentrated_ratio`. And the mode on which the
+    untrained generator's examples lie is where it starts: it has not hopped by leaving it.
     """
     measured = run.measured(DOMINANT, SHARE)
     if isinstance(measured, str) or not run.modes:
@@ -42,8 +43,8 @@ def hops(run: RunEvidence) -> list[Hop]:
     steps, mode, share = measured
     off = 1 - share
     concentrated = (off[0] > 0) & (off <= run.settings.concentrated_ratio * off[0])
-    counts = (mode >= 0) & (run.learned_at(steps) | concentrated) & (np.arange(len(steps)) > 0)
-    at = np.flatnonzero(counts)
+    counts = (mode >= 0) & (run.learned_at(steps) | run.alike_at(steps) | concentrated) & (np.arange(len(steps)) > 0)
+    at = np.flatnonzero(counts & np.logical_or.accumulate((mode != mode[0]) | run.learned_at(steps)))
     return [
         Hop(int(steps[one]), int(steps[other]), int(mode[one]), int(mode[other]), float(share[other]))
         for one, other in pairwise(at)

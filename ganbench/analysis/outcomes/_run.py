@@ -14,6 +14,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
 
 QUALITY = "high_quality"  # the column of the metric `mode_coverage` on examples that the judge is confident of
+DIVERSITY = "diversity"  # the column of the metric of that name
 GOOD_SHARE = 0.5  # of the examples, from which on a run draws good ones
 
 
@@ -133,6 +134,15 @@ class RunEvidence:
         if self.learned is None or not self.learned.any():
             return np.zeros(len(steps), dtype=bool)
         return steps >= self.snapshots["step"].to_numpy()[self.learned.argmax()]
+
+    def alike_at(self, steps: np.ndarray) -> np.ndarray:
+        """Whether the examples were known to be all but one and the same at these snapshots, of the shape of `steps`,
+        bool; by `alike_diversity`."""
+        measured = self.measured(DIVERSITY)
+        if isinstance(measured, str):
+            return np.zeros(len(steps), dtype=bool)
+        known, diversity = measured
+        return np.isin(steps, known[diversity <= self.settings.alike_diversity])
 
     @property
     def last_step(self) -> int:

@@ -100,14 +100,17 @@ CANNOT = {
 
 @pytest.mark.parametrize(("about", "reason"), CANNOT.values(), ids=CANNOT.keys())
 def test_a_collapse_that_cannot_be_seen_is_not_judged(about, reason):
-    answer = diagnose(replace(make("healthy", 0), **about))
+    run = make("healthy", 0)
+    run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
+    answer = diagnose(replace(run, **about))
     assert answer.not_judged["collapsed"] == NotJudged(reason)
     assert answer.primary.outcome == "undetermined"
 
 
-def test_data_of_one_mode_cannot_collapse_and_can_succeed():
-    """Whether or not the metric of modes was computed."""
+def test_data_of_one_mode_lose_none_and_can_succeed():
+    """Whether or not the metric of modes was computed; only diversity tells that they collapse onto a point."""
     run = replace(make("healthy", 0), modes=1)
+    run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
     for one in (run, replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))):
         answer = diagnose(one)
         assert answer.not_judged["collapsed"].impossible
@@ -117,6 +120,7 @@ def test_data_of_one_mode_cannot_collapse_and_can_succeed():
 
 def test_a_metric_lost_at_the_end_is_no_evidence():
     run = make("collapsed", 0)
+    run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
     kl = run.snapshots["mode_kl"].to_numpy().copy()
     kl[-1] = np.nan
     assert (
@@ -319,6 +323,34 @@ def test_fewer_modes_than_without_training_are_a_collapse_though_nothing_was_lea
     assert found(run)["collapsed"].evidence.endswith("none were ever good")
     kl[-2] = np.log(10 / 3)  # no longer throughout the second half of training
     assert "collapsed" not in found(measured(run, mode_kl=kl))
+
+
+@pytest.mark.parametrize(("late", "outcome"), [(0.003, "collapsed"), (0.0034, None), (0.01, None)])
+def test_examples_that_vary_less_than_without_training_are_a_collapse_though_nothing_was_learned(late, outcome):
+    """The untrained generator's examples have 0.005 of the variance of the data; 0.67 of that is 0.00335."""
+    run = measured(make("unlearned", 0), diversity=np.where(SNAPSHOTS > 1000, late, 0.005))
+    assert ("collapsed" if "collapsed" in found(run) else None) == outcome
+    assert "not-learned-yet" in found(run)
+
+
+@pytest.mark.parametrize(("last", "outcome"), [(0.05, "collapsed"), (0.051, None)])
+def test_good_examples_that_become_all_alike_have_collapsed(last, outcome):
+    """Without labels too, where nothing else tells."""
+    run = make("healthy", 0)
+    diversity = run.snapshots["diversity"].to_numpy().copy()
+    diversity[-1] = last
+    for modes in (10, 1, 0):
+        one = replace(measured(run, diversity=diversity), modes=modes)
+        assert ("collapsed" if "collapsed" in found(one) else None) == outcome
+        assert "collapsed" not in diagnose(one).not_judged
+    assert diagnose(replace(measured(run, diversity=diversity), modes=0)).primary.outcome == (outcome or "converged")
+
+
+def test_leaving_the_mode_of_the_untrained_generator_is_no_hop():
+    run = make("one image, hopping", 0)
+    for path, hops in (([8, 8, 8, 8, 3, 3, 4, 4, 5], 2), ([8, 3, 3, 3, 3, 4, 4, 5, 3], 3)):
+        there = measured(run, dominant_mode=np.array(path, float))
+        assert ("cycling" in found(there)) == (hops >= 3)
 
 
 @pytest.mark.parametrize(
