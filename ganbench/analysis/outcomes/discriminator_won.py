@@ -31,7 +31,7 @@ class DiscriminatorWon(Detector):
             what="the discriminator told real from generated examples all but surely, or starved the generator of"
             " gradients, to the end, and the generator had not learned or no longer improved",
             kind="failure",
-            severity=80,
+            severity=86,
         ),
     )
 

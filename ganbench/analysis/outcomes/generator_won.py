@@ -27,7 +27,7 @@ class GeneratorWon(Detector):
             what="the discriminator did not tell real from generated examples, though these were not much nearer to"
             " real ones than an untrained generator's and got no better",
             kind="failure",
-            severity=75,
+            severity=84,
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from repository import ROOT
 
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run
@@ -11,6 +12,7 @@ from ganbench.study.schema import parse
 
 FC = {"dataset": "digits", "architecture": "fc", "seed": 0}
 STEPS = 400
+METRICS = ["fcd", "mode_coverage", "diversity", "memorisation"]
 # By what provokes them: the block of the grid, the number of steps, and the outcomes that are right.
 PROVOKED = {
     "a rate too high": (FC | {"learning_rate": 3e-2}, STEPS, {"discriminator-won", "unstable", "diverged"}),
@@ -46,6 +48,17 @@ PROVOKED = {
         2000,
         {"cycling", "collapsed"},
     ),
+    "one image for all latent points": (FC | {"learning_rate": 2e-4}, 2500, {"cycling"}),
+    "training images by heart": (
+        {
+            "dataset": "digits",
+            "architecture": str(ROOT / "tests/helpers/replaying.py"),
+            "seed": 0,
+            "learning_rate": 1e-3,
+        },
+        100,
+        {"memorising"},
+    ),
 }
 
 
@@ -62,12 +75,16 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
             "results": str(tmp_path_factory.mktemp("provoked")),
             "grid": grid,
             "train": {"batch_size": 32, "snapshots": {"count": 9, "spacing": "log"}},
-            "evaluate": {"metrics": ["fcd", "mode_coverage"], "samples": 500, "samples_kept": 4},
+            "evaluate": {
+                "metrics": ["fcd", "mode_coverage", "diversity", "memorisation"],
+                "samples": 500,
+                "samples_kept": 4,
+            },
         },
         origin="study.yaml",
     )
     plan = Plan(study)
-    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "collect"):
         for job in plan.jobs(stage).values():
             run(job)
     folder = plan.collect.path.parent
