@@ -64,6 +64,23 @@ def snapshot_steps(steps: int, count: int, spacing: str, every: int | None = Non
     return tuple(sorted({round(step) for step in spaced}))
 
 
+def look_steps(steps: int, after: float, every: float, chunk: int) -> tuple[int, ...]:
+    """The steps after which one looks at a run in training, to stop it if it fails.
+
+    Args:
+        steps: number of training steps.
+        after: share of the steps at the first look.
+        every: share of the steps from one look to the next.
+        chunk: number of steps whose results are read together; a look is at the end of some.
+
+    Returns:
+        Steps before the last one, in their order.
+    """
+    shares = after + every * np.arange(np.ceil((1 - after) / every))
+    chunks = {-(-round(share * steps) // chunk) for share in shares}
+    return tuple(chunk * each for each in sorted(chunks) if each > 0 and chunk * each < steps)
+
+
 def bin_edges(steps: int, bins: int, every: int | None = None) -> np.ndarray:
     """The edges of the bins of steps: bin b holds the steps edges[b] + 1 ... edges[b + 1], counted from 1.
 

@@ -139,6 +139,8 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "outcomes": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "failed_step": None if outcome == "converged" else step.get(outcome, STEPS),
+        "stopped_step": None,
+        "stopped_for": None,
         "outcome_why": why[outcome],
         "outcomes_judged": ", ".join(catalogue()),
         "failures_not_judged": "",

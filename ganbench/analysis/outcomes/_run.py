@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,23 @@ from ganbench.study.sections import Outcome
 
 QUALITY = "high_quality"  # the column of the metric `mode_coverage` on examples that the judge is confident of
 GOOD_SHARE = 0.5  # of the examples, from which on a run draws good ones
+
+
+class Finding(NamedTuple):
+    """One outcome that holds for a run.
+
+    Attributes:
+        outcome: name of the outcome.
+        onset: training step since which it holds, or at which it was first seen.
+        evidence: the measurement that shows it, a clause with its numbers.
+        confidence: from 0.5, where a threshold is just met, towards 1 far beyond it, by `margin`; less where only
+            indirect evidence was recorded. It orders findings and is no probability.
+    """
+
+    outcome: str
+    onset: int
+    evidence: str
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +73,7 @@ class RunEvidence:
     """What is known of one run.
 
     Attributes:
-        steps: number of training steps asked for.
+        steps: number of training steps asked for; of a run that was stopped early, those that it was trained for.
         settings: the thresholds, the study's section `outcome`.
         diverged: step and cause, if the engine found a value that is not finite; otherwise None.
         initial_norms: by player, the norm of its parameters before the first step.
@@ -66,6 +84,7 @@ class RunEvidence:
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
         knows_noise: whether the judge is confident of real-looking examples alone; a classifier is not.
         nulls: by metric, the interval that real data score at this number of examples; None if it was not measured.
+        stopped: what the run was stopped early for; otherwise None.
     """
 
     steps: int
@@ -79,6 +98,12 @@ class RunEvidence:
     probabilities: bool = True
     knows_noise: bool = False
     nulls: Mapping[str, tuple[float, float]] | None = None
+    stopped: Finding | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run ended before its last step: it diverged, or was stopped."""
+        return self.diverged is not None or self.stopped is not None
 
     @property
     def has_data(self) -> bool:
@@ -106,7 +131,7 @@ class RunEvidence:
     @cached_property
     def progress(self) -> Progress | Unmeasured:
         """How far the leading metric has come from the untrained generator towards real data."""
-        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.diverged is not None)
+        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.cut_short)
 
     @cached_property
     def learned(self) -> np.ndarray | None:
@@ -136,11 +161,12 @@ class RunEvidence:
 
     @property
     def last_step(self) -> int:
-        """The step that the run reached: the last one that was asked for, or that at which it diverged."""
+        """The step that the run reached: its last one, or that at which it diverged."""
         return self.steps if self.diverged is None else self.diverged[0]
 
     def measured(self, *columns: str) -> tuple[np.ndarray, ...] | str:
-        """Metrics at the snapshots that have a finite value of each, the last one among them unless the run diverged.
+        """Metrics at the snapshots that have a finite value of each, the last one among them in a run that was not cut
+        short.
 
         Args:
             *columns: names of the metrics.
@@ -155,7 +181,7 @@ class RunEvidence:
             return "no snapshot was evaluated"
         values = self.snapshots[list(columns)].to_numpy(dtype=np.float64)
         kept = np.isfinite(values).all(axis=1)
-        if not kept.any() or not (kept[-1] or self.diverged is not None):
+        if not kept.any() or not (kept[-1] or self.cut_short):
             return f"{columns[0]} has no value at the last snapshot"
         return (self.snapshots["step"].to_numpy()[kept], *values[kept].T)
 

@@ -69,7 +69,7 @@ class ModeCollapse(Detector):
             confidence = margin(settings.collapsed_mode_share, float(filled[-1])) * (1 if good else 0.8)
             return (Finding("collapsed", onset, text, confidence),)
         few = (filled <= settings.partial_mode_share) & run.had_learned_at(steps)
-        if not few[-1] or run.diverged is not None:
+        if not few[-1] or run.cut_short:
             return ()
         half = near_half(steps, run.steps)
         improves = isinstance(run.progress, Progress) and run.progress.improves(settings.improving_ratio, run.steps)

@@ -41,17 +41,26 @@ class Unstable(Detector):
             trend = trend_of(run)
             if trend is not None:
                 return list(_spirals_out(run, trend))
-            return NotJudged(TOO_FEW) if run.diverged is None else ()
-        losses = {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
+            return () if run.cut_short else NotJudged(TOO_FEW)
+        losses = _losses(run)
         if not losses:
             return NotJudged("no loss was recorded")
-        found = [each for player, series in losses.items() for each in _of_loss(run, player, series)]
-        if found or run.diverged is not None:
-            return [max(found, key=lambda each: each.confidence)] if found else ()
+        found = self.look(run)
+        if found or run.cut_short:
+            return found
         for player, series in losses.items():
             if len(series.mean) < (needed := bins_for_spikes(series)):
                 return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")
         return ()
+
+    def look(self, run: RunEvidence) -> Sequence[Finding]:
+        found = [each for player, series in _losses(run).items() for each in _of_loss(run, player, series)]
+        return [max(found, key=lambda each: each.confidence)] if found else ()
+
+
+def _losses(run: RunEvidence) -> dict[str, Series]:
+    """The recorded loss of each player."""
+    return {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
 
 
 def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 Two runs have the same trajectory if nothing but the number of steps, the snapshots and the bins of the curves tells
 them apart. The longer goes on from the last state of the shorter if that has kept all of its snapshots up to there, and
-has the same bins.
+has the same bins. Runs that may be stopped early train from the start: a longer run is looked at at other steps, where
+it might have been stopped, or not, before the shorter one ended.
 """
 
 from __future__ import annotations
@@ -123,6 +124,8 @@ def _held(path: Path, wanted: Set[str]) -> Iterator[tuple[str, str, Tree]]:
 def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[str, Any] | None) -> str | None:
     """Why a run cannot go on from a finished one, as a clause; None if it can."""
     shorter, longer, steps = about["train"], task.train, about["steps"]
+    if task.stop is not None:
+        return "one looks at runs that may be stopped early at shares of their steps, so at other steps of longer runs"
     if not about["kept"]:
         return "their last state was not kept, as it is with train.snapshots.every"
     due = {step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps}
