@@ -118,14 +118,18 @@ class RunEvidence:
     @cached_property
     def series(self) -> dict[str, Series]:
         """The recorded series by name, cut before the first bin that holds a value that is not finite."""
+        # As arrays, since a run in training is looked at again and again, and pandas would take most of the time.
+        names = self.curves["series"].to_numpy()
+        columns = [self.curves[name].to_numpy() for name in ("first_step", "last_step", "min", "mean", "max")]
+        finite = np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0)
         found = {}
-        for name, rows in self.curves.groupby("series"):
-            rows = rows.sort_values("first_step")
-            columns = [rows[column].to_numpy() for column in ("first_step", "last_step", "min", "mean", "max")]
-            broken = np.flatnonzero(~np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0))
-            end = broken[0] if len(broken) else len(rows)
-            if end:
-                found[name] = Series(*(column[:end] for column in columns))
+        for name in sorted(set(names)):
+            rows = np.flatnonzero(names == name)
+            rows = rows[np.argsort(columns[0][rows], kind="stable")]
+            broken = np.flatnonzero(~finite[rows])
+            rows = rows[: broken[0]] if len(broken) else rows
+            if len(rows):
+                found[name] = Series(*(column[rows] for column in columns))
         return found
 
     @cached_property

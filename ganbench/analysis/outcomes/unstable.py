@@ -72,8 +72,8 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
         early = max(float(np.median(size[first])), floor)
     else:  # a critic's loss begins near zero, which is no scale; its largest early one is
         early = floor = float(size[first].max())
-    late = size[series.late(settings.late_share, run.steps)]
-    if early > 0 and len(late) and (growth := float(np.median(late)) / early) >= settings.loss_growth:
+    late = series.late(settings.late_share, run.steps)
+    if early > 0 and late.any() and (growth := float(np.median(size[late])) / early) >= settings.loss_growth:
         beyond = np.flatnonzero(size >= settings.loss_growth * early)
         # The first crossing after which most of the rest stays beyond: single dips do not move it to the end.
         onset = next(int(series.first[at]) for at in beyond if np.median(size[at:]) >= settings.loss_growth * early)
@@ -90,7 +90,9 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
     last = large[-1]
     if not last.recovered:
         before = np.median(size[series.last < last.start][-20:]) if (series.last < last.start).any() else floor
-        stayed = float(np.median(size[series.first >= last.start])) / max(float(before), floor, 1e-12)
+        after = series.first >= last.start
+        after = after & late if (after & late).any() else after  # a level that was left since is none
+        stayed = float(np.median(size[after])) / max(float(before), floor, 1e-12)
         sure = run.probabilities and player == "generator"
         threshold = settings.loss_growth if sure else settings.spike_size
         if stayed >= threshold:

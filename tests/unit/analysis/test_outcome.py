@@ -197,6 +197,12 @@ def test_spikes_that_recover_count_from_the_third_on(count, unstable):
         assert found(run)["unstable"].onset == FIRST[60]
 
 
+@pytest.mark.parametrize(("until", "unstable"), [(0.45, False), (0.7, False), (1.0, True)])
+def test_a_level_that_the_loss_left_again_is_no_instability(until, unstable):
+    loss = np.where((np.arange(BINS) >= 0.3 * BINS) & (np.arange(BINS) < until * BINS), 30.0, 1.0)
+    assert ("unstable" in found(changed(make("healthy", 0), discriminator_loss=loss))) == unstable
+
+
 def binned(bins: int, at: list[int]) -> RunEvidence:
     """A run whose discriminator's loss has spikes of 100,000 nats in some of so many bins."""
     run = make("healthy", 0)
