@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import format_percent, plural
 from ganbench.core.recorder import look_steps
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import sources_digest
-from ganbench.pipeline.tasks import ComponentConfig, StopConfig
+from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
 from ganbench.study.early_stop import THRESHOLDS
 from ganbench.study.grid import Run
 from ganbench.study.sections import Outcome
@@ -68,6 +69,17 @@ def stop_rule(
         in_a_row=option["looks"],
         settings=Outcome.model_validate(stop.thresholds),
         probabilities=objective.constants.get("probability", True),
+    )
+
+
+def in_words(task: TrainTask) -> str | None:
+    """When the runs of a task are stopped early, as a clause; None if they are not."""
+    if task.stop is None:
+        return None
+    option = task.train["stop_early"]
+    return (
+        f"may be stopped early: for {' or '.join(task.stop.outcomes)}, once {plural(option['looks'], 'look')} in a row "
+        f"show it, from {format_percent(option['after'])} of the steps on at every {format_percent(option['every'])}"
     )
 
 

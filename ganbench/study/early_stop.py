@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ganbench.study.value_types import Count, Fraction, Section, distinct, min_entries
+from ganbench.study.value_types import Count, Fraction, Section, distinct
 
-# By outcome that recorded series show without any metric, the thresholds by which they do. A run depends on these
-# alone: a change of another threshold trains no run again.
+Stoppable = Literal["unstable", "discriminator-won"]  # the outcomes that recorded series show without any metric
+
+# By outcome, the thresholds by which they do. A run depends on these alone: a change of another trains no run again.
 THRESHOLDS = {
     "unstable": (
         *("early_share", "late_share", "loss_growth"),
@@ -23,10 +24,10 @@ class StopEarly(Section):
     """When a run ends before its last step: once its recorded series show it to fail at several looks in a row. It is
     judged by what was recorded until then, and has no final value. Games without data train to their end."""
 
-    outcomes: Annotated[tuple[Literal["unstable", "discriminator-won"], ...], min_entries(1), AfterValidator(distinct)]
-    """The outcomes for which a run is stopped; the others need metrics, which are computed after training.
-    discriminator-won counts by a generator without gradients only: that a discriminator is sure of few examples says
-    nothing of the generator."""
+    outcomes: Annotated[tuple[Stoppable, ...], Field(min_length=1), AfterValidator(distinct)]
+    """The outcomes for which a run is stopped; the others need metrics, which are computed after training. For
+    discriminator-won the generator must be without gradients: a discriminator that is merely sure may know few examples
+    by heart, while the generator learns."""
     after: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
     """The share of the steps after which one looks first."""
     every: Annotated[Fraction, Field(gt=0)] = 0.1

@@ -91,7 +91,9 @@ def _starved(run: RunEvidence) -> Iterator[Finding]:
     gradient, gap = run.series.get("generator_gradient_norm"), _gap(run)
     if gradient is None:
         return
-    early = float(np.median(gradient.mean[gradient.early(settings.early_share)]))
+    first = gradient.mean[gradient.early(settings.early_share)]
+    # Of the bins with a gradient: at a rate that is much too high it is exactly 0 after a few steps.
+    early = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
     starved = gradient.mean <= settings.starved_gradient * early
     late = gradient.late(settings.late_share, run.steps)
     apart = gap >= (0.5 if run.probabilities else 0.5 * gap.max())

@@ -281,6 +281,13 @@ def test_scores_are_no_probabilities():
     assert "discriminator-won" not in found(together), "a gradient that vanishes at the equilibrium starves nobody"
 
 
+def test_a_generator_without_any_gradient_after_its_first_steps_is_starved():
+    gradient = np.where(np.arange(BINS) < 2, 4.0, 0.0)
+    apart = {"real_output": np.full(BINS, 0.9), "fake_output": np.full(BINS, 0.1)}
+    run = changed(make("unlearned", 0), generator_gradient_norm=gradient, **apart)
+    assert found(run)["discriminator-won"].onset == FIRST[2]
+
+
 def test_a_generator_has_won_only_with_bad_examples():
     half = np.full(BINS, 0.5)
     assert "generator-won" in found(changed(make("unlearned", 0), real_output=half, fake_output=half))
