@@ -45,11 +45,27 @@ class StopRule:
         Returns:
             What it is stopped for, as the last look found it; None if it goes on.
         """
-        reached = int(curves["last_step"][-1])
-        looks = [look for look in self.looks if look <= reached]
-        if reached not in looks or len(looks) < self.in_a_row:
+        return self.after(int(curves["last_step"][-1]), curves)
+
+    def stops(self, curves: Tree) -> bool:
+        """Whether a run would have been stopped at any look so far.
+
+        Args:
+            curves: its curves, as a `Recorder` gives them.
+        """
+        return any(self.after(look, curves) for look in self.looks if look <= curves["last_step"][-1])
+
+    def after(self, step: int, curves: Tree) -> Finding | None:
+        """Judge a run after a step, as `__call__` does or did there.
+
+        Args:
+            step: the step.
+            curves: its curves up to the step or a later one, as a `Recorder` gives them.
+        """
+        looks = [look for look in self.looks if look <= step]
+        if step not in looks or len(looks) < self.in_a_row:
             return None
-        found = self._found(curves, reached)
+        found = self._found(curves, step)
         held = set(found)
         for look in reversed(looks[-self.in_a_row : -1]):
             if not held:

@@ -38,16 +38,13 @@ def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
     return StopConfig(outcomes, outcome.model_dump(include=thresholds), _sources(outcomes))
 
 
-def stop_rule(
-    stop: StopConfig | None, train: dict[str, Any], configs: dict[str, ComponentConfig], chunk: int
-) -> StopRule | None:
+def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str, ComponentConfig]) -> StopRule | None:
     """The rule that stops runs early; None if no run is.
 
     Args:
         stop: How they are stopped.
         train: Their training options.
         configs: Their components, by family.
-        chunk: The number of steps whose results are read together.
 
     Raises:
         GanbenchError: The rule's sources were edited after the job was planned.
@@ -65,7 +62,7 @@ def stop_rule(
     objective = registry.find("objective", configs["objective"].name)
     return StopRule(
         outcomes=stop.outcomes,
-        looks=look_steps(train["steps"], option["after"], option["every"], chunk),
+        looks=look_steps(train["steps"], option["after"], option["every"]),
         in_a_row=option["looks"],
         settings=Outcome.model_validate(stop.thresholds),
         probabilities=objective.constants.get("probability", True),

@@ -22,7 +22,6 @@ from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.execution import check_execution
 from ganbench.engine.precision import check_precision
-from ganbench.games import CHUNK
 from ganbench.pipeline.early_stopping import stop_rule
 from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
@@ -110,7 +109,7 @@ def train_new(
                 game = build_game(plan.components, task.train, examples, device)
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
                 training = replace(training, execution=task.execution)
-                stop = stop_rule(task.stop, task.train, plan.components, CHUNK)
+                stop = stop_rule(task.stop, task.train, plan.components)
                 trainer = PackTrainer(
                     game, training, device, resume, context, schedule, report, stream, axes, shorter, stop
                 )

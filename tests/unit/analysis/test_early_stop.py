@@ -20,7 +20,7 @@ from ganbench.core.recorder import Recorder, look_steps
 from ganbench.study.early_stop import THRESHOLDS, StopEarly
 from ganbench.study.sections import Outcome
 
-LOOKS = look_steps(STEPS, 0.25, 0.1, 25)
+LOOKS = look_steps(STEPS, 0.25, 0.1)
 SEEDS = range(8)
 # By kind of a made-up run, the outcome for which it is stopped.
 SEEN = {

@@ -172,4 +172,4 @@ def test_diagnostics_leave_the_snapshot_of_the_stop_out():
     ],
 )
 def test_looks_are_at_ends_of_chunks_before_the_last_step(steps, after, every, looks):
-    assert list(look_steps(steps, after, every, CHUNK)) == looks
+    assert list(look_steps(steps, after, every)) == looks

@@ -20,7 +20,6 @@ from ganbench.commands.status import page
 from ganbench.core.errors import GanbenchError
 from ganbench.export.snapshots import find
 from ganbench.pipeline import early_stopping, results_folder
-from ganbench.pipeline.execution import continuing
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
@@ -187,26 +186,33 @@ class AfterChunks(StopRequest):
         return "the test" if self.left < 0 else None
 
 
-def test_more_steps_train_runs_that_may_be_stopped_from_the_start(tmp_path):
-    """A longer run is looked at at other steps: it would not be what it is now if it went on."""
-    every = {"snapshots": {"every": 100}}
-    work(plan(tmp_path, 200, train=every), "prepare", "train")
-    longer = plan(tmp_path, 400, train=every)
-    notes = list(check._continued(longer))
-    assert len(notes) == 1
-    assert notes[0].startswith(
-        "4 runs to train from the start, though 200 steps of each are finished: one looks at runs"
-    )
+def test_more_steps_train_the_difference_only_of_runs_that_a_longer_training_would_not_have_stopped(tmp_path):
+    """One looks once, after a quarter of the steps: at 50 of 200, where one critic is stopped, and at 100 of 400, where
+    both would be. So both train from the start, and are what they would have been in one go."""
+    how = {"stop": STOP | {"every": 1.0, "looks": 1}, "train": {"snapshots": {"every": 100}}, "pack": {"fuse": "never"}}
+    short = trained(work(plan(tmp_path, 200, **how), "prepare", "train"))
+    assert [tree["stopped"] and tree["stopped"][0] for tree in short.values()] == [None, 50, None, None]
+    longer = plan(tmp_path, 400, **how)
+    assert sorted(check._continued(longer)) == [
+        "1 run to train from the start, though 200 steps of each are finished: at longer runs one looks at other "
+        "steps, at which they would have been stopped",
+        "1 run to train from the start, though 200 steps of each are finished: they were stopped early, and at longer "
+        "runs one looks at other steps",
+        "2 runs to go on from step 200, where finished runs of fewer steps ended",
+    ]
     again = trained(work(longer, "train"))
-    fresh = trained(work(plan(tmp_path / "fresh", 400, train=every), "prepare", "train"))
+    fresh = trained(work(plan(tmp_path / "fresh", 400, **how), "prepare", "train"))
+    assert [tree["stopped"] and tree["stopped"][0] for tree in fresh.values()] == [100, 100, None, None]
+    assert [tree["about"]["continued_from"] for tree in again.values()] == [0, 0, 200, 200]
     for name, tree in again.items():
-        assert tree["stopped"] == fresh[name]["stopped"]
-        assert tree["about"]["continued_from"] == 0
-    assert continuing.shorter_runs(tmp_path / "s" / "train", [job.task for job in longer.train.values()])
+        one, other = (flat(each | {"about": {}}) for each in (tree, fresh[name]))
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            np.testing.assert_array_equal(value, other[key], err_msg=f"{name} {key}")
 
 
 def test_a_rule_that_was_edited_after_planning_stops_nothing(finished):
     task = next(iter(finished.train.values())).task
     edited = replace(task.stop, sources="0" * 64)
     with pytest.raises(GanbenchError, match="the sources of the rule that stops runs early were edited"):
-        early_stopping.stop_rule(edited, task.train, task.groups[0].components, 25)
+        early_stopping.stop_rule(edited, task.train, task.groups[0].components)
