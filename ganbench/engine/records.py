@@ -23,8 +23,7 @@ class EarlyStop(Protocol):
         looks: the steps after which it is asked, multiples of `CHUNK`.
     """
 
-    @property
-    def looks(self) -> Collection[int]: ...
+    looks: Collection[int]
 
     def __call__(self, curves: Tree, /) -> Reason | None:
         """Decide on one run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,21 @@ from ganbench.analysis.findings import findings
 from ganbench.analysis.methods import failed, failure_times, final_losses, outcome_indicator
 from ganbench.analysis.settings import settings_table
 from ganbench.commands.status import page
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.export.snapshots import find
 from ganbench.pipeline import early_stopping, results_folder
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
-from ganbench.pipeline.jobs import ExecutionSettings
+from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import check
 from ganbench.pipeline.stages import run
 from ganbench.pipeline.status import read_status
+from ganbench.pipeline.typed_json import encode
+from ganbench.report import tables
 from ganbench.report.figures import losses
+from ganbench.report.file_names import TABLE_NOTES
 from ganbench.study.schema import parse
 from ganbench.tracking.records import records
 
@@ -133,6 +138,20 @@ def test_the_status_counts_stopped_runs(finished):
     assert now.stopped_early == {"unstable": 2}
     assert now.about()["stopped_early"] == {"unstable": 2}
     assert "\nRuns that were stopped early: 2 for unstable." in [str(part) for part in page(now, "s.yaml", 20)]
+
+
+def test_a_job_finds_the_rule_in_its_file(finished):
+    for job in finished.train.values():
+        assert Job.decode(json.loads(strict_json.dumps(encode(job)))) == job
+        assert job.task.stop.thresholds["loss_growth"] == GROWTH["loss_growth"]
+
+
+def test_every_column_is_documented(collected, tmp_path):
+    tables.write(collected, tmp_path)
+    runs = pd.read_csv(tmp_path / "runs.csv")
+    assert set(runs["train_stop_early_outcomes"]) == {'["discriminator-won", "unstable"]'}
+    assert runs["stopped_step"].notna().sum() == 2
+    assert "`stopped_for`" in (tmp_path / TABLE_NOTES).read_text()
 
 
 def test_the_check_says_which_runs_may_be_stopped(finished):
