@@ -23,7 +23,7 @@ class StopRule:
     that goes on from a checkpoint is stopped where it would have been.
 
     Attributes:
-        outcomes: the outcomes for which a run is stopped, the most severe first.
+        outcomes: the outcomes for which a run is stopped; of several that hold, the first one counts.
         looks: the steps after which one looks.
         in_a_row: the number of looks in a row at which an outcome must hold.
         settings: the thresholds.
