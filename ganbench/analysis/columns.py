@@ -5,8 +5,8 @@ steps, `references` one per data set and quantity measured on real data, `nulls`
 `measurements` one per run and number that a diagnostic measured, `diagnoses` one per run and outcome that holds or was
 not judged, `events` one per run and event. Settings that are not axes are columns of `runs` too (see
 `setting_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as `<metric>_final`: the
-value of the last networks, empty where the run diverged before. Next to the tables, `metrics.json` describes the
-metrics and `quantities.json` the numbers of the diagnostics.
+value of the last networks, empty where the run diverged or was stopped before. Next to the tables, `metrics.json`
+describes the metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
@@ -56,12 +56,15 @@ RUNS = {
     "outcomes": "all outcomes that hold, the most severe first, separated by commas; `diagnoses` has the evidence",
     "outcome_step": "training step since which the outcome holds, or at which it was first seen",
     "failed_step": "training step since which the first of all failures found holds; empty where none was found",
+    "stopped_step": "training step after which the run was stopped early; empty where it was not",
+    "stopped_for": "outcome for which the run was stopped early; empty where it was not",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
     "outcomes_judged": "outcomes that were looked for in this run, separated by commas",
-    "failures_not_judged": "failures that were not, each with the reason; without those that a divergence cut short",
+    "failures_not_judged": "failures that were not, each with the reason; without those that the early end of a run"
+    " cut short",
     "steps": "training steps asked for",
     "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
-    "steps_done": "training steps recorded before the run ended or diverged",
+    "steps_done": "training steps recorded before the run ended, diverged or was stopped",
     "discriminator_parameters": "number of trainable parameters of the discriminator, or first player",
     "generator_parameters": "number of trainable parameters of the generator, or second player",
     "pack": "pack in which the run was trained",

@@ -42,7 +42,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
             f" failed (95% interval of the share that failed {format_interval(rate)}, these counted either way)"
         )
     text += f": {_how(runs, when=when)}." if rate.count else "."
-    return " ".join([text, *_others(runs), *_not_judged(runs)])
+    return " ".join([text, *_stopped(runs), *_others(runs), *_not_judged(runs)])
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
@@ -56,6 +56,19 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
         seen = f" (failed from step {format_range(steps.min(), steps.max())} on)" if when and len(steps) else ""
         parts.append(f"{len(mine)} {outcome}{seen}")
     return join_words(parts)
+
+
+def _stopped(runs: pd.DataFrame) -> Iterator[str]:
+    """Tell how many runs were stopped early, for what and when."""
+    mine = runs.dropna(subset=["stopped_step"])
+    if mine.empty:
+        return
+    parts = [
+        f"{len(steps)} for {outcome} (after step {format_range(steps.min(), steps.max())})"
+        for outcome, steps in mine.groupby("stopped_for")["stopped_step"]
+    ]
+    verb = "run was" if len(mine) == 1 else "runs were"
+    yield f"{len(mine)} {verb} stopped early, without a final value: {join_words(parts)}."
 
 
 def _others(runs: pd.DataFrame) -> Iterator[str]:

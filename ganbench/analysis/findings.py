@@ -149,8 +149,8 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())
     if values < runs:
         text += (
-            f" {runs - values} of {runs} runs are not in the differences over seeds: they diverged, have no value, or"
-            " are of settings without a median or with one seed."
+            f" {runs - values} of {runs} runs are not in the differences over seeds: they diverged, were stopped early,"
+            " have no value, or are of settings without a median or with one seed."
         )
     yield Finding(text, "seeds", method)
 

@@ -108,9 +108,10 @@ def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:
 
 
 def final_values(runs: pd.DataFrame, metric: str) -> np.ndarray:
-    """A metric at the end of each run, shape (runs,); NaN for diverged runs, whatever they scored before.
+    """A metric at the end of each run, shape (runs,); NaN for runs that diverged or were stopped early, whatever they
+    scored before.
 
-    The last snapshot of a diverged run may be good, but it is not the result of training.
+    The last snapshot of such a run may be good, but it is not the result of training.
     """
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     return np.where((runs["outcome"] == "diverged").to_numpy() | ~np.isfinite(values), np.nan, values)
@@ -121,7 +122,7 @@ def median_value(runs: pd.DataFrame, metric: str, info: MetricInfo) -> float:
 
     Runs that failed or have no value count as worse than all others, see `final_losses`. The median is NaN where half
     of the runs or more are such runs. Where neither end of a metric is better, runs cannot be ordered by it, and those
-    that diverged or have no value are left out.
+    that diverged, were stopped early or have no value are left out.
     """
     return median(_ranked_losses(runs, metric, info)) * _sign(info)
 

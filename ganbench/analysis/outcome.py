@@ -48,8 +48,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
     `needs_all` any such failure, otherwise only those of `ESSENTIAL`. Failures that are impossible for a kind of run,
     such as a collapse of a game without data, do not count.
 
-    A run that diverged is judged by what was recorded before. A failure that shows there holds; of any other it is not
-    known whether it would have come, and it is not judged.
+    A run that diverged or was stopped early is judged by what was recorded before. A failure that shows there holds; of
+    any other it is not known whether it would have come, and it is not judged. What a run was stopped for holds.
 
     Args:
         run: what was recorded of the run.
@@ -62,12 +62,16 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             not_judged |= {info.name: answer for info in detector.outcomes}
         else:
             found += answer
-            if run.diverged is not None:
-                seen = {finding.outcome for finding in found}
-                unseen = [info.name for info in detector.outcomes if info.kind == "failure" and info.name not in seen]
-                why = NotJudged(f"the run diverged at step {run.diverged[0]}", cut_short=True)
-                not_judged |= dict.fromkeys(unseen, why)
     infos = catalogue()
+    if run.stopped is not None and run.stopped.outcome not in {finding.outcome for finding in found}:
+        found.append(run.stopped)
+        not_judged.pop(run.stopped.outcome, None)
+    if run.cut_short:
+        how = "was stopped" if run.diverged is None else "diverged"
+        why = NotJudged(f"the run {how} at step {run.last_step}", cut_short=True)
+        seen = {finding.outcome for finding in found}
+        failures = [name for name, info in infos.items() if info.kind == "failure" and name not in seen]
+        not_judged = dict.fromkeys(failures, why) | not_judged
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}
     judged = tuple(name for name in infos if name not in not_judged)

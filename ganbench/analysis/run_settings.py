@@ -49,7 +49,8 @@ def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd
     """
     settings = list(setting_columns(dict.fromkeys(name for run in runs for name in run), metrics))
     table = pd.DataFrame(runs, columns=[*RUNS, *settings, *(f"{name}_final" for name in metrics)])
-    table["failed_step"] = table["failed_step"].astype("Int64")
+    steps = ["failed_step", "stopped_step"]
+    table[steps] = table[steps].astype("Int64")
     for name in settings:
         values = [run.get(name) for run in runs]
         kinds = frozenset(type(value) for value in values if value is not None)

@@ -46,9 +46,9 @@ COUNTS = {
 }
 
 SPREADS = {
-    "values": "number of runs that have a value and did not diverge",
-    "failed_or_missing": "number of runs that failed or have no value; where neither end is better, that diverged"
-    " or have none",
+    "values": "number of runs that have a value: those that neither diverged nor were stopped early, of which it is"
+    " finite",
+    "failed_or_missing": "number of runs that failed or have no value; where neither end is better, that have none",
     "median": "median over all runs, of which those that failed, in any way, or have no value count as worse than any;"
     " undetermined runs count by their value; empty where half of the runs or more failed or have no value; over the"
     " runs of `values` where neither end is better",

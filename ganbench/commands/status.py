@@ -17,7 +17,7 @@ from rich.text import Text
 from ganbench.commands import DEFAULT, AStudy, out
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.formatting import format_duration, format_number, format_percent, plural, truncate
+from ganbench.core.formatting import format_duration, format_number, format_percent, join_words, plural, truncate
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 from ganbench.study.schema import load
@@ -76,6 +76,9 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
     total = len(now.jobs)
     yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))
     yield _summary(now)
+    if now.stopped_early:
+        stopped = join_words([f"{count:,} for {outcome}" for outcome, count in sorted(now.stopped_early.items())])
+        yield Text(f"\nRuns that were stopped early: {stopped}.")
     for state in (RUNNING, SILENT, STOPPED, FAILED):
         shown = now.of(state)
         yield from (_running(each) if state == RUNNING else _ended(each) for each in shown[:rows])

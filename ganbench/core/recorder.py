@@ -39,6 +39,7 @@ GAN_SERIES = {
 }
 
 
+CHUNK = 25  # steps after which training reads its results; random numbers of these are drawn together if they are few
 BINS_PER_SNAPSHOT = 20  # bins of the curves from a snapshot to the next, where their distance is fixed
 
 
@@ -62,6 +63,22 @@ def snapshot_steps(steps: int, count: int, spacing: str, every: int | None = Non
         # From about a hundredth of the training on, so that no snapshot is spent on steps that change nothing yet.
         spaced = np.concatenate([[0], np.geomspace(max(1, steps / 100), steps, count - 1)[:-1], [steps]])
     return tuple(sorted({round(step) for step in spaced}))
+
+
+def look_steps(steps: int, after: float, every: float) -> tuple[int, ...]:
+    """The steps after which one looks at a run in training, to stop it if it fails.
+
+    Args:
+        steps: number of training steps.
+        after: share of the steps at the first look.
+        every: share of the steps from one look to the next.
+
+    Returns:
+        Steps before the last one, in their order. Each is the next multiple of `CHUNK`.
+    """
+    shares = after + every * np.arange(np.ceil((1 - after) / every))
+    chunks = {-(-round(share * steps) // CHUNK) for share in shares}
+    return tuple(CHUNK * each for each in sorted(chunks) if 0 < CHUNK * each < steps)
 
 
 def bin_edges(steps: int, bins: int, every: int | None = None) -> np.ndarray:

@@ -38,7 +38,8 @@ def diagnose(
         members: the K runs.
         snapshots: for each run, the `step` of its snapshots, (S,), both players' parameters,
             {player: (S, P)}, and the networks' `buffers`, {name: (S, ...)}, if there are any.
-        steps: planned steps of the snapshots; a run that diverged lacks the last of them.
+        steps: planned steps of the snapshots; a run that diverged or was stopped lacks the last of them. Others are
+            left out.
         device: device to compute on.
         dtype: precision of the parameters.
         schedule: the factor of the learning rates in each training step.
@@ -111,5 +112,6 @@ def _padded(kept: list[tuple[np.ndarray, np.ndarray]], steps: np.ndarray) -> np.
     """Parameters at all of the steps, (K, S, P); NaN where a run has none."""
     table = np.full((len(kept), len(steps), kept[0][1].shape[1]), np.nan)
     for row, (mine, values) in zip(table, kept, strict=True):
-        row[np.searchsorted(steps, mine)] = values
+        planned = np.isin(mine, steps)
+        row[np.searchsorted(steps, mine[planned])] = values[planned]
     return table

@@ -28,7 +28,8 @@ COMPILING_SECONDS, COMPILING_OPERATION_SECONDS = 12.0, 0.08
 OPERATION_SECONDS, BYTE_SECONDS = 9e-6, 1.5e-10  # that compiling saves in a step
 CAPTURED_FROM = 50  # steps, on a GPU, where Python is all that a small step waits for
 
-# Share of diverged members that a pack may keep: without them it is another sequence of operations, to trace anew.
+# Share of members that have diverged or been stopped, which a pack may keep: without them it is another sequence of
+# operations, to trace anew.
 DIVERGED_SHARE = 0.5
 
 
@@ -50,7 +51,7 @@ class Execution:
 
     @property
     def diverged_share(self) -> float:
-        """Share of diverged members that the pack may keep."""
+        """Share of members that have diverged or been stopped, which the pack may keep."""
         return 0.0 if self.form == EAGER else DIVERGED_SHARE
 
     def settle(self, form: str, why: str) -> None:

@@ -18,13 +18,13 @@ def training_state(
         "step": step,
         "execution": execution.tree(),
         "pack": list(pack),
-        "alive": [k for k in pack if runs[k].diverged is None],
+        "alive": [k for k in pack if runs[k].alive],
         **{name: _arrays(value) for name, value in variables._asdict().items()},
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
                 "snapshots": {str(at): reference for at, reference in run.snapshots.items()},
-                "diverged": None if run.diverged is None else list(run.diverged),
+                **run.ending(),
             }
             for k, run in enumerate(runs)
         },
@@ -32,13 +32,13 @@ def training_state(
 
 
 def restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[int, list[int], list[int], Variables]:
-    """Undo `training_state`: fill the runs, and return the step, the members of the pack, those that have not diverged,
-    and the variables."""
+    """Undo `training_state`: fill the runs, and return the step, the members of the pack, those that go on, and the
+    variables."""
     for k, run in enumerate(runs):
         kept = state["runs"][str(k)]
         run.recorder.restore(kept["recorder"])
         run.snapshots = {int(at): reference for at, reference in kept["snapshots"].items()}
-        run.diverged = None if kept["diverged"] is None else tuple(kept["diverged"])
+        run.diverged, run.stopped = (kept[name] and tuple(kept[name]) for name in ("diverged", "stopped"))
 
     def tensors(tree: Tree) -> Tree:
         return {
@@ -51,7 +51,7 @@ def restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[i
 
 
 def part_of(state: Tree, members: range) -> Tree:
-    """The state of adjacent members of a pack, without the others, and without tensors of members that have diverged.
+    """The state of adjacent members of a pack, without the others, and without tensors of members that go on no more.
 
     Args:
         state: the state of the pack.

@@ -17,7 +17,7 @@ from ganbench.dynamics import scaled
 from ganbench.engine.execution import Execution, intended
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
 from ganbench.engine.precision import lowered_products
-from ganbench.engine.records import RunRecord, keep_snapshot, record_steps
+from ganbench.engine.records import EarlyStop, RunRecord, keep_snapshot, record_steps, stop_runs
 from ganbench.engine.resuming import part_of, restore, training_state
 from ganbench.engine.snapshots import SnapshotsInMemory, SnapshotStore, snapshot
 from ganbench.engine.step import Executor, Step, Variables
@@ -67,7 +67,7 @@ class TrainingProgress:
 
     Attributes:
         step: number of steps done.
-        alive: indices of the members that have not diverged.
+        alive: indices of the members that have neither diverged nor been stopped.
         state: returns the state from which training can be resumed; to be called before the next step.
         curves: returns the curves so far of the member with an index.
     """
@@ -87,6 +87,7 @@ def train(
     resume: Tree | None = None,
     at_chunk: Callable[[TrainingProgress], None] | None = None,
     store: SnapshotStore | None = None,
+    stop: EarlyStop | None = None,
 ) -> list[Tree]:
     """Train the members, fused.
 
@@ -98,19 +99,21 @@ def train(
         resume: the state of an interrupted call; training goes on from there, with the same results bit for bit.
         at_chunk: called every `CHUNK` steps.
         store: keeps the snapshots, those before `resume` among them; None to keep them in memory and in the state.
+        stop: decides which members end before the last step; None for none.
 
     Returns:
         Of every member its curves (bins of every recorded series, and their names), its snapshots (parameters (S, P) of
         both players and their steps), its networks' `buffers` at these, (S, ...) each, the moving `average` of the
         parameters at these, (S, P) of each player, if there is one, `diverged` (None, or the step and the cause),
-        `steps_done`, `about` how steps were executed and why, and with `training.every` its last `state`, without the
-        snapshots. A `store` of one's own decides what stands for the snapshots, buffers and averages.
+        `stopped` (None, or the step and the reason; its last snapshot is of this step), `steps_done`, `about` how steps
+        were executed and why, and with `training.every` its last `state`, without the snapshots. A `store` of one's own
+        decides what stands for the snapshots, buffers and averages.
 
     Raises:
         OutOfMemory: a step does not fit into memory; its state contains all steps before.
     """
-    # Everything that changes from step to step: the variables, the members that have not diverged, the records. The
-    # pack may keep members that have diverged, whose numbers are not read.
+    # Everything that changes from step to step: the variables, the members that go on, the records. The pack may keep
+    # members that have diverged or been stopped, whose numbers are not read.
     dynamics, optimizer = training.dynamics, training.optimizer
     everyone = match = Match(game, members, device, training.dtype)
     names = series_names(game.players, game.series)
@@ -125,12 +128,16 @@ def train(
         step = Step(match, dynamics, optimizer, training.ema_decay, names)
         return Executor(step, execution, training.execution, training.steps, extends=extends)
 
+    def alive_rows() -> dict[int, int]:
+        """The members that go on, with their rows in the pack."""
+        return {k: row for row, k in enumerate(pack) if runs[k].alive}
+
     with OutOfMemoryGuard() as guard:
         if resume is None:
             players = match.init()
             average = dict(players) if training.ema_decay is not None else {}
             variables = Variables(players, dynamics.init(match, players, optimizer), average, match.buffers)
-            keep_snapshot(store, runs, pack, snapshot(dynamics, variables), 0)
+            keep_snapshot(store, runs, dict(zip(pack, pack, strict=True)), snapshot(dynamics, variables), 0)
         else:
             start, pack, alive, variables = restore(runs, resume, device)
             known = Execution(**resume["execution"]) if "execution" in resume else execution
@@ -151,20 +158,22 @@ def train(
                 batches = match.draw(step, dynamics.batches_per_step)
                 result, row = execute(variables, batches, scaled(rates, training.factor(step)))
                 if step + 1 in training.snapshots:
-                    keep_snapshot(store, runs, pack, snapshot(dynamics, result), step + 1)
+                    keep_snapshot(store, runs, alive_rows(), snapshot(dynamics, result), step + 1)
                 rows.append(row)
                 variables = result
                 del batches, result  # before the next ones need their memory
 
-        # Record the chunk; a member whose recorded values are not finite has diverged.
+        # Record the chunk; a member whose recorded values are not finite has diverged. Others may be stopped.
         record = torch.stack(rows).cpu().numpy() if rows else np.empty((0, len(pack), len(names)))
         for index, k in enumerate(pack):
-            if runs[k].diverged is None:
+            if runs[k].alive:
                 record_steps(runs[k], record[:, index])
-        alive = [k for k in pack if runs[k].diverged is None]
         start += len(rows)
+        if stop is not None and start in stop.looks:
+            stop_runs(stop, store, runs, alive_rows(), snapshot(dynamics, variables), start)
+        alive = list(alive_rows())
 
-        # Members that have diverged leave the pack, once they are more than it may keep.
+        # Members that no longer train leave the pack, once they are more than it may keep.
         if alive and len(pack) - len(alive) > execution.diverged_share * len(pack):
             staying = [index for index, k in enumerate(pack) if k in alive]
             variables = variables.map(lambda value, rows=staying: value[rows])

@@ -71,8 +71,8 @@ def generator(study: Path | str, run: str, step: int | None = None, *, averaged:
         The module, in single precision and in evaluation mode.
 
     Raises:
-        GanbenchError: an unknown run, one without networks, one that is not trained or has diverged, a step without a
-            snapshot, or a run without averages.
+        GanbenchError: an unknown run, one without networks, one that is not trained, the last snapshot of one that has
+            diverged or was stopped early, a step without a snapshot, or a run without averages.
     """
     return find(study, run, step, averaged).module("generator")
 
@@ -94,9 +94,9 @@ def find(study: Path | str, run: str, step: int | None = None, averaged: bool = 
         )
     with result_files.open_file(trained, "train") as file:
         group = group_of(file, plan.train_digests[chosen.id])
-        diverged, snapshots = group.scalars()["diverged"], result_files.descend(group, "snapshots")
+        ended, snapshots = _ended(group.scalars()), result_files.descend(group, "snapshots")
         steps = result_files.descend(snapshots, "step")[:].tolist()
-        index = _index(chosen, step, steps, diverged)
+        index = _index(chosen, step, steps, ended)
         if averaged and "average" not in group:
             raise GanbenchError(f"run {run} keeps no average of its parameters; `train: {{ema_decay: 0.999}}` does.")
         parameters = result_files.descend(group, "average") if averaged else snapshots
@@ -127,16 +127,24 @@ def _run(plan: Plan, name: str) -> Run:
     return runs[name]
 
 
-def _index(run: Run, step: int | None, steps: list[int], diverged: Any) -> int:
+def _ended(trained: dict[str, Any]) -> str:
+    """How a run ended before its last step, as the rest of a clause; empty if it did not."""
+    if trained["diverged"]:
+        step, cause = trained["diverged"]
+        return f"diverged at step {step:,} ({cause})"
+    if trained["stopped"]:
+        step, outcome, *_ = trained["stopped"]
+        return f"was stopped after step {step:,} ({outcome})"
+    return ""
+
+
+def _index(run: Run, step: int | None, steps: list[int], ended: str) -> int:
     """The index of a snapshot."""
-    ended = f"run {run.id} diverged at step {diverged[0]:,} ({diverged[1]})" if diverged else ""
     valid = f"Steps with a snapshot: {', '.join(map(str, steps))}."
-    if step is None and diverged:
-        raise GanbenchError(f"{ended}, so that it has no last networks. Choose a step before. {valid}")
+    if step is None and ended:
+        raise GanbenchError(f"run {run.id} {ended}, so that it has no last networks. Choose a step. {valid}")
     if step is not None and step not in steps:
-        raise GanbenchError(
-            f"run {run.id} has no snapshot of step {step}. {f'It {ended[4:]}. ' if ended else ''}{valid}"
-        )
+        raise GanbenchError(f"run {run.id} has no snapshot of step {step}. {f'It {ended}. ' if ended else ''}{valid}")
     return len(steps) - 1 if step is None else steps.index(step)
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ganbench.core.member import Member
+from ganbench.core.recorder import CHUNK
 from ganbench.games._types import Batch, Component
 
-CHUNK = 25  # steps between two looks at the results, whose random numbers are drawn together if they are few
 MOST_NUMBERS = 1 << 23  # of one member that are drawn together, unless one step takes more
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ganbench.core import result_files
+from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control
 from ganbench.core.locks import current_holder
 from ganbench.pipeline.execution import journal
@@ -76,6 +79,7 @@ class StudyStatus:
     at: str
     held: str | None  # the holder of the results folder's lock, in words
     jobs: tuple[JobStatus, ...]
+    stopped_early: dict[str, int]  # by outcome, the number of runs that were stopped for it so far
 
     @property
     def done(self) -> bool:
@@ -101,6 +105,7 @@ class StudyStatus:
             "at": self.at,
             "held_by": self.held,
             "done": self.done,
+            "stopped_early": self.stopped_early,
             "stages": {stage: {state: count[state] for state in STATES} for stage, count in self.counts().items()},
             "jobs": [each.about() for each in self.jobs],
         }
@@ -110,7 +115,8 @@ def read_status(plan: Plan) -> StudyStatus:
     """Read the present status of a study."""
     exists = listing()
     jobs = tuple(_job_status(plan, job, exists) for job in plan.all_jobs())
-    return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs)
+    stopped = _stopped_early(each.job for each in jobs if each.state == DONE)
+    return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs, stopped)
 
 
 def listing() -> Callable[[Path], bool]:
@@ -135,6 +141,18 @@ def _job_status(plan: Plan, job: Job, exists: Callable[[Path], bool]) -> JobStat
     entry_path = journal.path_of(plan.folder, job.stage, job.path)
     entry = journal.read(entry_path) if exists(entry_path) else None
     return JobStatus(job, _state(entry), log if exists(log) else None, entry and _plain_entry(entry))
+
+
+def _stopped_early(done: Iterable[Job]) -> dict[str, int]:
+    """The number of runs that were stopped early, by outcome. Only files that may hold such runs are read."""
+    counts: Counter[str] = Counter()
+    for job in done:
+        if job.stage == "train" and job.task.stop is not None:
+            with suppress(GanbenchError), result_files.open_file(job.path, "train") as file:  # it may be damaged
+                runs = result_files.descend(file, "runs")
+                told = [runs[digest].scalars()["stopped"] for digest in runs]
+                counts.update(outcome for _, outcome, *_ in filter(None, told))
+    return dict(counts)
 
 
 def _state(entry: Entry | None) -> str:

@@ -46,6 +46,15 @@ class PackMember(Member):
 
 
 @dataclass(frozen=True)
+class StopConfig:
+    """How runs are stopped early."""
+
+    outcomes: tuple[str, ...]
+    thresholds: dict[str, Any]  # the values of the section `outcome` by which these are told
+    sources: str  # digest of the detectors' sources
+
+
+@dataclass(frozen=True)
 class PrepareTask:
     """The task of `prepare`."""
 
@@ -97,6 +106,7 @@ class TrainTask:
     fuse: str
     execution: str
     prepared: Path | None  # None for a game without data
+    stop: StopConfig | None  # None where no run is stopped early
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
     metrics = collected.metrics
     now = {name: describe(info) for name, info in metrics.items()}
     final = {
-        f"{name}_final": f"{text} Of the last networks; empty where the run diverged before them."
+        f"{name}_final": f"{text} Of the last networks; empty where the run diverged or was stopped before them."
         for name, text in now.items()
     }
     return {

@@ -146,8 +146,8 @@ def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
         train: The options of a run.
         batches: Whether its game has a data set.
     """
-    unused = {name for name in ("epochs", "images") if getattr(train, name) is None}
-    unused |= set(() if batches else OF_BATCHES)
+    unused = {name for name in ("epochs", "images", "stop_early") if getattr(train, name) is None}
+    unused |= set(() if batches else (*OF_BATCHES, "stop_early"))
     return {name: value for name, value in train.model_dump(mode="json").items() if name not in unused}
 
 

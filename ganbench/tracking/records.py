@@ -33,7 +33,7 @@ class Record:
 
     Attributes:
         run: name of the run in the tables.
-        status: "FAILED" for a diverged run, else "FINISHED".
+        status: "FAILED" for a diverged run, "KILLED" for one that was stopped early, else "FINISHED".
         start_ms, end_ms: start and end of training, in milliseconds since 1970.
         params: parameters by name.
         tags: tags by name.
@@ -97,7 +97,7 @@ def records(collected: Collected) -> Iterator[Record]:
         steps, samples = collected.samples(run) if len(own_snapshots) else (np.empty(0, int), np.empty(0))
         yield Record(
             run=run,
-            status="FAILED" if row["outcome"] == "diverged" else "FINISHED",
+            status=_status(row),
             start_ms=start_ms,
             end_ms=end_ms,
             params=_texts(row, (*PARAMS, *settings)),
@@ -109,6 +109,12 @@ def records(collected: Collected) -> Iterator[Record]:
             sample_steps=steps,
             samples=samples,
         )
+
+
+def _status(row: dict[str, Any]) -> str:
+    if row["outcome"] == "diverged":
+        return "FAILED"
+    return "FINISHED" if pd.isna(row["stopped_step"]) else "KILLED"
 
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:

@@ -139,6 +139,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "outcomes": str(outcome),
         "outcome_step": step.get(outcome, STEPS),
         "failed_step": None if outcome == "converged" else step.get(outcome, STEPS),
+        **dict.fromkeys(("stopped_step", "stopped_for")),
         "outcome_why": why[outcome],
         "outcomes_judged": ", ".join(catalogue()),
         "failures_not_judged": "",

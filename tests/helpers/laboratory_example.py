@@ -174,6 +174,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "outcomes": "diverged" if away else "converged",
         "outcome_step": 60 if away else STEPS,
         "failed_step": 60 if away else None,
+        **dict.fromkeys(("stopped_step", "stopped_for")),
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
         "outcomes_judged": "diverged, unstable, cycling, still-improving, converged",
         "failures_not_judged": "; ".join(f"{name}: none of a game" for name in ("discriminator-won", "collapsed")),

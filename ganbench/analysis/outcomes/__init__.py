@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from ganbench.analysis.outcomes._run import RunEvidence
+from ganbench.analysis.outcomes._run import Finding, RunEvidence
+
+__all__ = ["Detector", "Finding", "Kind", "NotJudged", "OutcomeInfo", "RunEvidence", "margin"]
 
 Kind = Literal["failure", "open", "success"]
 
@@ -39,31 +41,14 @@ class OutcomeInfo:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One outcome that holds for a run.
-
-    Attributes:
-        outcome: name of the outcome.
-        onset: training step since which it holds, or at which it was first seen.
-        evidence: the measurement that shows it, a clause with its numbers.
-        confidence: from 0.5, where a threshold is just met, towards 1 far beyond it (see `margin`); less where only
-            indirect evidence was recorded. It orders findings and is no probability.
-    """
-
-    outcome: str
-    onset: int
-    evidence: str
-    confidence: float
-
-
-@dataclass(frozen=True)
 class NotJudged:
     """Why an outcome could not be judged.
 
     Attributes:
         reason: a clause.
         impossible: whether a run of this kind cannot have the outcome, so that nothing is missing.
-        cut_short: whether the run diverged before the outcome could show, so that no measurement is missing either.
+        cut_short: whether the run diverged, or was stopped, before the outcome could show, so that no measurement is
+            missing either.
     """
 
     reason: str
@@ -91,6 +76,18 @@ class Detector(ABC):
         Returns:
             The findings; none where the outcomes were looked for and not seen.
         """
+
+    def look(self, run: RunEvidence) -> Sequence[Finding]:
+        """Find outcomes of a run in training that trains networks on data. A detector has this method if its outcomes
+        show in the recorded series, whatever the metrics will be.
+
+        Args:
+            run: what was recorded so far, without snapshots, as if it had been asked for no further steps.
+
+        Returns:
+            The findings; none by default.
+        """
+        return ()
 
 
 def margin(value: float, threshold: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,23 @@ from ganbench.study.sections import Outcome
 QUALITY = "high_quality"  # the column of the metric `mode_coverage` on examples that the judge is confident of
 DIVERSITY = "diversity"  # the column of the metric of that name
 GOOD_SHARE = 0.5  # of the examples, from which on a run draws good ones
+
+
+class Finding(NamedTuple):
+    """One outcome that holds for a run.
+
+    Attributes:
+        outcome: name of the outcome.
+        onset: training step since which it holds, or at which it was first seen.
+        evidence: the measurement that shows it, a clause with its numbers.
+        confidence: from 0.5, where a threshold is just met, towards 1 far beyond it, by `margin`; less where only
+            indirect evidence was recorded. It orders findings and is no probability.
+    """
+
+    outcome: str
+    onset: int
+    evidence: str
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +74,7 @@ class RunEvidence:
     """What is known of one run.
 
     Attributes:
-        steps: number of training steps asked for.
+        steps: number of training steps asked for; of a run that was stopped early, those that it was trained for.
         settings: the thresholds, the study's section `outcome`.
         diverged: step and cause, if the engine found a value that is not finite; otherwise None.
         initial_norms: by player, the norm of its parameters before the first step.
@@ -67,6 +85,7 @@ class RunEvidence:
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
         knows_noise: whether the judge is confident of real-looking examples alone; a classifier is not.
         nulls: by metric, the interval that real data score at this number of examples; None if it was not measured.
+        stopped: what the run was stopped early for; otherwise None.
     """
 
     steps: int
@@ -80,6 +99,12 @@ class RunEvidence:
     probabilities: bool = True
     knows_noise: bool = False
     nulls: Mapping[str, tuple[float, float]] | None = None
+    stopped: Finding | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run ended before its last step: it diverged, or was stopped."""
+        return self.diverged is not None or self.stopped is not None
 
     @property
     def has_data(self) -> bool:
@@ -94,20 +119,24 @@ class RunEvidence:
     @cached_property
     def series(self) -> dict[str, Series]:
         """The recorded series by name, cut before the first bin that holds a value that is not finite."""
+        # As arrays, since a run in training is looked at again and again, and pandas would take most of the time.
+        names = self.curves["series"].to_numpy()
+        columns = [self.curves[name].to_numpy() for name in ("first_step", "last_step", "min", "mean", "max")]
+        finite = np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0)
         found = {}
-        for name, rows in self.curves.groupby("series"):
-            rows = rows.sort_values("first_step")
-            columns = [rows[column].to_numpy() for column in ("first_step", "last_step", "min", "mean", "max")]
-            broken = np.flatnonzero(~np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0))
-            end = broken[0] if len(broken) else len(rows)
-            if end:
-                found[name] = Series(*(column[:end] for column in columns))
+        for name in sorted(set(names)):
+            rows = np.flatnonzero(names == name)
+            rows = rows[np.argsort(columns[0][rows], kind="stable")]
+            broken = np.flatnonzero(~finite[rows])
+            rows = rows[: broken[0]] if len(broken) else rows
+            if len(rows):
+                found[name] = Series(*(column[rows] for column in columns))
         return found
 
     @cached_property
     def progress(self) -> Progress | Unmeasured:
         """How far the leading metric has come from the untrained generator towards real data."""
-        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.diverged is not None)
+        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.cut_short)
 
     @cached_property
     def learned(self) -> np.ndarray | None:
@@ -146,11 +175,12 @@ class RunEvidence:
 
     @property
     def last_step(self) -> int:
-        """The step that the run reached: the last one that was asked for, or that at which it diverged."""
+        """The step that the run reached: its last one, or that at which it diverged."""
         return self.steps if self.diverged is None else self.diverged[0]
 
     def measured(self, *columns: str) -> tuple[np.ndarray, ...] | str:
-        """Metrics at the snapshots that have a finite value of each, the last one among them unless the run diverged.
+        """Metrics at the snapshots that have a finite value of each, the last one among them in a run that was not cut
+        short.
 
         Args:
             *columns: names of the metrics.
@@ -165,7 +195,7 @@ class RunEvidence:
             return "no snapshot was evaluated"
         values = self.snapshots[list(columns)].to_numpy(dtype=np.float64)
         kept = np.isfinite(values).all(axis=1)
-        if not kept.any() or not (kept[-1] or self.diverged is not None):
+        if not kept.any() or not (kept[-1] or self.cut_short):
             return f"{columns[0]} has no value at the last snapshot"
         return (self.snapshots["step"].to_numpy()[kept], *values[kept].T)
 

@@ -37,7 +37,7 @@ class Converged(Detector):
             return NotJudged(progress.reason)
         learned = run.had_learned_at(progress.steps)
         lost = lost_again(progress, learned, settings)
-        if run.diverged is not None or not learned.any() or lost[-1]:
+        if run.cut_short or not learned.any() or lost[-1]:
             return ()
         improves = False if progress.as_real[-1] else progress.improves(settings.improving_ratio, run.steps)
         if improves is None:
@@ -53,7 +53,7 @@ class Converged(Detector):
         trend, settled = trend_of(run), run.settings.settled_gradient
         if trend is None:
             return NotJudged(TOO_FEW)
-        if run.diverged is not None or trend.gradient_share > settled or trend.grows:
+        if run.cut_short or trend.gradient_share > settled or trend.grows:
             return ()
         text = f"gradients fell to {trend.gradient_share:.2g} of the first"
         return (Finding("converged", trend.half, text, margin(settled, trend.gradient_share)),)

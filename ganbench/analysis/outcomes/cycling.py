@@ -50,7 +50,7 @@ class Cycling(Detector):
         if trend is None:
             return NotJudged(TOO_FEW)
         beyond = trend.norm_growth >= run.settings.norm_growth
-        if run.diverged is not None or beyond or trend.grows or trend.shrinks:
+        if run.cut_short or beyond or trend.grows or trend.shrinks:
             return ()
         if trend.gradient_share <= run.settings.settled_gradient:
             return ()

@@ -57,6 +57,12 @@ class DiscriminatorWon(Detector):
         clearest, onset = max(found, key=lambda each: each.confidence), min(each.onset for each in found)
         return (Finding(clearest.outcome, onset, clearest.evidence + text, trust * clearest.confidence),)
 
+    def look(self, run: RunEvidence) -> Sequence[Finding]:
+        """A generator without gradients is found. A discriminator that is sure is not: of few training examples it is,
+        and the generator may learn all the same, which no series shows."""
+        recorded = {"real_output", "fake_output"} <= run.series.keys()
+        return list(_starved(run)) if recorded else ()
+
 
 def _standing(progress: Progress, improves: bool | None, learned: bool) -> str:
     """What the last distance says of a generator that has lost, as the rest of a clause."""
@@ -85,7 +91,9 @@ def _starved(run: RunEvidence) -> Iterator[Finding]:
     gradient, gap = run.series.get("generator_gradient_norm"), _gap(run)
     if gradient is None:
         return
-    early = float(np.median(gradient.mean[gradient.early(settings.early_share)]))
+    first = gradient.mean[gradient.early(settings.early_share)]
+    # Of the bins with a gradient: at a rate that is much too high it is exactly 0 after a few steps.
+    early = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
     starved = gradient.mean <= settings.starved_gradient * early
     late = gradient.late(settings.late_share, run.steps)
     apart = gap >= (0.5 if run.probabilities else 0.5 * gap.max())

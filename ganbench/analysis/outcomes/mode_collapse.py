@@ -119,7 +119,7 @@ class ModeCollapse(Detector):
         """The partial collapse, of a run that has not collapsed."""
         steps, filled, settings = modes.steps, modes.share, run.settings
         few = (filled <= settings.partial_mode_share) & run.had_learned_at(steps)
-        if not few[-1] or run.diverged is not None:
+        if not few[-1] or run.cut_short:
             return ()
         half = near_half(steps, run.steps)
         improves = isinstance(run.progress, Progress) and run.progress.improves(settings.improving_ratio, run.steps)

@@ -32,7 +32,7 @@ class NotLearnedYet(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        if run.diverged is not None or run.learned.any():
+        if run.cut_short or run.learned.any():
             return ()
         share = progress.best / progress.untrained
         text = (

@@ -34,7 +34,7 @@ class StillImproving(Detector):
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
         learned = run.had_learned_at(progress.steps)
-        if run.diverged is not None or not learned.any() or progress.as_real[-1]:
+        if run.cut_short or not learned.any() or progress.as_real[-1]:
             return ()
         improves = progress.improves(settings.improving_ratio, run.steps)
         if improves is None:
@@ -50,7 +50,7 @@ class StillImproving(Detector):
         trend = trend_of(run)
         if trend is None:
             return NotJudged(TOO_FEW)
-        if run.diverged is not None or not trend.shrinks or trend.gradient_share <= run.settings.settled_gradient:
+        if run.cut_short or not trend.shrinks or trend.gradient_share <= run.settings.settled_gradient:
             return ()
         text = f"in the second half of the steps gradients fell to {trend.gradient_change:.3g} of what they were"
         return (Finding("still-improving", trend.half, text, trend.confidence),)

@@ -41,17 +41,26 @@ class Unstable(Detector):
             trend = trend_of(run)
             if trend is not None:
                 return list(_spirals_out(run, trend))
-            return NotJudged(TOO_FEW) if run.diverged is None else ()
-        losses = {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
+            return () if run.cut_short else NotJudged(TOO_FEW)
+        losses = _losses(run)
         if not losses:
             return NotJudged("no loss was recorded")
-        found = [each for player, series in losses.items() for each in _of_loss(run, player, series)]
-        if found or run.diverged is not None:
-            return [max(found, key=lambda each: each.confidence)] if found else ()
+        found = self.look(run)
+        if found or run.cut_short:
+            return found
         for player, series in losses.items():
             if len(series.mean) < (needed := bins_for_spikes(series)):
                 return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")
         return ()
+
+    def look(self, run: RunEvidence) -> Sequence[Finding]:
+        found = [each for player, series in _losses(run).items() for each in _of_loss(run, player, series)]
+        return [max(found, key=lambda each: each.confidence)] if found else ()
+
+
+def _losses(run: RunEvidence) -> dict[str, Series]:
+    """The recorded loss of each player."""
+    return {player: run.series[name] for player in run.players if (name := f"{player}_loss") in run.series}
 
 
 def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]:
@@ -63,8 +72,8 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
         early = max(float(np.median(size[first])), floor)
     else:  # a critic's loss begins near zero, which is no scale; its largest early one is
         early = floor = float(size[first].max())
-    late = size[series.late(settings.late_share, run.steps)]
-    if early > 0 and len(late) and (growth := float(np.median(late)) / early) >= settings.loss_growth:
+    late = series.late(settings.late_share, run.steps)
+    if early > 0 and late.any() and (growth := float(np.median(size[late])) / early) >= settings.loss_growth:
         beyond = np.flatnonzero(size >= settings.loss_growth * early)
         # The first crossing after which most of the rest stays beyond: single dips do not move it to the end.
         onset = next(int(series.first[at]) for at in beyond if np.median(size[at:]) >= settings.loss_growth * early)
@@ -81,7 +90,9 @@ def _of_loss(run: RunEvidence, player: str, series: Series) -> Iterator[Finding]
     last = large[-1]
     if not last.recovered:
         before = np.median(size[series.last < last.start][-20:]) if (series.last < last.start).any() else floor
-        stayed = float(np.median(size[series.first >= last.start])) / max(float(before), floor, 1e-12)
+        after = series.first >= last.start
+        after = after & late if (after & late).any() else after  # a level that was left since is none
+        stayed = float(np.median(size[after])) / max(float(before), floor, 1e-12)
         sure = run.probabilities and player == "generator"
         threshold = settings.loss_growth if sure else settings.spike_size
         if stayed >= threshold:

@@ -2,7 +2,8 @@
 
 Two runs have the same trajectory if nothing but the number of steps, the snapshots and the bins of the curves tells
 them apart. The longer goes on from the last state of the shorter if that has kept all of its snapshots up to there, and
-has the same bins.
+has the same bins. At a longer run one looks at other steps: it goes on from no run that was stopped early, nor from one
+that would have been at the looks of the longer one. Then it trains from the start, and may be stopped there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ganbench.core.formatting import plural
 from ganbench.core.hdf5 import Group
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.core.tree import Tree
+from ganbench.pipeline.early_stopping import stop_rule
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.tasks import PackMember, TrainTask
 
@@ -117,12 +119,20 @@ def _held(path: Path, wanted: Set[str]) -> Iterator[tuple[str, str, Tree]]:
                 member, about = (
                     result_files.read_tree(result_files.descend(group, each)) for each in ("member", "about")
                 )
-                yield digest, trajectory, {**about, "train": member["config"]["train"], "kept": "state" in group}
+                about |= {"train": member["config"]["train"], "kept": "state" in group}
+                about |= {"stopped": group.scalars()["stopped"], "curves": partial(_curves, group)}
+                yield digest, trajectory, about
+
+
+def _curves(group: Group) -> Tree:
+    return result_files.read_tree(result_files.descend(group, "curves"))
 
 
 def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[str, Any] | None) -> str | None:
     """Why a run cannot go on from a finished one, as a clause; None if it can."""
     shorter, longer, steps = about["train"], task.train, about["steps"]
+    if about["stopped"]:
+        return "they were stopped early, and at longer runs one looks at other steps"
     if not about["kept"]:
         return "their last state was not kept, as it is with train.snapshots.every"
     due = {step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps}
@@ -139,6 +149,9 @@ def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[s
     for name in SAME if versions else ():
         if about[name] != versions[name]:
             return f"their {name} was {about[name]}, and is {versions[name]} now"
+    stop = stop_rule(task.stop, longer, task.groups[member.group].components)
+    if stop is not None and stop.stops(about["curves"]()):
+        return "at longer runs one looks at other steps, at which they would have been stopped"
     return None
 
 

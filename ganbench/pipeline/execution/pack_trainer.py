@@ -19,6 +19,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine import subpacks
 from ganbench.engine.continuing import joined_state
 from ganbench.engine.out_of_memory import OutOfMemory
+from ganbench.engine.records import EarlyStop
 from ganbench.engine.resuming import part_of
 from ganbench.engine.train import Training, TrainingProgress, train
 from ganbench.games import Game
@@ -47,6 +48,7 @@ class PackTrainer:
         stream: The MLflow server that curves are sent to while members train.
         axes: A function from a member to the values of the grid's axes, which are sent with its curves.
         shorter: Finished runs that members go on from, by the members' digests.
+        stop: The rule that stops members early; None for none.
     """
 
     game: Game
@@ -59,6 +61,7 @@ class PackTrainer:
     stream: Live
     axes: Callable[[PackMember], dict[str, Any]]
     shorter: Mapping[str, Shorter] = field(default_factory=dict)
+    stop: EarlyStop | None = None
 
     def train(self, members: Sequence[PackMember], *, measured: bool = False) -> list[tuple[PackMember, Tree]]:
         """Train members together if they fit into memory, otherwise in parts.
@@ -125,8 +128,12 @@ class PackTrainer:
             if finished and not resume:
                 kept = snapshots.copy_from(finished, self.training.snapshots)
                 resume = joined_state([each.read("state") for each in finished], kept)
-            how = {"device": self.device, "resume": resume, "at_chunk": at_chunk, "store": snapshots}
+            how = {"device": self.device, "resume": resume, "at_chunk": at_chunk, "store": snapshots, "stop": self.stop}
             trees = train(self.game, self.training, members, **how)
+            for member, tree in zip(members, trees, strict=True):
+                if tree["stopped"]:
+                    step, outcome, _, evidence, _ = tree["stopped"]
+                    log(f"{member.id}: stopped early after step {step:,}: {outcome}, since {evidence}")
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
             sizes = list(self.game.sizes.values())

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ganbench.core.source_digests import digest, engine_digest
+from ganbench.pipeline.early_stopping import stop_config
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.datasets import DatasetPlan
 from ganbench.pipeline.planning.grid import component_config, components_of, dataset_of
@@ -48,7 +49,9 @@ class PackPlan(DatasetPlan):
         for run in self.runs:
             config, examples = run.config, self.examples_of(run)
             config["train"] = {name: value for name, value in config["train"].items() if name not in EXTENT}
-            digests[run.id] = digest([config, examples and examples.digest, self._train_sources(run)])
+            stop = stop_config(run, self.study.outcome)
+            known = [config, examples and examples.digest, self._train_sources(run)]
+            digests[run.id] = digest([*known, *([encode(stop)] if stop else [])])
         return digests
 
     def _train_sources(self, run: Run) -> str:
@@ -76,6 +79,7 @@ class PackPlan(DatasetPlan):
             fuse=self.study.pack.fuse,
             execution=self.study.pack.execution,
             prepared=examples and examples.path,
+            stop=stop_config(pack.runs[0], self.study.outcome),
         )
         return self.file_job("train", pack.name, task, [examples] if examples else [])
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -21,8 +22,9 @@ from typing import Any
 from ganbench.core import result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import plural
 from ganbench.core.source_digests import digest
-from ganbench.pipeline import results_folder
+from ganbench.pipeline import early_stopping, results_folder
 from ganbench.pipeline.execution import continuing, inception_weights
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import stored_estimates
@@ -71,7 +73,7 @@ def check(
         estimates, timings = _trial(plan, here, remeasure, note)
     else:  # nothing has changed since a trial that passed
         timings = before
-    for text in _continued(plan):
+    for text in (*_stopped(plan), *_continued(plan)):
         note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -104,6 +106,15 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
     waiting = [plan.packs[name] for name, job in plan.train.items() if not job.done]
     packs = sorted((sum(each.get(run.method, 0) for run in pack.runs) for pack in waiting), reverse=True)
     return sum(packs) + sum(packs[:jobs])  # a pack's snapshots are in files of their own until its results are written
+
+
+def _stopped(plan: Plan) -> Iterator[str]:
+    """Tell which runs may be stopped early, and when, in a sentence for every rule."""
+    counts: Counter[str] = Counter()
+    for job in plan.train.values():
+        if words := early_stopping.in_words(job.task):
+            counts[words] += len(job.task.members)
+    yield from (f"{plural(count, 'run')} {words}" for words, count in counts.items())
 
 
 def _continued(plan: Plan) -> Iterator[str]:

@@ -14,9 +14,10 @@ import pandas as pd
 
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, SNAPSHOTS
+from ganbench.analysis.curves import curves_table
 from ganbench.analysis.events import events_of
 from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
-from ganbench.analysis.outcomes import RunEvidence
+from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
@@ -149,7 +150,7 @@ def _results(task: CollectTask) -> Iterator[RunResults]:
             for member in result_cache.members_of(trained):
                 group = result_cache.group_of(trained, member.digest)
                 kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
-                kept |= {key: group.scalars()[key] for key in ("diverged", "steps_done")}
+                kept |= {key: group.scalars()[key] for key in ("diverged", "stopped", "steps_done")}
                 kept |= {
                     "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
                     "digest": member.digest,
@@ -168,15 +169,7 @@ def _labels(point: Run) -> dict[str, Any]:
 
 
 def _curves(point: Run, trained: Tree) -> pd.DataFrame:
-    kept = trained["curves"]
-    parts = [
-        pd.DataFrame(
-            {"first_step": kept["first_step"], "last_step": kept["last_step"]}
-            | {what: kept[what][:, column] for what in ("min", "mean", "max")}
-        ).assign(run=point.id, series=name)
-        for column, name in enumerate(kept["series"])
-    ]
-    return pd.concat(parts, ignore_index=True)[list(CURVES)]
+    return curves_table(trained["curves"]).assign(run=point.id)[list(CURVES)]
 
 
 def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
@@ -194,9 +187,9 @@ def _evidence(
     point, trained = results.run, results.trained
     dataset, objective = point.choice("dataset"), point.choice("objective")
     judge = dataset and judge_of(settings.evaluate.judge, dataset)
-    diverged = trained["diverged"]
+    diverged, stopped = trained["diverged"], trained["stopped"]
     return RunEvidence(
-        steps=trained["about"]["steps"],
+        steps=trained["about"]["steps"] if stopped is None else stopped[0],
         settings=settings.outcome,
         diverged=None if diverged is None else tuple(diverged),
         initial_norms=trained["initial_norms"],
@@ -207,6 +200,7 @@ def _evidence(
         modes=dataset and known_modes(judge, dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
         knows_noise=judge is not None and judge.component.constants.get("knows_noise", False),
+        stopped=None if stopped is None else Finding(*stopped[1:]),
     )
 
 
@@ -214,7 +208,7 @@ def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshot
     """A row of the table of runs."""
     point, trained, metrics = results.run, results.trained, settings.metrics
     about, primary = trained["about"], diagnosis.primary
-    # A diverged run has no final networks: its last snapshot was taken before the last step.
+    # A run that diverged or was stopped has no final networks: its last snapshot was taken before the last step.
     reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
@@ -228,6 +222,7 @@ def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshot
         "outcomes": ", ".join(finding.outcome for finding in diagnosis.findings),
         "outcome_step": primary.onset,
         "failed_step": diagnosis.failed_step,
+        **dict(zip(("stopped_step", "stopped_for"), trained["stopped"] or (None, None), strict=False)),
         "outcome_why": primary.evidence,
         "outcomes_judged": ", ".join(diagnosis.judged),
         "failures_not_judged": "; ".join(not_judged),

@@ -22,6 +22,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine import fusing
 from ganbench.engine.execution import check_execution
 from ganbench.engine.precision import check_precision
+from ganbench.pipeline.early_stopping import stop_rule
 from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.checkpoints import Checkpoint, CheckpointSchedule
 from ganbench.pipeline.execution.devices import acquire_device
@@ -108,7 +109,10 @@ def train_new(
                 game = build_game(plan.components, task.train, examples, device)
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
                 training = replace(training, execution=task.execution)
-                trainer = PackTrainer(game, training, device, resume, context, schedule, report, stream, axes, shorter)
+                stop = stop_rule(task.stop, task.train, plan.components)
+                trainer = PackTrainer(
+                    game, training, device, resume, context, schedule, report, stream, axes, shorter, stop
+                )
                 about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
                 how = "fused" if plan.fused else "one by one"
                 log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {device}")

@@ -13,6 +13,7 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import count_failed, grid, settings_of, size
 from ganbench.report.plotting.style import (
+    INK,
     OUTCOME_COLOURS,
     PLAYER_COLOURS,
     PLAYER_NAMES,
@@ -28,9 +29,12 @@ FIGURE = FigureInfo(
     caption=(
         "One line per seed and player: the mean loss over a bin of steps, with a band from the smallest to the"
         " largest loss in the bin. A triangle at the top marks the step since which the first failure of a run holds;"
-        " its colour gives the most severe one."
+        " its colour gives the most severe one. A square at the bottom marks the step after which a run was stopped"
+        " early."
     ),
 )
+
+STOPPED = {"marker": "s", "color": INK}  # the mark of a run that was stopped early
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
 TALLEST = 100
@@ -55,7 +59,9 @@ def draw(collected: Collected, method: str) -> Figure:
             if run["run"] in by_run:
                 _curves(axes, by_run[run["run"]])
             if run["outcome"] in FAILURES and pd.notna(run["failed_step"]):
-                _mark(axes, run["failed_step"], run["outcome"])
+                _mark(axes, run["failed_step"], 1.0, marker="v", color=OUTCOME_COLOURS[run["outcome"]])
+            if pd.notna(run["stopped_step"]):
+                _mark(axes, run["stopped_step"], 0.0, **STOPPED)
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
@@ -68,6 +74,8 @@ def draw(collected: Collected, method: str) -> Figure:
         for name in outcomes_present(runs["outcome"])
         if name in FAILURES
     ]
+    if runs["stopped_step"].notna().any():
+        handles.append(Line2D([], [], **STOPPED, linestyle="", label="stopped early"))
     figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), WIDEST_LEGEND))
     return figure
 
@@ -83,9 +91,9 @@ def _curves(axes: Axes, curves: pd.DataFrame) -> None:
         axes.plot(middle, mean, color=colour, linewidth=0.9, alpha=0.9)
 
 
-def _mark(axes: Axes, step: float, outcome: str) -> None:
-    style = {"color": OUTCOME_COLOURS[outcome], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7}
-    axes.plot(step, 1.0, marker="v", transform=axes.get_xaxis_transform(), clip_on=False, zorder=5, **style)
+def _mark(axes: Axes, step: float, height: float, **style: str) -> None:
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7}
+    axes.plot(step, height, transform=axes.get_xaxis_transform(), clip_on=False, zorder=5, **edge, **style)
 
 
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:

@@ -29,9 +29,9 @@ FIGURE = FigureInfo(
     scope="method",
     caption=(
         "One line per seed, in the colour of the run's outcome. Dots are measurements; a cross marks the last finite"
-        " value of a run that has none at the end. The dashed line is what as many real examples score, the grey band"
-        " the interval in which they do so 19 times of 20: values in it are indistinguishable from real data. A line"
-        " that moves away from it again shows forgetting."
+        " value of a run that has none at the end, such as one that diverged or was stopped early. The dashed line is"
+        " what as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it"
+        " are indistinguishable from real data. A line that moves away from it again shows forgetting."
     ),
 )
 

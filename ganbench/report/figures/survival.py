@@ -25,8 +25,9 @@ FIGURE = FigureInfo(
         " its 95% interval as a band where a data set has at most four methods. A run that was not seen to fail is"
         " censored at its last step: it counts until then, and a short upright line marks it. So is an undetermined"
         " run, in which a possible failure was not measured: with such runs, which the legend counts, the curve and"
-        " its band lie too high by what was not seen. The p-value is that of the log-rank test, which compares methods"
-        " at the settings that they share; it is not adjusted for the number of data sets."
+        " its band lie too high by what was not seen. A run that was stopped early failed where its failure began. The"
+        " p-value is that of the log-rank test, which compares methods at the settings that they share; it is not"
+        " adjusted for the number of data sets."
     ),
 )
 

@@ -201,6 +201,12 @@ def test_spikes_that_recover_count_from_the_third_on(count, unstable):
         assert found(run)["unstable"].onset == FIRST[60]
 
 
+@pytest.mark.parametrize(("until", "unstable"), [(0.45, False), (0.7, False), (1.0, True)])
+def test_a_level_that_the_loss_left_again_is_no_instability(until, unstable):
+    loss = np.where((np.arange(BINS) >= 0.3 * BINS) & (np.arange(BINS) < until * BINS), 30.0, 1.0)
+    assert ("unstable" in found(changed(make("healthy", 0), discriminator_loss=loss))) == unstable
+
+
 def binned(bins: int, at: list[int]) -> RunEvidence:
     """A run whose discriminator's loss has spikes of 100,000 nats in some of so many bins."""
     run = make("healthy", 0)
@@ -277,6 +283,13 @@ def test_scores_are_no_probabilities():
     assert found(run)["discriminator-won"].onset == FIRST[50]
     together = changed(run, real_output=np.where(np.arange(BINS) < 50, 9.0, 0.0), fake_output=np.full(BINS, 0.0))
     assert "discriminator-won" not in found(together), "a gradient that vanishes at the equilibrium starves nobody"
+
+
+def test_a_generator_without_any_gradient_after_its_first_steps_is_starved():
+    gradient = np.where(np.arange(BINS) < 2, 4.0, 0.0)
+    apart = {"real_output": np.full(BINS, 0.9), "fake_output": np.full(BINS, 0.1)}
+    run = changed(make("unlearned", 0), generator_gradient_norm=gradient, **apart)
+    assert found(run)["discriminator-won"].onset == FIRST[2]
 
 
 def test_a_generator_has_won_only_with_bad_examples():

@@ -234,7 +234,7 @@ def test_the_command_writes_beside_the_results(study, plan):
             rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* all 6; the first is {RUN}",
         ),
         (RUN, 7, rf"run {RUN} has no snapshot of step 7\. Steps with a snapshot: 0, 15, 30\."),
-        (DIVERGED, None, r"diverged at step \d+ \(.* became .*\).* Choose a step before\. Steps with a snapshot: 0\."),
+        (DIVERGED, None, r"diverged at step \d+ \(.* became .*\).* Choose a step\. Steps with a snapshot: 0\."),
         (DIVERGED, 15, r"no snapshot of step 15\. It .*diverged at step .* Steps with a snapshot: 0\."),
         (TOY, None, r"plays bilinear, a game without networks\. Methods with networks: digits-dcgan"),
     ],

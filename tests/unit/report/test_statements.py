@@ -72,6 +72,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 judged = [name for name in OUTCOMES if outcome != "undetermined" or name not in UNMEASURED]
                 why = [] if outcome != "undetermined" else [f"{name}: {why}" for name, why in UNMEASURED.items()]
                 told = {"outcomes_judged": ", ".join(judged), "failures_not_judged": "; ".join(why)}
+                told |= dict.fromkeys(("stopped_step", "stopped_for"))
                 name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome, "outcomes": ""}
                 rows.append(dict.fromkeys(RUNS, "") | axes | name | told)
                 rows[-1] |= {"outcome_step": 9, "failed_step": 9 if outcome in FAILURES else None, "d_final": final}

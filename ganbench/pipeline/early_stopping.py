@@ -1,0 +1,87 @@
+"""Runs that are stopped early: their part of a task, the rule that stops them, and the sources that it depends on.
+
+This module imports no torch, since plans are made without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import format_percent, plural
+from ganbench.core.recorder import look_steps
+from ganbench.core.registry import PACKAGE
+from ganbench.core.source_digests import sources_digest
+from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
+from ganbench.study.early_stop import THRESHOLDS
+from ganbench.study.grid import Run
+from ganbench.study.sections import Outcome
+
+if TYPE_CHECKING:
+    from ganbench.analysis.early_stop import StopRule
+
+
+def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
+    """How a run is stopped early; None for a run that is not.
+
+    Args:
+        run: The run.
+        outcome: The study's section `outcome`.
+    """
+    option = run.training.get("stop_early")
+    if option is None:
+        return None
+    outcomes = tuple(option["outcomes"])
+    thresholds = {name for each in outcomes for name in THRESHOLDS[each]}
+    return StopConfig(outcomes, outcome.model_dump(include=thresholds), _sources(outcomes))
+
+
+def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str, ComponentConfig]) -> StopRule | None:
+    """The rule that stops runs early; None if no run is.
+
+    Args:
+        stop: How they are stopped.
+        train: Their training options.
+        configs: Their components, by family.
+
+    Raises:
+        GanbenchError: The rule's sources were edited after the job was planned.
+    """
+    if stop is None:
+        return None
+    if _sources(stop.outcomes) != stop.sources:
+        raise GanbenchError(
+            "the sources of the rule that stops runs early were edited after this job was planned, so its result would "
+            "carry a wrong digest. Start the workflow again; finished results are kept."
+        )
+    from ganbench.analysis.early_stop import StopRule  # imported late: pandas takes long to import
+
+    option = train["stop_early"]
+    objective = registry.find("objective", configs["objective"].name)
+    return StopRule(
+        outcomes=stop.outcomes,
+        looks=look_steps(train["steps"], option["after"], option["every"]),
+        in_a_row=option["looks"],
+        settings=Outcome.model_validate(stop.thresholds),
+        probabilities=objective.constants.get("probability", True),
+    )
+
+
+def in_words(task: TrainTask) -> str | None:
+    """When the runs of a task are stopped early, as a clause; None if they are not."""
+    if task.stop is None:
+        return None
+    option = task.train["stop_early"]
+    return (
+        f"may be stopped early: for {' or '.join(task.stop.outcomes)}, once {plural(option['looks'], 'look')} in a row "
+        f"show it, from {format_percent(option['after'])} of the steps on at every {format_percent(option['every'])}"
+    )
+
+
+def _sources(outcomes: Sequence[str]) -> str:
+    """The digest of the sources of the rule and of its detectors, whose files have the names of the outcomes."""
+    detectors = [f"{outcome.replace('-', '_')}.py" for outcome in outcomes]
+    folder = PACKAGE / "analysis"
+    return sources_digest(folder / "early_stop.py", *(folder / "outcomes" / name for name in detectors))
