@@ -113,6 +113,7 @@ DEFAULTS = {
     ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
     ("dynamics", "unrolled"): {"steps": 5},
     ("objective", "auxiliary_classifier"): {"weight": 1.0},
+    ("objective", "binary_cross_entropy"): {"saturating": False, "smoothing": 0.0, "flip": 0.0},
     ("objective", "hinge"): {"flip": 0.0},
     ("objective", "least_squares"): {  # LSGAN, equation 9
         **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "flip": 0.0},
