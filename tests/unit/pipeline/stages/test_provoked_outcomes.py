@@ -67,7 +67,7 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
         origin="study.yaml",
     )
     plan = Plan(study)
-    for stage in ("prepare", "judge", "train", "evaluate", "collect"):
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "collect"):
         for job in plan.jobs(stage).values():
             run(job)
     folder = plan.collect.path.parent
