@@ -32,7 +32,7 @@ from ganbench.objectives import Objective
 
 RING = part("dataset", "ring8", examples=200)
 KNOWN = RING.load()
-STEPS, RATE, DOUBLE = 2 * CHUNK, 1e-3, torch.float64
+STEPS, RATE, DOUBLE = CHUNK + 5, 1e-3, torch.float64
 bce, of_probabilities = F.binary_cross_entropy_with_logits, nn.BCELoss()
 
 
