@@ -41,8 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items[:] = _longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
-def pytest_collection_finish() -> None:
-    """Spare collections of garbage, which the engine asks for, all that was imported: it stays to the end."""
+@pytest.fixture(scope="module", autouse=True)
+def spared() -> None:
+    """Spare collections of garbage, which the engine asks for, what earlier modules imported and keep."""
+    gc.collect()
     gc.freeze()
 
 

@@ -93,8 +93,9 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     unknown = sorted(set(collected.runs["outcome"]) - set(OUTCOMES))
     if unknown:
         raise ValueError(f"unknown outcomes {unknown}: name them in ganbench.analysis.columns.OUTCOMES")
+    primary = pd.DataFrame({name: primary_indicator(collected.runs, name) for name in OUTCOMES})
     rows = [
-        {**dict(zip(KEY, key, strict=True)), **_counts(runs), **_spreads(runs, collected)}
+        {**dict(zip(KEY, key, strict=True)), **_counts(runs, primary.loc[runs.index]), **_spreads(runs, collected)}
         for key, runs in collected.runs.groupby(list(KEY), dropna=False)
     ]
     table = pd.DataFrame(rows, columns=list(columns(collected.metrics)))
@@ -124,11 +125,11 @@ def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:
     return pd.Series(as_loss(rows[f"{metric}_median"].to_numpy(dtype=np.float64), info), index=rows.index)
 
 
-def _counts(runs: pd.DataFrame) -> dict[str, float | None]:
+def _counts(runs: pd.DataFrame, primary: pd.DataFrame) -> dict[str, float | None]:
     rate = failure_rate(runs)
     return {
         "runs": len(runs),
-        **{f"outcome_{name}": _count(primary_indicator(runs, name)) for name in OUTCOMES},
+        **{f"outcome_{name}": _count(primary[name]) for name in OUTCOMES},
         "failed": rate.count if rate.count or not rate.unknown else None,
         "failure_rate": rate.value,
         "failure_low": rate.lower,

@@ -32,10 +32,9 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@cache
 def source_digest(path: Path) -> str:
     """Digest of a Python file's normalised syntax tree, or of the bytes of any other file."""
-    return digest(_normalized(_parse(path))) if path.suffix == ".py" else file_digest(path)
+    return _read(path)[0] if path.suffix == ".py" else file_digest(path)
 
 
 def sources_digest(*roots: Path) -> str:
@@ -74,8 +73,13 @@ def _closure_digest(roots: tuple[Path, ...]) -> str:
 
 
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """The digest of a Python file's normalised syntax tree, and the files of the package that it imports.
+
+    The tree itself is not kept: those of all files are 240,000 objects, which every collection of garbage would visit.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return digest(_normalized(tree)), _imported(tree, path)
 
 
 def _normalized(node: Any) -> str:
@@ -101,13 +105,14 @@ def _is_docstring(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-@cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """The files of the package that a Python file imports anywhere in its text; empty for other files."""
-    if path.suffix != ".py":
-        return ()
+    return _read(path)[1] if path.suffix == ".py" else ()
+
+
+def _imported(tree: ast.Module, path: Path) -> tuple[Path, ...]:
     names: set[str] = set()
-    for node in ast.walk(_parse(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

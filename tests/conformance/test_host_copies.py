@@ -89,12 +89,26 @@ def test_copies_are_seen():
 
 
 @pytest.mark.parametrize("game", GAMES)
+def test_a_game_s_losses_stay_on_the_device(game):
+    assert copies_of_a_step(GAMES[game](), "alternating", "sgd") == []
+
+
 @pytest.mark.parametrize("optimizer", names("optimizer"))
-def test_a_game_s_losses_stay_on_the_device(game, optimizer):
-    assert copies_of_a_step(GAMES[game](), "alternating", optimizer) == []
+def test_an_optimizer_stays_on_the_device(optimizer):
+    assert copies_of_a_step(networks(), "alternating", optimizer) == []
 
 
-@pytest.mark.parametrize("game", [*toys(), "networks", "networks with buffers"])
+OTHERS = [name for name in toys() if name != "bilinear"]  # whose losses are seen above
+
+
+@pytest.mark.parametrize(
+    "game",
+    [
+        "bilinear",
+        "networks with buffers",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in [*OTHERS, "networks"]),
+    ],
+)
 @pytest.mark.parametrize("dynamics", names("dynamics"))
 def test_dynamics_stay_on_the_device(game, dynamics):
     optimizer = "sgd" if refusal(dynamics, "adam") else "adam"

@@ -1,10 +1,23 @@
-"""Settings of the machine that tests of several folders share."""
+"""What tests of several folders share: a made-up study, and settings of the machine."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ganbench.pipeline.resources import timing
+
+if TYPE_CHECKING:
+    from ganbench.analysis.collected import Collected
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """A made-up study of GANs. Not to be changed."""
+    import collected_example
+
+    return collected_example.build(tmp_path_factory.mktemp("collected"))
 
 
 @pytest.fixture

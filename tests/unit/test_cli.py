@@ -145,13 +145,6 @@ def test_one_job_is_named_by_a_run_of_its_pack(fresh):
     assert f"unknown job of evaluate {toys.name!r}" in refused("evaluate", str(fresh), "--only", toys.runs[0].id)
 
 
-def test_one_is_not_many(tmp_path):
-    path = tmp_path / "study.yaml"
-    game = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
-    path.write_text(yaml.safe_dump({"study": "one", "results": str(tmp_path), "grid": [game], "train": {"steps": 5}}))
-    assert re.search(r"^one: 1 run in 1 pack *$", invoke("check", str(path)), re.MULTILINE)
-
-
 LONG = "line-mlp-latent-size-1-width-16-depth-1-activation-tanh-minimax-simultaneous-sgd"
 
 

@@ -198,7 +198,12 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+LONG = ("towering formula",)  # which a trial comes before
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in HOSTILE]
+)
 def test_a_hostile_study_is_refused_before_any_work(name, tmp_path, monkeypatch):
     text, expected = HOSTILE[name]
     monkeypatch.chdir(tmp_path)
@@ -397,11 +402,12 @@ def test_words_reach_jobs_as_they_are(tmp_path):
     assert not list(tmp_path.rglob("ran"))
 
 
-def test_results_may_lie_in_folders_of_any_name(tmp_path, monkeypatch):
+def test_results_may_lie_in_folders_of_any_name_and_one_run_is_not_many(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(study("""results: "a $(touch ran); 'b' [/c] [red] :smile:" """))
     result = CliRunner().invoke(app, ["check", "study.yaml"], catch_exceptions=False, env={"COLUMNS": "300"})
     assert "Results: a $(touch ran); 'b' [/c] [red] :smile:/hostile" in result.output
+    assert re.search(r"^hostile: 1 run in 1 pack *$", result.output, re.MULTILINE)
     assert not list(tmp_path.rglob("ran"))
 
 

@@ -19,15 +19,10 @@ def test_a_study_runs_to_its_report_and_only_what_an_edit_affects_runs_again(tmp
     assert "A tiny study" in (project.results / "report.html").read_text()
     before = project.state()
 
-    second = project.snakemake(*CORES).succeeded()
-
-    assert second.jobs == set()
-    assert "Nothing to be done" in second.output
-    assert project.state() == before
     project.append("ganbench/report/report.html.j2", "\n<!-- edited -->\n")
 
-    third = project.snakemake(*CORES).succeeded()
+    second = project.snakemake(*CORES).succeeded()
 
-    assert third.jobs == {"report"}
+    assert second.jobs == {"report"}
     assert "<!-- edited -->" in (project.results / "report.html").read_text()
     assert changed_but_stamps(before, project.state()) == ["tiny/report.html"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import collected_example
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,11 +18,6 @@ from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
 from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates
 from ganbench.analysis.statistics.survival import log_rank
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory) -> Collected:
-    return collected_example.build(tmp_path_factory.mktemp("comparisons"))
 
 
 def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[tuple[float, str]]]]) -> Collected:

@@ -65,6 +65,15 @@ def test_the_page_states_the_measured_rates():
         assert [int(count) for count in counts] == pytest.approx(list(rates(kind)), abs=1), kind
 
 
+@pytest.mark.parametrize("effect", GRADED)
+def test_an_effect_raises_an_alarm_beyond_its_threshold_alone(effect):
+    _, outcome, (weakest, *_, strongest) = GRADED[effect]
+    for seed in range(2):
+        assert not holds(diagnose(graded(effect, weakest, seed)), outcome)
+        assert holds(diagnose(graded(effect, strongest, seed)), outcome)
+
+
+@pytest.mark.slow
 def test_the_page_states_the_rates_by_strength():
     """And an effect well below the threshold raises no alarm, one well beyond it always does."""
     stated = {row[0]: row[1:] for row in table("### By strength")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from ganbench.contracts.data import examples_fault, few_examples, load_checked
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import floats
+from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples, image_folder
 from ganbench.data.image_folder import ImageFolder
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
+from ganbench.games.gan import GAN
 from ganbench.judges import judge_stored
 from ganbench.judges.classifier import ClassifierJudge
 from ganbench.judges.random_features import RandomFeaturesJudge
@@ -52,6 +55,15 @@ def kept(tmp_path, values: np.ndarray) -> np.ndarray:
     return read
 
 
+@cache
+def trained_on_numbers(dtype: torch.dtype) -> tuple[GAN, list[Member], list[Tree]]:
+    """A game with examples that are numbers, three runs of it, and their results."""
+    architecture = part("architecture", "fc", latent_size=4, hidden=(8,))
+    game = gan(floats(BYTES), data=SPEC, architecture=architecture, dtype=dtype)
+    members = [Member(0, 70, 1e-3), Member(0, 70, 1e-2), Member(1, 20, 1e-3)]
+    return game, members, train(game, training(30, dtype=dtype), members, device=CPU)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("held", ["bytes", "bytes in a file", "numbers in a file", "bytes in memory"])
 def test_training_has_the_same_numbers_wherever_examples_are_held(tmp_path, dtype, held):
@@ -62,11 +74,8 @@ def test_training_has_the_same_numbers_wherever_examples_are_held(tmp_path, dtyp
         "bytes in a file": lambda: TrainingExamples.placed(kept(tmp_path, BYTES), CPU, dtype),
         "numbers in a file": lambda: TrainingExamples.placed(kept(tmp_path, numbers), CPU, dtype),
     }
-    game = gan(numbers, data=SPEC, architecture=part("architecture", "dcgan", features=4), dtype=dtype)
-    members = [Member(0, 70, 1e-3), Member(0, 70, 1e-2), Member(1, 20, 1e-3)]
-    how = {"device": CPU}
-    expected = train(game, training(30, dtype=dtype), members, **how)
-    found = train(replace(game, examples=where[held]()), training(30, dtype=dtype), members, **how)
+    game, members, expected = trained_on_numbers(dtype)
+    found = train(replace(game, examples=where[held]()), training(30, dtype=dtype), members, device=CPU)
     for ours, theirs in zip(found, expected, strict=True):
         for player in game.players:
             assert np.array_equal(ours["snapshots"][player], theirs["snapshots"][player])

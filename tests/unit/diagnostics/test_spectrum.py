@@ -443,7 +443,7 @@ DIAGNOSTICS = {"spectrum": {}, "step_map": {"rates": (0.1,)}, "rotation": {}, "p
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
 def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
-    whole = play(make_game("gaussian"), rates=(0.1, 0.05, 0.2), steps=6)
+    whole = play(make_game("dirac"), rates=(0.1, 0.05, 0.2), steps=6)
     one_lost, all_lost = diverged(whole, 1, 3), diverged(diverged(diverged(whole, 0, 3), 1, 3), 2, 3)
     expected, seen, none = (
         look(trajectories, name, **DIAGNOSTICS[name]) for trajectories in (whole, one_lost, all_lost)

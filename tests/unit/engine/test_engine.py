@@ -83,7 +83,7 @@ def in_order():
     return game, shared, train(game, shared, MEMBERS, device=CPU)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_the_order_of_members_does_not_matter(order):
     game, shared, straight = in_order()
@@ -551,7 +551,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(ring):
 def test_averages_and_accumulation_resume_bit_for_bit_and_fuse(name, tmp_path):
     game = networks(batch_size=4, accumulation_steps=2, options={"width": 8})
     how = {"dynamics": part("dynamics", name), "schedule": part("schedule", "linear"), "ema_decay": 0.99}
-    shared = training(CHUNK + 10, **how)
+    shared = training(CHUNK + 3, **how)
     whole, again = resumed(game, shared, MEMBERS[:2], CHUNK, tmp_path)
     for member, one, other in zip(MEMBERS, whole, again, strict=False):
         assert_same(one, other, 0)

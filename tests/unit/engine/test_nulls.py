@@ -171,7 +171,10 @@ def coverage(metric: Metric, heldout: int, repeats: int, *, fresh: bool = False,
     return float(np.mean(inside))
 
 
-WAYS = pytest.mark.parametrize(("heldout", "fresh"), [(100, False), (250, False), (1000, False), (2, True)])
+WAYS = pytest.mark.parametrize(
+    ("heldout", "fresh"),
+    [(100, False), *(pytest.param(n, False, marks=pytest.mark.slow) for n in (250, 1000)), (2, True)],
+)
 
 
 @WAYS

@@ -108,7 +108,7 @@ def test_networks_that_pass_something_on_are_vectorised():
 
 
 def test_the_generator_has_the_indices_of_the_last_real_batch():
-    played, how = game(), training(100)
+    played, how = game(), training(30)
     together = train(played, how, MEMBERS, device=CPU)
     for member, result in zip(MEMBERS, together, strict=True):
         (alone,) = train(played, how, [member], device=CPU)
@@ -129,7 +129,7 @@ def test_the_generator_has_the_indices_of_the_last_real_batch():
 )
 def test_it_goes_on_bit_for_bit_and_fuses_under_other_dynamics(dynamics):
     played, states = game(), {}
-    how = training(50, dynamics=part("dynamics", dynamics))
+    how = training(30, dynamics=part("dynamics", dynamics))
     whole = train(played, how, MEMBERS, device=CPU, at_chunk=lambda now: states.setdefault(now.step, now.state()))
     resumed = train(played, how, MEMBERS, device=CPU, resume=states[25])
     for member, one, other in zip(MEMBERS, whole, resumed, strict=True):

@@ -95,13 +95,12 @@ def test_the_gradient_is_that_of_the_rounded_products():
 
 def test_a_pack_and_an_interrupted_run_give_the_numbers_of_runs_alone():
     game, members = images_game(), [Member(0, 40, 1e-3), Member(1, 40, 1e-3)]
-    together = train(game, lowered(30), members, device=CPU)
-    alone = [train(game, lowered(30), [member], device=CPU)[0] for member in members]
+    states = []
+    together = train(game, lowered(30), members, device=CPU, at_chunk=lambda progress: states.append(progress.state()))
+    alone = [train(game, lowered(1), [member], device=CPU)[0] for member in members]
     for ours, theirs in zip(together, alone, strict=True):
         first = np.abs(ours["curves"]["mean"][0] - theirs["curves"]["mean"][0])
         assert (first <= 2**-7 * (1 + np.abs(theirs["curves"]["mean"][0]))).all()
-    states = []
-    train(game, lowered(30), members, device=CPU, at_chunk=lambda progress: states.append(progress.state()))
     again = train(game, lowered(30), members, device=CPU, resume=states[0])
     for ours, theirs in zip(again, together, strict=True):
         for player in game.players:

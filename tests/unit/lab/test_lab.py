@@ -60,12 +60,12 @@ def test_every_step_on_the_bilinear_game_multiplies_the_radius_by_the_closed_for
 
 def test_alternating_steps_keep_their_invariant_and_average_to_the_solution():
     """x^2 + y^2 + a x y is kept exactly by alternating steps of size a, x first."""
-    played = lab.play("bilinear", "alternating", learning_rate=0.1, start=[1, 1], steps=1500)
+    played = lab.play("bilinear", "alternating", learning_rate=0.1, start=[1, 1], steps=500)
     x, y = played.trajectory[0].T
     np.testing.assert_allclose(x**2 + y**2 + 0.1 * x * y, 2.1, rtol=1e-11)
-    averaged = lab.play("bilinear", "averaging", learning_rate=0.1, start=[1, 1], steps=1500)
+    averaged = lab.play("bilinear", "averaging", learning_rate=0.1, start=[1, 1], steps=500)
     np.testing.assert_allclose(averaged.trajectory[0, -1], played.trajectory[0, 1:].mean(0), atol=1e-12)
-    assert averaged.radius[0, -1] < 0.03
+    assert averaged.radius[0, -1] < 0.09
 
 
 def test_losses_are_those_at_the_parameters_of_the_same_row():

@@ -32,8 +32,8 @@ from ganbench.objectives import Objective
 
 RING = part("dataset", "ring8", examples=200)
 KNOWN = RING.load()
-STEPS, RATE, DOUBLE = 2 * CHUNK, 1e-3, torch.float64
-bce = F.binary_cross_entropy_with_logits
+STEPS, RATE, DOUBLE = CHUNK + 5, 1e-3, torch.float64
+bce, of_probabilities = F.binary_cross_entropy_with_logits, nn.BCELoss()
 
 
 def networks(architecture: Architecture, objective: Objective, **parts) -> GAN:
@@ -89,6 +89,16 @@ LOSSES: dict[str, tuple[Objective, Callable, Callable]] = {
         part("objective", "minimax", smoothing=0.1),
         lambda r, f: bce(r, ones(r, 0.9)) + bce(f, ones(f, 0.0)),
         lambda r, f: -bce(f, ones(f, 0.0)),
+    ),
+    "probabilities": (
+        part("objective", "binary_cross_entropy", smoothing=0.1),
+        lambda r, f: of_probabilities(r.sigmoid(), ones(r, 0.9)) + of_probabilities(f.sigmoid(), ones(f, 0.0)),
+        lambda r, f: of_probabilities(f.sigmoid(), ones(f)),
+    ),
+    "saturating probabilities": (
+        part("objective", "binary_cross_entropy", saturating=True),
+        lambda r, f: of_probabilities(r.sigmoid(), ones(r)) + of_probabilities(f.sigmoid(), ones(f, 0.0)),
+        lambda r, f: -of_probabilities(f.sigmoid(), ones(f, 0.0)),
     ),
     "relativistic pairing": (
         part("objective", "relativistic_pairing"),
@@ -158,7 +168,9 @@ def assert_equal_to(game: GAN, losses: Callable, optimizer: str = "adam", atol: 
                 np.testing.assert_allclose(result["snapshots"][player][-1], vector.numpy(), rtol=0, atol=atol)
 
 
-SLOW = ("smoothed minimax", "relativistic least_squares", "relativistic hinge")  # much as the others
+SLOW = (  # much as the others
+    *("smoothed minimax", "saturating probabilities", "relativistic least_squares", "relativistic hinge"),
+)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +204,68 @@ def test_training_with_flipped_labels_equals_a_plain_pytorch_loop():
         assert not torch.equal(drawn[kind], other[kind])
         assert (drawn[kind] < 0.3).double().mean().item() == pytest.approx(0.3, abs=5 * (0.21 / 6400) ** 0.5)
     assert abs(np.corrcoef(drawn["flip.real"].flatten(), drawn["flip.fake"].flatten())[0, 1]) < 5 / 80
+
+
+# Probabilities --------------------------------------------------------------------------------------------------------
+
+# From sure to wrong about sure, beyond where probabilities round: in float32 above 17, in float64 above 37.
+LEVELS = [sign * size for size in (0.0, 0.5, 5.0, 15.0, 16.5, 20.0, 30.0, 40.0, 80.0, 101.0, 200.0) for sign in (1, -1)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize("label", [0.0, 0.9, 1.0])
+def test_the_cross_entropy_of_probabilities_is_that_of_pytorch(label, dtype):
+    """Its values, clamped logarithms among them, and its gradients, zeros among them."""
+    objective = part("objective", "binary_cross_entropy", smoothing=0.1 if label == 0.9 else 0.0)
+    term = {0.0: objective.fake, 0.9: objective.real, 1.0: objective.generator}[label]
+    ours, theirs = (torch.tensor(LEVELS, dtype=dtype, requires_grad=True) for _ in range(2))
+    values = term(ours)
+    expected = nn.BCELoss(reduction="none")(theirs.sigmoid(), ones(theirs, label))
+    torch.testing.assert_close(values, expected)
+    gradients = [torch.autograd.grad(loss.sum(), at)[0] for loss, at in ((values, ours), (expected, theirs))]
+    torch.testing.assert_close(*gradients)
+    assert torch.equal(*(gradient == 0 for gradient in gradients))
+    assert values.max().item() == pytest.approx(100 if label != 0.9 else 90)
+
+
+@pytest.mark.parametrize(
+    ("saturating", "logit", "of_d", "of_g"),
+    [
+        (False, 20.0, 0.0, 0.0),  # generated examples taken for real ones: nothing teaches the discriminator
+        (False, 200.0, 0.0, 0.0),
+        (False, -20.0, 2.1e-9, -1.0),
+        (False, -30.0, 8.8e-15, -0.094),  # BCELoss divides by 1e-12 at least
+        (False, -200.0, 0.0, 0.0),  # the generator has lost
+        (True, -20.0, 2.1e-9, -2.1e-9),
+        (True, -200.0, 0.0, 0.0),
+    ],
+)
+def test_gradients_of_probabilities_die_where_those_of_logits_do_not(saturating, logit, of_d, of_g):
+    a = torch.tensor([logit], requires_grad=True)
+    objective = part("objective", "binary_cross_entropy", saturating=saturating)
+    found = [torch.autograd.grad(term(a), a)[0].item() for term in (objective.fake, objective.generator)]
+    assert found == pytest.approx([of_d, of_g], rel=0.05, abs=0), "exactly 0 where it is"
+    on_logits = part("objective", "non_saturating")
+    assert all(torch.autograd.grad(term(a), a)[0] != 0 for term in (on_logits.real, on_logits.generator) if logit < 100)
+    assert torch.autograd.grad(on_logits.fake(a) + on_logits.generator(a), a)[0].abs() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_probability_that_is_no_number_harms_no_other():
+    """Where `torch.nn.functional.binary_cross_entropy` raises an error, which would end all runs of a pack."""
+    objective = part("objective", "binary_cross_entropy")
+    logits = torch.tensor([[0.3, -1.0], [np.nan, 2.0]], requires_grad=True)
+    for term in (objective.real, objective.fake, objective.generator):
+        values = term(logits)
+        (gradient,) = torch.autograd.grad(values.sum(), logits)
+        for found in (values, gradient):
+            assert found.isnan().tolist() == [[False, False], [True, False]]
+
+
+def test_the_cross_entropy_of_probabilities_has_second_derivatives():
+    logits = torch.linspace(-6, 6, 13, dtype=DOUBLE, requires_grad=True)
+    objective = part("objective", "binary_cross_entropy", smoothing=0.2)
+    for term in (objective.real, objective.fake, objective.generator):
+        assert torch.autograd.gradgradcheck(term, logits)
 
 
 # Conditional networks -------------------------------------------------------------------------------------------------

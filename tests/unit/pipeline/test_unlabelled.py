@@ -14,6 +14,8 @@ from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 
 def plan(content) -> Plan:
     return Plan(parse(content, origin="study.yaml"))

@@ -6,7 +6,6 @@ import dataclasses
 from colorsys import rgb_to_hls
 from itertools import combinations
 
-import collected_example
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -18,11 +17,6 @@ from ganbench.analysis.methods import failed
 from ganbench.report.figures import draw
 from ganbench.report.plotting import style
 from ganbench.report.plotting.method_lines import COLOURS, DASHES, method_styles
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory) -> Collected:
-    return collected_example.build(tmp_path_factory.mktemp("method_figures"))
 
 
 def drawn(collected: Collected, kind: str) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import cache
 from pathlib import Path
 
 import collected_example
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.findings import findings
+from ganbench.analysis.findings import Finding, findings
 from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import settings_table
 from ganbench.core.metric_info import MetricInfo
@@ -22,11 +23,6 @@ from ganbench.report import figures, html
 from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import metric_scale
 from ganbench.report.provenance import references
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory) -> Collected:
-    return collected_example.build(tmp_path_factory.mktemp("collected"))
 
 
 def with_null(collected: Collected, low: float, high: float) -> Collected:
@@ -57,8 +53,12 @@ def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
 
 
 def test_findings_say_how_many_runs_end_like_real_data(collected):
+    @cache
+    def found(low: float, high: float) -> list[Finding]:
+        return findings(with_null(collected, low, high))
+
     def said(low: float, high: float, kind: str) -> str:
-        return " ".join(each.text for each in findings(with_null(collected, low, high)) if each.kind == kind)
+        return " ".join(each.text for each in found(low, high) if each.kind == kind)
 
     runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
     alike = int(runs["fcd_final"].between(0, 10).sum())

@@ -41,11 +41,6 @@ STUDY_FIGURES, METHOD_FIGURES, EXPERIMENT_FIGURES = (
 )
 
 
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory) -> Collected:
-    return collected_example.build(tmp_path_factory.mktemp("collected"))
-
-
 def shown_of(collected: Collected) -> list[tuple[str, str | None]]:
     """Every figure of a study without a laboratory."""
     return figures_of(list(dict.fromkeys(collected.runs["method"])), {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import gc
 import json
 import re
 from pathlib import Path
@@ -846,9 +848,19 @@ async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
 
 def meaning(text: str, place: Path) -> str:
     place.write_text(text)
-    source_digests.source_digest.cache_clear()
-    source_digests._parse.cache_clear()
+    source_digests._read.cache_clear()
     return source_digests.source_digest(place)
+
+
+def test_the_syntax_trees_of_sources_are_not_kept(tmp_path):
+    """Every collection of garbage would visit their nodes."""
+
+    def nodes() -> int:
+        return sum(isinstance(each, ast.AST) for each in gc.get_objects())
+
+    before = nodes()
+    meaning("x = 1 + 2\n" * 1000, tmp_path / "a.py")
+    assert nodes() <= before
 
 
 def test_sources_count_by_their_meaning(tmp_path):

@@ -99,8 +99,18 @@ def test_with_one_run_per_setting_it_is_the_exact_sign_test(settings, won):
     assert (found.low, found.high) == pytest.approx(exact_interval(won, settings))
 
 
-@pytest.mark.parametrize(("settings", "runs"), [(1, 2), (1, 4), (2, 2), (4, 1), (6, 1), (12, 1), (3, 4), (2, 10)])
-@pytest.mark.parametrize("good", [0.1, 0.3, 0.5, 0.85])
+FEW = [(settings, runs, good) for settings, runs in ((1, 2), (12, 1), (2, 10)) for good in (0.1, 0.5)]
+MORE = [
+    (settings, runs, good)
+    for settings, runs in ((1, 2), (1, 4), (2, 2), (4, 1), (6, 1), (12, 1), (3, 4), (2, 10))
+    for good in (0.1, 0.3, 0.5, 0.85)
+    if (settings, runs, good) not in FEW
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "runs", "good"), [*FEW, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE)]
+)
 def test_coverage_against_a_method_that_always_scores_the_same(settings, runs, good):
     """Runs that are either good or failed vary most; a few score the same as the other method."""
     generator = np.random.default_rng(11)
@@ -113,8 +123,8 @@ def test_coverage_against_a_method_that_always_scores_the_same(settings, runs, g
     assert np.mean(held) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 400)
 
 
-@pytest.mark.parametrize("runs", [3, 5, 10, 20])
-@pytest.mark.parametrize("shift", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize("runs", [3, 20, *(pytest.param(runs, marks=pytest.mark.slow) for runs in (5, 10))])
+@pytest.mark.parametrize("shift", [0.0, 1.5, pytest.param(0.5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("settings", [1, 4])
 def test_coverage_with_failed_runs(runs, shift, settings):
     """Both methods fail in a tenth of their runs; of the others, the first is better by a shift."""

@@ -40,6 +40,7 @@ from ganbench.study.schema import parse
 RING = part("dataset", "ring8", examples=200)
 WILD = 1e60  # a rate at which a run diverges within a few steps
 BUFFERS = [0, 1000, 2**24]  # a file for each snapshot, for some, and for all
+BUFFERED = pytest.mark.parametrize("buffer", [BUFFERS[0], pytest.param(BUFFERS[1], marks=pytest.mark.slow), BUFFERS[2]])
 
 
 class Normalised(Architecture):
@@ -126,7 +127,7 @@ def test_files_keep_the_arrays_of_one_run_at_a_time(tmp_path, monkeypatch):
 # The engine with a store in files -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("buffer", BUFFERS)
+@BUFFERED
 @pytest.mark.parametrize("kind", ["networks", "toy"])
 def test_results_are_those_of_snapshots_in_memory(tmp_path, monkeypatch, buffer, kind):
     monkeypatch.setattr(snapshot_files, "BUFFER", buffer)
@@ -135,7 +136,7 @@ def test_results_are_those_of_snapshots_in_memory(tmp_path, monkeypatch, buffer,
         members, how = [Member(seed, 100, 1e-3) for seed in range(3)], training(60, ema_decay=0.9)
     else:
         game = toy("linear", matrix=(1.0, 2.0, -2.0, 1.0))
-        members, how = players(0.01, WILD, 0.02), every_step(60)
+        members, how = players(0.01, WILD, 0.02), every_step(30)
     expected = train(game, how, members, device=CPU)
     store = SnapshotFiles(tmp_path, "pack", ["a", "b", "c"])
     results = train(game, how, members, device=CPU, store=store)
@@ -203,7 +204,7 @@ def test_rows_are_found_over_files_and_gaps(tmp_path_factory, rows, ends, wanted
 
 # Jobs -----------------------------------------------------------------------------------------------------------------
 
-STEPS = 200
+STEPS = 150
 STUDY = {
     "study": "toys",
     "grid": [
@@ -215,7 +216,7 @@ STUDY = {
             "seed": [0, 1, 2, 3],
         }
     ],
-    "train": {"steps": STEPS, "snapshots": {"count": 41, "spacing": "even"}},
+    "train": {"steps": STEPS, "snapshots": {"count": 31, "spacing": "even"}},
     "pack": {"fuse": "always"},
 }
 OFTEN, NEVER = (
@@ -291,7 +292,7 @@ def run_until_killed(job: Job, steps: int) -> None:
             run(job, JobContext(NEVER))
 
 
-@pytest.mark.parametrize("buffer", BUFFERS)
+@BUFFERED
 def test_files_written_after_the_last_checkpoint_are_written_again(interrupted, undisturbed, monkeypatch, buffer):
     run_until_killed(interrupted, 60)
     before = {path.name for path in files_of(interrupted)}
@@ -305,7 +306,7 @@ def test_files_written_after_the_last_checkpoint_are_written_again(interrupted, 
     assert list((interrupted.path.parent / ".resume").iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
+@pytest.mark.parametrize("damage", ["missing", pytest.param("truncated", marks=pytest.mark.slow), "flipped"])
 def test_a_checkpoint_whose_snapshots_are_damaged_is_passed_over(interrupted, undisturbed, capsys, damage):
     path = files_of(interrupted)[3]
     if damage == "missing":

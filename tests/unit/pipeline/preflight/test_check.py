@@ -37,6 +37,8 @@ from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 
 def check(found: Plan) -> list[Estimate]:
     """The estimates of a study that passes its trial."""
@@ -262,12 +264,15 @@ def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
             check(toys(tmp_path, *blocks, **claiming(quantity, {"game": "gan"})))
 
 
+RING8, DIGITS = {"dataset": "ring8", "architecture": "mlp"}, {"dataset": "digits", "architecture": "fc"}
+
+
 @pytest.mark.parametrize(
     ("quantity", "networks", "metric", "why"),
     [
-        ("cycling", {"dataset": "ring8", "architecture": "mlp"}, None, "without the metric mode_coverage"),
-        ("memorising", {"dataset": "ring8", "architecture": "mlp"}, "memorisation", "the column memorisation_ratio"),
-        ("artefact_lock_in", {"dataset": "digits", "architecture": "fc"}, "lattice", "the column lattice_excess"),
+        ("cycling", RING8, None, "without the metric mode_coverage"),
+        pytest.param("memorising", RING8, "memorisation", "the column memorisation_ratio", marks=pytest.mark.slow),
+        pytest.param("artefact_lock_in", DIGITS, "lattice", "the column lattice_excess", marks=pytest.mark.slow),
     ],
 )
 def test_a_claim_about_an_outcome_needs_the_metric_that_shows_it(tmp_path, quantity, networks, metric, why):

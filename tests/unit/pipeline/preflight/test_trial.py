@@ -26,6 +26,8 @@ from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 RING = {
     "dataset": {"name": "ring8", "examples": 64},
     "architecture": {"name": "mlp", "width": 4, "depth": 1, "latent_size": 2},
@@ -235,8 +237,8 @@ def test_a_network_that_cannot_be_vectorised_trains_member_by_member(tmp_path, f
     "forward",
     [
         "y = nn.functional.dropout(y, 0.2)",
-        "y = y + torch.randn_like(y)",
-        "self.count += 1; y = y * (1 + 1 / (1 + self.count))",
+        pytest.param("y = y + torch.randn_like(y)", marks=pytest.mark.slow),
+        pytest.param("self.count += 1; y = y * (1 + 1 / (1 + self.count))", marks=pytest.mark.slow),
         "y = nn.functional.batch_norm(y, self.mean, self.var, training=True)",
     ],
 )
@@ -258,7 +260,12 @@ MIXING = {  # what a forward pass does with a batch, and whether an example's ou
 }
 
 
-@pytest.mark.parametrize("forward", MIXING)
+QUICK = ("y = y + x.std(0).mean()", "y = nn.functional.dropout(y, 0.2)")  # one that mixes, and one that does not
+
+
+@pytest.mark.parametrize(
+    "forward", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in MIXING]
+)
 def test_a_penalty_of_each_example_is_refused_where_examples_mix(tmp_path, forward):
     path = tmp_path / "own_architecture.py"
     build = "self.register_buffer('mean', torch.zeros(outputs)); self.register_buffer('var', torch.ones(outputs))"
