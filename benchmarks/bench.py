@@ -99,9 +99,13 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
     if "metrics" in only:
         yield metrics.costs(samples=300, features=8) if quick else metrics.costs()
         if find_spec("pytorch_fid"):
-            yield metrics.frechet(sizes=(50, 200), features=64) if quick else metrics.frechet()
+            yield metrics.frechet(sizes=(50, 200), features=64, rounds=1) if quick else metrics.frechet()
         else:
             yield Sheet("Fréchet distance", [], "Not measured: pytorch-fid is not installed here.")
+        if find_spec("pydantic"):
+            yield metrics.share(steps=20, samples=100) if quick else metrics.share()
+        else:
+            yield Sheet("Evaluation's share of the default study", [], "Not measured: pydantic is not installed here.")
 
 
 def _training(device: str, quick: bool) -> Iterator[Sheet]:

@@ -1,4 +1,4 @@
-"""The folder that `collect` writes: eight tables, the meaning of the metrics and diagnostics, arrays and samples.
+"""The folder that `collect` writes: nine tables, the meaning of the metrics and diagnostics, arrays and samples.
 
 The folder of an unfinished study holds the results so far, and a note on the missing ones.
 """
@@ -80,6 +80,7 @@ class Collected:
     measurements: pd.DataFrame  # columns: MEASUREMENTS
     diagnoses: pd.DataFrame  # columns: DIAGNOSES
     events: pd.DataFrame  # columns: EVENTS
+    modes: pd.DataFrame  # columns: MODES
     metrics: dict[str, MetricInfo]  # by column name, the most telling metric of each data set first
     quantities: dict[str, MetricInfo]  # by quantity: the meanings of the numbers in `measurements`
     missing: Missing | None = None  # None where the study is done
@@ -109,7 +110,7 @@ class Collected:
     def gans(self) -> Collected:
         """The part of the study whose runs train networks on data, and so can be judged."""
         runs = self.runs[self.runs["dataset"].notna()]
-        names = ("snapshots", "curves", "diagnoses", "events")
+        names = ("snapshots", "curves", "diagnoses", "events", "modes")
         tables = {name: table[table["run"].isin(runs["run"])] for name in names for table in [getattr(self, name)]}
         return replace(self, runs=runs, **tables)
 

@@ -3,10 +3,10 @@
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data, `nulls` one per data set and metric,
 `measurements` one per run and number that a diagnostic measured, `diagnoses` one per run and outcome that holds or was
-not judged, `events` one per run and event. Settings that are not axes are columns of `runs` too (see
-`setting_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as `<metric>_final`: the
-value of the last networks, empty where the run diverged or was stopped before. Next to the tables, `metrics.json`
-describes the metrics and `quantities.json` the numbers of the diagnostics.
+not judged, `events` one per run and event, `modes` one per run, snapshot and mode of the data. Settings that are not
+axes are columns of `runs` too (see `setting_columns`). Metrics are columns of `snapshots` under their own names, and of
+`runs` as `<metric>_final`: the value of the last networks, empty where the run diverged or was stopped before. Next to
+the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ RUNS = {
     "outcomes_judged": "outcomes that were looked for in this run, separated by commas",
     "failures_not_judged": "failures that were not, each with the reason; without those that the early end of a run"
     " cut short",
+    "mode_forgetting": "mean of `forgetting` in the table of modes over the modes, of the last networks; empty where"
+    " the run diverged or was stopped before them, or no modes are told apart",
     "steps": "training steps asked for",
     "continued_from": "step of a finished run from which this one went on; 0 if it was trained from the start",
     "steps_done": "training steps recorded before the run ended, diverged or was stopped",
@@ -178,6 +180,18 @@ EVENTS = {
     "size": "its size, in the unit of its kind",
 }
 
+MODES = {
+    "run": RUNS["run"],
+    "step": "training step after which the networks were kept",
+    "mode": "index of a mode of the data: a class, a Gaussian of a mixture; data of more than 100 modes have no rows",
+    "share": "share of all generated examples that fall on the mode; empty where no example could be judged",
+    "confident_share": "share of all generated examples that fall on the mode beyond the judge's doubt",
+    "real_share": "share of the real training examples that fall on the mode, its fair share",
+    "forgetting": "the mode's largest coverage at an earlier snapshot less that at this one, where coverage is"
+    " `confident_share` over `real_share`, at most 1; 1 is a mode that was covered and is gone, and below 0 there is"
+    " more of it than ever (Chaudhry et al. 2018); empty at the first snapshot",
+}
+
 # The table of the runs that an unfinished study still lacks.
 MISSING = {
     "run": RUNS["run"],
@@ -210,4 +224,5 @@ TABLES = {
     "measurements": MEASUREMENTS,
     "diagnoses": DIAGNOSES,
     "events": EVENTS,
+    "modes": MODES,
 }

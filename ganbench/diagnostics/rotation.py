@@ -13,6 +13,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.numerics import jacobians
+from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
 
 
 @dataclass(frozen=True)
@@ -48,31 +49,20 @@ class Rotation(Diagnostic):
                 ("rotation", "Rotation share", share),
                 ("turning", "Turning share", turning),
             )
-            for when, words in (("start", "at the start"), ("end", "at the end"), ("mean", "mean over the path"))
+            for when, words in WHEN.items()
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        everyone, snapshots = len(trajectories.match.members), len(trajectories.steps)
-        indices = np.unique(np.linspace(0, snapshots - 1, min(self.points, snapshots)).round().astype(int))
-        shares = {name: np.full((everyone, len(indices)), np.nan) for name in ("rotation", "turning")}
+        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.points)
+        shares = {name: np.full((everyone, len(indices)), np.nan) for name in ("rotation_share", "turning_share")}
         for column, index in enumerate(indices):
             where = jacobians.snapshot_point(trajectories, int(index), self.batches)
             if where is None:
                 continue
             for name, values in zip(shares, self._shares(where), strict=True):
                 shares[name][where.indices, column] = values.double().cpu().numpy()
-        values = {}
-        for name, along in shares.items():
-            known = np.isfinite(along)
-            total = np.where(known, along, 0).sum(1)
-            mean = np.divide(total, known.sum(1), out=np.full(everyone, np.nan), where=known.any(1))
-            values |= {
-                f"{name}_share_start": along[:, 0],
-                f"{name}_share_end": along[:, -1],
-                f"{name}_share_mean": mean,
-            }
         steps = np.tile(np.asarray(trajectories.steps)[indices].astype(float), (everyone, 1))
-        return DiagnosticResult(values, {"steps": steps} | {f"{name}_share": along for name, along in shares.items()})
+        return DiagnosticResult(summaries(shares), {"steps": steps} | shares)
 
     def _shares(self, where: jacobians.ParameterPoint) -> tuple[torch.Tensor, torch.Tensor]:
         ahead, back = jacobians.mean_products(where.match, where.players, where.batches)

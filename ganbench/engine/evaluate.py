@@ -36,19 +36,26 @@ def evaluate(
             buffers are those of the generator, as in `torch.optim.swa_utils.AveragedModel`.
 
     Returns:
-        `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape).
+        `metrics`: {column: (S,)}, and `samples`: (S, shown, *shape). Of a judge that tells modes apart, also
+        `mode_shares`: (S, 2, modes), see `JudgedExamples.mode_shares`; NaN where no example can be judged.
     """
-    scores, kept = [], []
+    scores, kept, shares = [], [], []
     for index, theta in enumerate(generators):
         at = {name: values[index] for name, values in buffers.items()}
         examples = sampler.examples(theta, at, seed, samples)
         kept.append(examples[:shown])
-        score = scorer.score(examples)
+        judged = scorer.judged(examples)
+        shares.append(None if judged is None or judged.mode is None else judged.mode_shares)
+        score = scorer.scores(judged)
         if average is not None:
             of_average = scorer.score(sampler.examples(average[index], at, seed, samples))
             score |= {averaged(name): value for name, value in of_average.items()}
         scores.append(score)
-    return {
+    tree: Tree = {
         "metrics": {name: np.array([score[name] for score in scores]) for name in scores[0]},
         "samples": np.stack(kept),
     }
+    if known := [share for share in shares if share is not None]:
+        none = np.full_like(known[0], np.nan)
+        tree["mode_shares"] = np.stack([none if share is None else share for share in shares])
+    return tree

@@ -46,21 +46,40 @@ class Scorer:
         real = judged_real(judge, state, examples)
         return cls(judge, state, tuple((each, each.reference(*real)) for each in supported(metrics, judge, data)))
 
-    def score(self, examples: np.ndarray) -> dict[str, float]:
-        """The metrics of generated or held-out examples.
+    def judged(self, examples: np.ndarray) -> JudgedExamples | None:
+        """Generated or held-out examples as the judge sees them.
 
         Args:
             examples: the examples as they are stored, (n, *shape).
 
         Returns:
-            A value for each column; all NaN if an example is not finite, or so large that the judge's features
-            overflow, and NaN of a metric that takes more examples.
+            The judged examples; None if one is not finite, or so large that the judge's features overflow.
+        """
+        judged = judge_stored(self.judge, self.state, examples) if np.isfinite(examples).all() else None
+        return None if judged is None or not np.isfinite(judged.features).all() else judged
+
+    def score(self, examples: np.ndarray) -> dict[str, float]:
+        """The metrics of generated or held-out examples; see `scores`.
+
+        Args:
+            examples: the examples as they are stored, (n, *shape).
+        """
+        return self.scores(self.judged(examples))
+
+    def scores(self, judged: JudgedExamples | None) -> dict[str, float]:
+        """The metrics of judged examples.
+
+        Args:
+            judged: the result of `judged`.
+
+        Returns:
+            A value for each column; all NaN of examples that cannot be judged, and NaN of a metric that takes more
+            examples.
 
         Raises:
             GanbenchError: a metric's values are not those of its columns, or it changes its arguments.
         """
-        judged = judge_stored(self.judge, self.state, examples) if np.isfinite(examples).all() else None
-        if judged is None or not np.isfinite(judged.features).all():
+        if judged is None:
             return {column: float("nan") for metric, _ in self.metrics for column in metric.columns}
         scores, content = {}, _checksum(judged)
         for metric, known in self.metrics:

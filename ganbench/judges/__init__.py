@@ -93,6 +93,12 @@ class JudgedExamples:
         """The examples as numbers, (n, *shape)."""
         return floats(self.stored)
 
+    @property
+    def mode_shares(self) -> np.ndarray:
+        """The examples on each mode as shares of all examples, (2, modes): all of them, and the confident ones."""
+        kinds = self.mode, self.mode[self.confident]
+        return np.stack([np.bincount(mode, minlength=self.modes) for mode in kinds]) / len(self)
+
     def embedded(self, name: str, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The examples' features by another network than the judge's, (n, F), computed once for all metrics and
         for all parts that are taken of them.

@@ -9,7 +9,13 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._frechet import GROUPS, frechet_reference, infinite_sample_distance, rank_caution
+from ganbench.metrics._frechet import (
+    GROUPS,
+    extrapolated_columns,
+    frechet_reference,
+    infinite_sample_distance,
+    rank_caution,
+)
 
 
 @dataclass(frozen=True)
@@ -19,27 +25,13 @@ class FCDInfinity(Metric):
     `fcd` and more, so it is a metric of its own. The finite number of real examples is not extrapolated."""
 
     cost: ClassVar[str] = "ten to twenty times that of fcd"
-    columns: ClassVar[dict[str, MetricInfo]] = {
-        "fcd_infinity": MetricInfo(
-            title="Fréchet classifier distance, extrapolated",
-            what="Fréchet distance in the features of the data set's judge, extrapolated to infinitely many generated "
-            "examples; 0 is best, and noise can make it slightly negative",
-            best="low",
-            lower=None,
-            upper=None,
-            unit="squared units of the features",
-            source="Chong and Forsyth 2020",
-        ),
-        "fcd_infinity_error": MetricInfo(
-            title="Error of the extrapolated FCD",
-            what="jackknife standard error of the extrapolated Fréchet classifier distance over samples of a generator",
-            best="none",
-            lower=0.0,
-            upper=None,
-            unit="squared units of the features",
-            source="Efron and Stein 1981",
-        ),
-    }
+    columns: ClassVar[dict[str, MetricInfo]] = extrapolated_columns(
+        of="fcd",
+        name="FCD",
+        title="Fréchet classifier distance",
+        what="Fréchet distance in the features of the data set's judge",
+        unit="squared units of the features",
+    )
 
     @property
     def fewest(self) -> int:

@@ -12,12 +12,15 @@ from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 from ganbench.metrics._frechet import (
     GROUPS,
+    extrapolated_columns,
     frechet_distance,
     frechet_reference,
     infinite_sample_distance,
     rank_caution,
 )
 from ganbench.nn import inception
+
+UNIT = "squared units of Inception features"
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,12 @@ class FID(Metric):
             best="low",
             lower=0.0,
             upper=None,
-            unit="squared units of Inception features",
+            unit=UNIT,
             source="Heusel et al. 2017",
-        ),
-        "fid_infinity": MetricInfo(
-            title="FID, extrapolated",
-            what="the FID extrapolated to infinitely many generated images; 0 is best, and noise can make it negative",
-            best="low",
-            lower=None,
-            upper=None,
-            unit="squared units of Inception features",
-            source="Chong and Forsyth 2020",
-        ),
-        "fid_infinity_error": MetricInfo(
-            title="Error of the extrapolated FID",
-            what="jackknife standard error of the extrapolated FID over samples of a generator",
-            best="none",
-            lower=0.0,
-            upper=None,
-            unit="squared units of Inception features",
-            source="Efron and Stein 1981",
-        ),
-    }
+        )
+    } | extrapolated_columns(
+        of="fid", name="FID", title="FID", what="Fréchet distance in Inception features", unit=UNIT
+    )
 
     def supports(self, data: DataSpec) -> str | None:
         if len(data.shape) != 3 or data.shape[0] not in inception.CHANNELS or not data.bounded:

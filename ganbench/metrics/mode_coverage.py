@@ -106,13 +106,13 @@ class ModeCoverage(Metric):
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
         """`share` (modes,) of every mode in the real examples."""
-        return {"share": np.bincount(real.mode, minlength=real.modes) / len(real.mode)}
+        return {"share": real.mode_shares[0]}
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
         real = reference["share"]
         n, modes = len(generated.mode), generated.modes
         good = np.bincount(generated.mode[generated.confident], minlength=modes)
-        share = np.bincount(generated.mode, minlength=modes) / n
+        share = generated.mode_shares[0]
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),

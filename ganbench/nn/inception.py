@@ -56,5 +56,9 @@ def pretrained() -> nn.Module:
     if not path.is_file():
         raise GanbenchError(f"the Inception weights are not at {path}; the rule 'weights' fetches them.")
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # loads weights only, never code
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]]).eval().to(device)
+    network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[FEATURES]]).eval()
+    if torch.cuda.is_available():
+        return network.to("cuda")
+    # A third less time on a CPU, with the same numbers but for rounding. With bfloat16 products, where a processor has
+    # units for them, it would be a quarter of the time; but an FID moved by 1 to 3% (random weights, 96 photographs).
+    return network.to(memory_format=torch.channels_last)

@@ -14,6 +14,7 @@ from ganbench.analysis.columns import (
     EVENTS,
     MEASUREMENTS,
     MISSING,
+    MODES,
     NULLS,
     REFERENCES,
     RUNS,
@@ -41,6 +42,7 @@ ROWS = {
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
     "events": "One row per run and event: spikes of losses, saturation, relapses and mode hops.",
+    "modes": "One row per run, snapshot and mode of the data: the examples that fall on it, and its forgetting.",
     "claims": "One row per test of every claim.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
@@ -65,6 +67,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "measurements": dict(MEASUREMENTS),
         "diagnoses": dict(DIAGNOSES),
         "events": dict(EVENTS),
+        "modes": dict(MODES),
         "claims": dict(verdicts.COLUMNS),
     }
 
@@ -115,6 +118,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "measurements": collected.measurements,
         "diagnoses": collected.diagnoses,
         "events": collected.events,
+        "modes": collected.modes,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
     }
     notes = documented(collected)

@@ -23,7 +23,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, RUNS, setting_columns
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
-TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds"))
+TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds", "mode_forgetting"))
 EXTREMES = "_loss"  # ending of the series whose extremes are logged too, since means hide spikes
 
 
@@ -137,13 +137,15 @@ def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
 def _metric_points(
     collected: Collected, row: dict[str, Any], snapshots: pd.DataFrame
 ) -> Iterator[tuple[str, float, int]]:
-    """The values of every metric at the run's snapshots, and its final value at the last snapshot."""
+    """The values of every metric at the run's snapshots; its final value and what was forgotten at the last one."""
     for name in collected.metrics:
         values = snapshots[name].dropna() if name in snapshots else pd.Series(dtype=float)
         for index, value in values.items():
             yield name, value, snapshots.at[index, "step"]
         if len(snapshots) and not pd.isna(row.get(f"{name}_final", math.nan)):
             yield f"{name}_final", row[f"{name}_final"], snapshots["step"].iloc[-1]
+    if not pd.isna(row["mode_forgetting"]):
+        yield "mode_forgetting", row["mode_forgetting"], snapshots["step"].iloc[-1]
 
 
 def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:

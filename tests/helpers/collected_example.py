@@ -22,6 +22,7 @@ from ganbench.analysis.columns import (
     RUNS,
     SNAPSHOTS,
 )
+from ganbench.analysis.mode_forgetting import mean_forgetting, mode_table
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core import result_files
 
@@ -63,7 +64,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         for rate in (2e-4, 1e-3, 5e-3)
         for number in range(seeds)
     ]
-    runs, snapshots, curves = [], [], []
+    runs, snapshots, curves, modes = [], [], [], []
     real = {"digits": _digits(), "ring8": _ring(generator, 400)}
     with result_files.create_file(folder / "samples.h5", "samples") as file:
         for dataset, examples in real.items():
@@ -71,6 +72,8 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         for point in points:
             run = _run(point, generator)
             values = _metrics(run, generator)
+            modes.append(_modes(run, values["high_quality"]))
+            run["mode_forgetting"] = mean_forgetting(modes[-1], STEPS)
             runs.append(run | {f"{name}_final": values[name][-1] for name in metrics})
             keys = {name: run[name] for name in SNAPSHOTS if name != "step"}
             steps = [step for step in SNAPSHOT_STEPS if step <= run["steps_done"]]
@@ -91,6 +94,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
         "diagnoses": pd.DataFrame([_diagnosis(run) for run in runs])[list(DIAGNOSES)],
         "events": pd.DataFrame([event for run in runs for event in _events(run)])[list(EVENTS)],
+        "modes": pd.concat(modes, ignore_index=True),
     }
     with result_files.create_file(folder / "arrays.h5", "arrays"):
         pass
@@ -103,7 +107,7 @@ def only(collected: Collected, keep: pd.Series) -> Collected:
     runs = collected.runs[keep].reset_index(drop=True)
     parts = {
         name: table[table["run"].isin(runs["run"])].reset_index(drop=True)
-        for name in ("snapshots", "curves", "diagnoses", "events")
+        for name in ("snapshots", "curves", "diagnoses", "events", "modes")
         for table in [getattr(collected, name)]
     }
     return dataclasses.replace(collected, runs=runs, **parts)
@@ -207,6 +211,16 @@ def _metrics(run: dict, generator: np.random.Generator) -> dict[str, np.ndarray]
         # Networks kept just before they ran off: the last snapshot has no value any more.
         values = {name: np.where(np.arange(len(steps)) == len(steps) - 1, np.nan, v) for name, v in values.items()}
     return values
+
+
+def _modes(run: dict, skill: np.ndarray) -> pd.DataFrame:
+    """Noise falls on the first mode; training spreads examples over all, and failures lose most modes again."""
+    steps = np.array([step for step in SNAPSHOT_STEPS if step <= run["steps_done"]])
+    modes = 8 if run["dataset"] == "ring8" else 10
+    weights = np.random.default_rng(int(run["digest"][:8], 16)).dirichlet(np.full(modes, 8.0))
+    spread = np.clip(1.2 * skill, 0, 1)[:, None]
+    share = spread * weights + (1 - spread) * np.eye(modes)[0]
+    return mode_table(run["run"], steps, np.stack([share, share * skill[:, None]], axis=1), np.full(modes, 1 / modes))
 
 
 def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, NULLS, REFERENCES, SNAPSHOTS
+from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, MODES, NULLS, REFERENCES, SNAPSHOTS
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
@@ -49,6 +49,7 @@ DIAGNOSTICS = {
         "regime": ("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", "none", 0.0, 3.0),
     },
     "rotation": {"rotation_share_end": ("Rotation share", "Share of turning in the field.", "none", 0.0, 1.0)},
+    "conditioning": {"log_condition_end": ("Log condition number", "Unevenness of the generator.", "low", 0.0, None)},
     "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
 }
 KINDS = {
@@ -146,6 +147,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
         "diagnoses": known.diagnoses if gans else pd.DataFrame(columns=list(DIAGNOSES)),
         "events": known.events if gans else pd.DataFrame(columns=list(EVENTS)),
+        "modes": known.modes if gans else pd.DataFrame(columns=list(MODES)),
     }
     metrics = {name: dataclasses.asdict(info) for name, info in known.metrics.items()}
     write(folder, tables, {"metrics": metrics, "quantities": infos})
@@ -177,6 +179,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         **dict.fromkeys(("stopped_step", "stopped_for")),
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
         "outcomes_judged": "diverged, unstable, cycling, still-improving, converged",
+        "mode_forgetting": None,
         "failures_not_judged": "; ".join(f"{name}: none of a game" for name in ("discriminator-won", "collapsed")),
         "architecture_width": None,
         "train_batch_size": None,
@@ -280,6 +283,10 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
         "rotation": (
             {"rotation_share_end": share[-1]},
             {"steps": np.linspace(0, STEPS, 11), "rotation_share": share, "turning_share": share / 2},
+        ),
+        "conditioning": (
+            {"log_condition_end": 10 * damping},
+            {"steps": np.linspace(0, STEPS, 11), "log_condition": np.arange(11) * damping, "singular_share": share / 3},
         ),
     }
 

@@ -10,7 +10,18 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, NULLS, REFERENCES, RUNS, SNAPSHOTS
+from ganbench.analysis.columns import (
+    AXES,
+    CURVES,
+    DIAGNOSES,
+    EVENTS,
+    MEASUREMENTS,
+    MODES,
+    NULLS,
+    REFERENCES,
+    RUNS,
+    SNAPSHOTS,
+)
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.recorder import GAN_SERIES, series_names
@@ -53,6 +64,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             }
             row |= {"architecture_width": None if shape is None else 64, "train_precision": "float32"}
             row |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
+            row |= {"mode_forgetting": 0.125 if index == 0 else math.nan}
             distance = math.nan if shape is None else 0.5 + index
             runs.append(row | {"distance_final": distance, "modes_final": 3.0 if index == 0 else math.nan})
             for step in (10, 20, 30) if shape else ():
@@ -91,6 +103,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
         "measurements": pd.DataFrame(measured, columns=list(MEASUREMENTS)),
         "diagnoses": pd.DataFrame(columns=list(DIAGNOSES)),
         "events": pd.DataFrame(columns=list(EVENTS)),
+        "modes": pd.DataFrame(columns=list(MODES)),
     }
     write(folder, tables, infos)
     return Collected.read(folder)
@@ -112,6 +125,7 @@ def expected_points(collected: Collected, run: str) -> list[tuple[str, int, str]
         points.append(("distance_final", 30, final["distance_final"]))
     if run.startswith("points"):
         points.append(("modes_final", 30, final["modes_final"]))
+        points.append(("mode_forgetting", 30, final["mode_forgetting"]))
     points += [(quantity, 30, value) for quantity, value in MEASURED.get(run.partition("-")[0], {}).items()]
     return sorted((name, step, repr(float(value))) for name, step, value in points if not math.isinf(value))
 

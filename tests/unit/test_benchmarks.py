@@ -264,8 +264,18 @@ def test_sections_can_be_left_out():
 
 @pytest.mark.slow
 def test_sheets_of_the_metrics_name_them_all():
-    costs, distances = metrics.costs(samples=120, features=4, side=16), metrics.frechet(sizes=(20, 90), features=40)
+    costs = metrics.costs(samples=120, features=4, side=16)
+    distances = metrics.frechet(sizes=(20, 90), features=40, rounds=2)
     assert {row[0] for row in costs.rows} == set(registry.components("metric")) - {"fid"}
     for sheet in (costs, distances):
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert float(distances.rows[1][4]) < 1e-9
+    assert metrics._held(lambda: np.ones(2**20).sum()) == pytest.approx(2**23, rel=0.1), "eight bytes each"
+
+
+@pytest.mark.slow
+def test_evaluation_s_share_is_measured_where_there_are_no_results(tmp_path):
+    train, evaluate = metrics.share(tmp_path, steps=4, samples=20).rows
+    assert (train[0], train[2]) == ("train", "100%")
+    assert evaluate[0] == "evaluate"
+    assert float(evaluate[1]) > 0

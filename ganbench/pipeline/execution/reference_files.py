@@ -24,11 +24,13 @@ class Scored:
         nulls: the nulls, by column of a metric.
         shown: held-out examples to show beside generated ones, (n, *shape).
         about: what they were computed on.
+        mode_shares: shares of the modes in the training examples, (modes,); None of a judge that tells none apart.
     """
 
     nulls: dict[str, Null]
     shown: np.ndarray
     about: Tree
+    mode_shares: np.ndarray | None = None
 
 
 def write(path: Path, references: Sequence[Tree], scored: Scored) -> None:
@@ -43,10 +45,11 @@ def write(path: Path, references: Sequence[Tree], scored: Scored) -> None:
     columns = dict(zip((each.name for each in fields(Null)), rows, strict=False))
     table = {name: np.array(values) if name in NUMBERS else list(values) for name, values in columns.items()}
     known = {f"{index}": reference for index, reference in enumerate(references)}
+    modes = {} if scored.mode_shares is None else {"mode_shares": scored.mode_shares}
     with result_files.create_file(path, KIND) as file:
         result_files.write_tree(file.create_group("references"), known)
         result_files.write_tree(file.create_group("nulls"), {"column": list(scored.nulls), **table})
-        result_files.write_tree(file.create_group("real"), {"shown": scored.shown})
+        result_files.write_tree(file.create_group("real"), {"shown": scored.shown, **modes})
         result_files.write_tree(file.create_group("about"), scored.about)
 
 
@@ -69,9 +72,8 @@ def read(path: Path) -> Scored:
     """
     with result_files.open_file(path, KIND) as file:
         table = result_files.read_tree(result_files.descend(file, "nulls"))
-        shown, about = result_files.descend(file, "real", "shown")[:], result_files.descend(file, "about")
-        about = result_files.read_tree(about)
+        real, about = (result_files.read_tree(result_files.descend(file, name)) for name in ("real", "about"))
     names = table.pop("column")
     columns = {name: values.tolist() if name in NUMBERS else values for name, values in table.items()}
     nulls = {each: Null(**{name: values[row] for name, values in columns.items()}) for row, each in enumerate(names)}
-    return Scored(nulls, shown, about)
+    return Scored(nulls, about=about, **real)

@@ -16,6 +16,7 @@ from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, SNAPSHOTS
 from ganbench.analysis.curves import curves_table
 from ganbench.analysis.events import events_of
+from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
 from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
@@ -26,6 +27,7 @@ from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import CPU, run_of
 from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import Intervals, measurements, origin_of, real_scores
@@ -85,20 +87,26 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(task)
     metrics = settings.metrics
-    runs, snapshots, curves, diagnoses, events = [], [], [], [], []
+    runs, snapshots, curves, diagnoses, events, modes = [], [], [], [], [], []
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         scores = real_scores(task, metrics, samples.create_group("real"))
         nulls = scores.intervals
+        for dataset, real in scores.mode_shares.items():
+            if len(real) > MOST:
+                log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MOST}")
         with context.progress(f"collect {task.study}", _count(task), "runs") as report:
             for count, results in enumerate(_results(task), start=1):
                 run, judged = results.run, results.evaluated
                 curve, snapshot = _curves(run, results.trained), _snapshots(run, judged, metrics)
                 curves.append(curve)
                 snapshots.append(snapshot)
+                modes.append(_modes(run, judged, scores.mode_shares))
                 evidence = _evidence(settings, results, curve, snapshot, nulls.get(run.point["dataset"], {}))
                 diagnosis = diagnose(evidence)
-                runs.append(_run(settings, results, diagnosis, snapshot) | {"evaluated_on": origin_of(judged)})
+                forgetting = mean_forgetting(modes[-1], results.trained["about"]["steps"])
+                found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
+                runs.append(_run(settings, results, diagnosis, snapshot) | found)
                 diagnoses += [{"run": run.id, **row} for row in diagnosis_rows(diagnosis)]
                 events += [{"run": run.id, **asdict(event)} for event in events_of(evidence)]
                 if judged is not None:
@@ -123,6 +131,7 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype({"start": int, "end": int, "size": float}),
+        "modes": pd.concat(modes, ignore_index=True),
         "runs": runs_table(runs, metrics),
     }
     collected.write(folder, tables, infos)
@@ -178,6 +187,13 @@ def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) 
     values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
     table = pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values}).assign(**_labels(point))
     return table[[*SNAPSHOTS, *metrics]]
+
+
+def _modes(point: Run, judged: Tree | None, real: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The modes at a run's snapshots; no rows where none are told apart."""
+    if judged is None or "mode_shares" not in judged:
+        return mode_table(point.id, np.empty(0), np.empty((0, 2, 0)), np.empty(0))
+    return mode_table(point.id, np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
 
 
 def _evidence(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from ganbench.analysis.columns import MEASUREMENTS, NULLS, REFERENCES
@@ -38,11 +39,13 @@ class RealScores:
         references: a table with the columns REFERENCES.
         nulls: a table with the columns NULLS.
         judges: what the judge of each data set was fitted on, in words.
+        mode_shares: by data set whose judge tells modes apart, their shares in the training examples, (modes,).
     """
 
     references: pd.DataFrame
     nulls: pd.DataFrame
     judges: dict[str, str | None]
+    mode_shares: dict[str, np.ndarray]
 
     @property
     def intervals(self) -> dict[str, Intervals]:
@@ -61,7 +64,7 @@ def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Gr
         metrics: The metrics by name.
         real: The HDF5 group to write some held-out examples of each data set to.
     """
-    rows, nulls, judges = [], [], {}
+    rows, nulls, judges, shares = [], [], {}, {}
     seen: dict[str, EvaluateTask] = {}
     for job in task.of("evaluate"):
         named = job.task.groups[0].components["dataset"]
@@ -70,6 +73,8 @@ def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Gr
     for dataset, evaluate in seen.items():
         judge = Choice(family="judge", name=evaluate.judge.name, options=evaluate.judge.options).signature
         kept = reference_files.read(evaluate.reference)
+        if kept.mode_shares is not None:
+            shares[dataset] = kept.mode_shares
         for name in metrics:
             if null := kept.nulls.get(base_of(name)):
                 nulls.append({"dataset": dataset, "metric": name, **asdict(null)})
@@ -88,6 +93,7 @@ def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Gr
         pd.DataFrame(rows, columns=list(REFERENCES)),
         pd.DataFrame(nulls, columns=list(NULLS)).astype(NULL_TYPES),
         judges,
+        shares,
     )
 
 

@@ -53,8 +53,9 @@ def run(job: Job, context: JobContext) -> None:
             real = RealExamples(train, heldout, fresh if drawn else None)
             found = nulls(known, real, task.samples, report)
         about = versions(device)
-    shown = floats(heldout.stored[:SHOWN])
-    reference_files.write(job.path, [reference for _, reference in known], reference_files.Scored(found, shown, about))
+    shown, shares = floats(heldout.stored[:SHOWN]), None if train.mode is None else train.mode_shares[0]
+    scored = reference_files.Scored(found, shown, about, shares)
+    reference_files.write(job.path, [reference for _, reference in known], scored)
 
 
 def judge_state(fitted: Path) -> Tree:

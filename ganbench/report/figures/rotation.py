@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs
+from ganbench.report.diagnostic_results import arrays_of_runs
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import (
     learning_rate_colours,
     learning_rate_handles,
     leftmost,
     legend_below,
+    line_over_steps,
     panel_blocks,
 )
 from ganbench.report.plotting.step_axis import log_spaced
@@ -45,7 +45,9 @@ def draw(collected: Collected, experiment: str) -> Figure:
     figure, blocks = panel_blocks(list(groups), width=2.6, height=1.6)
     steps = np.concatenate([result.arrays["steps"] for result in shown])
     for (axes,), mine in zip(blocks, groups.values(), strict=True):
-        _lines(axes, limit_curves(mine), colours)
+        for result in limit_curves(mine):
+            line_over_steps(axes, result, "rotation_share", colours)
+            line_over_steps(axes, result, "turning_share", colours, DASHED, 1.0)
         if log_spaced(steps):
             axes.set_xscale("symlog", linthresh=steps[steps > 0].min(), linscale=0.5)
         axes.set(ylim=(-0.05, 1.05), xlabel="training step")
@@ -59,15 +61,3 @@ def draw(collected: Collected, experiment: str) -> Figure:
     ]
     legend_below(figure, [*learning_rate_handles(colours), *handles], left)
     return figure
-
-
-def _lines(axes: Axes, shown: list[DiagnosticArrays], colours: dict[float, str]) -> None:
-    for result in shown:
-        colour, steps = colours[float(result.run["learning_rate"])], result.arrays["steps"]
-        for name, dashes, width in (("rotation_share", "-", 1.3), ("turning_share", DASHED, 1.0)):
-            share = np.asarray(result.arrays.get(name, np.full(len(steps), np.nan)), dtype=np.float64)
-            good = np.isfinite(share)
-            marker = "o" if good.sum() == 1 else ""
-            axes.plot(
-                steps[good], share[good], color=colour, linestyle=dashes, linewidth=width, alpha=0.8, marker=marker
-            )

@@ -43,6 +43,25 @@ def learning_rate_handles(colours: dict[float, str], most: int = 7) -> list[Line
     ]
 
 
+def line_over_steps(
+    axes: Axes, result: DiagnosticArrays, name: str, colours: dict[float, str], dashes: object = "-", width: float = 1.3
+) -> None:
+    """Draw an array of a run over its array `steps`, where it has values; a single value as a dot.
+
+    Args:
+        axes: the panel.
+        result: the run.
+        name: the array.
+        colours: the colour of each learning rate.
+        dashes, width: style and width of the line.
+    """
+    steps = result.arrays["steps"]
+    values = np.asarray(result.arrays.get(name, np.full(len(steps), np.nan)), dtype=np.float64)
+    good = np.isfinite(values)
+    marker, colour = "o" if good.sum() == 1 else "", colours[float(result.run["learning_rate"])]
+    axes.plot(steps[good], values[good], color=colour, linestyle=dashes, linewidth=width, alpha=0.8, marker=marker)
+
+
 def panel_blocks(
     names: Sequence[str], *, width: float = 2.5, height: float = 2.4, rows: Sequence[float] = (1.0,), most: int = 4
 ) -> tuple[Figure, np.ndarray]:

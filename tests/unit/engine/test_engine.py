@@ -387,6 +387,7 @@ def test_a_generator_is_scored_on_the_run_s_own_latent_points_at_every_snapshot(
         np.testing.assert_allclose(kept, examples[:shown], rtol=1e-5, atol=1e-6)
         assert score == pytest.approx(np.sqrt(np.mean(examples**2) / np.mean(ring**2)), rel=1e-5)
     assert np.isnan(result["metrics"]["scale"]).tolist() == [False, False, True]
+    np.testing.assert_array_equal(result["mode_shares"], [[[1], [1]], [[1], [1]], [[np.nan], [np.nan]]])
     other = evaluate(scorer, sampler, 4, generators, {}, samples, shown)
     assert not np.allclose(other["samples"][0], result["samples"][0]), "runs have latent points of their own"
     assert not Scorer.of(

@@ -41,6 +41,9 @@ def folder(tmp_path_factory) -> Path:
         patch.setattr(torch.nn.Module, "load_state_dict", lambda *_, **__: None)
         torch.manual_seed(0)
         network = fid_inception_v3()
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):  # its own initial weights let the features vanish: 1e-8
+                torch.nn.init.kaiming_normal_(layer.weight)
     torch.save(network.state_dict(), path)
     return place
 
@@ -65,7 +68,9 @@ def test_features_are_pytorch_fids_own(inception):
     network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     with torch.no_grad():
         expected = network(torch.from_numpy(images + 1).div(2).repeat(1, 3, 1, 1))[0][:, :, 0, 0].numpy()
-    np.testing.assert_allclose(inception_network.features(images), expected, rtol=1e-4, atol=1e-4)
+    assert expected.std() > 1e-3, "features to compare"
+    found = inception_network.features(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).mean())
 
 
 @pytest.mark.slow

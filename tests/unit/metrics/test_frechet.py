@@ -63,6 +63,24 @@ def test_distance_agrees_with_pytorch_fid(features):
     assert frechet_distance(a, frechet_reference(b)) == pytest.approx(theirs, rel=1e-9)
 
 
+@pytest.mark.parametrize("real", [20, 100, 150, 151, 400])
+def test_real_examples_fewer_than_features_and_samples(real):
+    """Real ones span few directions, of 150 features: against the formula with a matrix root by eigenvectors."""
+    random = np.random.default_rng(real)
+    a, b = random.normal(0.1, 1.5, size=(400, 150)), random.normal(size=(real, 150))
+    reference = frechet_reference(b)
+    rank = min(real, 150)
+    assert reference["factor"].shape == (150, rank)
+    assert not np.triu(reference["factor"], 1).any(), "LAPACK reads nothing above the diagonal"
+    of_a, of_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    np.testing.assert_allclose(reference["factor"] @ reference["factor"].T, of_b, atol=1e-12)
+    values, vectors = np.linalg.eigh(of_a)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ of_b @ root)[-min(real - 1, 150) :]).sum()
+    expected = np.square(a.mean(axis=0) - b.mean(axis=0)).sum() + np.trace(of_a) + np.trace(of_b) - 2 * cross
+    assert frechet_distance(a, reference) == pytest.approx(expected, rel=1e-9)
+
+
 def test_distance_to_and_from_a_single_point():
     random = np.random.default_rng(2)
     flat, round_ = np.resize([[1.0, 2.0, 3.0]], (50, 3)), random.normal(size=(50, 3))

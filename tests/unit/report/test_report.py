@@ -471,6 +471,20 @@ def test_the_workflow_has_no_captions_of_other_figures():
     assert {path.name for path in (ROOT / "workflow/report").iterdir()} == set(captions()) | others
 
 
+def test_modes_are_shown_of_runs_that_forgot_least_and_most(collected):
+    with style.applied():
+        figure = figures.draw(collected, "modes", "digits-dcgan")
+    *maps, ends, _ = figure.axes  # the last one is the bar of colours
+    forgot = collected.runs[collected.runs["method"] == "digits-dcgan"]["mode_forgetting"].dropna().sort_values()
+    ranked = list(forgot)
+    words = [f"forgot {value:.2f}" for value in (ranked[0], ranked[len(ranked) // 2], ranked[-1])]
+    assert [axes.get_title(loc="left").rpartition(", ")[2] for axes in maps] == words
+    assert ends.get_title(loc="left").startswith(f"all {len(ranked)} runs")
+    unmoded = dataclasses.replace(collected, modes=collected.modes.iloc[:0])
+    (panel,) = figures.draw(unmoded, "modes", "digits-dcgan").axes
+    assert "tells no modes apart" in panel.texts[0].get_text()
+
+
 def test_samples_show_a_good_and_a_failed_run(collected):
     for method in ("digits-fc", "digits-dcgan", "ring8-mlp"):
         (role, best), (other, worst) = samples.choose(collected, method)

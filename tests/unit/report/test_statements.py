@@ -23,6 +23,7 @@ from ganbench.analysis.columns import (
     EVENTS,
     FAILURES,
     MEASUREMENTS,
+    MODES,
     NULLS,
     OUTCOMES,
     REFERENCES,
@@ -89,6 +90,7 @@ TABLES = {
     "measurements": MEASUREMENTS,
     "diagnoses": DIAGNOSES,
     "events": EVENTS,
+    "modes": MODES,
 }
 
 
@@ -127,7 +129,7 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
         lowest = medians[worst].iloc[0]
         assert found[3] == ("no median" if np.isnan(lowest) else format_number(lowest))
         assert found[4] in set(words[worst])
-    marked = pd.Series([row["cells"][0]["best"] for row in value_rows(table, ["d"], collected.metrics)])
+    marked = pd.Series([row["cells"][0]["best"] for row in value_rows(table, ["d"], collected)])
     assert list(marked) == list(best & (not best.all())), "what the report prints in bold"
 
 

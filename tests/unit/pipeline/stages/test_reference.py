@@ -84,6 +84,7 @@ def test_the_file_holds_a_null_of_every_column_and_examples_to_show(made):
     assert kept.nulls.keys() == columns
     assert all(null.samples == 50 and null.low <= null.mean <= null.high for null in kept.nulls.values())
     assert kept.shown.shape == (100, 2)
+    np.testing.assert_allclose(kept.mode_shares, 1 / 8, atol=0.05)
     assert kept.about["device"]
 
 
@@ -95,6 +96,7 @@ def test_nulls_come_back_as_they_were(tmp_path):
     reference_files.write(path, known, reference_files.Scored(nulls, np.zeros((2, 1)), {"device": "cpu"}))
     back = reference_files.read(path)
     assert repr(back.nulls) == repr(nulls)
+    assert back.mode_shares is None, "of a judge that tells no modes apart"
     one, other = reference_files.read_references(path)
     np.testing.assert_array_equal(one.pop("mean"), known[0]["mean"])
     assert (one, other) == ({"deeper": {"count": 3}}, {"share": 0.25})

@@ -395,6 +395,7 @@ def test_every_run_has_one_primary_diagnosis_and_all_reasons(study):
     reasons = found[(found["run"] == networks) & ~found["judged"]].set_index("outcome")["evidence"]
     assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"
     assert set(study.events["run"]) <= {networks}
+    assert set(study.modes["run"]) == {networks}
 
 
 def test_the_tables_hold_games_with_and_without_data(study):

@@ -1,0 +1,61 @@
+"""Which modes of the data a generator drew at every snapshot, and which of them it forgot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.columns import MODES
+
+MOST = 100  # modes; a table of more says little, and takes much room
+
+
+def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
+    """Tabulate the modes of one run.
+
+    Forgetting of a mode at a snapshot k is that of Chaudhry et al. (2018, equation 3), max over l < k of a_l - a_k,
+    with its coverage a = min(1, confident share / real share) in the place of the accuracy on a task: a mode that once
+    had its fair share of good examples and has none now is forgotten by 1, and one that has more than ever by less than
+    0. More than the fair share counts as no more, or a collapsed generator would know its only mode best.
+
+    Args:
+        run: Identifier of the run.
+        steps: Steps of the snapshots, ascending, shape (S,).
+        shares: Shares of all generated examples, and of the confident ones, on each mode, shape (S, 2, modes); NaN
+            where no example could be judged.
+        real: Shares of the modes in the real training examples, shape (modes,).
+
+    Returns:
+        One row per snapshot and mode with the columns `MODES`; none for more than `MOST` modes, or for 0.
+    """
+    if len(real) > MOST:
+        shares, real = shares[..., :0], real[:0]
+    modes = len(real)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a mode without any real example has no fair share
+        coverage = np.minimum(shares[:, 1] / real, 1.0)
+    best = np.fmax.accumulate(coverage)  # past snapshots that could not be judged
+    forgetting = np.concatenate([np.full((1, modes), np.nan), best[:-1] - coverage[1:]])
+    columns = {
+        "run": run,
+        "step": np.repeat(steps, modes),
+        "mode": np.tile(np.arange(modes), len(steps)),
+        "share": shares[:, 0].ravel(),
+        "confident_share": shares[:, 1].ravel(),
+        "real_share": np.tile(real, len(steps)),
+        "forgetting": forgetting.ravel(),
+    }
+    types = {name: float for name in MODES} | {"run": str, "step": np.int64, "mode": np.int64}
+    return pd.DataFrame(columns, columns=list(MODES)).astype(types)
+
+
+def mean_forgetting(modes: pd.DataFrame, step: int) -> float:
+    """Average the forgetting of a run at one snapshot over the modes.
+
+    Args:
+        modes: The rows of the run, as of `mode_table`.
+        step: The step of the snapshot.
+
+    Returns:
+        The mean, between -1 and 1; NaN for a run without this snapshot or without an earlier one.
+    """
+    return float(modes.loc[modes["step"] == step, "forgetting"].mean())

@@ -1,0 +1,148 @@
+"""How unevenly a generator stretches its latent space: condition numbers of its Jacobian, and directions it ignores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.interval import Interval
+from ganbench.core.metric_info import MetricInfo
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.games import Game
+from ganbench.games.gan import player_buffers
+from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
+from ganbench.numerics.generator import TrainedGenerator
+
+TOGETHER = 16  # latent directions of which derivatives are computed together, each with the memory of a batch
+
+
+@dataclass(frozen=True)
+class Conditioning(Diagnostic):
+    """At up to `points` snapshots, evenly spaced among those kept, J = dG/dz is the Jacobian of the generator in
+    evaluation mode, (numbers of an example, latent_size), at `latents` of the run's latent points for evaluation.
+    Odena et al. (2018) found that generators whose metric tensor J'J has a low condition number score better.
+
+    A latent direction is singular if J stretches it by less than the rounding of the largest stretch, as NumPy tells
+    ranks: always, where examples have fewer numbers than the latent space, and in units that died. J'J would have an
+    infinite condition number there, so the ratio is that of the largest and the smallest eigenvalue of the other
+    directions, and the singular ones are counted beside it.
+
+    Where a layer normalises by the batch, an example depends on others. Then each latent point is moved alone, in a
+    batch of the size of training.
+
+    Means are over the snapshots that a run reached; a generator that is constant has no condition number.
+
+    Arrays: `steps`, `log_condition`, `singular_share` (points,).
+    """
+
+    points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    latents: Annotated[int, Interval(ge=1, le=10_000)] = 16
+
+    def supports(self, game: Game) -> str | None:
+        return None if "architecture" in game.components else "it has no network that generates examples; take a GAN"
+
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
+        condition = (
+            "Natural logarithm of the ratio of the largest to the smallest eigenvalue of J'J but the singular ones, J "
+            "the Jacobian of the generator, mean over latent points"
+        )
+        share = "Share of the latent directions that do not move the generator's examples, mean over latent points"
+        return {
+            f"{name}_{when}": MetricInfo(f"{title}, {when}", f"{what}, {words}.", best, 0, upper, source=source)
+            for name, title, what, best, upper, source in (
+                ("log_condition", "Log condition number", condition, "low", None, "Odena et al. 2018"),
+                ("singular_share", "Singular directions", share, "none", 1, ""),
+            )
+            for when, words in WHEN.items()
+        }
+
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.points)
+        along = {name: np.full((everyone, len(indices)), np.nan) for name in ("log_condition", "singular_share")}
+        for k in range(everyone):
+            for column, index in enumerate(indices):
+                generator = _generator(trajectories, k, int(index))
+                if not generator.parameters.isfinite().all():
+                    continue
+                found = self._jacobians(generator, trajectories.match.game.batch_size)
+                rounding = torch.finfo(generator.parameters.dtype).eps
+                for values, value in zip(along.values(), spread(found, rounding), strict=True):
+                    values[k, column] = value
+        steps = np.tile(np.asarray(trajectories.steps)[indices].astype(float), (everyone, 1))
+        return DiagnosticResult(summaries(along), {"steps": steps} | along)
+
+    def _jacobians(self, generator: TrainedGenerator, batch_size: int) -> np.ndarray:
+        """J at each latent point, (latents, numbers of an example, latent_size), in double precision."""
+        if not generator.mixes_examples:
+            found = jacobians(generator, generator.inputs(self.latents), self.latents)
+        else:
+            every = generator.inputs(self.latents + batch_size - 1)
+            batches = [[x[start : start + batch_size] for x in every] for start in range(self.latents)]
+            found = torch.cat([jacobians(generator, batch, 1) for batch in batches])
+        return found.double().cpu().numpy()
+
+
+def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) -> Tensor:
+    """The Jacobians at the first latent points of a batch, which are moved together.
+
+    Args:
+        generator: the generator.
+        batch: its inputs, latent points (n, latent_size) first.
+        moved: number m of latent points that are moved; no example of theirs may depend on another of them.
+
+    Returns:
+        Shape (m, numbers of an example, latent_size).
+    """
+    latent, *labels = batch
+    with torch.enable_grad():
+        points = latent[:moved].clone().requires_grad_()
+        examples = generator(torch.cat([points, latent[moved:]]), *labels)[:moved].flatten(1)
+        # J u is the derivative of J'v in v along u, whatever v. PyTorch's forward mode would need fewer passes, but not
+        # every layer has it.
+        cotangent = torch.zeros_like(examples, requires_grad=True)
+        (pulled,) = torch.autograd.grad(examples, points, cotangent, create_graph=True)
+        columns = [
+            torch.autograd.grad(
+                pulled, cotangent, part[:, None].expand(-1, moved, -1), retain_graph=True, is_grads_batched=True
+            )[0]
+            for part in torch.eye(latent.shape[1]).to(latent).split(TOGETHER)
+        ]
+    return torch.cat(columns).permute(1, 2, 0)
+
+
+def spread(jacobians: np.ndarray, rounding: float) -> tuple[float, float]:
+    """The mean log condition number of J'J without its singular directions, and the mean share of these.
+
+    Args:
+        jacobians: J, finite or not, (m, outputs, inputs).
+        rounding: relative error of their entries.
+
+    Returns:
+        Both means: NaN if an entry is not finite, and no condition number if all directions are singular.
+    """
+    if not np.isfinite(jacobians).all():
+        return np.nan, np.nan
+    _, outputs, inputs = jacobians.shape
+    stretches = np.linalg.svd(jacobians, compute_uv=False)  # largest first
+    ranks = (stretches > max(outputs, inputs) * rounding * stretches[:, :1]).sum(axis=1)
+    logs = [2 * np.log(each[0] / each[rank - 1]) for each, rank in zip(stretches, ranks, strict=True) if rank]
+    return float(np.mean(logs)) if logs else np.nan, float(1 - ranks.mean() / inputs)
+
+
+def _generator(trajectories: Trajectories, member: int, snapshot: int) -> TrainedGenerator:
+    """The generator of a run at a snapshot."""
+    match, game = trajectories.match_at(snapshot), trajectories.match.game
+    buffers = player_buffers(match.buffers, "generator")
+    return TrainedGenerator(
+        architecture=game.architecture,
+        data=game.data,
+        network=game.networks["generator"],
+        parameters=trajectories.path["generator"][member, snapshot],
+        buffers={name: values[member] for name, values in buffers.items()},
+        seed=match.members[member].seed,
+    )
