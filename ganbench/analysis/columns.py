@@ -187,9 +187,9 @@ MODES = {
     "share": "share of all generated examples that fall on the mode; empty where no example could be judged",
     "confident_share": "share of all generated examples that fall on the mode beyond the judge's doubt",
     "real_share": "share of the real training examples that fall on the mode, its fair share",
-    "forgetting": "the mode's largest coverage at an earlier snapshot less that at this one, where coverage is"
-    " `confident_share` over `real_share`, at most 1; 1 is a mode that was covered and is gone, and below 0 there is"
-    " more of it than ever (Chaudhry et al. 2018); empty at the first snapshot",
+    "forgetting": "the mode's largest coverage at an earlier snapshot of training less that at this one, where coverage"
+    " is `confident_share` over `real_share`, at most 1; 1 is a mode that was covered and is gone, and below 0 there is"
+    " more of it than ever (Chaudhry et al. 2018); empty up to the first snapshot of training",
 }
 
 # The table of the runs that an unfinished study still lacks.

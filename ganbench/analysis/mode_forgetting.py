@@ -16,7 +16,8 @@ def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray
     Forgetting of a mode at a snapshot k is that of Chaudhry et al. (2018, equation 3), max over l < k of a_l - a_k,
     with its coverage a = min(1, confident share / real share) in the place of the accuracy on a task: a mode that once
     had its fair share of good examples and has none now is forgotten by 1, and one that has more than ever by less than
-    0. More than the fair share counts as no more, or a collapsed generator would know its only mode best.
+    0. More than the fair share counts as no more, or a collapsed generator would know its only mode best; and snapshots
+    before training count as no earlier ones, since a judge may be sure of the class of noise.
 
     Args:
         run: Identifier of the run.
@@ -33,7 +34,8 @@ def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray
     modes = len(real)
     with np.errstate(divide="ignore", invalid="ignore"):  # a mode without any real example has no fair share
         coverage = np.minimum(shares[:, 1] / real, 1.0)
-    best = np.fmax.accumulate(coverage)  # past snapshots that could not be judged
+    trained = np.where(np.asarray(steps)[:, None] > 0, coverage, np.nan)
+    best = np.fmax.accumulate(trained)  # past snapshots that could not be judged
     forgetting = np.concatenate([np.full((1, modes), np.nan), best[:-1] - coverage[1:]])
     columns = {
         "run": run,
@@ -56,6 +58,6 @@ def mean_forgetting(modes: pd.DataFrame, step: int) -> float:
         step: The step of the snapshot.
 
     Returns:
-        The mean, between -1 and 1; NaN for a run without this snapshot or without an earlier one.
+        The mean, between -1 and 1; NaN for a run without this snapshot or without an earlier one of training.
     """
     return float(modes.loc[modes["step"] == step, "forgetting"].mean())

@@ -20,6 +20,7 @@ from ganbench.report.plotting.style import (
     nothing,
     outcome_legend,
     outcomes_present,
+    plain_ticks,
 )
 
 FIGURE = FigureInfo(
@@ -57,10 +58,11 @@ def draw(collected: Collected, method: str) -> Figure:
     _colour_bar(figure, drawn, panels[: len(shown)])
     if ended:
         _forgotten(panels[-1], table, runs)
+        shown_outcomes = runs.loc[runs["mode_forgetting"].notna(), "outcome"]
+        outcome_legend(figure, outcomes_present(shown_outcomes), lines=False)
     ticks = np.unique(np.linspace(0, modes - 1, min(modes, MOST_MODE_LABELS)).round().astype(int))
     panels[0].set_yticks(ticks)
     panels[0].set(ylabel="mode", ylim=(modes - 0.5, -0.5))
-    outcome_legend(figure, outcomes_present(runs.loc[table["run"].unique(), "outcome"]), lines=False)
     return figure
 
 
@@ -82,9 +84,10 @@ def _map(axes: Axes, table: pd.DataFrame, run: pd.Series) -> AxesImage:
     axes.set_xticks(steps, [format_number(wide.columns[index]) for index in steps], rotation=60)
     axes.set_xlabel("training step")
     forgot = run["mode_forgetting"]
-    words = [f"rate {format_number(run['learning_rate'])}, {format_number(run['n_train'])} examples"]
-    words += [f"seed {run['seed']}" + ("" if pd.isna(forgot) else f", forgot {forgot:.2f}")]
-    axes.set_title("\n".join(words), color=OUTCOME_COLOURS[run["outcome"]])
+    setting = (
+        f"rate {format_number(run['learning_rate'])}, {format_number(run['n_train'])} examples, seed {run['seed']}"
+    )
+    axes.set_title("\n".join([setting, run["outcome"] + ("" if pd.isna(forgot) else f", forgot {forgot:.2f}")]))
     return drawn
 
 
@@ -111,4 +114,5 @@ def _forgotten(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame) -> None:
     axes.grid(False, axis="y")
     axes.grid(True, axis="x")
     axes.set(xlim=(min(-0.05, 1.1 * wide.min(axis=None)), 1.05), xlabel="forgetting at the end")
+    plain_ticks(axes, "x", count=4)
     axes.set_title(f"all {len(wide)} runs\nwith a last snapshot")

@@ -14,7 +14,7 @@ from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
 def table(confident: list[list[float]], real: list[float]):
     """The table of a run whose confident shares these are, (S, modes)."""
     found = np.array(confident)
-    return mode_table("r", 10 * np.arange(len(found)), np.stack([found, found], axis=1), np.array(real))
+    return mode_table("r", 10 * np.arange(1, 1 + len(found)), np.stack([found, found], axis=1), np.array(real))
 
 
 def test_a_mode_is_forgotten_by_what_it_lost_of_its_fair_share():
@@ -25,31 +25,35 @@ def test_a_mode_is_forgotten_by_what_it_lost_of_its_fair_share():
     assert np.isnan(wide[0]).all(), "nothing is earlier than the first snapshot"
     np.testing.assert_allclose(wide[1], [-1, 0.4 - 0.5, 0])
     np.testing.assert_allclose(wide[2], [0.5, 0.5, -1])
-    assert mean_forgetting(found, 20) == pytest.approx(0)
-    assert np.isnan(mean_forgetting(found, 30)), "the run never came so far"
-    assert np.isnan(mean_forgetting(found, 0))
+    assert mean_forgetting(found, 30) == pytest.approx(0)
+    assert np.isnan(mean_forgetting(found, 40)), "the run never came so far"
+    assert np.isnan(mean_forgetting(found, 10))
 
 
 def test_noise_that_falls_on_one_mode_is_nothing_to_forget():
-    """An untrained generator whose examples all look like one class, and a perfect one."""
-    fair = [0.25] * 4
-    found = table([[1.0, 0.0, 0.0, 0.0], fair], fair)
-    np.testing.assert_allclose(found.query("step == 10")["forgetting"], [0, -1, -1, -1])
+    """An untrained generator whose examples all look like one class, and what training makes of it."""
+    fair, noise, half = [0.25] * 4, [1.0, 0.0, 0.0, 0.0], [0.125] * 4
+    found = table([noise, fair], fair).query("step == 20")["forgetting"]
+    np.testing.assert_allclose(found, [0, -1, -1, -1], err_msg="no mode is known by more than its fair share")
+    shares = np.stack([[noise, half, fair]] * 2, axis=1)
+    found = mode_table("r", np.array([0, 10, 20]), shares, np.array(fair))
+    assert found.query("step == 10")["forgetting"].isna().all(), "before training nothing was known"
+    np.testing.assert_allclose(found.query("step == 20")["forgetting"], -0.5)
 
 
 def test_a_collapse_onto_one_of_many_modes_forgets_all_others():
     fair = [0.1] * 10
-    assert mean_forgetting(table([fair, [1.0] + [0.0] * 9], fair), 10) == pytest.approx(0.9)
+    assert mean_forgetting(table([fair, [1.0] + [0.0] * 9], fair), 20) == pytest.approx(0.9)
 
 
 def test_snapshots_that_could_not_be_judged_have_no_forgetting_and_hide_none():
     found = table([[0.5, 0.5], [np.nan, np.nan], [0.0, 0.5]], [0.5, 0.5])
-    assert found.query("step == 10")["forgetting"].isna().all()
-    assert list(found.query("step == 20")["forgetting"]) == [1, 0]
+    assert found.query("step == 20")["forgetting"].isna().all()
+    assert list(found.query("step == 30")["forgetting"]) == [1, 0]
 
 
 def test_a_mode_without_real_examples_has_no_fair_share():
-    found = table([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], [1.0, 0.0, 0.0]).query("step == 10")["forgetting"]
+    found = table([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], [1.0, 0.0, 0.0]).query("step == 20")["forgetting"]
     assert list(found[:1]) == [-0.5]
     assert np.isnan(list(found)[2]), "0 of 0"
 
@@ -58,7 +62,7 @@ def test_data_of_too_many_modes_have_no_rows_and_their_columns_types():
     few, many = table([[1 / MOST] * MOST] * 2, [1 / MOST] * MOST), table([[0.1] * (MOST + 1)] * 2, [0.1] * (MOST + 1))
     assert (len(few), len(many)) == (2 * MOST, 0)
     assert list(few.dtypes) == list(many.dtypes)
-    assert np.isnan(mean_forgetting(many, 10))
+    assert np.isnan(mean_forgetting(many, 20))
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32))
