@@ -97,9 +97,8 @@ def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
         )
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
         groups = (Group({family: ComponentConfig(name, {}) for family, name in case.parts.items()}, sources),)
-        task = TrainTask(
-            case.name, members, groups, {"steps": training.steps, "precision": "float32"}, "always", "auto", prepared
-        )
+        train = {"steps": training.steps, "precision": "float32"}
+        task = TrainTask(case.name, members, groups, train, "always", "auto", prepared, stop=None)
         path = Path(folder) / "train" / f"{case.name}-{0:012x}.h5"
         # A machine with a GPU may lack what reads the options in a task.
         patches.enter_context(patch.object(stage, "build_training", lambda *_: training))

@@ -30,21 +30,24 @@ def played(found: Plan) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "snapshots", "references", "nulls")}
 
 
-def test_data_without_labels_are_trained_scored_and_their_collapse_is_unknown(tmp_path):
+def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(tmp_path):
     found = plan(study(write_bars(tmp_path), tmp_path))
     tables = played(found)
     runs, snapshots = tables["runs"], tables["snapshots"]
     assert np.isfinite(snapshots["fcd"]).all()
     assert snapshots["mode_kl"].isna().all()
-    assert set(runs["outcome"]) == {"undetermined"}
-    why = "collapsed: the data have no labels, or their judge tells no modes apart"
+    assert set(runs["outcome"]) == {"not-learned-yet"}
+    assert all("collapsed" in text.split(", ") for text in runs["outcomes_judged"])  # by diversity
+    why = "partly-collapsed: the data have no labels, or their judge tells no modes apart"
     assert all(why in text.split("; ") for text in runs["failures_not_judged"]), set(runs["failures_not_judged"])
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
     (how,) = set(tables["references"]["how"])
     assert how.startswith("32 held-out examples are too few for 64 samples: 20 random splits of all 128 real examples")
     assert how.endswith(", by random_features(features=8)")
-    (null,) = tables["nulls"].to_dict("records")
+    nulls = tables["nulls"].set_index("metric", drop=False)
+    assert set(nulls.index) == {"fcd", "diversity"}
+    null = nulls.loc["fcd"]
     assert (null["metric"], null["samples"], null["examples"], null["draws"]) == ("fcd", 64, 128, 20)
     assert null["low"] <= references["fcd"] == null["mean"] <= null["high"]
     assert references["fcd"] < snapshots["fcd"].min()  # held-out images are nearer than what a network draws
@@ -74,7 +77,8 @@ def test_labelled_data_may_be_judged_by_features_alone(tmp_path):
     tables = played(found)
     assert np.isfinite(tables["snapshots"]["fcd"]).all()
     assert tables["snapshots"]["modes"].isna().all()
-    assert set(tables["runs"]["outcome"]) == {"undetermined"}
+    assert set(tables["runs"]["outcome"]) == {"not-learned-yet"}
+    assert not tables["runs"]["outcomes_judged"].str.contains("partly-collapsed").any()
 
 
 def test_each_data_set_has_the_first_judge_that_fits_it(tmp_path):

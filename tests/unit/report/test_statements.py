@@ -218,7 +218,9 @@ def test_tables_leave_what_was_not_measured_empty(unmeasured, tmp_path):
     table = pd.read_csv(tmp_path / "settings.csv")
     unknown = table["outcome_undetermined"] > 0
     assert table.loc[unknown, ["outcome_collapsed", "failure_rate"]].isna().all(axis=None)
-    assert table["outcome_collapsed"].isna().all(), "a failure that is seen rules out none that is more severe"
+    won = table["outcome_diverged"] + table["outcome_discriminator-won"] == table["runs"]
+    assert table.loc[~won, "outcome_collapsed"].isna().all(), "only a failure that is more severe rules a collapse out"
+    assert (table.loc[won, "outcome_collapsed"] == 0).all()
     assert (table["outcome_diverged"].notna() & (table["outcome_discriminator-won"].notna())).all()
     assert unknown.sum() > 10
     assert "not known of all of them" in (tmp_path / "COLUMNS.md").read_text().split("`outcome_collapsed`")[1]
