@@ -61,13 +61,15 @@ def outcome_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
 def primary_indicator(runs: pd.DataFrame, outcome: str) -> pd.Series:
     """Whether an outcome is the primary one of each run: 1 or 0, NaN where it might be and was not judged.
 
-    A more severe outcome found in a run rules out that this one is primary.
+    A more severe outcome found in a run rules out that this one is primary, and so does an early stop: nothing that
+    further steps might have shown is an outcome of the run.
     """
     found = runs["outcome"] == outcome
     if outcome not in FAILURES:
         return found.astype("float64").where(found | ~undetermined(runs)) if outcome != UNDETERMINED else found * 1.0
     severer = runs["outcome"].isin(list(OUTCOMES)[: list(OUTCOMES).index(outcome)])
-    return found.astype("float64").where(found | severer | _lists(runs["outcomes_judged"], outcome))
+    stopped = runs["stopped_step"].notna()
+    return found.astype("float64").where(found | severer | stopped | _lists(runs["outcomes_judged"], outcome))
 
 
 def _lists(column: pd.Series, name: str) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,13 +85,13 @@ def stop_runs(
     store: SnapshotStore,
     runs: Sequence[RunRecord],
     rows: Mapping[int, int],
-    taken: Snapshot,
+    take: Callable[[], Snapshot],
     step: int,
 ) -> None:
     """Stop members of a pack, given with their rows, and keep the last state of each as a snapshot."""
     reasons = {k: reason for k in rows if (reason := stop(runs[k].recorder.curves())) is not None}
     if lacking := {k: rows[k] for k in reasons if step not in runs[k].snapshots}:
-        keep_snapshot(store, runs, lacking, taken, step)
+        keep_snapshot(store, runs, lacking, take(), step)
     for k, reason in reasons.items():
         runs[k].stopped = (step, *reason)
 

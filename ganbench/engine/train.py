@@ -170,7 +170,7 @@ def train(
                 record_steps(runs[k], record[:, index])
         start += len(rows)
         if stop is not None and start in stop.looks:
-            stop_runs(stop, store, runs, alive_rows(), snapshot(dynamics, variables), start)
+            stop_runs(stop, store, runs, alive_rows(), partial(snapshot, dynamics, variables), start)
         alive = list(alive_rows())
 
         # Members that no longer train leave the pack, once they are more than it may keep.

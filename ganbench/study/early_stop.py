@@ -30,7 +30,7 @@ class StopEarly(Section):
     by heart, while the generator learns."""
     after: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
     """The share of the steps after which one looks first."""
-    every: Annotated[Fraction, Field(gt=0)] = 0.1
+    every: Annotated[Fraction, Field(ge=0.001)] = 0.1
     """The share of the steps between two looks."""
     looks: Count = 2
     """The number of looks in a row at which an outcome must hold, so that no transient ends a run."""

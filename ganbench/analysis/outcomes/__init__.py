@@ -78,8 +78,8 @@ class Detector(ABC):
         """
 
     def look(self, run: RunEvidence) -> Sequence[Finding]:
-        """Find outcomes of a run in training that trains networks on data. A detector has this method if its outcomes
-        show in the recorded series, whatever the metrics will be.
+        """Find outcomes of a run in training that trains networks on data. A detector overrides this method if its
+        outcomes show in the recorded series, whatever the metrics will be.
 
         Args:
             run: what was recorded so far, without snapshots, as if it had been asked for no further steps.

@@ -44,7 +44,7 @@ def hops(run: RunEvidence) -> list[Hop]:
     off = 1 - share
     concentrated = (off[0] > 0) & (off <= run.settings.concentrated_ratio * off[0])
     counts = (mode >= 0) & (run.learned_at(steps) | run.alike_at(steps) | concentrated) & (np.arange(len(steps)) > 0)
-    at = np.flatnonzero(counts & np.logical_or.accumulate((mode != mode[0]) | run.learned_at(steps)))
+    at = np.flatnonzero(counts & np.logical_or.accumulate(counts & ((mode != mode[0]) | run.learned_at(steps))))
     return [
         Hop(int(steps[one]), int(steps[other]), int(mode[one]), int(mode[other]), float(share[other]))
         for one, other in pairwise(at)

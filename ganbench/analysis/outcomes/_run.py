@@ -118,17 +118,17 @@ class RunEvidence:
 
     @cached_property
     def series(self) -> dict[str, Series]:
-        """The recorded series by name, cut before the first bin that holds a value that is not finite."""
+        """The recorded series by name, all cut before the first bin in which a value of any is not finite."""
         # As arrays, since a run in training is looked at again and again, and pandas would take most of the time.
         names = self.curves["series"].to_numpy()
         columns = [self.curves[name].to_numpy() for name in ("first_step", "last_step", "min", "mean", "max")]
         finite = np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0)
+        broken = columns[0][~finite]
+        end = broken.min() if len(broken) else np.inf
         found = {}
         for name in sorted(set(names)):
-            rows = np.flatnonzero(names == name)
+            rows = np.flatnonzero((names == name) & (columns[0] < end))
             rows = rows[np.argsort(columns[0][rows], kind="stable")]
-            broken = np.flatnonzero(~finite[rows])
-            rows = rows[: broken[0]] if len(broken) else rows
             if len(rows):
                 found[name] = Series(*(column[rows] for column in columns))
         return found

@@ -33,7 +33,7 @@ class Spread:
         throughout the second half of training than those of the untrained generator did."""
         good = run.learned_at(self.steps).any()
         late = self.share[self.steps >= run.steps / 2]
-        less = len(late) > 0 and (late <= run.settings.concentrated_ratio * self.share[0]).all()
+        less = len(late) > 0 and self.share[0] > 0 and (late <= run.settings.concentrated_ratio * self.share[0]).all()
         if self.share[-1] > self.least or not (good or less):
             return None
         onset = dense_onset(run, self.steps, onset_of(self.steps, (self.share <= self.least) & (self.steps > 0)))

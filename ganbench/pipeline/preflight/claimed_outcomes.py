@@ -8,6 +8,7 @@ from typing import Any
 from ganbench.analysis.columns import OPEN, SUCCESSES
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.outcome_catalogue import catalogue
+from ganbench.analysis.outcomes._run import DIVERSITY
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
 from ganbench.study.claims import Claim, variables
@@ -15,8 +16,9 @@ from ganbench.study.selectors import matches
 
 OF_MODES = ("collapsed", "partly-collapsed", "cycling")  # nothing of one mode can have these
 COLLAPSE = (
-    "without the metric mode_coverage, which detects a collapse, and a judge that tells modes apart. Add it to"
-    " evaluate.metrics, take data with labels, or claim outcome.diverged"
+    "without the metric mode_coverage, which detects a collapse, and a judge that tells modes apart; of data without"
+    " labels, diversity detects a whole one. Add them to evaluate.metrics, take data with labels, or claim"
+    " outcome.diverged"
 )
 
 
@@ -33,6 +35,8 @@ def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
     found = {}
     for name, info in catalogue().items():
         missing = [(column, metric) for column, metric in info.needs.items() if column not in columns]
+        if name == "collapsed" and modes < 2 and DIVERSITY in columns:
+            continue
         if name in OF_MODES and modes == 1:
             found[name] = "on data of one mode, which have no other. Claim another outcome"
         elif name in OF_MODES and (missing or not modes):

@@ -6,7 +6,7 @@ import made_up_runs as made_up
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.methods import failure_times, outcome_indicator
+from ganbench.analysis.methods import failure_times, outcome_indicator, primary_indicator
 from ganbench.analysis.outcome import diagnose
 
 
@@ -39,3 +39,16 @@ def test_an_outcome_of_any_kind_is_known_only_where_it_was_judged():
     )
     np.testing.assert_array_equal(outcome_indicator(runs, "not-learned-yet"), [np.nan, 1, 1, 0])
     np.testing.assert_array_equal(outcome_indicator(runs, "collapsed"), [np.nan] * 4)
+
+
+def test_a_run_that_was_stopped_has_no_other_primary_outcome():
+    """What was not judged of it, since it was cut short, is not unknown: further steps did not take place."""
+    runs = pd.DataFrame(
+        {"outcome": ["discriminator-won", "undetermined"], "outcomes_judged": ["discriminator-won", ""]}
+    )
+    runs["stopped_step"] = pd.Series([900, None], dtype="Int64")
+    assert primary_indicator(runs, "discriminator-won").tolist()[0] == 1
+    for outcome in ("diverged", "unstable", "collapsed"):
+        stopped, unknown = primary_indicator(runs, outcome)
+        assert stopped == 0
+        assert np.isnan(unknown)

@@ -147,6 +147,17 @@ def test_numbers_that_are_none_have_diverged_when_they_came():
     assert not set(found(run)) & {*OPEN, *SUCCESSES}, "a run without an end has neither learned nor settled"
 
 
+@pytest.mark.parametrize("kind", ["saturated", "blind", "starved critic", "healthy"])
+@pytest.mark.parametrize("series", ["fake_output", "generator_gradient_norm"])
+def test_one_series_that_ends_before_the_others_ends_the_evidence(kind, series):
+    """The overflow of a generator shows in some series a bin before the others."""
+    whole = make(kind, 0)
+    bad = whole.curves["series"].eq(series) & whole.curves["first_step"].eq(FIRST[-1])
+    run = replace(whole, curves=whole.curves.assign(mean=whole.curves["mean"].mask(bad)), diverged=(STEPS, "nan"))
+    assert {len(each.mean) for each in run.series.values()} == {BINS - 1}
+    assert "diverged" in found(run)
+
+
 def test_divergence_does_not_hide_the_failures_that_came_before():
     for kind in ("collapsed", "hopping", "copying", "forgetting", "relapsing", "spiking"):
         run = make(kind, 0)
@@ -359,9 +370,18 @@ def test_good_examples_that_become_all_alike_have_collapsed(last, outcome):
     assert diagnose(replace(measured(run, diversity=diversity), modes=0)).primary.outcome == (outcome or "converged")
 
 
+def test_a_generator_that_never_varied_has_not_collapsed():
+    run = measured(make("unlearned", 0), diversity=np.zeros(len(SNAPSHOTS)))
+    assert "collapsed" not in found(run)
+
+
 def test_leaving_the_mode_of_the_untrained_generator_is_no_hop():
     run = make("one image, hopping", 0)
-    for path, hops in (([8, 8, 8, 8, 3, 3, 4, 4, 5], 2), ([8, 3, 3, 3, 3, 4, 4, 5, 3], 3)):
+    for path, hops in (
+        ([8, 8, 8, 8, 3, 3, 4, 4, 5], 2),
+        ([8, -1, 8, 8, 3, 3, 4, 4, 5], 2),  # a snapshot without a dominant mode leaves nothing
+        ([8, 3, 3, 3, 3, 4, 4, 5, 3], 3),
+    ):
         there = measured(run, dominant_mode=np.array(path, float))
         assert ("cycling" in found(there)) == (hops >= 3)
 

@@ -293,6 +293,9 @@ def test_an_outcome_is_claimed_of_the_data_on_which_it_can_be_seen():
     assert unseen(columns, 1).keys() == {"outcome.collapsed", "outcome.partly_collapsed", "outcome.cycling"}
     assert unseen((), 1).keys() == unseen(columns, 1).keys() | {"outcome.memorising", "outcome.artefact_lock_in"}
     assert {"outcome.failed", "outcome.converged", "outcome.collapsed"} <= unseen(columns, 0).keys()
+    for modes in (0, 1):
+        found = unseen({*columns, "diversity"}, modes)
+        assert found.keys() == {"outcome.partly_collapsed", "outcome.cycling"}
 
 
 def test_the_metrics_that_outcomes_need_fill_their_columns():
