@@ -31,16 +31,11 @@ from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.claimed_outcomes import unseen
-from ganbench.pipeline.preflight.trial import try_study
+from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
 pytestmark = pytest.mark.usefixtures("hurried")
-
-
-def check(found: Plan) -> None:
-    """Try a study out."""
-    try_study(found)
 
 
 def plan(tmp_path, **changes) -> Plan:
