@@ -3,6 +3,7 @@ evaluation's share of the default study."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from ganbench.core import registry
 from ganbench.data import DataSpec
 from ganbench.judges import JudgedExamples
 from ganbench.metrics._frechet import frechet_distance, frechet_reference
+from ganbench.pipeline.execution.processor import one_thread
 
 MODES = 10
 TARGET = 10.0  # times as fast as pytorch-fid
@@ -26,6 +29,7 @@ TARGET = 10.0  # times as fast as pytorch-fid
 
 def costs(samples: int = 10_000, features: int = 64, side: int = 32) -> Sheet:
     """Time and memory of every metric but the FID, whose are Inception's, for as many generated as real examples."""
+    one_thread()
     sheet = Sheet(
         f"Cost of metrics for {samples:,} samples",
         ["metric", "data", "reference, s", "score, s", "score, ms a 1,000 samples", "score, MiB"],
@@ -61,6 +65,7 @@ def costs(samples: int = 10_000, features: int = 64, side: int = 32) -> Sheet:
 
 def frechet(sizes: Sequence[int] = (2000, 10_000), features: int = 2048, rounds: int = 3) -> Sheet:
     """The Fréchet distance from features, in turn with pytorch-fid's, of few and of many samples."""
+    one_thread()  # SciPy's BLAS too, which is loaded later
     sheet = Sheet(
         f"Fréchet distance in {features:,} dimensions",
         ["samples", "ganbench, s", "pytorch-fid, s", "times as fast", "relative difference", "verdict"],
@@ -100,6 +105,7 @@ def share(results: Path = ROOT / "results", steps: int = 2500, samples: int = 20
     from ganbench.study.schema import parse
     from ganbench.study.strict_yaml import read_yaml
 
+    one_thread()
     given = read_yaml(ROOT / "config" / "config.yaml")
     plan = Plan(parse(given | {"results": str(results)}, origin="config/config.yaml"))
     timed = {row.stage: row.actual for row in compared(plan, results / given["study"])}
@@ -119,18 +125,29 @@ def share(results: Path = ROOT / "results", steps: int = 2500, samples: int = 20
 def _of_one_pack(given: dict, steps: int, samples: int) -> dict[str, float]:
     """Seconds of each stage of one pack of the default study."""
     from ganbench.pipeline import results_folder, stages
+    from ganbench.pipeline.execution.job_context import JobContext
+    from ganbench.pipeline.jobs import ExecutionSettings
     from ganbench.pipeline.plan import Plan
     from ganbench.study.schema import parse
 
     block = {"dataset": "digits", "architecture": {"name": "dcgan", "features": 16}, "seed": {"count": 2}}
     train = given["train"] | {"steps": steps, "snapshots": {"count": min(9, steps)}}
-    timed = {}
-    with tempfile.TemporaryDirectory() as folder:
-        study = {"study": "pack", "results": folder, "grid": [block | {"learning_rate": 2e-4}], "train": train}
-        plan = Plan(parse(study | {"evaluate": given["evaluate"] | {"samples": samples}}, origin="the benchmark"))
+    timed, context = {}, JobContext(ExecutionSettings(device="cpu"))
+    # Stages set variables for their process alone, and what is measured next may want a GPU.
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ):
+        study = {
+            "study": "pack",
+            "results": folder,
+            "grid": [block | {"learning_rate": 2e-4}],
+            "train": train,
+            "evaluate": given["evaluate"] | {"samples": samples},
+        }
+        plan = Plan(parse(study, origin="the benchmark"))
         results_folder.prepare(plan)
         for stage in ("prepare", "judge", "reference", "train", "evaluate"):
-            timed[stage], _ = _timed(lambda stage=stage: [stages.run(job) for job in plan.jobs(stage).values()])
+            timed[stage], _ = _timed(
+                lambda stage=stage: [stages.run(job, context) for job in plan.jobs(stage).values()]
+            )
     return timed
 
 

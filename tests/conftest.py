@@ -44,6 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def spared() -> None:
     """Spare collections of garbage, which the engine asks for, what earlier modules imported and keep."""
+    gc.unfreeze()  # or what one of them no longer keeps would stay
     gc.collect()
     gc.freeze()
 

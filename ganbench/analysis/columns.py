@@ -85,6 +85,7 @@ RUNS = {
     "collected_on": "the same, with which this table was made",
     "python": "Python version",
     "numpy": "NumPy version",
+    "scipy": "SciPy version",
     "torch": "PyTorch version",
     "cuda": "CUDA version PyTorch was built for, or empty on a CPU",
     "tf32": "whether a GPU used TensorFloat-32 where `train_precision` does not say so; empty on a CPU",
@@ -112,7 +113,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
 # training the differences may grow.
 ORIGINS = (
     *("device", "processor", "cpu_capability", "blas", "threads", "evaluated_on", "diagnosed_on"),
-    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
+    *("python", "numpy", "scipy", "torch", "cuda", "tf32", "commit"),
 )
 
 SNAPSHOTS = {
@@ -189,7 +190,8 @@ MODES = {
     "real_share": "share of the real training examples that fall on the mode, its fair share",
     "forgetting": "the mode's largest coverage at an earlier snapshot of training less that at this one, where coverage"
     " is `confident_share` over `real_share`, at most 1; 1 is a mode that was covered and is gone, and below 0 there is"
-    " more of it than ever (Chaudhry et al. 2018); empty up to the first snapshot of training",
+    " more of it than ever (Chaudhry et al. 2018); empty up to the first snapshot of training, and of a mode without"
+    " real examples",
 }
 
 # The table of the runs that an unfinished study still lacks.

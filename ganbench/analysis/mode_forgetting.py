@@ -32,8 +32,8 @@ def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray
     if len(real) > MOST:
         shares, real = shares[..., :0], real[:0]
     modes = len(real)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a mode without any real example has no fair share
-        coverage = np.minimum(shares[:, 1] / real, 1.0)
+    fair = np.where(real > 0, real, np.nan)  # a mode without any real example has no fair share
+    coverage = np.minimum(shares[:, 1] / fair, 1.0)
     trained = np.where(np.asarray(steps)[:, None] > 0, coverage, np.nan)
     best = np.fmax.accumulate(trained)  # past snapshots that could not be judged
     forgetting = np.concatenate([np.full((1, modes), np.nan), best[:-1] - coverage[1:]])

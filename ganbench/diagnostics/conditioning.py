@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,13 +18,15 @@ from ganbench.games.gan import player_buffers
 from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
 from ganbench.numerics.generator import TrainedGenerator
 
-TOGETHER = 16  # latent directions of which derivatives are computed together, each with the memory of a batch
+# Latent points, and latent directions, of which derivatives are computed together: each direction takes the memory of
+# a batch, and each point that of a Jacobian.
+TOGETHER = 16
 
 
 @dataclass(frozen=True)
 class Conditioning(Diagnostic):
     """At up to `points` snapshots, evenly spaced among those kept, J = dG/dz is the Jacobian of the generator in
-    evaluation mode, (numbers of an example, latent_size), at `latents` of the run's latent points for evaluation.
+    evaluation mode, (numbers of an example, latent_size), at `latents` points drawn as those for evaluation.
     Odena et al. (2018) found that generators whose metric tensor J'J has a low condition number score better.
 
     A latent direction is singular if J stretches it by less than the rounding of the largest stretch, as NumPy tells
@@ -76,15 +78,17 @@ class Conditioning(Diagnostic):
         steps = np.tile(np.asarray(trajectories.steps)[indices].astype(float), (everyone, 1))
         return DiagnosticResult(summaries(along), {"steps": steps} | along)
 
-    def _jacobians(self, generator: TrainedGenerator, batch_size: int) -> np.ndarray:
-        """J at each latent point, (latents, numbers of an example, latent_size), in double precision."""
-        if not generator.mixes_examples:
-            found = jacobians(generator, generator.inputs(self.latents), self.latents)
-        else:
+    def _jacobians(self, generator: TrainedGenerator, batch_size: int) -> Iterator[np.ndarray]:
+        """J at one latent point after the other, (numbers of an example, latent_size), in double precision."""
+        if generator.depends_on_batch:
             every = generator.inputs(self.latents + batch_size - 1)
-            batches = [[x[start : start + batch_size] for x in every] for start in range(self.latents)]
-            found = torch.cat([jacobians(generator, batch, 1) for batch in batches])
-        return found.double().cpu().numpy()
+            batches = ([x[start : start + batch_size] for x in every] for start in range(self.latents))
+            moved = 1
+        else:
+            batches = zip(*(x.split(TOGETHER) for x in generator.inputs(self.latents)), strict=True)
+            moved = TOGETHER
+        for batch in batches:
+            yield from jacobians(generator, batch, moved).double().cpu().numpy()
 
 
 def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) -> Tensor:
@@ -93,12 +97,14 @@ def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) 
     Args:
         generator: the generator.
         batch: its inputs, latent points (n, latent_size) first.
-        moved: number m of latent points that are moved; no example of theirs may depend on another of them.
+        moved: number of latent points that are moved, of a smaller batch all; no example of theirs may depend on
+            another of them.
 
     Returns:
-        Shape (m, numbers of an example, latent_size).
+        Shape (moved, numbers of an example, latent_size).
     """
     latent, *labels = batch
+    moved = min(moved, len(latent))
     with torch.enable_grad():
         points = latent[:moved].clone().requires_grad_()
         examples = generator(torch.cat([points, latent[moved:]]), *labels)[:moved].flatten(1)
@@ -115,23 +121,26 @@ def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) 
     return torch.cat(columns).permute(1, 2, 0)
 
 
-def spread(jacobians: np.ndarray, rounding: float) -> tuple[float, float]:
+def spread(jacobians: Iterable[np.ndarray], rounding: float) -> tuple[float, float]:
     """The mean log condition number of J'J without its singular directions, and the mean share of these.
 
     Args:
-        jacobians: J, finite or not, (m, outputs, inputs).
+        jacobians: J at one latent point after the other, finite or not, (outputs, inputs) each.
         rounding: relative error of their entries.
 
     Returns:
         Both means: NaN if an entry is not finite, and no condition number if all directions are singular.
     """
-    if not np.isfinite(jacobians).all():
-        return np.nan, np.nan
-    _, outputs, inputs = jacobians.shape
-    stretches = np.linalg.svd(jacobians, compute_uv=False)  # largest first
-    ranks = (stretches > max(outputs, inputs) * rounding * stretches[:, :1]).sum(axis=1)
-    logs = [2 * np.log(each[0] / each[rank - 1]) for each, rank in zip(stretches, ranks, strict=True) if rank]
-    return float(np.mean(logs)) if logs else np.nan, float(1 - ranks.mean() / inputs)
+    logs, singular = [], []
+    for jacobian in jacobians:
+        if not np.isfinite(jacobian).all():
+            return np.nan, np.nan
+        stretches = np.linalg.svd(jacobian, compute_uv=False)  # largest first
+        rank = int((stretches > max(jacobian.shape) * rounding * stretches[0]).sum())
+        singular.append(1 - rank / jacobian.shape[1])
+        if rank:
+            logs.append(2 * np.log(stretches[0] / stretches[rank - 1]))
+    return float(np.mean(logs)) if logs else np.nan, float(np.mean(singular))
 
 
 def _generator(trajectories: Trajectories, member: int, snapshot: int) -> TrainedGenerator:

@@ -60,7 +60,7 @@ class Sampler:
         )
         with torch.no_grad():
             size, whole = BATCH, count
-            if generator.mixes_examples:
+            if generator.depends_on_batch:
                 size = self._batch_size
                 whole = -(-count // size) * size  # no last batch of another size
             parts = zip(*(x.split(size) for x in generator.inputs(whole)), strict=True)

@@ -94,10 +94,15 @@ class JudgedExamples:
         return floats(self.stored)
 
     @property
-    def mode_shares(self) -> np.ndarray:
-        """The examples on each mode as shares of all examples, (2, modes): all of them, and the confident ones."""
+    def mode_counts(self) -> np.ndarray:
+        """The numbers of examples on each mode, (2, modes): of all examples, and of the confident ones."""
         kinds = self.mode, self.mode[self.confident]
-        return np.stack([np.bincount(mode, minlength=self.modes) for mode in kinds]) / len(self)
+        return np.stack([np.bincount(mode, minlength=self.modes) for mode in kinds])
+
+    @property
+    def mode_shares(self) -> np.ndarray:
+        """The same as shares of all examples, (2, modes)."""
+        return self.mode_counts / len(self)
 
     def embedded(self, name: str, embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The examples' features by another network than the judge's, (n, F), computed once for all metrics and

@@ -50,8 +50,12 @@ class Diversity(Metric):
 def _total_variance(features: np.ndarray) -> float:
     """The trace of the covariance of features (n, F), with n - 1.
 
-    Centred at the first example before the mean is taken: the variance of identical ones is 0, and not rounding.
+    Centred at the first example before the mean is taken: the variance of identical ones is 0, and not rounding. Where
+    differences or their squares are beyond floating point, it is infinite.
     """
-    centred = features - features[:1]
-    with np.errstate(over="ignore"):  # of squares beyond floating point: infinity is the defined value
-        return float(np.square(centred - centred.mean(axis=0)).sum(axis=0).sum() / (len(features) - 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = features - features[:1]
+        centred -= centred.mean(axis=0)
+        np.square(centred, out=centred)
+        total = float(centred.sum(axis=0).sum() / (len(features) - 1))
+    return total if np.isfinite(total) else np.inf

@@ -110,9 +110,9 @@ class ModeCoverage(Metric):
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
         real = reference["share"]
-        n, modes = len(generated.mode), generated.modes
-        good = np.bincount(generated.mode[generated.confident], minlength=modes)
-        share = generated.mode_shares[0]
+        n, modes = len(generated), generated.modes
+        every, good = generated.mode_counts
+        share = every / n
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),

@@ -37,8 +37,8 @@ class TrainedGenerator:
     seed: int
 
     def inputs(self, count: int) -> tuple[Tensor, ...]:
-        """The first inputs for evaluation, the same for all generators of a run: latent points (count, latent_size),
-        and for a conditional generator the labels 0, 1, 2 ... in turn."""
+        """Inputs drawn as those for evaluation, the same for all generators of a run: latent points (count,
+        latent_size), and for a conditional generator the labels 0, 1, 2 ... in turn."""
         latent = latent_points(self.seed, count, self.architecture.latent_size).to(self.parameters)
         if "generator" not in self.architecture.conditional:
             return (latent,)
@@ -58,8 +58,11 @@ class TrainedGenerator:
         return self.network.apply(self.parameters[None], buffers, key, *inputs, training=False)[0][0]
 
     @cached_property
-    def mixes_examples(self) -> bool:
-        """Whether an example depends on the others of its batch, as it does where a layer normalises by the batch."""
+    def depends_on_batch(self) -> bool:
+        """Whether an example depends on the others of its batch, as it does where a layer normalises by the batch.
+
+        Asked at these very parameters and running statistics; `Network.mixes_examples` is of any parameters.
+        """
         few = self.inputs(EXAMPLES)
         with torch.no_grad():
             together, apart = self(*few), self(*(x[: EXAMPLES // 2] for x in few))

@@ -85,6 +85,7 @@ def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         ("blas", "BLAS"),
         ("python", "Python"),
         ("numpy", "NumPy"),
+        ("scipy", "SciPy"),
         ("torch", "PyTorch"),
         ("cuda", "CUDA"),
         ("tf32", "TensorFloat-32 by default"),

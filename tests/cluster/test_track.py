@@ -129,7 +129,7 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
             "torch": "text",
             "device": "text",
         },
-        **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy"), "text"),
+        **dict.fromkeys(("processor", "cpu_capability", "blas", "threads", "numpy", "scipy"), "text"),
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
         **{"commit": "text", "digest": "d01", "outcomes_judged": "text", "failures_not_judged": "text"},
     }

@@ -98,6 +98,13 @@ def test_an_optimizer_stays_on_the_device(optimizer):
     assert copies_of_a_step(networks(), "alternating", optimizer) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("optimizer", [name for name in names("optimizer") if name != "sgd"])
+def test_every_game_with_every_optimizer_stays_on_the_device(game, optimizer):
+    assert copies_of_a_step(GAMES[game](), "alternating", optimizer) == []
+
+
 OTHERS = [name for name in toys() if name != "bilinear"]  # whose losses are seen above
 
 

@@ -167,6 +167,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "cpu, a processor"),
         "python": "3.12.4",
         "numpy": "2.4.6",
+        "scipy": "1.17.1",
         "torch": "2.9.0",
         "cuda": "",
         "tf32": "",

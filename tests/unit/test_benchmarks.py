@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ from ganbench.core.recorder import series_names
 from ganbench.engine.fusing import parameters
 from ganbench.engine.train import Training, train
 from ganbench.games import Match
+from ganbench.pipeline.execution import devices, processor
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +266,12 @@ def test_sections_can_be_left_out():
 
 @pytest.mark.slow
 def test_sheets_of_the_metrics_name_them_all():
+    torch.set_num_threads(2)
     costs = metrics.costs(samples=120, features=4, side=16)
+    assert processor.threads() == 1, "seconds of one core"
+    torch.set_num_threads(2)
     distances = metrics.frechet(sizes=(20, 90), features=40, rounds=2)
+    assert processor.threads() == 1
     assert {row[0] for row in costs.rows} == set(registry.components("metric")) - {"fid"}
     for sheet in (costs, distances):
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
@@ -274,8 +280,12 @@ def test_sheets_of_the_metrics_name_them_all():
 
 
 @pytest.mark.slow
-def test_evaluation_s_share_is_measured_where_there_are_no_results(tmp_path):
+def test_evaluation_s_share_is_measured_where_there_are_no_results(tmp_path, monkeypatch):
+    visible, wanted = os.environ.get("CUDA_VISIBLE_DEVICES"), set()
+    monkeypatch.setattr(devices, "check_device", wanted.add)
     train, evaluate = metrics.share(tmp_path, steps=4, samples=20).rows
     assert (train[0], train[2]) == ("train", "100%")
     assert evaluate[0] == "evaluate"
+    assert wanted == {"cpu"}, "seconds of one core"
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible, "for what is measured next"
     assert float(evaluate[1]) > 0

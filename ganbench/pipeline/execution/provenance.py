@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def versions(device: torch.device) -> dict[str, Any]:
         "threads": processor.threads(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "scipy": version("scipy"),  # with its LAPACK, metrics of many features compute too
         "torch": torch.__version__,
         "cuda": torch.version.cuda if device.type == "cuda" else "",
         "tf32": _tf32() if device.type == "cuda" else "",
@@ -39,7 +41,7 @@ def _tf32() -> str:
 
 
 def computed_on(about: dict[str, Any]) -> str:
-    """A record of `versions` in words, without versions of Python, NumPy, PyTorch and CUDA.
+    """A record of `versions` in words, without versions of Python, NumPy, SciPy, PyTorch and CUDA.
 
     Example: "cpu (x86_64), AMD EPYC, family 25 model 1, PyTorch AVX2, openblas 0.3.30 Haswell, 1 thread".
     """

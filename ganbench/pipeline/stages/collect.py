@@ -38,7 +38,7 @@ from ganbench.study.sections import Evaluate, Outcome
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
 VERSIONS = (
     *("device", "processor", "cpu_capability", "blas", "threads"),
-    *("python", "numpy", "torch", "cuda", "tf32", "commit"),
+    *("python", "numpy", "scipy", "torch", "cuda", "tf32", "commit"),
 )
 
 

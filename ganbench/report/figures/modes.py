@@ -27,9 +27,10 @@ FIGURE = FigureInfo(
     title="Modes over training",
     scope="method",
     caption=(
-        "Three runs of the method, those with the least, the middle and the most forgetting: the share of examples that"
-        " fall on each mode of the data beyond the judge's doubt, snapshot by snapshot, in units of the mode's share of"
-        " the real data. White is the fair share, brown less, green more; grey could not be judged. To the right,"
+        "Three runs of the method, those with the least, the middle and the most forgetting, or the first, the middle"
+        " and the last one where no run's is known: the share of examples that fall on each mode of the data beyond the"
+        " judge's doubt, snapshot by snapshot, in units of the mode's share of the real data. White is the fair share,"
+        " brown less, green more; grey could not be judged, or is a mode without real examples. To the right,"
         " every run of the method: how far each mode was forgotten at the last networks, 1 where it once had its fair"
         " share and is gone, below 0 where it never had more; the bar is the median over the runs."
     ),
@@ -67,7 +68,8 @@ def draw(collected: Collected, method: str) -> Figure:
 
 
 def _shown(runs: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """Runs from the least to the most forgetting; of runs that all diverged, the first ones."""
+    """Up to `RUNS` runs whose forgetting is known, evenly spaced from the least to the most; where it is known of no
+    run, as where all diverged, evenly spaced from the first to the last of the table."""
     known = runs["mode_forgetting"].dropna().sort_values(kind="stable").index
     names = list(known) if len(known) else [name for name in runs.index if name in set(table["run"])]
     return [names[index] for index in np.unique(np.linspace(0, len(names) - 1, RUNS).round().astype(int))]

@@ -55,18 +55,22 @@ def kept(tmp_path, values: np.ndarray) -> np.ndarray:
     return read
 
 
+NETWORKS = {"fc": {"latent_size": 4, "hidden": (8,)}, "dcgan": {"features": 4}}
+
+
 @cache
-def trained_on_numbers(dtype: torch.dtype) -> tuple[GAN, list[Member], list[Tree]]:
+def trained_on_numbers(name: str, dtype: torch.dtype) -> tuple[GAN, list[Member], list[Tree]]:
     """A game with examples that are numbers, three runs of it, and their results."""
-    architecture = part("architecture", "fc", latent_size=4, hidden=(8,))
+    architecture = part("architecture", name, **NETWORKS[name])
     game = gan(floats(BYTES), data=SPEC, architecture=architecture, dtype=dtype)
     members = [Member(0, 70, 1e-3), Member(0, 70, 1e-2), Member(1, 20, 1e-3)]
     return game, members, train(game, training(30, dtype=dtype), members, device=CPU)
 
 
+@pytest.mark.parametrize("name", ["fc", pytest.param("dcgan", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("held", ["bytes", "bytes in a file", "numbers in a file", "bytes in memory"])
-def test_training_has_the_same_numbers_wherever_examples_are_held(tmp_path, dtype, held):
+def test_training_has_the_same_numbers_wherever_examples_are_held(tmp_path, name, dtype, held):
     numbers = floats(BYTES)
     where = {
         "bytes": lambda: TrainingExamples.placed(BYTES, CPU, dtype),
@@ -74,7 +78,7 @@ def test_training_has_the_same_numbers_wherever_examples_are_held(tmp_path, dtyp
         "bytes in a file": lambda: TrainingExamples.placed(kept(tmp_path, BYTES), CPU, dtype),
         "numbers in a file": lambda: TrainingExamples.placed(kept(tmp_path, numbers), CPU, dtype),
     }
-    game, members, expected = trained_on_numbers(dtype)
+    game, members, expected = trained_on_numbers(name, dtype)
     found = train(replace(game, examples=where[held]()), training(30, dtype=dtype), members, device=CPU)
     for ours, theirs in zip(found, expected, strict=True):
         for player in game.players:

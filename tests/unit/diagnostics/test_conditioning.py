@@ -11,7 +11,7 @@ from playing import CPU, diverged, look, make_game, networks, part, play
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.diagnostics import Trajectories
+from ganbench.diagnostics import Trajectories, conditioning
 from ganbench.diagnostics.conditioning import _generator, jacobians, spread
 from ganbench.engine.components import build_game
 from ganbench.games import Match, Member
@@ -47,10 +47,9 @@ def test_a_linear_generator_has_the_condition_number_of_its_matrix(latent, outpu
     found = look(trajectories, "conditioning", latents=3)
     for k, theta in enumerate(trajectories.path["generator"][:, 0]):
         matrix = theta[: latent * outputs].view(outputs, latent).numpy()
-        stretches = np.linalg.svd(matrix, compute_uv=False)
+        # W W' has the eigenvalues of W'W but for zeros, which are the singular directions.
+        expected = np.log(np.linalg.cond(matrix.T @ matrix if latent <= outputs else matrix @ matrix.T))
         for when in ("start", "end", "mean"):
-            expected = np.log(np.linalg.cond(matrix.T @ matrix)) if latent <= outputs else None
-            expected = expected if latent <= outputs else 2 * np.log(stretches[0] / stretches[-1])
             assert found.values[f"log_condition_{when}"][k] == pytest.approx(expected, rel=1e-9, abs=1e-9)
             assert found.values[f"singular_share_{when}"][k] == pytest.approx(max(0, 1 - outputs / latent))
 
@@ -89,7 +88,7 @@ def test_the_jacobian_is_that_of_differences_of_examples(name, dataset, options)
     """Of each example in its own latent point, the rest of the batch fixed."""
     trajectories = untrained(name, dataset, **options)
     generator = _generator(trajectories, 1, 1)
-    assert generator.mixes_examples == (name == "dcgan" and "generator_norm" not in options)
+    assert generator.depends_on_batch == (name == "dcgan" and "generator_norm" not in options)
     (batch,) = generator.inputs(8)
     with torch.no_grad():
         (found,) = jacobians(generator, [batch], 1)
@@ -110,6 +109,24 @@ def test_points_moved_together_or_in_batches_of_their_own_have_their_own_jacobia
     expected = spread(alone.numpy(), torch.finfo(torch.float64).eps)
     assert found.values["log_condition_start"][0] == pytest.approx(expected[0], rel=1e-9)
     assert found.arrays["singular_share"][0].tolist() == [expected[1]] == [0]
+
+
+def test_latent_points_are_moved_a_few_at_a_time(monkeypatch):
+    """As many as a user asks for, with the memory of a few; the numbers are those of all at once."""
+    trajectories, seen = untrained("fc", "digits", seeds=1, latent_size=5), []
+
+    def counted(*given):
+        found = jacobians(*given)
+        seen.append(len(found))
+        return found
+
+    monkeypatch.setattr(conditioning, "jacobians", counted)
+    whole = look(trajectories, "conditioning", latents=5, points=1)
+    monkeypatch.setattr(conditioning, "TOGETHER", 2)
+    parts = look(trajectories, "conditioning", latents=5, points=1)
+    assert seen == [5, 2, 2, 1]
+    for column, values in whole.values.items():
+        np.testing.assert_allclose(parts.values[column], values, rtol=1e-9, atol=1e-12)
 
 
 def test_single_precision_is_near_double():
@@ -181,7 +198,7 @@ def test_a_network_that_reads_values_and_keeps_statistics_is_differentiated_too(
         },
     )
     generator = _generator(trajectories, 0, 0)
-    assert not generator.mixes_examples, "running statistics are no other examples"
+    assert not generator.depends_on_batch, "running statistics are no other examples"
     (found,) = jacobians(generator, generator.inputs(1), 1)
     weight = generator.parameters[:6].view(2, 3)
     torch.testing.assert_close(found, 2 * weight / torch.sqrt(variance + 1e-5)[:, None], rtol=1e-9, atol=0)

@@ -441,9 +441,10 @@ def test_the_bounds_of_the_path_angle_are_reached():
 DIAGNOSTICS = {"spectrum": {}, "step_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
 
 
+@pytest.mark.parametrize("game", ["dirac", pytest.param("gaussian", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name):
-    whole = play(make_game("dirac"), rates=(0.1, 0.05, 0.2), steps=6)
+def test_a_run_that_diverged_has_no_numbers_and_harms_no_other(name, game):
+    whole = play(make_game(game), rates=(0.1, 0.05, 0.2), steps=6)
     one_lost, all_lost = diverged(whole, 1, 3), diverged(diverged(diverged(whole, 0, 3), 1, 3), 2, 3)
     expected, seen, none = (
         look(trajectories, name, **DIAGNOSTICS[name]) for trajectories in (whole, one_lost, all_lost)

@@ -52,3 +52,12 @@ def test_identical_real_examples():
     same = np.ones((20, 2))
     assert diversity(same, same) == 1
     assert diversity(np.random.default_rng(3).normal(size=(20, 2)), same) == np.inf
+
+
+@pytest.mark.parametrize("size", [1e200, 1.5e308])
+def test_differences_beyond_floating_point_are_infinitely_diverse(size):
+    """Their squares are, or they are themselves; the features are not touched."""
+    generated, real = np.array([[size], [-size], [size]]), np.random.default_rng(4).normal(size=(20, 1))
+    before = generated.copy()
+    assert diversity(generated, real) == np.inf
+    np.testing.assert_array_equal(generated, before)

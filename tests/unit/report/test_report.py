@@ -480,6 +480,17 @@ def test_modes_are_shown_of_runs_that_forgot_least_and_most(collected):
     words = [f"forgot {value:.2f}" for value in (ranked[0], ranked[len(ranked) // 2], ranked[-1])]
     assert [axes.get_title(loc="left").rpartition(", ")[2] for axes in maps] == words
     assert ends.get_title(loc="left").startswith(f"all {len(ranked)} runs")
+    runs, table = collected.runs.assign(mode_forgetting=np.nan), collected.modes.copy()
+    unknown = runs.loc[(runs["method"] == "digits-dcgan") & runs["run"].isin(table["run"]), "run"].tolist()
+    table.loc[table["mode"] == 0, ["real_share", "confident_share"]] = 0.0, 0.3
+    with style.applied():
+        *maps, _ = figures.draw(dataclasses.replace(collected, runs=runs, modes=table), "modes", "digits-dcgan").axes
+    settings = runs.set_index("run").loc[[unknown[0], unknown[round((len(unknown) - 1) / 2)], unknown[-1]]]
+    for axes, (_, run) in zip(maps, settings.iterrows(), strict=True):
+        assert f"seed {run['seed']}" in axes.get_title(loc="left")
+        drawn = np.ma.getmaskarray(axes.images[0].get_array())
+        assert drawn[0].all(), "0.3 of no fair share"
+        assert not drawn[1:].all()
     unmoded = dataclasses.replace(collected, modes=collected.modes.iloc[:0])
     (panel,) = figures.draw(unmoded, "modes", "digits-dcgan").axes
     assert "tells no modes apart" in panel.texts[0].get_text()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 import torch
 from comparing import CLOCKS, runs_of
 from processors import AS_IT_IS, blas_kernels
@@ -200,7 +201,7 @@ def test_a_result_says_what_it_was_computed_on():
     known = provenance.versions(torch.device("cpu"))
     assert set(ORIGINS) - {"evaluated_on", "diagnosed_on"} == set(known)
     assert known["cpu_capability"] == torch.backends.cpu.get_cpu_capability()
-    assert known["numpy"] == np.__version__
+    assert (known["numpy"], known["scipy"]) == (np.__version__, scipy.__version__)
     told = provenance.computed_on({**known, "processor": "P", "cpu_capability": "AVX2", "blas": "B 1 X", "threads": 1})
     assert told == f"{known['device']}, P, PyTorch AVX2, B 1 X, 1 thread"
     for environment in blas_kernels():

@@ -31,18 +31,11 @@ from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.claimed_outcomes import unseen
-from ganbench.pipeline.preflight.trial import try_study
-from ganbench.pipeline.resources import timing
-from ganbench.pipeline.resources.stored_estimates import Estimate
+from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
 pytestmark = pytest.mark.usefixtures("hurried")
-
-
-def check(found: Plan) -> list[Estimate]:
-    """The estimates of a study that passes its trial."""
-    return try_study(found)[0]
 
 
 def plan(tmp_path, **changes) -> Plan:
@@ -66,23 +59,6 @@ def test_a_metric_that_fits_no_data_set_is_refused(tmp_path):
     grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
     with pytest.raises(GanbenchError, match=r"fid supports no data set of the study \(ring8: FID is for"):
         check(plan(tmp_path, grid=grid, evaluate={"metrics": ["fid"]}))
-
-
-@pytest.fixture
-def steady(monkeypatch):
-    """A machine on which every step of a pack takes ten milliseconds."""
-    monkeypatch.setattr(timing, "step_seconds", lambda *_: 0.01)
-
-
-@pytest.mark.slow
-def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
-    small, large = plan(tmp_path), plan(tmp_path, train={"steps": 1000})
-    for found in (small, large):
-        results_folder.prepare(found)
-    (one,), (other,) = check(small), check(large)
-    assert one.parameters == other.parameters
-    assert one.runs == 2
-    assert other.seconds == pytest.approx(100 * one.seconds)
 
 
 class Remembers(nn.Module):
@@ -175,16 +151,6 @@ def toys(tmp_path, *blocks, **changes) -> Plan:
     found = plan(tmp_path, grid=[TOY | block for block in blocks], **changes)
     results_folder.prepare(found)
     return found
-
-
-def test_estimates_of_games_without_networks(tmp_path, steady):
-    (one, other) = check(toys(tmp_path, {"game": ["bilinear", {"name": "quadratic", "curvatures": [1.0, 2.0, 3.0]}]}))
-    assert (one.parameters, other.parameters) == ((1, 1), (2, 1))
-    assert (one.runs, other.runs) == (2, 2)
-    more = check(toys(tmp_path, {"game": "bilinear", "seed": {"count": 10}, "train": {"steps": 1000}}))[0]
-    per_pack = [estimate.runs * estimate.seconds for estimate in (one, more)]
-    assert per_pack[1] == pytest.approx(100 * per_pack[0]), "members of a pack share what their steps take"
-    assert more.bytes > one.bytes
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,40 @@ def ticking(monkeypatch):
     monkeypatch.setattr(timing, "clock_of", lambda place: lambda: TICK * next(ticks))
 
 
+# Estimates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    """A machine on which every step of a pack takes ten milliseconds."""
+    monkeypatch.setattr(timing, "step_seconds", lambda *_: 0.01)
+
+
+def estimates(tmp_path, block: dict, **changes) -> list[Estimate]:
+    return try_study(plan(tmp_path, grid=[{"seed": [0, 1]} | block], diagnose=[], **changes))[0]
+
+
+@pytest.mark.slow
+def test_estimates_count_parameters_and_grow_with_the_study(tmp_path, steady):
+    block = {"dataset": "digits", "architecture": "fc", "learning_rate": 1e-3}
+    (one,), (other,) = (estimates(tmp_path, block, train={"steps": steps}) for steps in (10, 1000))
+    assert one.parameters == other.parameters
+    assert one.runs == 2
+    assert other.seconds == pytest.approx(100 * one.seconds)
+
+
+def test_estimates_of_games_without_networks(tmp_path, steady):
+    shared = {"learning_rate": 0.1, "optimizer": "sgd"}
+    games = ["bilinear", {"name": "quadratic", "curvatures": [1.0, 2.0, 3.0]}]
+    (one, other) = estimates(tmp_path, shared | {"game": games})
+    assert (one.parameters, other.parameters) == ((1, 1), (2, 1))
+    assert (one.runs, other.runs) == (2, 2)
+    (more,) = estimates(tmp_path, shared | {"game": "bilinear", "seed": {"count": 10}, "train": {"steps": 1000}})
+    per_pack = [estimate.runs * estimate.seconds for estimate in (one, more)]
+    assert per_pack[1] == pytest.approx(100 * per_pack[0]), "members of a pack share what their steps take"
+    assert more.bytes > one.bytes
+
+
 # Timing ---------------------------------------------------------------------------------------------------------------
 
 

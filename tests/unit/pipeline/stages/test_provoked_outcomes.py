@@ -75,11 +75,7 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
             "results": str(tmp_path_factory.mktemp("provoked")),
             "grid": grid,
             "train": {"batch_size": 32, "snapshots": {"count": 9, "spacing": "log"}},
-            "evaluate": {
-                "metrics": ["fcd", "mode_coverage", "diversity", "memorisation"],
-                "samples": 500,
-                "samples_kept": 4,
-            },
+            "evaluate": {"metrics": METRICS, "samples": 500, "samples_kept": 4},
         },
         origin="study.yaml",
     )
