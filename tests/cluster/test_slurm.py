@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ STUDY = {
     "diagnose": [{"diagnostic": "path", "where": {"learning_rate": 0.01}}],
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
+RECORDED_SECONDS, UNFINISHED = 60, ("RUNNING", "COMPLETING")
 FILES = {"train": 5, "evaluate": 2, "diagnose": 1}  # of results, a file each pack
 
 # Two parts of a user's own, which a file beside them makes hungry and slow: no result tells.
@@ -244,6 +246,14 @@ def jobs_of(cluster: Cluster, project: Project, rule: str) -> dict[str, list[Job
     return found
 
 
+def wait_for_records(cluster: Cluster, *projects: Project) -> None:
+    """Wait until Slurm has recorded the end of every job: Snakemake goes on as soon as a job's files are there."""
+    folders, deadline = {project.folder for project in projects}, time.monotonic() + RECORDED_SECONDS
+    while running := [job for job in cluster.jobs() if job.folder in folders and job.state in UNFINISHED]:
+        assert time.monotonic() < deadline, f"{running} still run"
+        time.sleep(0.5)
+
+
 # The tests -----------------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +314,7 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
         limited.kill(unattended)
         set_pause(limited, 0)
         limited.snakemake(*on_cluster(pack)).succeeded()  # with time enough, also for a slow start on a busy machine
+    wait_for_records(cluster, project, limited)
 
     # Killed for memory, and given more.
     [(data, [killed, fed])] = jobs_of(cluster, project, "prepare").items()
