@@ -384,6 +384,7 @@ def test_a_submission_that_was_killed_starts_again_beside_its_jobs(
         set_pause(project, 0)
         project.end(process).succeeded()
 
+    wait_for_records(cluster, project)
     assert len(slow) == len(packs)
     for name, jobs in jobs_of(cluster, project, "train").items():
         assert [before[job.number] for job in jobs] == ["RUNNING", "RUNNING"]
