@@ -118,6 +118,7 @@ def test_a_check_tells_what_is_left_out_and_refuses_claims_about_it(tmp_path):
     content, notes = study(write_bars(tmp_path), tmp_path), []
     try_study(plan(content), say=lambda told: notes.append(told.get("note", "")))
     assert any("mode_coverage is left out for bars: mode coverage needs data with labels" in note for note in notes)
-    claim = {"id": "A1", "statement": "None fails.", "tests": [{"bound": {"quantity": "outcome.failed", "below": 1}}]}
+    lost = {"quantity": "outcome.partly_collapsed", "below": 1}
+    claim = {"id": "A1", "statement": "None loses modes.", "tests": [{"bound": lost}]}
     with pytest.raises(GanbenchError, match=r"cannot be known without .* a judge that tells modes apart"):
         try_study(plan(content | {"claims": [claim]}))

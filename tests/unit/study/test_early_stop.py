@@ -34,7 +34,7 @@ def stopping(option: Any = STOP, **outcome: Any) -> dict[str, Any]:
         ({}, "outcomes: is missing"),
         (["unstable"], "must be a mapping with keys outcomes, after, every, looks"),
         ({**STOP, "after": 1.0}, "after: must be less than 1"),
-        ({**STOP, "every": 0}, "every: must be at least 0.001"),
+        ({**STOP, "every": 0}, r"every: must be greater than or equal to 0.001 \(received 0\)"),
         ({**STOP, "looks": 0}, "looks: must be greater than or equal to 1"),
     ],
 )
