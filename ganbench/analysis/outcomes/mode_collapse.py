@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence
-from ganbench.analysis.outcomes._spread import KL, Spread, collapse, of_examples, over_modes
+from ganbench.analysis.outcomes._filled_share import KL, FilledShare, collapse, of_examples, over_modes
 
 
 class ModeCollapse(Detector):
@@ -35,5 +35,5 @@ class ModeCollapse(Detector):
         if (finding := collapse(run)) is not None:
             return (finding,)
         modes = over_modes(run)
-        known = isinstance(modes, Spread) or (run.modes < 2 and isinstance(of_examples(run), Spread))
+        known = isinstance(modes, FilledShare) or (run.modes < 2 and isinstance(of_examples(run), FilledShare))
         return () if known else modes

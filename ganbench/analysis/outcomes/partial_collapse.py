@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
+from ganbench.analysis.outcomes._filled_share import KL, collapse, over_modes
 from ganbench.analysis.outcomes._learning import NO_HALF, Progress, near_half
 from ganbench.analysis.outcomes._run import dense_onset, onset_of
-from ganbench.analysis.outcomes._spread import KL, collapse, over_modes
 
 SETTLED = 1.15  # times as many modes as at half of training: a run that still fills modes has not lost them
 

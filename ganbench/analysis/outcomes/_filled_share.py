@@ -13,7 +13,7 @@ KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenl
 
 
 @dataclass(frozen=True)
-class Spread:
+class FilledShare:
     """How much of the data the examples fill, by one measure, at the snapshots that have it.
 
     Attributes:
@@ -41,8 +41,8 @@ class Spread:
         return Finding("collapsed", onset, text, margin(self.least, float(self.share[-1])) * (1 if good else 0.8))
 
 
-def over_modes(run: RunEvidence) -> Spread | NotJudged:
-    """The spread over the modes, exp(-KL) of the histogram of the examples against that of real ones: if n of m equally
+def over_modes(run: RunEvidence) -> FilledShare | NotJudged:
+    """The share of the modes, exp(-KL) of the histogram of the examples against that of real ones: if n of m equally
     frequent modes are filled evenly, it is n / m, whatever the quality of the examples."""
     if run.modes == 1:
         return NotJudged("data of one mode have no fewer to collapse onto", impossible=True)
@@ -58,21 +58,21 @@ def over_modes(run: RunEvidence) -> Spread | NotJudged:
     text = f"examples fill the equivalent of {filled[-1] * run.modes:.1f} of {run.modes} modes at the end"
     if filled.argmax() < len(filled) - 1:
         text += f" and filled {filled.max() * run.modes:.1f} at step {steps[filled.argmax()]}"
-    return Spread(steps, filled, run.settings.collapsed_mode_share, text)
+    return FilledShare(steps, filled, run.settings.collapsed_mode_share, text)
 
 
-def of_examples(run: RunEvidence) -> Spread | NotJudged:
-    """The spread of the examples themselves, the metric `diversity`: those of a generator that makes nothing of its
-    latent points are all alike, whatever mode a judge finds them in."""
+def of_examples(run: RunEvidence) -> FilledShare | NotJudged:
+    """The share of the variance, the metric `diversity`: the examples of a generator that makes nothing of its latent
+    points are all alike, whatever mode a judge finds them in."""
     measured = run.measured(DIVERSITY)
     if isinstance(measured, str):
         return NotJudged(measured)
     steps, diversity = measured
     text = f"examples are all alike: they vary by {diversity[-1]:.2g} of what real ones do"
-    return Spread(steps, diversity, run.settings.alike_diversity, text)
+    return FilledShare(steps, diversity, run.settings.alike_diversity, text)
 
 
 def collapse(run: RunEvidence) -> Finding | None:
-    """The collapse of a run by either spread, the first that shows one; None if none does."""
-    spreads = (spread for spread in (over_modes(run), of_examples(run)) if isinstance(spread, Spread))
-    return next((found for spread in spreads if (found := spread.collapsed(run)) is not None), None)
+    """The collapse of a run by either share, the first that shows one; None if none does."""
+    shares = (share for share in (over_modes(run), of_examples(run)) if isinstance(share, FilledShare))
+    return next((found for share in shares if (found := share.collapsed(run)) is not None), None)
