@@ -136,6 +136,7 @@ EXTENT = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytes
 
 
 @EXTENT
+@pytest.mark.cluster  # processes with another environment, which import everything again
 def test_no_kernel_of_blas_changes_a_bit(every):
     kernels = blas_kernels()
     found = [printed(BITS, environment).split() for environment in (kernels if every else (kernels[0], kernels[-1]))]
@@ -145,6 +146,7 @@ def test_no_kernel_of_blas_changes_a_bit(every):
 
 
 @EXTENT
+@pytest.mark.cluster
 def test_no_vector_instructions_of_numpy_change_a_bit(every):
     """NumPy has its loops several times, each for other instructions, which it can be told not to use."""
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
