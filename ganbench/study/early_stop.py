@@ -20,11 +20,21 @@ THRESHOLDS = {
 }
 
 
+# Of the valid entries: a length that pydantic checks counts without those that it refuses, and adds a second error.
+SOME = Field(json_schema_extra={"minItems": 1})
+
+
+def _some(outcomes: tuple[str, ...]) -> tuple[str, ...]:
+    if not outcomes:
+        raise ValueError(f"must name {' or '.join(map(repr, THRESHOLDS))}, but is empty")
+    return outcomes
+
+
 class StopEarly(Section):
     """When a run ends before its last step: once its recorded series show it to fail at several looks in a row. It is
     judged by what was recorded until then, and has no final value. Games without data train to their end."""
 
-    outcomes: Annotated[tuple[Stoppable, ...], Field(min_length=1), AfterValidator(distinct)]
+    outcomes: Annotated[tuple[Stoppable, ...], AfterValidator(_some), AfterValidator(distinct), SOME]
     """The outcomes for which a run is stopped; the others need metrics, which are computed after training. For
     discriminator-won the generator must be without gradients: a discriminator that is merely sure may know few examples
     by heart, while the generator learns."""

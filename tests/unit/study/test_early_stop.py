@@ -27,9 +27,9 @@ def stopping(option: Any = STOP, **outcome: Any) -> dict[str, Any]:
     [
         (
             {"outcomes": ["collapsed"]},
-            r"outcomes\[0\]: must be 'unstable' or 'discriminator-won' \(received 'collapsed'\)",
+            r"outcomes\[0\]: must be 'unstable' or 'discriminator-won' \(received 'collapsed'\)$",
         ),
-        ({"outcomes": []}, "outcomes: must have 1 entries or more"),
+        ({"outcomes": []}, "outcomes: must name 'unstable' or 'discriminator-won', but is empty"),
         ({"outcomes": ["unstable", "unstable"]}, "outcomes: has unstable more than once"),
         ({}, "outcomes: is missing"),
         (["unstable"], "must be a mapping with keys outcomes, after, every, looks"),
