@@ -45,7 +45,7 @@ STUDY = {
     "diagnose": [{"diagnostic": "path", "where": {"learning_rate": 0.01}}],
     "track": {"uri": "sqlite:///results/mlflow.db"},
 }
-RECORDED_SECONDS, UNFINISHED = 60, ("RUNNING", "COMPLETING")
+RECORDED_SECONDS, UNFINISHED = 120, ("PENDING", "RUNNING", "COMPLETING")
 FILES = {"train": 5, "evaluate": 2, "diagnose": 1}  # of results, a file each pack
 
 # Two parts of a user's own, which a file beside them makes hungry and slow: no result tells.
@@ -312,6 +312,7 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
             project.end(process).succeeded()
         wait_for(lambda: times_out_of_time(seen_limited) >= 2, "jobs out of time", unattended, every=0.5)
         limited.kill(unattended)
+        wait_for_records(cluster, limited)  # without pauses, an attempt under way would get done
         set_pause(limited, 0)
         limited.snakemake(*on_cluster(pack)).succeeded()  # with time enough, also for a slow start on a busy machine
     wait_for_records(cluster, project, limited)
