@@ -11,14 +11,14 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
 from ganbench.commands.clean import clean
 from ganbench.commands.export import export
+from ganbench.commands.list_components import list_components
 from ganbench.commands.status import status
-from ganbench.core import registry, strict_json
+from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.locks import hold_lock
 from ganbench.pipeline import job_files, results_folder
@@ -52,26 +52,7 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-@app.command("list")
-def list_members(
-    family: Annotated[
-        str | None, typer.Argument(help="Family to show, such as 'architecture'; all by default.")
-    ] = None,
-) -> None:
-    """List all components (architectures, data sets, objectives, metrics ...) with their options."""
-    if family is not None and family not in registry.FAMILIES:
-        raise GanbenchError(unknown("family", family, registry.FAMILIES))
-    for key in registry.FAMILIES if family is None else [family]:
-        table = Table(title=key, title_justify="left", title_style="bold", expand=False)
-        for column in ("name", "what it is", "options"):
-            table.add_column(column)
-        for name, component in registry.components(key).items():
-            options = "; ".join(
-                f"{option}={about.default!r}" + (f" ({about.range})" if about.range else "")
-                for option, about in component.options.items()
-            )
-            table.add_row(name, component.summary, options)
-        out.print(table)
+app.command("list")(list_components)
 
 
 @app.command()

@@ -112,6 +112,7 @@ class ComponentInfo:
         path: the file.
         cls: name of the component's class.
         summary: first line of the file's docstring.
+        description: the class's docstring.
         options: options by name.
         constants: class variables with literal values, such as the parts of a game.
     """
@@ -121,6 +122,7 @@ class ComponentInfo:
     path: Path
     cls: str
     summary: str
+    description: str
     options: dict[str, Option]
     constants: dict[str, Any]
 
@@ -232,7 +234,8 @@ def read_component(key: str, path: Path) -> ComponentInfo:
         options, constants = parent.options | options, parent.constants | constants
     options |= {name: option for name, option in family.options.items() if name not in options}
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return ComponentInfo(family, path.stem, path, cls.name, summary, options, constants)
+    description = ast.get_docstring(cls) or ""
+    return ComponentInfo(family, path.stem, path, cls.name, summary, description, options, constants)
 
 
 def _fields(body: Iterable[ast.stmt], key: str, path: Path) -> tuple[dict[str, Option], dict[str, Any]]:

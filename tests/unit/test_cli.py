@@ -25,6 +25,21 @@ from ganbench.pipeline.resources.summary import BreakingName
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import load
 
+DOUBLED = '''"""Wasserstein's losses, twice."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from ganbench.core.interval import Interval
+from ganbench.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Doubled(Objective):
+    """All losses are those of a critic, times a factor."""
+
+    factor: Annotated[float, Interval(gt=0)] = 2.0
+'''
 GROWS = {"quantity": "path.growth", "above": 1}
 
 
@@ -93,6 +108,30 @@ def test_list_shows_every_member_of_every_family_with_its_line():
             assert member.summary.split()[0] in text
     assert "dcgan" not in invoke("list", "objective")
     assert "unknown family 'architectur'. Did you mean 'architecture'" in refused("list", "architectur")
+
+
+def test_list_shows_all_of_one_component():
+    text = " ".join(invoke("list", "architecture", "dcgan").split())
+    assert "Strided 4x4 convolutions halve the image" in text  # the description, not its first lines alone
+    assert "'batch', 'instance', 'group', 'layer', 'spectral' or 'none'" in text
+    # PyTorch's example of DCGAN, plus the biases next to the image.
+    assert "3 x 64 x 64 │ 3,576,707 │ 2,765,633 │ 6,342,340" in text
+    assert "unknown architecture 'dcgn'. Did you mean 'dcgan'" in refused("list", "architecture", "dcgn")
+
+
+def test_list_shows_a_file_of_the_user_s_own(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(DOUBLED)
+    text = invoke("list", "objective", str(own))
+    assert "Wasserstein's losses, twice." in text
+    assert "factor │ 2.0" in text
+
+
+def test_the_page_of_components_is_the_one_that_is_shipped():
+    assert (ROOT / "docs/components.md").read_text() == invoke("list", "--format", "markdown"), (
+        "ganbench list --format markdown > docs/components.md"
+    )
+    assert "leave out the family's name" in refused("list", "objective", "--format", "markdown")
 
 
 @pytest.mark.slow
