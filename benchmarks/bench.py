@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import (
+    architectures,
     checkpoints,
     dynamics,
     execution,
@@ -46,6 +47,7 @@ SECTIONS = (
     "checkpoints",
     "streaming",
     "fusing",
+    "architectures",
     "metrics",
 )
 
@@ -96,6 +98,9 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
             yield Sheet("Training that streams to an MLflow server", [], "Not measured: MLflow is not installed here.")
     if "fusing" in only:
         yield _fusing(device, quick)
+    if "architectures" in only:
+        chosen = ("mlp",) if quick else tuple(architectures.NATIVE)
+        yield architectures.sheet(_shown("architectures", chosen), device, steps=1 if quick else 3)
     if "metrics" in only:
         yield metrics.costs(samples=300, features=8) if quick else metrics.costs()
         if find_spec("pytorch_fid"):
@@ -139,7 +144,7 @@ def _fusing(device: str, quick: bool) -> Sheet:
     )
 
 
-def _shown(what: str, cells: Sequence[tuple[Any, int]]) -> Iterator[tuple[Any, int]]:
+def _shown(what: str, cells: Sequence[Any]) -> Iterator[Any]:
     """The cells one by one, with a bar of how many are measured where a person watches."""
     console = Console(stderr=True)
     yield from track(cells, what, console=console, transient=True, disable=not console.is_terminal)

@@ -16,6 +16,7 @@ from ganbench.games import Game, Member
 from ganbench.nn.examples import TrainingExamples
 
 LEARNING_RATE = 2e-4
+NOISE = 256  # examples of noise
 SHARED = {"objective": "non_saturating", "regularizer": "none", "dynamics": "alternating", "optimizer": "adam"}
 
 
@@ -35,6 +36,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     method: dict[str, str] = field(default_factory=dict)  # by family, what is not as in SHARED
+    shape: tuple[int, ...] | None = None  # of an example, for noise in place of a data set
 
     @property
     def parts(self) -> dict[str, str]:
@@ -43,6 +45,8 @@ class Case:
 
     @property
     def data(self) -> DataSpec:
+        if self.shape is not None:
+            return DataSpec(self.shape, bounded=True, train=NOISE, modes=10)
         return build("dataset", self.dataset).spec
 
     @property
@@ -76,7 +80,7 @@ class Case:
         return [Member(seed, n_train, LEARNING_RATE) for seed in range(count)]
 
     def examples(self) -> np.ndarray:
-        return _examples(self.dataset)
+        return _examples(self.dataset) if self.shape is None else _noise(self.shape)
 
 
 @cache
@@ -85,8 +89,11 @@ def _examples(dataset: str) -> np.ndarray:
     try:
         return data.load().train
     except ModuleNotFoundError:  # of the package that has them: noise of their shape trains as fast
-        shape = (data.spec.train, *data.spec.shape)
-        return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+        return _noise(data.spec.shape, data.spec.train)
+
+
+def _noise(shape: tuple[int, ...], count: int = NOISE) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-1, 1, (count, *shape)).astype(np.float32)
 
 
 def _by_name(*cases: Case) -> dict[str, Case]:

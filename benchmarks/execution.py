@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -61,13 +62,19 @@ def sheet(cells: Iterable[tuple[Case, int]], device: str, *, rounds: int = 9, se
     return result
 
 
-def _row(case: Case, members: int, device: str, rounds: int, seconds: float) -> list[str]:
+def first_step(case: Case, members: int, device: str) -> tuple[Step, tuple[Any, ...]]:
+    """The engine's step of a pack, with all that is recorded, and the arguments of the first one."""
     game, training, place = case.game(device), case.training(case.steps), torch.device(device)
     match = Match(game, case.members(members), place, training.dtype)
     step = Step(match, training.dynamics, training.optimizer, None, series_names(game.players, game.series))
     players = match.init()
     start = Variables(players, training.dynamics.init(match, players, training.optimizer), {}, match.buffers)
-    given = start, match.draw(0, training.dynamics.batches_per_step), scaled(match.rates(), 1.0)
+    return step, (start, match.draw(0, training.dynamics.batches_per_step), scaled(match.rates(), 1.0))
+
+
+def _row(case: Case, members: int, device: str, rounds: int, seconds: float) -> list[str]:
+    place = torch.device(device)
+    step, given = first_step(case, members, device)
     step(*given)
 
     def settled(form: str) -> tuple[Executor, float]:
