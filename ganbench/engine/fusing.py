@@ -10,15 +10,15 @@ from torch.utils.flop_counter import flop_registry
 
 from ganbench.games import Game, gan
 
-# A step has a cost of its own, whatever the size of the networks, which fused members share; fusing itself makes it
-# larger, so that K members save a share of 1 - FUSING_COST / K. Against that stands the traffic of all members'
-# parameters, gradients and moments, which no longer fit the core's cache; it grows with the parameters of one. And
-# where one member's work keeps a core busy, there is nothing to share. Read off `make bench` on a CPU; see
-# benchmarks/results.
-FUSING_COST = 1.7
-LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
+# A step has a cost of its own, whatever the size of the networks, which fused members share. Against that stands the
+# traffic of all members' parameters, gradients and moments once they outgrow the cache, and where one member's work
+# keeps a core busy there is nothing to share. Read off steps that are replayed, on one thread of a Xeon, as the rate of
+# K fused members in that of one: 8 to 520 thousand parameters, K = 2 to 16, 1.2 to 3.5; 2.9 million parameters (188
+# MFLOP) 1.08 and 1.16 for 2 and 4 members, 0.62 for 8; DCGAN of 166 MFLOP 0.99 and 1.07 for 4 and 8, of 300 MFLOP 0.76
+# and 0.82, of 1.1 GFLOP 0.92 and 0.87 for 2 and 4, of 6.7 GFLOP 0.81.
+LARGEST_PARAMETERS = 16e6  # of both networks of all members together
 FEW_EXAMPLES = 4  # of a batch, whose operations are counted, and of twice as many; packs of examples take no fewer
-LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
+LARGEST_WORK = 200e6  # floating-point operations of both networks' forward passes on a batch
 
 
 def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[bool, str]:
@@ -37,7 +37,7 @@ def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[b
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
     size, work = parameters(game), forward_work(game)
-    limit = LARGEST_PARAMETERS * (1 - FUSING_COST / members)
+    limit = LARGEST_PARAMETERS / members
     fuse = size <= limit and work <= LARGEST_WORK
     measured = f"{size:,} parameters and {work / 1e6:.1f} MFLOP forward per run"
     return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
