@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.packing import packing_layers
 
 CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
 
@@ -36,13 +37,15 @@ class DCGAN(Architecture):
     next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02). `batch` normalises by the batch's own
     statistics, as in the paper; `instance`, `group` (16 channels a group) and `layer` by those of each example, which
     penalties of the discriminator's gradient need. `spectral` normalises the weights of all convolutions of the
-    discriminator instead (Miyato et al. 2018).
+    discriminator instead (Miyato et al. 2018). With `packing` m > 1 the discriminator judges m images together (PacGAN,
+    Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
     generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
     discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "none"] = "batch"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         if (
@@ -73,11 +76,13 @@ class DCGAN(Architecture):
     def discriminator(self, data: DataSpec) -> nn.Module:
         channels = self._channels(data)
         norm, bias = NORMS.get(self.discriminator_norm), self.discriminator_norm not in NORMS
-        layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        seen = self.packing * data.shape[0]
+        layers = [nn.Conv2d(seen, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for narrow, wide in pairwise(channels):
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=bias)]
             layers += [*_normalised(norm, wide), nn.LeakyReLU(0.2)]
-        network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0))
+        head = [nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0)]
+        network = nn.Sequential(*packing_layers(self.packing), *layers, *head)
         network.apply(_initialise)
         return network.apply(_normalise_weight) if self.discriminator_norm == "spectral" else network
 

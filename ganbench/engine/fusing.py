@@ -17,7 +17,7 @@ from ganbench.games import Game, gan
 # benchmarks/results.
 FUSING_COST = 1.7
 LARGEST_PARAMETERS = 210e3  # of both networks of a member, at which even many members save nothing
-FEW_EXAMPLES = 4  # of a batch, whose operations are counted, and of twice as many; packs of examples take no fewer
+FEW_EXAMPLES = 4  # of a batch, or groups of them, whose operations are counted, and of twice as many
 LARGEST_WORK = 60e6  # floating-point operations of both networks' forward passes on a batch
 
 
@@ -64,14 +64,15 @@ def forward_work(game: Game) -> int:
         counter = _FlopCounter()
         with counter, torch.no_grad():
             for player, module in modules.items():
-                module(*gan.trial_inputs(game.architecture, player, game.data, examples))
+                outputs = examples // game.packing if player == "discriminator" else examples
+                module(*gan.trial_inputs(game.architecture, player, game.data, outputs))
         return counter.total
 
-    if game.batch_size <= 2 * FEW_EXAMPLES:
+    examples = FEW_EXAMPLES * game.packing
+    if game.batch_size <= 2 * examples:
         return counted(game.batch_size)
-    few = counted(FEW_EXAMPLES)
-    slope = (counted(2 * FEW_EXAMPLES) - few) // FEW_EXAMPLES
-    return few + slope * (game.batch_size - FEW_EXAMPLES)
+    few = counted(examples)
+    return few + (counted(2 * examples) - few) * (game.batch_size - examples) // examples
 
 
 class _FlopCounter(TorchDispatchMode):

@@ -140,9 +140,9 @@ DEFAULTS = {
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "dcgan"): {
         **{"latent_size": 100, "features": 64},  # DCGAN
-        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+        **{"generator_norm": "batch", "discriminator_norm": "batch", "packing": 1},
     },
-    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024), "packing": 1},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
     ("game", "gaussian"): {
