@@ -20,6 +20,7 @@ from ganbench.architectures._convolutional import (
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.initialisation import initialise
+from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
 SIDES = "square images whose side is 4, 5, 6 or 7 times a power of two, from 16 pixels (or is 8 or 12)"
@@ -40,11 +41,11 @@ class DCGAN(Architecture):
     normalisation and activation comes first.
 
     The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
-    other weights at first where initialisation depends on the number of inputs (`pytorch`, `xavier`). With `biases` at
+    other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
     `auto`, convolutions have biases unless a normalisation follows, which would take them away again. `initialisation`
     is of weights and of scales of normalisations (see `ganbench.nn.initialisation`); biases start as PyTorch's.
-    `sigmoid` is for images in [0, 1]. With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et
-    al. 2018).
+    `sigmoid` is for images in [0, 1]. Latent points are standard normal, or uniform on (-1, 1) as in the paper. With
+    `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
@@ -58,6 +59,7 @@ class DCGAN(Architecture):
     biases: Literal["auto", "with", "without"] = "auto"
     initialisation: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
     output: Literal["tanh", "sigmoid"] = "tanh"
+    latent: Literal["normal", "uniform"] = "normal"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
@@ -65,7 +67,8 @@ class DCGAN(Architecture):
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels, norm = self._channels(data)[::-1], self.generator_norm
-        layers = [*self._projection(channels[0], _innermost(data.shape[1])), *self._then(norm, channels[0], nn.ReLU())]
+        layers = [*latent_layers(self.latent), *self._projection(channels[0], _innermost(data.shape[1]))]
+        layers += self._then(norm, channels[0], nn.ReLU())
         for wide, narrow in pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, narrow, nn.ReLU())

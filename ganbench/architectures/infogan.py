@@ -18,6 +18,7 @@ from ganbench.architectures._convolutional import (
 )
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
 EPSILON = 1e-3  # of the variance in batch normalisation
@@ -32,14 +33,14 @@ class InfoGAN(Architecture):
 
     Batch normalisation is in all layers but the generator's last and the discriminator's first and last; all layers
     have biases. `discriminator_norm: spectral` normalises the weights of all the discriminator's layers instead.
-    Activations are LeakyReLU(0.2), in the generator too, as in the code (google/compare_gan at 49495fd, gans/ops.py
-    and gans/abstract_gan.py); those of Chen et al. (2016) are `generator_activation: relu`. Without the codes of
-    InfoGAN: the generator takes a latent point only.
+    Activations are LeakyReLU(0.2), in the generator too, as in the code (google/compare_gan at 49495fd, gans/ops.py and
+    gans/abstract_gan.py); those of Chen et al. (2016) are `generator_activation: relu`. Without the codes of InfoGAN:
+    the generator takes a latent point only.
 
     `features` scales all widths: it is the number of feature maps next to the image, 64 in the paper, and the others
     are 2 and 16 times as many. The published generator ends in a sigmoid, for images in [0, 1]; `rescaled_sigmoid` is
-    the same for images in [-1, 1]. With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al.
-    2018).
+    the same for images in [-1, 1]. Latent points are uniform on (-1, 1). With `packing` m > 1 the discriminator judges
+    m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
@@ -48,6 +49,7 @@ class InfoGAN(Architecture):
     generator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     output: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
+    latent: Literal["normal", "uniform"] = "uniform"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
@@ -59,6 +61,7 @@ class InfoGAN(Architecture):
         few, many, units = self._widths()
         inner = (many, data.shape[1] // 4, data.shape[2] // 4)
         layers = [
+            *latent_layers(self.latent),
             *(nn.Linear(self.latent_size, units), _flat_norm(units), self._activation()),
             *(nn.Linear(units, prod(inner)), _flat_norm(prod(inner)), self._activation(), nn.Unflatten(1, inner)),
             *(nn.ConvTranspose2d(many, few, 4, stride=2, padding=1), _map_norm(few), self._activation()),

@@ -20,6 +20,7 @@ from ganbench.architectures._convolutional import (
 )
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
 HALVINGS = 3
@@ -36,11 +37,12 @@ class TinyDCGAN(Architecture):
     discriminator has `discriminator_features` after its first convolution, and twice as many with every halving: 2 is
     the papers' quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths. A linear layer follows.
     Normalisation is in all layers but the last of each network; all layers have biases. Activations are ReLU and
-    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the padding of even
-    sides: the code adds a row at the bottom and a column at the right, PyTorch at the top and at the left, which makes
-    the same networks on images that are mirrored in both directions.
+    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the zeros that convolutions
+    of even sides see: at the bottom and at the right there, at the top and at the left here. So these are the same
+    networks on images that are mirrored in both directions.
 
-    `sigmoid` is for images in [0, 1]. With `packing` m > 1 the discriminator judges m images together (Lin et al.).
+    `sigmoid` is for images in [0, 1], and `latent: uniform` for latent points uniform on (-1, 1). With `packing` m > 1
+    the discriminator judges m images together (Lin et al.).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 256
@@ -50,6 +52,7 @@ class TinyDCGAN(Architecture):
     discriminator_norm: Literal["batch", "layer", "spectral", "none"] = "batch"
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     output: Literal["tanh", "sigmoid"] = "tanh"
+    latent: Literal["normal", "uniform"] = "normal"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
@@ -60,7 +63,7 @@ class TinyDCGAN(Architecture):
         sides = _sides(data)[::-1]
         channels = [self.features * 2**level for level in reversed(range(HALVINGS + 1))]
         inner = (channels[0], *sides[0])
-        layers = [nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
+        layers = [*latent_layers(self.latent), nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
         for (wide, narrow), (small, large) in zip(pairwise(channels), pairwise(sides), strict=True):
             layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
             more = tuple(

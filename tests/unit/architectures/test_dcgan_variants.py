@@ -246,6 +246,13 @@ def test_initial_weights_are_those_of_their_name(name):
     assert weight.std().item() == pytest.approx(deviation, rel=0.02)
 
 
+@pytest.mark.parametrize("name", ["normal", "orthogonal"])
+def test_biases_start_as_pytorch_s(name):
+    """Uniform within 1 / sqrt(n) of zero, n = 16 values of one channel under a kernel, whatever draws the weights."""
+    bias = initial_module(dcgan(initialisation=name), "discriminator", images(16, 1), 0)[0].bias
+    assert 0.2 < bias.abs().max() <= 0.25
+
+
 def test_a_generator_that_ends_in_a_sigmoid_makes_images_between_0_and_1():
     made = initial_module(dcgan(features=4, output="sigmoid"), "generator", images(16), 0)(50 * torch.randn(20, 100))
     assert 0 <= made.min() < 0.49
@@ -261,6 +268,7 @@ OPTIONS = [
     {"biases": "without"},
     *({"initialisation": name} for name in ("pytorch", "xavier", "kaiming", "orthogonal")),
     {"output": "sigmoid"},
+    {"latent": "uniform"},
     {"packing": 2},
     {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm", "first_norm": True},
     {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},

@@ -30,6 +30,10 @@ def norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return (x - mean) / (variance + 1e-3).sqrt() * scale.view(shape) + shift.view(shape)
 
 
+def normal_distribution(z: Tensor) -> Tensor:
+    return torch.distributions.Normal(0.0, 1.0).cdf(z)
+
+
 def lrelu(x: Tensor) -> Tensor:
     return torch.maximum(x, 0.2 * x)
 
@@ -50,7 +54,7 @@ def test_the_generator_is_the_published_one(activation):
     module = initial_module(infogan(features=2, latent_size=5, generator_activation=activation), "generator", SMALL, 0)
     given, z = list(module.parameters()), torch.randn(4, 5)
     act = lrelu if activation == "leaky_relu" else torch.relu
-    x = act(norm(F.linear(z, *given[0:2]), *given[2:4]))
+    x = act(norm(F.linear(2 * normal_distribution(z) - 1, *given[0:2]), *given[2:4]))
     x = act(norm(F.linear(x, *given[4:6]), *given[6:8])).view(4, 4, 2, 3)
     x = act(norm(F.conv_transpose2d(x, *given[8:10], stride=2, padding=1), *given[10:12]))
     x = F.conv_transpose2d(x, *given[12:14], stride=2, padding=1)
@@ -108,7 +112,7 @@ def test_spectral_normalisation_bounds_every_layer():
     [
         *({"discriminator_norm": name} for name in ("batch", "spectral", "none")),
         {"generator_activation": "relu", "output": "tanh", "initialisation": "orthogonal"},
-        {"packing": 2, "output": "sigmoid"},
+        {"packing": 2, "output": "sigmoid", "latent": "normal"},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )

@@ -100,7 +100,7 @@ def test_sides_are_halved_three_times(side, inner):
         *({"discriminator_norm": name} for name in ("batch", "layer", "spectral", "none")),
         *({"generator_norm": name} for name in ("layer", "none")),
         {"initialisation": "xavier", "output": "sigmoid"},
-        {"packing": 2, "discriminator_features": 1},
+        {"packing": 2, "discriminator_features": 1, "latent": "uniform"},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
