@@ -1,4 +1,4 @@
-"""The tiny networks of the stacked-digit experiments (Metz et al. 2017, appendix C; Lin et al. 2018, table 3)."""
+"""The tiny networks of the stacked-digit experiments (Metz et al. 2017, appendix; Lin et al. 2018, table 3)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class TinyDCGAN(Architecture):
     discriminator has `discriminator_features` after its first convolution, and twice as many with every halving: 2 is
     the papers' quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths. A linear layer follows.
     Normalisation is in all layers but the last of each network; all layers have biases. Activations are ReLU and
-    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the zeros that convolutions
-    of even sides see: at the bottom and at the right there, at the top and at the left here. So these are the same
+    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the zeros beside images
+    of even sides: at the bottom and at the right there, at the top and at the left here. So these are the same
     networks on images that are mirrored in both directions.
 
     `sigmoid` is for images in [0, 1], and `latent: uniform` for latent points uniform on (-1, 1). With `packing` m > 1
