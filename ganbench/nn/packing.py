@@ -9,7 +9,6 @@ The m examples are called a group here, since a pack is a set of runs that are t
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -58,4 +57,7 @@ def first_of_group(values: Tensor, packing: int) -> Tensor:
     Returns:
         Values of the same shape.
     """
-    return values if packing == 1 else torch.repeat_interleave(values[:, ::packing], packing, dim=1)
+    if packing == 1:
+        return values
+    groups = values.unflatten(1, (-1, packing))
+    return groups[:, :, :1].expand_as(groups).flatten(1, 2)

@@ -186,11 +186,14 @@ def test_an_architecture_with_packing_keeps_the_contract(made, packing):
 
 
 @pytest.mark.parametrize("packing", [2, 3])
-def test_runs_with_packing_are_trained_together_as_alone(packing):
-    game = packed_gan(packing, regularizer=part("regularizer", "r1"))
+@pytest.mark.parametrize("regularizer", ["r1", "one_centred"])
+def test_runs_with_packing_are_trained_together_as_alone(packing, regularizer):
+    """Steps of the pack are traced, those of one run are not."""
+    game = packed_gan(packing, regularizer=part("regularizer", regularizer))
     assert game.unvectorised is None
-    together = train(game, training(8), MEMBERS, device=CPU)
+    together = train(game, training(8, execution="traced"), MEMBERS, device=CPU)
     for member, result in zip(MEMBERS, together, strict=True):
+        assert result["about"]["execution"] == "traced"
         (alone,) = train(game, training(8), [member], device=CPU)
         for player in GAN.players:
             np.testing.assert_allclose(result["snapshots"][player], alone["snapshots"][player], rtol=1e-9, atol=1e-12)
