@@ -64,7 +64,7 @@ def initialised(network: nn.Module, name: str) -> nn.Module:
     """A network with initial weights of `initialise`, or with those of the TensorFlow code of DCGAN and its successors.
 
     `published`: N(0, 0.02^2), cut off at two standard deviations in convolutions; zero biases, unit scales of
-    normalisations (ops.py of carpedm20/DCGAN-tensorflow and, as of 2018, of google/compare_gan).
+    normalisations (ops.py of later versions of carpedm20/DCGAN-tensorflow, and of google/compare_gan of 2018).
 
     Args:
         network: the network.
