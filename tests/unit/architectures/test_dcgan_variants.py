@@ -117,6 +117,9 @@ def test_published_networks_are_settings(name):
     inner = sum(16 * a * b for a, b in pairwise(channels[1:])) + 16 * channels[1]
     assert count(discriminator, CONVOLUTIONS) == inner + channels[-2] + 1
     assert count(discriminator) == inner + channels[-2] + 1 + 2 * sum(channels[1:-2])
+    made = generator(torch.empty(2, channels[0], device="meta"))
+    assert made.shape == (2, 3, side, side)
+    assert discriminator(made).shape == (2,)
     if name == "DCGAN-512":
         assert kernels == 77_497_856  # 77.5 million
 
