@@ -135,7 +135,7 @@ def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple
                 module(*inputs)
     except Exception:  # a user's file may raise anything
         pass
-    return parameters, outputs // examples
+    return parameters, outputs // max(examples, 1)
 
 
 def _size(count: int) -> str:

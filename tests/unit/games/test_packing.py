@@ -304,3 +304,27 @@ def test_without_packing_a_discriminator_has_no_other_layers():
     alone, wide = (initial_module(packed_mlp(m), "discriminator", PLANE, 0) for m in (1, 2))
     assert [type(layer).__name__ for layer in alone] == ["Flatten", "Linear", "Tanh", "Linear", "Flatten"]
     assert [layer.in_features for layer in wide if isinstance(layer, nn.Linear)] == [4, 5]
+
+
+def test_an_own_architecture_with_an_invalid_packing_is_named(tmp_path, hurried):
+    """Told before its memory or its steps are looked at."""
+    path = tmp_path / "own.py"
+    path.write_text(
+        '"""Networks whose packing is invalid."""\n'
+        "from dataclasses import dataclass\n"
+        "from torch import nn\n"
+        "from ganbench.architectures import Architecture\n\n\n"
+        "@dataclass(frozen=True)\n"
+        "class Own(Architecture):\n"
+        "    latent_size: int = 2\n"
+        "    packing: int = 0\n\n"
+        "    def generator(self, data):\n"
+        "        return nn.Linear(2, 2)\n\n"
+        "    def discriminator(self, data):\n"
+        "        return nn.Sequential(nn.Linear(2, 1), nn.Flatten(0))\n"
+    )
+    ring = {"name": "ring8", "examples": 64}
+    grid = {"dataset": ring, "architecture": str(path), "learning_rate": 1e-3, "seed": 0}
+    study = {"study": "tiny", "results": str(tmp_path), "grid": [grid], "train": {"steps": 10}}
+    with pytest.raises(GanbenchError, match="packing must be a whole number of at least 1"):
+        try_study(Plan(parse(study, origin="study")))
