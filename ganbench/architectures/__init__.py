@@ -16,6 +16,11 @@ discriminator gives it as a further output, and the generator has a buffer of th
 output of the last pass, (batch, ...). In evaluation the buffer has what training left there, whatever the number of
 latent points.
 
+A discriminator may judge groups of examples: `packing` of them, one after the other in the batch, have one logit, and
+one of every other output. `packing` then must divide the batch; the discriminator takes no labels, and nothing of its
+pass goes to the generator. All examples of a group are real, or all are generated. A penalty takes the gradient in the
+whole group: |grad D|^2 is the sum over its examples.
+
 Members of a pack are computed together where PyTorch's vmap can do that. It cannot where a module branches on values
 (`.item()`, `if` of a tensor; `torch.where` is the remedy); such networks are computed one member after the other.
 """
@@ -43,11 +48,13 @@ class Architecture(ABC):
         latent_size: number of standard normal values that the generator takes for one example.
         conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
         passed_to_generator: names of outputs of the discriminator on real examples that the generator has as buffers.
+        packing: number of examples that the discriminator judges together. An option, where it is declared as one.
     """
 
     latent_size: int
     conditional: ClassVar[tuple[str, ...]] = ()
     passed_to_generator: ClassVar[tuple[str, ...]] = ()
+    packing: ClassVar[int] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         """Whether the networks can be built for a data set.
@@ -80,9 +87,9 @@ class Architecture(ABC):
             data: the data set.
 
         Returns:
-            A module from examples (batch, *data.shape), and labels if it is conditional, to logits (batch,). It may
-            give more: a tuple of logits, `class_logits` (batch, data.modes) and `features` (batch, ...), or a dict
-            with these and other names. Objectives say what they need.
+            A module from examples (batch, *data.shape), and labels if it is conditional, to logits (batch / packing,).
+            It may give more: a tuple of logits, `class_logits` (batch / packing, data.modes) and `features`
+            (batch / packing, ...), or a dict with these and other names. Objectives say what they need.
         """
 
 
@@ -98,4 +105,36 @@ def labels_fault(architecture: Architecture, data: DataSpec) -> str | None:
         return f"its `conditional` must be (), ('generator',) or ('generator', 'discriminator'), but is {players!r}"
     if players and not data.modes:
         return "it is conditional, but the data set has no labels"
+    return None
+
+
+def packing_fault(architecture: Architecture, batch_size: int | None = None) -> str | None:
+    """Why an architecture's discriminator cannot judge groups of examples, as a clause; None if it can.
+
+    Args:
+        architecture: the architecture.
+        batch_size: number of examples that pass a network together; None for any.
+    """
+    packing = architecture.packing
+    if not isinstance(packing, int) or isinstance(packing, bool) or packing < 1:
+        return f"its packing must be a whole number of at least 1, the examples that share a logit, but is {packing!r}"
+    if packing == 1:
+        return None
+    if "discriminator" in architecture.conditional:
+        return (
+            f"its discriminator takes labels, but with packing={packing} it judges {packing} examples together, whose "
+            "labels may differ; take packing=1, or a discriminator without labels"
+        )
+    if architecture.passed_to_generator:
+        return (
+            f"its discriminator passes outputs on to the generator, but with packing={packing} it has none for each "
+            "example; take packing=1"
+        )
+    if batch_size is not None and batch_size % packing:
+        less, more = batch_size // packing * packing, -(-batch_size // packing) * packing
+        valid = f"{less} or {more}" if less else f"{more}"
+        return (
+            f"with packing={packing} its discriminator judges {packing} examples together, but a batch of {batch_size} "
+            f"examples cannot be divided into such groups; take {valid} examples"
+        )
     return None

@@ -1,109 +1,119 @@
-"""DCGAN (Radford, Metz and Chintala 2016) for square images of any power-of-two size from 8 pixels."""
+"""DCGAN (Radford, Metz and Chintala 2016) for square images of many sizes from 8 pixels, and its variants."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
 from typing import Annotated, Literal
 
-import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.architectures import Architecture
+from ganbench.architectures._convolutional import (
+    NORMS,
+    OUTPUTS,
+    norm_layers,
+    range_fault,
+    sides_fault,
+    spectrally_normalised,
+)
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.initialisation import initialise
+from ganbench.nn.latent import latent_layers
+from ganbench.nn.packing import packing_layers
 
-CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
-
-# By name, the layer that normalises feature maps of so many channels. All but `batch` normalise each example by itself.
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": lambda channels: nn.BatchNorm2d(channels, track_running_stats=False),
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "group": lambda channels: nn.GroupNorm(channels // gcd(channels, CHANNELS_PER_GROUP), channels),
-    "layer": lambda channels: nn.GroupNorm(1, channels),
-}
+SIDES = "square images whose side is 4, 5, 6 or 7 times a power of two, from 16 pixels (or is 8 or 12)"
 
 
 @dataclass(frozen=True)
 class DCGAN(Architecture):
     """Strided 4x4 convolutions halve the image down to 4x4 (discriminator) or double it up from there (generator).
 
-    Images of 8 pixels go down to 2x2, so that there is more than one halving.
-    `features` is the number of channels next to the image; every halving doubles it. Normalisation is everywhere but
-    next to the image; weights start at N(0, 0.02), its scales at N(1, 0.02). `batch` normalises by the batch's own
-    statistics, as in the paper; `instance`, `group` (16 channels a group) and `layer` by those of each example, which
-    penalties of the discriminator's gradient need. `spectral` normalises the weights of all convolutions of the
-    discriminator instead (Miyato et al. 2018).
+    The innermost feature map of images of 4 2^n pixels is 4x4; of 5 2^n, 6 2^n and 7 2^n pixels (28 = 7 2^2) it is 5x5,
+    6x6 and 7x7. Images of 8 and 12 pixels go down to 2x2 and 3x3, so that there are two halvings.
+
+    `features` is the number of channels next to the image; every halving doubles it, up to `most_features` if that is
+    not 0. Normalisation is everywhere but next to the image; `first_norm` normalises the discriminator's first
+    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (16 channels
+    a group) and `layer` by those of each example, which penalties of the discriminator's gradient need. `spectral`
+    normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018). `order` says which of
+    normalisation and activation comes first.
+
+    The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
+    other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
+    `auto`, convolutions have biases unless a normalisation follows, which would take them away again. `initialisation`
+    is of weights and of scales of normalisations (see `ganbench.nn.initialisation`); biases start as PyTorch's.
+    `sigmoid` is for images in [0, 1]. Latent points are standard normal, or uniform on (-1, 1) as in the paper. With
+    `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
+    most_features: Annotated[int, Interval(ge=0, le=65_536)] = 0  # 0: no limit
     generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
     discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "none"] = "batch"
+    first_norm: bool = False
+    order: Literal["norm-activation", "activation-norm"] = "norm-activation"
+    projection: Literal["convolution", "linear"] = "convolution"
+    biases: Literal["auto", "with", "without"] = "auto"
+    initialisation: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
+    output: Literal["tanh", "sigmoid"] = "tanh"
+    latent: Literal["normal", "uniform"] = "normal"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
-        if (
-            len(data.shape) != 3
-            or data.shape[1] != data.shape[2]
-            or data.shape[1] < 8
-            or data.shape[1].bit_count() != 1
-        ):
-            return "it needs square images whose side is a power of two, 8 or more"
-        if not data.bounded:
-            return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
-        return None
+        return sides_fault(data, SIDES, lambda side: _innermost(side) > 0) or range_fault(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
-        channels = self._channels(data)[::-1]
-        norm, bias = NORMS.get(self.generator_norm), self.generator_norm not in NORMS
-        layers = [
-            nn.Unflatten(1, (self.latent_size, 1, 1)),
-            nn.ConvTranspose2d(self.latent_size, channels[0], _innermost(data), bias=bias),
-        ]
+        channels, norm = self._channels(data)[::-1], self.generator_norm
+        layers = [*latent_layers(self.latent), *self._projection(channels[0], _innermost(data.shape[1]))]
+        layers += self._then(norm, channels[0], nn.ReLU())
         for wide, narrow in pairwise(channels):
-            layers += [*_normalised(norm, wide), nn.ReLU()]
-            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=bias)]
-        layers += [*_normalised(norm, channels[-1]), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1), nn.Tanh()]
-        return nn.Sequential(*layers).apply(_initialise)
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
+            layers += self._then(norm, narrow, nn.ReLU())
+        last = nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1, bias=self._biased("none"))
+        network = nn.Sequential(*layers, last, OUTPUTS[self.output]())
+        return initialise(network, self.initialisation, zero_biases=False)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        channels = self._channels(data)
-        norm, bias = NORMS.get(self.discriminator_norm), self.discriminator_norm not in NORMS
-        layers = [nn.Conv2d(data.shape[0], channels[0], 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for narrow, wide in pairwise(channels):
-            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=bias)]
-            layers += [*_normalised(norm, wide), nn.LeakyReLU(0.2)]
-        network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, _innermost(data)), nn.Flatten(0))
-        network.apply(_initialise)
-        return network.apply(_normalise_weight) if self.discriminator_norm == "spectral" else network
+        channels, layers = self._channels(data), packing_layers(self.packing)
+        for place, (narrow, wide) in enumerate(pairwise([self.packing * data.shape[0], *channels])):
+            norm = self.discriminator_norm if place or self.first_norm else "none"
+            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=self._biased(norm))]
+            layers += self._then(norm, wide, nn.LeakyReLU(0.2))
+        head = nn.Conv2d(channels[-1], 1, _innermost(data.shape[1]), bias=self._biased("none"))
+        network = initialise(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialisation, zero_biases=False)
+        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""
-        halvings = (data.shape[1] // _innermost(data)).bit_length() - 1
-        return [self.features * 2**level for level in range(halvings)]
+        halvings = (data.shape[1] // _innermost(data.shape[1])).bit_length() - 1
+        widths = [self.features * 2**level for level in range(halvings)]
+        return [min(width, self.most_features or width) for width in widths]
+
+    def _projection(self, channels: int, side: int) -> list[nn.Module]:
+        """The layers from latent points to the innermost feature map."""
+        bias = self._biased(self.generator_norm)
+        if self.projection == "linear":
+            linear = nn.Linear(self.latent_size, channels * side**2, bias=bias)
+            return [linear, nn.Unflatten(1, (channels, side, side))]
+        convolution = nn.ConvTranspose2d(self.latent_size, channels, side, bias=bias)
+        return [nn.Unflatten(1, (self.latent_size, 1, 1)), convolution]
+
+    def _then(self, norm: str, channels: int, activation: nn.Module) -> list[nn.Module]:
+        """What follows a convolution: its activation, and its normalisation before or after that."""
+        layers = norm_layers(norm, channels)
+        return [*layers, activation] if self.order == "norm-activation" else [activation, *layers]
+
+    def _biased(self, norm: str) -> bool:
+        """Whether a convolution with this normalisation has a bias."""
+        if self.biases != "auto":
+            return self.biases == "with"
+        return norm not in NORMS or self.order == "activation-norm"
 
 
-def _innermost(data: DataSpec) -> int:
-    """Side of the innermost feature map."""
-    return 4 if data.shape[1] >= 16 else 2
-
-
-def _normalised(norm: Callable[[int], nn.Module] | None, channels: int) -> list[nn.Module]:
-    return [] if norm is None else [norm(channels)]
-
-
-def _initialise(module: nn.Module) -> None:
-    with torch.no_grad():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.weight.normal_(0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
-            module.weight.normal_(1.0, 0.02)
-
-
-def _normalise_weight(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        spectral_norm(module)
+def _innermost(side: int) -> int:
+    """The side of the innermost feature map, after at least two halvings of the image; 0 if there is none."""
+    sides = (innermost for innermost in (4, 5, 6, 7, 3, 2) if side % innermost == 0 and side // innermost >= 4)
+    return next((innermost for innermost in sides if (side // innermost).bit_count() == 1), 0)

@@ -12,6 +12,7 @@ from torch import nn
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.packing import packing_layers
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -21,7 +22,7 @@ class MLP(Architecture):
     """`depth` hidden layers of `width` units in each network; both outputs are linear.
 
     With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the
-    line.
+    line. With `packing` m > 1 the discriminator judges m examples together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 16
@@ -30,6 +31,7 @@ class MLP(Architecture):
     discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0  # 0: as `width`
     generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1  # -1: as `depth`
     activation: Literal["relu", "tanh"] = "relu"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         return None
@@ -40,8 +42,10 @@ class MLP(Architecture):
         return nn.Sequential(*self._hidden(sizes), nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape))
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        sizes = [prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
-        return nn.Sequential(nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0))
+        sizes = [self.packing * prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
+        return nn.Sequential(
+            *packing_layers(self.packing), nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0)
+        )
 
     def _hidden(self, sizes: list[int]) -> list[nn.Module]:
         activation = ACTIVATIONS[self.activation]

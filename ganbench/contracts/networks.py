@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ganbench.architectures import labels_fault
+from ganbench.architectures import labels_fault, packing_fault
 from ganbench.contracts import supports_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
@@ -41,11 +41,12 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     Args:
         architecture: the architecture.
         data: the spec of the data set.
-        batch: number of examples to try.
+        batch: number of examples to try, or of groups that the discriminator judges together.
         fused: whether members are computed together.
     """
     refusal = architecture.supports(data)
-    if fault := supports_fault(refusal) or refusal or latent_fault(architecture) or labels_fault(architecture, data):
+    fault = supports_fault(refusal) or refusal or latent_fault(architecture) or labels_fault(architecture, data)
+    if fault := fault or packing_fault(architecture):
         return fault
     results = {"generator": {"examples": data.shape}, "discriminator": {"logits": ()}}
     if data.modes:
@@ -57,7 +58,8 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
             return initial_module(architecture, player, data, seed)
 
         inputs = trial_inputs(architecture, player, data, batch)
-        if fault := network_fault(build, inputs, results[player], fused=fused):
+        packing = architecture.packing if player == "discriminator" else 1
+        if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"
         if fault := _passing_fault(architecture, player, build(), inputs):
             return f"its {player} {fault}"
@@ -87,6 +89,7 @@ def network_fault(
     outputs: Mapping[str, tuple[int, ...]],
     *,
     fused: bool = True,
+    packing: int = 1,
 ) -> str | None:
     """The reason why a network cannot be a member of a pack, as a clause; None if it can.
 
@@ -96,6 +99,7 @@ def network_fault(
         outputs: shape of an example's output, by name. The first is the output that the network must give; only
             `logits` may have others beside it.
         fused: whether members are computed together.
+        packing: number of inputs that have one output together.
     """
     with world(1) as observed:
         module = build()
@@ -108,7 +112,7 @@ def network_fault(
         except Exception as error:
             error.add_note(f"on inputs of shape {_shapes(inputs)}")
             raise
-    if fault := observed.fault or _outputs_fault(first, inputs, outputs):
+    if fault := observed.fault or _outputs_fault(first, inputs, outputs, packing):
         return fault
 
     # State between calls: the first call may set lazy attributes; the second call must not change anything.
@@ -137,7 +141,7 @@ def network_fault(
         return observed.fault or "starts from other parameters when it is built again from the same seed"
     if not identical(_call(again, other), changed):
         return "gives another output for an input that comes first than for the same one that comes second"
-    return _gradient_fault(module, one) or _precision_fault(build, one, fused)
+    return _gradient_fault(module, one) or _precision_fault(build, one, fused, packing)
 
 
 def _shapes(inputs: tuple[Tensor, ...]) -> str:
@@ -172,7 +176,9 @@ def _module_fault(module: Any) -> str | None:
     return None
 
 
-def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+def _outputs_fault(
+    outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str, tuple[int, ...]], packing: int
+) -> str | None:
     first = next(iter(shapes))
     if first == "logits" and isinstance(outputs, tuple | Mapping):
         if not isinstance(outputs, Mapping) and len(outputs) > len(NAMES):
@@ -186,10 +192,11 @@ def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str
         said = name if len(outputs) > 1 else "outputs"
         if not isinstance(values, Tensor):
             return f"gives out {type(values).__name__} for a tensor of inputs; must be a tensor"
-        wanted = (len(inputs[0]), *shapes.get(name, values.shape[1:]))
+        wanted = (len(inputs[0]) // packing, *shapes.get(name, values.shape[1:]))
         if tuple(values.shape) != wanted:
             return (
                 f"gives {said} of shape {tuple(values.shape)} for inputs of shape {_shapes(inputs)}; must be {wanted}"
+                + (f", one for every {packing} examples" if packing > 1 else "")
             )
         is_whole = not (values.is_floating_point() or values.is_complex())  # such as indices of a pooling
         if values.dtype != torch.float32 and not (is_whole and name != first):
@@ -212,10 +219,12 @@ def _gradient_fault(module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None
     return "passes no gradient to its inputs" if grad is None else None
 
 
-def _precision_fault(build: Callable[[], nn.Module], inputs: tuple[Tensor, ...], fused: bool) -> str | None:
+def _precision_fault(
+    build: Callable[[], nn.Module], inputs: tuple[Tensor, ...], fused: bool, packing: int
+) -> str | None:
     """The fault of a network that leaves float64 or, if fused, mixes two members, as a clause; else None."""
     module = build()
-    network = Network(module, inputs).to(inputs[0].device, torch.float64)
+    network = Network(module, inputs, packing=packing).to(inputs[0].device, torch.float64)
     theta = Network.vector(module).double()
     theta = torch.stack([theta, 1.1 * theta])
     buffers = {name: torch.stack([value, value]) for name, value in network.start_buffers(module).items()}

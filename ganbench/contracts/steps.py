@@ -58,10 +58,10 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
 
 
 class _Probe(Regularizer):
-    """Finds, in place of a penalty, how far the first example's logit depends on the other examples of its batch.
+    """Finds, in place of a penalty, how far the first logit depends on the examples of its batch whose it is not.
 
     Attributes:
-        found: the largest gradient in another example, by the largest in its own.
+        found: the largest gradient in another example, by the largest in its own: those of its group.
     """
 
     found = 0.0
@@ -70,12 +70,12 @@ class _Probe(Regularizer):
         points = torch.randn(real.points.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         given = (points.requires_grad_(),) if real.labels is None else (points.requires_grad_(), real.labels)
         (gradient,) = torch.autograd.grad(discriminator(*given)[:, 0].sum(), points)
-        others = gradient[:, 1:].abs()
-        self.found = (others.max() / gradient[:, :1].abs().max()).item() if others.numel() else 0.0
+        own, others = gradient.abs().tensor_split([real.packing], dim=1)
+        self.found = (others.max() / own.max()).item() if others.numel() else 0.0
 
 
 def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
-    """Whether the discriminator's logit of an example depends on the other examples of the batch.
+    """Whether the discriminator's logit of an example, or of a group, depends on the other examples of the batch.
 
     Found by the gradient, which a regularizer's penalty would take of the same function.
 

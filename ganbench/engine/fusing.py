@@ -17,7 +17,7 @@ from ganbench.games import Game, gan
 # MFLOP) 1.08 and 1.16 for 2 and 4 members, 0.62 for 8; DCGAN of 166 MFLOP 0.99 and 1.07 for 4 and 8, of 300 MFLOP 0.76
 # and 0.82, of 1.1 GFLOP 0.92 and 0.87 for 2 and 4, of 6.7 GFLOP 0.81.
 LARGEST_PARAMETERS = 16e6  # of both networks of all members together
-FEW_EXAMPLES = 4  # of a batch, whose operations are counted, and of twice as many; packs of examples take no fewer
+FEW_EXAMPLES = 4  # of a batch, or groups of them, whose operations are counted, and of twice as many
 LARGEST_WORK = 200e6  # floating-point operations of both networks' forward passes on a batch
 
 
@@ -64,14 +64,15 @@ def forward_work(game: Game) -> int:
         counter = _FlopCounter()
         with counter, torch.no_grad():
             for player, module in modules.items():
-                module(*gan.trial_inputs(game.architecture, player, game.data, examples))
+                outputs = examples // game.packing if player == "discriminator" else examples
+                module(*gan.trial_inputs(game.architecture, player, game.data, outputs))
         return counter.total
 
-    if game.batch_size <= 2 * FEW_EXAMPLES:
+    examples = FEW_EXAMPLES * game.packing
+    if game.batch_size <= 2 * examples:
         return counted(game.batch_size)
-    few = counted(FEW_EXAMPLES)
-    slope = (counted(2 * FEW_EXAMPLES) - few) // FEW_EXAMPLES
-    return few + slope * (game.batch_size - FEW_EXAMPLES)
+    few = counted(examples)
+    return few + (counted(2 * examples) - few) * (game.batch_size - examples) // examples
 
 
 class _FlopCounter(TorchDispatchMode):

@@ -185,7 +185,7 @@ class Adversarial(Game):
             points: examples, (K, batch, *example); after them the `labels` of samples that have any.
 
         Returns:
-            Logits, (K, batch), or several outputs, see `named_outputs`.
+            Logits, (K, batch / packing), or several outputs, see `named_outputs`.
         """
 
     @abstractmethod
@@ -231,6 +231,11 @@ class Adversarial(Game):
         depends on no other, as it does with batch normalisation, and no generator waits for any of it."""
         return False
 
+    @property
+    def packing(self) -> int:
+        """Number of examples that the discriminator judges together: they have one logit."""
+        return 1
+
     def pass_to_generator(self, on_real: Outputs) -> None:
         """Hand what the discriminator gives for real examples to the generator, if that takes any of it.
 
@@ -253,7 +258,7 @@ class Adversarial(Game):
         noise = {f"noise.{name}": values for name, values in drawn.items()}
         if self.objective.flip:
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "flip", chunk))
-            drawn = torch.rand((2, count, shape[0]), generator=generator, dtype=dtype)
+            drawn = torch.rand((2, count, shape[0] // self.packing), generator=generator, dtype=dtype)
             noise |= {"flip.real": drawn[0], "flip.fake": drawn[1]}
         return noise
 
@@ -275,7 +280,7 @@ class Adversarial(Game):
             points = [self.regularizer.perturb(sample.points, kind, noise) for kind, sample in samples.items()]
             labels = [sample.labels for sample in samples.values() if sample.labels is not None]
             of_all = named_outputs(discriminate(joined(points), joined(labels) if labels else None))
-            sizes = [sample.points.shape[1] for sample in samples.values()]
+            sizes = [sample.points.shape[1] // self.packing for sample in samples.values()]
             apart = [of_all] if len(samples) == 1 else separated(of_all, sizes)
             return [
                 Outputs(others.pop("logits"), sample, others, flipped(kind))

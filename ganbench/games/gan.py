@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.architectures import labels_fault
+from ganbench.architectures import labels_fault, packing_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
@@ -34,11 +34,13 @@ class GAN(Adversarial):
             the first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
             ones.
         labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
-        batch_size: number of real, and of generated, examples in a batch.
+        batch_size: number of real, and of generated, examples in a batch: a multiple of the
+            architecture's `packing`.
         accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
 
     Raises:
-        GanbenchError: a conditional architecture without labels.
+        GanbenchError: a conditional architecture without labels, or a `packing` that does not suit the batch, the
+            architecture or the objective.
     """
 
     components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
@@ -54,6 +56,12 @@ class GAN(Adversarial):
         fault = labels_fault(self.architecture, self.data)
         if not fault and self.architecture.conditional and self.labels is None:
             fault = "it is conditional, but the game is given no labels"
+        fault = fault or packing_fault(self.architecture, self.batch_size)
+        if not fault and self.packing > 1 and "labels" in self.objective.needs:
+            fault = (
+                f"with packing={self.packing} its discriminator judges {self.packing} examples together, but the "
+                f"objective {type(self.objective).__name__} needs the class of each; take packing=1"
+            )
         if fault:
             raise GanbenchError(f"architecture {type(self.architecture).__name__}: {fault}.")
 
@@ -65,9 +73,14 @@ class GAN(Adversarial):
                 initial_module(self.architecture, player, self.data, seed=0),
                 trial_inputs(self.architecture, player, self.data, EXAMPLES),
                 self.architecture.passed_to_generator if player == "generator" else (),
+                packing=self.packing if player == "discriminator" else 1,
             ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
+
+    @property
+    def packing(self) -> int:
+        return self.architecture.packing
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -144,11 +157,12 @@ class GAN(Adversarial):
         }
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
-        return Sample(self.examples.read(batch), labels=batch.get("labels.real"))
+        return Sample(self.examples.read(batch), labels=batch.get("labels.real"), packing=self.packing)
 
     def fake(self, player: str, players: Players, batch: Batch) -> Sample:
         labels = batch.get(f"labels.{player}")
-        return Sample(self.generate(players["generator"], batch[f"latent.{player}"], labels), labels=labels)
+        points = self.generate(players["generator"], batch[f"latent.{player}"], labels)
+        return Sample(points, labels=labels, packing=self.packing)
 
     @cached_property
     def shares_pass(self) -> bool:
@@ -254,8 +268,14 @@ def initial_module(architecture: Component, player: str, data: DataSpec, seed: i
 
 
 def trial_inputs(architecture: Component, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
-    """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional."""
+    """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional.
+
+    Args:
+        architecture, player, data: the architecture, the player, and the data set.
+        count: number of outputs: of examples, or of groups of examples that a discriminator judges together.
+    """
     shape = data.shape if player == "discriminator" else (architecture.latent_size,)
+    count = count * architecture.packing if player == "discriminator" else count
     x = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0), device="cpu")
     return (x, balanced_labels(count, data.modes)) if player in architecture.conditional else (x,)
 

@@ -71,10 +71,17 @@ class Network:
         module: the module. One without buffers that change, and without random numbers, needs no more.
         example: an input (or several) of one member, by which buffers that change and random numbers are found.
         changed: names of buffers that something else than a forward pass changes.
+        packing: number of inputs, one after the other in the batch, that have one output together.
     """
 
-    def __init__(self, module: nn.Module, example: Tensor | Sequence[Tensor] = (), changed: Sequence[str] = ()) -> None:
-        self._module = module
+    def __init__(
+        self,
+        module: nn.Module,
+        example: Tensor | Sequence[Tensor] = (),
+        changed: Sequence[str] = (),
+        packing: int = 1,
+    ) -> None:
+        self._module, self._packing = module, packing
         parameters = list(module.parameters())
         self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
         self._shapes = list(self.shapes.values())
@@ -188,31 +195,34 @@ class Network:
             return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
 
     def mixes_examples(self, theta: Tensor, *inputs: Tensor) -> bool:
-        """Whether the outputs for an example depend on the other examples of the batch, in a module that is pure.
+        """Whether the outputs for an example, or a group of them, depend on others of the batch, in a pure module.
 
         Args:
             theta: parameters (P,); those that are zero at first hide what they multiply, so all are disturbed.
-            inputs: (examples, ...) each, of two examples at least.
+            inputs: (examples, ...) each, of two examples, or two groups, at least.
         """
         like = next(self._module.parameters(), theta)
         noise = torch.randn(theta.shape, generator=torch.Generator().manual_seed(0), device="cpu")
         theta = (theta.cpu() + DISTURBANCE * noise).to(like.device, like.dtype)[None]
         inputs = [x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)[None] for x in inputs]
-        half = len(inputs[0][0]) // 2
+        outputs = len(inputs[0][0]) // self._packing
+        half = outputs // 2
         halves = slice(None, half), slice(half, None)
+        first = half * self._packing
+        halves_in = slice(None, first), slice(first, None)
         try:
             # Without modes, whose lower precision would hide what mixing is.
             with torch.no_grad(), torch._C.DisableTorchFunction():
                 whole = tree_leaves(self(theta, *inputs))
-                alone = [tree_leaves(self(theta, *(x[:, part] for x in inputs))) for part in halves]
+                alone = [tree_leaves(self(theta, *(x[:, part] for x in inputs))) for part in halves_in]
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
             return True  # it takes batches of some sizes only
         return any(
-            one.shape[1:2] != inputs[0].shape[1:2] or not torch.allclose(one[:, part], other, rtol=1e-3, atol=1e-5)
-            for part, outputs in zip(halves, alone, strict=True)
-            for one, other in zip(whole, outputs, strict=True)
+            one.shape[1:2] != (outputs,) or not torch.allclose(one[:, part], other, rtol=1e-3, atol=1e-5)
+            for part, values in zip(halves, alone, strict=True)
+            for one, other in zip(whole, values, strict=True)
         )
 
     def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
@@ -225,7 +235,7 @@ class Network:
         """
         if not self._tried:
             few = [_row(value, 0, 2) for value in (theta.detach(), buffers, key)]
-            few += [value[:2, :EXAMPLES].detach() for value in inputs]
+            few += [value[:2, : EXAMPLES * self._packing].detach() for value in inputs]
             try:
                 with torch.enable_grad():
                     outputs, _ = self._together(few[0].requires_grad_(), *few[1:])

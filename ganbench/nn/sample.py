@@ -19,27 +19,29 @@ NAMES = ("logits", "class_logits", "features")
 class Sample:
     """Points (K, n, *shape) of K members. Without weights all count the same; weights (K or 1, n) are those of a
     quadrature, by which an expectation is exact rather than drawn. Conditional networks have labels, (K, n) of int64.
+    Every `packing` points, in their order, are a group that the discriminator judges together.
     """
 
     points: Tensor
     weights: Tensor | None = None
     labels: Tensor | None = None
+    packing: int = 1
 
     def mean(self, values: Tensor) -> Tensor:
-        """The expectation (K,) of a function with these values (K, n) at the points."""
+        """The expectation (K,) of a function with these values at the points, (K, n), or at groups of them."""
         return values.mean(-1) if self.weights is None else (values * self.weights).sum(-1)
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """A discriminator's outputs on a sample.
+    """A discriminator's outputs on a sample of n points, or of n groups of points that it judges together.
 
     Attributes:
         logits: the logits, (K, n).
         sample: the sample; its points are those before a regularizer changes them.
         others: what the discriminator gives besides, (K, n, ...) by name.
-        flipped: where an example has the label of the other kind in the discriminator's loss, (K, n); None for
-            nowhere.
+        flipped: where an example, or a group, has the label of the other kind in the discriminator's loss, (K, n);
+            None for nowhere.
     """
 
     logits: Tensor

@@ -8,10 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from ganbench.nn.packing import first_of_group
 from ganbench.nn.sample import Sample
 
 Noise = dict[str, Tensor]  # random numbers of a regularizer, {name: (K, ...)}
-Discriminator = Callable[..., Tensor]  # examples (K, batch, *example), and their labels if any, to logits (K, batch)
+Discriminator = Callable[..., Tensor]
+"""Examples (K, batch, *example), and their labels if any, to logits (K, batch), or (K, groups) of examples that are
+judged together."""
 
 
 class Regularizer:
@@ -24,7 +27,8 @@ class Regularizer:
     Attributes:
         per_example: whether the penalty takes the gradient of each example's logit in that example. It takes that of
             the sum of all logits, which is the same only if the discriminator does not mix the examples of a batch, as
-            batch normalisation does. `ganbench check` refuses a discriminator that mixes them.
+            batch normalisation does. `ganbench check` refuses a discriminator that mixes them. One that judges groups
+            of examples may mix those of a group, and the gradient is that in the whole group.
     """
 
     per_example: ClassVar[bool] = False
@@ -99,16 +103,36 @@ class Regularizer:
 def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
     """The gradient of each example's logit in the example: that of the sum of all logits.
 
+    Where several examples have one logit together it is that of each group's logit in all examples of the group.
+
     Args:
         discriminator: a function from examples, and labels if any, to logits that does not mix examples.
         points: examples, (K, batch, *example).
         labels: their labels, (K, batch), if any.
 
     Returns:
-        The gradient at every example, (K, batch, D) with D the number of values of an example; differentiable.
+        The gradient at every example, (K, batch, D) with D the number of values of an example, or at every group,
+        (K, groups, D) with D the number of values of all its examples; differentiable.
     """
     # The gradient in a shift of the examples equals that in the examples, and keeps them in the generator's graph.
     shift = torch.zeros_like(points).requires_grad_()
     given = (points + shift,) if labels is None else (points + shift, labels)
-    (grad,) = torch.autograd.grad(discriminator(*given).sum(), shift, create_graph=True)
-    return grad.flatten(2)
+    logits = discriminator(*given)
+    (grad,) = torch.autograd.grad(logits.sum(), shift, create_graph=True)
+    return grad.reshape(*logits.shape, -1)
+
+
+def between(real: Sample, fake: Sample, mix: Tensor) -> Tensor:
+    """Points on the lines from real to generated examples, which are paired in the order of their batches.
+
+    The line of a group that is judged together goes from all its real examples to all its generated ones, which move by
+    the same share.
+
+    Args:
+        real, fake: the real and the generated examples, as many of both.
+        mix: the share of each example that is generated, (K, batch, 1, ...); a group's is that of its first example.
+
+    Returns:
+        Points, (K, batch, *example).
+    """
+    return torch.lerp(real.points, fake.points, first_of_group(mix, real.packing))

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
+from ganbench.regularizers import Discriminator, Noise, Regularizer, between, input_gradient
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class OneCentred(Regularizer):
         return {"mix": torch.rand(size, generator=generator, dtype=like.dtype)}
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        between = torch.lerp(real.points, fake.points, noise["mix"])
-        grad = input_gradient(discriminator, between, real.labels)
+        grad = input_gradient(discriminator, between(real, fake, noise["mix"]), real.labels)
         square = grad.square().sum(-1)
         # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
         length = torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)

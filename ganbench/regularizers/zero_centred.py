@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, input_gradient
+from ganbench.regularizers import Discriminator, Noise, Regularizer, between, input_gradient
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,5 @@ class ZeroCentred(Regularizer):
         return {"mix": torch.rand(size, generator=generator, dtype=like.dtype)}
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        between = torch.lerp(real.points, fake.points, noise["mix"])
-        grad = input_gradient(discriminator, between, real.labels)
+        grad = input_gradient(discriminator, between(real, fake, noise["mix"]), real.labels)
         return self.gamma / 2 * grad.square().sum(-1).mean(-1)

@@ -140,9 +140,20 @@ DEFAULTS = {
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "dcgan"): {
         **{"latent_size": 100, "features": 64},  # DCGAN
-        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+        **{"generator_norm": "batch", "discriminator_norm": "batch", "first_norm": False, "order": "norm-activation"},
+        **{"most_features": 0, "projection": "convolution", "biases": "auto", "initialisation": "normal"},
+        **{"output": "tanh", "latent": "normal", "packing": 1},
     },
-    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
+    ("architecture", "infogan"): {  # compare_gan, but for images in [-1, 1]
+        **{"latent_size": 64, "features": 64, "discriminator_norm": "batch", "generator_activation": "leaky_relu"},
+        **{"initialisation": "published", "output": "rescaled_sigmoid", "latent": "uniform", "packing": 1},
+    },
+    ("architecture", "tiny_dcgan"): {  # the unrolled GAN's experiment in PacGAN's code, D a quarter of G
+        **{"latent_size": 256, "features": 8, "discriminator_features": 2},
+        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+        **{"initialisation": "published", "output": "tanh", "latent": "normal", "packing": 1},
+    },
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024), "packing": 1},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
     ("game", "gaussian"): {

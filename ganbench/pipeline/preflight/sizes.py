@@ -121,7 +121,7 @@ def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple
         nonlocal outputs
         outputs += output.numel() if isinstance(output, torch.Tensor) else 0
 
-    parameters = 0
+    parameters, examples = 0, 2
     try:
         with torch.device("meta"), torch.no_grad():
             module = initial_module(architecture, player, data, seed=0)
@@ -130,10 +130,12 @@ def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple
                 if not list(part.children()):
                     part.register_forward_hook(add)
             if run:
-                module(*(x.to("meta") for x in trial_inputs(architecture, player, data, 2)))
+                inputs = [x.to("meta") for x in trial_inputs(architecture, player, data, 2)]
+                examples = len(inputs[0])
+                module(*inputs)
     except Exception:  # a user's file may raise anything
         pass
-    return parameters, outputs // 2
+    return parameters, outputs // max(examples, 1)
 
 
 def _size(count: int) -> str:

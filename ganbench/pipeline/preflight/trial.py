@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ganbench.architectures import packing_fault
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
@@ -131,13 +132,15 @@ class Trial:
         if architecture:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
+            self._packing(where, runs)
         settings = run.train.model_dump(mode="json")
         for each in {each.train: each for each in runs}.values():  # lengths of training differ, and schedules with them
             with self.components.attempt(where, each.choices):
                 build_training(each.train.model_dump(mode="json"), components_of(each))
         size = settings["batch_size"] // settings["accumulation_steps"]
         parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
-        settings["batch_size"] = parts * min(size, BATCH)
+        packing = architecture.build().packing if architecture else 1
+        settings["batch_size"] = parts * min(size, max(BATCH - BATCH % packing, 2 * packing))
         game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
@@ -154,6 +157,15 @@ class Trial:
                 fault = memory_fault(self.plan.study, run, self.memory)
             if fault:
                 raise GanbenchError(f"{where}: {fault}.")
+
+    def _packing(self, where: str, runs: Sequence[Run]) -> None:
+        """Refuse batches that the architecture's `packing` does not divide."""
+        choice = runs[0].choice("architecture")
+        made = self.components.build(where, choice)
+        for how in {run.train: run for run in runs}:
+            if fault := packing_fault(made, how.batch_size // how.accumulation_steps):
+                said = "train.batch_size" + (" / accumulation_steps" if how.accumulation_steps > 1 else "")
+                raise GanbenchError(f"{where}: {said}: with architecture {choice.signature!r}, {fault}.")
 
     def _training(
         self, where: str, run: Run, settings: dict[str, Any], examples: TrainingSet | None

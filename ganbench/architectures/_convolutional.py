@@ -1,0 +1,126 @@
+"""What the convolutional networks share: normalisations, outputs, published initial weights, and sizes of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganbench.data import DataSpec
+from ganbench.nn.initialisation import initialise
+
+CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
+
+# By name, the layer that normalises feature maps of so many channels. All but `batch` normalise each example by itself.
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": lambda channels: nn.BatchNorm2d(channels, track_running_stats=False),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "group": lambda channels: nn.GroupNorm(channels // gcd(channels, CHANNELS_PER_GROUP), channels),
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+}
+
+
+class RescaledSigmoid(nn.Module):
+    """2 sigmoid(a) - 1 = tanh(a / 2): the sigmoid of networks for images in [0, 1], for images in [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x.sigmoid() - 1
+
+
+# By name, the function that a generator ends in.
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "rescaled_sigmoid": RescaledSigmoid,
+}
+
+
+def norm_layers(name: str, channels: int) -> list[nn.Module]:
+    """The layer that normalises feature maps; none for `none`, and for `spectral`, which normalises weights.
+
+    Args:
+        name: name of the normalisation.
+        channels: number of channels of the feature maps.
+    """
+    return [NORMS[name](channels)] if name in NORMS else []
+
+
+def spectrally_normalised(network: nn.Module) -> nn.Module:
+    """A network with spectral normalisation of all its convolutions and linear layers (Miyato et al. 2018).
+
+    Args:
+        network: the network, with its initial weights.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)
+    return network
+
+
+def initialised(network: nn.Module, name: str) -> nn.Module:
+    """A network with initial weights of `initialise`, or with those of the TensorFlow code of DCGAN and its successors.
+
+    `published`: N(0, 0.02^2), cut off at two standard deviations in convolutions; zero biases, unit scales of
+    normalisations (ops.py of later versions of carpedm20/DCGAN-tensorflow, and of google/compare_gan of 2018).
+
+    Args:
+        network: the network.
+        name: `published`, or a name that `initialise` knows.
+    """
+    if name != "published":
+        return initialise(network, name)
+    initialise(network, "normal")
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+            elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
+                module.weight.fill_(1.0)
+    return network
+
+
+def resizing(side: int, valid: Callable[[int], bool]) -> str:
+    """The nearest valid sides of images, as a clause: "resize to 28 or 32".
+
+    Args:
+        side: number of pixels of a side that is not valid.
+        valid: whether a side is valid.
+    """
+    below = next((s for s in range(side, 0, -1) if valid(s)), None)
+    above = next(s for s in range(side, 4 * side + 64) if valid(s))
+    return "resize to " + " or ".join(str(s) for s in dict.fromkeys((below, above)) if s)
+
+
+def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, square: bool = True) -> str | None:
+    """Why a network cannot make images of a data set's size, as a clause with the nearest sizes; None if it can.
+
+    Args:
+        data: the data set.
+        rule: the valid sizes, which completes "it needs".
+        valid: whether the network can make a side of so many pixels.
+        square: whether both sides must be equal.
+    """
+    if len(data.shape) != 3:
+        return f"it needs {rule}"
+    height, width = data.shape[1:]
+    if square and height != width:
+        return f"it needs {rule}, but images have {height}x{width} pixels: {resizing(min(height, width), valid)}"
+    for side in (height, width):
+        if not valid(side):
+            return f"it needs {rule}, but a side has {side} pixels: {resizing(side, valid)}"
+    return None
+
+
+def range_fault(data: DataSpec, output: str) -> str | None:
+    """Why a generator with bounded values cannot make examples of a data set, as a clause; None if it can.
+
+    Args:
+        data: the data set.
+        output: the function that the generator ends in.
+    """
+    if data.bounded:
+        return None
+    return f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [-1, 1]"

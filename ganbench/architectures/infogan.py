@@ -1,0 +1,98 @@
+"""The InfoGAN-style networks of the large-scale comparison of GANs (Lucic et al. 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Literal
+
+from torch import nn
+
+from ganbench.architectures import Architecture
+from ganbench.architectures._convolutional import (
+    OUTPUTS,
+    initialised,
+    range_fault,
+    sides_fault,
+    spectrally_normalised,
+)
+from ganbench.core.interval import Interval
+from ganbench.data import DataSpec
+from ganbench.nn.latent import latent_layers
+from ganbench.nn.packing import packing_layers
+
+EPSILON = 1e-3  # of the variance in batch normalisation
+
+
+@dataclass(frozen=True)
+class InfoGAN(Architecture):
+    """The generator has two fully connected layers, of 1024 units and of 128 feature maps of a quarter of the image's
+    height and width, and two transposed 4x4 convolutions of stride 2, to 64 feature maps and to the image. The
+    discriminator has 4x4 convolutions of stride 2 to 64 and to 128 feature maps, and fully connected layers of 1024
+    units and of one.
+
+    Batch normalisation is in all layers but the generator's last and the discriminator's first and last; all layers
+    have biases. `discriminator_norm: spectral` normalises the weights of all the discriminator's layers instead.
+    Activations are LeakyReLU(0.2), in the generator too, as in the code (google/compare_gan at 49495fd, gans/ops.py and
+    gans/abstract_gan.py); those of Chen et al. (2016) are `generator_activation: relu`. Without the codes of InfoGAN:
+    the generator takes a latent point only.
+
+    `features` scales all widths: it is the number of feature maps next to the image, 64 in the paper, and the others
+    are 2 and 16 times as many. The published generator ends in a sigmoid, for images in [0, 1]; `rescaled_sigmoid` is
+    the same for images in [-1, 1]. Latent points are uniform on (-1, 1). With `packing` m > 1 the discriminator judges
+    m images together (PacGAN, Lin et al. 2018).
+    """
+
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
+    features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
+    generator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    output: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
+    latent: Literal["normal", "uniform"] = "uniform"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+
+    def supports(self, data: DataSpec) -> str | None:
+        rule = "images whose sides are multiples of 4, from 8 pixels"
+        fault = sides_fault(data, rule, lambda side: side % 4 == 0 and side >= 8, square=False)
+        return fault or range_fault(data, self.output)
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        few, many, units = self._widths()
+        inner = (many, data.shape[1] // 4, data.shape[2] // 4)
+        layers = [
+            *latent_layers(self.latent),
+            *(nn.Linear(self.latent_size, units), _flat_norm(units), self._activation()),
+            *(nn.Linear(units, prod(inner)), _flat_norm(prod(inner)), self._activation(), nn.Unflatten(1, inner)),
+            *(nn.ConvTranspose2d(many, few, 4, stride=2, padding=1), _map_norm(few), self._activation()),
+            *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), OUTPUTS[self.output]()),
+        ]
+        return initialised(nn.Sequential(*layers), self.initialisation)
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        few, many, units = self._widths()
+        seen, inner = self.packing * data.shape[0], many * prod(data.shape[1:]) // 16
+        norms = self.discriminator_norm == "batch"
+        layers = [
+            *(nn.Conv2d(seen, few, 4, stride=2, padding=1), nn.LeakyReLU(0.2)),
+            *(nn.Conv2d(few, many, 4, stride=2, padding=1), *[_map_norm(many)] * norms, nn.LeakyReLU(0.2)),
+            *(nn.Flatten(), nn.Linear(inner, units), *[_flat_norm(units)] * norms, nn.LeakyReLU(0.2)),
+            *(nn.Linear(units, 1), nn.Flatten(0)),
+        ]
+        network = initialised(nn.Sequential(*packing_layers(self.packing), *layers), self.initialisation)
+        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
+
+    def _widths(self) -> tuple[int, int, int]:
+        """The feature maps next to the image and further in, and the units of a fully connected layer."""
+        return self.features, 2 * self.features, 16 * self.features
+
+    def _activation(self) -> nn.Module:
+        return nn.ReLU() if self.generator_activation == "relu" else nn.LeakyReLU(0.2)
+
+
+def _map_norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps=EPSILON, track_running_stats=False)
+
+
+def _flat_norm(units: int) -> nn.Module:
+    return nn.BatchNorm1d(units, eps=EPSILON, track_running_stats=False)

@@ -1,0 +1,90 @@
+"""The tiny networks of the stacked-digit experiments (Metz et al. 2017, appendix; Lin et al. 2018, table 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Annotated, Literal
+
+from torch import nn
+
+from ganbench.architectures import Architecture
+from ganbench.architectures._convolutional import (
+    OUTPUTS,
+    initialised,
+    norm_layers,
+    range_fault,
+    sides_fault,
+    spectrally_normalised,
+)
+from ganbench.core.interval import Interval
+from ganbench.data import DataSpec
+from ganbench.nn.latent import latent_layers
+from ganbench.nn.packing import packing_layers
+
+HALVINGS = 3
+LEAK = 0.3  # slope of the discriminator's leaky ReLU below 0
+
+
+@dataclass(frozen=True)
+class TinyDCGAN(Architecture):
+    """3x3 convolutions of stride 2 halve the image three times, sides rounded up (28, 14, 7, 4 or 8, 4, 2, 1), and
+    transposed ones double it up again. Discriminators that are much smaller than the generator make modes collapse.
+
+    The generator has `features`, 8 in the papers, feature maps next to the image, and twice as many with every halving,
+    8 to 64; a linear layer makes the innermost of them, and a last 3x3 convolution of stride 1 the image. The
+    discriminator has `discriminator_features` after its first convolution, and twice as many with every halving: 2 is
+    the papers' quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths. A linear layer follows.
+    Normalisation is in all layers but the last of each network; all layers have biases. Activations are ReLU and
+    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the zeros beside images
+    of even sides: at the bottom and at the right there, at the top and at the left here. So these are the same
+    networks on images that are mirrored in both directions.
+
+    `sigmoid` is for images in [0, 1], and `latent: uniform` for latent points uniform on (-1, 1). With `packing` m > 1
+    the discriminator judges m images together (Lin et al.).
+    """
+
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 256
+    features: Annotated[int, Interval(ge=1, le=1024)] = 8
+    discriminator_features: Annotated[int, Interval(ge=1, le=1024)] = 2
+    generator_norm: Literal["batch", "layer", "none"] = "batch"
+    discriminator_norm: Literal["batch", "layer", "spectral", "none"] = "batch"
+    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    output: Literal["tanh", "sigmoid"] = "tanh"
+    latent: Literal["normal", "uniform"] = "normal"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+
+    def supports(self, data: DataSpec) -> str | None:
+        fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
+        return fault or range_fault(data, self.output)
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        sides = _sides(data)[::-1]
+        channels = [self.features * 2**level for level in reversed(range(HALVINGS + 1))]
+        inner = (channels[0], *sides[0])
+        layers = [*latent_layers(self.latent), nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
+        for (wide, narrow), (small, large) in zip(pairwise(channels), pairwise(sides), strict=True):
+            layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
+            more = tuple(
+                big - (2 * few - 1) for few, big in zip(small, large, strict=True)
+            )  # of 2 n - 1 pixels, or 2 n
+            layers += [nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=more)]
+        layers += [*norm_layers(self.generator_norm, channels[-1]), nn.ReLU()]
+        layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), OUTPUTS[self.output]()]
+        return initialised(nn.Sequential(*layers), self.initialisation)
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        widths = [self.discriminator_features * 2**level for level in range(HALVINGS)]
+        layers = packing_layers(self.packing)
+        for narrow, wide in pairwise([self.packing * data.shape[0], *widths]):
+            layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1)]
+            layers += [*norm_layers(self.discriminator_norm, wide), nn.LeakyReLU(LEAK)]
+        head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
+        network = initialised(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
+        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
+
+
+def _sides(data: DataSpec) -> list[tuple[int, int]]:
+    """Height and width of the feature maps, from the image to the innermost."""
+    return [tuple(-(-side // 2**level) for side in data.shape[1:]) for level in range(HALVINGS + 1)]

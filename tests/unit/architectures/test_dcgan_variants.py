@@ -1,0 +1,294 @@
+"""The variants of DCGAN that were published, their numbers of parameters, and every option of its networks."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from building import CPU, gan, part, training
+from torch import nn
+
+from ganbench.data import DataSpec
+from ganbench.engine.train import train
+from ganbench.games import Member
+from ganbench.games.gan import GAN, initial_module
+from ganbench.nn.network import Network
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm)
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU)
+
+
+def images(side: int, channels: int = 3) -> DataSpec:
+    return DataSpec((channels, side, side), True, 64, 10)
+
+
+def dcgan(**options):
+    return part("architecture", "dcgan", **options)
+
+
+def on_meta(architecture, player: str, data: DataSpec) -> nn.Module:
+    with torch.device("meta"):
+        return getattr(architecture, player)(data)
+
+
+def count(module: nn.Module, kinds: tuple = (nn.Module,)) -> int:
+    """The parameters of all layers of some kinds."""
+    layers = [layer for layer in module.modules() if isinstance(layer, kinds) and not list(layer.children())]
+    return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+
+
+def widths(module: nn.Module) -> list[int]:
+    """The channels of the convolutions' inputs, and of the last one's outputs."""
+    layers = [layer for layer in module if isinstance(layer, CONVOLUTIONS)]
+    return [layer.in_channels for layer in layers] + [layers[-1].out_channels]
+
+
+# Published variants ---------------------------------------------------------------------------------------------------
+
+
+def pytorch_example(player: str, nz: int, nf: int, nc: int = 3) -> nn.Module:
+    """The networks for 64x64 images of PyTorch's example of DCGAN, which has no biases at all, by hand."""
+    layers: list[nn.Module] = []
+    if player == "generator":
+        layers += [nn.Unflatten(1, (nz, 1, 1)), nn.ConvTranspose2d(nz, nf * 8, 4, 1, 0, bias=False)]
+        layers += [nn.BatchNorm2d(nf * 8), nn.ReLU()]
+        for wide, narrow in ((8, 4), (4, 2), (2, 1)):
+            layers += [nn.ConvTranspose2d(nf * wide, nf * narrow, 4, 2, 1, bias=False)]
+            layers += [nn.BatchNorm2d(nf * narrow), nn.ReLU()]
+        return nn.Sequential(*layers, nn.ConvTranspose2d(nf, nc, 4, 2, 1, bias=False), nn.Tanh())
+    layers += [nn.Conv2d(nc, nf, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+    for narrow, wide in ((1, 2), (2, 4), (4, 8)):
+        layers += [nn.Conv2d(nf * narrow, nf * wide, 4, 2, 1, bias=False), nn.BatchNorm2d(nf * wide)]
+        layers += [nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(nf * 8, 1, 4, 1, 0, bias=False), nn.Flatten(0))
+
+
+def initialise_by_hand(module: nn.Module) -> None:
+    if isinstance(module, CONVOLUTIONS):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+@pytest.mark.parametrize(("player", "size"), [("generator", 3_576_704), ("discriminator", 2_765_568)])
+def test_without_biases_it_is_pytorch_s_example(player, size):
+    """As many parameters at the published widths, and at small ones the same numbers from the same seed."""
+    with torch.device("meta"):
+        assert count(pytorch_example(player, 100, 64)) == size
+    assert count(on_meta(dcgan(biases="without"), player, images(64))) == size
+    ours, x = (
+        dcgan(biases="without", latent_size=5, features=2),
+        torch.randn(3, *((5,), (3, 64, 64))[player != "generator"]),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        mine = pytorch_example(player, 5, 2).apply(initialise_by_hand)
+        torch.manual_seed(1)
+        theirs = getattr(ours, player)(images(64))
+    assert torch.equal(Network.vector(mine), Network.vector(theirs))
+    torch.testing.assert_close(mine(x), theirs(x))
+
+
+VARIANTS = {  # settings, side of the images, and the channels from the latent point to the image
+    "DCGAN-64": ({}, 64, (100, 512, 256, 128, 64, 3)),
+    "DCGAN-128": ({}, 128, (100, 1024, 512, 256, 128, 64, 3)),
+    "DCGAN-512": ({"latent_size": 1000, "features": 32}, 512, (1000, 2048, 1024, 512, 256, 128, 64, 32, 3)),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_published_networks_are_settings(name):
+    settings, side, channels = VARIANTS[name]
+    architecture = dcgan(**settings)
+    generator, discriminator = (
+        on_meta(architecture, player, images(side)) for player in ("generator", "discriminator")
+    )
+    assert widths(generator) == list(channels)
+    assert widths(discriminator) == [*channels[:0:-1], 1]
+    kernels = sum(16 * a * b for a, b in pairwise(channels))
+    biases = channels[-1]
+    assert count(generator, CONVOLUTIONS) == kernels + biases
+    assert count(generator) == kernels + biases + 2 * sum(channels[1:-1])
+    inner = sum(16 * a * b for a, b in pairwise(channels[1:])) + 16 * channels[1]
+    assert count(discriminator, CONVOLUTIONS) == inner + channels[-2] + 1
+    assert count(discriminator) == inner + channels[-2] + 1 + 2 * sum(channels[1:-2])
+    made = generator(torch.empty(2, channels[0], device="meta"))
+    assert made.shape == (2, 3, side, side)
+    assert discriminator(made).shape == (2,)
+    if name == "DCGAN-512":
+        assert kernels == 77_497_856  # 77.5 million
+
+
+def test_the_article_s_order_is_activation_then_normalisation():
+    """DCGAN-128 of the article: (transposed) convolution with a bias, activation, normalisation, from the
+    discriminator's second convolution on."""
+    architecture = dcgan(order="activation-norm", features=2, latent_size=3)
+    discriminator, generator = (getattr(architecture, player)(images(128)) for player in GAN.players)
+    kinds = [type(layer).__name__ for layer in discriminator]
+    assert kinds == [
+        *("Conv2d", "LeakyReLU"),
+        *("Conv2d", "LeakyReLU", "BatchNorm2d") * 4,
+        *("Conv2d", "Flatten"),
+    ]
+    kinds = [type(layer).__name__ for layer in generator]
+    assert kinds == ["Unflatten", *("ConvTranspose2d", "ReLU", "BatchNorm2d") * 5, "ConvTranspose2d", "Tanh"]
+    assert all(layer.bias is not None for layer in [*discriminator, *generator] if isinstance(layer, CONVOLUTIONS))
+
+
+# Sizes ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "innermost", "halvings"),
+    [(8, 2, 2), (12, 3, 2), (16, 4, 2), (20, 5, 2), (24, 6, 2), (28, 7, 2), (32, 4, 3), (48, 6, 3), (80, 5, 4)],
+)
+def test_sides_are_halved_down_to_4_to_7_pixels_and_at_least_twice(side, innermost, halvings):
+    architecture, data = dcgan(features=1, latent_size=2), images(side, 1)
+    assert architecture.supports(data) is None
+    generator, discriminator = (
+        initial_module(architecture, player, data, 0) for player in ("generator", "discriminator")
+    )
+    made = generator(torch.randn(2, 2))
+    assert made.shape == (2, 1, side, side)
+    assert discriminator(made).shape == (2,)
+    convolutions = [layer for layer in discriminator if isinstance(layer, nn.Conv2d)]
+    assert convolutions[-1].kernel_size == (innermost, innermost)
+    assert len(convolutions) == halvings + 1
+    assert widths(discriminator) == [1, *(2**level for level in range(halvings)), 1]
+
+
+def test_sizes_from_16_to_512_are_those_of_the_rule():
+    valid = [side for side in range(1, 513) if dcgan().supports(images(side)) is None]
+    by_hand = {inner * 2**n for inner in (4, 5, 6, 7) for n in range(2, 8)} | {8, 12}
+    assert valid == sorted(side for side in by_hand if side <= 512)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((1, 30, 30), "from 16 pixels (or is 8 or 12), but a side has 30 pixels: resize to 28 or 32"),
+        ((1, 100, 100), "resize to 96 or 112"),
+        ((1, 600, 600), "resize to 512 or 640"),
+        ((1, 5, 5), "but a side has 5 pixels: resize to 8"),
+        ((1, 64, 30), "but images have 64x30 pixels: resize to 28 or 32"),
+        ((2,), "it needs square images whose side"),
+    ],
+)
+def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
+    assert said in dcgan().supports(DataSpec(shape, True, 64, 10))
+
+
+def test_values_beyond_the_range_of_the_output_are_refused():
+    refusal = dcgan(output="sigmoid").supports(DataSpec((1, 16, 16), False, 64, 10))
+    assert refusal == "its generator ends in sigmoid, so it needs examples with values in [-1, 1]"
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+def test_widths_are_capped():
+    architecture = dcgan(features=4, most_features=8, latent_size=2)
+    assert widths(architecture.discriminator(images(64))) == [3, 4, 8, 8, 8, 1]
+    assert widths(architecture.generator(images(64))) == [2, 8, 8, 8, 4, 3]
+
+
+def test_both_projections_are_the_same_map():
+    """The linear layer's matrix is the kernel of the transposed convolution, so only what is drawn can differ; by
+    PyTorch's rule the deviations differ by the square root of their numbers of inputs, outputs x kernel and inputs."""
+    data, z = images(16), torch.randn(2000, 10, generator=torch.Generator().manual_seed(0))
+    options = {"latent_size": 10, "features": 8, "initialisation": "pytorch", "biases": "without"}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        linear, convolution = (
+            dcgan(projection=kind, **options).generator(data)[:2] for kind in ("linear", "convolution")
+        )
+    with torch.no_grad():
+        spread = linear(z).std() / convolution(z).std()
+        assert spread.item() == pytest.approx(math.sqrt(16 * 16 / 10), rel=0.05)
+        linear[0].weight.copy_(convolution[1].weight.flatten(1).T)
+        torch.testing.assert_close(linear(z), convolution(z), rtol=1e-5, atol=1e-6)
+    assert math.sqrt(1024 * 16 / 100) == pytest.approx(12.8)  # of ConvTranspose2d(100, 1024, 4) and Linear(100, 16384)
+
+
+@pytest.mark.parametrize("order", ["norm-activation", "activation-norm"])
+@pytest.mark.parametrize("biases", ["auto", "with", "without"])
+def test_biases_are_where_the_option_says(order, biases):
+    for player in GAN.players:
+        module = list(getattr(dcgan(features=2, order=order, biases=biases, first_norm=True), player)(images(16)))
+        for layer, after in zip(module, [*module[1:], None], strict=True):
+            if isinstance(layer, CONVOLUTIONS):
+                expected = {"with": True, "without": False, "auto": not isinstance(after, NORMS)}[biases]
+                assert (layer.bias is not None) == expected
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_the_discriminator_s_first_convolution_is_normalised_on_request(first):
+    module = dcgan(features=2, first_norm=first).discriminator(images(32))
+    assert isinstance(module[1], nn.BatchNorm2d) == first
+    assert len([layer for layer in module if isinstance(layer, NORMS)]) == 2 + first
+
+
+@pytest.mark.parametrize("name", ["pytorch", "xavier", "kaiming", "orthogonal"])
+def test_initial_weights_are_those_of_their_name(name):
+    data = images(16)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = dcgan(features=32, initialisation=name).discriminator(data)[2]  # 32 to 64 channels
+    weight, inputs, outputs = layer.weight.detach(), 32 * 16, 64 * 16
+    deviation = {
+        "pytorch": math.sqrt(1 / (3 * inputs)),
+        "xavier": math.sqrt(2 / (inputs + outputs)),
+        "kaiming": math.sqrt(2 / inputs),
+        "orthogonal": math.sqrt(1 / inputs),
+    }[name]
+    assert weight.std().item() == pytest.approx(deviation, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["normal", "orthogonal"])
+def test_biases_start_as_pytorch_s(name):
+    """Uniform within 1 / sqrt(n) of zero, n = 16 values of one channel under a kernel, whatever draws the weights."""
+    bias = initial_module(dcgan(initialisation=name), "discriminator", images(16, 1), 0)[0].bias
+    assert 0.2 < bias.abs().max() <= 0.25
+
+
+def test_a_generator_that_ends_in_a_sigmoid_makes_images_between_0_and_1():
+    made = initial_module(dcgan(features=4, output="sigmoid"), "generator", images(16), 0)(50 * torch.randn(20, 100))
+    assert 0 <= made.min() < 0.49
+    assert 0.51 < made.max() <= 1
+
+
+OPTIONS = [
+    {"most_features": 2},
+    {"first_norm": True},
+    {"order": "activation-norm"},
+    {"projection": "linear"},
+    {"biases": "with"},
+    {"biases": "without"},
+    *({"initialisation": name} for name in ("pytorch", "xavier", "kaiming", "orthogonal")),
+    {"output": "sigmoid"},
+    {"latent": "uniform"},
+    {"packing": 2},
+    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm", "first_norm": True},
+    {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options.values())))
+def test_every_option_trains_together_as_alone(options):
+    data = DataSpec((1, 12, 12), True, 12, 0)
+    examples = np.random.default_rng(0).uniform(-1, 1, (12, *data.shape))
+    game = gan(examples, data=data, architecture=dcgan(features=2, latent_size=3, **options), batch_size=4)
+    members = [Member(seed, 12, 0.1) for seed in (0, 1)]
+    plain = training(2, optimizer=part("optimizer", "sgd"))  # Adam would blow up the rounding of gradients near 0
+    together = train(game, plain, members, device=CPU)
+    for member, result in zip(members, together, strict=True):
+        (alone,) = train(game, plain, [member], device=CPU)
+        for player in GAN.players:
+            start, *_, end = result["snapshots"][player]
+            assert not np.array_equal(start, end)
+            np.testing.assert_allclose(end, alone["snapshots"][player][-1], rtol=1e-9, atol=1e-12)
