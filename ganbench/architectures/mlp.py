@@ -12,6 +12,7 @@ from torch import nn
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.initialisation import initialise
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -21,7 +22,7 @@ class MLP(Architecture):
     """`depth` hidden layers of `width` units in each network; both outputs are linear.
 
     With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the
-    line.
+    line. `initialisation`: see `ganbench.nn.initialisation.initialise`.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 16
@@ -30,6 +31,7 @@ class MLP(Architecture):
     discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0  # 0: as `width`
     generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1  # -1: as `depth`
     activation: Literal["relu", "tanh"] = "relu"
+    initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
 
     def supports(self, data: DataSpec) -> str | None:
         return None
@@ -37,11 +39,13 @@ class MLP(Architecture):
     def generator(self, data: DataSpec) -> nn.Module:
         depth = self.depth if self.generator_depth == -1 else self.generator_depth
         sizes = [self.latent_size] + [self.width] * depth
-        return nn.Sequential(*self._hidden(sizes), nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape))
+        last = [nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape)]
+        return initialise(nn.Sequential(*self._hidden(sizes), *last), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         sizes = [prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
-        return nn.Sequential(nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0))
+        network = nn.Sequential(nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0))
+        return initialise(network, self.initialisation)
 
     def _hidden(self, sizes: list[int]) -> list[nn.Module]:
         activation = ACTIVATIONS[self.activation]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ganbench.architectures import labels_fault
+from ganbench.architectures import PASSED_FROM, labels_fault
 from ganbench.contracts import supports_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
@@ -59,7 +59,9 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         inputs = trial_inputs(architecture, player, data, batch)
         if fault := network_fault(build, inputs, results[player], fused=fused):
             return f"its {player} {fault}"
-        if fault := _passing_fault(architecture, player, build(), inputs):
+        if fault := _passing_fault(architecture, player, build(), inputs) or _constants_fault(
+            build, inputs, architecture.passed_to_generator if player == "generator" else ()
+        ):
             return f"its {player} {fault}"
         starts[player] = [Network.vector(build(seed)) for seed in (0, 1)]
         if torch.equal(*starts[player]):
@@ -73,11 +75,32 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
 def _passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
     """The reason why the discriminator cannot pass on what the architecture says, as a clause; None if it can."""
     is_generator = player == "generator"
+    if architecture.passed_from not in PASSED_FROM:
+        choices = join_words([repr(each) for each in PASSED_FROM])
+        return f"has a `passed_from` of {architecture.passed_from!r}; valid: {choices}"
+    if architecture.passed_from == "start" and not is_generator:
+        return None
     known = [name for name, _ in module.named_buffers()] if is_generator else list(named_outputs(_call(module, inputs)))
     for name in architecture.passed_to_generator:
         if name not in known:
             there = join_words(known) or "none"
             return f"has no {'buffer' if is_generator else 'output'} {name!r}, which it is to pass on; it has {there}"
+    return None
+
+
+def _constants_fault(
+    build: Callable[[int], nn.Module], inputs: tuple[Tensor, ...], passed: tuple[str, ...]
+) -> str | None:
+    """The reason why a network's constant buffers are not those of every run, as a clause; None if they are."""
+    first, other = build(0), build(1)
+    changing = Network(first, inputs, passed).buffers
+    given = dict(other.named_buffers())
+    for name, value in first.named_buffers():
+        if name not in changing and not identical(value, given.get(name)):
+            return (
+                f"draws its buffer {name!r} at random, but no pass changes it, so that every run would have that of "
+                "seed 0; a generator may name it in passed_to_generator, with passed_from = 'start'"
+            )
     return None
 
 
