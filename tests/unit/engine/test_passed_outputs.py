@@ -217,8 +217,8 @@ def test_what_cannot_be_passed_on_is_one_sentence():
 
 def test_constants_drawn_at_random_are_the_run_s_own_if_they_are_named_and_refused_otherwise():
     assert architecture_fault(Drawn(), DIGITS.spec) == (
-        "its generator draws its buffer 'scale' at random, but no pass changes it, so that every run would have that of "
-        "seed 0; a generator may name it in passed_to_generator, with passed_from = 'start'"
+        "its generator draws its buffer 'scale' at random, but no pass changes it, so that every run would have that "
+        "of seed 0; a generator may name it in passed_to_generator, with passed_from = 'start'"
     )
     assert architecture_fault(DrawnAndNamed(), DIGITS.spec) is None
     played = game(architecture=DrawnAndNamed())
