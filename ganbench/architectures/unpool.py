@@ -133,8 +133,9 @@ class _Unpooling(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         maps = self.first(latent)
-        # Evaluation may take more examples than a batch of training has, or fewer: corners serve in turn.
-        row = torch.arange(len(latent), device=latent.device)
+        # Evaluation may take more examples than a batch of training has, or fewer: corners serve in turn. Of the shape,
+        # since `len` is one number for all batches of a program of torch.export.
+        row = torch.arange(latent.shape[0], device=latent.device)
         for name, convolution in zip(reversed(LEVELS), self.convolutions, strict=True):
             corners: Any = getattr(self, name)
             maps = convolution(unpool(maps, corners[row % len(corners)]))

@@ -13,7 +13,7 @@ from ganbench.architectures.unpool import LEVELS
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.engine.modules import trained_module
+from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
@@ -258,3 +258,14 @@ def test_dropout_is_of_training_only():
     torch.manual_seed(0)
     assert not torch.equal(module(IMAGES)["logits"], module(IMAGES)["logits"])
     assert torch.equal(module.eval()(IMAGES)["logits"], without(IMAGES)["logits"])
+
+
+@pytest.mark.slow
+def test_the_generator_is_a_program_for_batches_of_any_size():
+    module = initial_module(small(), "generator", DATA, 0).eval()
+    resize_buffers(module, {name: (BATCH, *getattr(module, name).shape[1:]) for name in LEVELS})
+    batch = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(module, (torch.zeros(4, 3),), dynamic_shapes=batch).module()
+    for size in (2, 9):
+        latent = latent_points(0, size, 3)
+        torch.testing.assert_close(program(latent), module(latent))
