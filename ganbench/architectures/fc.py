@@ -1,4 +1,4 @@
-"""The fully connected GAN with hidden layers of 256, 512 and 1024 units at 28x28, scaled to the image."""
+"""Fully connected GANs; without options, hidden layers of 256, 512 and 1024 units at 28x28, scaled to the image."""
 
 from __future__ import annotations
 

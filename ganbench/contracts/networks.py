@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ganbench.architectures import PASSED_FROM, labels_fault
+from ganbench.architectures import labels_fault
 from ganbench.contracts import supports_fault
+from ganbench.contracts.buffers import call, constants_fault, passing_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
-from ganbench.nn.network import Network, copied_buffers
-from ganbench.nn.random_numbers import RandomNumbers
+from ganbench.nn.network import Network
 from ganbench.nn.sample import NAMES, named_outputs
 
 LARGEST_LATENT = 1_000_000
@@ -59,7 +59,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         inputs = trial_inputs(architecture, player, data, batch)
         if fault := network_fault(build, inputs, results[player], fused=fused):
             return f"its {player} {fault}"
-        if fault := _passing_fault(architecture, player, build(), inputs) or _constants_fault(
+        if fault := passing_fault(architecture, player, build(), inputs) or constants_fault(
             build, inputs, architecture.passed_to_generator if player == "generator" else ()
         ):
             return f"its {player} {fault}"
@@ -69,38 +69,6 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     for player in reversed(results):
         if not identical(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
             return f"its {player} starts from other parameters when the networks are built in another order"
-    return None
-
-
-def _passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
-    """The reason why the discriminator cannot pass on what the architecture says, as a clause; None if it can."""
-    is_generator = player == "generator"
-    if architecture.passed_from not in PASSED_FROM:
-        choices = join_words([repr(each) for each in PASSED_FROM])
-        return f"has a `passed_from` of {architecture.passed_from!r}; valid: {choices}"
-    if architecture.passed_from == "start" and not is_generator:
-        return None
-    known = [name for name, _ in module.named_buffers()] if is_generator else list(named_outputs(_call(module, inputs)))
-    for name in architecture.passed_to_generator:
-        if name not in known:
-            there = join_words(known) or "none"
-            return f"has no {'buffer' if is_generator else 'output'} {name!r}, which it is to pass on; it has {there}"
-    return None
-
-
-def _constants_fault(
-    build: Callable[[int], nn.Module], inputs: tuple[Tensor, ...], passed: tuple[str, ...]
-) -> str | None:
-    """The reason why a network's constant buffers are not those of every run, as a clause; None if they are."""
-    first, other = build(0), build(1)
-    changing = Network(first, inputs, passed).buffers
-    given = dict(other.named_buffers())
-    for name, value in first.named_buffers():
-        if name not in changing and not identical(value, given.get(name)):
-            return (
-                f"draws its buffer {name!r} at random, but no pass changes it, so that every run would have that of "
-                "seed 0; a generator may name it in passed_to_generator, with passed_from = 'start'"
-            )
     return None
 
 
@@ -127,7 +95,7 @@ def network_fault(
     one, other = inputs, (_normal(inputs[0].shape, 1), *inputs[1:])
     with world(1) as observed:
         try:
-            first = _call(module, one)
+            first = call(module, one)
         except Exception as error:
             error.add_note(f"on inputs of shape {_shapes(inputs)}")
             raise
@@ -137,7 +105,7 @@ def network_fault(
     # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
     with world(2) as observed:
-        changed = _call(module, other)
+        changed = call(module, other)
     if observed.fault:
         return observed.fault
     for where, kept, now in (("", before, attributes_of(module)), ("global value ", globals_before, _globals(module))):
@@ -147,7 +115,7 @@ def network_fault(
                 f"changes its {where or 'attribute '}{moved[0]!r} in a forward pass; what a network keeps from call to "
                 "call must be a buffer (register_buffer)"
             )
-    if not identical(_call(module, one), first):
+    if not identical(call(module, one), first):
         return (
             "gives another output for the same input at its next call; a network must be a function of its input, its "
             "buffers and PyTorch's random numbers"
@@ -158,7 +126,7 @@ def network_fault(
     parameters = [[(name, fingerprint(value)) for name, value in each.named_parameters()] for each in (module, again)]
     if observed.fault or parameters[0] != parameters[1]:
         return observed.fault or "starts from other parameters when it is built again from the same seed"
-    if not identical(_call(again, other), changed):
+    if not identical(call(again, other), changed):
         return "gives another output for an input that comes first than for the same one that comes second"
     return _gradient_fault(module, one) or _precision_fault(build, one, fused)
 
@@ -222,7 +190,7 @@ def _outputs_fault(outputs: Any, inputs: tuple[Tensor, ...], shapes: Mapping[str
 
 def _gradient_fault(module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
     x = inputs[0].clone().requires_grad_()
-    outputs, named = tree_leaves(_call(module, (x, *inputs[1:]))), dict(module.named_parameters())
+    outputs, named = tree_leaves(call(module, (x, *inputs[1:]))), dict(module.named_parameters())
     outputs = [values for values in outputs if values.is_floating_point()]  # others, such as indices, have no gradient
     if not all(values.requires_grad for values in outputs):
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
@@ -261,12 +229,6 @@ def _precision_fault(build: Callable[[], nn.Module], inputs: tuple[Tensor, ...],
         if apart > ROUNDING * own.abs().max():
             return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
-
-
-def _call(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-    """The module's output, with random numbers of a key and with buffers that are as before afterwards."""
-    with copied_buffers(module), RandomNumbers(torch.zeros((), dtype=torch.int64)):
-        return module(*inputs)
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> Tensor:

@@ -13,6 +13,7 @@ from ganbench.architectures.unpool import LEVELS
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
+from ganbench.engine import sampler
 from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
@@ -230,7 +231,7 @@ def test_a_run_starts_from_what_its_own_seed_gives(source):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_runs_train_together_as_alone_and_are_evaluated_with_their_own_corners(source):
+def test_runs_train_together_as_alone_and_are_evaluated_with_their_own_corners(source, monkeypatch):
     """With dropout, which is of training only."""
     architecture = small(indices=source, discriminator_output="softmax")
     game = gan(IMAGES, data=DATA, architecture=architecture, batch_size=BATCH)
@@ -244,6 +245,7 @@ def test_runs_train_together_as_alone_and_are_evaluated_with_their_own_corners(s
             np.testing.assert_array_equal(values, alone["buffers"][name])
         theta = result["snapshots"]["generator"][-1].astype(np.float32)
         buffers = {name: values[-1] for name, values in player_buffers(result["buffers"], "generator").items()}
+        monkeypatch.setattr(sampler, "BATCH", 6)  # in two parts, of which the second begins with the first corners
         made = Sampler(architecture, DATA, BATCH, CPU).examples(theta, buffers, member.seed, 10)
         module = trained_module(architecture, "generator", DATA, theta, buffers)
         with torch.no_grad():
