@@ -175,9 +175,7 @@ def test_an_objective_that_misses_an_output_or_labels_is_refused_before_any_work
 
 def test_a_critic_s_loss_on_a_class_probability_is_refused_before_any_work(tmp_path):
     softmax = {"dataset": "digits", "architecture": {"name": "fc", "discriminator_output": "softmax"}}
-    said = (
-        r"grid: digits-fc: architecture FC: .*Wasserstein takes a critic's score; choose an objective"
-    )
+    said = r"grid: digits-fc: architecture FC: .*Wasserstein takes a critic's score; choose an objective"
     with pytest.raises(GanbenchError, match=said):
         try_study(plan(tmp_path, softmax | {"objective": "wasserstein"}))
 
