@@ -11,10 +11,12 @@ Networks of a conditional architecture take labels, (batch,) of int64 from 0, as
 set. Real examples have their own; those of generated examples are drawn from the run's own stream, uniformly, for each
 player's loss as its latent points are. In evaluation they are 0, 1, 2 ... in turn, so that all are equally frequent.
 
-A generator may take something of the discriminator's pass over the real batch, such as the indices of its pooling: the
-discriminator gives it as a further output, and the generator has a buffer of the same name, in which the run keeps the
-output of the last pass, (batch, ...). In evaluation the buffer has what training left there, whatever the number of
-latent points.
+A generator may take something of the discriminator's pass over the last real or generated batch, such as the indices of
+its pooling: the discriminator gives it as a further output, and the generator has a buffer of the same name, in which
+the run keeps the output of the last pass, (batch, ...). In evaluation the buffer has what training left there, whatever
+the number of latent points. What the generator has there when it is built serves for the first generated batch, from
+which a run starts that passes on what generated batches give. Other buffers that no pass changes are constants: the
+same for all runs.
 
 A discriminator may judge groups of examples: `packing` of them, one after the other in the batch, have one logit, and
 one of every other output. `packing` then must divide the batch; the discriminator takes no labels, and nothing of its
@@ -28,13 +30,14 @@ Members of a pack are computed together where PyTorch's vmap can do that. It can
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
 from ganbench.data import DataSpec
 
 CONDITIONAL = (set(), {"generator"}, {"generator", "discriminator"})  # players whose networks may take labels
+PASSED_FROM = ("real", "fake", "start")  # what may fill the generator's buffers
 
 
 class Architecture(ABC):
@@ -47,13 +50,19 @@ class Architecture(ABC):
     Attributes:
         latent_size: number of standard normal values that the generator takes for one example.
         conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
-        passed_to_generator: names of outputs of the discriminator on real examples that the generator has as buffers.
+        passed_to_generator: names of outputs of the discriminator that the generator has as buffers.
+        passed_from: the examples whose outputs these are: `real`, or `fake` for generated ones. With `start` there are
+            no such outputs: a run's generator keeps the buffers that its seed gave it, as random constants.
+        probability_only: whether the logits are those of a class probability and nothing else, so that they cannot
+            serve objectives that take a critic's score.
         packing: number of examples that the discriminator judges together. An option, where it is declared as one.
     """
 
     latent_size: int
     conditional: ClassVar[tuple[str, ...]] = ()
     passed_to_generator: ClassVar[tuple[str, ...]] = ()
+    passed_from: ClassVar[str] = "real"
+    probability_only: ClassVar[bool] = False
     packing: ClassVar[int] = 1
 
     def supports(self, data: DataSpec) -> str | None:
@@ -138,3 +147,19 @@ def packing_fault(architecture: Architecture, batch_size: int | None = None) -> 
             f"examples cannot be divided into such groups; take {valid} examples"
         )
     return None
+
+
+def objective_refusal(architecture: Architecture, objective: Any) -> str | None:
+    """Why an architecture's logits cannot serve an objective, as a clause; None if they can.
+
+    Args:
+        architecture: the architecture.
+        objective: one of `ganbench.objectives`.
+    """
+    if not architecture.probability_only or objective.probability:
+        return None
+    return (
+        f"its discriminator gives the probability of a class, but objective {type(objective).__name__} takes a "
+        "critic's score; choose an objective of probabilities, such as non_saturating, minimax or "
+        "binary_cross_entropy, or a discriminator with one logit"
+    )

@@ -1,52 +1,81 @@
-"""The fully connected GAN with hidden layers of 256, 512 and 1024 units at 28x28, scaled to the image."""
+"""Fully connected GANs; without options, hidden layers of 256, 512 and 1024 units at 28x28, scaled to the image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Annotated
+from typing import Annotated, Literal
 
 from torch import nn
 
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.heads import BOUNDED, decision
+from ganbench.nn.initialisation import initialise
 from ganbench.nn.packing import packing_layers
 
 PIXELS = 28 * 28  # of the images whose networks had the widths 256, 512 and 1024
+LEAST_WIDTH = 8  # of a layer that is scaled to small images
+
+ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU}
 
 
 @dataclass(frozen=True)
 class FC(Architecture):
-    """Generator with growing layers, ReLU and tanh; discriminator with the same layers shrinking, LeakyReLU(0.2).
+    """Generator with growing layers and ReLU; discriminator with the same layers shrinking, LeakyReLU(0.2) unless told
+    otherwise.
 
-    The widths grow with the square root of the number of pixels, so that a layer's share of the parameters stays about
-    the same: `hidden` gives the widths at 28x28. With `packing` m > 1 the discriminator judges m examples together
-    (PacGAN, Lin et al. 2018).
+    `hidden` gives the generator's widths, and `discriminator_hidden` the discriminator's, both from the input on;
+    without it the discriminator has the generator's in reverse. They are the widths at 28x28: if `scaled`, they grow
+    with the square root of the number of pixels, so that a layer's share of the parameters stays about the same.
+    Otherwise they are the widths for images of every size.
+
+    `dropout` is the probability with which a unit of the discriminator's hidden layers is zero in training. `output`
+    ends the generator: `tanh` for data in [-1, 1], `sigmoid` for data in [0, 1]. `discriminator_output`: one unit whose
+    value is the logit, or a softmax over two classes, whose logit is the difference of two units. `initialisation`: see
+    `ganbench.nn.initialisation.initialise`.
+    With `packing` m > 1 the discriminator judges m examples together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (256, 512, 1024)
+    discriminator_hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = ()  # (): `hidden` in reverse
+    scaled: bool = True
+    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    discriminator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    output: Literal["tanh", "sigmoid"] = "tanh"
+    discriminator_output: Literal["logit", "softmax"] = "logit"
+    initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
+
+    @property
+    def probability_only(self) -> bool:
+        return self.discriminator_output == "softmax"
 
     def supports(self, data: DataSpec) -> str | None:
         if not data.bounded:
-            return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+            return f"its generator ends in {self.output}, so it needs examples with values in [-1, 1]"
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:
-        sizes = [self.latent_size, *self._widths(data)]
+        sizes = [self.latent_size, *self._widths(self.hidden, data)]
         layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
-        return nn.Sequential(*layers, nn.Linear(sizes[-1], prod(data.shape)), nn.Tanh(), nn.Unflatten(1, data.shape))
+        last = [nn.Linear(sizes[-1], prod(data.shape)), BOUNDED[self.output](), nn.Unflatten(1, data.shape)]
+        return initialise(nn.Sequential(*layers, *last), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        sizes = [self.packing * prod(data.shape), *reversed(self._widths(data))]
-        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
-        return nn.Sequential(
-            *packing_layers(self.packing), nn.Flatten(), *layers, nn.Linear(sizes[-1], 1), nn.Flatten(0)
-        )
+        activation = ACTIVATIONS[self.discriminator_activation]
+        sizes = [self.packing * prod(data.shape), *self._widths(self.discriminator_hidden or self.hidden[::-1], data)]
+        layers: list[nn.Module] = [*packing_layers(self.packing), nn.Flatten()]
+        for a, b in pairwise(sizes):
+            layers += [nn.Linear(a, b), activation()]
+            layers += [nn.Dropout(self.dropout)] if self.dropout else []
+        return initialise(nn.Sequential(*layers, *decision(sizes[-1], self.discriminator_output)), self.initialisation)
 
-    def _widths(self, data: DataSpec) -> list[int]:
+    def _widths(self, widths: tuple[int, ...], data: DataSpec) -> list[int]:
+        if not self.scaled:
+            return list(widths)
         scale = (prod(data.shape[-2:]) / PIXELS) ** 0.5
-        return [max(8, round(width * scale)) for width in self.hidden]
+        return [max(LEAST_WIDTH, round(width * scale)) for width in widths]

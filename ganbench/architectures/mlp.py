@@ -12,6 +12,7 @@ from torch import nn
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.initialisation import initialise
 from ganbench.nn.packing import packing_layers
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -22,7 +23,8 @@ class MLP(Architecture):
     """`depth` hidden layers of `width` units in each network; both outputs are linear.
 
     With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the
-    line. With `packing` m > 1 the discriminator judges m examples together (PacGAN, Lin et al. 2018).
+    line. `initialisation`: see `ganbench.nn.initialisation.initialise`. With `packing` m > 1 the discriminator judges m
+    examples together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 16
@@ -31,6 +33,7 @@ class MLP(Architecture):
     discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0  # 0: as `width`
     generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1  # -1: as `depth`
     activation: Literal["relu", "tanh"] = "relu"
+    initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
@@ -39,13 +42,14 @@ class MLP(Architecture):
     def generator(self, data: DataSpec) -> nn.Module:
         depth = self.depth if self.generator_depth == -1 else self.generator_depth
         sizes = [self.latent_size] + [self.width] * depth
-        return nn.Sequential(*self._hidden(sizes), nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape))
+        last = [nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape)]
+        return initialise(nn.Sequential(*self._hidden(sizes), *last), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         sizes = [self.packing * prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
-        return nn.Sequential(
-            *packing_layers(self.packing), nn.Flatten(), *self._hidden(sizes), nn.Linear(sizes[-1], 1), nn.Flatten(0)
-        )
+        last = [nn.Linear(sizes[-1], 1), nn.Flatten(0)]
+        network = nn.Sequential(*packing_layers(self.packing), nn.Flatten(), *self._hidden(sizes), *last)
+        return initialise(network, self.initialisation)
 
     def _hidden(self, sizes: list[int]) -> list[nn.Module]:
         activation = ACTIVATIONS[self.activation]

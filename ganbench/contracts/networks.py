@@ -12,12 +12,12 @@ from torch.utils._pytree import tree_leaves
 
 from ganbench.architectures import labels_fault, packing_fault
 from ganbench.contracts import supports_fault
+from ganbench.contracts.buffers import call, constants_fault, passing_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
-from ganbench.nn.network import Network, copied_buffers
-from ganbench.nn.random_numbers import RandomNumbers
+from ganbench.nn.network import Network
 from ganbench.nn.sample import NAMES, named_outputs
 
 LARGEST_LATENT = 1_000_000
@@ -61,7 +61,9 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         packing = architecture.packing if player == "discriminator" else 1
         if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"
-        if fault := _passing_fault(architecture, player, build(), inputs):
+        if fault := passing_fault(architecture, player, build(), inputs) or constants_fault(
+            build, inputs, architecture.passed_to_generator if player == "generator" else ()
+        ):
             return f"its {player} {fault}"
         starts[player] = [Network.vector(build(seed)) for seed in (0, 1)]
         if torch.equal(*starts[player]):
@@ -69,17 +71,6 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     for player in reversed(results):
         if not identical(Network.vector(initial_module(architecture, player, data, 0)), starts[player][0]):
             return f"its {player} starts from other parameters when the networks are built in another order"
-    return None
-
-
-def _passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
-    """The reason why the discriminator cannot pass on what the architecture says, as a clause; None if it can."""
-    is_generator = player == "generator"
-    known = [name for name, _ in module.named_buffers()] if is_generator else list(named_outputs(_call(module, inputs)))
-    for name in architecture.passed_to_generator:
-        if name not in known:
-            there = join_words(known) or "none"
-            return f"has no {'buffer' if is_generator else 'output'} {name!r}, which it is to pass on; it has {there}"
     return None
 
 
@@ -108,7 +99,7 @@ def network_fault(
     one, other = inputs, (_normal(inputs[0].shape, 1), *inputs[1:])
     with world(1) as observed:
         try:
-            first = _call(module, one)
+            first = call(module, one)
         except Exception as error:
             error.add_note(f"on inputs of shape {_shapes(inputs)}")
             raise
@@ -118,7 +109,7 @@ def network_fault(
     # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
     with world(2) as observed:
-        changed = _call(module, other)
+        changed = call(module, other)
     if observed.fault:
         return observed.fault
     for where, kept, now in (("", before, attributes_of(module)), ("global value ", globals_before, _globals(module))):
@@ -128,7 +119,7 @@ def network_fault(
                 f"changes its {where or 'attribute '}{moved[0]!r} in a forward pass; what a network keeps from call to "
                 "call must be a buffer (register_buffer)"
             )
-    if not identical(_call(module, one), first):
+    if not identical(call(module, one), first):
         return (
             "gives another output for the same input at its next call; a network must be a function of its input, its "
             "buffers and PyTorch's random numbers"
@@ -139,7 +130,7 @@ def network_fault(
     parameters = [[(name, fingerprint(value)) for name, value in each.named_parameters()] for each in (module, again)]
     if observed.fault or parameters[0] != parameters[1]:
         return observed.fault or "starts from other parameters when it is built again from the same seed"
-    if not identical(_call(again, other), changed):
+    if not identical(call(again, other), changed):
         return "gives another output for an input that comes first than for the same one that comes second"
     return _gradient_fault(module, one) or _precision_fault(build, one, fused, packing)
 
@@ -206,7 +197,7 @@ def _outputs_fault(
 
 def _gradient_fault(module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
     x = inputs[0].clone().requires_grad_()
-    outputs, named = tree_leaves(_call(module, (x, *inputs[1:]))), dict(module.named_parameters())
+    outputs, named = tree_leaves(call(module, (x, *inputs[1:]))), dict(module.named_parameters())
     outputs = [values for values in outputs if values.is_floating_point()]  # others, such as indices, have no gradient
     if not all(values.requires_grad for values in outputs):
         return "gives outputs that no gradient reaches (no_grad, detach, or made from numbers)"
@@ -247,12 +238,6 @@ def _precision_fault(
         if apart > ROUNDING * own.abs().max():
             return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
-
-
-def _call(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-    """The module's output, with random numbers of a key and with buffers that are as before afterwards."""
-    with copied_buffers(module), RandomNumbers(torch.zeros((), dtype=torch.int64)):
-        return module(*inputs)
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> Tensor:

@@ -60,6 +60,8 @@ class Sampler:
         )
         with torch.no_grad():
             size, whole = BATCH, count
+            if self._architecture.passed_to_generator:  # which serve in turn: the first again after a whole batch
+                size = self._batch_size * max(1, BATCH // self._batch_size)
             if generator.depends_on_batch:
                 size = self._batch_size
                 whole = -(-count // size) * size  # no last batch of another size

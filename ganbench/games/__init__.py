@@ -236,11 +236,13 @@ class Adversarial(Game):
         """Number of examples that the discriminator judges together: they have one logit."""
         return 1
 
-    def pass_to_generator(self, on_real: Outputs) -> None:
-        """Hand what the discriminator gives for real examples to the generator, if that takes any of it.
+    def pass_to_generator(self, kind: str, outputs: Outputs) -> None:
+        """Hand what the discriminator gives for examples to the generator, if that takes any of it.
 
         Args:
-            on_real: the discriminator's outputs on the real examples of a loss, before any example is generated.
+            kind: "real" or "fake".
+            outputs: the discriminator's outputs on a loss's examples of this kind. Those on real ones are handed over
+                before any example is generated.
         """
 
     def noise(self, member: Member, chunk: int, count: int, shape: tuple[int, ...], dtype: torch.dtype) -> Batch:
@@ -298,9 +300,10 @@ class Adversarial(Game):
             # Real examples first, as in PyTorch's loops: every pass may change buffers.
             real = self.real(players, batch)
             (on_real,) = outputs(real=real)
-            self.pass_to_generator(on_real)
+            self.pass_to_generator("real", on_real)
             fake = self.fake(player, players, batch)
             (on_fake,) = outputs(fake=fake)
+        self.pass_to_generator("fake", on_fake)
         if of_generator:
             loss, aux = objective.generator_loss(on_real, on_fake), {}
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.architectures import labels_fault, packing_fault
+from ganbench.architectures import labels_fault, objective_refusal, packing_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.data import DataSpec
@@ -39,8 +39,8 @@ class GAN(Adversarial):
         accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
 
     Raises:
-        GanbenchError: a conditional architecture without labels, or a `packing` that does not suit the batch, the
-            architecture or the objective.
+        GanbenchError: a conditional architecture without labels, one that cannot serve the objective, or a `packing`
+            that does not suit the batch, the architecture or the objective.
     """
 
     components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
@@ -62,6 +62,7 @@ class GAN(Adversarial):
                 f"with packing={self.packing} its discriminator judges {self.packing} examples together, but the "
                 f"objective {type(self.objective).__name__} needs the class of each; take packing=1"
             )
+        fault = fault or objective_refusal(self.architecture, self.objective)
         if fault:
             raise GanbenchError(f"architecture {type(self.architecture).__name__}: {fault}.")
 
@@ -110,16 +111,27 @@ class GAN(Adversarial):
                 initial_module(self.architecture, player, self.data, member.seed)
             ).items()
         }
-        if self.architecture.passed_to_generator:  # of the first real batch
-            seen = min(member.n_train or len(self.examples), len(self.examples))
-            order = torch.from_numpy(_epochs(member.seed, seen, len(self.examples), 0, self.batch_size))
-            points = self.examples.read(self.examples.choose(order[None]))[0].float().cpu()
-            labels = [self.labels[order]] if "discriminator" in self.architecture.conditional else []
-            module = initial_module(self.architecture, "discriminator", self.data, member.seed)
-            with torch.no_grad(), RandomNumbers(torch.zeros((), dtype=torch.int64)):
-                outputs = named_outputs(module(points, *labels))
-            buffers |= {f"generator.{name}": outputs[name] for name in self.architecture.passed_to_generator}
-        return buffers
+        return buffers | self._first_passed(member)
+
+    def _first_passed(self, member: Member) -> Buffers:
+        """What the initial discriminator passes on of the first real batch, or of one that the initial generator makes
+        of latent points of its own."""
+        architecture = self.architecture
+        if not architecture.passed_to_generator or architecture.passed_from == "start":
+            return {}
+        modules = {player: initial_module(architecture, player, self.data, member.seed) for player in self.players}
+        seen = min(member.n_train or len(self.examples), len(self.examples))
+        order = torch.from_numpy(_epochs(member.seed, seen, len(self.examples), 0, self.batch_size))
+        labels = {player: [self.labels[order]] if player in architecture.conditional else [] for player in self.players}
+        with torch.no_grad(), RandomNumbers(torch.zeros((), dtype=torch.int64)):
+            if architecture.passed_from == "real":
+                points = self.examples.read(self.examples.choose(order[None]))[0].float().cpu()
+            else:
+                generator = torch.Generator().manual_seed(stream_seed(member.seed, "passed"))
+                latent = torch.randn(self.batch_size, architecture.latent_size, generator=generator)
+                points = modules["generator"](latent, *labels["generator"])
+            outputs = named_outputs(modules["discriminator"](points, *labels["discriminator"]))
+        return {f"generator.{name}": outputs[name] for name in architecture.passed_to_generator}
 
     @cached_property
     def numbers_per_batch(self) -> int:
@@ -203,9 +215,10 @@ class GAN(Adversarial):
         loss, aux = super(GAN, bound).loss(player, players, batch)
         return loss, aux | passes.buffers
 
-    def pass_to_generator(self, on_real: Outputs) -> None:
-        for name in self.architecture.passed_to_generator:
-            self._passes.buffers[f"generator.{name}"] = on_real.others[name].detach()
+    def pass_to_generator(self, kind: str, outputs: Outputs) -> None:
+        if kind == self.architecture.passed_from:
+            for name in self.architecture.passed_to_generator:
+                self._passes.buffers[f"generator.{name}"] = outputs.others[name].detach()
 
     def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
         return self._apply("discriminator", theta, points, labels)

@@ -31,10 +31,10 @@ from ganbench.engine.diagnose import diagnose
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN, initial_module, trial_inputs
 from ganbench.judges import judge_stored
 from ganbench.nn.network import Network
-from ganbench.nn.sample import Outputs, Sample
+from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.objectives import Objective
 
 SHAPES = [
@@ -153,7 +153,16 @@ DEFAULTS = {
         **{"generator_norm": "batch", "discriminator_norm": "batch"},
         **{"initialisation": "published", "output": "tanh", "latent": "normal", "packing": 1},
     },
-    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024), "packing": 1},
+    ("architecture", "fc"): {
+        **{"latent_size": 100, "hidden": (256, 512, 1024), "discriminator_hidden": (), "scaled": True},
+        **{"dropout": 0.0, "discriminator_activation": "leaky_relu", "output": "tanh"},
+        **{"discriminator_output": "logit", "initialisation": "pytorch", "packing": 1},
+    },
+    ("architecture", "unpool"): {  # article 001
+        **{"latent_size": 50, "features": 16, "hidden": (512,), "discriminator_hidden": (512, 50), "shared": True},
+        **{"dropout": 0.1, "indices": "real", "output": "tanh"},
+        **{"discriminator_output": "logit", "initialisation": "pytorch"},
+    },
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
     ("game", "gaussian"): {
@@ -206,7 +215,7 @@ def test_every_parameter_gets_a_finite_gradient(name, spec):
     generator, discriminator = (initial_module(architecture, p, spec, 0) for p in ("generator", "discriminator"))
     torch.manual_seed(0)
     fake = generator(torch.randn(8, architecture.latent_size))
-    discriminator(fake).square().sum().backward()
+    named_outputs(discriminator(fake))["logits"].square().sum().backward()
     for player, module in (("generator", generator), ("discriminator", discriminator)):
         for parameter, value in module.named_parameters():
             assert value.grad is not None, f"{name}: the {player}'s {parameter} is not used"
@@ -232,19 +241,26 @@ def test_initial_networks_follow_from_the_seed(name, spec):
 def test_fused_networks_equal_solo_ones(name, spec):
     """Outputs and gradients of three members at once equal those of each alone, second derivatives included."""
     architecture = part("architecture", name)
-    network = Network(initial_module(architecture, "discriminator", spec, 0)).to(CPU, torch.float64)
-    vectors = [Network.vector(initial_module(architecture, "discriminator", spec, s)) for s in range(3)]
-    theta = torch.stack(vectors).double().requires_grad_()
+    modules = [initial_module(architecture, "discriminator", spec, s) for s in range(3)]
+    network = Network(modules[0], trial_inputs(architecture, "discriminator", spec, 4)).to(CPU, torch.float64)
+    theta = torch.stack([Network.vector(module) for module in modules]).double().requires_grad_()
+    starts = [network.start_buffers(module) for module in modules]
+    buffers = {each: torch.stack([start[each] for start in starts]) for each in network.buffers}
+    buffers = {each: value.double() if value.is_floating_point() else value for each, value in buffers.items()}
+    keys = torch.arange(3) if network.random else None
     x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
-    def penalty(theta, x):
-        (grad,) = torch.autograd.grad(network(theta, x).sum(), x, create_graph=True)
-        return grad.square().sum() + network(theta, x).square().sum()
+    def penalty(theta, x, members=slice(None)):
+        kept, key = {each: value[members] for each, value in buffers.items()}, keys if keys is None else keys[members]
+        logits = named_outputs(network.apply(theta, kept, key, x)[0])["logits"]
+        (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        return grad.square().sum() + logits.square().sum()
 
     (fused,) = torch.autograd.grad(penalty(theta, x), theta)
     for k in range(3):
-        alone = theta[k : k + 1].detach().requires_grad_()
-        (solo,) = torch.autograd.grad(penalty(alone, x[k : k + 1].detach().requires_grad_()), alone)
+        member = slice(k, k + 1)
+        alone = theta[member].detach().requires_grad_()
+        (solo,) = torch.autograd.grad(penalty(alone, x[member].detach().requires_grad_(), member), alone)
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
 
 

@@ -72,6 +72,42 @@ class Forgetful(Unpool):
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
 
 
+class Misspelt(Unpool):
+    passed_from = "generated"
+
+
+class Kept(Unpool):
+    """Which needs nothing of its discriminator."""
+
+    passed_from = "start"
+
+    def discriminator(self, data):
+        return Forgetful().discriminator(data)
+
+
+class Noisy(nn.Module):
+    """A constant that is drawn at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(5, 64)
+        self.register_buffer("scale", torch.randn(5))
+
+    def forward(self, z):
+        return self.layer(z * self.scale).tanh().view(-1, 1, 8, 8)
+
+
+class Drawn(Kept):
+    passed_to_generator = ()
+
+    def generator(self, data):
+        return Noisy()
+
+
+class DrawnAndNamed(Drawn):
+    passed_to_generator = ("scale",)
+
+
 class Bufferless(Unpool):
     def generator(self, data):
         return nn.Sequential(nn.Linear(5, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
@@ -173,3 +209,20 @@ def test_what_cannot_be_passed_on_is_one_sentence():
     assert architecture_fault(Bufferless(), DIGITS.spec) == (
         "its generator has no buffer 'indices', which it is to pass on; it has none"
     )
+    assert architecture_fault(Misspelt(), DIGITS.spec) == (
+        "its generator has a `passed_from` of 'generated'; valid: 'real', 'fake' and 'start'"
+    )
+    assert architecture_fault(Kept(), DIGITS.spec) is None
+
+
+def test_constants_drawn_at_random_are_the_run_s_own_if_they_are_named_and_refused_otherwise():
+    assert architecture_fault(Drawn(), DIGITS.spec) == (
+        "its generator draws its buffer 'scale' at random, but no pass changes it, so that every run would have that "
+        "of seed 0; a generator may name it in passed_to_generator, with passed_from = 'start'"
+    )
+    assert architecture_fault(DrawnAndNamed(), DIGITS.spec) is None
+    played = game(architecture=DrawnAndNamed())
+    for member, result in zip(MEMBERS, train(played, training(5), MEMBERS, device=CPU), strict=True):
+        own = initial_module(played.architecture, "generator", DIGITS.spec, member.seed).scale
+        kept = torch.from_numpy(result["buffers"]["generator.scale"])
+        torch.testing.assert_close(kept.float(), own.expand(len(kept), 5), rtol=1e-6, atol=0)

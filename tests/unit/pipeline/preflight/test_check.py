@@ -418,7 +418,9 @@ def test_the_work_of_a_batch_is_counted_on_a_few_examples(batch_size):
 @pytest.mark.parametrize("name", names("architecture"))
 def test_the_work_of_a_network_is_what_pytorch_counts(name):
     architecture = part("architecture", name)
-    specs = [DataSpec(shape=shape, bounded=len(shape) > 1, train=64, modes=2) for shape in ((2,), (1, 8, 8))]
+    specs = [
+        DataSpec(shape=shape, bounded=len(shape) > 1, train=64, modes=2) for shape in ((2,), (1, 8, 8), (3, 16, 16))
+    ]
     spec = next(spec for spec in specs if architecture.supports(spec) is None)
     game = gan(np.zeros((64, *spec.shape)), data=spec, architecture=architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

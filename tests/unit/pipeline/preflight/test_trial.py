@@ -173,6 +173,13 @@ def test_an_objective_that_misses_an_output_or_labels_is_refused_before_any_work
         try_study(plan(tmp_path, {"objective": "auxiliary_classifier"}))
 
 
+def test_a_critic_s_loss_on_a_class_probability_is_refused_before_any_work(tmp_path):
+    softmax = {"dataset": "digits", "architecture": {"name": "fc", "discriminator_output": "softmax"}}
+    said = r"grid: digits-fc: architecture FC: .*Wasserstein takes a critic's score; choose an objective"
+    with pytest.raises(GanbenchError, match=said):
+        try_study(plan(tmp_path, softmax | {"objective": "wasserstein"}))
+
+
 def test_a_conditional_architecture_says_which_networks_are(tmp_path):
     first = refused(tmp_path, "architecture", CLASSIFYING.replace('("generator",)', '("discriminator",)'))
     assert re.search(r"must be \(\), \('generator',\) or .*but is \('discriminator',\)", first), first
