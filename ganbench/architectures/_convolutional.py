@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import gcd
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.data import DataSpec
@@ -20,21 +20,6 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "group": lambda channels: nn.GroupNorm(channels // gcd(channels, CHANNELS_PER_GROUP), channels),
     "layer": lambda channels: nn.GroupNorm(1, channels),
-}
-
-
-class RescaledSigmoid(nn.Module):
-    """2 sigmoid(a) - 1 = tanh(a / 2): the sigmoid of networks for images in [0, 1], for images in [-1, 1]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return 2 * x.sigmoid() - 1
-
-
-# By name, the function that a generator ends in.
-OUTPUTS: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "rescaled_sigmoid": RescaledSigmoid,
 }
 
 

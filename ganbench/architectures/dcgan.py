@@ -11,7 +11,6 @@ from torch import nn
 from ganbench.architectures import Architecture
 from ganbench.architectures._convolutional import (
     NORMS,
-    OUTPUTS,
     norm_layers,
     range_fault,
     sides_fault,
@@ -19,6 +18,7 @@ from ganbench.architectures._convolutional import (
 )
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.heads import BOUNDED
 from ganbench.nn.initialisation import initialise
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
@@ -73,7 +73,7 @@ class DCGAN(Architecture):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, narrow, nn.ReLU())
         last = nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1, bias=self._biased("none"))
-        network = nn.Sequential(*layers, last, OUTPUTS[self.output]())
+        network = nn.Sequential(*layers, last, BOUNDED[self.output]())
         return initialise(network, self.initialisation, zero_biases=False)
 
     def discriminator(self, data: DataSpec) -> nn.Module:

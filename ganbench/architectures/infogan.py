@@ -10,7 +10,6 @@ from torch import nn
 
 from ganbench.architectures import Architecture
 from ganbench.architectures._convolutional import (
-    OUTPUTS,
     initialised,
     range_fault,
     sides_fault,
@@ -18,6 +17,7 @@ from ganbench.architectures._convolutional import (
 )
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
@@ -65,7 +65,7 @@ class InfoGAN(Architecture):
             *(nn.Linear(self.latent_size, units), _flat_norm(units), self._activation()),
             *(nn.Linear(units, prod(inner)), _flat_norm(prod(inner)), self._activation(), nn.Unflatten(1, inner)),
             *(nn.ConvTranspose2d(many, few, 4, stride=2, padding=1), _map_norm(few), self._activation()),
-            *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), OUTPUTS[self.output]()),
+            *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), BOUNDED[self.output]()),
         ]
         return initialised(nn.Sequential(*layers), self.initialisation)
 

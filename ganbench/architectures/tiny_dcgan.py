@@ -11,7 +11,6 @@ from torch import nn
 
 from ganbench.architectures import Architecture
 from ganbench.architectures._convolutional import (
-    OUTPUTS,
     initialised,
     norm_layers,
     range_fault,
@@ -20,6 +19,7 @@ from ganbench.architectures._convolutional import (
 )
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
@@ -71,7 +71,7 @@ class TinyDCGAN(Architecture):
             )  # of 2 n - 1 pixels, or 2 n
             layers += [nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=more)]
         layers += [*norm_layers(self.generator_norm, channels[-1]), nn.ReLU()]
-        layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), OUTPUTS[self.output]()]
+        layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), BOUNDED[self.output]()]
         return initialised(nn.Sequential(*layers), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:

@@ -6,8 +6,20 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-# By name, the last layer of a generator of bounded examples: into (-1, 1) or into (0, 1).
-BOUNDED: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+class RescaledSigmoid(nn.Module):
+    """2 sigmoid(a) - 1 = tanh(a / 2): the sigmoid of networks for images in [0, 1], for images in [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x.sigmoid() - 1
+
+
+# By name, the last layer of a generator of bounded examples: into (-1, 1) or, for `sigmoid`, into (0, 1).
+BOUNDED: dict[str, Callable[[], nn.Module]] = {
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "rescaled_sigmoid": RescaledSigmoid,
+}
 
 
 class ClassDifference(nn.Module):
