@@ -144,6 +144,10 @@ DEFAULTS = {
         **{"generator_norm": "batch", "discriminator_norm": "batch"},
     },
     ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
+    ("architecture", "r3gan"): {  # a small form
+        **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
+        **{"output": "tanh", "conditioning": "none"},
+    },
     ("architecture", "sngan"): {  # of the authors' code
         **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
         **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
@@ -174,6 +178,7 @@ def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
 # Options with which an architecture that is wide at its defaults takes no time.
 NARROW = {
     "sngan": {"features": 3},
+    "r3gan": {"features": 4, "most_features": 8, "group_width": 4},
 }
 
 
