@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from ganbench.architectures import Architecture
+from ganbench.architectures._sides import doubled_widths, innermost, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.resampling import downsampled, upsampled
@@ -19,7 +20,6 @@ from ganbench.nn.resampling import downsampled, upsampled
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # of leaky ReLU (He et al. 2015, equation 15)
 EXPANSION = 2  # of the channels within a block
-LARGEST_INNERMOST = 7
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,11 @@ class R3GAN(Architecture):
         return ("generator", "discriminator") if self.conditioning == "projection" else ()
 
     def supports(self, data: DataSpec) -> str | None:
-        if len(data.shape) != 3 or data.shape[1] != data.shape[2] or data.shape[1] < 8:
-            return "it needs square images of at least 8 pixels"
-        side = data.shape[1]
-        if (innermost := _innermost(side)) > LARGEST_INNERMOST:
-            valid = [first * 2**level for first in range(4, LARGEST_INNERMOST + 1) for level in range(1, 9)]
-            return (
-                f"it needs square images whose side is 4, 5, 6 or 7 times a power of two, but {side} pixels halve down "
-                f"to {innermost}; resize them to {min(valid, key=lambda each: abs(each - side))}"
-            )
+        if fault := sides_fault(data):
+            return fault
         if self.output == "tanh" and not data.bounded:
             return "its generator ends in tanh, so it needs examples with values in [-1, 1], or `output: linear`"
-        for width in self._widths(data):
+        for width in self.stage_widths(data):
             if self.group_width and EXPANSION * width % self.group_width:
                 return (
                     f"its blocks of {width} channels have {EXPANSION * width} within, which groups of "
@@ -72,27 +65,19 @@ class R3GAN(Architecture):
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:
-        return _Generator(self, data, self._widths(data))
+        return _Generator(self, data)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        return _Discriminator(self, data, self._widths(data))
+        return _Discriminator(self, data)
 
-    def _widths(self, data: DataSpec) -> list[int]:
+    def stage_widths(self, data: DataSpec) -> list[int]:
         """Widths of the stages, from the innermost to the one next to the image."""
-        halvings = (data.shape[1] // _innermost(data.shape[1])).bit_length() - 1
-        widths = [self.features * 2**level for level in range(halvings + 1)]
-        return [min(width, max(self.features, self.most_features)) for width in reversed(widths)]
+        return doubled_widths(data.shape[1], self.features, self.most_features)
 
-    def _stage(self, width: int, stages: int) -> list[nn.Module]:
+    def stage(self, width: int, stages: int) -> list[nn.Module]:
+        """The blocks of one of so many stages."""
         scale = (self.blocks * stages) ** -0.25
         return [_Block(width, self.group_width or EXPANSION * width, scale) for _ in range(self.blocks)]
-
-
-def _innermost(side: int) -> int:
-    """Side of the innermost feature map: the side, halved as long as halves are whole and no less than 4."""
-    while side % 2 == 0 and side >= 8:
-        side //= 2
-    return side
 
 
 def _started(layer: nn.Module, gain: float = 1.0) -> nn.Module:
@@ -132,18 +117,18 @@ class _Resample(nn.Module):
 
 
 class _Generator(nn.Module):
-    def __init__(self, options: R3GAN, data: DataSpec, widths: list[int]) -> None:
+    def __init__(self, options: R3GAN, data: DataSpec) -> None:
         super().__init__()
-        side, latent = _innermost(data.shape[1]), options.latent_size
+        side, latent, widths = innermost(data.shape[1]), options.latent_size, options.stage_widths(data)
         self.embedding = None
         if options.conditional:
             self.embedding = nn.Embedding(data.modes, latent)
             nn.init.normal_(self.embedding.weight, 0.0, data.modes**-0.5)
         self.basis = nn.Parameter(torch.randn(widths[0], side, side))
         self.first = _started(nn.Linear(latent * (2 if options.conditional else 1), widths[0], bias=False))
-        layers = options._stage(widths[0], len(widths))
+        layers = options.stage(widths[0], len(widths))
         for narrow, wide in pairwise(widths):
-            layers += [_Resample(narrow, wide, up=True), *options._stage(wide, len(widths))]
+            layers += [_Resample(narrow, wide, up=True), *options.stage(wide, len(widths))]
         self.stages = nn.Sequential(*layers)
         self.last = _started(nn.Conv2d(widths[-1], data.shape[0], 1, bias=False))
         self._bounded = options.output == "tanh"
@@ -156,21 +141,21 @@ class _Generator(nn.Module):
 
 
 class _Discriminator(nn.Module):
-    def __init__(self, options: R3GAN, data: DataSpec, widths: list[int]) -> None:
+    def __init__(self, options: R3GAN, data: DataSpec) -> None:
         super().__init__()
-        side, innermost = _innermost(data.shape[1]), widths[0]
-        outwards = widths[::-1]
+        side, outwards = innermost(data.shape[1]), options.stage_widths(data)[::-1]
+        widest = outwards[-1]
         self.first = _started(nn.Conv2d(data.shape[0], outwards[0], 1, bias=False))
-        layers = options._stage(outwards[0], len(widths))
+        layers = options.stage(outwards[0], len(outwards))
         for narrow, wide in pairwise(outwards):
-            layers += [_Resample(narrow, wide, up=False), *options._stage(wide, len(widths))]
+            layers += [_Resample(narrow, wide, up=False), *options.stage(wide, len(outwards))]
         self.stages = nn.Sequential(*layers)
-        self.basis = nn.Parameter(torch.randn(innermost, side, side) / side)
+        self.basis = nn.Parameter(torch.randn(widest, side, side) / side)
         self.embedding = None
         if options.conditional:
-            self.embedding = nn.Embedding(data.modes, innermost)
-            nn.init.normal_(self.embedding.weight, 0.0, (data.modes * innermost) ** -0.5)
-        self.last = _started(nn.Linear(innermost, innermost if options.conditional else 1, bias=False))
+            self.embedding = nn.Embedding(data.modes, widest)
+            nn.init.normal_(self.embedding.weight, 0.0, (data.modes * widest) ** -0.5)
+        self.last = _started(nn.Linear(widest, widest if options.conditional else 1, bias=False))
 
     def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         features = self.last((self.basis * self.stages(self.first(x))).sum((2, 3)))

@@ -32,6 +32,19 @@ def downsampled(x: Tensor) -> Tensor:
     return _columns(_down_rows, _down_rows(x))
 
 
+def blurred(x: Tensor, padding: int) -> Tensor:
+    """Means of four by four pixels, with the weights of the filter.
+
+    Args:
+        x: feature maps, (batch, channels, height, width).
+        padding: number of rows and columns of zeros that are added on each side.
+
+    Returns:
+        Feature maps of height + 2 padding - 3 and width + 2 padding - 3.
+    """
+    return _columns(_blur_rows, _blur_rows(pad(x, (padding,) * 4)))
+
+
 def _columns(of_rows: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return of_rows(x.mT).mT
 
@@ -48,3 +61,10 @@ def _down_rows(x: Tensor) -> Tensor:
     even, odd = x.unflatten(-2, (-1, 2)).unbind(-2)
     before, after = pad(odd, (0, 0, 1, 0))[..., :-1, :], pad(even, (0, 0, 0, 1))[..., 1:, :]
     return 0.375 * (even + odd) + 0.125 * (before + after)
+
+
+def _blur_rows(x: Tensor) -> Tensor:
+    """Rows i to i + 3 make row i, with weights 1/8, 3/8, 3/8, 1/8."""
+    rows = x.shape[-2] - 3
+    first, second, third, fourth = (x.narrow(-2, start, rows) for start in range(4))
+    return 0.375 * (second + third) + 0.125 * (first + fourth)

@@ -148,6 +148,10 @@ DEFAULTS = {
         **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
         **{"output": "tanh", "conditioning": "none"},
     },
+    ("architecture", "style"): {  # a small form
+        **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
+        **{"noise": True, "minibatch_deviation": False, "output": "tanh"},
+    },
     ("architecture", "sngan"): {  # of the authors' code
         **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
         **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
@@ -178,6 +182,7 @@ def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
 # Options with which an architecture that is wide at its defaults takes no time.
 NARROW = {
     "sngan": {"features": 3},
+    "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
     "r3gan": {"features": 4, "most_features": 8, "group_width": 4},
 }
 
