@@ -30,10 +30,10 @@ class GeneratorBlock(nn.Module):
         self.shortcut = nn.Conv2d(narrow, wide, 1)
         self._upsampling = {"mode": upsampling, "align_corners": False if upsampling == "bilinear" else None}
 
-    def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Feature maps (batch, narrow, h, w), and labels (batch,) if there are classes, to (batch, wide, 2h, 2w)."""
-        within = self.convolutions[0](self._upsampled(self.norms[0](x, *labels).relu()))
-        within = self.convolutions[1](self.norms[1](within, *labels).relu())
+        within = self.convolutions[0](self._upsampled(_normalised(self.norms[0], x, labels).relu()))
+        within = self.convolutions[1](_normalised(self.norms[1], within, labels).relu())
         # A 1x1 convolution and upsampling commute; before it, the convolution has a quarter of the work.
         return within + self._upsampled(self.shortcut(x))
 
@@ -107,3 +107,7 @@ def _norm(channels: int, classes: int) -> nn.Module:
     if classes:
         return ConditionalBatchNorm2d(channels, classes)
     return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+def _normalised(norm: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    return norm(x) if labels is None else norm(x, labels)

@@ -133,9 +133,9 @@ class _Generator(nn.Module):
         self.last = _started(nn.Conv2d(widths[-1], data.shape[0], 1, bias=False))
         self._bounded = options.output == "tanh"
 
-    def forward(self, z: Tensor, *labels: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(*labels)], dim=1)
+            z = torch.cat([z, self.embedding(labels)], dim=1)
         x = self.last(self.stages(self.basis * self.first(z)[:, :, None, None]))
         return x.tanh() if self._bounded else x
 
@@ -157,6 +157,6 @@ class _Discriminator(nn.Module):
             nn.init.normal_(self.embedding.weight, 0.0, (data.modes * widest) ** -0.5)
         self.last = _started(nn.Linear(widest, widest if options.conditional else 1, bias=False))
 
-    def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.last((self.basis * self.stages(self.first(x))).sum((2, 3)))
-        return features[:, 0] if self.embedding is None else (features * self.embedding(*labels)).sum(1)
+        return features[:, 0] if self.embedding is None else (features * self.embedding(labels)).sum(1)

@@ -146,10 +146,10 @@ class _Generator(nn.Module):
         self.norm = nn.BatchNorm2d(widths[-1], track_running_stats=False)
         self.last = nn.Conv2d(widths[-1], data.shape[0], 3, padding=1)
 
-    def forward(self, z: Tensor, *labels: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.first(z).unflatten(1, self._innermost)
         for block in self.blocks:
-            x = block(x) if isinstance(block, SelfAttention) else block(x, *labels)
+            x = block(x) if isinstance(block, SelfAttention) else block(x, labels)
         return self.last(self.norm(x).relu()).tanh()
 
 
@@ -170,9 +170,9 @@ class _Discriminator(nn.Module):
         self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None
         self.classes = nn.Linear(widths[-1], data.modes) if options.conditioning == "auxiliary" else None
 
-    def forward(self, x: Tensor, *labels: Tensor) -> Any:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
         features = self.blocks(x).relu().sum((2, 3))
         logits = self.last(features)[:, 0]
         if self.embedding is not None:
-            logits = logits + (self.embedding(*labels) * features).sum(1)
+            logits = logits + (self.embedding(labels) * features).sum(1)
         return logits if self.classes is None else (logits, self.classes(features))

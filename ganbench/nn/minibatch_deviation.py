@@ -18,4 +18,4 @@ class MinibatchDeviation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Feature maps (batch, channels, height, width) to (batch, channels + 1, height, width)."""
         mean = (x.var(0, correction=0) + EPSILON).sqrt().mean()
-        return torch.cat([x, mean.expand(len(x), 1, *x.shape[2:])], dim=1)
+        return torch.cat([x, mean.expand(x.shape[0], 1, *x.shape[2:])], dim=1)

@@ -88,6 +88,14 @@ def test_the_number_of_parameters_is_that_of_the_formula(features):
     assert (size(spectral.generator(COLOUR)), size(spectral.discriminator(COLOUR))) == (generator, discriminator)
 
 
+@pytest.mark.parametrize(("side", "last"), [(8, 2), (16, 4), (28, 7), (32, 8), (48, 3), (64, 2), (128, 4)])
+def test_the_discriminator_pools_maps_of_the_published_side(side, last):
+    """As mimicry's networks do from 32 pixels on: 2, 2, 4, 5 and 5 blocks halve the side."""
+    discriminator = sngan(features=1, discriminator_norm="none").discriminator(DataSpec((3, side, side), True, 64, 10))
+    with torch.no_grad():
+        assert discriminator.blocks(torch.zeros(1, 3, side, side)).shape[2:] == (last, last)
+
+
 def bound(name: str, weight: Tensor) -> float:
     """Of Glorot's uniform distribution; its variance is doubled in the 3x3 convolutions of the blocks."""
     area = weight[0, 0].numel()
