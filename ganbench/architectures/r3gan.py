@@ -21,6 +21,10 @@ SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # of leaky ReLU (He et al. 2015, equation 15)
 EXPANSION = 2  # of the channels within a block
 
+# PyTorch computes second derivatives of a convolution in groups group by group, and yet groups pay: with the default
+# widths at 16 pixels, batch 16, R1 and R2, on one thread, a step took 364 ms with 16 channels a group, 500 with 32 and
+# 867 with all; in a pack of four runs, 527, 604 and 1,065 for each.
+
 
 @dataclass(frozen=True)
 class R3GAN(Architecture):
@@ -33,10 +37,10 @@ class R3GAN(Architecture):
     feature map, of side 4 to 7, is a learned map scaled channel by channel by a linear function of the latent point.
 
     `features` is the width next to the image; every halving doubles it up to `most_features`. Published are 768 and
-    768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels and 96 and 768 at 256 pixels (FFHQ), all with 16 channels a
-    group; the defaults are a small form. `group_width` 0 is a convolution of all channels. `output: linear` is the
-    published one, whose images may leave [-1, 1]. `conditioning: projection` joins an embedding of the label to the
-    latent point, and the discriminator's output is its product with another one.
+    768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels and 96 and 768 at 256 pixels (FFHQ); the defaults are a small
+    form. A group of C2 has `group_width` channels, or the largest part of them that fits, 16 as published; 0 is one
+    group of all. `output: linear` is the published one, whose images may leave [-1, 1]. `conditioning: projection`
+    joins an embedding of the label to the latent point, and the discriminator's output is its product with another one.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
@@ -56,12 +60,6 @@ class R3GAN(Architecture):
             return fault
         if self.output == "tanh" and not data.bounded:
             return "its generator ends in tanh, so it needs examples with values in [-1, 1], or `output: linear`"
-        for width in self.stage_widths(data):
-            if self.group_width and EXPANSION * width % self.group_width:
-                return (
-                    f"its blocks of {width} channels have {EXPANSION * width} within, which groups of "
-                    f"{self.group_width} do not divide; choose another `group_width`, or 0 for no groups"
-                )
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:
@@ -77,7 +75,9 @@ class R3GAN(Architecture):
     def stage(self, width: int, stages: int) -> list[nn.Module]:
         """The blocks of one of so many stages."""
         scale = (self.blocks * stages) ** -0.25
-        return [_Block(width, self.group_width or EXPANSION * width, scale) for _ in range(self.blocks)]
+        within = EXPANSION * width
+        groups = within // math.gcd(within, self.group_width) if self.group_width else 1
+        return [_Block(width, within, groups, scale) for _ in range(self.blocks)]
 
 
 def _started(layer: nn.Module, gain: float = 1.0) -> nn.Module:
@@ -91,10 +91,8 @@ def _started(layer: nn.Module, gain: float = 1.0) -> nn.Module:
 class _Block(nn.Module):
     """x + C3 f(C2 f(C1 x)); `scale` multiplies the gains of C1 and C2."""
 
-    def __init__(self, width: int, group_width: int, scale: float) -> None:
+    def __init__(self, width: int, within: int, groups: int, scale: float) -> None:
         super().__init__()
-        within = EXPANSION * width
-        groups = within // group_width
         self.expand = _started(nn.Conv2d(width, within, 1), GAIN * scale)
         self.mix = _started(nn.Conv2d(within, within, 3, padding=1, groups=groups), GAIN * scale)
         self.reduce = _started(nn.Conv2d(within, width, 1, bias=False), 0.0)

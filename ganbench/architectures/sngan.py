@@ -55,7 +55,7 @@ class SNGAN(Architecture):
     `features` is the width next to the image in the networks of 48 pixels and more; those of 32 and less have 4
     (generator) and 2 (discriminator) times it everywhere. Batch normalisation is by the batch's own statistics.
     `conditioning` gives the generator the labels, as scales and shifts of its normalisations. With `projection` the
-    discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and Koyama 2018, equation 3); with
+    discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and Koyama 2018, section 3); with
     `auxiliary` it tells classes apart instead (Odena, Olah and Shlens 2017), which takes the objective
     `auxiliary_classifier`.
 

@@ -113,7 +113,7 @@ class _Generator(nn.Module):
         style = z * (z.square().mean(1, keepdim=True) + EPSILON).rsqrt()
         for layer in self.mapping:
             style = activated(layer(style))
-        x = self.layers[0](self.constant.expand(z.shape[0], *self.constant.shape), style)
+        x = self.layers[0](self.constant.repeat(z.shape[0], 1, 1, 1), style)
         image = self.images[0](x, style)
         for index, to_image in enumerate(self.images[1:]):
             for layer in self.layers[2 * index + 1 : 2 * index + 3]:

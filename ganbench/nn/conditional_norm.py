@@ -1,4 +1,4 @@
-"""Batch normalisation whose scales and shifts belong to the label (Dumoulin, Shlens and Kudlur 2017)."""
+"""Batch normalisation whose scales and shifts belong to the label (Dumoulin et al. 2017; de Vries et al. 2017)."""
 
 from __future__ import annotations
 
