@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from building import CPU, components, every_step, gan, names, part, refusal, toy, toys, training
+from building import CPU, components, every_step, gan, names, refusal, toy, toys, training
+from building import part as built
 from conditional_networks import Conditional
 from faces import write_images
 
-from ganbench.architectures import Architecture
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
@@ -44,6 +44,19 @@ SHAPES = [
     DataSpec(shape=(3, 16, 16), bounded=True, train=64, modes=10),
     DataSpec(shape=(1, 28, 28), bounded=True, train=64, modes=10),
 ]
+
+
+# Options with which networks that are wide at their defaults take no time.
+NARROW = {
+    "r3gan": {"features": 4, "most_features": 8},
+    "sngan": {"features": 3},
+    "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
+}
+
+
+def part(family: str, name: str, **options):
+    """A component with these options, the others at their defaults, but wide networks narrow."""
+    return built(family, name, **(NARROW.get(name, {}) if family == "architecture" else {}), **options)
 
 
 EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
@@ -139,24 +152,24 @@ DEFAULTS = {
     ("metric", "prd"): {"clusters": 20, "clusterings": 10, "most": 10_000},  # of Sajjadi et al.
     ("metric", "fcd_infinity"): {},
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
-    ("architecture", "dcgan"): {
-        **{"latent_size": 100, "features": 64},  # DCGAN
-        **{"generator_norm": "batch", "discriminator_norm": "batch"},
-    },
-    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
     ("architecture", "r3gan"): {  # a small form
         **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
         **{"output": "tanh", "conditioning": "none"},
-    },
-    ("architecture", "style"): {  # a small form
-        **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
-        **{"noise": True, "minibatch_deviation": False, "output": "tanh"},
     },
     ("architecture", "sngan"): {  # of the authors' code
         **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
         **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
         **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier"},
     },
+    ("architecture", "style"): {  # a small form
+        **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
+        **{"noise": True, "minibatch_deviation": False, "output": "tanh"},
+    },
+    ("architecture", "dcgan"): {
+        **{"latent_size": 100, "features": 64},  # DCGAN
+        **{"generator_norm": "batch", "discriminator_norm": "batch"},
+    },
+    ("architecture", "fc"): {"latent_size": 100, "hidden": (256, 512, 1024)},
     ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
     ("game", "dirac"): {"examples": 1, "start_at": ()},
     ("game", "gaussian"): {
@@ -179,25 +192,13 @@ def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
 # Architectures -------------------------------------------------------------------------------------------------------
 
 
-# Options with which an architecture that is wide at its defaults takes no time.
-NARROW = {
-    "sngan": {"features": 3},
-    "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
-    "r3gan": {"features": 4, "most_features": 8, "group_width": 4},
-}
-
-
-def narrow(name: str) -> Architecture:
-    return part("architecture", name, **NARROW.get(name, {}))
-
-
 def supported(name: str) -> list[DataSpec]:
-    return [spec for spec in SHAPES if narrow(name).supports(spec) is None]
+    return [spec for spec in SHAPES if part("architecture", name).supports(spec) is None]
 
 
 @pytest.mark.parametrize("name", names("architecture"))
 def test_an_architecture_supports_something_and_refuses_in_words(name):
-    architecture = narrow(name)
+    architecture = part("architecture", name)
     assert supported(name), f"{name}: supports() refuses all of {[spec.shape for spec in SHAPES]}"
     for spec in SHAPES:
         reason = architecture.supports(spec)
@@ -211,17 +212,17 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_networks_have_the_right_shapes_and_keep_no_state(name, spec):
-    fault = architecture_fault(narrow(name), spec)
+    fault = architecture_fault(part("architecture", name), spec)
     assert fault is None, f"{name}: {fault}"
 
 
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_every_parameter_gets_a_finite_gradient(name, spec):
-    architecture = narrow(name)
+    architecture = part("architecture", name)
     generator, discriminator = (initial_module(architecture, p, spec, 0) for p in ("generator", "discriminator"))
     torch.manual_seed(0)
     fake = generator(torch.randn(8, architecture.latent_size))
-    discriminator(fake).square().sum().backward()
+    named_outputs(discriminator(fake))["logits"].square().sum().backward()
     for player, module in (("generator", generator), ("discriminator", discriminator)):
         for parameter, value in module.named_parameters():
             assert value.grad is not None, f"{name}: the {player}'s {parameter} is not used"
@@ -234,7 +235,7 @@ def test_every_parameter_gets_a_finite_gradient(name, spec):
 
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_initial_networks_follow_from_the_seed(name, spec):
-    architecture = narrow(name)
+    architecture = part("architecture", name)
     for player in GAN.players:
         first, again, other = (Network.vector(initial_module(architecture, player, spec, s)) for s in (0, 0, 1))
         assert torch.equal(first, again), f"{name}: two {player}s of one seed differ"
@@ -246,27 +247,27 @@ def test_initial_networks_follow_from_the_seed(name, spec):
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_fused_networks_equal_solo_ones(name, spec):
     """Outputs and gradients of three members at once equal those of each alone, second derivatives included."""
-    architecture = narrow(name)
+    architecture = part("architecture", name)
     modules = [initial_module(architecture, "discriminator", spec, s) for s in range(3)]
-    trial = trial_inputs(architecture, "discriminator", spec, 6)
-    network = Network(initial_module(architecture, "discriminator", spec, 0), trial).to(CPU, torch.float64)
+    network = Network(modules[0], trial_inputs(architecture, "discriminator", spec, 4)).to(CPU, torch.float64)
     theta = torch.stack([Network.vector(module) for module in modules]).double().requires_grad_()
     starts = [network.start_buffers(module) for module in modules]
-    buffers = {each: torch.stack([start[each] for start in starts]).double() for each in network.buffers}
+    buffers = {each: torch.stack([start[each] for start in starts]) for each in network.buffers}
+    buffers = {each: value.double() if value.is_floating_point() else value for each, value in buffers.items()}
+    keys = torch.arange(3) if network.random else None
     x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    labels = [label.expand(3, -1) for label in trial[1:]]
 
-    def gradient(k):
-        rows, images = theta[k].detach().requires_grad_(), x[k].detach().requires_grad_()
-        kept, key = {each: value[k] for each, value in buffers.items()}, torch.arange(3)[k]
-        outputs, _ = network.apply(rows, kept, key, images, *(label[k] for label in labels))
-        logits = named_outputs(outputs)["logits"]
-        (grad,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-        return torch.autograd.grad(grad.square().sum() + logits.square().sum(), rows, materialize_grads=True)[0]
+    def penalty(theta, x, members=slice(None)):
+        kept, key = {each: value[members] for each, value in buffers.items()}, keys if keys is None else keys[members]
+        logits = named_outputs(network.apply(theta, kept, key, x)[0])["logits"]
+        (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        return grad.square().sum() + logits.square().sum()
 
-    fused = gradient(slice(0, 3))
+    (fused,) = torch.autograd.grad(penalty(theta, x), theta)
     for k in range(3):
-        solo = gradient(slice(k, k + 1))
+        member = slice(k, k + 1)
+        alone = theta[member].detach().requires_grad_()
+        (solo,) = torch.autograd.grad(penalty(alone, x[member].detach().requires_grad_(), member), alone)
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
 
 
