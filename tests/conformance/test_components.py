@@ -56,7 +56,8 @@ NARROW = {
 
 def part(family: str, name: str, **options):
     """A component with these options, the others at their defaults, but wide networks narrow."""
-    return built(family, name, **(NARROW.get(name, {}) if family == "architecture" else {}), **options)
+    narrow = NARROW.get(name, {}) if family == "architecture" else {}
+    return built(family, name, **narrow | options)
 
 
 EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
