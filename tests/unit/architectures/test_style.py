@@ -141,9 +141,9 @@ def test_members_train_together_as_alone_with_r1(noise):
     assert game.unvectorised is None
     assert game.networks["generator"].random == noise
     members = [Member(seed, 16, 1e-2) for seed in range(2)]
-    together = train(game, training(3), members, device=CPU)
+    together = train(game, training(3, execution="traced"), members, device=CPU)
     for member, result in zip(members, together, strict=True):
-        (alone,) = train(game, training(3), [member], device=CPU)
+        (alone,) = train(game, training(3, execution="eager"), [member], device=CPU)
         assert result["diverged"] is None
         for player in PLAYERS:
             mine, theirs = result["snapshots"][player], alone["snapshots"][player]
