@@ -1,0 +1,178 @@
+"""Residual SNGAN, with projection and self-attention as options (Miyato et al. 2018; Zhang et al. 2019, SAGAN)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from torch import Tensor, nn
+
+from ganbench.architectures import Architecture
+from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, normalise_weights, start_residual
+from ganbench.core.formatting import join_words
+from ganbench.core.interval import Interval
+from ganbench.data import DataSpec
+from ganbench.nn.attention import SelfAttention
+
+
+@dataclass(frozen=True)
+class _Design:
+    """The blocks for images of some side; widths are multiples of `features`.
+
+    Attributes:
+        innermost: side of the generator's first feature map.
+        generator: widths of the generator's feature maps, from the innermost; every block doubles the side.
+        discriminator: widths after each block of the discriminator.
+        halvings: number of the discriminator's blocks, from the first, that halve the side.
+    """
+
+    innermost: int
+    generator: tuple[int, ...]
+    discriminator: tuple[int, ...]
+    halvings: int
+
+
+# Of the authors' code (pfnet-research/sngan_projection) at 32, 64 and 128 pixels, and of mimicry (Lee and Town 2020) at
+# 48. There are no published ones below; they are that of 32 pixels with fewer doublings in the generator.
+_SMALL = (2, 2, 2, 2)
+DESIGNS = {
+    8: _Design(4, (4, 4), _SMALL, 2),
+    16: _Design(4, (4, 4, 4), _SMALL, 2),
+    28: _Design(7, (4, 4, 4), _SMALL, 2),
+    32: _Design(4, (4, 4, 4, 4), _SMALL, 2),
+    48: _Design(6, (8, 4, 2, 1), (1, 2, 4, 8, 16), 4),
+    64: _Design(4, (16, 8, 4, 2, 1), (1, 2, 4, 8, 16), 5),
+    128: _Design(4, (16, 16, 8, 4, 2, 1), (1, 2, 4, 8, 16, 16), 5),
+}
+
+
+@dataclass(frozen=True)
+class SNGAN(Architecture):
+    """Residual blocks, batch normalisation in the generator, spectral normalisation of the discriminator's weights, sum
+    pooling before its last layer. Studies train it with the hinge loss.
+
+    `features` is the width next to the image in the networks of 48 pixels and more; those of 32 and less have 4
+    (generator) and 2 (discriminator) times it everywhere. Batch normalisation is by the batch's own statistics.
+    `conditioning` gives the generator the labels, as scales and shifts of its normalisations. With `projection` the
+    discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and Koyama 2018, section 3); with
+    `auxiliary` it tells classes apart instead (Odena, Olah and Shlens 2017), which takes the objective
+    `auxiliary_classifier`.
+
+    SAGAN is `generator_spectral: true`, `attention: 32` at 128 pixels and `conditioning: projection`.
+    `attention` is the side of the feature map that gets a block of self-attention in both networks, 0 for none;
+    `discriminator_attention` is another one for the discriminator, -1 for the same.
+
+    `rectified_shortcut` is how the discriminators of mimicry and StudioGAN compute: their ReLU works in place, and so
+    changes what the shortcut of a block gets as well. mimicry's networks have that and `upsampling: bilinear`.
+    """
+
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
+    features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    discriminator_norm: Literal["spectral", "none"] = "spectral"
+    generator_spectral: bool = False
+    conditioning: Literal["none", "projection", "auxiliary"] = "none"
+    attention: Annotated[int, Interval(ge=0, le=128)] = 0
+    discriminator_attention: Annotated[int, Interval(ge=-1, le=128)] = -1
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
+    rectified_shortcut: bool = False
+    initialisation: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
+
+    @property
+    def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
+        players = {"none": (), "auxiliary": ("generator",), "projection": ("generator", "discriminator")}
+        return players[self.conditioning]
+
+    def supports(self, data: DataSpec) -> str | None:
+        sides = f"square images whose side is one of {join_words([str(side) for side in DESIGNS])} pixels"
+        if len(data.shape) != 3 or data.shape[1] != data.shape[2]:
+            return f"it needs {sides}"
+        side = data.shape[1]
+        if side not in DESIGNS:
+            nearest = min(DESIGNS, key=lambda each: (abs(each - side), each))
+            return f"it needs {sides}; resize those of {side} pixels to {nearest}, the nearest one"
+        if not data.bounded:
+            return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+        for option, at, maps in (
+            ("attention", self.attention, _generator_maps(side)),
+            ("discriminator_attention", self._attention_of_discriminator, _discriminator_maps(side)),
+        ):
+            valid = sorted({each for each in maps if each % 2 == 0})
+            if at and at not in valid:
+                return (
+                    f"it has no feature map of an even side {at} for its `{option}` at {side} pixels; choose one of "
+                    f"{join_words([str(each) for each in (0, *valid)])}, where 0 is no attention"
+                )
+        return None
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        classes = data.modes if self.conditioning != "none" else 0
+        network = start_residual(_Generator(self, data, classes), self.initialisation)
+        return normalise_weights(network) if self.generator_spectral else network
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        network = start_residual(_Discriminator(self, data), self.initialisation)
+        return normalise_weights(network) if self.discriminator_norm == "spectral" else network
+
+    @property
+    def _attention_of_discriminator(self) -> int:
+        return self.attention if self.discriminator_attention == -1 else self.discriminator_attention
+
+
+def _generator_maps(side: int) -> list[int]:
+    """Sides of the feature maps after each block of the generator."""
+    design = DESIGNS[side]
+    return [design.innermost * 2 ** (block + 1) for block in range(len(design.generator) - 1)]
+
+
+def _discriminator_maps(side: int) -> list[int]:
+    """Sides of the feature maps after each block of the discriminator."""
+    design = DESIGNS[side]
+    return [side // 2 ** min(block + 1, design.halvings) for block in range(len(design.discriminator))]
+
+
+class _Generator(nn.Module):
+    def __init__(self, options: SNGAN, data: DataSpec, classes: int) -> None:
+        super().__init__()
+        design = DESIGNS[data.shape[1]]
+        widths = [options.features * multiple for multiple in design.generator]
+        self.first = nn.Linear(options.latent_size, widths[0] * design.innermost**2)
+        self._innermost = (widths[0], design.innermost, design.innermost)
+        self.blocks = nn.ModuleList()
+        for (narrow, wide), side in zip(pairwise(widths), _generator_maps(data.shape[1]), strict=True):
+            self.blocks.append(GeneratorBlock(narrow, wide, classes, options.upsampling))
+            if side == options.attention:
+                self.blocks.append(SelfAttention(wide))
+        self.norm = nn.BatchNorm2d(widths[-1], track_running_stats=False)
+        self.last = nn.Conv2d(widths[-1], data.shape[0], 3, padding=1)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.first(z).unflatten(1, self._innermost)
+        for block in self.blocks:
+            x = block(x) if isinstance(block, SelfAttention) else block(x, labels)
+        return self.last(self.norm(x).relu()).tanh()
+
+
+class _Discriminator(nn.Module):
+    def __init__(self, options: SNGAN, data: DataSpec) -> None:
+        super().__init__()
+        design, attention = DESIGNS[data.shape[1]], options._attention_of_discriminator
+        widths = [data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
+        layers: list[nn.Module] = []
+        sides = _discriminator_maps(data.shape[1])
+        for index, ((narrow, wide), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
+            how = {"halves": index < design.halvings, "first": index == 0, "rectified": options.rectified_shortcut}
+            layers.append(DiscriminatorBlock(narrow, wide, **how))
+            if side == attention and side not in sides[:index]:
+                layers.append(SelfAttention(wide))
+        self.blocks = nn.Sequential(*layers)
+        self.last = nn.Linear(widths[-1], 1)
+        self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None
+        self.classes = nn.Linear(widths[-1], data.modes) if options.conditioning == "auxiliary" else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+        features = self.blocks(x).relu().sum((2, 3))
+        logits = self.last(features)[:, 0]
+        if self.embedding is not None:
+            logits = logits + (self.embedding(labels) * features).sum(1)
+        return logits if self.classes is None else (logits, self.classes(features))
