@@ -1,4 +1,4 @@
-"""What the convolutional networks share: normalisations, outputs, published initial weights, and sizes of images."""
+"""What the convolutional networks share: normalisations, and published initial weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganbench.data import DataSpec
 from ganbench.nn.initialisation import initialise
 
 CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
@@ -65,47 +64,3 @@ def initialised(network: nn.Module, name: str) -> nn.Module:
             elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
                 module.weight.fill_(1.0)
     return network
-
-
-def resizing(side: int, valid: Callable[[int], bool]) -> str:
-    """The nearest valid sides of images, as a clause: "resize to 28 or 32".
-
-    Args:
-        side: number of pixels of a side that is not valid.
-        valid: whether a side is valid.
-    """
-    below = next((s for s in range(side, 0, -1) if valid(s)), None)
-    above = next(s for s in range(side, 4 * side + 64) if valid(s))
-    return "resize to " + " or ".join(str(s) for s in dict.fromkeys((below, above)) if s)
-
-
-def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, square: bool = True) -> str | None:
-    """Why a network cannot make images of a data set's size, as a clause with the nearest sizes; None if it can.
-
-    Args:
-        data: the data set.
-        rule: the valid sizes, which completes "it needs".
-        valid: whether the network can make a side of so many pixels.
-        square: whether both sides must be equal.
-    """
-    if len(data.shape) != 3:
-        return f"it needs {rule}"
-    height, width = data.shape[1:]
-    if square and height != width:
-        return f"it needs {rule}, but images have {height}x{width} pixels: {resizing(min(height, width), valid)}"
-    for side in (height, width):
-        if not valid(side):
-            return f"it needs {rule}, but a side has {side} pixels: {resizing(side, valid)}"
-    return None
-
-
-def range_fault(data: DataSpec, output: str) -> str | None:
-    """Why a generator with bounded values cannot make examples of a data set, as a clause; None if it can.
-
-    Args:
-        data: the data set.
-        output: the function that the generator ends in.
-    """
-    if data.bounded:
-        return None
-    return f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [-1, 1]"

@@ -1,10 +1,18 @@
-"""Networks whose feature maps double from an innermost side of 4 to 7: sides of images, and widths of the maps."""
+"""What networks ask of examples: the sides of images, and the range of values."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ganbench.data import DataSpec
 
-LEAST, MOST = 4, 7  # side of the innermost feature map
+LEAST, MOST = 4, 7  # side of the innermost feature map of networks that double
+DOUBLED = f"square images whose side is 4, 5, 6 or 7 times a power of two, of at least {2 * LEAST} pixels"
+
+
+def doubles(side: int) -> bool:
+    """Whether feature maps that double from an innermost side of 4 to 7 reach a side."""
+    return side >= 2 * LEAST and innermost(side) <= MOST
 
 
 def innermost(side: int) -> int:
@@ -12,24 +20,6 @@ def innermost(side: int) -> int:
     while side % 2 == 0 and side >= 2 * LEAST:
         side //= 2
     return side
-
-
-def sides_fault(data: DataSpec) -> str | None:
-    """Why the examples are not squares that halve down to such a map, as a clause; None if they are.
-
-    Args:
-        data: the data set.
-    """
-    if len(data.shape) != 3 or data.shape[1] != data.shape[2] or data.shape[1] < 2 * LEAST:
-        return f"it needs square images of at least {2 * LEAST} pixels"
-    side = data.shape[1]
-    if innermost(side) <= MOST:
-        return None
-    valid = [first * 2**level for first in range(LEAST, MOST + 1) for level in range(1, 9)]
-    return (
-        f"it needs square images whose side is 4, 5, 6 or 7 times a power of two, but {side} pixels halve down to "
-        f"{innermost(side)}; resize them to {min(valid, key=lambda each: abs(each - side))}"
-    )
 
 
 def doubled_widths(side: int, features: int, most: int) -> list[int]:
@@ -42,3 +32,49 @@ def doubled_widths(side: int, features: int, most: int) -> list[int]:
     """
     halvings = (side // innermost(side)).bit_length() - 1
     return [min(features * 2**level, max(features, most)) for level in range(halvings, -1, -1)]
+
+
+def resizing(side: int, valid: Callable[[int], bool]) -> str:
+    """The nearest valid sides of images, as a clause: "resize to 28 or 32".
+
+    Args:
+        side: number of pixels of a side that is not valid.
+        valid: whether a side is valid.
+    """
+    below = next((s for s in range(side, 0, -1) if valid(s)), None)
+    above = next((s for s in range(side, 4 * side + 64) if valid(s)), None)
+    return "resize to " + " or ".join(str(s) for s in dict.fromkeys((below, above)) if s)
+
+
+def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, square: bool = True) -> str | None:
+    """Why a network cannot make images of a data set's size, as a clause with the nearest sizes; None if it can.
+
+    Args:
+        data: the data set.
+        rule: the valid sizes, which completes "it needs".
+        valid: whether the network can make a side of so many pixels.
+        square: whether both sides must be equal.
+    """
+    if len(data.shape) != 3:
+        return f"it needs {rule}"
+    height, width = data.shape[1:]
+    if square and height != width:
+        return f"it needs {rule}, but images have {height}x{width} pixels: {resizing(min(height, width), valid)}"
+    for side in (height, width):
+        if not valid(side):
+            return f"it needs {rule}, but a side has {side} pixels: {resizing(side, valid)}"
+    return None
+
+
+def range_fault(data: DataSpec, output: str, remedy: str = "") -> str | None:
+    """Why a generator cannot make values in the range of a data set's, as a clause; None if it can.
+
+    Args:
+        data: the data set.
+        output: the function that the generator ends in: `linear`, or one with bounded values.
+        remedy: the setting that would help, if there is one.
+    """
+    if data.bounded or output == "linear":
+        return None
+    needs = f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [-1, 1]"
+    return f"{needs}, or {remedy}" if remedy else needs

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
+from ganbench.architectures._sides import range_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED, decision
@@ -55,9 +56,7 @@ class FC(Architecture):
         return self.discriminator_output == "softmax"
 
     def supports(self, data: DataSpec) -> str | None:
-        if not data.bounded:
-            return f"its generator ends in {self.output}, so it needs examples with values in [-1, 1]"
-        return None
+        return range_fault(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         sizes = [self.latent_size, *self._widths(self.hidden, data)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import doubled_widths, innermost, sides_fault
+from ganbench.architectures._sides import DOUBLED, doubled_widths, doubles, innermost, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.resampling import downsampled, upsampled
@@ -56,11 +56,7 @@ class R3GAN(Architecture):
         return ("generator", "discriminator") if self.conditioning == "projection" else ()
 
     def supports(self, data: DataSpec) -> str | None:
-        if fault := sides_fault(data):
-            return fault
-        if self.output == "tanh" and not data.bounded:
-            return "its generator ends in tanh, so it needs examples with values in [-1, 1], or `output: linear`"
-        return None
+        return sides_fault(data, DOUBLED, doubles) or range_fault(data, self.output, "`output: linear`")
 
     def generator(self, data: DataSpec) -> nn.Module:
         return _Generator(self, data)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
 from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, normalise_weights, start_residual
+from ganbench.architectures._sides import range_fault, sides_fault
 from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
@@ -85,14 +86,9 @@ class SNGAN(Architecture):
 
     def supports(self, data: DataSpec) -> str | None:
         sides = f"square images whose side is one of {join_words([str(side) for side in DESIGNS])} pixels"
-        if len(data.shape) != 3 or data.shape[1] != data.shape[2]:
-            return f"it needs {sides}"
+        if fault := sides_fault(data, sides, DESIGNS.__contains__) or range_fault(data, "tanh"):
+            return fault
         side = data.shape[1]
-        if side not in DESIGNS:
-            nearest = min(DESIGNS, key=lambda each: (abs(each - side), each))
-            return f"it needs {sides}; resize those of {side} pixels to {nearest}, the nearest one"
-        if not data.bounded:
-            return "its generator ends in tanh, so it needs examples with values in [-1, 1]"
         for option, at, maps in (
             ("attention", self.attention, _generator_maps(side)),
             ("discriminator_attention", self._attention_of_discriminator, _discriminator_maps(side)),

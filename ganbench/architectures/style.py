@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import doubled_widths, innermost, sides_fault
+from ganbench.architectures._sides import DOUBLED, doubled_widths, doubles, innermost, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.equalised import EqualisedConv2d, EqualisedLinear, activated
@@ -48,11 +48,7 @@ class StyleBased(Architecture):
     output: Literal["tanh", "linear"] = "tanh"
 
     def supports(self, data: DataSpec) -> str | None:
-        if fault := sides_fault(data):
-            return fault
-        if self.output == "tanh" and not data.bounded:
-            return "its generator ends in tanh, so it needs examples with values in [-1, 1], or `output: linear`"
-        return None
+        return sides_fault(data, DOUBLED, doubles) or range_fault(data, self.output, "`output: linear`")
 
     def generator(self, data: DataSpec) -> nn.Module:
         return _Generator(self, data)

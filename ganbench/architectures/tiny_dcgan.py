@@ -13,10 +13,9 @@ from ganbench.architectures import Architecture
 from ganbench.architectures._convolutional import (
     initialised,
     norm_layers,
-    range_fault,
-    sides_fault,
     spectrally_normalised,
 )
+from ganbench.architectures._sides import range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED

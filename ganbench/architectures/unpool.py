@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
+from ganbench.architectures._sides import range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED, decision
@@ -61,11 +62,9 @@ class Unpool(Architecture):
         return self.discriminator_output == "softmax"
 
     def supports(self, data: DataSpec) -> str | None:
-        if len(data.shape) != 3 or data.shape[1] % FACTOR or data.shape[2] % FACTOR:
-            return f"it needs images whose height and width are multiples of {FACTOR}"
-        if not data.bounded:
-            return f"its generator ends in {self.output}, so it needs examples with values in [-1, 1]"
-        return None
+        rule = f"images whose height and width are multiples of {FACTOR}"
+        fault = sides_fault(data, rule, lambda side: side % FACTOR == 0, square=False)
+        return fault or range_fault(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         maps = self._maps(data)

@@ -370,8 +370,8 @@ def test_labels_decide_what_the_generator_makes_and_what_the_discriminator_says(
 @pytest.mark.parametrize(
     ("options", "shape", "bounded", "said"),
     [
-        ({}, (3, 30, 30), True, "resize those of 30 pixels to 28, the nearest one"),
-        ({}, (3, 500, 500), True, "resize those of 500 pixels to 128"),
+        ({}, (3, 30, 30), True, "a side has 30 pixels: resize to 28 or 32"),
+        ({}, (3, 500, 500), True, "a side has 500 pixels: resize to 128$"),
         ({}, (3, 32, 48), True, "square images whose side is one of 8, 16, 28, 32, 48, 64 and 128 pixels"),
         ({}, (2,), False, "square images"),
         ({}, (3, 32, 32), False, r"values in \[-1, 1\]"),
