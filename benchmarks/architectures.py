@@ -28,7 +28,13 @@ from ganbench.engine.step import Executor
 NATIVE: dict[str, tuple[int, ...]] = {
     "dcgan": (3, 64, 64),
     "fc": (1, 28, 28),
+    "infogan": (1, 28, 28),
     "mlp": (2,),
+    "r3gan": (3, 32, 32),
+    "sngan": (3, 32, 32),
+    "style": (3, 64, 64),
+    "tiny_dcgan": (3, 28, 28),
+    "unpool": (3, 128, 128),
 }
 LEAST_SECONDS = 0.5  # of steps that are timed
 TITLE = "Architectures at their native sizes"

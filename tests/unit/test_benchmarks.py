@@ -13,7 +13,19 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import bench, by_hand, dynamics, execution, metrics, overhead, planning, rate, second_order, throughput
+from benchmarks import (
+    architectures,
+    bench,
+    by_hand,
+    dynamics,
+    execution,
+    metrics,
+    overhead,
+    planning,
+    rate,
+    second_order,
+    throughput,
+)
 from benchmarks.by_hand import ByHand
 from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
@@ -289,3 +301,20 @@ def test_evaluation_s_share_is_measured_where_there_are_no_results(tmp_path, mon
     assert wanted == {"cpu"}, "seconds of one core"
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible, "for what is measured next"
     assert float(evaluate[1]) > 0
+
+
+def test_every_architecture_has_a_native_size_that_it_can_do():
+    assert architectures.NATIVE.keys() == registry.components("architecture").keys()
+    for name in architectures.NATIVE:
+        case = architectures.case_of(name, 2)
+        assert case.networks.supports(case.data) is None
+
+
+def test_architectures_are_timed_alone_and_fused():
+    sheet = architectures.sheet(["mlp"], "cpu", runs=2, batch_size=4, steps=1)
+    (row,) = sheet.rows
+    assert row[:3] == ["mlp", "2", "9,795"]
+    alone, fused = (float(cell.replace(",", "")) for cell in row[4:6])
+    assert alone > 0
+    assert fused > 0
+    assert all(float(memory) > 50 for memory in row[-2:])  # MiB; PyTorch's imports alone are more
