@@ -56,6 +56,11 @@ class GAN(Adversarial):
             fault = "it is conditional, but the game is given no labels"
         if fault:
             raise GanbenchError(f"architecture {type(self.architecture).__name__}: {fault}.")
+        super().__post_init__()
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        return self.data.shape
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -86,10 +91,10 @@ class GAN(Adversarial):
 
     @property
     def has_buffers(self) -> bool:
-        return any(network.buffers for network in self.networks.values())
+        return super().has_buffers or any(network.buffers for network in self.networks.values())
 
     def start_buffers(self, member: Member) -> Buffers:
-        buffers = {
+        buffers = super().start_buffers(member) | {
             f"{player}.{name}": value
             for player, network in self.networks.items()
             if network.buffers
@@ -192,6 +197,9 @@ class GAN(Adversarial):
     def pass_to_generator(self, on_real: Outputs) -> None:
         for name in self.architecture.passed_to_generator:
             self._passes.buffers[f"generator.{name}"] = on_real.others[name].detach()
+
+    def weights(self, player: str, theta: Tensor) -> dict[str, Tensor]:
+        return self.networks[player].views(theta)
 
     def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
         return self._apply("discriminator", theta, points, labels)
