@@ -80,9 +80,12 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
         device: The device that the members train on.
     """
     phases = Counter(game.phase(step) for step in range(min(training.steps, MOST_PHASED)))
-    if len(phases) > 1:
-        each = {phase: step_seconds(game.in_phase(phase), training, members, device) for phase in phases}
-        return sum(count * each[phase] for phase, count in phases.items()) / phases.total()
+    each = {phase: _phase_seconds(game.in_phase(phase), training, members, device) for phase in phases}
+    return sum(count * each[phase] for phase, count in phases.items()) / phases.total()
+
+
+def _phase_seconds(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> float:
+    """The seconds of a training step of a game whose steps are all alike."""
     watch = _Stopwatch(training.dynamics, device)
     with suppress(_Enough):
         train(game, replace(training, dynamics=watch, execution="eager"), members, device=device)
