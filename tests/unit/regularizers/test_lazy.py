@@ -76,8 +76,10 @@ def test_traced_steps_have_the_bits_of_eager_ones_with_several_periods(monkeypat
     assert found["traced"][0]["about"]["execution"] == "traced"
 
 
-@pytest.mark.parametrize("every", [2, 7, 40])
-@pytest.mark.parametrize("form", ["traced", pytest.param("compiled", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("every", "form"),
+    [(2, "traced"), (7, "traced"), (40, "traced"), pytest.param(40, "compiled", marks=pytest.mark.slow)],
+)
 def test_resuming_keeps_the_phase_bit_for_bit(every, form):
     game, states = networks(part("regularizer", "r1", gamma=5, every=every)), {}
     how = training(3 * CHUNK, execution=form)
