@@ -19,6 +19,8 @@ AUX_SERIES = {
     "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
     "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
 }
+# Those of some regularizers.
+REGULARIZER_SERIES = {"augmentation_probability": "probability of each change of adaptive augmentation"}
 
 
 def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
@@ -33,7 +35,7 @@ def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
 
 
 # All series of a GAN, with their meanings.
-GAN_SERIES = {
+GAN_SERIES = REGULARIZER_SERIES | {
     name: AUX_SERIES.get(name) or PLAYER_SERIES[name.split("_", 1)[1]].format(player=name.split("_")[0])
     for name in series_names(("discriminator", "generator"), AUX_SERIES)
 }

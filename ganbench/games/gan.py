@@ -184,6 +184,10 @@ class GAN(Adversarial):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 
+    def in_phase(self, phase: tuple[Any, ...]) -> Adversarial:
+        _ = self.shares_pass  # found once, with the networks, and not in each phase
+        return super().in_phase(phase)
+
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)

@@ -68,6 +68,12 @@ class Choice(BaseModel):
         return tuple(Choice(family=self.family, name=name, options=options) for name, options in parts)
 
     @property
+    def options_by_name(self) -> dict[str, Any]:
+        """The options as digests cover them: parts have the names of their files, without the folders."""
+        parts = [{"name": part.component.name, **part.options} for part in self.parts]
+        return {self.component.constants["composed_of"]: parts} if parts else self.options
+
+    @property
     def flat_options(self) -> dict[str, Any]:
         """The options, with those of parts in place of the list of parts: `r1_gamma` for the option `gamma` of `r1`."""
         of_parts = {

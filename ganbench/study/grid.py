@@ -116,7 +116,9 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
-        parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
+        parts = {
+            choice.family: {"name": choice.component.name, "options": choice.options_by_name} for choice in self.choices
+        }
         train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
         return {**parts, **asdict(self.member), "train": train}
 

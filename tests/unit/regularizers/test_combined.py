@@ -154,6 +154,17 @@ def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
     assert registry.find("regularizer", written.name).parts(written.options)[0] == (paths[0], {"strength": 0.5})
 
 
+def test_the_folder_of_a_part_is_in_no_digest(tmp_path):
+    found = []
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "penalty.py").write_text(OWN)
+        of = ["r1", {"name": str(tmp_path / folder / "penalty.py"), "strength": 0.5}]
+        study = study_of({"name": "combined", "of": of})
+        found.append((study.train_digests, [job.digest for job in study.train.values()]))
+    assert found[0] == found[1]
+
+
 def test_a_shipped_part_s_file_is_in_the_digest_of_a_run(monkeypatch, tmp_path):
     """As above, for the plan of a study: an edit of r2.py trains r1 + r2 anew, and not r1."""
     from ganbench.core import source_digests
