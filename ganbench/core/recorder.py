@@ -35,7 +35,7 @@ def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:
 
 
 # All series of a GAN, with their meanings.
-GAN_SERIES = REGULARIZER_SERIES | {
+GAN_SERIES = {
     name: AUX_SERIES.get(name) or PLAYER_SERIES[name.split("_", 1)[1]].format(player=name.split("_")[0])
     for name in series_names(("discriminator", "generator"), AUX_SERIES)
 }
