@@ -326,6 +326,25 @@ def test_the_probability_is_a_state_of_the_run_that_is_recorded_resumed_and_alon
         np.testing.assert_array_equal(one["curves"]["mean"], other["curves"]["mean"])
 
 
+def test_the_probability_is_kept_beside_the_buffers_of_networks():
+    """A discriminator with power iterations has buffers too: both are a run's own, in a pack and when it is resumed."""
+    data = DataSpec(shape=(3, 16, 16), bounded=True, train=20, modes=0)
+    images = np.random.default_rng(0).uniform(-1, 1, (20, 3, 16, 16)).astype(np.float32)
+    architecture = part("architecture", "dcgan", features=2, latent_size=3, discriminator_norm="spectral")
+    of = ["adaptive_augmentation(target=-0.9, interval=1, rise=200)", "consistency(every=3)"]
+    game = gan(images, data=data, architecture=architecture, regularizer=part("regularizer", "combined", of=of))
+    members, states = [Member(0, 20, 1e-3), Member(1, 15, 1e-3)], {}
+    how = training(CHUNK + 3, curve_bins=CHUNK + 3, optimizer=part("optimizer", "sgd"))
+    together = train(game, how, members, device=CPU, at_chunk=lambda now: states.setdefault(now.step, now.state()))
+    again = train(game, how, members, device=CPU, resume=states[CHUNK])
+    (alone,) = train(game, how, members[1:], device=CPU)
+    np.testing.assert_allclose(alone["curves"]["mean"], together[1]["curves"]["mean"], rtol=1e-9, atol=1e-9)
+    for result, resumed in zip(together, again, strict=True):
+        assert {name.partition(".")[0] for name in result["buffers"]} == {"discriminator", "regularizer"}
+        np.testing.assert_array_equal(resumed["curves"]["mean"], result["curves"]["mean"])
+        assert result["buffers"]["regularizer.adaptive_augmentation.augmentation_probability"][-1] > 0.1
+
+
 # Consistency ----------------------------------------------------------------------------------------------------------
 
 
