@@ -39,9 +39,9 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
         text = given.strip()
         if text.startswith("{"):
             return parse_component_spec(family, _mapping(family, text))
-        if together := sum_as_mapping(family, text):
-            return parse_component_spec(family, together)
         try:
+            if together := sum_as_mapping(family, text):
+                return parse_component_spec(family, together)
             return parse_signature(text)
         except ValueError as error:
             raise GanbenchError(

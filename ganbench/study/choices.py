@@ -109,7 +109,8 @@ def parse_choice(family: str, value: Any) -> Choice:
 
     Args:
         family: The family of the component.
-        value: The name of the component, a mapping with its `name`, options and label, or a sum of signatures.
+        value: The name of the component, or a mapping with its `name`, options and label. In a family whose components
+            combine also a signature, or a sum of several.
 
     Raises:
         ValueError: The component or an option does not exist, or the label is malformed or the name of a component.
@@ -133,11 +134,28 @@ def parse_choice(family: str, value: Any) -> Choice:
 
 
 def sum_as_mapping(family: str, value: Any) -> dict[str, Any] | None:
-    """Read a sum of signatures, `r1(gamma=10) + r2`, as a mapping; None for other values and families without sums."""
+    """Read a signature, `r1(gamma=10)`, or a sum of several, `r1(gamma=10) + r2`, as a mapping.
+
+    Args:
+        family: The family of the components.
+        value: A choice as a study writes it.
+
+    Returns:
+        The mapping; None for a value that is no text, and in families whose components do not combine.
+
+    Raises:
+        ValueError: The text is no signature.
+    """
     combining = registry.combining(family)
-    if combining is None or not isinstance(value, str) or len(parts := split_sum(value)) < 2:
+    if combining is None or not isinstance(value, str):
         return None
-    return {"name": combining.name, combining.constants["composed_of"]: parts}
+    if len(parts := split_sum(value)) > 1:
+        return {"name": combining.name, combining.constants["composed_of"]: parts}
+    try:
+        name, options = parse_signature(value)
+    except ValueError as error:
+        raise ValueError(f"{short_repr(value)} is no signature such as name(option=1): {error}") from None
+    return {**options, "name": name}
 
 
 def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
@@ -211,7 +229,7 @@ def _with_values(choice: Any, values: dict[str, Any]) -> Any:
 def canonical_signature(family: str, text: str) -> str:
     """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to its form in tables; keep any other text."""
     try:
-        if sum_as_mapping(family, text):
+        if len(split_sum(text)) > 1:
             return parse_choice(family, text).signature
         name, options = parse_signature(text)
         return parse_choice(family, {**options, "name": name}).signature if options else text

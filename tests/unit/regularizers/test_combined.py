@@ -55,6 +55,17 @@ def test_every_form_of_a_combination_is_the_same_choice():
     assert choices[0].flat_options == {"r1_gamma": 10.0, "r1_every": 1, "r2_gamma": 5.0, "r2_every": 1}
 
 
+def test_a_single_signature_is_a_sum_of_one():
+    assert read("r1(gamma=10, every=4)") == read({"name": "r1", "gamma": 10, "every": 4})
+    assert read("r1") == read({"name": "r1"})
+    with pytest.raises(
+        ValueError, match=r"'r1\(10\)' is no signature such as name\(option=1\): every option needs its name"
+    ):
+        read("r1(10)")
+    with pytest.raises(ValueError, match=r"unknown objective 'minimax\(smoothing=0.1\)'"):
+        parse_choice("objective", "minimax(smoothing=0.1)")
+
+
 def test_every_strength_of_a_part_can_be_an_axis():
     value = {
         "name": "combined",
