@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from ganbench.analysis.events import EVENT_KINDS
 from ganbench.analysis.outcome_catalogue import catalogue
-from ganbench.core.recorder import GAN_SERIES
+from ganbench.core.recorder import GAN_SERIES, REGULARIZER_SERIES
 from ganbench.core.registry import CHOICES
 from ganbench.study.train_axes import COLUMNS
 
@@ -125,7 +125,8 @@ SNAPSHOTS = {
 
 CURVES = {
     "run": RUNS["run"],
-    "series": "recorded quantity: " + "; ".join(f"{name}, the {what}" for name, what in GAN_SERIES.items()),
+    "series": "recorded quantity: "
+    + "; ".join(f"{name}, the {what}" for name, what in (GAN_SERIES | REGULARIZER_SERIES).items()),
     "first_step": "first training step of the bin (steps count from 1)",
     "last_step": "last training step of the bin",
     "min": "smallest value in the bin; NaN where any value was NaN",

@@ -69,13 +69,16 @@ def _outputs(objective: Any, seed: int) -> Outputs:
     return Outputs(_normal((MEMBERS, BATCH), seed).requires_grad_(), sample, others)
 
 
-def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | None:
+POINT, IMAGE = (2,), (3, 8, 8)  # shapes of examples
+
+
+def regularizer_fault(regularizer: Any) -> str | None:
     """The fault of a regularizer's methods, as a clause; None if they keep the contract.
 
     Args:
         regularizer: the regularizer.
-        shape: shape of one example.
     """
+    shape = IMAGE if regularizer.images else POINT
     like = torch.empty(0, dtype=DOUBLE)
 
     def draw(seed: int) -> dict[str, Tensor]:
@@ -90,21 +93,44 @@ def regularizer_fault(regularizer: Any, shape: tuple[int, ...] = (2,)) -> str | 
         if not isinstance(values, Tensor) or values.shape[:1] != (4,) or values.dtype not in (DOUBLE, torch.int64):
             return f"its draw() must give {name!r} for each of 4 batches in the precision asked for"
     noise = {name: torch.stack([draw(seed)[name][0] for seed in range(MEMBERS)]) for name in drawn}
+    state, fault = call_twice(regularizer.start)
+    if fault:
+        return f"its start() {fault}"
+    state = {
+        name: torch.stack([value.double() if value.is_floating_point() else value] * MEMBERS)
+        for name, value in state.items()
+    }
+    noise |= state | ({"step": torch.full((MEMBERS,), 3.0, dtype=DOUBLE)} if regularizer.uses_step else {})
     points = _normal((2, MEMBERS, BATCH, *shape), 0)
     theta = _normal((MEMBERS, points[0, 0, 0].numel()), 1).requires_grad_()
 
     def discriminator(examples: Tensor) -> Tensor:
         return (examples.flatten(2) * theta[: len(examples), None]).sum(-1).tanh()
 
+    def weights() -> dict[str, Tensor]:
+        return {"bias": theta[:, 0], "weight": theta.unflatten(1, (2, -1))}
+
     for kind, examples in zip(("real", "fake"), points, strict=True):
         shown, fault = call_twice(lambda kind=kind, examples=examples: regularizer.perturb(examples, kind, noise))
         if fault := fault or _numbers_fault(shown, examples.shape):
             return f"its perturb() {fault}"
     real, fake = (Sample(each) for each in points)
+    seen = [Outputs(_normal((MEMBERS, BATCH), seed), sample) for seed, sample in ((2, real), (3, fake))]
+    after, fault = call_twice(lambda: regularizer.update(noise, *seen))
+    if not fault and {name: value.shape for name, value in after.items()} != {
+        name: value.shape for name, value in state.items()
+    }:
+        fault = f"gives the state {sorted(after)}; must give that of start(), {sorted(state)}, each of (K, ...)"
+    if fault:
+        return f"its update() {fault}"
+    if regularizer.recorded(state).keys() != set(regularizer.series):
+        return "its recorded() must give the numbers named in `series`"
     penalties: dict[str, Callable[[], Any]] = {
         "penalty()": lambda: regularizer.penalty(discriminator, real, fake, noise),
         "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta),
         "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta),
+        "layer_penalty() of the discriminator": lambda: regularizer.layer_penalty("discriminator", weights),
+        "layer_penalty() of the generator": lambda: regularizer.layer_penalty("generator", weights),
     }
     for name, penalty in penalties.items():
         value, fault = call_twice(penalty)

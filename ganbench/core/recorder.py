@@ -19,6 +19,8 @@ AUX_SERIES = {
     "real_output": "discriminator's mean output on real examples: a probability, or a critic's score",
     "fake_output": "discriminator's mean output on generated examples: a probability, or a critic's score",
 }
+# Those of some regularizers.
+REGULARIZER_SERIES = {"augmentation_probability": "probability of each change of adaptive augmentation"}
 
 
 def series_names(players: Iterable[str], aux: Iterable[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -28,6 +28,7 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
 from ganbench.core.options import TYPES, Option
+from ganbench.core.signatures import parse_signature
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -99,6 +100,7 @@ FAMILIES = {
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
+_PART = "name, name(option=1) or {name: ..., option: 1}"  # how a study writes a part of a component
 LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
 
 
@@ -146,7 +148,57 @@ class ComponentInfo:
                 raise _mistyped(self.family.key, self.path, name, option.source, error) from None
             except ValueError as error:
                 raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
+        if self._composed:
+            values[self._composed] = self._complete_parts(values[self._composed])
         return values
+
+    @property
+    def _composed(self) -> str | None:
+        """The option that lists other components of the family, of which this one is made; None if it is made of none.
+
+        It is the literal `composed_of` of the class.
+        """
+        return self.constants.get("composed_of")
+
+    def parts(self, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Name and options of the components of which this one is made.
+
+        Args:
+            options: values of all options, see `complete`.
+        """
+        listed = [dict(part) for part in options[self._composed]] if self._composed else []
+        return [(part.pop("name"), part) for part in listed]
+
+    def with_parts(self, options: Mapping[str, Any]) -> list[ComponentInfo]:
+        """This component and those of which it is made: all files that it needs.
+
+        Args:
+            options: values of all options, see `complete`.
+        """
+        return [self, *(find(self.family.key, name) for name, _ in self.parts(options))]
+
+    def _complete_parts(self, given: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+        """The parts as mappings of their `name` and all their options, in the order of their names."""
+        where, found = f"{self.family.key} {self.name!r}: option {self._composed!r}", {}
+        for each in given:
+            try:
+                name, options = parse_signature(each) if isinstance(each, str) else (None, dict(each))
+            except ValueError as error:
+                raise GanbenchError(f"{where}: {short_repr(each)}: {error}.") from None
+            name = name or options.pop("name", None)
+            if not isinstance(name, str):
+                raise GanbenchError(f"{where}: {short_repr(each)} has no 'name'; write {_PART} for a part.")
+            part = find(self.family.key, name)
+            if part.name == self.name or part.name in found:
+                fault = "stands in it twice" if part.name in found else "cannot be a part of itself"
+                raise GanbenchError(f"{where}: {part.name!r} {fault}; the parts must be different {self.family.key}s.")
+            found[part.name] = {"name": name, **part.complete(options)}
+        if len(found) < 2:
+            raise GanbenchError(
+                f"{where} must list two {self.family.key}s or more, each as {_PART}, but is {short_repr(list(given))}."
+            )
+        # Their order changes no result, so that it must change no digest either.
+        return tuple(found[name] for name in sorted(found))
 
     def build(self, options: dict[str, Any], **parts: Any) -> Any:
         """Import the component's file and create an object of its class.
@@ -180,6 +232,15 @@ def components(key: str) -> dict[str, ComponentInfo]:
     return {
         path.stem: read_component(key, path) for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")
     }
+
+
+def combining(key: str) -> ComponentInfo | None:
+    """The shipped component of a family that is made of others of the family; None where there is none.
+
+    Args:
+        key: key of the family.
+    """
+    return next((info for info in components(key).values() if info.constants.get("composed_of")), None)
 
 
 def find(key: str, name: str) -> ComponentInfo:

@@ -1,4 +1,4 @@
-"""Signatures: a component's name with options in brackets, as in `consensus(gamma=0.5)`."""
+"""Signatures: a component's name with options in brackets, as in `consensus(gamma=0.5)`, or a sum of several."""
 
 from __future__ import annotations
 
@@ -38,15 +38,29 @@ def split_signature(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The parts of a signature as text. Commas inside brackets and quotes do not separate options.
 
     Args:
-        text: the signature. A text that does not end in brackets is a name without options.
+        text: the signature. A text that does not end in brackets, or a sum, is a name without options.
 
     Returns:
         The name, and the options as (name, value) in their order. The name of an option is "" if it has no name.
     """
     match = re.fullmatch(r"([^(]+)\((.*)\)", text.strip(), re.DOTALL)
-    if match is None:
+    if match is None or len(split_sum(text)) > 1:
         return text.strip(), []
-    return match[1].strip(), [_option(piece) for piece in _split(match[2])]
+    return match[1].strip(), [_option(piece) for piece in _split(match[2], ",") if piece.strip()]
+
+
+def split_sum(text: str) -> list[str]:
+    """The signatures in a sum such as `r1(gamma=10) + r2`: pluses with blanks around them, outside brackets and quotes.
+
+    Args:
+        text: the sum; a single signature is a sum of one.
+    """
+    return [piece.strip() for piece in _split(text, " + ")]
+
+
+def without_options(signature: str) -> str:
+    """The names in a signature or in a sum of several, without their options: `r1 + r2`."""
+    return " + ".join(split_signature(each)[0].partition("(")[0] for each in split_sum(signature))
 
 
 def _option(text: str) -> tuple[str, str]:
@@ -54,8 +68,8 @@ def _option(text: str) -> tuple[str, str]:
     return (name.strip(), value.strip()) if equals else ("", text.strip())
 
 
-def _split(text: str) -> list[str]:
-    """The parts of a text between its commas outside brackets and quotes."""
+def _split(text: str, separator: str) -> list[str]:
+    """The parts of a text between separators outside brackets and quotes."""
     pieces, start, depth, quote, escaped = [], 0, 0, "", False
     for index, sign in enumerate(text):
         if quote:
@@ -63,9 +77,9 @@ def _split(text: str) -> list[str]:
             escaped = sign == "\\" and not escaped
         elif sign in "'\"":
             quote = sign
-        elif sign == "," and depth == 0:
+        elif depth == 0 and index >= start and text.startswith(separator, index):
             pieces.append(text[start:index])
-            start = index + 1
+            start = index + len(separator)
         else:
             depth += (sign in "([{") - (sign in ")]}")
-    return [piece for piece in [*pieces, text[start:]] if piece.strip()]
+    return [*pieces, text[start:]]

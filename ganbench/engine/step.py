@@ -4,6 +4,9 @@ A step is a function of tensors. It is executed eagerly twice: the first step is
 must give the same. From then on the trace is repeated as it is, compiled, or captured in a CUDA graph. Whatever cannot
 be traced, or does otherwise than its trace, is executed eagerly to the end. A form that is settled already, by an
 earlier attempt or before the pack shrank, is taken up at the first step.
+
+A penalty that is computed every few steps makes steps of two kinds, of which each is traced by itself. They share one
+form: the kind that comes twice first settles it, and the others take it up.
 """
 
 from __future__ import annotations
@@ -91,12 +94,13 @@ class Executor:
         self._trace: Trace | None = None
         self._like: Any = None  # the structure of the traced step's variables, batches and rates
         self._replay: replays.Replay | None = None
+        self._form = ""  # of the replay
 
     def __call__(self, variables: Variables, batches: list[Batch], rates: LearningRates) -> Result:
         given = (variables, batches, rates)
         if self._replay is not None:
             leaves = _leaves(given, self._like)
-            if self._replay.fits(leaves):
+            if self._form == self.execution.form and self._replay.fits(leaves):
                 return self._result(self._replay(leaves))
             self._replay = self._trace = None
         # Eagerly, which also makes whatever a component makes at its first call.
@@ -104,15 +108,17 @@ class Executor:
         execution = self.execution
         if execution.settled and execution.form == EAGER:
             return result
-        if self._trace is not None:
+        settled, again = execution.settled, self._trace is not None
+        if not again:
+            self._trace_step(given)
+        elif not settled:
             self._settle(_leaves(given, self._like), result)
-            return result
-        settled = execution.settled
-        self._trace_step(given)
         if not settled or self._trace is None:
             return result
         leaves = _leaves(given, self._like)
-        self._replay = self._prepared(execution.form, leaves)
+        if again and not self._repeats(leaves, result):
+            return result
+        self._take_up(execution.form, leaves)
         return self._result(self._replay(leaves))
 
     def _trace_step(self, given: tuple[Variables, list[Batch], LearningRates]) -> None:
@@ -132,6 +138,18 @@ class Executor:
 
     def _settle(self, leaves: list[Tensor], expected: Result) -> None:
         """Compare the trace with an eager step, and decide."""
+        if not self._repeats(leaves, expected):
+            return
+        form, why = decide(self._mode, self._trace, self._steps, self._device, extends=self._extends)
+        self.execution.settle(form, why)
+        self._take_up(form, leaves)
+        tensors = [*_leaves(expected[0], self._like[0]), expected[1]]
+        if self.execution.form != TRACED and not _equal(self._replay(leaves), tensors, ROUNDING):
+            self._fall_back(TRACED, f"a step {form} gives something else")
+            self._take_up(TRACED, leaves)
+
+    def _repeats(self, leaves: list[Tensor], expected: Result) -> bool:
+        """Whether the trace gives what an eager step does; if it does not, steps stay eager."""
         tensors = [*_leaves(expected[0], self._like[0]), expected[1]]
         exact = 0.0 if self._device.type == "cpu" else ROUNDING
         try:
@@ -143,13 +161,11 @@ class Executor:
             why = f"its trace fails in the next step, {_line(error)}"
         if why:
             self._fall_back(EAGER, f"a step cannot be traced: {why}")
-            return
-        form, why = decide(self._mode, self._trace, self._steps, self._device, extends=self._extends)
-        self.execution.settle(form, why)
+        return why is None
+
+    def _take_up(self, form: str, leaves: list[Tensor]) -> None:
         self._replay = self._prepared(form, leaves)
-        if self.execution.form != TRACED and not _equal(self._replay(leaves), tensors, ROUNDING):
-            self._fall_back(TRACED, f"a step {form} gives something else")
-            self._replay = replays.Replay(self._trace)
+        self._form = self.execution.form
 
     def _prepared(self, form: str, leaves: list[Tensor]) -> replays.Replay:
         """The trace, ready to be executed in a form, or as it is where the machine lacks the form."""

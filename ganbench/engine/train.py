@@ -16,6 +16,7 @@ from ganbench.core.tree import Tree
 from ganbench.dynamics import scaled
 from ganbench.engine.execution import Execution, intended
 from ganbench.engine.out_of_memory import OutOfMemory, OutOfMemoryGuard
+from ganbench.engine.phases import PhasedExecutor
 from ganbench.engine.precision import lowered_products
 from ganbench.engine.records import EarlyStop, RunRecord, keep_snapshot, record_steps, stop_runs
 from ganbench.engine.resuming import part_of, restore, training_state
@@ -124,9 +125,12 @@ def train(
     start, extends = 0, training.every is not None
     execution = intended(training.execution, training.steps, device, extends=extends)
 
-    def executor() -> Executor:
-        step = Step(match, dynamics, optimizer, training.ema_decay, names)
-        return Executor(step, execution, training.execution, training.steps, extends=extends)
+    def executor() -> PhasedExecutor:
+        def of_phase(match: Match) -> Executor:
+            step = Step(match, dynamics, optimizer, training.ema_decay, names)
+            return Executor(step, execution, training.execution, training.steps, extends=extends)
+
+        return PhasedExecutor(match, of_phase)
 
     def alive_rows() -> dict[int, int]:
         """The members that go on, with their rows in the pack."""
@@ -156,7 +160,7 @@ def train(
         with OutOfMemoryGuard() as guard, lowered_products(training.products, device):
             for step in range(start, end):
                 batches = match.draw(step, dynamics.batches_per_step)
-                result, row = execute(variables, batches, scaled(rates, training.factor(step)))
+                result, row = execute(step, variables, batches, scaled(rates, training.factor(step)))
                 if step + 1 in training.snapshots:
                     keep_snapshot(store, runs, alive_rows(), snapshot(dynamics, result), step + 1)
                 rows.append(row)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
 from ganbench.games._draws import CHUNK
@@ -60,6 +62,8 @@ class Game(ABC):
     series: ClassVar[tuple[str, ...]] = ()
     accumulation_steps = 1
     """Number of batches whose losses make one gradient: gradient accumulation."""
+    uses_step = False
+    """Whether batches shall have the index of the training step from 0 as `noise.step`, (K,)."""
 
     @property
     @abstractmethod
@@ -144,6 +148,15 @@ class Game(ABC):
             Every member's loss, (K,), and those quantities of `series` that this player's loss computes, (K,) each.
         """
 
+    def phase(self, step: int) -> tuple[Any, ...]:
+        """What distinguishes the losses of a training step from those of other steps, beside their batch: steps of
+        equal phases are computed alike. Most games have one phase only."""
+        return ()
+
+    def in_phase(self, phase: tuple[Any, ...]) -> Game:
+        """The game as it is played in the training steps of a phase."""
+        return self
+
     def project(self, player: str, theta: Tensor) -> Tensor:
         """The projection of a player's parameters onto the set they are confined to, applied after each of its steps.
 
@@ -167,14 +180,56 @@ class Adversarial(Game):
 
     Attributes:
         objective: one of `ganbench.objectives`.
-        regularizer: one of `ganbench.regularizers`.
+        regularizer: one of `ganbench.regularizers`. What it keeps from one loss to the next is among the game's
+            buffers, as `regularizer.<name>`.
+
+    Raises:
+        GanbenchError: the game lacks what the regularizer needs.
     """
 
     players: ClassVar[tuple[str, str]] = ("discriminator", "generator")
-    series: ClassVar[tuple[str, ...]] = ("real_output", "fake_output")
 
     objective: Component
     regularizer: Component
+
+    def __post_init__(self) -> None:
+        if why := self.regularizer.supports(self):
+            raise GanbenchError(f"regularizer {type(self.regularizer).__name__}: {why}.")
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        return ("real_output", "fake_output", *self.regularizer.series)
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return (1,)
+
+    @property
+    def uses_step(self) -> bool:
+        return self.regularizer.uses_step
+
+    @property
+    def has_buffers(self) -> bool:
+        return bool(self.regularizer.start())
+
+    def start_buffers(self, member: Member) -> Buffers:
+        return {f"regularizer.{name}": value for name, value in self.regularizer.start().items()}
+
+    def phase(self, step: int) -> tuple[Any, ...]:
+        return self.regularizer.phase(step)
+
+    def in_phase(self, phase: tuple[Any, ...]) -> Adversarial:
+        regularizer = self.regularizer.in_phase(phase)
+        if regularizer is self.regularizer:
+            return self
+        game = copy(self)  # with what this one has found out about its networks
+        object.__setattr__(game, "regularizer", regularizer)
+        return game
+
+    def weights(self, player: str, theta: Tensor) -> dict[str, Tensor]:
+        """A player's parameters, (K, P), by their names, (K, *shape) each."""
+        return dict(zip(self.parameters[player], theta.unbind(1), strict=True))
 
     @abstractmethod
     def discriminate(self, theta: Tensor, points: Tensor) -> Any:
@@ -266,7 +321,11 @@ class Adversarial(Game):
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         theta, objective, of_generator = players["discriminator"], self.objective, player == "generator"
-        noise = {name.removeprefix("noise."): values for name, values in batch.items() if name.startswith("noise.")}
+        noise, state = (
+            {name.removeprefix(prefix): values for name, values in batch.items() if name.startswith(prefix)}
+            for prefix in ("noise.", "regularizer.")
+        )
+        noise |= state
 
         def discriminate(points: Tensor, labels: Tensor | None = None) -> Any:
             return self.discriminate(theta, points) if labels is None else self.discriminate(theta, points, labels)
@@ -315,8 +374,15 @@ class Adversarial(Game):
                     "real_output": real.mean(objective.output(on_real.logits)),
                     "fake_output": fake.mean(objective.output(on_fake.logits)),
                 }
-        penalty = self.regularizer.weight_penalty(player, players[player])
-        return (loss if penalty is None else loss + penalty), aux
+                state = self.regularizer.update(noise, on_real, on_fake)
+                aux |= self.regularizer.recorded(state)
+        own = players[player]
+        for penalty in (
+            self.regularizer.weight_penalty(player, own),
+            self.regularizer.layer_penalty(player, lambda: self.weights(player, own)),
+        ):
+            loss = loss if penalty is None else loss + penalty
+        return loss, aux | {f"regularizer.{name}": value for name, value in state.items()}
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         return self.regularizer.project(player, theta)

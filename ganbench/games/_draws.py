@@ -67,9 +67,18 @@ class Draws:
         self._last = step
         first = offset * batches_per_step
         return [
-            {name: self._of_members(values[:, i]) for name, values in self._drawn.items()}
+            {name: self._of_members(values[:, i]) for name, values in self._drawn.items()} | self._time(step)
             for i in range(first, first + batches_per_step)
         ]
+
+    def _time(self, step: int) -> Batch:
+        """The index of a step, if the game has a use for it: a tensor, since Python's numbers are constants of a traced
+        step."""
+        if not self._game.uses_step:
+            return {}
+        parts = self._game.accumulation_steps
+        shape = (self._count,) if parts == 1 else (self._count, parts)
+        return {"noise.step": torch.full(shape, step, dtype=self._dtype, device=self._device)}
 
     def _begin(self, part: int, batches_per_step: int) -> None:
         """Draw a part in a thread of its own, which ends with it whatever becomes of this process's training."""

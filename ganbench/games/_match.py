@@ -129,6 +129,15 @@ class Match:
         """The projection of a player's parameters, (K, P); see `Game.project`."""
         return self.game.project(player, theta)
 
+    def in_phase(self, phase: tuple[Any, ...]) -> Match:
+        """The same members in the game as it is played in the training steps of a phase; see `Game.in_phase`."""
+        game = self.game.in_phase(phase)
+        if game is self.game:
+            return self
+        match = Match(game, self.members, self.device, self.dtype)
+        match.keeps_buffers = self.keeps_buffers
+        return match
+
     def repeated(self, count: int) -> Match:
         """The same game with every member so many times in a row."""
         members = [member for member in self.members for _ in range(count)]

@@ -65,6 +65,11 @@ class GAN(Adversarial):
         fault = fault or objective_refusal(self.architecture, self.objective)
         if fault:
             raise GanbenchError(f"architecture {type(self.architecture).__name__}: {fault}.")
+        super().__post_init__()
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        return self.data.shape
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -100,10 +105,10 @@ class GAN(Adversarial):
 
     @property
     def has_buffers(self) -> bool:
-        return any(network.buffers for network in self.networks.values())
+        return super().has_buffers or any(network.buffers for network in self.networks.values())
 
     def start_buffers(self, member: Member) -> Buffers:
-        buffers = {
+        buffers = super().start_buffers(member) | {
             f"{player}.{name}": value
             for player, network in self.networks.items()
             if network.buffers
@@ -205,6 +210,10 @@ class GAN(Adversarial):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 
+    def in_phase(self, phase: tuple[Any, ...]) -> Adversarial:
+        _ = self.shares_pass  # found once, with the networks, and not in each phase
+        return super().in_phase(phase)
+
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
@@ -219,6 +228,9 @@ class GAN(Adversarial):
         if kind == self.architecture.passed_from:
             for name in self.architecture.passed_to_generator:
                 self._passes.buffers[f"generator.{name}"] = outputs.others[name].detach()
+
+    def weights(self, player: str, theta: Tensor) -> dict[str, Tensor]:
+        return self.networks[player].views(theta)
 
     def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
         return self._apply("discriminator", theta, points, labels)

@@ -52,6 +52,7 @@ class GaussianGAN(Adversarial):
     components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         weights = (self.w_d, self.w_g)
         if not all(weights):
             self._refuse(f"w_d and w_g must not be 0, but are {self.w_d} and {self.w_g}")

@@ -17,6 +17,7 @@ from ganbench.core.signatures import parse_signature
 from ganbench.engine.components import build_component
 from ganbench.games import Match
 from ganbench.lab.arguments import numbers
+from ganbench.study.choices import sum_as_mapping
 from ganbench.study.strict_yaml import StrictLoader
 
 ComponentSpec = str | Mapping[str, Any]  # a name, a signature or a mapping
@@ -28,7 +29,8 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
 
     Args:
         family: family of the component, for messages.
-        given: `dcgan`, `consensus(gamma=0.5)`, `{name: consensus, gamma: 0.5}` as text, or such a mapping.
+        given: `dcgan`, `consensus(gamma=0.5)`, `r1(gamma=10) + r2`, `{name: consensus, gamma: 0.5}` as text, or such a
+            mapping.
 
     Raises:
         GanbenchError: the value has none of these forms.
@@ -38,6 +40,8 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
         if text.startswith("{"):
             return parse_component_spec(family, _mapping(family, text))
         try:
+            if together := sum_as_mapping(family, text):
+                return parse_component_spec(family, together)
             return parse_signature(text)
         except ValueError as error:
             raise GanbenchError(

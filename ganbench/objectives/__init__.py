@@ -27,6 +27,7 @@ class Objective(ABC):
 
     Attributes:
         probability: whether `output` is a probability; False for a critic's score.
+        decides_by_sign: whether a score above 0 takes an example for real, as a probability above 1/2 does.
         generator_sees_real: whether `generator_loss` is given the outputs on real examples: those of its own batch.
         needs: names of what it takes besides the logits, see `Outputs`: `class_logits`, `labels` ...
         flip: probability that an example has the label of the other kind in the discriminator's loss, drawn for each
@@ -34,6 +35,7 @@ class Objective(ABC):
     """
 
     probability: ClassVar[bool] = True
+    decides_by_sign: ClassVar[bool] = False
     generator_sees_real: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     flip: ClassVar[float] = 0.0

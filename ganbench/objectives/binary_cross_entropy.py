@@ -25,22 +25,25 @@ class BinaryCrossEntropy(Objective):
     BCELoss gives (D - y) min(1, D (1 - D) / 1e-12) instead: it fades at logits beyond 28 in size, and is exactly zero
     where D rounds to 0 or 1, right or wrong. In float32 D is 1 from a logit of 17 on.
 
-    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and with `flip`
-    examples of both kinds have the other kind's label there, each with this probability.
+    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and if it is
+    `two_sided` generated ones have the label s. With `flip` examples of both kinds have the other kind's label there,
+    each with this probability.
     """
 
     saturating: bool = False
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    two_sided: bool = False
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
         return _BCELoss.apply(logits.sigmoid(), 1 - self.smoothing)
 
     def fake(self, logits: Tensor) -> Tensor:
-        return _BCELoss.apply(logits.sigmoid(), 0.0)
+        return _BCELoss.apply(logits.sigmoid(), self.smoothing if self.two_sided else 0.0)
 
     def generator(self, logits: Tensor) -> Tensor:
-        return -self.fake(logits) if self.saturating else _BCELoss.apply(logits.sigmoid(), 1.0)
+        p = logits.sigmoid()
+        return -_BCELoss.apply(p, 0.0) if self.saturating else _BCELoss.apply(p, 1.0)
 
     def output(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()

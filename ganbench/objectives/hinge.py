@@ -19,6 +19,7 @@ class Hinge(Objective):
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     probability: ClassVar[bool] = False
+    decides_by_sign: ClassVar[bool] = True
 
     def real(self, logits: Tensor) -> Tensor:
         return (1 - logits).relu()

@@ -17,11 +17,13 @@ class Minimax(Objective):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
     the terms that the generator can change.
 
-    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and with `flip`
-    examples of both kinds have the other kind's label there, each with this probability.
+    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and if it is
+    `two_sided` generated ones have the label s. With `flip` examples of both kinds have the other kind's label there,
+    each with this probability.
     """
 
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    two_sided: bool = False
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
@@ -31,7 +33,9 @@ class Minimax(Objective):
         return softplus(-logits) + self.smoothing * logits
 
     def fake(self, logits: Tensor) -> Tensor:
-        return softplus(logits)
+        if not (self.smoothing and self.two_sided):
+            return softplus(logits)
+        return softplus(logits) - self.smoothing * logits
 
     def generator(self, logits: Tensor) -> Tensor:
         return -softplus(logits)

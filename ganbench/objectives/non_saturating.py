@@ -19,11 +19,13 @@ class NonSaturating(Objective):
     Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any
     logit, where sigmoid followed by a logarithm loses them.
 
-    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and with `flip`
-    examples of both kinds have the other kind's label there, each with this probability.
+    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and if it is
+    `two_sided` generated ones have the label s. With `flip` examples of both kinds have the other kind's label there,
+    each with this probability.
     """
 
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    two_sided: bool = False
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
@@ -33,7 +35,9 @@ class NonSaturating(Objective):
         return softplus(-logits) + self.smoothing * logits
 
     def fake(self, logits: Tensor) -> Tensor:
-        return softplus(logits)
+        if not (self.smoothing and self.two_sided):
+            return softplus(logits)
+        return softplus(logits) - self.smoothing * logits
 
     def generator(self, logits: Tensor) -> Tensor:
         return softplus(-logits)

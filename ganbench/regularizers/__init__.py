@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from ganbench.nn.packing import first_of_group
-from ganbench.nn.sample import Sample
+from ganbench.nn.sample import Outputs, Sample
 
-Noise = dict[str, Tensor]  # random numbers of a regularizer, {name: (K, ...)}
+Noise = dict[str, Tensor]  # random numbers and state of a regularizer, {name: (K, ...)}
+State = dict[str, Tensor]  # what a regularizer keeps from one loss to the next, {name: (K, ...)}
 Discriminator = Callable[..., Tensor]
 """Examples (K, batch, *example), and their labels if any, to logits (K, batch), or (K, groups) of examples that are
 judged together."""
+Weights = Callable[[], dict[str, Tensor]]  # a player's parameters by name, (K, *shape) each
+Phase = tuple[Any, ...]  # which of the penalties that are computed every few steps are due
 
 
 class Regularizer:
@@ -22,16 +26,68 @@ class Regularizer:
     (K,) for K members that never mix, or examples or parameters in the shape they had.
 
     This base class does nothing; a subclass overrides the methods it needs. Methods are pure functions: random numbers
-    come from `draw`, and nothing is kept between calls. A subclass is a frozen dataclass whose fields are its options.
+    come from `draw`, and what is kept from one loss to the next is the run's state, of `start` and `update`. A subclass
+    is a frozen dataclass whose fields are its options.
 
     Attributes:
         per_example: whether the penalty takes the gradient of each example's logit in that example. It takes that of
             the sum of all logits, which is the same only if the discriminator does not mix the examples of a batch, as
             batch normalisation does. `ganbench check` refuses a discriminator that mixes them. One that judges groups
             of examples may mix those of a group, and the gradient is that in the whole group.
+        images: whether it takes images alone, (channels, height, width).
+        uses_step: whether the numbers in `noise` shall have `step`, the index of the training step from 0, (K,).
+        every: number of steps of which only the first has the penalties, times this number: lazy regularization
+            (Karras et al. 2020b, appendix B), which the engine sees to. Outside of training, as in a diagnostic, the
+            penalties are those of every step. An option, for regularizers that declare it.
+        series: names of numbers in the state that are recorded at every step.
     """
 
     per_example: ClassVar[bool] = False
+    images: ClassVar[bool] = False
+    uses_step: ClassVar[bool] = False
+    every: ClassVar[int] = 1
+    series: ClassVar[tuple[str, ...]] = ()
+
+    def supports(self, game: Any) -> str | None:
+        """Whether the regularizer can be used in a game.
+
+        Args:
+            game: the game, an `Adversarial`.
+
+        Returns:
+            None if it can; otherwise a clause that says what the game lacks.
+        """
+        shape = game.example_shape
+        return f"it is for images, but examples have the shape {shape}" if self.images and len(shape) != 3 else None
+
+    def start(self) -> State:
+        """The state of one member before its first step: tensors by name, on the CPU."""
+        return {}
+
+    def update(self, noise: Noise, real: Outputs, fake: Outputs) -> State:
+        """The state after a loss of the discriminator.
+
+        Args:
+            noise: the random numbers and the state of this loss, (K, ...) each.
+            real, fake: the discriminator's outputs on real and on generated examples.
+
+        Returns:
+            The new state, with the names and shapes of the old one.
+        """
+        return {}
+
+    def recorded(self, state: State) -> dict[str, Tensor]:
+        """The numbers of the state that are recorded, (K,) by the names in `series`."""
+        return {name: state[name] for name in self.series}
+
+    def phase(self, step: int) -> Phase:
+        """Which of the penalties are due in a step: steps of equal phases are computed alike."""
+        return () if self.every == 1 else (step % self.every == 0,)
+
+    def in_phase(self, phase: Phase) -> Any:
+        """The regularizer as it is in the steps of a phase: without the penalties that are not due, and with `every`
+        times those that are."""
+        return _InPhase(self, phase[0]) if phase else self
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         """The random numbers of one member for some batches.
@@ -53,7 +109,7 @@ class Regularizer:
         Args:
             examples: examples, (K, batch, *example).
             kind: "real" or "fake".
-            noise: the random numbers of `draw` for this batch, (K, ...) each.
+            noise: the random numbers of `draw` for this batch, and the state, (K, ...) each.
 
         Returns:
             Examples, (K, batch, *example).
@@ -68,7 +124,7 @@ class Regularizer:
                 has any, to logits (K, batch). Members do not mix, so the gradient of the sum of all logits is every
                 member's own.
             real, fake: the real and the generated examples.
-            noise: the random numbers of `draw` for this batch, (K, ...) each.
+            noise: the random numbers of `draw` for this batch, and the state, (K, ...) each.
 
         Returns:
             The penalty of each member, (K,); None for no penalty.
@@ -87,6 +143,18 @@ class Regularizer:
         """
         return None
 
+    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
+        """The penalty of a player's parameters that depends on their shapes, which is added to that player's loss.
+
+        Args:
+            player: "discriminator" or "generator".
+            weights: a function that gives the player's parameters by their names, (K, *shape) each.
+
+        Returns:
+            The penalty of each member, (K,); None for no penalty.
+        """
+        return None
+
     def project(self, player: str, theta: Tensor) -> Tensor:
         """The projection of a player's parameters onto the set they are confined to, applied after each of its steps.
 
@@ -98,6 +166,47 @@ class Regularizer:
             Parameters, (K, P).
         """
         return theta
+
+
+@dataclass(frozen=True)
+class _InPhase:
+    """A regularizer with `every` times its penalties, or without them; in all else it is the regularizer."""
+
+    regularizer: Regularizer
+    due: bool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.regularizer, name)
+
+    def _times(self, penalty: Callable[..., Tensor | None], *given: Any) -> Tensor | None:
+        value = penalty(*given) if self.due else None
+        return None if value is None else self.regularizer.every * value
+
+    def phase(self, step: int) -> Phase:
+        return ()
+
+    def in_phase(self, phase: Phase) -> Any:
+        return self
+
+    def penalty(self, *given: Any) -> Tensor | None:
+        return self._times(self.regularizer.penalty, *given)
+
+    def weight_penalty(self, *given: Any) -> Tensor | None:
+        return self._times(self.regularizer.weight_penalty, *given)
+
+    def layer_penalty(self, *given: Any) -> Tensor | None:
+        return self._times(self.regularizer.layer_penalty, *given)
+
+
+def gradient_norm(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The Euclidean norm of `input_gradient`, (K, batch).
+
+    It has a kink where the gradient is 0. There its own derivatives, of every order, are taken as 0: the middle of its
+    subgradients.
+    """
+    square = input_gradient(discriminator, points, labels).square().sum(-1)
+    # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
+    return torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
 
 
 def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
-from ganbench.core.signatures import parse_signature
+from ganbench.core.signatures import parse_signature, split_sum
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
 LABEL_IN_WORDS = (
@@ -34,7 +34,8 @@ def split_label(text: str) -> tuple[str, str]:
 
 
 class Choice(BaseModel):
-    """A component with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`.
+    """A component with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`; one that is made of
+    others also as their sum, `r1(gamma=10) + r2`.
 
     Two choices are equal if they have the same family, name and options; their labels may differ.
     """
@@ -60,9 +61,32 @@ class Choice(BaseModel):
         """Build the component with its options."""
         return self.component.build(self.options)
 
+    @property
+    def parts(self) -> tuple[Choice, ...]:
+        """The components of which this one is made, in the order of their names; empty for most."""
+        parts = self.component.parts(self.options)
+        return tuple(Choice(family=self.family, name=name, options=options) for name, options in parts)
+
+    @property
+    def options_by_name(self) -> dict[str, Any]:
+        """The options as digests cover them: parts have the names of their files, without the folders."""
+        parts = [{"name": part.component.name, **part.options} for part in self.parts]
+        return {self.component.constants["composed_of"]: parts} if parts else self.options
+
+    @property
+    def flat_options(self) -> dict[str, Any]:
+        """The options, with those of parts in place of the list of parts: `r1_gamma` for the option `gamma` of `r1`."""
+        of_parts = {
+            f"{part.component.name}_{name}": value for part in self.parts for name, value in part.options.items()
+        }
+        return of_parts or self.options
+
     @cached_property
     def signature(self) -> str:
-        """The component's name with the options that differ from their defaults: `dcgan(features=32)`."""
+        """The component's name with the options that differ from their defaults: `dcgan(features=32)`; the sum of those
+        of which it is made."""
+        if parts := self.parts:
+            return " + ".join(part.signature for part in parts)
         defaults = self.component.complete({})
         changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
         return self.component.name + (f"({', '.join(changed)})" if changed else "")
@@ -85,12 +109,13 @@ def parse_choice(family: str, value: Any) -> Choice:
 
     Args:
         family: The family of the component.
-        value: The name of the component, or a mapping with its `name`, options and label.
+        value: The name of the component, or a mapping with its `name`, options and label. In a family whose components
+            combine also a signature, or a sum of several.
 
     Raises:
         ValueError: The component or an option does not exist, or the label is malformed or the name of a component.
     """
-    given = dict(value) if isinstance(value, dict) else {"name": value}
+    given = dict(value) if isinstance(value, dict) else sum_as_mapping(family, value) or {"name": value}
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise ValueError(
@@ -108,6 +133,31 @@ def parse_choice(family: str, value: Any) -> Choice:
         raise ValueError(str(error)) from None
 
 
+def sum_as_mapping(family: str, value: Any) -> dict[str, Any] | None:
+    """Read a signature, `r1(gamma=10)`, or a sum of several, `r1(gamma=10) + r2`, as a mapping.
+
+    Args:
+        family: The family of the components.
+        value: A choice as a study writes it.
+
+    Returns:
+        The mapping; None for a value that is no text, and in families whose components do not combine.
+
+    Raises:
+        ValueError: The text is no signature.
+    """
+    combining = registry.combining(family)
+    if combining is None or not isinstance(value, str):
+        return None
+    if len(parts := split_sum(value)) > 1:
+        return {"name": combining.name, combining.constants["composed_of"]: parts}
+    try:
+        name, options = parse_signature(value)
+    except ValueError as error:
+        raise ValueError(f"{short_repr(value)} is no signature such as name(option=1): {error}") from None
+    return {**options, "name": name}
+
+
 def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
     """Find the options of a choice that are lists of values, each of which makes a choice of its own.
 
@@ -116,16 +166,23 @@ def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
         value: A choice as a study writes it.
 
     Returns:
-        The lists by option; empty for a choice that is not valid. An option whose own type is a list has one value.
+        The lists by option, those of the component's parts as `of[0].gamma`; empty for a choice that is not valid. An
+        option whose own type is a list has one value.
     """
     if not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         return {}
     try:
-        options = registry.find(family, value["name"]).options
+        component = registry.find(family, value["name"])
     except GanbenchError:
         return {}
+    options = component.options
     listed = {name: given for name, given in value.items() if name in options and isinstance(given, list | tuple)}
-    return {name: list(given) for name, given in listed.items() if not options[name].takes_lists}
+    axes = {name: list(given) for name, given in listed.items() if not options[name].takes_lists}
+    composed = component.constants.get("composed_of")
+    for index, part in enumerate(listed.get(composed, ())):
+        own = {} if isinstance(part, dict) and part.get("name") == value["name"] else option_axes(family, part)
+        axes |= {f"{composed}[{index}].{name}": values for name, values in own.items()}
+    return axes
 
 
 def expand_choice(family: str, value: Any) -> list[Any]:
@@ -150,12 +207,30 @@ def expand_choice(family: str, value: Any) -> list[Any]:
             f"label {short_repr(value['label'])} would name several choices, since {join_words(list(axes))} "
             f"{'has' if len(axes) == 1 else 'have'} several values; write one choice for each label"
         )
-    return [value | dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else [value]
+    return [_with_values(value, dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
+
+
+def _with_values(choice: Any, values: dict[str, Any]) -> Any:
+    """A choice with one value of each option that `option_axes` names."""
+    if not values:
+        return choice
+    choice = dict(choice)
+    for name, value in values.items():
+        if part := re.fullmatch(r"(\w+)\[(\d+)\]\.(\w+)", name):
+            option, index, inner = part[1], int(part[2]), part[3]
+            parts = list(choice[option])
+            parts[index] = parts[index] | {inner: value}
+            choice[option] = parts
+        else:
+            choice[name] = value
+    return choice
 
 
 def canonical_signature(family: str, text: str) -> str:
     """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to its form in tables; keep any other text."""
     try:
+        if len(split_sum(text)) > 1:
+            return parse_choice(family, text).signature
         name, options = parse_signature(text)
         return parse_choice(family, {**options, "name": name}).signature if options else text
     except ValueError:

@@ -88,13 +88,17 @@ class Run:
     @property
     def settings(self) -> dict[str, Any]:
         """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
-        parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
+        parts = {
+            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
+        }
         return parts | flatten_options("train", self.training)
 
     @property
     def options(self) -> dict[str, float]:
         """The numeric options of the run by the names that claims use: `<family>_<option>`, `<option>` of training."""
-        parts = {f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.options.items()}
+        parts = {
+            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
+        }
         return {
             name: value
             for name, value in (parts | self.training).items()
@@ -112,7 +116,9 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The run's slice of the configuration: everything that can change its numbers."""
-        parts = {choice.family: {"name": choice.component.name, "options": choice.options} for choice in self.choices}
+        parts = {
+            choice.family: {"name": choice.component.name, "options": choice.options_by_name} for choice in self.choices
+        }
         train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
         return {**parts, **asdict(self.member), "train": train}
 
@@ -230,7 +236,10 @@ def _varied_options(choices: Iterable[Choice]) -> dict[str, set[str]]:
 
 
 def _name_with_options(choice: Choice, varied: set[str]) -> str:
-    """The component's name, with the varied options whose values differ from their defaults."""
+    """The component's name, with the varied options whose values differ from their defaults; all parts' names and
+    options if it is made of others."""
+    if choice.parts:
+        return choice.signature
     defaults = choice.component.complete({})
     told = [f"{key}={value}" for key, value in choice.options.items() if key in varied and value != defaults[key]]
     return " ".join([choice.component.name, *told])

@@ -48,7 +48,8 @@ def group_into_packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
         key = (choices, run.train, block, *apart.values())
         groups[key].append(run)
         if key not in names:
-            shared = digest([[[choice.component.name, choice.options] for choice in choices], trains[run.train], apart])
+            made_of = [[choice.component.name, choice.options_by_name] for choice in choices]
+            shared = digest([made_of, trains[run.train], apart])
             words = [called[choice] for choice in choices if choice in called]
             names[key] = "-".join([*words, shared[:12], str(block)])
     return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

@@ -13,6 +13,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonS
 from ganbench.core.errors import unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
+from ganbench.core.signatures import without_options
 from ganbench.study.blocks import Train
 from ganbench.study.choices import canonical_signature, parse_choice, split_label
 from ganbench.study.strict_yaml import describe_errors
@@ -73,7 +74,7 @@ def _matches(axis: str, wanted: Value, found: Any) -> bool:
     label, signature = split_label(found)
     if "*" in wanted:
         return any(_matches_pattern(text, wanted) for text in (found, label, signature))
-    return wanted in (found, label, signature, signature.partition("(")[0])
+    return wanted in (found, label, signature, without_options(signature))
 
 
 def _matches_pattern(text: str, pattern: str) -> bool:

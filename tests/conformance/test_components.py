@@ -5,6 +5,7 @@ The messages are written for the author of a component: they say what to change.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -61,10 +62,13 @@ def part(family: str, name: str, **options):
 
 
 EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (64, 1, 8, 8)).astype(np.float32)
 
 
 def small_gan(**parts) -> GAN:
-    """A small pair of networks on points of the plane."""
+    """A small pair of networks on points of the plane, or on images if the regularizer is for these."""
+    if "regularizer" in parts and parts["regularizer"].images:
+        return gan(IMAGES, data=SHAPES[1], architecture=part("architecture", "fc", hidden=(8,), latent_size=4), **parts)
     return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
 
 
@@ -128,21 +132,35 @@ DEFAULTS = {
     ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
     ("dynamics", "unrolled"): {"steps": 5},
     ("objective", "auxiliary_classifier"): {"weight": 1.0},
-    ("objective", "binary_cross_entropy"): {"saturating": False, "smoothing": 0.0, "flip": 0.0},
+    ("objective", "binary_cross_entropy"): {"saturating": False, "smoothing": 0.0, "two_sided": False, "flip": 0.0},
     ("objective", "hinge"): {"flip": 0.0},
     ("objective", "least_squares"): {  # LSGAN, equation 9
         **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "flip": 0.0},
     },
-    ("objective", "minimax"): {"smoothing": 0.0, "flip": 0.0},
-    ("objective", "non_saturating"): {"smoothing": 0.0, "flip": 0.0},
+    ("objective", "minimax"): {"smoothing": 0.0, "two_sided": False, "flip": 0.0},
+    ("objective", "non_saturating"): {"smoothing": 0.0, "two_sided": False, "flip": 0.0},
     ("objective", "relativistic_average"): {"loss": "logistic"},  # RaSGAN
-    ("regularizer", "instance_noise"): {"sigma": 0.1},
-    ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0},  # lambda of WGAN-GP
-    ("regularizer", "r1"): {"gamma": 1.0},
-    ("regularizer", "r2"): {"gamma": 1.0},
+    ("regularizer", "adaptive_augmentation"): {"target": 0.6, "interval": 4, "rise": 500_000, "initial": 0.0},  # of ADA
+    ("regularizer", "augmentation"): {  # DiffAugment's, all three
+        **{"policy": ("colour", "translation", "cutout"), "translation": 0.125, "cutout": 0.5},
+    },
+    ("regularizer", "combined"): {"of": ("r1", "r2")},
+    ("regularizer", "consistency"): {  # lambda of CR-GAN
+        **{"gamma": 10.0, "fake_gamma": 0.0, "flip": True, "translation": 0.125, "every": 1},
+    },
+    ("regularizer", "dragan"): {  # the authors' code
+        **{"gamma": 10.0, "target": 1.0, "scale": 0.5, "between": True, "every": 1},
+    },
+    ("regularizer", "instance_noise"): {"sigma": 0.1, "decay_steps": 0},
+    ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0, "every": 1},  # lambda of WGAN-GP
+    ("regularizer", "orthogonal"): {  # beta of BigGAN
+        **{"strength": 1e-4, "kind": "off_diagonal", "players": "generator", "every": 1},
+    },
+    ("regularizer", "r1"): {"gamma": 1.0, "every": 1},
+    ("regularizer", "r2"): {"gamma": 1.0, "every": 1},
     ("regularizer", "weight_clipping"): {"limit": 0.01, "players": "discriminator"},  # c of WGAN
     ("regularizer", "weight_decay"): {"strength": 1e-4, "players": "both"},
-    ("regularizer", "zero_centred"): {"gamma": 1.0},
+    ("regularizer", "zero_centred"): {"gamma": 1.0, "every": 1},
     ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
     ("judge", "classifier"): {"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
     ("metric", "mode_coverage"): {"fair_share": 0.1},
@@ -437,13 +455,15 @@ def test_an_objective_is_elementwise_and_pulls_the_right_way(name):
 @pytest.mark.parametrize("name", names("regularizer"))
 def test_a_regularizer_keeps_members_apart(name):
     regularizer = part("regularizer", name)
-    weight = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    points = torch.randn(2, 3, 20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    shape = (3, 4, 4) if regularizer.images else (2,)
+    weight = torch.randn(3, math.prod(shape), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weight.requires_grad_()
+    points = torch.randn(2, 3, 20, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     real, fake = (Sample(values) for values in points)
     like = torch.empty(0, dtype=torch.float64)
 
     def drawn(seed: int):
-        return regularizer.draw(torch.Generator().manual_seed(seed), 4, (20, 2), like)
+        return regularizer.draw(torch.Generator().manual_seed(seed), 4, (20, *shape), like)
 
     assert drawn(0).keys() == drawn(1).keys()
     for key, values in drawn(0).items():
@@ -452,9 +472,13 @@ def test_a_regularizer_keeps_members_apart(name):
         assert torch.equal(values, drawn(0)[key]), f"{name}: draw from the generator given, and nothing else"
         assert not torch.equal(values, drawn(1)[key])
     noise = {key: torch.stack([drawn(k)[key][0] for k in range(3)]) for key in drawn(0)}
+    noise |= {key: value.double().expand(3) for key, value in regularizer.start().items()}
 
     def judge(x):
-        return (x * weight[:, None]).sum(-1).tanh()
+        return (x.flatten(2) * weight[:, None]).sum(-1).tanh()
+
+    def layers():
+        return {"weight": weight.unflatten(1, (2, -1))}
 
     for kind, sample in (("real", real), ("fake", fake)):
         shown = regularizer.perturb(sample.points, kind, noise)
@@ -462,6 +486,7 @@ def test_a_regularizer_keeps_members_apart(name):
     for penalty in (
         regularizer.penalty(judge, real, fake, noise),
         *(regularizer.weight_penalty(player, weight) for player in GAN.players),
+        *(regularizer.layer_penalty(player, layers) for player in GAN.players),
     ):
         if penalty is not None:
             assert penalty.shape == (3,)

@@ -154,7 +154,9 @@ def verify(expected: str, configs: Iterable[tuple[str, ComponentConfig]], engine
     Raises:
         GanbenchError: The sources have another digest.
     """
-    infos = [registry.find(family, config.name) for family, config in configs]
+    infos = [
+        info for family, config in configs for info in registry.find(family, config.name).with_parts(config.options)
+    ]
     found = engine_digest(engine, infos) if engine else sources_digest(*(info.path for info in infos))
     if found != expected:
         raise GanbenchError(

@@ -57,7 +57,9 @@ class PackPlan(DatasetPlan):
     def _train_sources(self, run: Run) -> str:
         """The digest of the sources that can change a run's training, computed once per set of components."""
         if run.choices not in self._sources:
-            self._sources[run.choices] = engine_digest("train", [choice.component for choice in run.choices])
+            self._sources[run.choices] = engine_digest(
+                "train", [info for choice in run.choices for info in choice.component.with_parts(choice.options)]
+            )
         return self._sources[run.choices]
 
     @cached_property

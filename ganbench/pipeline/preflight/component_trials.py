@@ -170,7 +170,7 @@ class ComponentTrials:
 
 def _error(where: str, choices: Sequence[Choice], error: BaseException) -> GanbenchError:
     """The error to report for an exception that components raised."""
-    files = {choice.component.path.resolve(): choice for choice in choices}
+    files = {part.component.path.resolve(): choice for choice in choices for part in (choice, *choice.parts)}
     location = find_line(error, files)
     choice = files[location[0]] if location else _suspects(choices)[0]
     line = f", line {location[1]}" if location else ""

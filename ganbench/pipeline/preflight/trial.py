@@ -219,6 +219,8 @@ class Trial:
         return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:
+        for part in choice.parts:
+            self.components.once(part, partial(self._part, where, part))
         made = self.components.build(where, choice)
         faults = {"objective": objective_fault, "regularizer": regularizer_fault, "optimizer": optimizer_fault}
         if choice.family in faults:

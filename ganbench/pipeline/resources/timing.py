@@ -6,6 +6,7 @@ The times are for estimates only; no result depends on them.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,7 @@ from ganbench.pipeline.preflight.limits import TooLong, limited
 STARTED_SECONDS = time.process_time()  # time of a process until it has imported the modules that a job uses
 STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately
 FEWEST_STEPS = 5  # fewest steps that are timed, since the memory that is measured with them still grows
+MOST_PHASED = 1000  # steps of which it is counted how often each phase comes
 JUDGE_SECONDS = 1.5  # time for timing a judge
 MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
@@ -68,7 +70,8 @@ def seconds_of(work: Callable[[], object], device: torch.device = CPU) -> float:
 
 
 def step_seconds(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> float:
-    """The seconds of a training step of all members together, including its records and snapshots.
+    """The seconds of a training step of all members together, including its records and snapshots; the mean of steps
+    that are not all alike, see `Game.phase`.
 
     Args:
         game: The game of the members.
@@ -76,6 +79,13 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
         members: The members.
         device: The device that the members train on.
     """
+    phases = Counter(game.phase(step) for step in range(min(training.steps, MOST_PHASED)))
+    each = {phase: _phase_seconds(game.in_phase(phase), training, members, device) for phase in phases}
+    return sum(count * each[phase] for phase, count in phases.items()) / phases.total()
+
+
+def _phase_seconds(game: Game, training: Training, members: Sequence[Member], device: torch.device) -> float:
+    """The seconds of a training step of a game whose steps are all alike."""
     watch = _Stopwatch(training.dynamics, device)
     with suppress(_Enough):
         train(game, replace(training, dynamics=watch, execution="eager"), members, device=device)

@@ -74,9 +74,9 @@ def collected(finished) -> Collected:
 
 
 def trained(found: Plan) -> dict[str, dict[str, Any]]:
-    """What is known of the training of each run, by its id."""
+    """What is known of the training of each run, by its id; in a file the runs are in the order of their digests."""
     files = [tree_of(job.path) for job in found.train.values()]
-    return {tree["member"]["id"]: tree for file in files for tree in file["runs"].values()}
+    return dict(sorted((tree["member"]["id"], tree) for file in files for tree in file["runs"].values()))
 
 
 def test_the_tables_say_which_runs_were_stopped_and_why(collected):

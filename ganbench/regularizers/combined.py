@@ -1,0 +1,128 @@
+"""Several regularizers together, such as R1 and R2: the sum of their penalties, and all their other changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from torch import Generator, Tensor
+
+from ganbench.core import registry
+from ganbench.core.random_streams import stream_seed
+from ganbench.nn.sample import Outputs, Sample
+from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, State, Weights
+
+
+@dataclass(frozen=True)
+class Combined(Regularizer):
+    """The regularizers in `of`, which all differ. A study writes them as a sum, `r1(gamma=10) + r2(gamma=10)`, or as a
+    list, each as a study writes a regularizer: `of: [r1, {name: r2, gamma: [1, 10]}]` are two combinations.
+
+    Penalties are added, and the others act one after the other in the order of their names, whatever their order in
+    `of`. Penalties see examples as the other parts perturb them, since the discriminator is trained there. Every part
+    draws random numbers of its own, which depend on the run and on the part's name alone, and has its own `every`.
+    """
+
+    of: tuple[str | dict, ...] = ("r1", "r2")
+
+    composed_of: ClassVar[str] = "of"
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """The regularizers, by the names of their files."""
+        options = registry.combining("regularizer").complete({"of": self.of})["of"]
+        infos = [(registry.find("regularizer", part["name"]), part) for part in options]
+        return {info.name: info.build({name: part[name] for name in info.options}) for info, part in infos}
+
+    def _any(self, flag: str) -> bool:
+        return any(getattr(part, flag) for part in self.parts.values())
+
+    @property
+    def per_example(self) -> bool:
+        return self._any("per_example")
+
+    @property
+    def images(self) -> bool:
+        return self._any("images")
+
+    @property
+    def uses_step(self) -> bool:
+        return self._any("uses_step")
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        return tuple(name for part in self.parts.values() for name in part.series)
+
+    def supports(self, game: Any) -> str | None:
+        refusals = ((name, part.supports(game)) for name, part in self.parts.items())
+        return next((f"its part {name}: {why}" for name, why in refusals if why), None)
+
+    def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
+        # A stream for each part: the numbers of one must not depend on how many another takes.
+        seeds = {name: stream_seed(generator.initial_seed(), name) for name in self.parts}
+        return self._named(
+            lambda name, part: part.draw(Generator().manual_seed(seeds[name]), count, shape, like),
+        )
+
+    def start(self) -> State:
+        return self._named(lambda _, part: part.start())
+
+    def update(self, noise: Noise, real: Outputs, fake: Outputs) -> State:
+        return self._named(lambda name, part: part.update(_of(name, noise), real, fake))
+
+    def recorded(self, state: State) -> dict[str, Tensor]:
+        every = [part.recorded(_of(name, state)) for name, part in self.parts.items()]
+        return {name: value for each in every for name, value in each.items()}
+
+    def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
+        for name, part in self.parts.items():
+            examples = part.perturb(examples, kind, _of(name, noise))
+        return examples
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        real, fake = (
+            replace(sample, points=self.perturb(sample.points, kind, noise))
+            for kind, sample in (("real", real), ("fake", fake))
+        )
+        return _sum(part.penalty(discriminator, real, fake, _of(name, noise)) for name, part in self.parts.items())
+
+    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
+        return _sum(part.weight_penalty(player, theta) for part in self.parts.values())
+
+    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
+        return _sum(part.layer_penalty(player, weights) for part in self.parts.values())
+
+    def project(self, player: str, theta: Tensor) -> Tensor:
+        for part in self.parts.values():
+            theta = part.project(player, theta)
+        return theta
+
+    def phase(self, step: int) -> Phase:
+        return tuple(part.phase(step) for part in self.parts.values())
+
+    def in_phase(self, phase: Phase) -> Any:
+        if not any(phase):
+            return self
+        combined = copy(self)
+        parts = zip(self.parts.items(), phase, strict=True)
+        combined.__dict__["parts"] = {name: part.in_phase(each) for (name, part), each in parts}
+        return combined
+
+    def _named(self, of_part: Callable[[str, Any], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The tensors of all parts, by the name of the part and their own."""
+        found = {name: of_part(name, part) for name, part in self.parts.items()}
+        return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
+
+
+def _of(part: str, values: Noise) -> Noise:
+    """The tensors of a part by their own names, and those that all parts share."""
+    own = {name.removeprefix(f"{part}."): value for name, value in values.items() if name.startswith(f"{part}.")}
+    return own | {name: value for name, value in values.items() if "." not in name}
+
+
+def _sum(penalties: Any) -> Tensor | None:
+    given = [penalty for penalty in penalties if penalty is not None]
+    return sum(given[1:], given[0]) if given else None
