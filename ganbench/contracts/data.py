@@ -77,13 +77,13 @@ def _part_fault(spec: DataSpec, part: Any) -> str | None:
         return f"examples are {part.dtype}, not {spec.dtype}"
     if part.shape[1:] != spec.shape:
         return f"examples have shape {part.shape[1:]}, but its spec says {spec.shape}"
-    if part.dtype == np.uint8:  # every byte is a number in [-1, 1]
+    if part.dtype == np.uint8:  # every byte stands for a number in [-1, 1]
         return None
     for start in range(0, len(part), BLOCK):  # in blocks, since they may be more than fits into memory
         block = part[start : start + BLOCK]
         if not np.isfinite(block).all():
             return "examples hold values that are not finite"
-        if spec.bounded and np.abs(block).max() > 1:
+        if spec.stored_bounded and np.abs(block).max() > 1:
             return f"examples reach {np.abs(block).max():g}, but its spec says all values lie in [-1, 1]"
     return None
 
