@@ -75,9 +75,8 @@ def unpacked(name: str, archives: Sequence[Archive], *, into: str = "") -> Itera
             reading = str(Path(archives[0].path).parent)
             yield Path(temporary)
         except UNREADABLE as error:
-            raise GanbenchError(
-                f"data set {name!r}: {reading} cannot be read: {type(error).__name__}: {error}. {archives[0].how}"
-            ) from None
+            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            raise GanbenchError(f"data set {name!r}: {reading} cannot be read: {why}. {archives[0].how}") from None
 
 
 def _unpack(path: Path, place: Path) -> None:

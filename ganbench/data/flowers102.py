@@ -53,9 +53,8 @@ class Flowers102(Dataset):
                 known = [Flowers(root, split) for split in splits]
                 places = [(part, index) for part in known for index in range(len(part))]
                 found[name] = decoded_all(places, lambda at: to_bytes(at[0][at[1]][0], shape, resize), shape)
-                labels = [
-                    label for part in known for label in part._labels
-                ]  # which torchvision has under no other name
+                # Under no other name: __getitem__ would decode the photographs again.
+                labels = [label for part in known for label in part._labels]
                 found[f"{name}_modes"] = np.array(labels, dtype=np.int64)
         return Examples(**found)
 

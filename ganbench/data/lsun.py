@@ -31,8 +31,8 @@ class Lsun(Dataset):
     """The category `church_outdoor` of Yu et al. (2015), whose images have 256 pixels on the shorter edge, in the order
     of their keys. The files are databases of LMDB, which the package `lmdb` reads; it is no dependency of ganbench.
 
-    torchvision's class is not used: it leaves a pickled list of keys in the working folder, and reads one that is there.
-    Without the package, extract the images and take the data set `image_folder`.
+    torchvision's class is not used: it leaves a pickled list of keys in the working folder, and reads one that is
+    there. Without the package, extract the images and take the data set `image_folder`.
     """
 
     folder: str = ""  # place of the two files; by default data/lsun
