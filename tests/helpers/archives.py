@@ -38,6 +38,7 @@ def write_mnist(folder: Path, train: int = 40, heldout: int = 20) -> dict[str, t
     parts = {}
     for part, name, count in (("train", "train", train), ("heldout", "t10k", heldout)):
         images, labels = pixels(count, 28, 28, seed=count), (np.arange(count) * 3 % 10).astype(np.uint8)
+        images[:, 0, 0] = np.arange(count)  # no two are alike
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte.gz", labels)
         parts[part] = images, labels.astype(np.int64)

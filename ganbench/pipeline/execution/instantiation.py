@@ -97,6 +97,7 @@ def build_game(
         held["examples"] = TrainingExamples.placed(given.images, device, precision, spec.mean, spec.std)
         held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
         held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
+        held["subset_seed"] = train.get("subset_seed")
     return components.build_game(game.name, game.options, built, **held)
 
 
