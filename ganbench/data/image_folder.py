@@ -116,7 +116,7 @@ class ImageFolder(Dataset):
         """The path and the class of every image that is used."""
         found = [(path, label) for path, label in self._found if path not in self._broken]
         if len(found) < 4:
-            skipped = f", {len(self._broken)} of which cannot be read," if self._broken else ""
+            skipped = f", {len(self._broken)} of which cannot be read" if self._broken else ""
             raise GanbenchError(
                 f"data set 'image_folder': the folder {self.folder!r} has {len(self._found)} images{skipped}; it must "
                 f"have four or more, whose names end in {', '.join(ENDINGS)}."

@@ -13,15 +13,15 @@ from ganbench.core.random_streams import stream
 from ganbench.data import Dataset, DataSpec, Examples
 
 HEIGHT, WIDTH = 427, 640  # pixels of both photographs
-# First and last column, exclusive, of the stripes that patches lie in. No held-out patch shares a pixel with training.
-STRIPES = {"train": ((0, 160), (256, 416), (512, WIDTH)), "heldout": ((160, 256), (416, 512))}
+STRIPE = {"train": 3, "heldout": 2}  # widths of the stripes of columns that patches lie in, in sides of a patch
 MOST_HELD_OUT = 1000
 
 
 @dataclass(frozen=True)
 class Photos(Dataset):
     """Square patches of `china.jpg` and `flower.jpg`, half of each, at random places that are fixed and do not repeat.
-    The photograph is the mode. Held-out patches lie in stripes that no training patch touches."""
+    The photograph is the mode. Held-out patches lie in stripes of columns that no training patch touches: of five
+    sides, three are of training, and two are held out."""
 
     side: Annotated[int, Interval(ge=4, le=96)] = 32  # pixels
     examples: Annotated[int, Interval(ge=16, le=100_000)] = 10_000  # for training; 1/4 as many, 1000 at most, held out
@@ -61,6 +61,12 @@ class Photos(Dataset):
 
     def _places(self, part: str) -> np.ndarray:
         """All rows and columns of the upper left corners of patches, (n, 2)."""
-        columns = np.concatenate([np.arange(left, right - self.side + 1) for left, right in STRIPES[part]])
+        columns = np.concatenate([np.arange(left, right - self.side + 1) for left, right in self._stripes(part)])
         rows = np.arange(HEIGHT - self.side + 1)
         return np.stack([grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij")], axis=1)
+
+    def _stripes(self, part: str) -> list[tuple[int, int]]:
+        """First and last column, exclusive, of each stripe of a part."""
+        period, start = sum(STRIPE.values()) * self.side, 0 if part == "train" else STRIPE["train"] * self.side
+        starts = range(start, WIDTH - self.side + 1, period)
+        return [(left, min(left + STRIPE[part] * self.side, WIDTH)) for left in starts]

@@ -26,11 +26,8 @@ from ganbench.study.value_types import LARGEST_COUNT, Section, as_list, check_ax
 
 LENGTHS = ("steps", "epochs", "images")  # the options that say how long a run trains; a study gives one of them
 MOST_SNAPSHOTS = 1_000_000
-OF_BATCHES = (
-    "batch_size",
-    "accumulation_steps",
-    "subset_seed",
-)  # the options that games without a data set have no use for
+# The options that games without a data set have no use for.
+OF_BATCHES = ("batch_size", "accumulation_steps", "subset_seed")
 ONE, MANY = "one value", "several values"
 
 

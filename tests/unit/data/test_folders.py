@@ -152,9 +152,7 @@ def test_files_are_decoded_once_to_find_broken_ones_and_again_when_they_change(d
 def test_a_folder_of_broken_files_only_is_refused(tmp_path):
     for index in range(5):
         (tmp_path / f"{index}.png").write_text("no image")
-    with pytest.raises(
-        GanbenchError, match="has 5 images, 5 of which cannot be read, ; it must have|5 of which cannot"
-    ):
+    with pytest.raises(GanbenchError, match=r"has 5 images, 5 of which cannot be read; it must have four or more"):
         _ = ImageFolder(folder=str(tmp_path), broken="skip").spec
 
 
