@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import load_checked
-from ganbench.core import result_files
+from ganbench.core import registry, result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution import archives
@@ -24,7 +24,8 @@ def run(job: Job, context: JobContext) -> None:
     dataset = build("dataset", task.dataset)
     archives.verify_all(dataset.spec.archives)
     with context.progress(f"prepare {job.name}", dataset.spec.train, "training examples") as report:
-        examples, fault = load_checked(dataset)
+        packaged = registry.find("dataset", task.dataset.name).path.is_relative_to(registry.PACKAGE)
+        examples, fault = load_checked(dataset, twice=not packaged)
         if fault:
             raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
         with result_files.create_file(job.path, "prepare") as file:
