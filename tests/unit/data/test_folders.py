@@ -156,6 +156,11 @@ def test_a_folder_of_broken_files_only_is_refused(tmp_path):
         _ = ImageFolder(folder=str(tmp_path), broken="skip").spec
 
 
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(GanbenchError, match=r"has 0 images; it must have four or more, whose names end in \.png"):
+        _ = ImageFolder(folder=str(tmp_path)).spec
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_half_may_be_held_out_for_memorisation(tmp_path, share):
     dataset = ImageFolder(folder=str(write_images(tmp_path, 20)), side=8, heldout=share)
