@@ -12,7 +12,7 @@ from building import CPU, gan, part, training
 from PIL import Image
 from torch import nn
 
-from ganbench import export
+from ganbench import export, lab
 from ganbench.architectures import Architecture
 from ganbench.contracts.data import examples_fault, load_checked
 from ganbench.core import dataset_specs
@@ -25,6 +25,9 @@ from ganbench.export.folder import SCRIPT
 from ganbench.games import Member
 from ganbench.metrics._images import images_only
 from ganbench.nn.examples import TrainingExamples
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game
+from ganbench.pipeline.plan import Plan
+from ganbench.study.schema import parse
 
 BYTES = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
 RANGES = [(0.5, 0.5), (0.0, 1.0), (0.1307, 0.3081), (0.25, 0.5)]
@@ -120,6 +123,30 @@ def test_training_in_another_range_is_training_on_other_numbers_and_default_is_b
     known = train(plain, training(20, dtype=torch.float32), [Member(0, 40, 1e-2)], device=CPU)[0]
     assert np.array_equal(results[0.5]["snapshots"]["generator"], known["snapshots"]["generator"])
     assert not np.array_equal(results[0.0]["snapshots"]["generator"], known["snapshots"]["generator"])
+
+
+def test_the_game_of_a_study_has_the_range_and_the_subset_that_the_study_says(tmp_path):
+    block = {
+        "dataset": {"name": "digits", "mean": 0.0, "std": 1.0},
+        "architecture": {"name": "fc", "hidden": [8]},
+        "n_train": 40,
+        "learning_rate": 1e-3,
+        "seed": 0,
+    }
+    content = {"study": "range", "results": str(tmp_path), "grid": [block], "train": {"subset_seed": 3, "steps": 10}}
+    (job,) = Plan(parse(content, origin="study")).train.values()
+    given = TrainingSet(floats(BYTES), np.zeros(40, np.int64))
+    game = build_game(job.task.groups[0].components, job.task.train, given, CPU)
+    assert game.subset_seed == 3
+    assert game.data.limits == (0, 1)
+    read = game.examples.read(game.examples.choose(torch.arange(40)[None]))
+    np.testing.assert_allclose(read[0], BYTES / 255, atol=1e-6)
+
+
+def test_a_game_of_the_laboratory_has_the_range_of_its_data():
+    match = lab.game("gan", dataset="digits(mean=0, std=1)", architecture="fc(hidden=[4])", batch_size=8)
+    points = match.game.real({}, match.draw(0, 1)[0]).points
+    assert (points.min(), points.max()) == (0, 1)
 
 
 def test_metrics_of_pixels_take_images_of_any_range_and_no_points():
