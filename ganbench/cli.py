@@ -116,6 +116,9 @@ def _stage(stage: str, study: Path, only: str | None) -> None:
         for job in plan.needed(targets):
             if plan.weights in job.inputs:
                 weights(plan.weights, plan.study.evaluate.inception.sha256)
+            for path in job.inputs:
+                if path in plan.archives:
+                    archive(path, plan.archives[path].url, plan.archives[path].checksum)
             _run(job, plan.execution)
             out.print(f"{job.stage} {job.name}: {job.path}", soft_wrap=True, markup=False, emoji=False)
             targets = [target for target in targets if target != job]
@@ -203,6 +206,19 @@ def weights(
     from ganbench.pipeline.execution.inception_weights import fetch
 
     fetch(path, sha256)
+
+
+@app.command()
+def archive(
+    path: Annotated[Path, typer.Argument(help="File to write.")],
+    url: Annotated[str, typer.Option(help="Address; empty for a file that is put there by hand.")],
+    checksum: Annotated[str, typer.Option(help="The file's MD5 or SHA-256.")],
+) -> None:
+    """Fetch a file of a public data set, and verify it."""
+    from ganbench.data import Archive
+    from ganbench.pipeline.execution.archives import fetch
+
+    fetch(Archive(str(path), url, checksum))
 
 
 app.command(rich_help_panel=LABORATORY)(laboratory.play)

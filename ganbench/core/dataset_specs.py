@@ -7,6 +7,7 @@ file may run any code, so a second process with a time limit builds its data set
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from ganbench.core import registry, strict_json
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError
+from ganbench.core.pixels import MEAN, STD, within_one
 
 TIMEOUT_SECONDS = 60  # long enough to import a large library
 MAX_VALUES = 2**31  # number of values of one example
@@ -24,8 +26,10 @@ DTYPES = ("float32", "uint8")  # of stored examples
 MARK = "ganbench describes: "  # precedes the description; the user's file may print text before it
 CONTRACT = (
     "A data set has `judge`, the name of a judge, and `spec`, a DataSpec known without loading anything: shape (of one "
-    "example), bounded, train (examples to train on), modes (0 without labels), files and dtype."
+    "example), bounded, train (examples to train on), modes (0 without labels), files, dtype, mean, std and archives."
 )
+FIELDS = ("shape", "bounded", "train", "modes", "files", "dtype", "mean", "std", "archives")  # of a DataSpec
+ARCHIVE = ("path", "url", "checksum")  # fields of an Archive
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,13 @@ class DatasetDescription:
 
     Attributes:
         shape: shape of one example.
-        bounded: whether all values lie in [-1, 1].
+        bounded: whether all values that networks see lie in [-1, 1].
         train: number of training examples.
         modes: number of modes; 0 without labels.
         files: paths of the files that the data set reads.
         dtype: type of the stored examples.
+        mean, std: by which networks see the numbers of the examples.
+        archives: path, address and checksum of each file that is fetched where it is missing.
         judge: name of the data set's judge, perhaps with options.
     """
 
@@ -48,6 +54,9 @@ class DatasetDescription:
     modes: int
     files: tuple[str, ...]
     dtype: str
+    mean: float
+    std: float
+    archives: tuple[tuple[str, str, str], ...]
     judge: str
 
 
@@ -84,7 +93,8 @@ def _describe_cached(name: str, options: str) -> DatasetDescription:
         ) from None
     if "error" in reply:
         raise GanbenchError(reply["error"])
-    return DatasetDescription(**reply | {"shape": tuple(reply["shape"]), "files": tuple(reply["files"])})
+    lists = {name: tuple(reply[name]) for name in ("shape", "files")}
+    return DatasetDescription(**reply | lists | {"archives": tuple(map(tuple, reply["archives"]))})
 
 
 def describe_as_json(name: str, options: dict[str, Any]) -> str:
@@ -115,7 +125,8 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
     try:
         made = component.build(component.complete(options))
         spec, judge = made.spec, made.judge
-        fields = {name: getattr(spec, name) for name in ("shape", "bounded", "train", "modes", "files", "dtype")}
+        fields = {name: getattr(spec, name) for name in FIELDS}
+        archives = tuple(tuple(str(getattr(each, name)) for name in ARCHIVE) for each in spec.archives)
     except GanbenchError:
         raise
     except BaseException as error:
@@ -125,9 +136,8 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
         raise GanbenchError(_message(component, describe_exception(error), found and found[1])) from None
     if fault := _fault(fields, judge):
         raise GanbenchError(_message(component, fault))
-    return DatasetDescription(
-        **fields | {"shape": tuple(spec.shape), "files": tuple(map(str, spec.files))}, judge=judge
-    )
+    lists = {"shape": tuple(spec.shape), "files": tuple(map(str, spec.files)), "archives": archives}
+    return DatasetDescription(**fields | lists, judge=judge)
 
 
 def _fault(fields: dict[str, Any], judge: Any) -> str | None:
@@ -147,8 +157,16 @@ def _fault(fields: dict[str, Any], judge: Any) -> str | None:
         return f"its spec says {fields['modes']!r} modes; must be a whole number, 0 for data without labels"
     if fields["dtype"] not in DTYPES:
         return f"its spec says dtype {fields['dtype']!r}; must be one of {', '.join(DTYPES)}"
-    if fields["dtype"] == "uint8" and not fields["bounded"]:
-        return "its spec says dtype 'uint8', whose numbers lie in [-1, 1], and bounded False; it must be True"
+    mean, std = fields["mean"], fields["std"]
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in (mean, std)) or std <= 0:
+        return f"its spec says mean {mean!r} and std {std!r}; must be finite numbers, and std above 0"
+    image = fields["dtype"] == "uint8" or (mean, std) != (MEAN, STD)  # whose stored numbers lie in [-1, 1]
+    if image and fields["bounded"] != (within := within_one(mean, std)):
+        lies = "which lie in [-1, 1]" if within else "which leave [-1, 1]"
+        return (
+            f"its spec says bounded {fields['bounded']}, and mean {mean:g} with std {std:g}, by which networks see "
+            f"numbers from {-mean / std:.4g} to {(1 - mean) / std:.4g}, {lies}; bounded must be {within}"
+        )
     if not isinstance(files, tuple | list) or not all(isinstance(path, str | Path) for path in files):
         return f"its spec says files {files!r}; must be a tuple of paths"
     missing = [path for path in files if not Path(path).is_file()]

@@ -13,17 +13,54 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganbench.core.pixels import MEAN, STD, is_default, limits
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file of a public data set, which a workflow fetches where it is missing."""
+
+    path: str  # where it belongs
+    url: str  # address that it is fetched from; "" for one that must be put there by hand
+    checksum: str  # as published with the data set: an MD5 of 32 hexadecimal digits, or a SHA-256 of 64
+
+    @property
+    def kind(self) -> str:
+        """The name of the checksum."""
+        return "MD5" if len(self.checksum) == 32 else "SHA-256"
+
+    @property
+    def how(self) -> str:
+        """How to get the file, as a sentence."""
+        folder, _, file = self.path.rpartition("/")
+        start = f"The workflow fetches it from {self.url}; without a network, put" if self.url else "Put"
+        return f"{start} the file {file}, whose {self.kind} is {self.checksum}, into the folder {folder or '.'}."
+
 
 @dataclass(frozen=True)
 class DataSpec:
     """Properties of a data set that are known without loading it."""
 
     shape: tuple[int, ...]  # of one example: (channels, height, width) for images, (d,) for points
-    bounded: bool  # whether every value lies in [-1, 1], so that a generator may end in tanh
+    bounded: bool  # whether every value that networks see lies in [-1, 1], so that a generator may end in tanh
     train: int  # number of training examples
     modes: int  # number of modes or classes a generator should cover; 0 for data without labels
     files: tuple[str, ...] = ()  # paths that `load` reads: runs train again when the content of one changes
-    dtype: str = "float32"  # of the stored examples; "uint8" for bounded ones whose byte v stands for v / 127.5 - 1
+    dtype: str = "float32"  # of the stored examples; "uint8" for bytes v, which stand for v / 127.5 - 1
+    # Networks see (x / 2 + 1 / 2 - mean) / std of a stored number x in [-1, 1]: (v / 255 - mean) / std of a byte.
+    mean: float = MEAN
+    std: float = STD
+    archives: tuple[Archive, ...] = ()  # files that `load` reads and that their checksums stand for, fetched if missing
+
+    @property
+    def stored_bounded(self) -> bool:
+        """Whether every stored number lies in [-1, 1], as those of images do."""
+        return self.bounded or self.dtype == "uint8" or not is_default(self.mean, self.std)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The numbers that black and white are to networks: -1 and 1 by default, 0 and 1 for mean 0 and std 1."""
+        return limits(self.mean, self.std)
 
     @property
     def train_bytes(self) -> int:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import draw, mixture
+from ganbench.data._gaussians import draw, lattice, mixture
 
-LEVELS = (-1.5, -0.5, 0.5, 1.5)
+SIDE = 4  # modes
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Grid16(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=len(LEVELS) ** 2)
+        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=SIDE**2)
 
     def load(self) -> Examples:
         return mixture("grid16", self._centres, self.sigma, self.examples)
@@ -37,4 +36,4 @@ class Grid16(Dataset):
 
     @property
     def _centres(self) -> np.ndarray:
-        return np.array(list(product(LEVELS, repeat=2)))
+        return lattice(SIDE, spacing=1.0)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
+from ganbench.core.pixels import within_one
 from ganbench.core.random_streams import stream
 from ganbench.data import Dataset, DataSpec, Examples
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from ganbench.data._broken import broken_images
+from ganbench.data._images import decoded_all, to_bytes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-LARGE = 2**30  # bytes of examples that are decoded into a temporary file, not into memory
+LOGGER = logging.getLogger("ganbench")
 
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Every image is scaled so that its shorter edge is `side`, and cropped to its centre.
+    """Every image is scaled so that its shorter edge is `side`, and cropped to its centre, unless `resize` says
+    otherwise. Grey images, palettes, CMYK and 16 bits a channel are taken; floating-point images are refused.
 
     A random share of the images, the same at every call and a share of each class, is held out. Labels are the class
     folders in alphabetical order, with all images in them, however deep. Its judge is the classifier of labelled images
@@ -34,8 +34,16 @@ class ImageFolder(Dataset):
 
     folder: str = ""  # path of the folder
     side: Annotated[int, Interval(ge=4, le=1024)] = 64  # pixels
+    # Scale the shorter edge and crop to the centre, scale both edges, or take images of this size only.
+    resize: Literal["shorter", "stretch", "none"] = "shorter"
+    crop: Annotated[int, Interval(ge=0)] = 0  # pixels of a square at the centre that is cut out first; 0 for none
     channels: Literal[1, 3] = 3  # grey or colour
-    heldout: Annotated[float, Interval(gt=0, lt=1)] = 0.1
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    heldout: Annotated[float, Interval(gt=0, lt=1)] = 0.1  # 0.5 for as many as there are to train on
+    # Refuse a folder with files that cannot be read as images, or skip and list them. To skip, all are decoded once;
+    # what was found is kept in the folder's hidden file .ganbench-decoded.json, where it can be written.
+    broken: Literal["error", "skip"] = "error"
 
     @property
     def judge(self) -> str:  # type: ignore[override]
@@ -45,21 +53,28 @@ class ImageFolder(Dataset):
     def spec(self) -> DataSpec:
         return DataSpec(
             shape=(self.channels, self.side, self.side),
-            bounded=True,
+            bounded=within_one(self.mean, self.std),
             train=int((~self._held_out).sum()),
             modes=len(self._classes),
             files=tuple(str(path) for path, _ in self._images),
             dtype="uint8",
+            mean=self.mean,
+            std=self.std,
         )
 
     def load(self) -> Examples:
+        if self._broken:
+            LOGGER.warning(
+                "data set 'image_folder': skipped %d of %d images of %r, which cannot be read: %s",
+                *(len(self._broken), len(self._found), self.folder),
+                "; ".join(f"{path}: {why}" for path, why in self._broken.items()),
+            )
         labels = np.array([label for _, label in self._images], dtype=np.int64)
         parts: dict[str, np.ndarray | None] = {}
         for part, chosen in (("train", ~self._held_out), ("heldout", self._held_out)):
             indices = np.flatnonzero(chosen)
-            examples = _empty((len(indices), self.channels, self.side, self.side))
-            for row, index in enumerate(indices):
-                examples[row] = self._decoded(self._images[index][0])
+            paths = [self._images[index][0] for index in indices]
+            examples = decoded_all(paths, self._decoded, self.spec.shape)
             parts |= {part: examples, f"{part}_modes": labels[indices] if self._classes else None}
         return Examples(**parts)
 
@@ -82,17 +97,29 @@ class ImageFolder(Dataset):
         return tuple(classes)
 
     @cached_property
-    def _images(self) -> list[tuple[Path, int]]:
-        """The path and the class of every image, in alphabetical order."""
+    def _found(self) -> list[tuple[Path, int]]:
+        """The path and the class of every file of an image's name, in alphabetical order."""
         folder = Path(self.folder)
         if self._classes:
-            found = [(path, k) for k, name in enumerate(self._classes) for path in sorted(_images_in(folder / name))]
-        else:
-            found = [(path, 0) for path in sorted(_images_in(folder))]
+            return [(path, k) for k, name in enumerate(self._classes) for path in sorted(_images_in(folder / name))]
+        return [(path, 0) for path in sorted(_images_in(folder))]
+
+    @cached_property
+    def _broken(self) -> dict[Path, str]:
+        """The files that are skipped, and why."""
+        if self.broken == "error":
+            return {}
+        return broken_images(Path(self.folder), [path for path, _ in self._found])
+
+    @cached_property
+    def _images(self) -> list[tuple[Path, int]]:
+        """The path and the class of every image that is used."""
+        found = [(path, label) for path, label in self._found if path not in self._broken]
         if len(found) < 4:
+            skipped = f", {len(self._broken)} of which cannot be read" if self._broken else ""
             raise GanbenchError(
-                f"data set 'image_folder': the folder {self.folder!r} has {len(found)} images; it must have four or "
-                f"more, whose names end in {', '.join(ENDINGS)}."
+                f"data set 'image_folder': the folder {self.folder!r} has {len(self._found)} images{skipped}; it must "
+                f"have four or more, whose names end in {', '.join(ENDINGS)}."
             )
         return found
 
@@ -117,16 +144,10 @@ class ImageFolder(Dataset):
         from PIL import Image
 
         try:
-            with Image.open(path) as opened:
-                image = opened
-                if image.mode.startswith("I;16"):  # which Pillow would clip at 255
-                    image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-                if image.mode in ("I", "F"):
-                    raise ValueError(f"its mode is {image.mode!r}, numbers without a largest one")
-                square = _square(image.convert("L" if self.channels == 1 else "RGB"), self.side)
+            with Image.open(path) as image:
+                return to_bytes(image, self.spec.shape, self.resize, self.crop)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise GanbenchError(f"data set 'image_folder': {path} cannot be read as an image: {error}.") from None
-        return np.asarray(square).reshape(self.side, self.side, self.channels).transpose(2, 0, 1)
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -135,22 +156,3 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and path.is_file()
-
-
-def _square(image: Image, side: int) -> Image:
-    """The image, scaled so that its shorter edge is `side`, and cropped to its centre."""
-    from PIL.Image import Resampling
-
-    width, height = image.size
-    scale = side / min(width, height)
-    wide, high = max(side, round(width * scale)), max(side, round(height * scale))
-    left, top = (wide - side) // 2, (high - side) // 2
-    return image.resize((wide, high), Resampling.LANCZOS).crop((left, top, left + side, top + side))
-
-
-def _empty(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of bytes, in a temporary file if it is large, which goes when the array does."""
-    if math.prod(shape) <= LARGE:
-        return np.empty(shape, np.uint8)
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape)

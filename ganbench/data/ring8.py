@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.core.interval import Interval
 from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import draw, mixture
+from ganbench.data._gaussians import circle, draw, mixture
 
 MODES = 8
 
@@ -37,5 +37,4 @@ class Ring8(Dataset):
 
     @property
     def _centres(self) -> np.ndarray:
-        angles = 2 * np.pi * np.arange(MODES) / MODES
-        return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return circle(MODES, self.radius)

@@ -41,6 +41,7 @@ def build_game(
     labels: Tensor | None = None,
     batch_size: int | None = None,
     accumulation_steps: int = 1,
+    subset_seed: int | None = None,
 ) -> Game:
     """A game made of its components.
 
@@ -52,6 +53,7 @@ def build_game(
         labels: their labels, (n,) of int64, for conditional architectures.
         batch_size: number of examples of which a gradient is made, of a game with a data set.
         accumulation_steps: number of equal parts of them whose gradients are accumulated.
+        subset_seed: seed by which examples are chosen for runs with fewer than all; None for each run's own.
 
     Raises:
         GanbenchError: an unknown game or option, or a value out of its range.
@@ -60,6 +62,7 @@ def build_game(
     if "dataset" in parts:
         parts |= {"data": parts.pop("dataset").spec, "examples": examples}
         parts |= {"batch_size": batch_size // accumulation_steps, "accumulation_steps": accumulation_steps}
+        parts |= {} if subset_seed is None else {"subset_seed": subset_seed}
         parts |= {"labels": labels} if parts["architecture"].conditional else {}
     component = registry.find("game", name)
     return component.build(component.complete(dict(options)), **parts)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ganbench.architectures import Architecture
+from ganbench.core.pixels import shown
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
@@ -47,7 +48,7 @@ class Sampler:
             count: number of examples.
 
         Returns:
-            Examples, (count, *shape), float32.
+            Examples, (count, *shape), float32: numbers as judges, metrics and pictures see them, images in [-1, 1].
         """
         kept = {name: torch.as_tensor(np.asarray(value), device=self._device) for name, value in buffers.items()}
         generator = TrainedGenerator(
@@ -67,4 +68,4 @@ class Sampler:
                 whole = -(-count // size) * size  # no last batch of another size
             parts = zip(*(x.split(size) for x in generator.inputs(whole)), strict=True)
             made = [generator(*part, batch=batch).cpu() for batch, part in enumerate(parts)]
-            return torch.cat(made)[:count].numpy()
+            return shown(torch.cat(made)[:count], self._data.mean, self._data.std).numpy()

@@ -57,7 +57,8 @@ with torch.no_grad():  # in batches of training's size, by which a layer may nor
     parts = zip(*(x.split(model["batch_size"]) for x in inputs))
     examples = torch.cat([generator(*part) for part in parts])
 if examples.ndim == 4:
-    save_image(examples, folder / "samples.png", normalize=True, value_range=(-1, 1))
+    mean, std = model["data"]["mean"], model["data"]["std"]  # black and white are -mean / std and (1 - mean) / std
+    save_image(examples, folder / "samples.png", normalize=True, value_range=(-mean / std, (1 - mean) / std))
 else:
     np.savetxt(folder / "samples.csv", examples, delimiter=",")
 '''
@@ -160,7 +161,7 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
             "name": architecture.component.path.name if _own(snapshot) else architecture.name,
             "options": architecture.options,
         },
-        "data": {name: value for name, value in spec.items() if name != "files"},
+        "data": {name: value for name, value in spec.items() if name not in ("files", "archives")},
         "latent_size": architecture.build().latent_size,
         "conditional": list(architecture.build().conditional),
         "latent_seed": stream_seed(run.seed, "evaluation"),  # of the samples in the study's report

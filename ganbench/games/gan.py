@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -31,12 +31,12 @@ class GAN(Adversarial):
         architecture, objective, regularizer: components of these families.
         data: the data set of the examples.
         examples: all training examples (`TrainingExamples`), for the device and the precision to train in. A run uses
-            the first `n_train` of them in the order of its own stream, so smaller subsets of a run are parts of larger
-            ones.
+            the first `n_train` of them in the order of a stream, so smaller subsets are parts of larger ones.
         labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
-        batch_size: number of real, and of generated, examples in a batch: a multiple of the
-            architecture's `packing`.
+        batch_size: number of real, and of generated, examples in a batch: a multiple of the architecture's `packing`.
         accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
+        subset_seed: seed of the stream that chooses the examples of runs with fewer than all, the same for all runs;
+            None for each run's own seed.
 
     Raises:
         GanbenchError: a conditional architecture without labels, one that cannot serve the objective, or a `packing`
@@ -50,6 +50,7 @@ class GAN(Adversarial):
     examples: Component
     batch_size: Component
     accumulation_steps: Component = 1
+    subset_seed: Component = None
     labels: Component = None
 
     def __post_init__(self) -> None:
@@ -126,7 +127,7 @@ class GAN(Adversarial):
             return {}
         modules = {player: initial_module(architecture, player, self.data, member.seed) for player in self.players}
         seen = min(member.n_train or len(self.examples), len(self.examples))
-        order = torch.from_numpy(_epochs(member.seed, seen, len(self.examples), 0, self.batch_size))
+        order = torch.from_numpy(self._order(replace(member, n_train=seen), 0, self.batch_size))
         labels = {player: [self.labels[order]] if player in architecture.conditional else [] for player in self.players}
         with torch.no_grad(), RandomNumbers(torch.zeros((), dtype=torch.int64)):
             if architecture.passed_from == "real":
@@ -153,8 +154,7 @@ class GAN(Adversarial):
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "latent", chunk))
         shape = (count, len(self.players), size, self.architecture.latent_size)
         latent = torch.randn(shape, generator=generator, dtype=dtype)
-        order = _epochs(member.seed, member.n_train, len(self.examples), chunk * count * size, count * size)
-        order = torch.from_numpy(order.reshape(count, size))
+        order = torch.from_numpy(self._order(member, chunk * count * size, count * size).reshape(count, size))
         keys = {}
         if not all(network.pure for network in self.networks.values()):
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "network", chunk))
@@ -172,6 +172,10 @@ class GAN(Adversarial):
             **{f"latent.{player}": latent[:, index] for index, player in enumerate(self.players)},
             **self.noise(member, chunk, count, (size, *self.data.shape), dtype),
         }
+
+    def _order(self, member: Member, start: int, count: int) -> np.ndarray:
+        """Indices of the examples start ... start + count of a run's training, int64."""
+        return _epochs(member.seed, member.n_train, len(self.examples), start, count, self.subset_seed)
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
         return Sample(self.examples.read(batch), labels=batch.get("labels.real"), packing=self.packing)
@@ -324,13 +328,16 @@ def subset(seed: int, n_train: int, available: int) -> np.ndarray:
     return chosen
 
 
-def _epochs(seed: int, n_train: int, available: int, start: int, count: int) -> np.ndarray:
+def _epochs(
+    seed: int, n_train: int, available: int, start: int, count: int, subset_seed: int | None = None
+) -> np.ndarray:
     """Entries start ... start + count of the endless sequence of a run's shuffled epochs, int64."""
+    chosen = seed if subset_seed is None else subset_seed
     first, last = start // n_train, (start + count - 1) // n_train
-    orders = np.concatenate([_epoch(seed, n_train, available, epoch) for epoch in range(first, last + 1)])
+    orders = np.concatenate([_epoch(seed, chosen, n_train, available, epoch) for epoch in range(first, last + 1)])
     return orders[start - first * n_train :][:count].astype(np.int64)
 
 
 @lru_cache(maxsize=256)
-def _epoch(seed: int, n_train: int, available: int, epoch: int) -> np.ndarray:
-    return stream(seed, "order", epoch).permutation(subset(seed, n_train, available))
+def _epoch(seed: int, subset_seed: int, n_train: int, available: int, epoch: int) -> np.ndarray:
+    return stream(seed, "order", epoch).permutation(subset(subset_seed, n_train, available))

@@ -17,7 +17,7 @@ from ganbench.core.pixels import floats
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
-from ganbench.judges import Judge, JudgedExamples, Report, judge_stored, silent
+from ganbench.judges import PART, Judge, JudgedExamples, Report, judge_stored, silent
 from ganbench.judges._networks import feature_layers, features_of
 from ganbench.judges._standard import standardised, unscaled, with_standard
 from ganbench.nn.network import Network
@@ -35,6 +35,11 @@ class ClassifierJudge(Judge):
 
     Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
     takes as many steps for a small data set as for a large one.
+
+    Stacked images, whose channels each show an image of a class of their own (Metz et al. 2017), are judged channel by
+    channel by one classifier: with k classes, the mode of three channels is k^2 a + k b + c. Features are those of all
+    channels, and high quality asks for confidence in each. Its training asks for accuracy in single channels; the
+    accuracy that is recorded is that of whole modes.
     """
 
     axes: ClassVar[int] = 3
@@ -45,20 +50,31 @@ class ClassifierJudge(Judge):
     confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
     # On held-out examples; a judge that errs more often cannot count modes.
     least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
+    per_channel: bool = False  # of stacked images
 
     def untrained(self, examples: Examples) -> Tree:
-        classes, shape = int(examples.train_modes.max()) + 1, examples.train.shape[1:]
+        modes, shape = int(examples.train_modes.max()) + 1, examples.train.shape[1:]
+        channels = shape[0] if self.per_channel else 1
+        classes = round(modes ** (1 / channels))
+        if classes**channels != modes:
+            raise GanbenchError(
+                f"the classifier of single channels takes stacked images, of which {channels} channels have as many "
+                f"modes as {channels} classes after one another; {modes} is no power {channels} of a number of classes."
+            )
+        shape = (1, *shape[1:]) if self.per_channel else shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(0, "judge-init"))
             module = self._module(shape, classes)
         theta = Network.vector(module).numpy()
-        return {"theta": theta, "shape": list(shape), "classes": classes, **unscaled(self.features)}
+        return {"theta": theta, "shape": list(shape), "classes": classes, **unscaled(channels * self.features)}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
         state = self.untrained(examples)
         module = self._restored(state)
         random = torch.Generator().manual_seed(stream_seed(0, "judge"))
-        images, labels = examples.train, torch.from_numpy(examples.train_modes)
+        images, modes = self._apart(examples.train, examples.train_modes, state["classes"])
+        heldout = self._apart(examples.heldout, examples.heldout_modes, state["classes"])
+        labels = torch.from_numpy(modes)
         optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         accuracies: list[float] = []  # on held-out examples, after each of EVALUATIONS equal parts of the steps
@@ -73,12 +89,15 @@ class ClassifierJudge(Judge):
             report(step, self.steps)
             if step * EVALUATIONS // self.steps > (step - 1) * EVALUATIONS // self.steps:
                 state["theta"] = Network.vector(module).numpy()
-                accuracies.append(self._accuracy(state, examples))
+                accuracies.append(self._accuracy(state, *heldout))
                 self._refuse_hopeless(accuracies, len(images))
                 if accuracies[-1] >= self.enough:
                     break
-        known = with_standard(self, state, images)
-        return known | {"accuracy": accuracies[-1], "steps": step}
+        known = with_standard(self, state, examples.train)
+        accuracy = accuracies[-1]
+        if self.per_channel:
+            accuracy = float(np.mean(judge_stored(self, known, examples.heldout).mode == examples.heldout_modes))
+        return known | {"accuracy": accuracy, "steps": step}
 
     def _refuse_hopeless(self, accuracies: list[float], count: int) -> None:
         """Stop once so many held-out examples are wrong that the remaining steps cannot reach the accuracy.
@@ -101,23 +120,42 @@ class ClassifierJudge(Judge):
                 "least_accuracy or another judge, such as random_features, by evaluate.judge."
             )
 
-    def _accuracy(self, state: Tree, examples: Examples) -> float:
-        return float(np.mean(judge_stored(self, state, examples.heldout).mode == examples.heldout_modes))
+    def _accuracy(self, state: Tree, heldout: np.ndarray, labels: np.ndarray) -> float:
+        """The share of images that are told right; of stacked ones, of their channels."""
+        parts = (heldout[start : start + PART] for start in range(0, len(heldout), PART))
+        return float(np.mean(np.concatenate([self._seen(state, floats(part))[1] for part in parts]) == labels))
+
+    def _apart(self, images: np.ndarray, modes: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """The images that the network sees, with their classes: of stacked images, all channels one after the other."""
+        if not self.per_channel:
+            return images, modes
+        channels = images.shape[1]
+        places = classes ** np.arange(channels)[::-1]
+        return images.reshape(-1, 1, *images.shape[2:]), (modes[:, None] // places % classes).reshape(-1)
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
+        channels = examples.shape[1] if self.per_channel else 1
+        planes = examples.reshape(-1, 1, *examples.shape[2:]) if self.per_channel else examples
+        features, mode, probability = self._seen(state, planes)
+        confident = (probability >= self.confidence).reshape(-1, channels).all(axis=1)
+        mode = mode.reshape(-1, channels) @ state["classes"] ** np.arange(channels)[::-1]
+        features = standardised(state, features.reshape(-1, channels * self.features))
+        return JudgedExamples(examples, features, mode, confident, state["classes"] ** channels)
+
+    def _seen(self, state: Tree, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the network says of images as numbers: features (n, F), float64; the likeliest class, and its
+        probability, (n,)."""
         with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
             module = self._module(tuple(state["shape"]), state["classes"])
         body, head = Network(module[:-1]), module[-1]
         theta = torch.from_numpy(state["theta"])
         weights = theta[body.size :]
         split = head.weight.numel()
-        features = features_of(body, theta[: body.size], examples)
+        features = features_of(body, theta[: body.size], images)
         with torch.no_grad():
             logits = F.linear(features, weights[:split].view_as(head.weight), weights[split:])
             probability, mode = logits.softmax(dim=1).max(dim=1)
-        confident = (probability >= self.confidence).numpy()
-        scaled = standardised(state, features.double().numpy())
-        return JudgedExamples(examples, scaled, mode.numpy(), confident, state["classes"])
+        return features.double().numpy(), mode.numpy(), probability.numpy()
 
     def _restored(self, state: Tree) -> nn.Sequential:
         """The classifier with the parameters of a state."""

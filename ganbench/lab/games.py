@@ -60,14 +60,15 @@ def game(
             raise GanbenchError(f"{what}: the game {component.name!r} has no data set; drop it.")
     count, examples, labels, size = None, None, None, None
     if "dataset" in components:
-        if why := parts["architecture"].supports(parts["dataset"].spec):
+        spec = parts["dataset"].spec
+        if why := parts["architecture"].supports(spec):
             raise GanbenchError(f"architecture: does not support this data set: {why}.")
         size = 64 if batch_size is None else batch_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 2:
             raise GanbenchError(f"batch_size must be a whole number of at least 2, but is {batch_size!r}.")
         loaded = parts["dataset"].load()
         count = parse_n_train(n_train, len(loaded.train))
-        examples = TrainingExamples.placed(loaded.train, device, precision)
+        examples = TrainingExamples.placed(loaded.train, device, precision, spec.mean, spec.std)
         labels = None if loaded.train_modes is None else torch.from_numpy(loaded.train_modes)
     built = build_game(name, options, parts, examples=examples, labels=labels, batch_size=size)
     return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)

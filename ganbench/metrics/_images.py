@@ -22,7 +22,7 @@ def images_only(data: DataSpec, sides: int, what: str) -> str | None:
         sides: the smallest height and width.
         what: the name of the metric at the start of a sentence.
     """
-    if len(data.shape) == 3 and data.bounded and min(data.shape[1:]) >= sides:
+    if len(data.shape) == 3 and data.stored_bounded and min(data.shape[1:]) >= sides:
         return None
     return f"{what} is for images with values in [-1, 1], of {sides} pixels a side or more"
 

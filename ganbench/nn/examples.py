@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.core.pixels import HALF
+from ganbench.core.pixels import HALF, MEAN, STD, is_default
 
 SHARE = 0.25  # of a GPU's memory that examples may take
 
@@ -23,26 +23,44 @@ class TrainingExamples:
         stored: (n, *shape), a tensor on `device` or an array; float or uint8.
         device: device of the game.
         dtype: precision of the numbers.
+        mean, std: of the data set, by which networks see its numbers.
     """
 
-    def __init__(self, stored: Tensor | np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        stored: Tensor | np.ndarray,
+        device: torch.device,
+        dtype: torch.dtype,
+        mean: float = MEAN,
+        std: float = STD,
+    ) -> None:
         self._stored, self.device, self.dtype = stored, device, dtype
         # A tensor, since a GPU divides by a Python number by multiplying with its reciprocal, which rounds otherwise.
         self._half = torch.tensor(HALF, device=device)
+        self.mean, self.std = mean, std
+        self._scale = torch.tensor((2 * HALF, mean, std), device=device)
 
     @classmethod
-    def placed(cls, examples: np.ndarray, device: torch.device, dtype: torch.dtype) -> TrainingExamples:
+    def placed(
+        cls,
+        examples: np.ndarray,
+        device: torch.device,
+        dtype: torch.dtype,
+        mean: float = MEAN,
+        std: float = STD,
+    ) -> TrainingExamples:
         """Examples on the device; examples of a file, and those too many for a GPU, stay where they are.
 
         Args:
             examples: (n, *shape), float32 or uint8; of a file as `numpy.memmap`.
-            device, dtype: as of the class.
+            device, dtype, mean, std: as of the class.
         """
         total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else math.inf
         if isinstance(examples, np.memmap) or examples.nbytes > SHARE * total:
-            return cls(examples, device, dtype)
+            return cls(examples, device, dtype, mean, std)
         on_device = torch.from_numpy(examples).to(device)
-        return cls(on_device.to(dtype) if on_device.is_floating_point() else on_device, device, dtype)
+        held = on_device.to(dtype) if on_device.is_floating_point() else on_device
+        return cls(held, device, dtype, mean, std)
 
     def __len__(self) -> int:
         return len(self._stored)
@@ -72,12 +90,17 @@ class TrainingExamples:
             Examples, (K, batch, *shape).
         """
         chosen = self._stored[batch["order"]] if "order" in batch else batch["stored"]
-        numbers = chosen if chosen.is_floating_point() else chosen.float().div_(self._half).sub_(1)
-        return numbers.to(self.dtype)
+        if is_default(self.mean, self.std):
+            numbers = chosen if chosen.is_floating_point() else chosen.float().div_(self._half).sub_(1)
+            return numbers.to(self.dtype)
+        white, mean, std = self._scale
+        # In single precision wherever the examples are held, so that their numbers are the same in any memory.
+        shares = (chosen.float() + 1) / 2 if chosen.is_floating_point() else chosen.float() / white
+        return shares.sub_(mean).div_(std).to(self.dtype)
 
     def double(self) -> TrainingExamples:
         """The same examples in double precision."""
         stored = self._stored
         if isinstance(stored, Tensor) and stored.is_floating_point():
             stored = stored.double()
-        return TrainingExamples(stored, self.device, torch.float64)
+        return TrainingExamples(stored, self.device, torch.float64, self.mean, self.std)

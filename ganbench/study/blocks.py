@@ -80,6 +80,9 @@ class Train(Section):
     accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1
     """Number of equal parts of a batch whose gradients are averaged, one part at a time: gradient accumulation, for
     batches that do not fit into memory."""
+    subset_seed: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=2**31 - 1)] | None = None
+    """Seed that chooses the examples of runs with an n_train below all of them, so that runs of all seeds train on the
+    same ones; null for each run's own seed. Either way smaller subsets are parts of larger ones."""
     ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
     """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
     none."""

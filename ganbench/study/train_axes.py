@@ -26,7 +26,8 @@ from ganbench.study.value_types import LARGEST_COUNT, Section, as_list, check_ax
 
 LENGTHS = ("steps", "epochs", "images")  # the options that say how long a run trains; a study gives one of them
 MOST_SNAPSHOTS = 1_000_000
-OF_BATCHES = ("batch_size", "accumulation_steps")  # the options that games without a data set have no use for
+# The options that games without a data set have no use for.
+OF_BATCHES = ("batch_size", "accumulation_steps", "subset_seed")
 ONE, MANY = "one value", "several values"
 
 
@@ -146,7 +147,7 @@ def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
         train: The options of a run.
         batches: Whether its game has a data set.
     """
-    unused = {name for name in ("epochs", "images", "stop_early") if getattr(train, name) is None}
+    unused = {name for name in ("epochs", "images", "subset_seed", "stop_early") if getattr(train, name) is None}
     unused |= set(() if batches else (*OF_BATCHES, "stop_early"))
     return {name: value for name, value in train.model_dump(mode="json").items() if name not in unused}
 

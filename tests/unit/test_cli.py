@@ -95,7 +95,7 @@ def study(tmp_path_factory) -> Path:
 
 def test_help_names_every_command():
     text = invoke("--help")
-    for word in ("list", "check", "schema", "weights", *STAGES):
+    for word in ("list", "check", "schema", "archive", "weights", *STAGES):
         assert re.search(rf"\b{word}\b", text), word
     assert "try-study" not in text
 

@@ -4,6 +4,9 @@ Inputs are `ancient`, which ignores time stamps: a file's name carries the diges
 content, so a file that exists is up to date.
 """
 
+import re
+from pathlib import Path
+
 from snakemake.logging import logger
 
 from ganbench.report.figure_info import figure_infos
@@ -48,7 +51,7 @@ def files_of(stage, name):
     return [ancient(str(path)) for path in plan.jobs(stage)[name].inputs]
 
 
-# The command of every job but `weights`. `params.job` is the path of the job's file, which holds its task and settings.
+# The command of every job but `archive` and `weights`. `params.job` is the path of the job's file, which holds its task and settings.
 JOB_COMMAND = "exec ganbench job {params.job:q} --asked {resources.mem_mb} 2>> {log:q}"
 
 

@@ -1,5 +1,7 @@
 rule prepare:
     """Load a data set and check its examples."""
+    input:
+        lambda wildcards: files_of("prepare", wildcards.name),
     output:
         update(f"{RESULTS}/prepare/{{name}}-{{digest}}.h5"),
     log:
@@ -36,6 +38,27 @@ rule judge:
         "judge {wildcards.name}"
     shell:
         JOB_COMMAND
+
+
+rule archive:
+    """Fetch a file of a public data set, on the submitting machine."""
+    output:
+        update("{archive}"),
+    log:
+        f"{RESULTS}/logs/archive/{{archive}}.log",
+    wildcard_constraints:
+        archive="|".join(re.escape(str(path)) for path in plan.archives) or "(?!)",
+    priority: 100
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        url=lambda wildcards: plan.archives[Path(wildcards.archive)].url,
+        checksum=lambda wildcards: plan.archives[Path(wildcards.archive)].checksum,
+    message:
+        "archive {wildcards.archive}"
+    shell:
+        "exec ganbench archive {output:q} --url {params.url:q} --checksum {params.checksum:q} 2>> {log:q}"
 
 
 rule weights:

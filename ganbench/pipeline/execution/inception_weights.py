@@ -1,25 +1,16 @@
-"""Download of the Inception network's weights, for the FID and the judge `inception`.
-
-`torch.hub.download_url_to_file` is not used: it has no time limit (measured: it still waits after 90 s for a server
-that accepts the connection and never answers), and its progress bar does not fit a job's log.
-"""
+"""Download of the Inception network's weights, for the FID and the judge `inception`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import urllib.request
 from pathlib import Path
-from typing import BinaryIO
 
-from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
-from ganbench.pipeline.execution.progress import progress
+from ganbench.pipeline.execution.downloads import download
 from ganbench.pipeline.tasks import InceptionWeights
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
-TIMEOUT_SECONDS = 30
-PART_BYTES = 2**20
 
 
 def fetch(path: Path, sha256: str) -> None:
@@ -34,10 +25,7 @@ def fetch(path: Path, sha256: str) -> None:
     """
     if not path.exists():
         try:
-            with atomic_write(path) as temporary:
-                with urllib.request.urlopen(URL, timeout=TIMEOUT_SECONDS) as response, temporary.open("wb") as file:
-                    _copy(response, file, int(response.headers.get("Content-Length") or 0))
-                verify(temporary, sha256, path)
+            download(URL, path, "weights", lambda temporary: verify(temporary, sha256, path))
         except OSError as error:
             raise GanbenchError(
                 f"evaluate: the metric fid and the judge inception need weights, and fetching them failed ({error}). "
@@ -55,16 +43,6 @@ def provide(weights: InceptionWeights | None) -> None:
     if weights is not None:
         verify(weights.path, weights.sha256)
         os.environ["TORCH_HOME"] = str(weights.path.parents[2])
-
-
-def _copy(response: BinaryIO, file: BinaryIO, size: int) -> None:
-    """Copy the server's response to a file and show progress; `size` is in bytes, 0 if unknown."""
-    with progress("weights", size / 1e6, "MB") as report:
-        fetched = 0
-        while part := response.read(PART_BYTES):
-            file.write(part)
-            fetched += len(part)
-            report(fetched / 1e6)
 
 
 def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:

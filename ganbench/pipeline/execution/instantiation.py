@@ -93,9 +93,11 @@ def build_game(
     if "dataset" in built:
         if given is None:
             given = TrainingSet(np.zeros((1, *built["dataset"].spec.shape), np.float32), np.zeros(1, np.int64))
-        held["examples"] = TrainingExamples.placed(given.images, device, PRECISIONS[train["precision"]][0])
+        spec, precision = built["dataset"].spec, PRECISIONS[train["precision"]][0]
+        held["examples"] = TrainingExamples.placed(given.images, device, precision, spec.mean, spec.std)
         held["labels"] = None if given.labels is None else torch.from_numpy(given.labels)
         held |= {name: train[name] for name in ("batch_size", "accumulation_steps")}
+        held["subset_seed"] = train.get("subset_seed")
     return components.build_game(game.name, game.options, built, **held)
 
 

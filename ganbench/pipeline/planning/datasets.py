@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
-from ganbench.core.source_digests import engine_digest, sources_digest
+from ganbench.core.source_digests import digest, engine_digest, sources_digest
+from ganbench.data import Archive
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.file_digests import files_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
@@ -37,9 +38,27 @@ class DatasetPlan(GridPlan):
         return {name: self._prepare(name, choice) for name, choice in self.datasets.items()}
 
     def _prepare(self, name: str, choice: Choice) -> Job:
+        archives = self._archives_of(choice)
         files = files_digest(describe_dataset(choice).files, self.folder / FILES)
+        if archives:  # which need not be there yet: their checksums stand for them
+            files = digest([files, *((Path(each.path).name, each.checksum) for each in archives)])
         task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
-        return self.file_job("prepare", name, task)
+        return self.file_job("prepare", name, task, files=[Path(each.path) for each in archives])
+
+    @cached_property
+    def archives(self) -> dict[Path, Archive]:
+        """The archives that data sets are read from, by path."""
+        return {Path(each.path): each for choice in self.datasets.values() for each in self._archives_of(choice)}
+
+    @property
+    def missing_archives(self) -> list[Archive]:
+        """The archives that are not there, of data sets that are not prepared yet."""
+        waiting = [each for name, each in self.datasets.items() if not self.prepare[name].done]
+        wanted = {each.path: each for choice in waiting for each in self._archives_of(choice)}
+        return [each for path, each in wanted.items() if not Path(path).exists()]
+
+    def _archives_of(self, choice: Choice) -> list[Archive]:
+        return [Archive(*each) for each in describe_dataset(choice).archives]
 
     @cached_property
     def judge(self) -> dict[str, Job]:

@@ -25,7 +25,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.core.source_digests import digest
 from ganbench.pipeline import early_stopping, results_folder
-from ganbench.pipeline.execution import continuing, inception_weights
+from ganbench.pipeline.execution import archives, continuing, inception_weights
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
@@ -62,11 +62,13 @@ def check(
         The estimates of all methods.
 
     Raises:
-        GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights are missing, or the
-            disk has too little room.
+        GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights or files of data sets
+            are missing, or the disk has too little room.
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
+    for archive in plan.missing_archives:  # the trial loads the data sets
+        archives.fetch(archive)
     state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.data import load_checked
-from ganbench.core import result_files
+from ganbench.core import registry, result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.execution import archives
 from ganbench.pipeline.execution.instantiation import build, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
@@ -16,13 +17,15 @@ def run(job: Job, context: JobContext) -> None:
     """Load a data set, hold it to its contract, and write its examples.
 
     Raises:
-        GanbenchError: The data set breaks its contract.
+        GanbenchError: The data set breaks its contract, or an archive of it is missing or has another checksum.
     """
     task = job.task
     verify(task.sources, [("dataset", task.dataset)])
     dataset = build("dataset", task.dataset)
+    archives.verify_all(dataset.spec.archives)
     with context.progress(f"prepare {job.name}", dataset.spec.train, "training examples") as report:
-        examples, fault = load_checked(dataset)
+        packaged = registry.find("dataset", task.dataset.name).path.is_relative_to(registry.PACKAGE)
+        examples, fault = load_checked(dataset, twice=not packaged)
         if fault:
             raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
         with result_files.create_file(job.path, "prepare") as file:

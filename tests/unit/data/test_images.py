@@ -17,7 +17,7 @@ from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
-from ganbench.data import DataSpec, Examples, image_folder
+from ganbench.data import DataSpec, Examples, _images
 from ganbench.data.image_folder import ImageFolder
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
@@ -207,7 +207,7 @@ def test_colours_and_places_are_kept(tmp_path):
 def test_large_folders_are_decoded_into_a_file_with_the_same_values(tmp_path, monkeypatch):
     dataset = ImageFolder(folder=str(write_images(tmp_path, 12, classes=2)), side=8)
     small = dataset.load()
-    monkeypatch.setattr(image_folder, "LARGE", 100)
+    monkeypatch.setattr(_images, "LARGE", 100)
     large, fault = load_checked(dataset)
     assert fault is None
     assert isinstance(large.train, np.memmap)

@@ -1,0 +1,39 @@
+"""Gaussians on a square grid, 5x5 of them with spacing 2, sigma 0.05: mode collapse among many modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from ganbench.core.interval import Interval
+from ganbench.data import Dataset, DataSpec, Examples
+from ganbench.data._gaussians import draw, lattice, mixture
+
+
+@dataclass(frozen=True)
+class Grid(Dataset):
+    """A mixture of equal isotropic Gaussians around the origin, row by row: at {-4, -2, 0, 2, 4}^2 with sigma 0.05, as
+    PacGAN has them (Lin et al. 2018). `grid16` is the grid of 4x4 of Balduzzi et al. (2018)."""
+
+    modes_per_side: Annotated[int, Interval(ge=1, le=100)] = 5
+    spacing: Annotated[float, Interval(gt=0)] = 2.0
+    sigma: Annotated[float, Interval(gt=0)] = 0.05
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000  # for training; 1/4 as many are held out
+
+    judge: ClassVar[str] = "mixture"
+
+    @property
+    def spec(self) -> DataSpec:
+        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=self.modes_per_side**2)
+
+    def load(self) -> Examples:
+        return mixture("grid", self._centres, self.sigma, self.examples)
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        return draw(self._centres, self.sigma, count, random)[0]
+
+    @property
+    def _centres(self) -> np.ndarray:
+        return lattice(self.modes_per_side, self.spacing)

@@ -1,0 +1,87 @@
+"""LSUN churches, 126,227 photographs to train on and 300 held out, in colour, without labels."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+
+from ganbench.core.errors import GanbenchError
+from ganbench.core.interval import Interval
+from ganbench.data import Archive, Dataset, DataSpec, Examples
+from ganbench.data._images import decoded_all, to_bytes
+from ganbench.data._torchvision import archives_in, image_spec, unpacked
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SIZES = {"train": 126_227, "val": 300}
+URL = "http://dl.yf.io/lsun/scenes/"
+FILES = (
+    ("church_outdoor_train_lmdb.zip", "91128ae026840ac0c5982b4445ab5fc4e092d6847cca76793b2b1a0815c2e74a"),
+    ("church_outdoor_val_lmdb.zip", "34635b7547a3e51a15f942a4a4082dd6bc9cca381a953515cb2275c0eed50584"),
+)
+
+
+@dataclass(frozen=True)
+class Lsun(Dataset):
+    """The category `church_outdoor` of Yu et al. (2015), whose images have 256 pixels on the shorter edge, in the order
+    of their keys. The files are databases of LMDB, which the package `lmdb` reads; it is no dependency of ganbench.
+
+    torchvision's class is not used: it leaves a pickled list of keys in the working folder, and reads one that is
+    there. Without the package, extract the images and take the data set `image_folder`.
+    """
+
+    folder: str = ""  # place of the two files; by default data/lsun
+    side: Annotated[int, Interval(ge=4, le=256)] = 64  # pixels
+    resize: Literal["shorter", "stretch"] = "shorter"  # scale the shorter edge and crop to the centre, or both edges
+    channels: Literal[1, 3] = 3  # grey or colour
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+
+    judge: ClassVar[str] = "random_features"
+
+    @property
+    def spec(self) -> DataSpec:
+        shape = (self.channels, self.side, self.side)
+        return image_spec(shape, SIZES["train"], 0, self.mean, self.std, self._archives)
+
+    def load(self) -> Examples:
+        lmdb = _lmdb()
+        with unpacked("lsun", self._archives) as root:
+            train, heldout = (self._read(lmdb, root / f"church_outdoor_{part}_lmdb") for part in SIZES)
+        return Examples(train, None, heldout, None)
+
+    def _read(self, lmdb: ModuleType, database: Path) -> np.ndarray:
+        from PIL import Image
+
+        shape = self.spec.shape
+        try:
+            with lmdb.open(str(database), readonly=True, lock=False, create=False) as opened, opened.begin() as reading:
+                keys = list(reading.cursor().iternext(keys=True, values=False))
+
+                def decode(key: bytes) -> np.ndarray:
+                    with opened.begin(buffers=False) as own:  # a transaction belongs to one thread
+                        return to_bytes(Image.open(io.BytesIO(own.get(key))), shape, self.resize)
+
+                return decoded_all(keys, decode, shape)
+        except lmdb.Error as error:
+            raise ValueError(f"{database.name}: {error}") from None
+
+    @property
+    def _archives(self) -> tuple[Archive, ...]:
+        return archives_in(self.folder, "lsun", URL, FILES)
+
+
+def _lmdb() -> ModuleType:
+    try:
+        import lmdb
+    except ImportError:
+        raise GanbenchError(
+            "data set 'lsun': its files are read by the package lmdb, which is not installed: `pip install lmdb`, or "
+            "extract the images and take the data set 'image_folder'."
+        ) from None
+    return lmdb

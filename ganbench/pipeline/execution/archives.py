@@ -1,0 +1,55 @@
+"""Download of the archives of public data sets, and their verification."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from ganbench.core.errors import GanbenchError
+from ganbench.data import Archive
+from ganbench.pipeline.execution.downloads import download
+
+
+def fetch(archive: Archive) -> None:
+    """Download an archive if the file does not exist, and verify it.
+
+    Raises:
+        GanbenchError: The file is to be put there by hand, the download failed, or the file has another checksum. The
+            message says which file to put where.
+    """
+    path = Path(archive.path)
+    if not path.exists():
+        if not archive.url:
+            raise GanbenchError(f"data: {path} is missing, and has no address for programs. {archive.how}")
+        try:
+            download(archive.url, path, path.name, lambda temporary: verify(archive, temporary))
+        except (OSError, ValueError) as error:  # ValueError of an address that is none
+            raise GanbenchError(f"data: {path} is missing, and fetching it failed ({error}). {archive.how}") from None
+    verify(archive)
+
+
+def verify(archive: Archive, path: Path | None = None) -> None:
+    """Refuse an archive with another checksum than the published one.
+
+    Args:
+        archive: The archive.
+        path: The file to read, if it is not in its place yet.
+
+    Raises:
+        GanbenchError: The file cannot be read, or has another checksum. The message says which file to put where.
+    """
+    kind = archive.kind.replace("-", "").lower()
+    try:
+        with (path or Path(archive.path)).open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise GanbenchError(f"data: {archive.path} cannot be read: {error.strerror}. {archive.how}") from None
+    if found != archive.checksum:
+        raise GanbenchError(f"data: {archive.path} has the {archive.kind} {found}. {archive.how}")
+
+
+def verify_all(archives: Iterable[Archive]) -> None:
+    """Verify archives, see `verify`."""
+    for archive in archives:
+        verify(archive)

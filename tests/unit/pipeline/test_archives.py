@@ -1,0 +1,90 @@
+"""Archives of public data sets in a study: planned before they are there, verified before they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import archives as made
+import pytest
+from typer.testing import CliRunner
+
+from ganbench.cli import app
+from ganbench.core import dataset_specs, result_files
+from ganbench.core.errors import GanbenchError
+from ganbench.data import _mnist, mnist
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import run
+from ganbench.study.schema import parse
+
+
+def plan(place: Path, **options) -> Plan:
+    block = {
+        "dataset": {"name": "mnist", "folder": str(place / "mnist"), **options},
+        "architecture": {"name": "fc", "hidden": [8]},
+        "learning_rate": 1e-3,
+        "seed": 0,
+    }
+    study = {"study": "public", "results": str(place / "results"), "grid": [block]}
+    found = Plan(parse(study, origin="study"))
+    results_folder.prepare(found)
+    return found
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Small files in place of MNIST's, with their own sizes and checksums."""
+    made.write_mnist(tmp_path / "mnist")
+    files = tuple((name, made.md5(tmp_path / "mnist" / name)) for name, _ in _mnist.MNIST_FILES)
+    monkeypatch.setattr(mnist, "MNIST_FILES", files)
+    for module in (mnist, _mnist):
+        monkeypatch.setattr(module, "SIZES", {"train": 40, "heldout": 20})
+    dataset_specs._describe_cached.cache_clear()
+    yield tmp_path
+    dataset_specs._describe_cached.cache_clear()
+
+
+def test_a_study_is_planned_before_its_archives_are_there(tmp_path):
+    before = plan(tmp_path)
+    (job,) = before.prepare.values()
+    assert [path.name for path in job.inputs] == [name for name, _ in _mnist.MNIST_FILES]
+    assert list(before.archives) == list(job.inputs)
+    assert len(before.missing_archives) == 4
+    made.write_mnist(tmp_path / "mnist")
+    after = plan(tmp_path)
+    assert after.missing_archives == []
+    assert [each.digest for each in after.prepare.values()] == [job.digest]
+    with pytest.raises(GanbenchError, match=r"mnist/train-images-idx3-ubyte\.gz has the MD5 .*whose MD5 is f68b3c2d"):
+        run(job)
+
+
+def test_archives_are_verified_and_read_once_into_bytes_that_every_job_maps(small):
+    found = plan(small)
+    (job,) = found.prepare.values()
+    run(job)
+    with result_files.open_file(job.path, "prepare") as file:
+        examples = result_files.read_tree(result_files.descend(file, "examples"), most=10)
+    assert examples["train"].shape == (40, 1, 28, 28)
+    assert examples["train"].dtype == "uint8"
+    assert type(examples["train"]).__name__ == "memmap"
+    for archive in found.archives:
+        archive.unlink()
+    assert plan(small).missing_archives == []  # what is prepared needs them no more
+
+
+def test_another_checksum_is_another_data_set(small, monkeypatch):
+    (one,) = plan(small).prepare.values()
+    monkeypatch.setattr(mnist, "MNIST_FILES", ((mnist.MNIST_FILES[0][0], "0" * 32), *mnist.MNIST_FILES[1:]))
+    dataset_specs._describe_cached.cache_clear()
+    (other,) = plan(small).prepare.values()
+    assert one.digest != other.digest
+
+
+def test_the_command_fetches_and_verifies(tmp_path):
+    source, place = tmp_path / "source", tmp_path / "new" / "file"
+    source.write_bytes(b"content")
+    told = ["archive", str(place), "--url", source.as_uri(), "--checksum", made.md5(source)]
+    assert CliRunner().invoke(app, told).exit_code == 0
+    assert place.read_bytes() == b"content"
+    wrong = CliRunner().invoke(app, [*told[:-1], "0" * 32])
+    assert isinstance(wrong.exception, GanbenchError)
