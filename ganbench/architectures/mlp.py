@@ -41,15 +41,15 @@ class MLP(Architecture):
 
     def generator(self, data: DataSpec) -> nn.Module:
         depth = self.depth if self.generator_depth == -1 else self.generator_depth
-        sizes = [self.latent_size] + [self.width] * depth
-        last = [nn.Linear(sizes[-1], prod(data.shape)), nn.Unflatten(1, data.shape)]
-        return initialise(nn.Sequential(*self._hidden(sizes), *last), self.initialisation)
+        layers = self._hidden([self.latent_size] + [self.width] * depth)
+        width = self.width if depth else self.latent_size
+        layers += [nn.Linear(width, prod(data.shape)), nn.Unflatten(1, data.shape)]
+        return initialise(nn.Sequential(*layers), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         sizes = [self.packing * prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
-        last = [nn.Linear(sizes[-1], 1), nn.Flatten(0)]
-        network = nn.Sequential(*packing_layers(self.packing), nn.Flatten(), *self._hidden(sizes), *last)
-        return initialise(network, self.initialisation)
+        layers = [*packing_layers(self.packing), nn.Flatten(), *self._hidden(sizes)]
+        return initialise(nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Flatten(0)), self.initialisation)
 
     def _hidden(self, sizes: list[int]) -> list[nn.Module]:
         activation = ACTIVATIONS[self.activation]
