@@ -5,18 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.data import Archive, Dataset, DataSpec, Examples
 from ganbench.data._images import decoded_all, to_bytes
 from ganbench.data._torchvision import archives_in, image_spec, unpacked
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 SIZES = {"train": 126_227, "val": 300}
 URL = "http://dl.yf.io/lsun/scenes/"
@@ -29,10 +25,10 @@ FILES = (
 @dataclass(frozen=True)
 class Lsun(Dataset):
     """The category `church_outdoor` of Yu et al. (2015), whose images have 256 pixels on the shorter edge, in the order
-    of their keys. The files are databases of LMDB, which the package `lmdb` reads; it is no dependency of ganbench.
+    of their keys. The files are databases of LMDB.
 
     torchvision's class is not used: it leaves a pickled list of keys in the working folder, and reads one that is
-    there. Without the package, extract the images and take the data set `image_folder`.
+    there.
     """
 
     folder: str = ""  # place of the two files; by default data/lsun
@@ -50,12 +46,12 @@ class Lsun(Dataset):
         return image_spec(shape, SIZES["train"], 0, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:
-        lmdb = _lmdb()
         with unpacked("lsun", self._archives) as root:
-            train, heldout = (self._read(lmdb, root / f"church_outdoor_{part}_lmdb") for part in SIZES)
+            train, heldout = (self._read(root / f"church_outdoor_{part}_lmdb") for part in SIZES)
         return Examples(train, None, heldout, None)
 
-    def _read(self, lmdb: ModuleType, database: Path) -> np.ndarray:
+    def _read(self, database: Path) -> np.ndarray:
+        import lmdb
         from PIL import Image
 
         shape = self.spec.shape
@@ -74,14 +70,3 @@ class Lsun(Dataset):
     @property
     def _archives(self) -> tuple[Archive, ...]:
         return archives_in(self.folder, "lsun", URL, FILES)
-
-
-def _lmdb() -> ModuleType:
-    try:
-        import lmdb
-    except ImportError:
-        raise GanbenchError(
-            "data set 'lsun': its files are read by the package lmdb, which is not installed: `pip install lmdb`, or "
-            "extract the images and take the data set 'image_folder'."
-        ) from None
-    return lmdb

@@ -166,7 +166,6 @@ def test_flowers_train_on_two_parts_and_hold_out_the_third(few, tmp_path):
 
 
 def test_lsun_is_read_in_the_order_of_its_keys(few, tmp_path, monkeypatch):
-    pytest.importorskip("lmdb")
     monkeypatch.chdir(tmp_path)
     written = made.write_lsun(tmp_path / "l")
     dataset = part("dataset", "lsun", folder="l", side=64)
@@ -175,12 +174,6 @@ def test_lsun_is_read_in_the_order_of_its_keys(few, tmp_path, monkeypatch):
     close(examples.train, written["train"][..., 8:72])
     close(examples.heldout, written["val"][..., 8:72])
     assert [each.name for each in tmp_path.iterdir()] == ["l"]  # nothing is left in the working folder
-
-
-def test_lsun_without_its_package_says_what_else_to_do(few, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "lmdb", None)
-    with pytest.raises(GanbenchError, match=r"`pip install lmdb`, or extract the images"):
-        part("dataset", "lsun", folder=str(tmp_path)).load()
 
 
 # Wrong files ----------------------------------------------------------------------------------------------------------
