@@ -64,8 +64,9 @@ def traits(family: str, name: str) -> list[str]:
 def _of_architecture(name: str) -> list[str]:
     architecture = build("architecture", name)
     supported = [data for data in SHAPES if architecture.supports(data) is None]
-    refusals = {architecture.supports(data): None for data in SHAPES if data not in supported}
-    found = [f"Some data it refuses: {refusal}." for refusal in refusals]
+    refusals = (architecture.supports(data) for data in SHAPES)
+    needs = next((f"Data: {refusal}." for refusal in refusals if refusal), "Data: any.")
+    found = [needs]
     if architecture.conditional:
         found.append(f"Labels go to the {join_words(architecture.conditional)}.")
     if not supported:
@@ -102,9 +103,14 @@ def _of_objective(name: str) -> list[str]:
 
 
 def _of_regularizer(name: str) -> list[str]:
-    if build("regularizer", name).per_example:
-        return ["It needs a discriminator that does not mix the examples of a batch, as batch normalisation does."]
-    return []
+    regularizer, found = build("regularizer", name), []
+    if regularizer.images:
+        found.append("It takes images alone.")
+    if regularizer.per_example:
+        found.append("It needs a discriminator that does not mix the examples of a batch, as batch normalisation does.")
+    if regularizer.series:
+        found.append(f"It records {join_words([f'`{each}`' for each in regularizer.series])}.")
+    return found
 
 
 def _of_metric(name: str) -> list[str]:
