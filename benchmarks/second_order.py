@@ -29,7 +29,7 @@ def case_of(method: dict[str, str], architecture: str = "dcgan") -> Case:
     """A case that differs from the usual one in its method, with steps that every dynamics can use: plain descent."""
     name, method = ", ".join(method.values()) or "none", {"optimizer": "sgd", **method}
     if architecture == "mlp":
-        return Case(name, "mlp", "ring8", steps=1, options={"width": 4}, batch_size=4, method=method)
+        return Case(name, "mlp", "digits", steps=1, options={"width": 4}, batch_size=4, method=method)
     return Case(name, "dcgan", "digits", steps=1, options=NETWORKS, method=method)
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import lzma
-import pickle
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +14,6 @@ from pathlib import Path
 from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import within_one
 from ganbench.data import Archive, DataSpec
-
-# What torchvision, Python's decompressors and NumPy raise for files that are not what their names say.
-UNREADABLE = (
-    *(OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError, EOFError, AssertionError),
-    *(pickle.UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-)
 
 
 def archives_in(folder: str, name: str, url: str, files: Sequence[tuple[str, str]]) -> tuple[Archive, ...]:
@@ -74,7 +65,9 @@ def unpacked(name: str, archives: Sequence[Archive], *, into: str = "") -> Itera
                 _unpack(Path(archive.path), place)
             reading = str(Path(archives[0].path).parent)
             yield Path(temporary)
-        except UNREADABLE as error:
+        except (GanbenchError, MemoryError):
+            raise
+        except Exception as error:  # torchvision, NumPy and decompressors raise anything for a file that is another
             why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             raise GanbenchError(f"data set {name!r}: {reading} cannot be read: {why}. {archives[0].how}") from None
 

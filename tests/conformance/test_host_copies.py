@@ -17,6 +17,7 @@ from ganbench.games import Game, Match, Member
 COPIES = {torch.ops.aten.lift_fresh.default, torch.ops.aten._local_scalar_dense.default}
 EXAMPLES = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
 PLANE = DataSpec(shape=(2,), bounded=False, train=64, modes=3)
+IMAGES = DataSpec(shape=(1, 4, 4), bounded=True, train=64, modes=3)
 
 
 class HostCopies(TorchDispatchMode):
@@ -33,7 +34,11 @@ class HostCopies(TorchDispatchMode):
 
 
 def networks(**parts) -> Game:
-    return gan(EXAMPLES, data=PLANE, architecture=part("architecture", "mlp", width=8), **parts)
+    """Networks on points, or on images where a regularizer is for those alone."""
+    images = getattr(parts.get("regularizer"), "images", False)
+    data = IMAGES if images else PLANE
+    examples = np.resize(EXAMPLES, (data.train, *data.shape))
+    return gan(examples, data=data, architecture=part("architecture", "mlp", width=8), **parts)
 
 
 def with_buffers() -> Game:
