@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -151,7 +152,18 @@ class ImageFolder(Dataset):
 
 
 def _images_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if _is_image(path) and not path.name.startswith(".")]
+    """Files of an image's name in a folder and its folders, links among them, but not twice in one."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add(real)
+        paths = [Path(place, name) for name in files if not name.startswith(".")]
+        found += [path for path in paths if _is_image(path)]
+    return found
 
 
 def _is_image(path: Path) -> bool:

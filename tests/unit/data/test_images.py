@@ -238,6 +238,18 @@ def test_a_file_that_is_no_image_is_named(tmp_path):
         ImageFolder(folder=str(folder)).load()
 
 
+def test_folders_may_be_links_and_a_link_upwards_shows_no_image_twice(tmp_path):
+    write_images(tmp_path / "elsewhere", 20, classes=2)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "a").symlink_to(tmp_path / "elsewhere" / "class0")
+    (linked / "b").mkdir()
+    (linked / "b" / "first").symlink_to(tmp_path / "elsewhere" / "class1")
+    (linked / "b" / "again").symlink_to(linked / "b")
+    spec = part("dataset", "image_folder", folder=str(linked), side=8).spec
+    assert (len(spec.files), spec.modes) == (20, 2)
+
+
 def test_hidden_folders_are_no_classes_and_images_beside_classes_are_not_dropped(tmp_path):
     folder = write_images(tmp_path / "images", 12)
     write_images(folder / ".thumbnails", 4)
