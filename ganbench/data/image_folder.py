@@ -152,7 +152,7 @@ class ImageFolder(Dataset):
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Files of an image's name in a folder and its folders, links among them, but not twice in one."""
+    """Files of an image's name in a folder and its folders, links among them; none of hidden ones."""
     found: list[Path] = []
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
@@ -161,6 +161,7 @@ def _images_in(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(place, name) for name in files if not name.startswith(".")]
         found += [path for path in paths if _is_image(path)]
     return found

@@ -253,7 +253,8 @@ def test_folders_may_be_links_and_a_link_upwards_shows_no_image_twice(tmp_path):
 def test_hidden_folders_are_no_classes_and_images_beside_classes_are_not_dropped(tmp_path):
     folder = write_images(tmp_path / "images", 12)
     write_images(folder / ".thumbnails", 4)
-    assert ImageFolder(folder=str(folder), side=8).spec.modes == 0
+    spec = ImageFolder(folder=str(folder), side=8).spec
+    assert (spec.modes, len(spec.files)) == (0, 12)
     write_images(folder / "cats", 4)
     with pytest.raises(GanbenchError, match=r"has class folders \(cats\) and images beside them \(00000.png, "):
         _ = ImageFolder(folder=str(folder), side=8).spec
