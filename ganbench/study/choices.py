@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -59,7 +59,9 @@ class Choice(BaseModel):
 
     def build(self) -> Any:
         """Build the component with its options."""
-        return self.component.build(self.options)
+        # A data set of files looks for them, thousands perhaps; nobody changes the object.
+        shipped = self.component.path.is_relative_to(registry.PACKAGE)
+        return _built(self) if self.family == "dataset" and shipped else self.component.build(self.options)
 
     @property
     def parts(self) -> tuple[Choice, ...]:
@@ -102,6 +104,11 @@ class Choice(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.family, self.name, repr(self.options)))
+
+
+@lru_cache(maxsize=64)
+def _built(choice: Choice) -> Any:
+    return choice.component.build(choice.options)
 
 
 def parse_choice(family: str, value: Any) -> Choice:

@@ -318,7 +318,8 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
-        hidden = {dataset: self._unseen(dataset) for run in self.plan.runs if (dataset := run.choice("dataset"))}
+        datasets = dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset")))
+        hidden = {dataset: self._unseen(dataset) for dataset in datasets}
         points = [(run.point, hidden[dataset]) for run in self.plan.runs if (dataset := run.choice("dataset"))]
         for claim in self.plan.study.claims:
             refuse_unseen(claim, points)

@@ -193,3 +193,20 @@ def test_an_address_in_a_missing_folder_is_refused_unless_the_study_makes_it(tmp
     check_tracking_uri(f"sqlite:///{tmp_path}/results/mlflow.db", to_be_made=tmp_path / "results" / "tiny")
     with pytest.raises(GanbenchError, match=r"there is no folder .*elsewhere"):
         check_tracking_uri(f"sqlite:///{tmp_path}/elsewhere/mlflow.db", to_be_made=tmp_path / "results" / "tiny")
+
+
+def test_a_shipped_data_set_is_built_once_and_a_user_s_own_at_every_call(tmp_path):
+    """A folder of images may have thousands of files to look for."""
+    shipped = parse_choice("dataset", {"name": "image_folder", "folder": str(tmp_path)})
+    assert shipped.build() is parse_choice("dataset", {"name": "image_folder", "folder": str(tmp_path)}).build()
+    own = tmp_path / "own.py"
+    own.write_text(
+        '"""A user\'s own."""\n'
+        "from dataclasses import dataclass\n"
+        "from ganbench.data.ring8 import Ring8\n\n\n"
+        "@dataclass(frozen=True)\n"
+        "class Own(Ring8):\n"
+        "    pass\n"
+    )
+    choice = parse_choice("dataset", str(own))
+    assert choice.build() is not choice.build()
