@@ -12,6 +12,7 @@ from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.pipeline.preflight.sizes import memory_fault
+from ganbench.study.choices import parse_choice
 from ganbench.study.schema import parse
 from ganbench.tracking.address import check_tracking_uri
 
