@@ -17,7 +17,7 @@ from ganbench.contracts.repeatability import attributes_of, fingerprint, globals
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
-from ganbench.nn.network import Network
+from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import NAMES, named_outputs
 
 LARGEST_LATENT = 1_000_000
@@ -217,7 +217,7 @@ def _precision_fault(
     module = build()
     network = Network(module, inputs, packing=packing).to(inputs[0].device, torch.float64)
     theta = Network.vector(module).double()
-    theta = torch.stack([theta, 1.1 * theta])
+    theta = torch.stack([disturbed(theta, seed) for seed in (0, 1)])  # initial zeros would hide what they multiply
     buffers = {name: torch.stack([value, value]) for name, value in network.start_buffers(module).items()}
     key = torch.tensor([1, 2])
     given = [torch.stack([x, x.flip(0)]) for x in inputs]

@@ -35,7 +35,7 @@ from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module, trial_inputs
 from ganbench.judges import judge_stored
-from ganbench.nn.network import Network
+from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.objectives import Objective
 
@@ -49,6 +49,7 @@ SHAPES = [
 
 # Options with which networks that are wide at their defaults take no time.
 NARROW = {
+    "infogan": {"features": 4},
     "r3gan": {"features": 4, "most_features": 8},
     "sngan": {"features": 3},
     "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
@@ -286,26 +287,37 @@ def test_initial_networks_follow_from_the_seed(name, spec):
         )
 
 
+@pytest.mark.parametrize("player", GAN.players)
 @pytest.mark.parametrize(("name", "spec"), CASES)
-def test_fused_networks_equal_solo_ones(name, spec):
-    """Outputs and gradients of three members at once equal those of each alone, second derivatives included."""
+def test_fused_networks_equal_solo_ones(name, spec, player):
+    """Outputs and gradients of three members at once equal those of each alone, second derivatives included.
+
+    At disturbed parameters, where no gain of 0 hides what it multiplies, so that every parameter has a gradient.
+    """
     architecture = part("architecture", name)
-    modules = [initial_module(architecture, "discriminator", spec, s) for s in range(3)]
-    network = Network(modules[0], trial_inputs(architecture, "discriminator", spec, 4)).to(CPU, torch.float64)
-    theta = torch.stack([Network.vector(module) for module in modules]).double().requires_grad_()
+    modules = [initial_module(architecture, player, spec, s) for s in range(3)]
+    inputs = trial_inputs(architecture, player, spec, 4)
+    passed = architecture.passed_to_generator if player == "generator" else ()
+    network = Network(modules[0], inputs, passed).to(CPU, torch.float64)
+    theta = torch.stack([disturbed(Network.vector(module).double(), s) for s, module in enumerate(modules)])
+    theta.requires_grad_()
     starts = [network.start_buffers(module) for module in modules]
     buffers = {each: torch.stack([start[each] for start in starts]) for each in network.buffers}
     buffers = {each: value.double() if value.is_floating_point() else value for each, value in buffers.items()}
     keys = torch.arange(3) if network.random else None
-    x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    shape = (3, 6, *inputs[0].shape[1:])
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
     def penalty(theta, x, members=slice(None)):
         kept, key = {each: value[members] for each, value in buffers.items()}, keys if keys is None else keys[members]
-        logits = named_outputs(network.apply(theta, kept, key, x)[0])["logits"]
-        (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-        return grad.square().sum() + logits.square().sum()
+        outputs = network.apply(theta, kept, key, x)[0]
+        values = outputs if player == "generator" else named_outputs(outputs)["logits"]
+        (grad,) = torch.autograd.grad(values.sum(), x, create_graph=True)
+        return grad.square().sum() + values.square().sum()
 
     (fused,) = torch.autograd.grad(penalty(theta, x), theta)
+    still = [each for each, value in network.views(fused).items() if not value.any()]
+    assert still == [], f"{name}: the {player}'s {still} do not matter, even at disturbed parameters"
     for k in range(3):
         member = slice(k, k + 1)
         alone = theta[member].detach().requires_grad_()
