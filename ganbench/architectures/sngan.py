@@ -84,6 +84,10 @@ class SNGAN(Architecture):
         players = {"none": (), "auxiliary": ("generator",), "projection": ("generator", "discriminator")}
         return players[self.conditioning]
 
+    @property
+    def objective_needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("class_logits",) if self.conditioning == "auxiliary" else ()
+
     def supports(self, data: DataSpec) -> str | None:
         sides = f"square images whose side is one of {join_words([str(side) for side in DESIGNS])} pixels"
         if fault := sides_fault(data, sides, DESIGNS.__contains__) or range_fault(data, "tanh"):

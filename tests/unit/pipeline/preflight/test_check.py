@@ -365,9 +365,9 @@ def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     task = next(iter(plan(tmp_path).train.values())).task
     game = build_game(task.groups[0].components, task.train, None, CPU)
     work, architecture = forward_work(game), game.architecture
-    sizes = [architecture.latent_size, *architecture._widths(game.data), 64]
+    sizes = [architecture.latent_size, *architecture._widths(architecture.hidden, game.data), 64]
     layers = sum(a * b for a, b in pairwise(sizes))
-    back = [64, *reversed(architecture._widths(game.data)), 1]
+    back = [64, *reversed(architecture._widths(architecture.hidden, game.data)), 1]
     layers += sum(a * b for a, b in pairwise(back))
     assert work == 2 * layers * game.batch_size, "a multiplication and an addition per weight and example"
     assert decide("auto", game, 1, CPU)[0] is False
