@@ -57,8 +57,8 @@ class Architecture(ABC):
         probability_only: whether the logits are those of a class probability and nothing else, so that they cannot
             serve objectives that take a critic's score.
         packing: number of examples that the discriminator judges together. An option, where it is declared as one.
-        objective_needs: outputs of the discriminator that the objective must take, such as `class_logits`, since nothing
-            else trains the layers that give them.
+        objective_needs: outputs of the discriminator that the objective must take, such as `class_logits`, since
+            nothing else trains the layers that give them.
     """
 
     latent_size: int
@@ -77,6 +77,16 @@ class Architecture(ABC):
 
         Returns:
             None if they can; otherwise a sentence that names the data sets they can be built for.
+        """
+        return None
+
+    def caution(self, data: DataSpec) -> str | None:
+        """What limits the networks on a data set that they can be built for, as a clause; None if nothing does.
+
+        `ganbench check` prints it as a note.
+
+        Args:
+            data: the data set.
         """
         return None
 
@@ -163,8 +173,8 @@ def objective_refusal(architecture: Architecture, objective: Any) -> str | None:
     name = type(objective).__name__
     if untrained := [output for output in architecture.objective_needs if output not in objective.needs]:
         return (
-            f"its discriminator gives {join_words(untrained)}, which objective {name} does not take, so that the layers "
-            "that give it would never train; choose an objective that takes it, such as auxiliary_classifier, or a "
+            f"its discriminator gives {join_words(untrained)}, which objective {name} does not take, so that the "
+            "layers that give it would never train; choose an objective that takes it, such as auxiliary_classifier, or a "
             "discriminator without it"
         )
     if not architecture.probability_only or objective.probability:

@@ -51,7 +51,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     results = {"generator": {"examples": data.shape}, "discriminator": {"logits": ()}}
     if data.modes:
         results["discriminator"]["class_logits"] = (data.modes,)
-    starts = {}
+    starts, generator = {}, None
     for player in results:
 
         def build(seed: int = 0, player: str = player) -> nn.Module:
@@ -61,7 +61,9 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         packing = architecture.packing if player == "discriminator" else 1
         if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"
-        if fault := passing_fault(architecture, player, build(), inputs) or constants_fault(
+        module = build()
+        generator = module if generator is None else generator
+        if fault := passing_fault(architecture, player, module, inputs, generator) or constants_fault(
             build, inputs, architecture.passed_to_generator if player == "generator" else ()
         ):
             return f"its {player} {fault}"

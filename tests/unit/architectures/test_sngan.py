@@ -334,7 +334,7 @@ def test_every_form_keeps_the_contract(options):
 @pytest.mark.parametrize("name", ["hinge", "non_saturating"])
 def test_an_objective_that_would_not_train_the_class_head_is_refused(name):
     parts = {"data": SMALL, "labels": np.arange(16) % 3, "batch_size": 4, "objective": part("objective", name)}
-    with pytest.raises(GanbenchError, match="gives class_logits, which objective .* such as auxiliary_classifier"):
+    with pytest.raises(GanbenchError, match=r"gives class_logits, which objective .* such as auxiliary_classifier"):
         gan(IMAGES, architecture=sngan(features=2, conditioning="auxiliary"), **parts)
     gan(IMAGES, architecture=sngan(features=2, conditioning="projection"), **parts)
     parts["objective"] = part("objective", "auxiliary_classifier")
