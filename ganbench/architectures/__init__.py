@@ -174,8 +174,8 @@ def objective_refusal(architecture: Architecture, objective: Any) -> str | None:
     if untrained := [output for output in architecture.objective_needs if output not in objective.needs]:
         return (
             f"its discriminator gives {join_words(untrained)}, which objective {name} does not take, so that the "
-            "layers that give it would never train; choose an objective that takes it, such as auxiliary_classifier, or a "
-            "discriminator without it"
+            "layers that give it would never train; choose an objective that takes it, such as auxiliary_classifier, "
+            "or a discriminator without it"
         )
     if not architecture.probability_only or objective.probability:
         return None

@@ -14,7 +14,7 @@ from ganbench.architectures._convolutional import (
     norm_layers,
     spectrally_normalised,
 )
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -63,6 +63,9 @@ class DCGAN(Architecture):
 
     def supports(self, data: DataSpec) -> str | None:
         return sides_fault(data, SIDES, lambda side: _innermost(side) > 0) or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels, norm = self._channels(data)[::-1], self.generator_norm

@@ -13,7 +13,7 @@ from ganbench.architectures._convolutional import (
     initialised,
     spectrally_normalised,
 )
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -55,6 +55,9 @@ class InfoGAN(Architecture):
         rule = "images whose sides are multiples of 4, from 8 pixels"
         fault = sides_fault(data, rule, lambda side: side % 4 == 0 and side >= 8, square=False)
         return fault or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         few, many, units = self._widths()

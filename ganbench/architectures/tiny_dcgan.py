@@ -15,7 +15,7 @@ from ganbench.architectures._convolutional import (
     norm_layers,
     spectrally_normalised,
 )
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -57,6 +57,9 @@ class TinyDCGAN(Architecture):
     def supports(self, data: DataSpec) -> str | None:
         fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
         return fault or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         sides = _sides(data)[::-1]

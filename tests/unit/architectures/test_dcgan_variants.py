@@ -176,7 +176,7 @@ def test_sizes_from_16_to_512_are_those_of_the_rule():
         ((1, 600, 600), "resize to 512 or 640"),
         ((1, 5, 5), "but a side has 5 pixels: resize to 8"),
         ((1, 64, 30), "but images have 64x30 pixels: resize to 28 or 32"),
-        ((2,), "it needs square images whose side"),
+        ((2,), "(or is 8 or 12), but examples have the shape (2,)"),
     ],
 )
 def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
@@ -184,8 +184,23 @@ def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
 
 
 def test_values_beyond_the_range_of_the_output_are_refused():
-    refusal = dcgan(output="sigmoid").supports(DataSpec((1, 16, 16), False, 64, 10))
-    assert refusal == "its generator ends in sigmoid, so it needs examples with values in [-1, 1]"
+    beyond = DataSpec((1, 16, 16), False, 64, 10)
+    assert dcgan().supports(beyond) == "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+    assert dcgan(output="sigmoid").supports(beyond) == (
+        "its generator ends in sigmoid, so it needs examples with values in [0, 1], those of images with the data's "
+        "`mean: 0` and `std: 1`"
+    )
+
+
+@pytest.mark.parametrize("name", ["dcgan", "fc", "infogan", "tiny_dcgan", "unpool"])
+def test_a_sigmoid_on_data_that_it_does_not_reach_is_cautioned_but_runs(name):
+    made = part("architecture", name, output="sigmoid")
+    default, unit = images(32), DataSpec((3, 32, 32), True, 64, 10, mean=0.0, std=1.0)
+    assert made.supports(default) is None
+    assert made.supports(unit) is None
+    assert "lie in (0, 1), and so do not reach the data's range [-1, 1]" in made.caution(default)
+    assert made.caution(unit) is None
+    assert part("architecture", name, output="tanh").caution(default) is None
 
 
 # Options --------------------------------------------------------------------------------------------------------------
