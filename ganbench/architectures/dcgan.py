@@ -15,6 +15,8 @@ from ganbench.architectures._convolutional import (
     spectrally_normalised,
 )
 from ganbench.architectures._sides import range_caution, range_fault, sides_fault
+from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -37,7 +39,7 @@ class DCGAN(Architecture):
     convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (16 channels
     a group) and `layer` by those of each example, which penalties of the discriminator's gradient need. `spectral`
     normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018). `order` says which of
-    normalisation and activation comes first.
+    normalisation and activation comes first. Settings of normalisations that are nowhere are refused.
 
     The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
     other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
@@ -60,6 +62,20 @@ class DCGAN(Architecture):
     output: Literal["tanh", "sigmoid"] = "tanh"
     latent: Literal["normal", "uniform"] = "normal"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
+
+    def __post_init__(self) -> None:
+        norms, nowhere = join_words(list(NORMS)), ""
+        if self.first_norm and self.discriminator_norm not in NORMS:
+            nowhere = f"first_norm: true has no effect with discriminator_norm: {self.discriminator_norm}"
+        elif self.order != "norm-activation" and not NORMS.keys() & {self.generator_norm, self.discriminator_norm}:
+            nowhere = (
+                f"order: {self.order} has no effect with generator_norm: {self.generator_norm} and discriminator_norm: "
+                f"{self.discriminator_norm}"
+            )
+        if nowhere:
+            raise GanbenchError(
+                f"architecture 'dcgan': {nowhere}, which normalise no feature map; leave it out or take one of {norms}."
+            )
 
     def supports(self, data: DataSpec) -> str | None:
         return sides_fault(data, SIDES, lambda side: _innermost(side) > 0) or range_fault(data, self.output)

@@ -11,6 +11,7 @@ import torch
 from building import CPU, gan, part, training
 from torch import nn
 
+from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine.train import train
 from ganbench.games import Member
@@ -288,9 +289,42 @@ OPTIONS = [
     {"output": "sigmoid"},
     {"latent": "uniform"},
     {"packing": 2},
-    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm", "first_norm": True},
+    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm"},
     {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},
 ]
+
+
+def test_each_of_these_options_makes_other_networks():
+    """Or they start otherwise: a setting that does nothing would be compared with itself."""
+    data, plain = DataSpec((1, 32, 32), True, 12, 0), dcgan(features=2, latent_size=3)
+
+    def seen(architecture) -> list:
+        modules = [initial_module(architecture, player, data, 0) for player in GAN.players]
+        return [*(str(module) for module in modules), *(Network.vector(module).tolist() for module in modules)]
+
+    for options in OPTIONS:
+        assert seen(dcgan(features=2, latent_size=3, **options)) != seen(plain), options
+    spectral = {"discriminator_norm": "spectral", "packing": 2}
+    assert seen(dcgan(features=2, **spectral, order="activation-norm")) != seen(dcgan(features=2, **spectral))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"discriminator_norm": "none", "first_norm": True}, "with discriminator_norm: none"),
+        ({"discriminator_norm": "spectral", "first_norm": True}, "with discriminator_norm: spectral"),
+        (
+            {"discriminator_norm": "spectral", "generator_norm": "none", "order": "activation-norm"},
+            "with generator_norm: none and discriminator_norm: spectral",
+        ),
+    ],
+)
+def test_settings_of_normalisations_that_are_nowhere_are_refused(options, said):
+    with pytest.raises(
+        GanbenchError, match=f"architecture 'dcgan': .*{said}, .* one of batch, instance, group and layer"
+    ):
+        dcgan(**options)
+    dcgan(**options | {"discriminator_norm": "batch"})
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options.values())))
