@@ -23,16 +23,21 @@ def innermost(side: int) -> int:
     return side
 
 
-def doubled_widths(side: int, features: int, most: int) -> list[int]:
-    """Channels of the feature maps, from the innermost to those next to the image.
+def halvings(side: int) -> int:
+    """How many times the side of an image is halved down to its innermost feature map."""
+    return (side // innermost(side)).bit_length() - 1
+
+
+def doubled_widths(maps: int, features: int, most: int) -> list[int]:
+    """Channels of so many feature maps, from the one next to the image to the innermost: every halving doubles them.
 
     Args:
-        side: side of the images.
-        features: channels next to the image; every halving doubles them.
-        most: the most channels, or `features` if that is more.
+        maps: number of feature maps.
+        features: channels of the first.
+        most: the most channels that a map has, the first too; 0 for no limit.
     """
-    halvings = (side // innermost(side)).bit_length() - 1
-    return [min(features * 2**level, max(features, most)) for level in range(halvings, -1, -1)]
+    widths = [features * 2**level for level in range(maps)]
+    return [min(width, most or width) for width in widths]
 
 
 def resizing(side: int, valid: Callable[[int], bool]) -> str:

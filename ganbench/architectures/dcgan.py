@@ -14,7 +14,7 @@ from ganbench.architectures._convolutional import (
     norm_layers,
     spectrally_normalised,
 )
-from ganbench.architectures._sides import range_caution, range_fault, sides_fault
+from ganbench.architectures._sides import doubled_widths, range_caution, range_fault, sides_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
@@ -78,14 +78,14 @@ class DCGAN(Architecture):
             )
 
     def supports(self, data: DataSpec) -> str | None:
-        return sides_fault(data, SIDES, lambda side: _innermost(side) > 0) or range_fault(data, self.output)
+        return sides_fault(data, SIDES, lambda side: _side_of_head(side) > 0) or range_fault(data, self.output)
 
     def caution(self, data: DataSpec) -> str | None:
         return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels, norm = self._channels(data)[::-1], self.generator_norm
-        layers = [*latent_layers(self.latent), *self._projection(channels[0], _innermost(data.shape[1]))]
+        layers = [*latent_layers(self.latent), *self._projection(channels[0], _side_of_head(data.shape[1]))]
         layers += self._then(norm, channels[0], nn.ReLU())
         for wide, narrow in pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
@@ -100,15 +100,14 @@ class DCGAN(Architecture):
             norm = self.discriminator_norm if place or self.first_norm else "none"
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, wide, nn.LeakyReLU(0.2))
-        head = nn.Conv2d(channels[-1], 1, _innermost(data.shape[1]), bias=self._biased("none"))
+        head = nn.Conv2d(channels[-1], 1, _side_of_head(data.shape[1]), bias=self._biased("none"))
         network = initialise(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialisation, zero_biases=False)
         return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""
-        halvings = (data.shape[1] // _innermost(data.shape[1])).bit_length() - 1
-        widths = [self.features * 2**level for level in range(halvings)]
-        return [min(width, self.most_features or width) for width in widths]
+        maps = (data.shape[1] // _side_of_head(data.shape[1])).bit_length() - 1
+        return doubled_widths(maps, self.features, self.most_features)
 
     def _projection(self, channels: int, side: int) -> list[nn.Module]:
         """The layers from latent points to the innermost feature map."""
@@ -131,7 +130,8 @@ class DCGAN(Architecture):
         return norm not in NORMS or self.order == "activation-norm"
 
 
-def _innermost(side: int) -> int:
-    """The side of the innermost feature map, after at least two halvings of the image; 0 if there is none."""
-    sides = (innermost for innermost in (4, 5, 6, 7, 3, 2) if side % innermost == 0 and side // innermost >= 4)
-    return next((innermost for innermost in sides if (side // innermost).bit_count() == 1), 0)
+def _side_of_head(side: int) -> int:
+    """The side of the feature map that the discriminator's last layer takes, after at least two halvings of the image; 0
+    if there is none."""
+    sides = (inner for inner in (4, 5, 6, 7, 3, 2) if side % inner == 0 and side // inner >= 4)
+    return next((inner for inner in sides if (side // inner).bit_count() == 1), 0)

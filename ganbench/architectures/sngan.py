@@ -15,6 +15,7 @@ from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.attention import SelfAttention
+from ganbench.nn.packing import packing_layers
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class SNGAN(Architecture):
 
     `rectified_shortcut` is how the discriminators of mimicry and StudioGAN compute: their ReLU works in place, and so
     changes what the shortcut of a block gets as well. mimicry's networks have that and `upsampling: bilinear`.
+
+    With `packing` m > 1, and without labels, the discriminator judges m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
@@ -78,6 +81,7 @@ class SNGAN(Architecture):
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     rectified_shortcut: bool = False
     initialisation: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -157,7 +161,7 @@ class _Discriminator(nn.Module):
     def __init__(self, options: SNGAN, data: DataSpec) -> None:
         super().__init__()
         design, attention = DESIGNS[data.shape[1]], options._attention_of_discriminator
-        widths = [data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
+        widths = [options.packing * data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
         layers: list[nn.Module] = []
         sides = _discriminator_maps(data.shape[1])
         for index, ((narrow, wide), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
@@ -165,7 +169,7 @@ class _Discriminator(nn.Module):
             layers.append(DiscriminatorBlock(narrow, wide, **how))
             if side == attention and side not in sides[:index]:
                 layers.append(SelfAttention(wide))
-        self.blocks = nn.Sequential(*layers)
+        self.blocks = nn.Sequential(*packing_layers(options.packing), *layers)
         self.last = nn.Linear(widths[-1], 1)
         self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None
         self.classes = nn.Linear(widths[-1], data.modes) if options.conditioning == "auxiliary" else None

@@ -177,16 +177,16 @@ DEFAULTS = {
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "r3gan"): {  # a small form
         **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
-        **{"output": "tanh", "conditioning": "none"},
+        **{"output": "tanh", "conditioning": "none", "packing": 1},
     },
     ("architecture", "sngan"): {  # of the authors' code
         **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
         **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
-        **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier"},
+        **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier", "packing": 1},
     },
     ("architecture", "style"): {  # a small form
         **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
-        **{"noise": True, "minibatch_deviation": False, "output": "tanh"},
+        **{"noise": True, "minibatch_deviation": False, "output": "tanh", "packing": 1},
     },
     ("architecture", "dcgan"): {
         **{"latent_size": 100, "features": 64},  # DCGAN

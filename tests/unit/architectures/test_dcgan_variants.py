@@ -213,6 +213,19 @@ def test_widths_are_capped():
     assert widths(architecture.generator(images(64))) == [2, 8, 8, 8, 4, 3]
 
 
+@pytest.mark.parametrize(("most", "expected"), [(4, [4, 4, 4, 4]), (3, [3, 3, 3, 3]), (0, [4, 8, 16, 32])])
+def test_the_most_features_mean_the_same_to_all_networks_that_have_them(most, expected):
+    """A cap, also of the map next to the image, and 0 for none."""
+    data, options = images(32), {"features": 4, "most_features": most, "latent_size": 2}
+    assert widths(dcgan(**options).discriminator(data)) == [3, *expected[:3], 1]
+    assert part("architecture", "r3gan", **options).stage_widths(data) == expected[::-1]
+    assert part("architecture", "style", **options, style_size=2).widths(data) == expected[::-1]
+    with torch.device("meta"):
+        for name in ("r3gan", "style"):
+            module = part("architecture", name, **options).discriminator(data)
+            assert module.first.weight.shape[0] == expected[0]
+
+
 def test_both_projections_are_the_same_map():
     """The linear layer's matrix is the kernel of the transposed convolution, so only what is drawn can differ; by
     PyTorch's rule the deviations differ by the square root of their numbers of inputs, outputs x kernel and inputs."""
