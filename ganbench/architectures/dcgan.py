@@ -131,7 +131,7 @@ class DCGAN(Architecture):
 
 
 def _side_of_head(side: int) -> int:
-    """The side of the feature map that the discriminator's last layer takes, after at least two halvings of the image; 0
-    if there is none."""
+    """The side of the map that the discriminator's last layer takes, after two halvings of the image or more; or 0 if
+    there is none."""
     sides = (inner for inner in (4, 5, 6, 7, 3, 2) if side % inner == 0 and side // inner >= 4)
     return next((inner for inner in sides if (side // inner).bit_count() == 1), 0)
