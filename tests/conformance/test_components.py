@@ -6,7 +6,7 @@ The messages are written for the author of a component: they say what to change.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 
 import numpy as np
@@ -16,12 +16,15 @@ from building import CPU, components, every_step, gan, names, refusal, toy, toys
 from building import part as built
 from conditional_networks import Conditional
 from faces import write_images
+from safetensors.torch import save_model
+from torch.utils._pytree import tree_leaves
 
+from ganbench import export
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
-from ganbench.core import registry
+from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
@@ -30,10 +33,13 @@ from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec, Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
+from ganbench.engine.modules import trained_module
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
+from ganbench.export.folder import MODEL
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
-from ganbench.games.gan import GAN, initial_module, trial_inputs
+from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers, trial_inputs
 from ganbench.judges import judge_stored
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
@@ -44,6 +50,8 @@ SHAPES = [
     DataSpec(shape=(1, 8, 8), bounded=True, train=64, modes=10),
     DataSpec(shape=(3, 16, 16), bounded=True, train=64, modes=10),
     DataSpec(shape=(1, 28, 28), bounded=True, train=64, modes=10),
+    DataSpec(shape=(3, 32, 32), bounded=True, train=64, modes=10),
+    DataSpec(shape=(3, 48, 48), bounded=True, train=64, modes=10),
 ]
 
 
@@ -248,8 +256,15 @@ def test_an_architecture_supports_something_and_refuses_in_words(name):
         assert reason is None or len(reason) > 10, f"{name}: supports() must return None or a sentence, not {reason!r}"
 
 
+LARGE = 1000  # values of an example, from which on an architecture's cases take long
 CASES = [
-    pytest.param(n, s, id=f"{n}-{'x'.join(map(str, s.shape))}") for n in names("architecture") for s in supported(n)
+    pytest.param(
+        *(name, spec),
+        id=f"{name}-{'x'.join(map(str, spec.shape))}",
+        marks=pytest.mark.slow if math.prod(spec.shape) > LARGE else (),
+    )
+    for name in names("architecture")
+    for spec in supported(name)
 ]
 
 
@@ -323,6 +338,41 @@ def test_fused_networks_equal_solo_ones(name, spec, player):
         alone = theta[member].detach().requires_grad_()
         (solo,) = torch.autograd.grad(penalty(alone, x[member].detach().requires_grad_(), member), alone)
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
+
+
+STILL = {"style": {"noise": False}}  # options without random numbers, which a loaded module would draw anew
+
+
+@pytest.mark.parametrize("name", names("architecture"))
+def test_trained_networks_give_the_same_examples_when_they_are_exported_and_loaded(name, tmp_path):
+    """Two steps on the smallest examples that it supports, evaluated, and stored as `ganbench export` stores them."""
+    options, spec, batch_size = NARROW.get(name, {}) | STILL.get(name, {}), supported(name)[0], 4
+    architecture = part("architecture", name, **options)
+    examples = np.random.default_rng(0).uniform(-1, 1, (16, *spec.shape))
+    labels = np.arange(16) % spec.modes if architecture.conditional else None
+    game = gan(examples, data=spec, architecture=architecture, labels=labels, batch_size=batch_size)
+    (result,) = train(game, training(2), [Member(0, 16, 0.05)], device=CPU)
+    assert result["diverged"] is None
+    stored = {"architecture": {"name": name, "options": options}, "data": asdict(spec)}
+    (tmp_path / MODEL).write_text(strict_json.dumps(stored))
+    for player in GAN.players:
+        start, *_, theta = result["snapshots"][player]
+        assert not np.array_equal(start, theta), f"{name}: the {player} does not train"
+        buffers = {each: values[-1] for each, values in player_buffers(result["buffers"], player).items()}
+        module = trained_module(architecture, player, spec, theta, buffers)
+        save_model(module, str(tmp_path / f"{player}.safetensors"))
+        loaded = export.load(tmp_path, player)
+        (x, *given) = trial_inputs(architecture, player, spec, batch_size)
+        x = latent_points(0, batch_size, architecture.latent_size) if player == "generator" else x
+        with torch.no_grad():
+            outputs, again = (tree_leaves(each(x, *given)) for each in (module, loaded))
+        if player == "generator":
+            sampler = Sampler(architecture, spec, batch_size, CPU)
+            outputs = [torch.from_numpy(sampler.examples(theta, buffers, 0, batch_size))]
+        for one, other in zip(outputs, again, strict=True):
+            torch.testing.assert_close(
+                one, other, rtol=1e-4, atol=1e-5, msg=lambda m, who=player: f"{name}: {who}: {m}"
+            )
 
 
 # Games ----------------------------------------------------------------------------------------------------------------
