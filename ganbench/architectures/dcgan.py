@@ -9,11 +9,7 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import (
-    NORMS,
-    norm_layers,
-    spectrally_normalised,
-)
+from ganbench.architectures._convolutional import NORMS, norm_layers
 from ganbench.architectures._sides import doubled_widths, range_caution, range_fault, sides_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
@@ -23,6 +19,7 @@ from ganbench.nn.heads import BOUNDED
 from ganbench.nn.initialisation import initialise
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 SIDES = "square images whose side is 4, 5, 6 or 7 times a power of two, from 16 pixels (or is 8 or 12)"
 

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, normalise_weights, start_residual
+from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, start_residual
 from ganbench.architectures._sides import range_fault, sides_fault
 from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.attention import SelfAttention
 from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,12 @@ class SNGAN(Architecture):
     def generator(self, data: DataSpec) -> nn.Module:
         classes = data.modes if self.conditioning != "none" else 0
         network = start_residual(_Generator(self, data, classes), self.initialisation)
-        return normalise_weights(network) if self.generator_spectral else network
+        return spectrally_normalised(network) if self.generator_spectral else network
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         network = start_residual(_Discriminator(self, data), self.initialisation)
-        return normalise_weights(network) if self.discriminator_norm == "spectral" else network
+        embedding = [] if network.embedding is None else [network.embedding]
+        return spectrally_normalised(network, *embedding) if self.discriminator_norm == "spectral" else network
 
     @property
     def _attention_of_discriminator(self) -> int:
