@@ -122,7 +122,7 @@ def test_published_networks_are_settings(name):
     assert made.shape == (2, 3, side, side)
     assert discriminator(made).shape == (2,)
     if name == "DCGAN-512":
-        assert kernels == 77_497_856  # 77.5 million
+        assert count(generator, CONVOLUTIONS) == 77_497_856 + 3  # weights and biases
 
 
 def test_the_article_s_order_is_activation_then_normalisation():
@@ -241,7 +241,16 @@ def test_both_projections_are_the_same_map():
         assert spread.item() == pytest.approx(math.sqrt(16 * 16 / 10), rel=0.05)
         linear[0].weight.copy_(convolution[1].weight.flatten(1).T)
         torch.testing.assert_close(linear(z), convolution(z), rtol=1e-5, atol=1e-6)
-    assert math.sqrt(1024 * 16 / 100) == pytest.approx(12.8)  # of ConvTranspose2d(100, 1024, 4) and Linear(100, 16384)
+
+
+def test_the_projections_of_the_article_start_12_8_times_apart():
+    """By PyTorch's rule: the weights of ConvTranspose2d(100, 1024, 4) and of Linear(100, 16384)."""
+    options = {"features": 512, "initialisation": "pytorch", "biases": "without"}
+    linear = dcgan(projection="linear", **options).generator(images(16))[0]
+    convolution = dcgan(projection="convolution", **options).generator(images(16))[1]
+    assert (linear.in_features, linear.out_features) == (100, 16_384)
+    assert tuple(convolution.weight.shape) == (100, 1024, 4, 4)
+    assert (linear.weight.std() / convolution.weight.std()).item() == pytest.approx(12.8, rel=0.01)
 
 
 @pytest.mark.parametrize("order", ["norm-activation", "activation-norm"])
