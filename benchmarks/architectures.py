@@ -1,6 +1,6 @@
 """Every architecture at the size it was made for: the time of a training step, fused and alone, and the memory of it.
 
-Each row is measured in processes of its own, `python -m benchmarks.architectures NAME RUNS DEVICE BATCH STEPS`, so that
+Each row is measured in processes of its own, `python -m benchmarks.architectures NAME DEVICE RUNS BATCH STEPS`, so that
 memory is its own too.
 """
 

@@ -34,6 +34,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 
 CONDITIONAL = (set(), {"generator"}, {"generator", "discriminator"})  # players whose networks may take labels
@@ -56,6 +57,8 @@ class Architecture(ABC):
         probability_only: whether the logits are those of a class probability and nothing else, so that they cannot
             serve objectives that take a critic's score.
         packing: number of examples that the discriminator judges together. An option, where it is declared as one.
+        objective_needs: outputs of the discriminator that the objective must take, such as `class_logits`, since
+            nothing else trains the layers that give them.
     """
 
     latent_size: int
@@ -64,6 +67,7 @@ class Architecture(ABC):
     passed_from: ClassVar[str] = "real"
     probability_only: ClassVar[bool] = False
     packing: ClassVar[int] = 1
+    objective_needs: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, data: DataSpec) -> str | None:
         """Whether the networks can be built for a data set.
@@ -73,6 +77,16 @@ class Architecture(ABC):
 
         Returns:
             None if they can; otherwise a sentence that names the data sets they can be built for.
+        """
+        return None
+
+    def caution(self, data: DataSpec) -> str | None:
+        """What limits the networks on a data set that they can be built for, as a clause; None if nothing does.
+
+        `ganbench check` prints it as a note.
+
+        Args:
+            data: the data set.
         """
         return None
 
@@ -150,16 +164,23 @@ def packing_fault(architecture: Architecture, batch_size: int | None = None) -> 
 
 
 def objective_refusal(architecture: Architecture, objective: Any) -> str | None:
-    """Why an architecture's logits cannot serve an objective, as a clause; None if they can.
+    """Why an architecture's outputs cannot serve an objective, as a clause; None if they can.
 
     Args:
         architecture: the architecture.
         objective: one of `ganbench.objectives`.
     """
+    name = type(objective).__name__
+    if untrained := [output for output in architecture.objective_needs if output not in objective.needs]:
+        return (
+            f"its discriminator gives {join_words(untrained)}, which objective {name} does not take, so that the "
+            "layers that give it would never train; choose an objective that takes it, such as auxiliary_classifier, "
+            "or a discriminator without it"
+        )
     if not architecture.probability_only or objective.probability:
         return None
     return (
-        f"its discriminator gives the probability of a class, but objective {type(objective).__name__} takes a "
-        "critic's score; choose an objective of probabilities, such as non_saturating, minimax or "
-        "binary_cross_entropy, or a discriminator with one logit"
+        f"its discriminator gives the probability of a class, but objective {name} takes a critic's score; choose an "
+        "objective of probabilities, such as non_saturating, minimax or binary_cross_entropy, or a discriminator with "
+        "one logit"
     )

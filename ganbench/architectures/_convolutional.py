@@ -7,7 +7,6 @@ from math import gcd
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.nn.initialisation import initialise
 
@@ -32,20 +31,8 @@ def norm_layers(name: str, channels: int) -> list[nn.Module]:
     return [NORMS[name](channels)] if name in NORMS else []
 
 
-def spectrally_normalised(network: nn.Module) -> nn.Module:
-    """A network with spectral normalisation of all its convolutions and linear layers (Miyato et al. 2018).
-
-    Args:
-        network: the network, with its initial weights.
-    """
-    for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            spectral_norm(module)
-    return network
-
-
-def initialised(network: nn.Module, name: str) -> nn.Module:
-    """A network with initial weights of `initialise`, or with those of the TensorFlow code of DCGAN and its successors.
+def start_published(network: nn.Module, name: str) -> nn.Module:
+    """Draw initial weights as `initialise`, or as the TensorFlow code of DCGAN and its successors.
 
     `published`: N(0, 0.02^2), cut off at two standard deviations in convolutions; zero biases, unit scales of
     normalisations (ops.py of later versions of carpedm20/DCGAN-tensorflow, and of google/compare_gan of 2018).
@@ -56,6 +43,8 @@ def initialised(network: nn.Module, name: str) -> nn.Module:
     """
     if name != "published":
         return initialise(network, name)
+    # No entry of INITIALISATIONS, which draws each layer once: here convolutions are drawn twice, and what a seed gives
+    # stays as it was.
     initialise(network, "normal")
     with torch.no_grad():
         for module in network.modules():

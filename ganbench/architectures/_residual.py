@@ -7,7 +7,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.nn.conditional_norm import ConditionalBatchNorm2d
 from ganbench.nn.initialisation import initialise
@@ -90,16 +89,6 @@ def start_residual(network: nn.Module, name: str) -> nn.Module:
         if embedding is not None:
             matrix = nn.Linear(embedding.embedding_dim, embedding.num_embeddings, bias=False)
             embedding.weight.copy_(initialise(matrix, name).weight)
-    return network
-
-
-def normalise_weights(network: nn.Module) -> nn.Module:
-    """Spectral normalisation of all linear layers, convolutions and a network's `embedding` of labels."""
-    for layer in list(network.modules()):
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            spectral_norm(layer)
-    if getattr(network, "embedding", None) is not None:
-        spectral_norm(network.embedding)
     return network
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ganbench.data import DataSpec
 
 LEAST, MOST = 4, 7  # side of the innermost feature map of networks that double
+ROUNDING = 1e-6  # of the ends of a range
 DOUBLED = f"square images whose side is 4, 5, 6 or 7 times a power of two, of at least {2 * LEAST} pixels"
 
 
@@ -22,16 +23,21 @@ def innermost(side: int) -> int:
     return side
 
 
-def doubled_widths(side: int, features: int, most: int) -> list[int]:
-    """Channels of the feature maps, from the innermost to those next to the image.
+def halvings(side: int) -> int:
+    """How many times the side of an image is halved down to its innermost feature map."""
+    return (side // innermost(side)).bit_length() - 1
+
+
+def doubled_widths(maps: int, features: int, most: int) -> list[int]:
+    """Channels of so many feature maps, from the one next to the image to the innermost: every halving doubles them.
 
     Args:
-        side: side of the images.
-        features: channels next to the image; every halving doubles them.
-        most: the most channels, or `features` if that is more.
+        maps: number of feature maps.
+        features: channels of the first.
+        most: the most channels that a map has, the first too; 0 for no limit.
     """
-    halvings = (side // innermost(side)).bit_length() - 1
-    return [min(features * 2**level, max(features, most)) for level in range(halvings, -1, -1)]
+    widths = [features * 2**level for level in range(maps)]
+    return [min(width, most or width) for width in widths]
 
 
 def resizing(side: int, valid: Callable[[int], bool]) -> str:
@@ -56,7 +62,7 @@ def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, squa
         square: whether both sides must be equal.
     """
     if len(data.shape) != 3:
-        return f"it needs {rule}"
+        return f"it needs {rule}, but examples have the shape {data.shape}"
     height, width = data.shape[1:]
     if square and height != width:
         return f"it needs {rule}, but images have {height}x{width} pixels: {resizing(min(height, width), valid)}"
@@ -69,6 +75,9 @@ def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, squa
 def range_fault(data: DataSpec, output: str, remedy: str = "") -> str | None:
     """Why a generator cannot make values in the range of a data set's, as a clause; None if it can.
 
+    Data with values in [-1, 1] are no fault of a `sigmoid`, whose outputs lie in (0, 1): such networks were published
+    and are studied. See `range_caution`.
+
     Args:
         data: the data set.
         output: the function that the generator ends in: `linear`, or one with bounded values.
@@ -76,5 +85,26 @@ def range_fault(data: DataSpec, output: str, remedy: str = "") -> str | None:
     """
     if data.bounded or output == "linear":
         return None
-    needs = f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [-1, 1]"
+    least, setting = (
+        (0, ", those of images with the data's `mean: 0` and `std: 1`") if output == "sigmoid" else (-1, "")
+    )
+    needs = (
+        f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [{least}, 1]{setting}"
+    )
     return f"{needs}, or {remedy}" if remedy else needs
+
+
+def range_caution(data: DataSpec, output: str) -> str | None:
+    """What a generator's outputs do not reach of the data's range, as a clause; None if they reach all of it.
+
+    Args:
+        data: the data set, with bounded values.
+        output: the function that the generator ends in.
+    """
+    low, high = data.limits
+    if output != "sigmoid" or (low >= -ROUNDING and high <= 1 + ROUNDING):
+        return None
+    return (
+        f"the generator ends in sigmoid, whose outputs lie in (0, 1), and so do not reach the data's range "
+        f"[{low:g}, {high:g}]; set the data's `mean: 0` and `std: 1`, or another `output`"
+    )

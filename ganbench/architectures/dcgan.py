@@ -9,18 +9,17 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import (
-    NORMS,
-    norm_layers,
-    spectrally_normalised,
-)
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._convolutional import NORMS, norm_layers
+from ganbench.architectures._sides import doubled_widths, range_caution, range_fault, sides_fault
+from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
 from ganbench.nn.initialisation import initialise
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 SIDES = "square images whose side is 4, 5, 6 or 7 times a power of two, from 16 pixels (or is 8 or 12)"
 
@@ -34,10 +33,11 @@ class DCGAN(Architecture):
 
     `features` is the number of channels next to the image; every halving doubles it, up to `most_features` if that is
     not 0. Normalisation is everywhere but next to the image; `first_norm` normalises the discriminator's first
-    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (16 channels
-    a group) and `layer` by those of each example, which penalties of the discriminator's gradient need. `spectral`
-    normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018). `order` says which of
-    normalisation and activation comes first.
+    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (groups of
+    gcd(channels, 16) channels) and `layer` by those of each example, which penalties of the discriminator's gradient
+    need. `spectral` normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018).
+    `order` says which of normalisation and activation comes first. Settings of normalisations that are nowhere are
+    refused.
 
     The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
     other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
@@ -61,12 +61,29 @@ class DCGAN(Architecture):
     latent: Literal["normal", "uniform"] = "normal"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
+    def __post_init__(self) -> None:
+        norms, nowhere = join_words(list(NORMS)), ""
+        if self.first_norm and self.discriminator_norm not in NORMS:
+            nowhere = f"first_norm: true has no effect with discriminator_norm: {self.discriminator_norm}"
+        elif self.order != "norm-activation" and not NORMS.keys() & {self.generator_norm, self.discriminator_norm}:
+            nowhere = (
+                f"order: {self.order} has no effect with generator_norm: {self.generator_norm} and discriminator_norm: "
+                f"{self.discriminator_norm}"
+            )
+        if nowhere:
+            raise GanbenchError(
+                f"architecture 'dcgan': {nowhere}, which normalise no feature map; leave it out or take one of {norms}."
+            )
+
     def supports(self, data: DataSpec) -> str | None:
-        return sides_fault(data, SIDES, lambda side: _innermost(side) > 0) or range_fault(data, self.output)
+        return sides_fault(data, SIDES, lambda side: _side_of_head(side) > 0) or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels, norm = self._channels(data)[::-1], self.generator_norm
-        layers = [*latent_layers(self.latent), *self._projection(channels[0], _innermost(data.shape[1]))]
+        layers = [*latent_layers(self.latent), *self._projection(channels[0], _side_of_head(data.shape[1]))]
         layers += self._then(norm, channels[0], nn.ReLU())
         for wide, narrow in pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
@@ -81,15 +98,14 @@ class DCGAN(Architecture):
             norm = self.discriminator_norm if place or self.first_norm else "none"
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, wide, nn.LeakyReLU(0.2))
-        head = nn.Conv2d(channels[-1], 1, _innermost(data.shape[1]), bias=self._biased("none"))
+        head = nn.Conv2d(channels[-1], 1, _side_of_head(data.shape[1]), bias=self._biased("none"))
         network = initialise(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialisation, zero_biases=False)
         return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""
-        halvings = (data.shape[1] // _innermost(data.shape[1])).bit_length() - 1
-        widths = [self.features * 2**level for level in range(halvings)]
-        return [min(width, self.most_features or width) for width in widths]
+        maps = (data.shape[1] // _side_of_head(data.shape[1])).bit_length() - 1
+        return doubled_widths(maps, self.features, self.most_features)
 
     def _projection(self, channels: int, side: int) -> list[nn.Module]:
         """The layers from latent points to the innermost feature map."""
@@ -112,7 +128,8 @@ class DCGAN(Architecture):
         return norm not in NORMS or self.order == "activation-norm"
 
 
-def _innermost(side: int) -> int:
-    """The side of the innermost feature map, after at least two halvings of the image; 0 if there is none."""
-    sides = (innermost for innermost in (4, 5, 6, 7, 3, 2) if side % innermost == 0 and side // innermost >= 4)
-    return next((innermost for innermost in sides if (side // innermost).bit_count() == 1), 0)
+def _side_of_head(side: int) -> int:
+    """The side of the map that the discriminator's last layer takes, after two halvings of the image or more; or 0 if
+    there is none."""
+    sides = (inner for inner in (4, 5, 6, 7, 3, 2) if side % inner == 0 and side // inner >= 4)
+    return next((inner for inner in sides if (side // inner).bit_count() == 1), 0)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import range_fault
+from ganbench.architectures._sides import range_caution, range_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED, decision
@@ -57,6 +57,9 @@ class FC(Architecture):
 
     def supports(self, data: DataSpec) -> str | None:
         return range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         sizes = [self.latent_size, *self._widths(self.hidden, data)]

@@ -9,16 +9,14 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import (
-    initialised,
-    spectrally_normalised,
-)
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._convolutional import start_published
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 EPSILON = 1e-3  # of the variance in batch normalisation
 
@@ -56,6 +54,9 @@ class InfoGAN(Architecture):
         fault = sides_fault(data, rule, lambda side: side % 4 == 0 and side >= 8, square=False)
         return fault or range_fault(data, self.output)
 
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
+
     def generator(self, data: DataSpec) -> nn.Module:
         few, many, units = self._widths()
         inner = (many, data.shape[1] // 4, data.shape[2] // 4)
@@ -66,7 +67,7 @@ class InfoGAN(Architecture):
             *(nn.ConvTranspose2d(many, few, 4, stride=2, padding=1), _map_norm(few), self._activation()),
             *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), BOUNDED[self.output]()),
         ]
-        return initialised(nn.Sequential(*layers), self.initialisation)
+        return start_published(nn.Sequential(*layers), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         few, many, units = self._widths()
@@ -78,7 +79,7 @@ class InfoGAN(Architecture):
             *(nn.Flatten(), nn.Linear(inner, units), *[_flat_norm(units)] * norms, nn.LeakyReLU(0.2)),
             *(nn.Linear(units, 1), nn.Flatten(0)),
         ]
-        network = initialised(nn.Sequential(*packing_layers(self.packing), *layers), self.initialisation)
+        network = start_published(nn.Sequential(*packing_layers(self.packing), *layers), self.initialisation)
         return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
 
     def _widths(self) -> tuple[int, int, int]:

@@ -36,9 +36,6 @@ class MLP(Architecture):
     initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
-    def supports(self, data: DataSpec) -> str | None:
-        return None
-
     def generator(self, data: DataSpec) -> nn.Module:
         depth = self.depth if self.generator_depth == -1 else self.generator_depth
         layers = self._hidden([self.latent_size] + [self.width] * depth)

@@ -12,9 +12,18 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import DOUBLED, doubled_widths, doubles, innermost, range_fault, sides_fault
+from ganbench.architectures._sides import (
+    DOUBLED,
+    doubled_widths,
+    doubles,
+    halvings,
+    innermost,
+    range_fault,
+    sides_fault,
+)
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
+from ganbench.nn.packing import packing_layers
 from ganbench.nn.resampling import downsampled, upsampled
 
 SLOPE = 0.2
@@ -41,15 +50,17 @@ class R3GAN(Architecture):
     form. A group of C2 has `group_width` channels, or the largest part of them that fits, 16 as published; 0 is one
     group of all. `output: linear` is the published one, whose images may leave [-1, 1]. `conditioning: projection`
     joins an embedding of the label to the latent point, and the discriminator's output is its product with another one.
+    With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    most_features: Annotated[int, Interval(ge=1, le=4096)] = 128
+    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128  # 0: no limit
     blocks: Annotated[int, Interval(ge=1, le=16)] = 2
     group_width: Annotated[int, Interval(ge=0, le=4096)] = 16
     output: Literal["tanh", "linear"] = "tanh"
     conditioning: Literal["none", "projection"] = "none"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -66,7 +77,7 @@ class R3GAN(Architecture):
 
     def stage_widths(self, data: DataSpec) -> list[int]:
         """Widths of the stages, from the innermost to the one next to the image."""
-        return doubled_widths(data.shape[1], self.features, self.most_features)
+        return doubled_widths(1 + halvings(data.shape[1]), self.features, self.most_features)[::-1]
 
     def stage(self, width: int, stages: int) -> list[nn.Module]:
         """The blocks of one of so many stages."""
@@ -139,7 +150,8 @@ class _Discriminator(nn.Module):
         super().__init__()
         side, outwards = innermost(data.shape[1]), options.stage_widths(data)[::-1]
         widest = outwards[-1]
-        self.first = _started(nn.Conv2d(data.shape[0], outwards[0], 1, bias=False))
+        self.packing = nn.Sequential(*packing_layers(options.packing))
+        self.first = _started(nn.Conv2d(options.packing * data.shape[0], outwards[0], 1, bias=False))
         layers = options.stage(outwards[0], len(outwards))
         for narrow, wide in pairwise(outwards):
             layers += [_Resample(narrow, wide, up=False), *options.stage(wide, len(outwards))]
@@ -152,5 +164,5 @@ class _Discriminator(nn.Module):
         self.last = _started(nn.Linear(widest, widest if options.conditional else 1, bias=False))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.last((self.basis * self.stages(self.first(x))).sum((2, 3)))
+        features = self.last((self.basis * self.stages(self.first(self.packing(x)))).sum((2, 3)))
         return features[:, 0] if self.embedding is None else (features * self.embedding(labels)).sum(1)

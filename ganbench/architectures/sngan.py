@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, normalise_weights, start_residual
+from ganbench.architectures._residual import DiscriminatorBlock, GeneratorBlock, start_residual
 from ganbench.architectures._sides import range_fault, sides_fault
 from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.attention import SelfAttention
+from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class SNGAN(Architecture):
 
     `rectified_shortcut` is how the discriminators of mimicry and StudioGAN compute: their ReLU works in place, and so
     changes what the shortcut of a block gets as well. mimicry's networks have that and `upsampling: bilinear`.
+
+    With `packing` m > 1, and without labels, the discriminator judges m images together (PacGAN, Lin et al. 2018).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
@@ -78,11 +82,16 @@ class SNGAN(Architecture):
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     rectified_shortcut: bool = False
     initialisation: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
         players = {"none": (), "auxiliary": ("generator",), "projection": ("generator", "discriminator")}
         return players[self.conditioning]
+
+    @property
+    def objective_needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("class_logits",) if self.conditioning == "auxiliary" else ()
 
     def supports(self, data: DataSpec) -> str | None:
         sides = f"square images whose side is one of {join_words([str(side) for side in DESIGNS])} pixels"
@@ -104,11 +113,12 @@ class SNGAN(Architecture):
     def generator(self, data: DataSpec) -> nn.Module:
         classes = data.modes if self.conditioning != "none" else 0
         network = start_residual(_Generator(self, data, classes), self.initialisation)
-        return normalise_weights(network) if self.generator_spectral else network
+        return spectrally_normalised(network) if self.generator_spectral else network
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         network = start_residual(_Discriminator(self, data), self.initialisation)
-        return normalise_weights(network) if self.discriminator_norm == "spectral" else network
+        embedding = [] if network.embedding is None else [network.embedding]
+        return spectrally_normalised(network, *embedding) if self.discriminator_norm == "spectral" else network
 
     @property
     def _attention_of_discriminator(self) -> int:
@@ -153,7 +163,7 @@ class _Discriminator(nn.Module):
     def __init__(self, options: SNGAN, data: DataSpec) -> None:
         super().__init__()
         design, attention = DESIGNS[data.shape[1]], options._attention_of_discriminator
-        widths = [data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
+        widths = [options.packing * data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
         layers: list[nn.Module] = []
         sides = _discriminator_maps(data.shape[1])
         for index, ((narrow, wide), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
@@ -161,7 +171,7 @@ class _Discriminator(nn.Module):
             layers.append(DiscriminatorBlock(narrow, wide, **how))
             if side == attention and side not in sides[:index]:
                 layers.append(SelfAttention(wide))
-        self.blocks = nn.Sequential(*layers)
+        self.blocks = nn.Sequential(*packing_layers(options.packing), *layers)
         self.last = nn.Linear(widths[-1], 1)
         self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None
         self.classes = nn.Linear(widths[-1], data.modes) if options.conditioning == "auxiliary" else None

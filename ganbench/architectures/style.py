@@ -11,12 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import DOUBLED, doubled_widths, doubles, innermost, range_fault, sides_fault
+from ganbench.architectures._sides import (
+    DOUBLED,
+    doubled_widths,
+    doubles,
+    halvings,
+    innermost,
+    range_fault,
+    sides_fault,
+)
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.equalised import EqualisedConv2d, EqualisedLinear, activated
 from ganbench.nn.minibatch_deviation import MinibatchDeviation
 from ganbench.nn.modulated_convolution import ModulatedConv2d
+from ganbench.nn.packing import packing_layers
 from ganbench.nn.resampling import blurred, downsampled, upsampled
 
 RATE = 0.01  # relative learning rate of the mapping network
@@ -35,17 +44,19 @@ class StyleBased(Architecture):
     that are learned from 0. `minibatch_deviation` gives the discriminator the standard deviation over the batch (all of
     it, where StyleGAN2 takes groups of 4): its outputs then depend on the other examples of a batch, so that no
     regularizer goes with it that takes the gradient of each example. `output: linear` is the published one, whose
-    images may leave [-1, 1].
+    images may leave [-1, 1]. With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018);
+    the standard deviation is then that over the groups.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     style_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     mapping_layers: Annotated[int, Interval(ge=1, le=32)] = 2
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    most_features: Annotated[int, Interval(ge=1, le=4096)] = 128
+    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128  # 0: no limit
     noise: bool = True
     minibatch_deviation: bool = False
     output: Literal["tanh", "linear"] = "tanh"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         return sides_fault(data, DOUBLED, doubles) or range_fault(data, self.output, "`output: linear`")
@@ -58,7 +69,7 @@ class StyleBased(Architecture):
 
     def widths(self, data: DataSpec) -> list[int]:
         """Widths of the feature maps, from the innermost to those next to the image."""
-        return doubled_widths(data.shape[1], self.features, self.most_features)
+        return doubled_widths(1 + halvings(data.shape[1]), self.features, self.most_features)[::-1]
 
 
 class _StyledLayer(nn.Module):
@@ -136,7 +147,8 @@ class _Discriminator(nn.Module):
     def __init__(self, options: StyleBased, data: DataSpec) -> None:
         super().__init__()
         widths, side = options.widths(data)[::-1], innermost(data.shape[1])
-        self.first = EqualisedConv2d(data.shape[0], widths[0], 1)
+        self.packing = nn.Sequential(*packing_layers(options.packing))
+        self.first = EqualisedConv2d(options.packing * data.shape[0], widths[0], 1)
         self.blocks = nn.Sequential(*(_Block(narrow, wide) for narrow, wide in pairwise(widths)))
         self.deviation = MinibatchDeviation() if options.minibatch_deviation else nn.Identity()
         self.convolution = EqualisedConv2d(widths[-1] + options.minibatch_deviation, widths[-1], 3, padding=1)
@@ -144,6 +156,6 @@ class _Discriminator(nn.Module):
         self.last = EqualisedLinear(widths[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.deviation(self.blocks(activated(self.first(x))))
+        x = self.deviation(self.blocks(activated(self.first(self.packing(x)))))
         x = activated(self.convolution(x)).flatten(1)
         return self.last(activated(self.hidden(x)))[:, 0]

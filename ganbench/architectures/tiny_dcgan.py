@@ -10,17 +10,14 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import (
-    initialised,
-    norm_layers,
-    spectrally_normalised,
-)
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._convolutional import norm_layers, start_published
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
+from ganbench.nn.spectral import spectrally_normalised
 
 HALVINGS = 3
 LEAK = 0.3  # slope of the discriminator's leaky ReLU below 0
@@ -58,6 +55,9 @@ class TinyDCGAN(Architecture):
         fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
         return fault or range_fault(data, self.output)
 
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
+
     def generator(self, data: DataSpec) -> nn.Module:
         sides = _sides(data)[::-1]
         channels = [self.features * 2**level for level in reversed(range(HALVINGS + 1))]
@@ -71,7 +71,7 @@ class TinyDCGAN(Architecture):
             layers += [nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=more)]
         layers += [*norm_layers(self.generator_norm, channels[-1]), nn.ReLU()]
         layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), BOUNDED[self.output]()]
-        return initialised(nn.Sequential(*layers), self.initialisation)
+        return start_published(nn.Sequential(*layers), self.initialisation)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         widths = [self.discriminator_features * 2**level for level in range(HALVINGS)]
@@ -80,7 +80,7 @@ class TinyDCGAN(Architecture):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1)]
             layers += [*norm_layers(self.discriminator_norm, wide), nn.LeakyReLU(LEAK)]
         head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
-        network = initialised(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
+        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
         return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
 
 

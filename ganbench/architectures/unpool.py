@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._sides import range_fault, sides_fault
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED, decision
@@ -65,6 +65,9 @@ class Unpool(Architecture):
         rule = f"images whose height and width are multiples of {FACTOR}"
         fault = sides_fault(data, rule, lambda side: side % FACTOR == 0, square=False)
         return fault or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
 
     def generator(self, data: DataSpec) -> nn.Module:
         maps = self._maps(data)

@@ -137,6 +137,8 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _rounded(count: int) -> str:
+    """A count with three digits: 999,700 is 1 M, not 1,000 k."""
+    count = int(float(f"{count:.3g}"))
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if count >= size:
             return f"{count / size:.3g}{letter}"

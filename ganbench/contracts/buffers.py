@@ -16,7 +16,9 @@ from ganbench.nn.random_numbers import RandomNumbers
 from ganbench.nn.sample import named_outputs
 
 
-def passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> str | None:
+def passing_fault(
+    architecture: Any, player: str, module: nn.Module, inputs: tuple[Tensor, ...], generator: nn.Module
+) -> str | None:
     """The reason why the discriminator cannot pass on what the architecture says, as a clause; None if it can.
 
     Args:
@@ -24,19 +26,31 @@ def passing_fault(architecture: Any, player: str, module: nn.Module, inputs: tup
         player: the player whose network is looked at.
         module: its network.
         inputs: a batch of the network's inputs.
+        generator: the generator, whose buffers are to be filled.
     """
-    is_generator = player == "generator"
     if architecture.passed_from not in PASSED_FROM:
         choices = join_words([repr(each) for each in PASSED_FROM])
         return f"has a `passed_from` of {architecture.passed_from!r}; valid: {choices}"
+    buffers, is_generator = dict(generator.named_buffers()), player == "generator"
     if architecture.passed_from == "start" and not is_generator:
         return None
-    known = [name for name, _ in module.named_buffers()] if is_generator else list(named_outputs(call(module, inputs)))
+    known = buffers if is_generator else named_outputs(call(module, inputs))
     for name in architecture.passed_to_generator:
         if name not in known:
-            there = join_words(known) or "none"
+            there = join_words(list(known)) or "none"
             return f"has no {'buffer' if is_generator else 'output'} {name!r}, which it is to pass on; it has {there}"
+        if not is_generator and _kind(known[name]) != _kind(buffers[name]):
+            given, wanted = ("{} of {}".format(*_kind(each)) for each in (known[name], buffers[name]))
+            return (
+                f"has an output {name!r} with {given} for each example, but the generator's buffer of this name, which "
+                f"it is to fill, has {wanted}"
+            )
     return None
+
+
+def _kind(values: Tensor) -> tuple[tuple[int, ...], torch.dtype]:
+    """The shape of one example's values, and their type."""
+    return tuple(values.shape[1:]), values.dtype
 
 
 def constants_fault(

@@ -65,7 +65,8 @@ def _of_architecture(name: str) -> list[str]:
     architecture = build("architecture", name)
     supported = [data for data in SHAPES if architecture.supports(data) is None]
     refusals = (architecture.supports(data) for data in SHAPES)
-    needs = next((f"Data: {refusal}." for refusal in refusals if refusal), "Data: any.")
+    rules = (refusal.partition(", but ")[0] for refusal in refusals if refusal)  # without the shape that was tried
+    needs = next((f"Data: {rule}." for rule in rules), "Data: any.")
     found = [needs]
     if architecture.conditional:
         found.append(f"Labels go to the {join_words(architecture.conditional)}.")

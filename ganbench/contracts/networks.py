@@ -17,7 +17,7 @@ from ganbench.contracts.repeatability import attributes_of, fingerprint, globals
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
-from ganbench.nn.network import Network
+from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import NAMES, named_outputs
 
 LARGEST_LATENT = 1_000_000
@@ -51,7 +51,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
     results = {"generator": {"examples": data.shape}, "discriminator": {"logits": ()}}
     if data.modes:
         results["discriminator"]["class_logits"] = (data.modes,)
-    starts = {}
+    starts, generator = {}, None
     for player in results:
 
         def build(seed: int = 0, player: str = player) -> nn.Module:
@@ -61,7 +61,9 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         packing = architecture.packing if player == "discriminator" else 1
         if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"
-        if fault := passing_fault(architecture, player, build(), inputs) or constants_fault(
+        module = build()
+        generator = module if generator is None else generator
+        if fault := passing_fault(architecture, player, module, inputs, generator) or constants_fault(
             build, inputs, architecture.passed_to_generator if player == "generator" else ()
         ):
             return f"its {player} {fault}"
@@ -217,7 +219,7 @@ def _precision_fault(
     module = build()
     network = Network(module, inputs, packing=packing).to(inputs[0].device, torch.float64)
     theta = Network.vector(module).double()
-    theta = torch.stack([theta, 1.1 * theta])
+    theta = torch.stack([disturbed(theta, seed) for seed in (0, 1)])  # initial zeros would hide what they multiply
     buffers = {name: torch.stack([value, value]) for name, value in network.start_buffers(module).items()}
     key = torch.tensor([1, 2])
     given = [torch.stack([x, x.flip(0)]) for x in inputs]

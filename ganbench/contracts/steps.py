@@ -14,6 +14,7 @@ from ganbench.contracts.repeatability import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
 from ganbench.games import Adversarial, Game, Match, Member
+from ganbench.nn.network import disturbed
 from ganbench.nn.sample import Sample
 from ganbench.regularizers import Discriminator, Noise, Regularizer
 
@@ -61,7 +62,8 @@ class _Probe(Regularizer):
     """Finds, in place of a penalty, how far the first logit depends on the examples of its batch whose it is not.
 
     Attributes:
-        found: the largest gradient in another example, by the largest in its own: those of its group.
+        found: the largest gradient in another example, by the largest in its own: those of its group. It is not finite
+            where the gradients are not, or where the logit does not depend on its own example.
     """
 
     found = 0.0
@@ -77,7 +79,9 @@ class _Probe(Regularizer):
 def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
     """Whether the discriminator's logit of an example, or of a group, depends on the other examples of the batch.
 
-    Found by the gradient, which a regularizer's penalty would take of the same function.
+    Found by the gradient, which a regularizer's penalty would take of the same function, at parameters that are
+    disturbed: those that are 0 at first hide what they multiply. Where that gradient proves nothing, since it is not
+    finite or is 0 in the logit's own example, the discriminator counts as one that mixes.
 
     Args:
         game: the game, in double precision.
@@ -85,8 +89,9 @@ def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
     """
     probe = _Probe()
     match = Match(replace(game, regularizer=probe), members, CPU, torch.float64)
-    match.loss("discriminator", match.init(), match.draw(0, 1)[0])
-    return probe.found > ROUNDING
+    players = {player: disturbed(theta) for player, theta in match.init().items()}
+    match.loss("discriminator", players, match.draw(0, 1)[0])
+    return not probe.found <= ROUNDING
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:

@@ -61,6 +61,20 @@ DISTURBANCE = 0.1  # standard deviation of what is added to parameters
 EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than one
 
 
+def disturbed(theta: Tensor, seed: int = 0) -> Tensor:
+    """Parameters, each with normal noise of standard deviation `DISTURBANCE`.
+
+    Initial gains, scales and last layers of 0 hide what they multiply; a probe of what a network computes sees all of
+    it at disturbed parameters.
+
+    Args:
+        theta: parameters of any shape.
+        seed: seed of the noise, the same on every device and in every precision.
+    """
+    noise = torch.randn(theta.shape, generator=torch.Generator().manual_seed(seed), device="cpu")
+    return theta + DISTURBANCE * noise.to(theta.device, theta.dtype)
+
+
 class Network:
     """f(theta, x) for a module: the parameters of member k are row k of theta.
 
@@ -207,8 +221,7 @@ class Network:
             inputs: (examples, ...) each, of two examples, or two groups, at least.
         """
         like = next(self._module.parameters(), theta)
-        noise = torch.randn(theta.shape, generator=torch.Generator().manual_seed(0), device="cpu")
-        theta = (theta.cpu() + DISTURBANCE * noise).to(like.device, like.dtype)[None]
+        theta = disturbed(theta.cpu()).to(like.device, like.dtype)[None]
         inputs = [x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)[None] for x in inputs]
         outputs = len(inputs[0][0]) // self._packing
         half = outputs // 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
@@ -13,10 +13,27 @@ from ganbench.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class WeightClipping(Regularizer):
-    """After each of their steps, the players' parameters are clipped to [-limit, limit]."""
+    """After each of their steps, the players' parameters are clipped to [-limit, limit].
+
+    Networks with spectral normalisation, or another parametrization of weights, are refused: their parameters are not
+    the weights, and with spectral normalisation their size does not matter at all, so that clipping would confine
+    nothing.
+    """
 
     limit: Annotated[float, Interval(gt=0)] = 0.01
     players: Literal["discriminator", "both"] = "discriminator"
+
+    def supports(self, game: Any) -> str | None:
+        networks = game.networks if "architecture" in game.components else {}
+        for player, network in networks.items():
+            normalised = [name for name in network.shapes if "parametrizations" in name.split(".")]
+            if normalised and self.players in ("both", player):
+                return (
+                    f"it clips parameters, but the weights of the {player} are a function of its parameters, of "
+                    f"{normalised[0]!r} for one, as with spectral normalisation, so that clipping would not confine "
+                    f"them; choose a {player} without, by discriminator_norm: none or generator_spectral: false"
+                )
+        return super().supports(game)
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         return theta.clamp(-self.limit, self.limit) if self.players in ("both", player) else theta

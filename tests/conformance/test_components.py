@@ -6,7 +6,7 @@ The messages are written for the author of a component: they say what to change.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 
 import numpy as np
@@ -16,12 +16,15 @@ from building import CPU, components, every_step, gan, names, refusal, toy, toys
 from building import part as built
 from conditional_networks import Conditional
 from faces import write_images
+from safetensors.torch import save_model
+from torch.utils._pytree import tree_leaves
 
+from ganbench import export
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
-from ganbench.core import registry
+from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
@@ -30,12 +33,15 @@ from ganbench.core.signatures import parse_signature
 from ganbench.data import DataSpec, Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
+from ganbench.engine.modules import trained_module
+from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
+from ganbench.export.folder import MODEL
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
-from ganbench.games.gan import GAN, initial_module, trial_inputs
+from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers, trial_inputs
 from ganbench.judges import judge_stored
-from ganbench.nn.network import Network
+from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.objectives import Objective
 
@@ -44,11 +50,14 @@ SHAPES = [
     DataSpec(shape=(1, 8, 8), bounded=True, train=64, modes=10),
     DataSpec(shape=(3, 16, 16), bounded=True, train=64, modes=10),
     DataSpec(shape=(1, 28, 28), bounded=True, train=64, modes=10),
+    DataSpec(shape=(3, 32, 32), bounded=True, train=64, modes=10),
+    DataSpec(shape=(3, 48, 48), bounded=True, train=64, modes=10),
 ]
 
 
 # Options with which networks that are wide at their defaults take no time.
 NARROW = {
+    "infogan": {"features": 4},
     "r3gan": {"features": 4, "most_features": 8},
     "sngan": {"features": 3},
     "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
@@ -176,16 +185,16 @@ DEFAULTS = {
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "r3gan"): {  # a small form
         **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
-        **{"output": "tanh", "conditioning": "none"},
+        **{"output": "tanh", "conditioning": "none", "packing": 1},
     },
     ("architecture", "sngan"): {  # of the authors' code
         **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
         **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
-        **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier"},
+        **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier", "packing": 1},
     },
     ("architecture", "style"): {  # a small form
         **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
-        **{"noise": True, "minibatch_deviation": False, "output": "tanh"},
+        **{"noise": True, "minibatch_deviation": False, "output": "tanh", "packing": 1},
     },
     ("architecture", "dcgan"): {
         **{"latent_size": 100, "features": 64},  # DCGAN
@@ -247,8 +256,15 @@ def test_an_architecture_supports_something_and_refuses_in_words(name):
         assert reason is None or len(reason) > 10, f"{name}: supports() must return None or a sentence, not {reason!r}"
 
 
+LARGE = 1000  # values of an example, from which on an architecture's cases take long
 CASES = [
-    pytest.param(n, s, id=f"{n}-{'x'.join(map(str, s.shape))}") for n in names("architecture") for s in supported(n)
+    pytest.param(
+        *(name, spec),
+        id=f"{name}-{'x'.join(map(str, spec.shape))}",
+        marks=pytest.mark.slow if math.prod(spec.shape) > LARGE else (),
+    )
+    for name in names("architecture")
+    for spec in supported(name)
 ]
 
 
@@ -286,31 +302,77 @@ def test_initial_networks_follow_from_the_seed(name, spec):
         )
 
 
+@pytest.mark.parametrize("player", GAN.players)
 @pytest.mark.parametrize(("name", "spec"), CASES)
-def test_fused_networks_equal_solo_ones(name, spec):
-    """Outputs and gradients of three members at once equal those of each alone, second derivatives included."""
+def test_fused_networks_equal_solo_ones(name, spec, player):
+    """Outputs and gradients of three members at once equal those of each alone, second derivatives included.
+
+    At disturbed parameters, where no gain of 0 hides what it multiplies, so that every parameter has a gradient.
+    """
     architecture = part("architecture", name)
-    modules = [initial_module(architecture, "discriminator", spec, s) for s in range(3)]
-    network = Network(modules[0], trial_inputs(architecture, "discriminator", spec, 4)).to(CPU, torch.float64)
-    theta = torch.stack([Network.vector(module) for module in modules]).double().requires_grad_()
+    modules = [initial_module(architecture, player, spec, s) for s in range(3)]
+    inputs = trial_inputs(architecture, player, spec, 4)
+    passed = architecture.passed_to_generator if player == "generator" else ()
+    network = Network(modules[0], inputs, passed).to(CPU, torch.float64)
+    theta = torch.stack([disturbed(Network.vector(module).double(), s) for s, module in enumerate(modules)])
+    theta.requires_grad_()
     starts = [network.start_buffers(module) for module in modules]
     buffers = {each: torch.stack([start[each] for start in starts]) for each in network.buffers}
     buffers = {each: value.double() if value.is_floating_point() else value for each, value in buffers.items()}
     keys = torch.arange(3) if network.random else None
-    x = torch.randn(3, 6, *spec.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    shape = (3, 6, *inputs[0].shape[1:])
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
     def penalty(theta, x, members=slice(None)):
         kept, key = {each: value[members] for each, value in buffers.items()}, keys if keys is None else keys[members]
-        logits = named_outputs(network.apply(theta, kept, key, x)[0])["logits"]
-        (grad,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-        return grad.square().sum() + logits.square().sum()
+        outputs = network.apply(theta, kept, key, x)[0]
+        values = outputs if player == "generator" else named_outputs(outputs)["logits"]
+        (grad,) = torch.autograd.grad(values.sum(), x, create_graph=True)
+        return grad.square().sum() + values.square().sum()
 
     (fused,) = torch.autograd.grad(penalty(theta, x), theta)
+    still = [each for each, value in network.views(fused).items() if not value.any()]
+    assert still == [], f"{name}: the {player}'s {still} do not matter, even at disturbed parameters"
     for k in range(3):
         member = slice(k, k + 1)
         alone = theta[member].detach().requires_grad_()
         (solo,) = torch.autograd.grad(penalty(alone, x[member].detach().requires_grad_(), member), alone)
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
+
+
+STILL = {"style": {"noise": False}}  # options without random numbers, which a loaded module would draw anew
+
+
+@pytest.mark.parametrize("name", names("architecture"))
+def test_trained_networks_give_the_same_examples_when_they_are_exported_and_loaded(name, tmp_path):
+    """Two steps on the smallest examples that it supports, evaluated, and stored as `ganbench export` stores them."""
+    options, spec, batch_size = NARROW.get(name, {}) | STILL.get(name, {}), supported(name)[0], 4
+    architecture = part("architecture", name, **options)
+    examples = np.random.default_rng(0).uniform(-1, 1, (16, *spec.shape))
+    labels = np.arange(16) % spec.modes if architecture.conditional else None
+    game = gan(examples, data=spec, architecture=architecture, labels=labels, batch_size=batch_size)
+    (result,) = train(game, training(2), [Member(0, 16, 0.05)], device=CPU)
+    assert result["diverged"] is None
+    stored = {"architecture": {"name": name, "options": options}, "data": asdict(spec)}
+    (tmp_path / MODEL).write_text(strict_json.dumps(stored))
+    for player in GAN.players:
+        start, *_, theta = result["snapshots"][player]
+        assert not np.array_equal(start, theta), f"{name}: the {player} does not train"
+        buffers = {each: values[-1] for each, values in player_buffers(result["buffers"], player).items()}
+        module = trained_module(architecture, player, spec, theta, buffers)
+        save_model(module, str(tmp_path / f"{player}.safetensors"))
+        loaded = export.load(tmp_path, player)
+        (x, *given) = trial_inputs(architecture, player, spec, batch_size)
+        x = latent_points(0, batch_size, architecture.latent_size) if player == "generator" else x
+        with torch.no_grad():
+            outputs, again = (tree_leaves(each(x, *given)) for each in (module, loaded))
+        if player == "generator":
+            sampler = Sampler(architecture, spec, batch_size, CPU)
+            outputs = [torch.from_numpy(sampler.examples(theta, buffers, 0, batch_size))]
+        for one, other in zip(outputs, again, strict=True):
+            torch.testing.assert_close(
+                one, other, rtol=1e-4, atol=1e-5, msg=lambda m, who=player: f"{name}: {who}: {m}"
+            )
 
 
 # Games ----------------------------------------------------------------------------------------------------------------

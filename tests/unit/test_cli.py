@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from ganbench.analysis.collected import Collected
 from ganbench.cli import app
-from ganbench.commands import Output
+from ganbench.commands import Output, list_components
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
@@ -257,3 +257,14 @@ def test_a_study_runs_stage_by_stage(study):
     assert found.quantities["path.growth"].title
     claims = pd.read_parquet(folder / "tables" / "claims.parquet")
     assert claims.loc[0, ["claim", "verdict"]].tolist() == ["A1", "confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        *((0, "0"), (585, "585"), (999, "999"), (1000, "1 k"), (999_499, "999 k"), (999_700, "1 M")),
+        *((1_234_567, "1.23 M"), (999_600_000, "1 G"), (237_063_681, "237 M")),
+    ],
+)
+def test_counts_are_rounded_before_their_unit_is_chosen(count, shown):
+    assert list_components._rounded(count) == shown

@@ -240,6 +240,8 @@ class Trial:
                 f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of "
                 f"shape {data.shape}: {fault}.{rest}"
             )
+        if caution := made.caution(data):
+            self.components.say({"note": f"{choice.signature} on {dataset.signature}: {caution}."})
 
     def _alternatives(self, data: DataSpec) -> str:
         able = [

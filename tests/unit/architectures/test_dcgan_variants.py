@@ -11,6 +11,7 @@ import torch
 from building import CPU, gan, part, training
 from torch import nn
 
+from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine.train import train
 from ganbench.games import Member
@@ -121,7 +122,7 @@ def test_published_networks_are_settings(name):
     assert made.shape == (2, 3, side, side)
     assert discriminator(made).shape == (2,)
     if name == "DCGAN-512":
-        assert kernels == 77_497_856  # 77.5 million
+        assert count(generator, CONVOLUTIONS) == 77_497_856 + 3  # weights and biases
 
 
 def test_the_article_s_order_is_activation_then_normalisation():
@@ -176,7 +177,7 @@ def test_sizes_from_16_to_512_are_those_of_the_rule():
         ((1, 600, 600), "resize to 512 or 640"),
         ((1, 5, 5), "but a side has 5 pixels: resize to 8"),
         ((1, 64, 30), "but images have 64x30 pixels: resize to 28 or 32"),
-        ((2,), "it needs square images whose side"),
+        ((2,), "(or is 8 or 12), but examples have the shape (2,)"),
     ],
 )
 def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
@@ -184,8 +185,23 @@ def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
 
 
 def test_values_beyond_the_range_of_the_output_are_refused():
-    refusal = dcgan(output="sigmoid").supports(DataSpec((1, 16, 16), False, 64, 10))
-    assert refusal == "its generator ends in sigmoid, so it needs examples with values in [-1, 1]"
+    beyond = DataSpec((1, 16, 16), False, 64, 10)
+    assert dcgan().supports(beyond) == "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+    assert dcgan(output="sigmoid").supports(beyond) == (
+        "its generator ends in sigmoid, so it needs examples with values in [0, 1], those of images with the data's "
+        "`mean: 0` and `std: 1`"
+    )
+
+
+@pytest.mark.parametrize("name", ["dcgan", "fc", "infogan", "tiny_dcgan", "unpool"])
+def test_a_sigmoid_on_data_that_it_does_not_reach_is_cautioned_but_runs(name):
+    made = part("architecture", name, output="sigmoid")
+    default, unit = images(32), DataSpec((3, 32, 32), True, 64, 10, mean=0.0, std=1.0)
+    assert made.supports(default) is None
+    assert made.supports(unit) is None
+    assert "lie in (0, 1), and so do not reach the data's range [-1, 1]" in made.caution(default)
+    assert made.caution(unit) is None
+    assert part("architecture", name, output="tanh").caution(default) is None
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -195,6 +211,19 @@ def test_widths_are_capped():
     architecture = dcgan(features=4, most_features=8, latent_size=2)
     assert widths(architecture.discriminator(images(64))) == [3, 4, 8, 8, 8, 1]
     assert widths(architecture.generator(images(64))) == [2, 8, 8, 8, 4, 3]
+
+
+@pytest.mark.parametrize(("most", "expected"), [(4, [4, 4, 4, 4]), (3, [3, 3, 3, 3]), (0, [4, 8, 16, 32])])
+def test_the_most_features_mean_the_same_to_all_networks_that_have_them(most, expected):
+    """A cap, also of the map next to the image, and 0 for none."""
+    data, options = images(32), {"features": 4, "most_features": most, "latent_size": 2}
+    assert widths(dcgan(**options).discriminator(data)) == [3, *expected[:3], 1]
+    assert part("architecture", "r3gan", **options).stage_widths(data) == expected[::-1]
+    assert part("architecture", "style", **options, style_size=2).widths(data) == expected[::-1]
+    with torch.device("meta"):
+        for name in ("r3gan", "style"):
+            module = part("architecture", name, **options).discriminator(data)
+            assert module.first.weight.shape[0] == expected[0]
 
 
 def test_both_projections_are_the_same_map():
@@ -212,7 +241,16 @@ def test_both_projections_are_the_same_map():
         assert spread.item() == pytest.approx(math.sqrt(16 * 16 / 10), rel=0.05)
         linear[0].weight.copy_(convolution[1].weight.flatten(1).T)
         torch.testing.assert_close(linear(z), convolution(z), rtol=1e-5, atol=1e-6)
-    assert math.sqrt(1024 * 16 / 100) == pytest.approx(12.8)  # of ConvTranspose2d(100, 1024, 4) and Linear(100, 16384)
+
+
+def test_the_projections_of_the_article_start_12_8_times_apart():
+    """By PyTorch's rule: the weights of ConvTranspose2d(100, 1024, 4) and of Linear(100, 16384)."""
+    options = {"features": 512, "initialisation": "pytorch", "biases": "without"}
+    linear = dcgan(projection="linear", **options).generator(images(16))[0]
+    convolution = dcgan(projection="convolution", **options).generator(images(16))[1]
+    assert (linear.in_features, linear.out_features) == (100, 16_384)
+    assert tuple(convolution.weight.shape) == (100, 1024, 4, 4)
+    assert (linear.weight.std() / convolution.weight.std()).item() == pytest.approx(12.8, rel=0.01)
 
 
 @pytest.mark.parametrize("order", ["norm-activation", "activation-norm"])
@@ -273,9 +311,42 @@ OPTIONS = [
     {"output": "sigmoid"},
     {"latent": "uniform"},
     {"packing": 2},
-    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm", "first_norm": True},
+    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm"},
     {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},
 ]
+
+
+def test_each_of_these_options_makes_other_networks():
+    """Or they start otherwise: a setting that does nothing would be compared with itself."""
+    data, plain = DataSpec((1, 32, 32), True, 12, 0), dcgan(features=2, latent_size=3)
+
+    def seen(architecture) -> list:
+        modules = [initial_module(architecture, player, data, 0) for player in GAN.players]
+        return [*(str(module) for module in modules), *(Network.vector(module).tolist() for module in modules)]
+
+    for options in OPTIONS:
+        assert seen(dcgan(features=2, latent_size=3, **options)) != seen(plain), options
+    spectral = {"discriminator_norm": "spectral", "packing": 2}
+    assert seen(dcgan(features=2, **spectral, order="activation-norm")) != seen(dcgan(features=2, **spectral))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"discriminator_norm": "none", "first_norm": True}, "with discriminator_norm: none"),
+        ({"discriminator_norm": "spectral", "first_norm": True}, "with discriminator_norm: spectral"),
+        (
+            {"discriminator_norm": "spectral", "generator_norm": "none", "order": "activation-norm"},
+            "with generator_norm: none and discriminator_norm: spectral",
+        ),
+    ],
+)
+def test_settings_of_normalisations_that_are_nowhere_are_refused(options, said):
+    with pytest.raises(
+        GanbenchError, match=f"architecture 'dcgan': .*{said}, .* one of batch, instance, group and layer"
+    ):
+        dcgan(**options)
+    dcgan(**options | {"discriminator_norm": "batch"})
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options.values())))

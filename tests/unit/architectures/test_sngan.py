@@ -12,6 +12,7 @@ from building import CPU, gan, part, training
 from torch import Tensor, nn
 
 from ganbench.contracts.networks import architecture_fault
+from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine.train import train
 from ganbench.games import Member
@@ -328,6 +329,16 @@ def test_members_train_together_as_alone_with_second_derivatives(options):
 )
 def test_every_form_keeps_the_contract(options):
     assert architecture_fault(sngan(features=2, latent_size=4, **options), SMALL) is None
+
+
+@pytest.mark.parametrize("name", ["hinge", "non_saturating"])
+def test_an_objective_that_would_not_train_the_class_head_is_refused(name):
+    parts = {"data": SMALL, "labels": np.arange(16) % 3, "batch_size": 4, "objective": part("objective", name)}
+    with pytest.raises(GanbenchError, match=r"gives class_logits, which objective .* such as auxiliary_classifier"):
+        gan(IMAGES, architecture=sngan(features=2, conditioning="auxiliary"), **parts)
+    gan(IMAGES, architecture=sngan(features=2, conditioning="projection"), **parts)
+    parts["objective"] = part("objective", "auxiliary_classifier")
+    gan(IMAGES, architecture=sngan(features=2, conditioning="auxiliary"), **parts)
 
 
 def test_vectors_of_spectral_normalisation_move_in_training_and_rest_in_evaluation():

@@ -37,6 +37,18 @@ class Pooling(nn.Module):
         return {"logits": self.head(pooled.flatten(1))[:, 0], "indices": indices}
 
 
+class Pooled(Pooling):
+    """Pooling that gives something else than its indices."""
+
+    def __init__(self, changed) -> None:
+        super().__init__()
+        self.changed = changed
+
+    def forward(self, x):
+        outputs = super().forward(x)
+        return outputs | {"indices": self.changed(outputs["indices"])}
+
+
 class Unpooling(nn.Module):
     def __init__(self, latent_size: int) -> None:
         super().__init__()
@@ -70,6 +82,20 @@ class Unpool(Architecture):
 class Forgetful(Unpool):
     def discriminator(self, data):
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
+
+
+class Coarser(Unpool):
+    """Whose discriminator pools to another size than the generator unpools."""
+
+    def discriminator(self, data):
+        return Pooled(lambda indices: indices[:, :, :2])
+
+
+class Halved(Unpool):
+    """Whose discriminator passes on numbers of another type."""
+
+    def discriminator(self, data):
+        return Pooled(lambda indices: indices.to(torch.int32))
 
 
 class Misspelt(Unpool):
@@ -209,6 +235,11 @@ def test_what_cannot_be_passed_on_is_one_sentence():
     assert architecture_fault(Bufferless(), DIGITS.spec) == (
         "its generator has no buffer 'indices', which it is to pass on; it has none"
     )
+    for architecture, given in ((Coarser(), "(3, 2, 4) of torch.int64"), (Halved(), "(3, 4, 4) of torch.int32")):
+        assert architecture_fault(architecture, DIGITS.spec) == (
+            f"its discriminator has an output 'indices' with {given} for each example, but the generator's buffer of "
+            "this name, which it is to fill, has (3, 4, 4) of torch.int64"
+        )
     assert architecture_fault(Misspelt(), DIGITS.spec) == (
         "its generator has a `passed_from` of 'generated'; valid: 'real', 'fake' and 'start'"
     )

@@ -328,3 +328,45 @@ def test_an_own_architecture_with_an_invalid_packing_is_named(tmp_path, hurried)
     study = {"study": "tiny", "results": str(tmp_path), "grid": [grid], "train": {"steps": 10}}
     with pytest.raises(GanbenchError, match="packing must be a whole number of at least 1"):
         try_study(Plan(parse(study, origin="study")))
+
+
+UNCONDITIONAL = {
+    "sngan": {"features": 2, "latent_size": 3},
+    "r3gan": {"features": 4, "most_features": 8, "latent_size": 3, "group_width": 4},
+    "style": {"features": 4, "most_features": 8, "latent_size": 3, "style_size": 3, "minibatch_deviation": True},
+}
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
+def test_a_packed_discriminator_is_the_one_of_joined_images(name):
+    """That of images with m times the channels: the same parameters from the same seed, and the same logits."""
+    options, joined = UNCONDITIONAL[name], replace(IMAGES, shape=(9, 8, 8))
+    packed = initial_module(part("architecture", name, packing=3, **options), "discriminator", IMAGES, 0)
+    plain = initial_module(part("architecture", name, **options), "discriminator", joined, 0)
+    assert torch.equal(Network.vector(packed), Network.vector(plain))
+    x = torch.randn(12, 3, 8, 8)
+    torch.testing.assert_close(packed(x), plain(joined_by_hand(x, 3)), rtol=1e-6, atol=1e-7)
+    assert packed(x).shape == (4,)
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
+def test_packed_image_networks_train_together_as_alone(name):
+    architecture = part("architecture", name, packing=2, **UNCONDITIONAL[name])
+    assert architecture_fault(architecture, IMAGES) is None
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 3, 8, 8))
+    game = gan(images, data=IMAGES, architecture=architecture, batch_size=6)
+    members = [Member(seed, 16, 1e-3) for seed in (0, 1)]
+    assert mixes_examples(game, members) == (name == "style"), "by its deviation over the groups"
+    plain = training(2)
+    for member, result in zip(members, train(game, plain, members, device=CPU), strict=True):
+        (alone,) = train(game, plain, [member], device=CPU)
+        for player in game.players:
+            end = result["snapshots"][player][-1]
+            assert not np.array_equal(result["snapshots"][player][0], end)
+            np.testing.assert_allclose(end, alone["snapshots"][player][-1], rtol=1e-9, atol=1e-9)
+
+
+def test_a_packed_discriminator_with_labels_is_refused():
+    for name in ("sngan", "r3gan"):
+        architecture = part("architecture", name, packing=2, conditioning="projection", **UNCONDITIONAL[name])
+        assert "its discriminator takes labels, but with packing=2" in architecture_fault(architecture, IMAGES)

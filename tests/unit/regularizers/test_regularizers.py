@@ -9,11 +9,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from building import gan as networks_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Match, Member, drawn_or_given
 from ganbench.nn.sample import Sample
@@ -293,6 +295,32 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
             part("regularizer", "weight_clipping", limit=limit)
     with pytest.raises(GanbenchError, match="players"):
         part("regularizer", "weight_decay", players="everyone")
+
+
+@pytest.mark.parametrize(
+    ("players", "options", "refused"),
+    [
+        ("discriminator", {"discriminator_norm": "spectral"}, "discriminator"),
+        ("discriminator", {"generator_spectral": True, "discriminator_norm": "none"}, None),
+        ("both", {"generator_spectral": True, "discriminator_norm": "none"}, "generator"),
+        ("both", {"discriminator_norm": "none"}, None),
+    ],
+)
+def test_weights_with_spectral_normalisation_are_not_clipped_in_vain(players, options, refused):
+    def game() -> Adversarial:
+        return networks_of(
+            np.zeros((4, 1, 8, 8)),
+            data=DataSpec((1, 8, 8), True, 4, 0),
+            architecture=part("architecture", "sngan", features=1, latent_size=2, **options),
+            regularizer=part("regularizer", "weight_clipping", players=players),
+            batch_size=2,
+        )
+
+    if refused is None:
+        assert game().regularizer.supports(game()) is None
+    else:
+        with pytest.raises(GanbenchError, match=f"the weights of the {refused} are a function of its parameters"):
+            game()
 
 
 def test_weight_decay_damps_the_dirac_gan():

@@ -882,3 +882,15 @@ def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
     with pytest.raises(GanbenchError, match=r"own_dataset\.py: its load\(\) gives something else when it is called"):
         run(job)
     assert not job.path.exists()
+
+
+@pytest.mark.parametrize("mean", [0.5, pytest.param(0.0, marks=pytest.mark.slow)])
+def test_outputs_that_do_not_reach_the_data_s_range_are_a_note(tmp_path, mean):
+    settings = {
+        "dataset": {"name": "digits", "mean": mean, "std": 0.5 if mean else 1.0},
+        "architecture": {"name": "fc", "output": "sigmoid", "hidden": [4], "latent_size": 2},
+    }
+    said = []
+    try_study(plan(tmp_path, settings), say=said.append)
+    notes = [each["note"] for each in said if "do not reach the data's range [-1, 1]" in each.get("note", "")]
+    assert len(notes) == (mean == 0.5)
