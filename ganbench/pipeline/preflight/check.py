@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ganbench.core import result_files, strict_json
@@ -197,7 +198,8 @@ def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str,
             *whole, rest = (rest + part).split(b"\n")
             for line in map(json.loads, whole):
                 yield line
-                end = time.monotonic() + line.get("seconds", START_SECONDS) + GRACE_SECONDS
+                seconds = line.get("seconds", START_SECONDS)
+                end = inf if seconds is None else time.monotonic() + seconds + GRACE_SECONDS
         elif process.poll() is not None:  # the process has ended, but a child process keeps the pipe open
             return
         elif time.monotonic() > end:
