@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -81,10 +80,8 @@ class Estimator:
         loaded: The examples of data sets that have been loaded already. Others are loaded when they are needed.
     """
 
-    def __init__(
-        self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] = MappingProxyType({})
-    ) -> None:
-        self._plan, self._device, self._loaded_data = plan, device, loaded
+    def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] | None = None) -> None:
+        self._plan, self._device, self._loaded_data = plan, device, loaded or {}
         self._known: dict[str, _Data] = {}
         self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
