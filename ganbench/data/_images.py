@@ -23,12 +23,12 @@ Resize = Literal["shorter", "stretch", "none"]
 Source = TypeVar("Source")
 
 
-def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of bytes, in a temporary file if it is large, which goes when the array does."""
-    if math.prod(shape) <= LARGE:
-        return np.empty(shape, np.uint8)
+def empty(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarray:
+    """An array of bytes, or of other numbers, in a temporary file if it is large, which goes when the array does."""
+    if math.prod(shape) * np.dtype(dtype).itemsize <= LARGE:
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape)
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def processors() -> int:
