@@ -51,11 +51,15 @@ class DatasetPlan(GridPlan):
         return {Path(each.path): each for choice in self.datasets.values() for each in self._archives_of(choice)}
 
     @property
+    def needed_archives(self) -> list[Archive]:
+        """The archives of data sets that are not prepared yet."""
+        waiting = [each for name, each in self.datasets.items() if not self.prepare[name].done]
+        return list({each.path: each for choice in waiting for each in self._archives_of(choice)}.values())
+
+    @property
     def missing_archives(self) -> list[Archive]:
         """The archives that are not there, of data sets that are not prepared yet."""
-        waiting = [each for name, each in self.datasets.items() if not self.prepare[name].done]
-        wanted = {each.path: each for choice in waiting for each in self._archives_of(choice)}
-        return [each for path, each in wanted.items() if not Path(path).exists()]
+        return [each for each in self.needed_archives if not Path(each.path).exists()]
 
     def _archives_of(self, choice: Choice) -> list[Archive]:
         return [Archive(*each) for each in describe_dataset(choice).archives]

@@ -64,12 +64,11 @@ def check(
 
     Raises:
         GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights or files of data sets
-            are missing, or the disk has too little room.
+            are missing or wrong, or the disk has too little room.
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
-    for archive in plan.missing_archives:  # the trial loads the data sets
-        archives.fetch(archive)
+    archives.provide(plan.needed_archives, plan.folder / archives.VERIFIED)  # the trial loads the data sets
     state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:

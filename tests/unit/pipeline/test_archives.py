@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import archives as made
@@ -13,7 +16,9 @@ from ganbench.core import dataset_specs, result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.data import _mnist, mnist
 from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import archives
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -70,6 +75,38 @@ def test_archives_are_verified_and_read_once_into_bytes_that_every_job_maps(smal
     for archive in found.archives:
         archive.unlink()
     assert plan(small).missing_archives == []  # what is prepared needs them no more
+
+
+def test_a_check_reads_archives_once_and_again_when_they_change(small, monkeypatch):
+    needed, read = plan(small).needed_archives, []
+    known, verify = small / "results" / archives.VERIFIED, archives.verify
+    monkeypatch.setattr(archives, "verify", lambda archive, path=None: read.append(archive) or verify(archive, path))
+
+    def count() -> int:
+        read.clear()
+        archives.provide(needed, known)
+        return len(read)
+
+    assert [count(), count()] == [4, 4], "files that have just been written may change within one time stamp"
+    before = time.time() - 60
+    for archive in needed:
+        os.utime(archive.path, (before, before))
+    assert [count(), count()] == [4, 0]
+    known.write_text("[1, 2]")
+    assert count() == 4
+    Path(needed[1].path).write_bytes(b"another")
+    with pytest.raises(GanbenchError, match=r"has the MD5 .* Remove it, then "):
+        count()
+    assert read == [needed[1]]
+    Path(needed[1].path).unlink()
+    with pytest.raises(GanbenchError, match=r"is missing, and has no address for programs"):
+        archives.provide([replace(each, url="") for each in needed], known)
+
+
+def test_a_check_refuses_a_wrong_archive_before_anything_else(small):
+    made.write_mnist(small / "mnist", train=41)
+    with pytest.raises(GanbenchError, match=r"train-images-idx3-ubyte\.gz has the MD5 .* Remove it, then "):
+        check(plan(small))
 
 
 def test_another_checksum_is_another_data_set(small, monkeypatch):
