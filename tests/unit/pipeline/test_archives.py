@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,19 +20,20 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import archives
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
 
+def study(place: Path, *datasets: dict) -> dict:
+    block = {"architecture": {"name": "fc", "hidden": [8]}, "learning_rate": 1e-3, "seed": 0}
+    grid = [block | {"dataset": each} for each in datasets]
+    return {"study": "public", "results": str(place / "results"), "grid": grid}
+
+
 def plan(place: Path, **options) -> Plan:
-    block = {
-        "dataset": {"name": "mnist", "folder": str(place / "mnist"), **options},
-        "architecture": {"name": "fc", "hidden": [8]},
-        "learning_rate": 1e-3,
-        "seed": 0,
-    }
-    study = {"study": "public", "results": str(place / "results"), "grid": [block]}
-    found = Plan(parse(study, origin="study"))
+    dataset = {"name": "mnist", "folder": str(place / "mnist"), **options}
+    found = Plan(parse(study(place, dataset), origin="study"))
     results_folder.prepare(found)
     return found
 
@@ -107,6 +109,29 @@ def test_a_check_refuses_a_wrong_archive_before_anything_else(small):
     made.write_mnist(small / "mnist", train=41)
     with pytest.raises(GanbenchError, match=r"train-images-idx3-ubyte\.gz has the MD5 .* Remove it, then "):
         check(plan(small))
+
+
+def refused(place: Path, *datasets: dict, capsys: pytest.CaptureFixture) -> str:
+    """What a workflow says as it ends while it is planned."""
+    with pytest.raises(SystemExit) as ended:
+        plan_of(study(place, *datasets), "study", verify=True)
+    return f"{ended.value}{capsys.readouterr().err}"
+
+
+def test_a_workflow_asks_for_archives_without_an_address(tmp_path, capsys):
+    said = refused(tmp_path, {"name": "celeba", "folder": str(tmp_path / "faces")}, capsys=capsys)
+    assert "img_align_celeba.zip is missing, and has no address for programs. Put the file img_align_celeba.zip" in said
+    assert f"into the folder {tmp_path / 'faces'}." in said
+
+
+def test_one_path_cannot_have_two_checksums(tmp_path, capsys):
+    folder = str(tmp_path / "same")
+    names = ("mnist", "fashion_mnist")
+    said = refused(tmp_path, *({"name": name, "folder": folder} for name in names), capsys=capsys)
+    assert re.search(r"same/train-images-idx3-ubyte\.gz cannot have both the MD5 \w+, for mnist\(", said)
+    assert "Give each of these data sets a folder of its own." in said
+    both = Plan(parse(study(tmp_path, {"name": "stacked_mnist"}, {"name": "mnist"}), origin="study"))
+    assert len(both.archives) == 4, "the same files of two data sets are the same archives"
 
 
 def test_another_checksum_is_another_data_set(small, monkeypatch):
