@@ -6,6 +6,7 @@ parsed; `load` imports what else it needs.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import prod
@@ -13,16 +14,28 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import MEAN, STD, is_default, limits
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file of a public data set, which a workflow fetches where it is missing."""
+    """A file of a public data set, which a workflow fetches where it is missing.
+
+    Raises:
+        GanbenchError: a checksum that is none.
+    """
 
     path: str  # where it belongs
     url: str  # address that it is fetched from; "" for one that must be put there by hand
     checksum: str  # as published with the data set: an MD5 of 32 hexadecimal digits, or a SHA-256 of 64
+
+    def __post_init__(self) -> None:
+        if fault := _checksum_fault(self.checksum):
+            raise GanbenchError(
+                f"archive {self.path!r}: its checksum must be an MD5 of 32 or a SHA-256 of 64 hexadecimal digits in "
+                f"lower case, but {self.checksum!r} {fault}."
+            )
 
     @property
     def kind(self) -> str:
@@ -35,6 +48,15 @@ class Archive:
         folder, _, file = self.path.rpartition("/")
         start = f"The workflow fetches it from {self.url}; without a network, put" if self.url else "Put"
         return f"{start} the file {file}, whose {self.kind} is {self.checksum}, into the folder {folder or '.'}."
+
+
+def _checksum_fault(checksum: str) -> str | None:
+    """What is wrong with a checksum, as a clause without a subject; None if nothing is."""
+    if not re.fullmatch("[0-9A-Fa-f]*", checksum):
+        return "has other characters"
+    if len(checksum) not in (32, 64):
+        return f"has {len(checksum)} digits"
+    return "is in upper case" if checksum != checksum.lower() else None
 
 
 @dataclass(frozen=True)

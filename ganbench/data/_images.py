@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +23,12 @@ Resize = Literal["shorter", "stretch", "none"]
 Source = TypeVar("Source")
 
 
-def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of bytes, in a temporary file if it is large, which goes when the array does."""
-    if math.prod(shape) <= LARGE:
-        return np.empty(shape, np.uint8)
+def empty(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> np.ndarray:
+    """An array of bytes, or of other numbers, in a temporary file if it is large, which goes when the array does."""
+    if math.prod(shape) * np.dtype(dtype).itemsize <= LARGE:
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape)
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def processors() -> int:
@@ -56,7 +57,7 @@ def decoded_all(sources: Sequence[Source], decode: Callable[[Source], np.ndarray
 
 
 def to_bytes(image: Image, shape: tuple[int, int, int], resize: Resize = "shorter", crop: int = 0) -> np.ndarray:
-    """An image as bytes of a shape.
+    """An image as bytes of a shape, upright as its EXIF orientation says.
 
     Colours are those of Pillow's conversion: CMYK becomes RGB, and the colours under transparency are shown. Grey
     levels of 16 bits keep their upper 8.
@@ -77,6 +78,7 @@ def to_bytes(image: Image, shape: tuple[int, int, int], resize: Resize = "shorte
     from PIL import Image as images
 
     channels, side, _ = shape
+    image = _upright(image)
     if image.mode.startswith("I;16"):  # which Pillow would clip at 255
         image = images.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
@@ -104,6 +106,17 @@ def stored(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         return to_bytes(images.fromarray(np.ascontiguousarray(content)), shape)
 
     return decoded_all(planes, decode, shape)
+
+
+def _upright(image: Image) -> Image:
+    """An image as it was held; as its file has it if the file's EXIF data are damaged, as viewers show it."""
+    from PIL import ImageOps
+
+    image.load()  # whose faults are not those of EXIF data
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, struct.error):
+        return image
 
 
 def _scaled(image: Image, side: int, resize: Resize) -> Image:

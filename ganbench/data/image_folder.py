@@ -25,8 +25,9 @@ LOGGER = logging.getLogger("ganbench")
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Every image is scaled so that its shorter edge is `side`, and cropped to its centre, unless `resize` says
-    otherwise. Grey images, palettes, CMYK and 16 bits a channel are taken; floating-point images are refused.
+    """Every image is turned upright, as its EXIF orientation says, and scaled so that its shorter edge is `side`, and
+    cropped to its centre, unless `resize` says otherwise. Grey images, palettes, CMYK and 16 bits a channel are taken;
+    floating-point images are refused.
 
     A random share of the images, the same at every call and a share of each class, is held out. Labels are the class
     folders in alphabetical order, with all images in them, however deep. Its judge is the classifier of labelled images

@@ -16,6 +16,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import truncate
 from ganbench.core.locks import describe_holder, try_lock
 from ganbench.pipeline import job_files, results_folder
+from ganbench.pipeline.execution import archives
 from ganbench.pipeline.execution.processor import THREADS
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -66,7 +67,8 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
         The plan.
 
     Raises:
-        SystemExit: The study is not valid, or its results are damaged.
+        SystemExit: The study is not valid, its results are damaged, or a file that is to be put there by hand is
+            missing.
     """
     with _plain_errors():
         for file in files:
@@ -74,6 +76,9 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
         plan = Plan(parse(config, origin=origin))
         if verify:
             results_folder.verify(plan)
+            for archive in plan.missing_archives:
+                if not archive.url:  # no rule makes it, and Snakemake would not say where it can be had
+                    archives.fetch(archive)
         return plan
 
 

@@ -34,6 +34,9 @@ class Regularizer:
             the sum of all logits, which is the same only if the discriminator does not mix the examples of a batch, as
             batch normalisation does. `ganbench check` refuses a discriminator that mixes them. One that judges groups
             of examples may mix those of a group, and the gradient is that in the whole group.
+        gradient_at: the kind of examples, "real" or "fake", at which a penalty of each example's gradient takes it.
+            Beside a regularizer that changes examples, its points are changed as those of this kind. It is "real" for
+            points around or between examples too.
         images: whether it takes images alone, (channels, height, width).
         uses_step: whether the numbers in `noise` shall have `step`, the index of the training step from 0, (K,).
         every: number of steps of which only the first has the penalties, times this number: lazy regularization
@@ -43,6 +46,7 @@ class Regularizer:
     """
 
     per_example: ClassVar[bool] = False
+    gradient_at: ClassVar[str] = "real"
     images: ClassVar[bool] = False
     uses_step: ClassVar[bool] = False
     every: ClassVar[int] = 1
@@ -116,6 +120,11 @@ class Regularizer:
         """
         return examples
 
+    @property
+    def penalises(self) -> bool:
+        """Whether `penalty` gives any."""
+        return type(self).penalty is not Regularizer.penalty
+
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         """The penalty that is added to the discriminator's loss.
 
@@ -187,6 +196,10 @@ class _InPhase:
 
     def in_phase(self, phase: Phase) -> Any:
         return self
+
+    @property
+    def penalises(self) -> bool:
+        return self.due and self.regularizer.penalises
 
     def penalty(self, *given: Any) -> Tensor | None:
         return self._times(self.regularizer.penalty, *given)

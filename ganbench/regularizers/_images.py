@@ -7,8 +7,24 @@ call, which the gradient of an indexing has not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from ganbench.core.pixels import MEAN, STD, is_default
+
+
+def range_fault(game: Any) -> str | None:
+    """Why changes cannot be made in a game, as a clause, since networks see its images in another range than [-1, 1]:
+    0 would not be the middle grey, nor a shift as large a part of the range. None if they can."""
+    data = getattr(game, "data", None)
+    if data is None or is_default(data.mean, data.std):
+        return None
+    return (
+        f"its changes are made for images in [-1, 1], of a data set with mean={MEAN} and std={STD}, but this one has "
+        f"mean={data.mean} and std={data.std}"
+    )
 
 
 def integers(uniform: Tensor, largest: int) -> Tensor:

@@ -44,7 +44,7 @@ class AdaptiveAugmentation(Regularizer):
 
     def supports(self, game: Any) -> str | None:
         if game.objective.probability or game.objective.decides_by_sign:
-            return super().supports(game)
+            return super().supports(game) or change.range_fault(game)
         return (
             "it goes by the signs of logits, which decide nothing for the scores of this objective; take an objective "
             "of probabilities, such as non_saturating, or hinge"
@@ -61,7 +61,7 @@ class AdaptiveAugmentation(Regularizer):
         p, losses = noise["augmentation_probability"], noise["losses"] + 1
         signs = noise["signs"] + real.mean(real.logits.sign())
         due = losses == self.interval
-        size = self.interval * real.logits.shape[1] / self.rise
+        size = self.interval * real.sample.points.shape[1] / self.rise  # not of logits, which groups have together
         moved = (p + size * (signs / self.interval - self.target).sign()).clamp(0, 1)
         return {
             "augmentation_probability": torch.where(due, moved, p),

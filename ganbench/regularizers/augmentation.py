@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -40,6 +40,9 @@ class Augmentation(Regularizer):
                 "regularizer 'augmentation': option 'policy' must have at least one of 'colour', 'translation', "
                 "'cutout', but is []."
             )
+
+    def supports(self, game: Any) -> str | None:
+        return super().supports(game) or change.range_fault(game)
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         drawn = torch.rand((2, count, shape[0], 7), generator=generator, dtype=like.dtype)

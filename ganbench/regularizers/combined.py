@@ -22,8 +22,13 @@ class Combined(Regularizer):
     list, each as a study writes a regularizer: `of: [r1, {name: r2, gamma: [1, 10]}]` are two combinations.
 
     Penalties are added, and the others act one after the other in the order of their names, whatever their order in
-    `of`. Penalties see examples as the other parts perturb them, since the discriminator is trained there. Every part
-    draws random numbers of its own, which depend on the run and on the part's name alone, and has its own `every`.
+    `of`. Every part draws random numbers of its own, which depend on the run and on the part's name alone, and has its
+    own `every`.
+
+    With T the changes that the other parts make to examples, such as augmentation, a penalty of each example's gradient
+    is that of D(T(x)) in x, through T, at the unchanged x, as in the code of Karras et al. (2020) and of Zhao et al.
+    (2020). T has the random numbers of the real examples, or of the generated ones for a penalty at these (r2); for
+    points between both, those of the real ones. Other penalties, such as consistency, are given the examples T(x).
     """
 
     of: tuple[str | dict, ...] = ("r1", "r2")
@@ -78,16 +83,45 @@ class Combined(Regularizer):
         return {name: value for each in every for name, value in each.items()}
 
     def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
-        for name, part in self.parts.items():
-            examples = part.perturb(examples, kind, _of(name, noise))
-        return examples
+        return self._changed(examples, kind, noise)
+
+    @property
+    def penalises(self) -> bool:
+        return self._any("penalises")
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
-        real, fake = (
-            replace(sample, points=self.perturb(sample.points, kind, noise))
-            for kind, sample in (("real", real), ("fake", fake))
-        )
-        return _sum(part.penalty(discriminator, real, fake, _of(name, noise)) for name, part in self.parts.items())
+        found = []
+        for name, part in self.parts.items():
+            if not part.penalises:  # nor are examples changed for it
+                continue
+            if part.per_example:
+                given = self._through_others(name, discriminator, noise), real, fake
+            else:
+                given = (
+                    discriminator,
+                    *(
+                        replace(sample, points=self._changed(sample.points, kind, noise, but=name))
+                        for kind, sample in (("real", real), ("fake", fake))
+                    ),
+                )
+            found.append(part.penalty(*given, _of(name, noise)))
+        return _sum(found)
+
+    def _through_others(self, name: str, discriminator: Discriminator, noise: Noise) -> Discriminator:
+        """The discriminator of examples that all parts but one change first."""
+        kind = self.parts[name].gradient_at
+
+        def through(points: Tensor, *labels: Tensor) -> Tensor:
+            return discriminator(self._changed(points, kind, noise, but=name), *labels)
+
+        return through
+
+    def _changed(self, examples: Tensor, kind: str, noise: Noise, but: str = "") -> Tensor:
+        """Examples as all parts change them, but for one."""
+        for name, part in self.parts.items():
+            if name != but:
+                examples = part.perturb(examples, kind, _of(name, noise))
+        return examples
 
     def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
         return _sum(part.weight_penalty(player, theta) for part in self.parts.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -31,6 +31,9 @@ class Consistency(Regularizer):
     flip: bool = True
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
+
+    def supports(self, game: Any) -> str | None:
+        return super().supports(game) or change.range_fault(game)
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         drawn = torch.rand((2, count, shape[0], 3), generator=generator, dtype=like.dtype)

@@ -17,6 +17,7 @@ class R2(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over generated examples x, with D the logit."""
 
     per_example: ClassVar[bool] = True
+    gradient_at: ClassVar[str] = "fake"
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1

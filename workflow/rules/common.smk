@@ -4,11 +4,11 @@ Inputs are `ancient`, which ignores time stamps: a file's name carries the diges
 content, so a file that exists is up to date.
 """
 
-import re
 from pathlib import Path
 
 from snakemake.logging import logger
 
+from ganbench.core.source_digests import digest
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
 from ganbench.pipeline import job_files

@@ -40,25 +40,28 @@ rule judge:
         JOB_COMMAND
 
 
-rule archive:
-    """Fetch a file of a public data set, on the submitting machine."""
-    output:
-        update("{archive}"),
-    log:
-        f"{RESULTS}/logs/archive/{{archive}}.log",
-    wildcard_constraints:
-        archive="|".join(re.escape(str(path)) for path in plan.archives) or "(?!)",
-    priority: 100
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        url=lambda wildcards: plan.archives[Path(wildcards.archive)].url,
-        checksum=lambda wildcards: plan.archives[Path(wildcards.archive)].checksum,
-    message:
-        "archive {wildcards.archive}"
-    shell:
-        "exec ganbench archive {output:q} --url {params.url:q} --checksum {params.checksum:q} 2>> {log:q}"
+# A rule for each, since a log has the wildcards of the output, and archives may lie in any folder.
+for number, (path, archive) in enumerate(plan.fetched_archives.items()):
+
+    rule:
+        """Fetch a file of a public data set, on the submitting machine."""
+        name:
+            f"archive_{number}"
+        output:
+            update(str(path)),
+        log:
+            f"{RESULTS}/logs/archive/{path.name}-{digest(str(path.parent))[:12]}.log",
+        priority: 100
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            url=archive.url,
+            checksum=archive.checksum,
+        message:
+            "archive {output}"
+        shell:
+            "exec ganbench archive {output:q} --url {params.url:q} --checksum {params.checksum:q} 2>> {log:q}"
 
 
 rule weights:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,19 +29,33 @@ def download(url: str, path: Path, what: str, verify: Callable[[Path], None]) ->
         verify: Called with the temporary file; raises an error of a file that must not be kept.
 
     Raises:
-        OSError: The download failed.
+        OSError: The download failed, or ended before the whole file had come.
     """
     with atomic_write(path) as temporary:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, temporary.open("wb") as file:
-            _copy(response, file, what, int(response.headers.get("Content-Length") or 0))
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, temporary.open("wb") as file:
+                _copy(response, file, what, int(response.headers.get("Content-Length") or 0))
+        except HTTPException as error:  # of an answer that is no HTTP; none of them is an OSError
+            raise OSError(
+                f"the server's answer cannot be read, {type(error).__name__}: {str(error).strip()}"
+            ) from error
         verify(temporary)
 
 
 def _copy(response: BinaryIO, file: BinaryIO, what: str, size: int) -> None:
-    """Copy the server's response to a file and show progress; `size` is in bytes, 0 if unknown."""
+    """Copy the server's response to a file and show progress; `size` is in bytes, 0 if unknown.
+
+    Raises:
+        OSError: The response ended early.
+    """
     with progress(what, size / 1e6, "MB") as report:
         fetched = 0
-        while part := response.read(PART_BYTES):
-            file.write(part)
-            fetched += len(part)
-            report(fetched / 1e6)
+        try:
+            while part := response.read(PART_BYTES):
+                file.write(part)
+                fetched += len(part)
+                report(fetched / 1e6)
+        except IncompleteRead as error:  # of an answer in chunks
+            raise OSError("the download ended early, and its size is unknown") from error
+        if fetched < size:
+            raise OSError(f"the download ended early, {fetched:,} of {size:,} bytes")

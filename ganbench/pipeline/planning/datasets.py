@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
+from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest, engine_digest, sources_digest
 from ganbench.data import Archive
 from ganbench.pipeline.jobs import Job
@@ -47,15 +48,41 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def archives(self) -> dict[Path, Archive]:
-        """The archives that data sets are read from, by path."""
-        return {Path(each.path): each for choice in self.datasets.values() for each in self._archives_of(choice)}
+        """The archives that data sets are read from, by path.
+
+        Raises:
+            GanbenchError: Two data sets read different files from one path.
+        """
+        found: dict[Path, tuple[Archive, Choice]] = {}
+        for choice in self.datasets.values():
+            for each in self._archives_of(choice):
+                other, owner = found.setdefault(Path(each.path), (each, choice))
+                if other.checksum != each.checksum:
+                    raise GanbenchError(
+                        f"data: {each.path} cannot have both the {other.kind} {other.checksum}, for {owner.signature}, "
+                        f"and the {each.kind} {each.checksum}, for {choice.signature}. Give each of these data sets a "
+                        "folder of its own."
+                    )
+                if not other.url:  # another data set may know an address
+                    found[Path(each.path)] = each, owner
+        return {path: archive for path, (archive, _) in found.items()}
+
+    @property
+    def fetched_archives(self) -> dict[Path, Archive]:
+        """The archives that a workflow can fetch, by path. Others must be put there by hand."""
+        return {path: each for path, each in self.archives.items() if each.url}
+
+    @property
+    def needed_archives(self) -> list[Archive]:
+        """The archives of data sets that are not prepared yet."""
+        waiting = [each for name, each in self.datasets.items() if not self.prepare[name].done]
+        paths = dict.fromkeys(Path(each.path) for choice in waiting for each in self._archives_of(choice))
+        return [self.archives[path] for path in paths]
 
     @property
     def missing_archives(self) -> list[Archive]:
         """The archives that are not there, of data sets that are not prepared yet."""
-        waiting = [each for name, each in self.datasets.items() if not self.prepare[name].done]
-        wanted = {each.path: each for choice in waiting for each in self._archives_of(choice)}
-        return [each for path, each in wanted.items() if not Path(path).exists()]
+        return [each for each in self.needed_archives if not Path(each.path).exists()]
 
     def _archives_of(self, choice: Choice) -> list[Archive]:
         return [Archive(*each) for each in describe_dataset(choice).archives]

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ganbench.core import result_files, strict_json
@@ -63,12 +64,11 @@ def check(
 
     Raises:
         GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights or files of data sets
-            are missing, or the disk has too little room.
+            are missing or wrong, or the disk has too little room.
     """
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
-    for archive in plan.missing_archives:  # the trial loads the data sets
-        archives.fetch(archive)
+    archives.provide(plan.needed_archives, plan.folder / archives.VERIFIED)  # the trial loads the data sets
     state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
@@ -197,7 +197,8 @@ def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str,
             *whole, rest = (rest + part).split(b"\n")
             for line in map(json.loads, whole):
                 yield line
-                end = time.monotonic() + line.get("seconds", START_SECONDS) + GRACE_SECONDS
+                seconds = line.get("seconds", START_SECONDS)
+                end = inf if seconds is None else time.monotonic() + seconds + GRACE_SECONDS
         elif process.poll() is not None:  # the process has ended, but a child process keeps the pipe open
             return
         elif time.monotonic() > end:

@@ -145,19 +145,19 @@ class ComponentTrials:
         self.refuse(where, choice, found)
 
     @contextmanager
-    def attempt(self, where: str, choices: Sequence[Choice], seconds: float = LIMIT_SECONDS) -> Iterator[None]:
+    def attempt(self, where: str, choices: Sequence[Choice], seconds: float | None = LIMIT_SECONDS) -> Iterator[None]:
         """Turn any exception of components, and any excess of time, into an error that names file and line.
 
         Args:
             where: The place in the study.
             choices: The components that are at work.
-            seconds: The processor time that they may take, in seconds.
+            seconds: The processor time that they may take, in seconds; None for no limit.
 
         Raises:
             GanbenchError: A component raised something, or did not end in time.
         """
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
-        self.say({"begin": begun, "seconds": WALL * seconds})
+        self.say({"begin": begun, "seconds": None if seconds is None else WALL * seconds})
         try:
             with limited(seconds):
                 yield

@@ -19,24 +19,27 @@ class TooLong(BaseException):
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def limited(seconds: float | None) -> Iterator[None]:
     """Limit the time of the block. Blocks may be nested; the time of an inner block does not count for the outer one.
 
     Args:
-        seconds: The limit of processor time. The limit of elapsed time is `WALL` times as long.
+        seconds: The limit of processor time. The limit of elapsed time is `WALL` times as long. None for no limit,
+            neither of this block nor of those around it.
 
     Raises:
         TooLong: The block took longer. It is raised at the line that the block has reached.
     """
 
+    limit, elapsed = (0.0, 0.0) if seconds is None else (seconds, WALL * seconds)  # 0 stops a timer
+
     def over(number: int, frame: FrameType | None) -> None:
-        waited = f"{WALL * seconds:g} seconds" if number == signal.SIGALRM else f"{seconds:g} seconds of processor time"
+        waited = f"{elapsed:g} seconds" if number == signal.SIGALRM else f"{limit:g} seconds of processor time"
         raise TooLong(f"not done after {waited}")
 
-    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, WALL * seconds)}
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, limit), signal.SIGALRM: (signal.ITIMER_REAL, elapsed)}
     handlers = {number: signal.signal(number, over) for number in timers}
     # The timers repeat every second, since an exception in a `__del__` is lost.
-    outer = {timer: signal.setitimer(timer, limit, 1.0) for timer, limit in timers.values()}
+    outer = {timer: signal.setitimer(timer, most, 1.0) for timer, most in timers.values()}
     try:
         yield
     finally:

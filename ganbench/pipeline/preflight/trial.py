@@ -85,7 +85,7 @@ def _timed(
 ) -> tuple[list[Estimate], Timings]:
     """The estimates of all methods, and the timings of all other work."""
     plan = trial.plan
-    estimator, estimates = Estimator(plan, device), []
+    estimator, estimates = Estimator(plan, device, trial.measuring.loaded), []
     known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):

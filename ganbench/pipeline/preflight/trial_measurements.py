@@ -11,7 +11,7 @@ import numpy as np
 
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
-from ganbench.contracts.data import examples_fault, few_examples, judge_fault, load_checked
+from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
@@ -37,6 +37,7 @@ from ganbench.pipeline.planning.grid import component_config, components_of
 from ganbench.pipeline.preflight.claimed_outcomes import refuse_unseen, unseen
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
+from ganbench.pipeline.resources.estimator import Loaded
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import PREFIXES
 from ganbench.study.claims import measurement_names
@@ -45,13 +46,16 @@ from ganbench.study.grid import Run
 from ganbench.study.judging import known_modes, needs_weights
 from ganbench.study.selectors import Selector, matches
 
-LOAD_SECONDS = 120.0  # limit of processor time for loading a data set, which may decode many files
+LOAD_SECONDS = 120.0  # limit of processor time for loading a user's data set, which may decode many files
 QUICK_SECONDS = 10.0  # a data set that loads in less time is loaded twice, to compare both loads
 SAMPLES, SHOWN = 16, 4
 
 
 class Measuring:
     """The part of a trial that loads data and measures runs.
+
+    Attributes:
+        loaded: The examples of data sets that have been tried.
 
     Args:
         plan: The study's plan.
@@ -60,6 +64,7 @@ class Measuring:
 
     def __init__(self, plan: Plan, components: ComponentTrials) -> None:
         self.plan, self.components = plan, components
+        self.loaded: dict[Choice, Loaded] = {}
         self._data: dict[Choice, tuple[DataSpec, Examples]] = {}
         self._metrics: dict[Choice, Any] = {}
         self._panels: dict[Choice, Scorer] = {}
@@ -88,14 +93,20 @@ class Measuring:
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
         job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
-        if job.done:
-            return instantiation.examples(job.path)
+        packaged = choice.component.path.is_relative_to(PACKAGE)  # tests load it twice; it may have millions of images
         began = time.process_time()
-        with self.components.attempt("grid", [choice], LOAD_SECONDS):
-            examples = made.load()
-            fault = examples_fault(made.spec, examples)
+        if job.done:
+            examples = instantiation.examples(job.path)
+        else:
+            with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
+                examples = made.load()
+        self.loaded[choice] = Loaded(examples, time.process_time() - began)
+        if job.done:
+            return examples
+        with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
+            fault = examples_fault(made.spec, examples) or (draw_fault(made) if packaged else None)
         self.components.refuse("grid", choice, fault)
-        if time.process_time() - began < QUICK_SECONDS:
+        if not packaged and time.process_time() - began < QUICK_SECONDS:
             with self.components.attempt("grid", [choice], LOAD_SECONDS):
                 examples, fault = load_checked(made)
             self.components.refuse("grid", choice, fault)

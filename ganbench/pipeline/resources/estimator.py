@@ -6,16 +6,18 @@ Time is extrapolated from a few steps, snapshots and observations of every metho
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import floats
 from ganbench.core.recorder import bin_edges, snapshot_steps
+from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest
 from ganbench.data import Examples
 from ganbench.engine import fusing
@@ -54,12 +56,19 @@ COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and 
 SETTLED = 1.25
 STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
 OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
-LOADED = 2  # number of times that `prepare` loads a data set, to see whether both loads agree
+LOADED = 2  # number of times that `prepare` loads a user's data set, to see whether both loads agree
 FEATURES_HELD = 5  # copies of the features of all real examples, at most
 MATRICES = 6  # of all pairs of features
 JUDGED = 4000  # real examples that judging is timed on, at most
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
+
+
+class Loaded(NamedTuple):
+    """The examples of a data set, and the processor time of loading them."""
+
+    examples: Examples
+    seconds: float
 
 
 class Estimator:
@@ -68,10 +77,11 @@ class Estimator:
     Args:
         plan: The study's plan.
         device: The device that its packs would compute on.
+        loaded: The examples of data sets that have been loaded already. Others are loaded when they are needed.
     """
 
-    def __init__(self, plan: Plan, device: torch.device) -> None:
-        self._plan, self._device = plan, device
+    def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] | None = None) -> None:
+        self._plan, self._device, self._loaded_data = plan, device, loaded or {}
         self._known: dict[str, _Data] = {}
         self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
@@ -200,7 +210,7 @@ class Estimator:
 
     def _data(self, choice: Choice) -> _Data:
         if choice.signature not in self._known:
-            self._known[choice.signature] = _Data(self._plan, choice)
+            self._known[choice.signature] = _Data(self._plan, choice, self._loaded_data.get(choice))
         return self._known[choice.signature]
 
     def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
@@ -262,12 +272,14 @@ def _counted_memory(game: Game, training: Training) -> int:
 class _Data:
     """A data set for estimates: its examples, prepared or newly loaded, and its judge, which is not trained."""
 
-    def __init__(self, plan: Plan, choice: Choice) -> None:
+    def __init__(self, plan: Plan, choice: Choice, loaded: Loaded | None) -> None:
         self._plan, self._dataset = plan, choice.build()
-        prepared = plan.prepare[slug(choice.signature)]
-        began = time.process_time()
-        self.examples = examples(prepared.path) if prepared.done else self._dataset.load()
-        self.loading = LOADED * (time.process_time() - began)
+        if loaded is None:
+            prepared, began = plan.prepare[slug(choice.signature)], time.process_time()
+            found = examples(prepared.path) if prepared.done else self._dataset.load()
+            loaded = Loaded(found, time.process_time() - began)
+        self.examples = loaded.examples
+        self.loading = loaded.seconds * (1 if choice.component.path.is_relative_to(PACKAGE) else LOADED)
         self.judge, self._slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
         self.inception = self._slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
 

@@ -12,8 +12,9 @@ from building import CPU, gan, part
 from sklearn.datasets import load_sample_image
 
 from ganbench.contracts.data import draw_fault, examples_fault
+from ganbench.core import random_streams
 from ganbench.core.errors import GanbenchError
-from ganbench.data import Examples
+from ganbench.data import Examples, _images, _stacking
 from ganbench.data._gaussians import circle, lattice
 from ganbench.data._stacking import stack
 from ganbench.data.digits import Digits
@@ -112,6 +113,21 @@ def test_a_stack_is_judged_channel_by_channel(stacked):
     twice = [judge_stored(judge, state, examples.heldout[:, [k, k]]).confident for k in (0, 1)]
     assert np.array_equal(judged.confident, twice[0] & twice[1])
     assert 0 < judged.confident.mean() < twice[0].mean() < 1
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_a_stack_of_many_images_is_filled_in_blocks_into_a_file(kind, monkeypatch):
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 255, (30, 4, 5)).astype(kind), np.arange(30) % 10
+    chosen = random_streams.stream(0, "any-train").integers(30, size=(50, 3))
+    for large, block in ((2**30, 10_000), (50 * 60 * images.itemsize - 1, 7)):
+        monkeypatch.setattr(_images, "LARGE", large)
+        monkeypatch.setattr(_stacking, "BLOCK", block)
+        stacked, modes = _stacking.stack("any", "train", images, labels, 50)
+        assert np.array_equal(stacked, images[chosen])
+        assert np.array_equal(modes, labels[chosen] @ np.array([100, 10, 1]))
+        assert stacked.dtype == kind
+        assert isinstance(stacked, np.memmap) == (block == 7)
 
 
 def test_a_judge_of_channels_refuses_modes_that_are_no_stack(stacked):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import time
 
 import numpy as np
+import PIL
 import pytest
 from archives import jpeg, pixels
 from faces import write_images
@@ -42,6 +45,27 @@ def test_scaling_by_hand():
     middle = to_bytes(image, shape, "none", crop=10)[0]
     assert np.array_equal(middle, ramp(20, 40)[5:15, 15:25])
     assert np.array_equal(to_bytes(image, shape, "shorter", crop=10)[0], middle)
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, 0), (3, 180), (6, -90), (8, 90)])
+def test_photographs_are_turned_upright(orientation, turned, tmp_path):
+    """Cameras store the rows of their sensor, and how they were held: 6 is to be turned by 90 degrees clockwise."""
+    image = Image.fromarray(ramp(20, 40))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "held.png", exif=exif)
+    upright = image.rotate(turned, expand=True)
+    with Image.open(tmp_path / "held.png") as held:
+        for how in ({"resize": "stretch"}, {"resize": "shorter"}, {"resize": "none", "crop": 10}):
+            assert np.array_equal(to_bytes(held, (1, 10, 10), **how), to_bytes(upright, (1, 10, 10), **how))
+
+
+@pytest.mark.parametrize("exif", [b"no", b"MM"])
+def test_an_image_with_damaged_exif_data_is_taken_as_it_is(exif, tmp_path):
+    image = Image.fromarray(ramp(20, 40))
+    image.save(tmp_path / "held.png", exif=exif)
+    with Image.open(tmp_path / "held.png") as held:
+        assert np.array_equal(to_bytes(held, (1, 10, 10)), to_bytes(image, (1, 10, 10)))
 
 
 def test_images_of_the_right_size_only(tmp_path):
@@ -131,6 +155,7 @@ def test_broken_files_are_skipped_by_name_and_number(damaged, caplog):
 
 
 def test_files_are_decoded_once_to_find_broken_ones_and_again_when_they_change(damaged, monkeypatch):
+    age(damaged)
     tried, fault = [], _broken._fault
     monkeypatch.setattr(_broken, "_fault", lambda path: tried.append(path.name) or fault(path))
 
@@ -147,6 +172,48 @@ def test_files_are_decoded_once_to_find_broken_ones_and_again_when_they_change(d
     assert len(json.loads(remembered.read_text())) == 22
     remembered.write_text("[1, 2]")
     assert counts() == (20, 22)
+    assert counts() == (20, 0)
+    monkeypatch.setattr(PIL, "__version__", "0.0")  # which may decode what another version does not
+    assert counts() == (20, 22)
+
+
+def age(folder) -> None:
+    """Let the files of a folder have been written a minute ago."""
+    before = time.time() - 60
+    for path in folder.iterdir():
+        os.utime(path, (before, before))
+
+
+def test_a_file_that_has_just_been_written_is_decoded_again(damaged):
+    """Its size and its time stamp cannot tell it from one that is rewritten at once."""
+    path = damaged / "text.png"
+    Image.new("1", (1, 1)).save(path)
+    sound, stamp = path.read_bytes(), path.stat()
+
+    def count(content: bytes) -> int:
+        path.write_bytes(content)
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+        return len(ImageFolder(folder=str(damaged), side=8, broken="skip").spec.files)
+
+    assert count(b"x" * len(sound)) == 20
+    assert count(sound) == 21
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_fault_of_the_disk_is_no_broken_image(damaged, monkeypatch, number):
+    opened = Image.open
+
+    def failing(path, *given):
+        if path.name == "00003.png":
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, *given)
+
+    age(damaged)
+    monkeypatch.setattr(Image, "open", failing)
+    with pytest.raises(GanbenchError, match=rf"00003\.png cannot be read: {os.strerror(number)}\.$"):
+        _ = ImageFolder(folder=str(damaged), side=8, broken="skip").spec
+    monkeypatch.undo()
+    assert len(ImageFolder(folder=str(damaged), side=8, broken="skip").spec.files) == 20
 
 
 def test_a_folder_of_broken_files_only_is_refused(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import archives as made
@@ -222,7 +224,8 @@ def test_archives_are_fetched_once_and_verified(tmp_path, checksum):
         source.unlink()
         fetch(archive)  # is there
         place.write_bytes(b"another")
-    with pytest.raises(GanbenchError, match=rf"has the {archive.kind} .*whose {archive.kind} is {checksum}"):
+    begin = r"file\.bin has the MD5 \w+\. Remove it, then " if len(checksum) == 32 else r"what was fetched for .* has "
+    with pytest.raises(GanbenchError, match=rf"{begin}.*whose {archive.kind} is {checksum}"):
         fetch(archive)
     if len(checksum) == 64:
         assert not place.exists()  # a file with another checksum is not kept
@@ -239,3 +242,52 @@ def test_archives_that_cannot_be_had_say_which_file_to_put_where(tmp_path, url, 
     assert not Path(archive.path).exists()
     with pytest.raises(GanbenchError, match="cannot be read: No such file"):
         verify(archive)
+
+
+@pytest.mark.parametrize(
+    ("checksum", "fault"),
+    [
+        ("", "'' has 0 digits"),
+        ("0" * 31, "has 31 digits"),
+        ("A" + "0" * 31, "is in upper case"),
+        ("z" + "0" * 31, "has other characters"),
+        ("0" * 32 + " ", "has other characters"),
+    ],
+)
+def test_a_checksum_that_is_none_is_refused(checksum, fault):
+    with pytest.raises(GanbenchError, match=rf"archive 'd/file': its checksum must be an MD5 of 32 .*{fault}\.$"):
+        Archive("d/file", "", checksum)
+    for length in (32, 64):
+        Archive("d/file", "", "a" * length)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 300, r"\(the download ended early, 300 of 1,000 bytes\)"),
+        (
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n64\r\nxyz",
+            r"\(the download ended early, and its size is unknown\)",
+        ),
+        (b"no HTTP at all\r\n\r\n", r"\(the server's answer cannot be read, BadStatusLine: no HTTP at all\)"),
+        (b"", r"\(.*(closed connection|reset)"),
+    ],
+)
+def test_an_answer_that_is_cut_short_or_no_answer_says_so(tmp_path, answer, why):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        archive = Archive(str(tmp_path / "file.zip"), f"http://127.0.0.1:{server.getsockname()[1]}/file.zip", "0" * 32)
+        with pytest.raises(GanbenchError, match=rf"file\.zip is missing, and fetching it failed {why}.*whose MD5 is"):
+            fetch(archive)
+        thread.join()
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ from ganbench.games import CHUNK, Match, Member
 from ganbench.lab import games as lab
 from ganbench.nn.sample import Sample
 from ganbench.pipeline.planning.grid import component_config
+from ganbench.regularizers.instance_noise import InstanceNoise
 from ganbench.report.display_names import shorten_signatures
 from ganbench.study.choices import Choice, expand_choice, option_axes, parse_choice
 from ganbench.study.selectors import _parse_selector, matches
@@ -261,13 +262,73 @@ def test_the_random_numbers_of_a_part_do_not_depend_on_the_others():
     assert not torch.equal(drawn(large)["dragan.mix"], drawn(large)["one_centred.mix"])
 
 
-def test_penalties_see_the_examples_that_the_discriminator_sees():
-    both, noise = combined("r1(gamma=2)", "instance_noise(sigma=0.5)"), None
-    noise = drawn(both)
-    real, fake = (Sample(points) for points in POINTS)
-    seen = both.perturb(real.points, "real", noise)
-    torch.testing.assert_close(seen, real.points + 0.5 * noise["instance_noise.real"])
+KINDS = [("r1", "real"), ("r2", "fake"), ("zero_centred", "between")]
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_gradients_are_those_at_noisy_examples_with_the_noise_of_their_kind(name, kind):
+    """Noise moves points and leaves gradients: those of D(x + n) in x are D's at x + n. Between real and generated
+    examples n is that of the real ones."""
+    both = combined(f"{name}(gamma=2)", "instance_noise(sigma=0.5)")
+    noise, (real, fake) = drawn(both), (Sample(points) for points in POINTS)
+    at = {"real": real.points, "fake": fake.points}
+    if kind == "between":
+        at["between"] = torch.lerp(real.points, fake.points, noise["zero_centred.mix"])
+    seen = at[kind] + 0.5 * noise[f"instance_noise.{'fake' if kind == 'fake' else 'real'}"]
     torch.testing.assert_close(both.penalty(judge, real, fake, noise), (seen @ A).square().sum(-1).mean(1))
+
+
+@pytest.mark.parametrize("packing", [1, 2])
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_gradients_are_taken_through_the_changes_of_images(name, kind, packing):
+    """With D(x) = <w, x> and T of colours, T's derivative is 1 along the mean of an image, c along the rest of the
+    means of pixels over channels, and c s along all else, for the saturation s and the contrast c of the image."""
+    both = combined(f"{name}(gamma=2)", {"name": "augmentation", "policy": ["colour"]})
+    shape, random = (3, 4, 5), torch.Generator().manual_seed(3)
+    images = torch.randn((2, 2, 6, *shape), generator=random, dtype=DOUBLE)
+    w = torch.randn(shape, generator=random, dtype=DOUBLE)
+    noise = both.draw(torch.Generator().manual_seed(5), 2, (6, *shape), torch.empty(0, dtype=DOUBLE))
+    real, fake = (Sample(points, packing=packing) for points in images)
+
+    def linear(points):
+        return (points * w).sum((2, 3, 4)).unflatten(1, (-1, packing)).sum(-1)
+
+    mean, grey = w.mean(), w.mean(0)
+    parts = 60 * mean**2, 3 * (grey - mean).square().sum(), (w - grey).square().sum()
+    _, s, c, *_ = noise[f"augmentation.{'fake' if kind == 'fake' else 'real'}"].unbind(-1)
+    s, c = 2 * s, c + 0.5
+    of_images = parts[0] + c**2 * parts[1] + (c * s) ** 2 * parts[2]
+    expected = of_images.unflatten(1, (-1, packing)).sum(-1).mean(1)
+    torch.testing.assert_close(both.penalty(linear, real, fake, noise), expected)
+
+
+def test_other_penalties_are_given_the_changed_images():
+    both = combined("consistency(gamma=2)", {"name": "augmentation", "policy": ["cutout"], "cutout": 1})
+    images, blank = torch.ones(2, 1, 6, 1, 4, 4, dtype=DOUBLE), 0.5
+    noise = both.draw(torch.Generator().manual_seed(5), 1, (6, 1, 4, 4), torch.empty(0, dtype=DOUBLE))
+    noise |= {name: torch.full_like(noise[name], blank) for name in ("augmentation.real", "augmentation.fake")}
+    seen = []
+
+    def watched(points):
+        seen.append(points)
+        return points.sum((2, 3, 4))
+
+    both.penalty(watched, *(Sample(points) for points in images), noise)
+    assert seen
+    assert all((points == 0).all() for points in seen)
+
+
+def test_examples_are_not_changed_for_penalties_that_are_not_due(monkeypatch):
+    changed, known = [], InstanceNoise.perturb
+    monkeypatch.setattr(InstanceNoise, "perturb", lambda *given: changed.append(1) or known(*given))
+    real, fake = (Sample(points) for points in POINTS)
+    noise = drawn(combined("r1", "weight_decay", "instance_noise"))
+    for of, step, count in ((("r1(every=4)",), 0, 1), (("r1(every=4)",), 1, 0), ((), 0, 0)):
+        changed.clear()
+        lazy = combined(*of, "weight_decay", "instance_noise")
+        found = lazy.in_phase(lazy.phase(step)).penalty(judge, real, fake, noise)
+        assert len(changed) == count
+        assert (found is None) == (count == 0)
 
 
 def test_a_combination_trains_fused_as_solo_and_as_its_parts_do():

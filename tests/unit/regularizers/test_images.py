@@ -161,13 +161,25 @@ def test_points_are_refused_in_one_sentence(name):
         part("regularizer", "augmentation", policy=[])
 
 
+@pytest.mark.parametrize("name", ["augmentation", "adaptive_augmentation", "consistency", "combined"])
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 1.0), (0.4, 0.5)])
+def test_images_of_another_range_are_refused_in_one_sentence(name, mean, std):
+    """Their constants are of [-1, 1]: 0 for what is cut out, a brightness of half a unit."""
+    options = {"of": ["r1", "augmentation"]} if name == "combined" else {}
+    regularizer = part("regularizer", name, **options)
+    why = rf"images in \[-1, 1\], of a data set with mean=0\.5 .*, but this one has mean={mean} and std={std}\.$"
+    with pytest.raises(GanbenchError, match=why):
+        networks(regularizer, data=replace(DATA, mean=mean, std=std))
+    networks(regularizer)
+
+
 DATA = DataSpec(shape=(1, 6, 6), bounded=True, train=40, modes=0)
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (40, 1, 6, 6)).astype(np.float32)
 
 
-def networks(regularizer, **changes):
+def networks(regularizer, data=DATA, **changes):
     architecture = part("architecture", "fc", hidden=(8,), latent_size=3)
-    return gan(IMAGES, data=DATA, architecture=architecture, regularizer=regularizer, **changes)
+    return gan(IMAGES, data=data, architecture=architecture, regularizer=regularizer, **changes)
 
 
 def test_both_players_see_the_same_changes_and_the_generator_learns_through_them():
@@ -287,6 +299,14 @@ def test_the_probability_follows_the_signs_of_real_logits():
     full = {"augmentation_probability": 0.99 * one, "losses": torch.tensor([1, 1]), "signs": one}
     (high, _) = adaptive.update(full, outputs([1, 1, 1, 1], [1, 1, 1, 1]), None)["augmentation_probability"].tolist()
     assert high == 1.0
+
+
+def test_the_probability_rises_with_real_images_however_many_are_judged_together():
+    """Eight images in groups of two, rise 80: by 8 / 80 in each loss."""
+    adaptive = part("regularizer", "adaptive_augmentation", interval=1, rise=80)
+    state = {name: value.double()[None] for name, value in adaptive.start().items()}
+    seen = Outputs(torch.ones(1, 4, dtype=DOUBLE), Sample(normal(1, 8, 1, 6, 6), packing=2))
+    assert adaptive.update(state, seen, seen)["augmentation_probability"].item() == pytest.approx(0.1, rel=1e-12)
 
 
 def test_the_scores_of_a_critic_are_refused_and_hinge_is_not():

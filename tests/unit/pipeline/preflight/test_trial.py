@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from ganbench.contracts.measuring import metric_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
+from ganbench.data.ring8 import Ring8
 from ganbench.engine.scoring import Scorer
 from ganbench.metrics.fcd import FCD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import component_trials, limits
+from ganbench.pipeline.preflight import component_trials, limits, trial_measurements
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import try_study
@@ -894,3 +896,40 @@ def test_outputs_that_do_not_reach_the_data_s_range_are_a_note(tmp_path, mean):
     try_study(plan(tmp_path, settings), say=said.append)
     notes = [each["note"] for each in said if "do not reach the data's range [-1, 1]" in each.get("note", "")]
     assert len(notes) == (mean == 0.5)
+
+
+def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, monkeypatch):
+    """Decoding CelebA takes more processor time than a user's file may; trial and estimates share its examples."""
+    loads, load = [], Ring8.load
+
+    def slow(dataset):
+        loads.append(dataset)
+        _spin(0.3)
+        return load(dataset)
+
+    monkeypatch.setattr(Ring8, "load", slow)
+    monkeypatch.setattr(trial_measurements, "LOAD_SECONDS", 0.05)
+    _, timings = try_study(plan(tmp_path))
+    assert len(loads) == 1
+    assert 0.3 <= timings.prepare["ring8-examples-64"] < 0.6, "it is prepared by one load, too"
+
+
+def test_a_block_without_a_limit_suspends_the_limit_around_it():
+    reached = []
+
+    def inner_and_outer():
+        with limits.limited(0.05):
+            with limits.limited(None):
+                _spin(0.15)
+            reached.append(True)
+            _spin(5.0)
+
+    with pytest.raises(limits.TooLong):
+        inner_and_outer()
+    assert reached
+
+
+def _spin(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
