@@ -19,7 +19,7 @@ from ganbench.nn.heads import BOUNDED
 from ganbench.nn.initialisation import initialise
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
-from ganbench.nn.spectral import spectrally_normalised
+from ganbench.nn.weight_norms import with_weight_norm
 
 SIDES = "square images whose side is 4, 5, 6 or 7 times a power of two, from 16 pixels (or is 8 or 12)"
 
@@ -35,9 +35,9 @@ class DCGAN(Architecture):
     not 0. Normalisation is everywhere but next to the image; `first_norm` normalises the discriminator's first
     convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (groups of
     gcd(channels, 16) channels) and `layer` by those of each example, which penalties of the discriminator's gradient
-    need. `spectral` normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018).
-    `order` says which of normalisation and activation comes first. Settings of normalisations that are nowhere are
-    refused.
+    need. `spectral` normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018), and
+    `weight` their lengths (Salimans and Kingma 2016). `order` says which of normalisation and activation comes first.
+    Settings of normalisations that are nowhere are refused.
 
     The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
     other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
@@ -51,7 +51,7 @@ class DCGAN(Architecture):
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
     most_features: Annotated[int, Interval(ge=0, le=65_536)] = 0  # 0: no limit
     generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
-    discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "none"] = "batch"
+    discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "weight", "none"] = "batch"
     first_norm: bool = False
     order: Literal["norm-activation", "activation-norm"] = "norm-activation"
     projection: Literal["convolution", "linear"] = "convolution"
@@ -100,7 +100,7 @@ class DCGAN(Architecture):
             layers += self._then(norm, wide, nn.LeakyReLU(0.2))
         head = nn.Conv2d(channels[-1], 1, _side_of_head(data.shape[1]), bias=self._biased("none"))
         network = initialise(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialisation, zero_biases=False)
-        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
+        return with_weight_norm(network, self.discriminator_norm)
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""

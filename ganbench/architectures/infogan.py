@@ -16,7 +16,7 @@ from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
-from ganbench.nn.spectral import spectrally_normalised
+from ganbench.nn.weight_norms import with_weight_norm
 
 EPSILON = 1e-3  # of the variance in batch normalisation
 
@@ -42,7 +42,7 @@ class InfoGAN(Architecture):
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     features: Annotated[int, Interval(ge=1, le=1024)] = 64
-    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
+    discriminator_norm: Literal["batch", "spectral", "weight", "none"] = "batch"
     generator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     output: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
@@ -80,7 +80,7 @@ class InfoGAN(Architecture):
             *(nn.Linear(units, 1), nn.Flatten(0)),
         ]
         network = start_published(nn.Sequential(*packing_layers(self.packing), *layers), self.initialisation)
-        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
+        return with_weight_norm(network, self.discriminator_norm)
 
     def _widths(self) -> tuple[int, int, int]:
         """The feature maps next to the image and further in, and the units of a fully connected layer."""

@@ -16,7 +16,7 @@ from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.attention import SelfAttention
 from ganbench.nn.packing import packing_layers
-from ganbench.nn.spectral import spectrally_normalised
+from ganbench.nn.weight_norms import with_weight_norm
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SNGAN(Architecture):
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
     features: Annotated[int, Interval(ge=1, le=1024)] = 64
-    discriminator_norm: Literal["spectral", "none"] = "spectral"
+    discriminator_norm: Literal["spectral", "weight", "none"] = "spectral"
     generator_spectral: bool = False
     conditioning: Literal["none", "projection", "auxiliary"] = "none"
     attention: Annotated[int, Interval(ge=0, le=128)] = 0
@@ -113,12 +113,12 @@ class SNGAN(Architecture):
     def generator(self, data: DataSpec) -> nn.Module:
         classes = data.modes if self.conditioning != "none" else 0
         network = start_residual(_Generator(self, data, classes), self.initialisation)
-        return spectrally_normalised(network) if self.generator_spectral else network
+        return with_weight_norm(network, "spectral" if self.generator_spectral else "none")
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         network = start_residual(_Discriminator(self, data), self.initialisation)
         embedding = [] if network.embedding is None else [network.embedding]
-        return spectrally_normalised(network, *embedding) if self.discriminator_norm == "spectral" else network
+        return with_weight_norm(network, self.discriminator_norm, *embedding)
 
     @property
     def _attention_of_discriminator(self) -> int:

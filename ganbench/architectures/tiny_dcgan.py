@@ -17,7 +17,7 @@ from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
-from ganbench.nn.spectral import spectrally_normalised
+from ganbench.nn.weight_norms import with_weight_norm
 
 HALVINGS = 3
 LEAK = 0.3  # slope of the discriminator's leaky ReLU below 0
@@ -45,7 +45,7 @@ class TinyDCGAN(Architecture):
     features: Annotated[int, Interval(ge=1, le=1024)] = 8
     discriminator_features: Annotated[int, Interval(ge=1, le=1024)] = 2
     generator_norm: Literal["batch", "layer", "none"] = "batch"
-    discriminator_norm: Literal["batch", "layer", "spectral", "none"] = "batch"
+    discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     output: Literal["tanh", "sigmoid"] = "tanh"
     latent: Literal["normal", "uniform"] = "normal"
@@ -81,7 +81,7 @@ class TinyDCGAN(Architecture):
             layers += [*norm_layers(self.discriminator_norm, wide), nn.LeakyReLU(LEAK)]
         head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
         network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
-        return spectrally_normalised(network) if self.discriminator_norm == "spectral" else network
+        return with_weight_norm(network, self.discriminator_norm)
 
 
 def _sides(data: DataSpec) -> list[tuple[int, int]]:

@@ -311,6 +311,7 @@ OPTIONS = [
     {"output": "sigmoid"},
     {"latent": "uniform"},
     {"packing": 2},
+    {"discriminator_norm": "weight", "biases": "with"},
     {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm"},
     {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},
 ]
