@@ -33,10 +33,11 @@ class DCGAN(Architecture):
 
     `features` is the number of channels next to the image; every halving doubles it, up to `most_features` if that is
     not 0. Normalisation is everywhere but next to the image; `first_norm` normalises the discriminator's first
-    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (16 channels
-    a group) and `layer` by those of each example, which penalties of the discriminator's gradient need. `spectral`
-    normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018). `order` says which of
-    normalisation and activation comes first. Settings of normalisations that are nowhere are refused.
+    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (groups of
+    gcd(channels, 16) channels) and `layer` by those of each example, which penalties of the discriminator's gradient
+    need. `spectral` normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018).
+    `order` says which of normalisation and activation comes first. Settings of normalisations that are nowhere are
+    refused.
 
     The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
     other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at

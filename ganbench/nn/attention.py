@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
 
 
 class SelfAttention(nn.Module):
@@ -29,11 +30,6 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Feature maps (batch, channels, height, width) to such."""
         query = self.query(x).flatten(2)
-        key, value = (_pooled(layer(x)).flatten(2) for layer in (self.key, self.value))
+        key, value = (max_pool2d(layer(x), 2).flatten(2) for layer in (self.key, self.value))
         attention = torch.bmm(query.mT, key).softmax(-1)  # (batch, positions, positions / 4)
         return x + self.gamma * self.output(torch.bmm(value, attention.mT).unflatten(2, x.shape[2:]))
-
-
-def _pooled(x: Tensor) -> Tensor:
-    """Maxima of 2x2 pixels. PyTorch's max_pool2d keeps indices, for which vmap has no fast rule."""
-    return x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).amax((3, 5))

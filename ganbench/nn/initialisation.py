@@ -62,9 +62,12 @@ def initialise(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.
     `normal`: N(0, 0.02^2), and N(1, 0.02^2) for the scales of normalisations (Radford, Metz and Chintala 2016, section
     3 and the authors' code).
     `xavier`: uniform within sqrt(6 / (inputs + outputs)) of zero (Glorot and Bengio 2010, equation 16).
-    `kaiming`: N(0, 2 / n) (He et al. 2015, equation 10), n as of `connections`.
-    `orthogonal`: matrices with orthonormal rows or columns, of each kernel as a matrix of its outputs' rows (Saxe,
-    McClelland and Ganguli 2014; BigGAN).
+    `kaiming`: N(0, 2 / n) (He et al. 2015, equation 10), n as of `connections`. A transposed convolution of a single
+    pixel, such as the projection of a latent point, has outputs of fewer products than n: one of each input, where n
+    counts inputs x kernel / stride. Its outputs are smaller by the square root of kernel / stride, 4 for a 4x4 kernel.
+    `orthogonal`: matrices with orthonormal rows or columns, of each weight as a matrix with its first axis as rows, as
+    in PyTorch's `orthogonal_`: the outputs, but the inputs of transposed convolutions (Saxe, McClelland and Ganguli
+    2014; BigGAN).
 
     All but `pytorch` set biases, and the shifts of normalisations, to zero.
 
@@ -107,7 +110,8 @@ def connections(layer: nn.Module) -> float:
 
     Args:
         layer: linear layer or convolution. In a transposed convolution of stride s, each output meets only every s-th
-            weight of the kernel along each axis: inputs x kernel / stride, on average.
+            weight of the kernel along each axis: inputs x kernel / stride, on average. Images of fewer pixels than the
+            kernel are all border: of a single pixel, an output is the sum of one product for each input.
     """
     weight: Tensor = layer.weight
     if isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):

@@ -1,8 +1,8 @@
 """Max pooling of 2x2 windows that tells where each maximum stood, and its inverse.
 
-PyTorch's MaxPool2d tells the place in the whole image, 8 bytes for each window, and `vmap` computes its MaxUnpool2d for
-one member after the other. Here a window's *corner* is 0 (upper left), 1 (upper right), 2 or 3 (lower right), one byte,
-and unpooling is elementwise.
+PyTorch's MaxPool2d tells the place in the whole image, 8 bytes for each window. `vmap` has a rule for it, but computes
+MaxUnpool2d for one member after the other. Here a window's *corner* is 0 (upper left), 1 (upper right), 2 or 3 (lower
+right), one byte, and unpooling is elementwise.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.func import vmap
 from torch.nn.functional import max_pool2d
 
 from ganbench.nn.attention import SelfAttention
@@ -37,3 +38,19 @@ def test_it_has_second_derivatives():
     layer = attention(8)
     x = torch.randn(1, 8, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     assert torch.autograd.gradgradcheck(layer, (x,))
+
+
+def test_vmap_has_rules_for_all_of_it_with_second_derivatives():
+    """Its pooling too: members are computed at once, and not one after the other, of which PyTorch warns."""
+    layer, x = attention(8), torch.randn(3, 1, 8, 2, 4, dtype=torch.float64)
+
+    def penalty(x):
+        return torch.func.grad(lambda x: layer(x).square().sum())(x).square().sum()
+
+    torch._C._functorch._set_vmap_fallback_warning_enabled(True)  # an error in tests
+    try:
+        together = vmap(torch.func.grad(penalty))(x)
+    finally:
+        torch._C._functorch._set_vmap_fallback_warning_enabled(False)
+    for one, found in zip(x, together, strict=True):
+        torch.testing.assert_close(found, torch.func.grad(penalty)(one), rtol=1e-9, atol=1e-12)

@@ -98,6 +98,25 @@ def test_connections_are_the_products_of_an_output(layer):
     assert inner.mean().item() == connections(layer)
 
 
+def test_a_projection_from_one_pixel_has_a_sixteenth_of_the_products_that_kaiming_counts():
+    torch.manual_seed(0)
+    layer = initialise(nn.Sequential(nn.ConvTranspose2d(100, 64, 4)), "kaiming")[0]
+    assert connections(layer) == 1600
+    outputs = layer(torch.randn(500, 100, 1, 1)).detach()
+    assert outputs.square().mean().item() == pytest.approx(2 / 16, rel=0.05), "2, were it of 100 products"
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        assert (layer(torch.ones(1, 100, 1, 1)) == 100).all()
+
+
+def test_orthogonal_rows_are_outputs_and_in_transposed_convolutions_inputs():
+    torch.manual_seed(0)
+    for layer in (nn.Conv2d(8, 6, 3), nn.ConvTranspose2d(6, 8, 3)):
+        weight = initialise(nn.Sequential(layer), "orthogonal")[0].weight.detach()
+        assert len(weight) == 6
+        torch.testing.assert_close(weight.flatten(1) @ weight.flatten(1).T, torch.eye(6), rtol=0, atol=1e-5)
+
+
 def test_kaiming_keeps_the_size_of_activations_through_layers():
     """He et al. 2015: the mean square of the inputs of a ReLU layer is that of its outputs, before the next ReLU."""
     torch.manual_seed(1)
