@@ -13,7 +13,7 @@ from study_example import changed, plan
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.core.signatures import split_signature, split_sum, without_options
+from ganbench.core.signatures import read_sum, split_signature, split_sum, without_options
 from ganbench.core.source_digests import engine_digest
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.engine.train import train
@@ -45,6 +45,9 @@ def test_every_form_of_a_combination_is_the_same_choice():
     forms = [
         "r1(gamma=10) + r2(gamma=5)",
         "r2(gamma=5) + r1(gamma=10)",
+        "r1(gamma=10)+r2(gamma=5)",
+        "r2(gamma=+5)+ r1(gamma=1e+1)",
+        {"name": "r1(gamma=10) + r2(gamma=5)"},
         {"name": "combined", "of": ["r1(gamma=10)", "r2(gamma=5)"]},
         {"name": "combined", "of": [{"name": "r2", "gamma": 5}, {"name": "r1", "gamma": 10.0, "every": 1}]},
     ]
@@ -70,7 +73,7 @@ def test_a_single_signature_is_a_sum_of_one():
 def test_every_strength_of_a_part_can_be_an_axis():
     value = {
         "name": "combined",
-        "of": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "none"],
+        "of": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "dragan"],
     }
     assert {name: len(each) for name, each in option_axes("regularizer", value).items()} == {
         "of[0].gamma": 2,
@@ -78,13 +81,18 @@ def test_every_strength_of_a_part_can_be_an_axis():
     }
     found = [read(each).signature for each in expand_choice("regularizer", value)]
     assert len(set(found)) == 6
-    assert found[:2] == ["none + r1 + r2", "none + r1 + r2(gamma=10.0)"]
+    assert found[:2] == ["dragan + r1 + r2", "dragan + r1 + r2(gamma=10.0)"]
     with pytest.raises(ValueError, match=r"option 'of\[0\].gamma' must have values that all differ, but is \[1, 1\]"):
         expand_choice("regularizer", {"name": "combined", "of": [{"name": "r1", "gamma": [1, 1]}, "r2"]})
 
 
 WRONG = [
     ("r1 + r1(gamma=2)", "'r1' stands in it twice; the parts must be different regularizers"),
+    ("r1 + none", "'none' adds nothing to the other parts; leave it out"),
+    ("r1 + ", "'r1 + ' has an empty part; write a regularizer on each side of every +"),
+    ("+r1", "'+r1' has an empty part"),
+    ("r1 + + r2", "'r1 + + r2' has an empty part"),
+    ("r1++r2", "'r1++r2' has an empty part"),
     ("r1 + combined", "'combined' cannot be a part of itself"),
     ("r1 + r3", "unknown regularizer 'r3'. Did you mean"),
     ("r1(gama=2) + r2", "regularizer 'r1': unknown option 'gama'. Did you mean 'gamma'"),
@@ -125,6 +133,28 @@ def test_a_study_names_and_selects_combinations_by_their_parts():
     assert selected("r1") == []
     assert next(run for run in found.runs if "gamma-20" in run.method).options["regularizer_r1_gamma"] == 20
     assert shorten_signatures([BOTH, "none"]) == {BOTH: BOTH, "none": "none"}
+
+
+def test_a_sum_may_have_a_label():
+    found = read({"name": "r1+r2(gamma=5)", "label": "both"})
+    assert (found.text, found) == ("both = r1 + r2(gamma=5.0)", read("r1 + r2(gamma=5)"))
+    with pytest.raises(ValueError, match="regularizer 'combined': unknown option 'gamma'"):
+        read({"name": "r1+r2", "gamma": 5})
+    with pytest.raises(ValueError, match=r"'r1 \+' has an empty part"):
+        read({"name": "r1 +", "label": "both"})
+    shown = study_of({"name": "r1+r2", "label": "both"}).runs[-1].axes["regularizer"]
+    assert matches(_parse_selector({"regularizer": "r2+r1"}), {"regularizer": shown})
+    match = lab.game("dirac", objective="minimax", regularizer={"name": "r2(gamma=0.5)+r1"})
+    assert match.game.regularizer.parts["r2"].gamma == 0.5
+
+
+def test_paths_of_files_stay_whole_in_a_sum():
+    assert read_sum("r1+r2(gamma='a+b', x=(1+2)) +r3") == ["r1", "r2(gamma='a+b', x=(1+2))", "r3"]
+    for path in ("c++/own.py", "own+other.py", "./c++/own.py(strength=1e+1)"):
+        assert read_sum(path) == [path]
+        assert read_sum(f"r1 + {path}") == ["r1", path]
+    assert read_sum("r1 +") == ["r1", ""]
+    assert read_sum("") == [""]
 
 
 def test_a_sum_is_split_outside_brackets_and_quotes_only():
@@ -250,8 +280,8 @@ def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
     theta = POINTS[0].flatten(1)
     torch.testing.assert_close(one.weight_penalty("generator", theta), 0.05 * theta.square().sum(1))
     assert one.per_example
-    assert not combined("none", "weight_decay").per_example
-    assert combined("none", "weight_decay").penalty(judge, real, fake, {}) is None
+    assert not combined("instance_noise", "weight_decay").per_example
+    assert combined("instance_noise", "weight_decay").penalty(judge, real, fake, {}) is None
 
 
 def test_the_random_numbers_of_a_part_do_not_depend_on_the_others():
@@ -349,7 +379,7 @@ def test_a_combination_trains_fused_as_solo_and_as_its_parts_do():
     for k, member in enumerate(members):
         np.testing.assert_allclose(trained(combined(*parts), [member])[0], together[k], rtol=1e-9, atol=1e-9)
     assert np.abs(together[0]).max() <= 0.3
-    bare, with_nothing = trained(part("regularizer", "r1")), trained(combined("none", "r1"))
+    bare, with_nothing = trained(part("regularizer", "r1")), trained(combined("weight_decay(strength=0)", "r1"))
     np.testing.assert_allclose(bare, with_nothing, rtol=0, atol=0)
 
 
