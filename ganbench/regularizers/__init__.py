@@ -40,8 +40,10 @@ class Regularizer:
         images: whether it takes images alone, (channels, height, width).
         uses_step: whether the numbers in `noise` shall have `step`, the index of the training step from 0, (K,).
         every: number of steps of which only the first has the penalties, times this number: lazy regularization
-            (Karras et al. 2020b, appendix B), which the engine sees to. Outside of training, as in a diagnostic, the
-            penalties are those of every step. An option, for regularizers that declare it.
+            (Karras et al. 2020b, appendix B), which the engine sees to. Unlike in StyleGAN2, where the penalty has a
+            step of the optimizer of its own, it is part of the loss of its step, and Adam's rate and betas are not
+            rescaled. Outside of training, as in a diagnostic, the penalties are those of every step. An option, for
+            regularizers that declare it.
         series: names of numbers in the state that are recorded at every step.
     """
 
