@@ -142,24 +142,13 @@ class Regularizer:
         """
         return None
 
-    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
+    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
         """The penalty of a player's parameters, which is added to that player's loss.
 
         Args:
             player: "discriminator" or "generator".
             theta: the player's parameters, (K, P).
-
-        Returns:
-            The penalty of each member, (K,); None for no penalty.
-        """
-        return None
-
-    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
-        """The penalty of a player's parameters that depends on their shapes, which is added to that player's loss.
-
-        Args:
-            player: "discriminator" or "generator".
-            weights: a function that gives the player's parameters by their names, (K, *shape) each.
+            weights: a function that gives the same parameters by their names, (K, *shape) each.
 
         Returns:
             The penalty of each member, (K,); None for no penalty.
@@ -208,9 +197,6 @@ class _InPhase:
 
     def weight_penalty(self, *given: Any) -> Tensor | None:
         return self._times(self.regularizer.weight_penalty, *given)
-
-    def layer_penalty(self, *given: Any) -> Tensor | None:
-        return self._times(self.regularizer.layer_penalty, *given)
 
 
 def gradient_norm(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:

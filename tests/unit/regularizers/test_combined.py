@@ -176,7 +176,7 @@ from ganbench.regularizers import Regularizer
 class Own(Regularizer):
     strength: Annotated[float, Interval(ge=0)] = 1.0
 
-    def weight_penalty(self, player, theta):
+    def weight_penalty(self, player, theta, weights):
         return self.strength * theta.square().sum(-1)
 '''
 
@@ -191,7 +191,7 @@ def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
     digests = [engine_digest("train", choice.component.with_parts(choice.options)) for choice in choices]
     assert digests[0] != digests[1], "the digest of the sources must cover the parts' files"
     theta = torch.tensor([[3.0, -1.0]])
-    assert [choice.build().weight_penalty("generator", theta).item() for choice in choices] == [5.0, 2.0]
+    assert [choice.build().weight_penalty("generator", theta, dict).item() for choice in choices] == [5.0, 2.0]
     written = component_config(choices[0])
     assert registry.find("regularizer", written.name).parts(written.options)[0] == (paths[0], {"strength": 0.5})
 
@@ -278,7 +278,11 @@ def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
     expected = 5 * lengths[0] ** 2 + 1.5 * lengths[1] ** 2 + 2 * (lengths[2] - 1) ** 2
     torch.testing.assert_close(found, expected.mean(1))
     theta = POINTS[0].flatten(1)
-    torch.testing.assert_close(one.weight_penalty("generator", theta), 0.05 * theta.square().sum(1))
+    torch.testing.assert_close(one.weight_penalty("generator", theta, dict), 0.05 * theta.square().sum(1))
+    both = combined("orthogonal(strength=0.5)", "weight_decay(strength=0.1)")
+    rows = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]], dtype=DOUBLE)  # whose products are 5, 11 and 25
+    found = both.weight_penalty("generator", rows.flatten(1), lambda: {"weight": rows})
+    torch.testing.assert_close(found, torch.tensor([0.5 * 2 * 11**2 + 0.05 * 30], dtype=DOUBLE))
     assert one.per_example
     assert not combined("instance_noise", "weight_decay").per_example
     assert combined("instance_noise", "weight_decay").penalty(judge, real, fake, {}) is None
