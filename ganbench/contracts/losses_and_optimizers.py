@@ -127,10 +127,8 @@ def regularizer_fault(regularizer: Any) -> str | None:
         return "its recorded() must give the numbers named in `series`"
     penalties: dict[str, Callable[[], Any]] = {
         "penalty()": lambda: regularizer.penalty(discriminator, real, fake, noise),
-        "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta),
-        "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta),
-        "layer_penalty() of the discriminator": lambda: regularizer.layer_penalty("discriminator", weights),
-        "layer_penalty() of the generator": lambda: regularizer.layer_penalty("generator", weights),
+        "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta, weights),
+        "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta, weights),
     }
     for name, penalty in penalties.items():
         value, fault = call_twice(penalty)

@@ -100,6 +100,7 @@ FAMILIES = {
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
+NOTHING = "none"  # the component of a family that does nothing
 _PART = "name, name(option=1) or {name: ..., option: 1}"  # how a study writes a part of a component
 LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
 
@@ -189,6 +190,8 @@ class ComponentInfo:
             if not isinstance(name, str):
                 raise GanbenchError(f"{where}: {short_repr(each)} has no 'name'; write {_PART} for a part.")
             part = find(self.family.key, name)
+            if part.name == NOTHING and part.path.is_relative_to(PACKAGE):
+                raise GanbenchError(f"{where}: {NOTHING!r} adds nothing to the other parts; leave it out.")
             if part.name == self.name or part.name in found:
                 fault = "stands in it twice" if part.name in found else "cannot be a part of itself"
                 raise GanbenchError(f"{where}: {part.name!r} {fault}; the parts must be different {self.family.key}s.")

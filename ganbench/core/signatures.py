@@ -58,6 +58,21 @@ def split_sum(text: str) -> list[str]:
     return [piece.strip() for piece in _split(text, " + ")]
 
 
+def read_sum(text: str) -> list[str]:
+    """The signatures in a sum as somebody writes it, where blanks may be missing: `r1+r2`. Paths of files stay whole.
+
+    Args:
+        text: the sum; a single signature is a sum of one. Nothing before, between or after pluses is an empty part.
+    """
+    pieces = _split(f" {text.strip()} ", " + ")
+    return [part.strip() for piece in pieces for part in ([piece] if _is_path(piece) else _split(piece, "+"))]
+
+
+def _is_path(text: str) -> bool:
+    name = re.sub(r"\(.*\)", "", text).strip()
+    return "/" in name or "\\" in name or name.endswith(".py")
+
+
 def without_options(signature: str) -> str:
     """The names in a signature or in a sum of several, without their options: `r1 + r2`."""
     return " + ".join(split_signature(each)[0].partition("(")[0] for each in split_sum(signature))

@@ -6,7 +6,8 @@ be traced, or does otherwise than its trace, is executed eagerly to the end. A f
 earlier attempt or before the pack shrank, is taken up at the first step.
 
 A penalty that is computed every few steps makes steps of two kinds, of which each is traced by itself. They share one
-form: the kind that comes twice first settles it, and the others take it up.
+form: the kind that comes twice first settles it, and the others take it up, if it gives what an eager step of theirs
+does.
 """
 
 from __future__ import annotations
@@ -85,10 +86,14 @@ class Executor:
         mode: "auto", or the form that the study asks for.
         steps: number of training steps.
         extends: whether the runs may go on to more steps.
+        known: whether the form was settled, and compared with eager steps, by an earlier attempt or before the pack
+            shrank. It is taken up without comparing it again, since members that diverge would not agree.
     """
 
-    def __init__(self, step: Step, execution: Execution, mode: str, steps: int, *, extends: bool) -> None:
-        self._step, self.execution = step, execution
+    def __init__(
+        self, step: Step, execution: Execution, mode: str, steps: int, *, extends: bool, known: bool = False
+    ) -> None:
+        self._step, self.execution, self._compared = step, execution, known
         self._mode, self._steps, self._extends = mode, steps, extends
         self._device = step.match.device
         self._trace: Trace | None = None
@@ -118,7 +123,7 @@ class Executor:
         leaves = _leaves(given, self._like)
         if again and not self._repeats(leaves, result):
             return result
-        self._take_up(execution.form, leaves)
+        self._take_up_compared(execution.form, leaves, result)
         return self._result(self._replay(leaves))
 
     def _trace_step(self, given: tuple[Variables, list[Batch], LearningRates]) -> None:
@@ -142,18 +147,27 @@ class Executor:
             return
         form, why = decide(self._mode, self._trace, self._steps, self._device, extends=self._extends)
         self.execution.settle(form, why)
+        self._take_up_compared(form, leaves, expected)
+
+    def _take_up_compared(self, form: str, leaves: list[Tensor], expected: Result) -> None:
+        """Take up a form; the trace as it is if the form gives something else than an eager step."""
         self._take_up(form, leaves)
-        tensors = [*_leaves(expected[0], self._like[0]), expected[1]]
-        if self.execution.form != TRACED and not _equal(self._replay(leaves), tensors, ROUNDING):
+        if self._compared or self.execution.form == TRACED:  # the trace itself is compared by `_repeats`
+            return
+        if not _equal(self._replay(leaves), self._flat(expected), ROUNDING):
             self._fall_back(TRACED, f"a step {form} gives something else")
             self._take_up(TRACED, leaves)
+        self._compared = True
+
+    def _flat(self, result: Result) -> list[Tensor]:
+        """The tensors of a result, in the order of the trace's outputs."""
+        return [*_leaves(result[0], self._like[0]), result[1]]
 
     def _repeats(self, leaves: list[Tensor], expected: Result) -> bool:
         """Whether the trace gives what an eager step does; if it does not, steps stay eager."""
-        tensors = [*_leaves(expected[0], self._like[0]), expected[1]]
         exact = 0.0 if self._device.type == "cpu" else ROUNDING
         try:
-            same = _equal(replays.Replay(self._trace)(leaves), tensors, exact)
+            same = _equal(replays.Replay(self._trace)(leaves), self._flat(expected), exact)
             why = None if same else "its trace gives something else in the next step"
         except Exception as error:
             if out_of_memory(error):

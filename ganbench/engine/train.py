@@ -126,9 +126,11 @@ def train(
     execution = intended(training.execution, training.steps, device, extends=extends)
 
     def executor() -> PhasedExecutor:
+        known = execution.settled
+
         def of_phase(match: Match) -> Executor:
             step = Step(match, dynamics, optimizer, training.ema_decay, names)
-            return Executor(step, execution, training.execution, training.steps, extends=extends)
+            return Executor(step, execution, training.execution, training.steps, extends=extends, known=known)
 
         return PhasedExecutor(match, of_phase)
 

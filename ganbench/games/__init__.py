@@ -377,11 +377,8 @@ class Adversarial(Game):
                 state = self.regularizer.update(noise, on_real, on_fake)
                 aux |= self.regularizer.recorded(state)
         own = players[player]
-        for penalty in (
-            self.regularizer.weight_penalty(player, own),
-            self.regularizer.layer_penalty(player, lambda: self.weights(player, own)),
-        ):
-            loss = loss if penalty is None else loss + penalty
+        penalty = self.regularizer.weight_penalty(player, own, lambda: self.weights(player, own))
+        loss = loss if penalty is None else loss + penalty
         return loss, aux | {f"regularizer.{name}": value for name, value in state.items()}
 
     def project(self, player: str, theta: Tensor) -> Tensor:

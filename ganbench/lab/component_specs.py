@@ -48,6 +48,10 @@ def parse_component_spec(family: str, given: ComponentSpec) -> tuple[str, dict[s
                 f"{family}: {text!r} is not a signature like 'name(option=1, other=word)': {error}."
             ) from None
     options = dict(given) if isinstance(given, Mapping) else {}
+    try:
+        options = sum_as_mapping(family, options) or options
+    except ValueError as error:
+        raise GanbenchError(f"{family}: {error}.") from None
     name = options.pop("name", None)
     if not isinstance(name, str):
         raise GanbenchError(f"{family}: must be {FORMS}, but is {given!r}.")

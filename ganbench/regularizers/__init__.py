@@ -40,8 +40,10 @@ class Regularizer:
         images: whether it takes images alone, (channels, height, width).
         uses_step: whether the numbers in `noise` shall have `step`, the index of the training step from 0, (K,).
         every: number of steps of which only the first has the penalties, times this number: lazy regularization
-            (Karras et al. 2020b, appendix B), which the engine sees to. Outside of training, as in a diagnostic, the
-            penalties are those of every step. An option, for regularizers that declare it.
+            (Karras et al. 2020b, appendix B), which the engine sees to. Unlike in StyleGAN2, where the penalty has a
+            step of the optimizer of its own, it is part of the loss of its step, and Adam's rate and betas are not
+            rescaled. Outside of training, as in a diagnostic, the penalties are those of every step. An option, for
+            regularizers that declare it.
         series: names of numbers in the state that are recorded at every step.
     """
 
@@ -140,24 +142,13 @@ class Regularizer:
         """
         return None
 
-    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
+    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
         """The penalty of a player's parameters, which is added to that player's loss.
 
         Args:
             player: "discriminator" or "generator".
             theta: the player's parameters, (K, P).
-
-        Returns:
-            The penalty of each member, (K,); None for no penalty.
-        """
-        return None
-
-    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
-        """The penalty of a player's parameters that depends on their shapes, which is added to that player's loss.
-
-        Args:
-            player: "discriminator" or "generator".
-            weights: a function that gives the player's parameters by their names, (K, *shape) each.
+            weights: a function that gives the same parameters by their names, (K, *shape) each.
 
         Returns:
             The penalty of each member, (K,); None for no penalty.
@@ -206,9 +197,6 @@ class _InPhase:
 
     def weight_penalty(self, *given: Any) -> Tensor | None:
         return self._times(self.regularizer.weight_penalty, *given)
-
-    def layer_penalty(self, *given: Any) -> Tensor | None:
-        return self._times(self.regularizer.layer_penalty, *given)
 
 
 def gradient_norm(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -123,11 +123,8 @@ class Combined(Regularizer):
                 examples = part.perturb(examples, kind, _of(name, noise))
         return examples
 
-    def weight_penalty(self, player: str, theta: Tensor) -> Tensor | None:
-        return _sum(part.weight_penalty(player, theta) for part in self.parts.values())
-
-    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
-        return _sum(part.layer_penalty(player, weights) for part in self.parts.values())
+    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
+        return _sum(part.weight_penalty(player, theta, weights) for part in self.parts.values())
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         for part in self.parts.values():

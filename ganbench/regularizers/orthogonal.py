@@ -30,7 +30,7 @@ class Orthogonal(Regularizer):
     def supports(self, game: Any) -> str | None:
         return None if "architecture" in game.components else "it is for networks, but this game's players have none"
 
-    def layer_penalty(self, player: str, weights: Weights) -> Tensor | None:
+    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
         if self.players not in ("both", player):
             return None
         penalties = [self._of_layer(weight.flatten(2)) for weight in weights().values() if weight.dim() > 2]

@@ -18,7 +18,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
-from ganbench.core.signatures import parse_signature, split_sum
+from ganbench.core.signatures import parse_signature, read_sum
 
 LABEL = r"[A-Za-z0-9][A-Za-z0-9 .,_-]{0,39}"
 LABEL_IN_WORDS = (
@@ -122,7 +122,7 @@ def parse_choice(family: str, value: Any) -> Choice:
     Raises:
         ValueError: The component or an option does not exist, or the label is malformed or the name of a component.
     """
-    given = dict(value) if isinstance(value, dict) else sum_as_mapping(family, value) or {"name": value}
+    given = sum_as_mapping(family, value) or (dict(value) if isinstance(value, dict) else {"name": value})
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise ValueError(
@@ -148,16 +148,25 @@ def sum_as_mapping(family: str, value: Any) -> dict[str, Any] | None:
         value: A choice as a study writes it.
 
     Returns:
-        The mapping; None for a value that is no text, and in families whose components do not combine.
+        The mapping; that of a mapping whose `name` is a sum has its other keys too, such as `label`. None for any other
+        value that is no text, and in families whose components do not combine.
 
     Raises:
-        ValueError: The text is no signature.
+        ValueError: The text is no signature, or a part of the sum is empty.
     """
     combining = registry.combining(family)
-    if combining is None or not isinstance(value, str):
+    if combining is None:
         return None
-    if len(parts := split_sum(value)) > 1:
-        return {"name": combining.name, combining.constants["composed_of"]: parts}
+    text = value.get("name") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        return None
+    if len(parts := read_sum(text)) > 1:
+        if "" in parts:
+            raise ValueError(f"{short_repr(text)} has an empty part; write a {family} on each side of every +")
+        others = {key: each for key, each in value.items() if key != "name"} if isinstance(value, dict) else {}
+        return {"name": combining.name, combining.constants["composed_of"]: parts, **others}
+    if isinstance(value, dict):
+        return None
     try:
         name, options = parse_signature(value)
     except ValueError as error:
@@ -236,7 +245,7 @@ def _with_values(choice: Any, values: dict[str, Any]) -> Any:
 def canonical_signature(family: str, text: str) -> str:
     """Convert a signature as a user writes it, `sgd(momentum = -.5)`, to its form in tables; keep any other text."""
     try:
-        if len(split_sum(text)) > 1:
+        if registry.combining(family) and len(read_sum(text)) > 1:
             return parse_choice(family, text).signature
         name, options = parse_signature(text)
         return parse_choice(family, {**options, "name": name}).signature if options else text

@@ -550,8 +550,7 @@ def test_a_regularizer_keeps_members_apart(name):
         assert shown.shape == sample.points.shape
     for penalty in (
         regularizer.penalty(judge, real, fake, noise),
-        *(regularizer.weight_penalty(player, weight) for player in GAN.players),
-        *(regularizer.layer_penalty(player, layers) for player in GAN.players),
+        *(regularizer.weight_penalty(player, weight, layers) for player in GAN.players),
     ):
         if penalty is not None:
             assert penalty.shape == (3,)

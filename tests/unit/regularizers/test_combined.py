@@ -13,7 +13,7 @@ from study_example import changed, plan
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.core.signatures import split_signature, split_sum, without_options
+from ganbench.core.signatures import read_sum, split_signature, split_sum, without_options
 from ganbench.core.source_digests import engine_digest
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.engine.train import train
@@ -45,6 +45,9 @@ def test_every_form_of_a_combination_is_the_same_choice():
     forms = [
         "r1(gamma=10) + r2(gamma=5)",
         "r2(gamma=5) + r1(gamma=10)",
+        "r1(gamma=10)+r2(gamma=5)",
+        "r2(gamma=+5)+ r1(gamma=1e+1)",
+        {"name": "r1(gamma=10) + r2(gamma=5)"},
         {"name": "combined", "of": ["r1(gamma=10)", "r2(gamma=5)"]},
         {"name": "combined", "of": [{"name": "r2", "gamma": 5}, {"name": "r1", "gamma": 10.0, "every": 1}]},
     ]
@@ -70,7 +73,7 @@ def test_a_single_signature_is_a_sum_of_one():
 def test_every_strength_of_a_part_can_be_an_axis():
     value = {
         "name": "combined",
-        "of": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "none"],
+        "of": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "dragan"],
     }
     assert {name: len(each) for name, each in option_axes("regularizer", value).items()} == {
         "of[0].gamma": 2,
@@ -78,13 +81,18 @@ def test_every_strength_of_a_part_can_be_an_axis():
     }
     found = [read(each).signature for each in expand_choice("regularizer", value)]
     assert len(set(found)) == 6
-    assert found[:2] == ["none + r1 + r2", "none + r1 + r2(gamma=10.0)"]
+    assert found[:2] == ["dragan + r1 + r2", "dragan + r1 + r2(gamma=10.0)"]
     with pytest.raises(ValueError, match=r"option 'of\[0\].gamma' must have values that all differ, but is \[1, 1\]"):
         expand_choice("regularizer", {"name": "combined", "of": [{"name": "r1", "gamma": [1, 1]}, "r2"]})
 
 
 WRONG = [
     ("r1 + r1(gamma=2)", "'r1' stands in it twice; the parts must be different regularizers"),
+    ("r1 + none", "'none' adds nothing to the other parts; leave it out"),
+    ("r1 + ", "'r1 + ' has an empty part; write a regularizer on each side of every +"),
+    ("+r1", "'+r1' has an empty part"),
+    ("r1 + + r2", "'r1 + + r2' has an empty part"),
+    ("r1++r2", "'r1++r2' has an empty part"),
     ("r1 + combined", "'combined' cannot be a part of itself"),
     ("r1 + r3", "unknown regularizer 'r3'. Did you mean"),
     ("r1(gama=2) + r2", "regularizer 'r1': unknown option 'gama'. Did you mean 'gamma'"),
@@ -127,6 +135,28 @@ def test_a_study_names_and_selects_combinations_by_their_parts():
     assert shorten_signatures([BOTH, "none"]) == {BOTH: BOTH, "none": "none"}
 
 
+def test_a_sum_may_have_a_label():
+    found = read({"name": "r1+r2(gamma=5)", "label": "both"})
+    assert (found.text, found) == ("both = r1 + r2(gamma=5.0)", read("r1 + r2(gamma=5)"))
+    with pytest.raises(ValueError, match="regularizer 'combined': unknown option 'gamma'"):
+        read({"name": "r1+r2", "gamma": 5})
+    with pytest.raises(ValueError, match=r"'r1 \+' has an empty part"):
+        read({"name": "r1 +", "label": "both"})
+    shown = study_of({"name": "r1+r2", "label": "both"}).runs[-1].axes["regularizer"]
+    assert matches(_parse_selector({"regularizer": "r2+r1"}), {"regularizer": shown})
+    match = lab.game("dirac", objective="minimax", regularizer={"name": "r2(gamma=0.5)+r1"})
+    assert match.game.regularizer.parts["r2"].gamma == 0.5
+
+
+def test_paths_of_files_stay_whole_in_a_sum():
+    assert read_sum("r1+r2(gamma='a+b', x=(1+2)) +r3") == ["r1", "r2(gamma='a+b', x=(1+2))", "r3"]
+    for path in ("c++/own.py", "own+other.py", "./c++/own.py(strength=1e+1)"):
+        assert read_sum(path) == [path]
+        assert read_sum(f"r1 + {path}") == ["r1", path]
+    assert read_sum("r1 +") == ["r1", ""]
+    assert read_sum("") == [""]
+
+
 def test_a_sum_is_split_outside_brackets_and_quotes_only():
     assert split_sum("a(x='1 + 2') + b(y=(1 + 2), z=3) + c") == ["a(x='1 + 2')", "b(y=(1 + 2), z=3)", "c"]
     assert without_options(BOTH) == "r1 + r2"
@@ -146,7 +176,7 @@ from ganbench.regularizers import Regularizer
 class Own(Regularizer):
     strength: Annotated[float, Interval(ge=0)] = 1.0
 
-    def weight_penalty(self, player, theta):
+    def weight_penalty(self, player, theta, weights):
         return self.strength * theta.square().sum(-1)
 '''
 
@@ -161,7 +191,7 @@ def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
     digests = [engine_digest("train", choice.component.with_parts(choice.options)) for choice in choices]
     assert digests[0] != digests[1], "the digest of the sources must cover the parts' files"
     theta = torch.tensor([[3.0, -1.0]])
-    assert [choice.build().weight_penalty("generator", theta).item() for choice in choices] == [5.0, 2.0]
+    assert [choice.build().weight_penalty("generator", theta, dict).item() for choice in choices] == [5.0, 2.0]
     written = component_config(choices[0])
     assert registry.find("regularizer", written.name).parts(written.options)[0] == (paths[0], {"strength": 0.5})
 
@@ -248,10 +278,14 @@ def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
     expected = 5 * lengths[0] ** 2 + 1.5 * lengths[1] ** 2 + 2 * (lengths[2] - 1) ** 2
     torch.testing.assert_close(found, expected.mean(1))
     theta = POINTS[0].flatten(1)
-    torch.testing.assert_close(one.weight_penalty("generator", theta), 0.05 * theta.square().sum(1))
+    torch.testing.assert_close(one.weight_penalty("generator", theta, dict), 0.05 * theta.square().sum(1))
+    both = combined("orthogonal(strength=0.5)", "weight_decay(strength=0.1)")
+    rows = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]], dtype=DOUBLE)  # whose products are 5, 11 and 25
+    found = both.weight_penalty("generator", rows.flatten(1), lambda: {"weight": rows})
+    torch.testing.assert_close(found, torch.tensor([0.5 * 2 * 11**2 + 0.05 * 30], dtype=DOUBLE))
     assert one.per_example
-    assert not combined("none", "weight_decay").per_example
-    assert combined("none", "weight_decay").penalty(judge, real, fake, {}) is None
+    assert not combined("instance_noise", "weight_decay").per_example
+    assert combined("instance_noise", "weight_decay").penalty(judge, real, fake, {}) is None
 
 
 def test_the_random_numbers_of_a_part_do_not_depend_on_the_others():
@@ -349,7 +383,7 @@ def test_a_combination_trains_fused_as_solo_and_as_its_parts_do():
     for k, member in enumerate(members):
         np.testing.assert_allclose(trained(combined(*parts), [member])[0], together[k], rtol=1e-9, atol=1e-9)
     assert np.abs(together[0]).max() <= 0.3
-    bare, with_nothing = trained(part("regularizer", "r1")), trained(combined("none", "r1"))
+    bare, with_nothing = trained(part("regularizer", "r1")), trained(combined("weight_decay(strength=0)", "r1"))
     np.testing.assert_allclose(bare, with_nothing, rtol=0, atol=0)
 
 

@@ -114,6 +114,39 @@ def test_a_lazy_phase_whose_trace_gives_something_else_leaves_all_steps_eager(mo
         np.testing.assert_array_equal(one["snapshots"]["generator"], other["snapshots"]["generator"])
 
 
+@pytest.mark.parametrize(
+    ("of", "index"),
+    [
+        (("r1(every=5)", "weight_decay"), 0),  # the phase of step 0, which comes again in step 5
+        (("r1(every=2)", "one_centred(every=5)"), 3),  # that of step 5, when the form is settled already
+    ],
+)
+def test_the_compiled_form_of_every_phase_is_compared_with_eager_steps(of, index, monkeypatch):
+    """Here one is wrong. In the order in which phases come up, it is the one of this index."""
+
+    class Wrong(replays.Replay):
+        def __init__(self, trace, inputs):
+            super().__init__(trace)
+            self.wrong = trace.operations == operations[index]
+
+        def __call__(self, inputs):
+            first, *others = super().__call__(inputs)
+            return [1.1 * first if self.wrong else first, *others]
+
+    traces, trace = [], step.trace
+    monkeypatch.setattr(step, "trace", lambda *given: traces.append(trace(*given)) or traces[-1])
+    game = networks(combined(*of))
+    right = train(game, training(CHUNK, execution="traced"), MEMBERS, device=CPU)
+    operations = [each.operations for each in traces]
+    assert operations.count(operations[index]) == 1
+    monkeypatch.setattr(replays, "Compiled", Wrong)
+    found = train(game, training(CHUNK, execution="compiled"), MEMBERS, device=CPU)
+    assert found[0]["about"] == {"execution": "traced", "execution_why": "a step compiled gives something else"}
+    for one, other in zip(right, found, strict=True):
+        for player in game.players:
+            np.testing.assert_array_equal(one["snapshots"][player], other["snapshots"][player])
+
+
 def test_all_batches_of_a_step_are_in_its_phase(monkeypatch):
     calls, known = [], R1.penalty
     monkeypatch.setattr(R1, "penalty", lambda self, *given: calls.append(1) or known(self, *given))

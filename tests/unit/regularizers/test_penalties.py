@@ -66,19 +66,19 @@ def test_the_penalties_of_orthogonal_filters_are_their_formulas_and_gradients():
     def weights():
         return {"weight": weight, "bias": bias, "filters": weight.view(1, 2, 1, 1, 2)}
 
-    orthogonal = part("regularizer", "orthogonal", strength=0.5)
-    assert orthogonal.layer_penalty("discriminator", weights) is None
-    assert orthogonal.layer_penalty("generator", lambda: {"bias": bias}) is None
-    penalty = orthogonal.layer_penalty("generator", weights)
+    orthogonal, theta = part("regularizer", "orthogonal", strength=0.5), weight.flatten(1)
+    assert orthogonal.weight_penalty("discriminator", theta, weights) is None
+    assert orthogonal.weight_penalty("generator", theta, lambda: {"bias": bias}) is None
+    penalty = orthogonal.weight_penalty("generator", theta, weights)
     assert penalty.tolist() == [0.5 * 2 * 2 * 11**2]
     (gradient,) = torch.autograd.grad(penalty.sum(), weight)
     off = torch.tensor([[0.0, 11.0], [11.0, 0.0]], dtype=DOUBLE)
     torch.testing.assert_close(gradient[0], 0.5 * 2 * 4 * off @ weight[0])
     full = part("regularizer", "orthogonal", strength=0.5, kind="full", players="both")
     for player in ("discriminator", "generator"):
-        assert full.layer_penalty(player, weights).tolist() == [0.5 * 2 * (2 * 11**2 + 4**2 + 24**2)]
+        assert full.weight_penalty(player, theta, weights).tolist() == [0.5 * 2 * (2 * 11**2 + 4**2 + 24**2)]
     rotation = torch.tensor([[[0.6, 0.8], [-0.8, 0.6]]], dtype=DOUBLE)
-    assert full.layer_penalty("generator", lambda: {"weight": rotation}).item() == pytest.approx(0, abs=1e-30)
+    assert full.weight_penalty("generator", theta, lambda: {"weight": rotation}).item() == pytest.approx(0, abs=1e-30)
     with pytest.raises(GanbenchError, match="Orthogonal: it is for networks, but this game's players have none"):
         toy("dirac", regularizer=orthogonal)
 

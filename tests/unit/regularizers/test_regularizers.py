@@ -286,10 +286,10 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
                 inside = clipping.project(player, theta)
                 assert inside.tolist() == [[0.1, -0.1], [0.01, 0.1]]
                 assert torch.equal(clipping.project(player, inside), inside)
-                torch.testing.assert_close(decay.weight_penalty(player, theta), 0.2 * theta.square().sum(1))
+                torch.testing.assert_close(decay.weight_penalty(player, theta, dict), 0.2 * theta.square().sum(1))
             else:
                 assert clipping.project(player, theta) is theta
-                assert decay.weight_penalty(player, theta) is None
+                assert decay.weight_penalty(player, theta, dict) is None
     for limit in (0.0, -1.0, float("nan")):
         with pytest.raises(GanbenchError, match="'limit' must be a finite number above 0, but is"):
             part("regularizer", "weight_clipping", limit=limit)
