@@ -5,9 +5,8 @@ must give the same. From then on the trace is repeated as it is, compiled, or ca
 be traced, or does otherwise than its trace, is executed eagerly to the end. A form that is settled already, by an
 earlier attempt or before the pack shrank, is taken up at the first step.
 
-A penalty that is computed every few steps makes steps of two kinds, of which each is traced by itself. They share one
-form: the kind that comes twice first settles it, and the others take it up, if it gives what an eager step of theirs
-does.
+A penalty that is computed every few steps makes steps of two kinds, each traced by itself. They share one form: the
+kind that comes twice first settles it, and the others take it up if it gives what an eager step of theirs does.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ class Executor:
         mode: "auto", or the form that the study asks for.
         steps: number of training steps.
         extends: whether the runs may go on to more steps.
-        known: whether the form was settled, and compared with eager steps, by an earlier attempt or before the pack
-            shrank. It is taken up without comparing it again, since members that diverge would not agree.
+        known: whether an earlier attempt, or the pack before it shrank, settled the form, which is not compared again.
     """
 
     def __init__(
@@ -152,16 +150,14 @@ class Executor:
     def _take_up_compared(self, form: str, leaves: list[Tensor], expected: Result) -> None:
         """Take up a form; the trace as it is if the form gives something else than an eager step."""
         self._take_up(form, leaves)
-        if self._compared or self.execution.form == TRACED:  # the trace itself is compared by `_repeats`
-            return
-        if not _equal(self._replay(leaves), self._flat(expected), ROUNDING):
+        checked = self._compared or self.execution.form == TRACED  # the trace itself is compared by `_repeats`
+        if not checked and not _equal(self._replay(leaves), self._flat(expected), ROUNDING):
             self._fall_back(TRACED, f"a step {form} gives something else")
             self._take_up(TRACED, leaves)
         self._compared = True
 
     def _flat(self, result: Result) -> list[Tensor]:
-        """The tensors of a result, in the order of the trace's outputs."""
-        return [*_leaves(result[0], self._like[0]), result[1]]
+        return [*_leaves(result[0], self._like[0]), result[1]]  # in the order of the trace's outputs
 
     def _repeats(self, leaves: list[Tensor], expected: Result) -> bool:
         """Whether the trace gives what an eager step does; if it does not, steps stay eager."""
