@@ -27,7 +27,7 @@ lab: env  ## run the two-player laboratory, which decides the claims on small ga
 	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
 	@echo "The report is at results/lab/report.html"
 
-test: env  ## run the tests of every part, and one whole workflow: about five minutes on two cores
+test: env  ## run the tests of every part: less than five minutes on two cores
 	python -m pytest -n 2 --dist worksteal -m "not slow and not cluster"
 
 test-cluster: env  ## run the tests of workflows, and of clusters and servers where these can be had

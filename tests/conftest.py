@@ -21,7 +21,6 @@ sys.dont_write_bytecode = False
 
 HERE = Path(__file__).parent
 LONG = (HERE / "workflow", HERE / "cluster")
-FIRST_STUDY = HERE / "workflow" / "test_first_study.py"  # the one whole workflow that a newcomer sees run
 
 
 # The files that take longest, in this order: each starts first on its worker, and no worker waits for it in the end.
@@ -33,9 +32,9 @@ LONGEST = (
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark for `make test-cluster` the folders of workflows and clusters, all but one file; order the chosen."""
+    """Mark for `make test-cluster` the folders of workflows and clusters; order the chosen."""
     for item in items:
-        if item.path != FIRST_STUDY and any(item.path.is_relative_to(folder) for folder in LONG):
+        if any(item.path.is_relative_to(folder) for folder in LONG):
             item.add_marker(pytest.mark.cluster)
     yield
     items[:] = _longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))

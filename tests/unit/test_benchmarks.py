@@ -310,6 +310,7 @@ def test_every_architecture_has_a_native_size_that_it_can_do():
         assert case.networks.supports(case.data) is None
 
 
+@pytest.mark.cluster
 def test_architectures_are_timed_alone_and_fused():
     sheet = architectures.sheet(["mlp"], "cpu", runs=2, batch_size=4, steps=1)
     (row,) = sheet.rows

@@ -383,6 +383,7 @@ NASTY = (
 )
 
 
+@pytest.mark.cluster
 def test_words_reach_jobs_as_they_are(tmp_path):
     """Slices travel as arguments of shell commands that Snakemake formats."""
     own = tmp_path / "own" / "$(touch ran); 'x\" {y} é.py"
@@ -402,6 +403,7 @@ def test_words_reach_jobs_as_they_are(tmp_path):
     assert not list(tmp_path.rglob("ran"))
 
 
+@pytest.mark.cluster
 def test_results_may_lie_in_folders_of_any_name_and_one_run_is_not_many(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(study("""results: "a $(touch ran); 'b' [/c] [red] :smile:" """))

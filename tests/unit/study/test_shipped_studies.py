@@ -20,7 +20,10 @@ def shipped(*names: str):
 
 @pytest.mark.parametrize(
     "path",
-    [ROOT / "config/config.yaml", *(pytest.param(path, marks=pytest.mark.slow) for path in STUDIES)],
+    [
+        pytest.param(ROOT / "config/config.yaml", marks=pytest.mark.cluster),
+        *(pytest.param(path, marks=pytest.mark.slow) for path in STUDIES),
+    ],
     ids=lambda path: path.stem,
 )
 def test_a_shipped_study_can_start(path, tmp_path, hurried):

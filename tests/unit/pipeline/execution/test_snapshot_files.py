@@ -327,6 +327,7 @@ def test_a_checkpoint_whose_snapshots_are_damaged_is_passed_over(interrupted, un
     assert_same(contents(interrupted.path), undisturbed)
 
 
+@pytest.mark.cluster
 def test_snapshots_damaged_before_the_result_is_written_are_an_error_and_made_again(
     interrupted, undisturbed, monkeypatch
 ):
@@ -346,6 +347,7 @@ def test_snapshots_damaged_before_the_result_is_written_are_an_error_and_made_ag
     assert_same(contents(interrupted.path), undisturbed)
 
 
+@pytest.mark.cluster
 def test_a_full_disk_is_one_clear_error_and_costs_no_checkpoint(interrupted, undisturbed, monkeypatch):
     create = result_files.create_file
 

@@ -216,6 +216,7 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
         check(toys(tmp_path, networks, **claiming(quantity)))
 
 
+@pytest.mark.cluster
 def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     def claiming(quantity, of):
         decide = [{"bound": {"where": of, "quantity": quantity, "below": 1}}]

@@ -172,6 +172,7 @@ def test_a_stopped_run_has_no_last_networks_to_export(finished, collected, tmp_p
     assert find(path, row["run"], int(row["stopped_step"])).step == row["stopped_step"]
 
 
+@pytest.mark.cluster
 def test_packs_and_interruptions_do_not_change_when_runs_are_stopped(finished, tmp_path):
     whole = trained(finished)
     apart = trained(work(plan(tmp_path / "apart", pack={"fuse": "never"}), "prepare", "train"))
@@ -205,6 +206,7 @@ class AfterChunks(StopRequest):
         return "the test" if self.left < 0 else None
 
 
+@pytest.mark.cluster
 def test_more_steps_train_the_difference_only_of_runs_that_a_longer_training_would_not_have_stopped(tmp_path):
     """One looks once, after a quarter of the steps: at 50 of 200, where one critic is stopped, and at 100 of 400, where
     both would be. So both train from the start, and are what they would have been in one go."""
