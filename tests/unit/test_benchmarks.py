@@ -38,6 +38,8 @@ from ganbench.engine.train import Training, train
 from ganbench.games import Match
 from ganbench.pipeline.execution import devices, processor
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def measured() -> throughput.Rates:

@@ -11,6 +11,8 @@ import torch
 from benchmarks import checks, execution, gpu, rate, second_order, sheets, throughput
 from benchmarks.checks import Finding
 
+pytestmark = pytest.mark.cluster
+
 CPU = torch.device("cpu")
 
 

@@ -127,6 +127,7 @@ def test_list_shows_a_file_of_the_user_s_own(tmp_path):
     assert "factor │ 2.0" in text
 
 
+@pytest.mark.cluster
 def test_the_page_of_components_is_the_one_that_is_shipped():
     assert (ROOT / "docs/components.md").read_text() == invoke("list", "--format", "markdown"), (
         "ganbench list --format markdown > docs/components.md"

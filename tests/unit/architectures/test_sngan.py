@@ -299,6 +299,7 @@ AUXILIARY = {"conditioning": "auxiliary", "upsampling": "bilinear"}
         pytest.param(AUXILIARY, id="auxiliary", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.cluster
 def test_members_train_together_as_alone_with_second_derivatives(options):
     """Steps with R1, whose gradient goes through the gradient in the examples."""
     architecture = sngan(features=2, latent_size=4, **options)

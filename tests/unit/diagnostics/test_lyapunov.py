@@ -197,6 +197,7 @@ def test_labelled_systems(name):
     assert (reading.values["regime"] == expected).all(), reading.values
 
 
+@pytest.mark.cluster
 def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     """Simultaneous steps end on a cycle of radius about sqrt(2 h): neutral along it, attracting across."""
     game = make_game("dirac", objective="non_saturating", start_at=(0.5, 0.5))

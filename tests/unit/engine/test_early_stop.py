@@ -123,6 +123,7 @@ def test_a_run_that_diverges_before_the_look_was_not_stopped():
     assert results[0]["diverged"][0] < CHUNK
 
 
+@pytest.mark.cluster
 def test_networks_train_on_when_a_neighbour_is_stopped():
     """To rounding, as when one diverges: products of a smaller pack may add in another order."""
     data = part("dataset", "ring8", examples=200)

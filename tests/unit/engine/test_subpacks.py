@@ -175,6 +175,7 @@ class Normalised(Architecture):
         return nn.Sequential(network("running batch norm", 2, 1), nn.Flatten(0))
 
 
+@pytest.mark.cluster
 def test_what_a_step_did_to_buffers_before_memory_ran_out_is_undone():
     game = gan(RING.load().train, data=RING.spec, architecture=Normalised())
     members = [Member(seed, 100, 1e-3) for seed in range(2)]

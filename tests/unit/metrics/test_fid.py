@@ -84,6 +84,7 @@ def test_fid_of_the_same_images_is_zero_and_of_others_is_not(inception):
     assert other > 10 * abs(same)
 
 
+@pytest.mark.cluster
 def test_the_judge_s_features_are_those_of_the_fid_standardised_and_computed_once(inception, monkeypatch):
     random = np.random.default_rng(0)
     train, others = random.uniform(-1, 1, size=(2, 4, 1, 8, 8)).astype(np.float32)

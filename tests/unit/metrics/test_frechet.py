@@ -90,6 +90,7 @@ def test_distance_to_and_from_a_single_point():
     assert frechet_distance(flat, frechet_reference(flat + 1)) == pytest.approx(3, rel=1e-12)
 
 
+@pytest.mark.cluster
 def test_distance_has_the_known_bias_and_its_extrapolation_has_not():
     """Samples of N(0, I_d) against its exact moments: about d/n + d(d+1)/4n (Chong and Forsyth 2020)."""
     d, n, times = 16, 1000, 30

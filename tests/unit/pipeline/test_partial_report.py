@@ -286,6 +286,7 @@ def without(collected: Collected, lost: pd.Series) -> Collected:
     return dataclasses.replace(collected_example.only(collected, ~lost), missing=missing)
 
 
+@pytest.mark.cluster
 def test_a_verdict_given_early_is_the_verdict_of_the_whole_study(tmp_path):
     collected = collected_example.build(tmp_path)
     fc, dcgan = {"architecture": "fc"}, {"architecture": "dcgan"}

@@ -324,6 +324,7 @@ def test_what_was_listed_stays_so(tmp_path):
     assert not listing()(tmp_path / "a" / "b")
 
 
+@pytest.mark.cluster
 def test_a_look_needs_no_torch(tmp_path):
     study = written(tmp_path / "large.yaml", seeds=1000)
     code = (

@@ -14,7 +14,7 @@ from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
-pytestmark = pytest.mark.usefixtures("hurried")
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("hurried")]
 
 
 def plan(content) -> Plan:

@@ -317,6 +317,7 @@ def test_the_scores_of_a_critic_are_refused_and_hinge_is_not():
         networks(ADAPTIVE, objective=part("objective", objective))
 
 
+@pytest.mark.cluster
 def test_the_probability_is_a_state_of_the_run_that_is_recorded_resumed_and_alone_as_fused():
     regularizer = part(
         "regularizer", "combined", of=["adaptive_augmentation(target=-0.5, interval=2, rise=2000)", "r1(every=2)"]
@@ -346,6 +347,7 @@ def test_the_probability_is_a_state_of_the_run_that_is_recorded_resumed_and_alon
         np.testing.assert_array_equal(one["curves"]["mean"], other["curves"]["mean"])
 
 
+@pytest.mark.cluster
 def test_the_probability_is_kept_beside_the_buffers_of_networks():
     """A discriminator with power iterations has buffers too: both are a run's own, in a pack and when it is resumed."""
     data = DataSpec(shape=(3, 16, 16), bounded=True, train=20, modes=0)

@@ -52,6 +52,7 @@ def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
     assert null_of(with_null(collected, np.nan, np.nan), "digits", "fcd") is None
 
 
+@pytest.mark.cluster
 def test_findings_say_how_many_runs_end_like_real_data(collected):
     @cache
     def found(low: float, high: float) -> list[Finding]:

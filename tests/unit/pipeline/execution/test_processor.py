@@ -197,6 +197,7 @@ def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(t
             assert result_files.read_tree(result_files.descend(file, "state"))["accuracy"] >= 0.97
 
 
+@pytest.mark.cluster
 def test_a_result_says_what_it_was_computed_on():
     known = provenance.versions(torch.device("cpu"))
     assert set(ORIGINS) - {"evaluated_on", "diagnosed_on"} == set(known)

@@ -37,6 +37,8 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.cluster
+
 RING = part("dataset", "ring8", examples=200)
 WILD = 1e60  # a rate at which a run diverges within a few steps
 BUFFERS = [0, 1000, 2**24]  # a file for each snapshot, for some, and for all

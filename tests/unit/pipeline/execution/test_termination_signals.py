@@ -38,6 +38,8 @@ from ganbench.pipeline.stages import evaluate as evaluate_stage
 from ganbench.pipeline.stages import run, train
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.cluster
+
 STEPS = 200
 STUDY = {
     "study": "toys",

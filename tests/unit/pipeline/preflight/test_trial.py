@@ -584,6 +584,7 @@ def test_a_metric_s_score_leaves_the_reference_alone(tmp_path):
     assert re.search("changes the reference, which all runs share", first := refused(tmp_path, "metric", source)), first
 
 
+@pytest.mark.cluster
 def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_path):
     fewest = METRIC.replace("    def supports", "    fewest: ClassVar[int] = 3000\n\n    def supports")
     source = fewest.format(column="'own'", score="return {'own': 0.5}", reference="{}")
@@ -821,6 +822,7 @@ def test_a_judge_that_refuses_the_data_is_told_before_work_starts(tmp_path):
 # The process ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cluster
 def test_what_ends_the_process_is_named_and_what_it_prints_is_kept(tmp_path):
     path, found = own(tmp_path, "architecture", architecture(forward="print('noise', flush=True); os._exit(0)"))
     with pytest.raises(GanbenchError) as told:

@@ -23,6 +23,8 @@ from ganbench.pipeline.preflight import check
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
+pytestmark = pytest.mark.cluster
+
 CPU = ExecutionSettings(device="cpu")
 EVERY = 20
 # Of these learning rates the first never diverges, the second after the shorter run's end, the third before.
