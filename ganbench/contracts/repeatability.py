@@ -105,7 +105,8 @@ def fingerprint(value: Any) -> Any:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return value if value == value else "NaN"
         case Tensor():
-            content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            # An axis of one entry may have any stride and count as contiguous; a view as bytes asks for a stride of 1.
+            content = value.detach().cpu().contiguous().as_strided((value.numel(),), (1,)).view(torch.uint8).numpy()
             return ("tensor", str(value.dtype), tuple(value.shape), _digest(content))
         case np.ndarray() | np.generic():
             if value.dtype.hasobject:
