@@ -97,6 +97,14 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     }
 
 
+def parameters(run: Run) -> int:
+    """The number of parameters of a run's networks; 0 for a game without networks, or if they cannot be built."""
+    if not run.choice("architecture"):
+        return 0
+    architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
+    return sum(_counted(architecture, player, data, run=False)[0] for player in ("generator", "discriminator"))
+
+
 def memory_of(plan: Plan, *, here: bool = True) -> int:
     """The bytes of memory that a job of the study may take, on this machine or on a cluster.
 

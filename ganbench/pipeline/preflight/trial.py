@@ -34,7 +34,7 @@ from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials, Say
-from ganbench.pipeline.preflight.sizes import memory_fault, memory_of
+from ganbench.pipeline.preflight.sizes import memory_fault, memory_of, parameters
 from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
@@ -151,7 +151,9 @@ class Trial:
         self.measuring.diagnosis(run, game, training, self._pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
-        """Refuse runs that do not fit into memory, before anything is allocated."""
+        """Refuse runs that do not fit into memory, before anything is allocated; the others get time by their size."""
+        with self.components.attempt(where, runs[0].choices), world(1):
+            self.components.expect(parameters(runs[0]))
         for run in {run.train: run for run in runs}.values():
             with self.components.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)

@@ -339,6 +339,16 @@ def test_an_architecture_s_class(tmp_path, change, message):
     assert re.search(message, first), first
 
 
+def test_large_networks_get_more_time(tmp_path, monkeypatch):
+    limits_of = []
+    monkeypatch.setattr(component_trials, "SECONDS_PER_PARAMETER", 0.5)
+    study = plan(tmp_path, {"dataset": "ring8", "architecture": ["mlp", {"name": "mlp", "width": 128}]})
+    try_study(study, say=lambda line: limits_of.append(line.get("seconds")))
+    networks = (16, 2), (2, 1)  # inputs and outputs; two hidden layers of w units
+    counts = [sum((n + 1) * w + (w + 1) * w + (w + 1) * m for n, m in networks) for w in (64, 128)]
+    assert {limits.WALL * (component_trials.LIMIT_SECONDS + 0.5 * count) for count in counts} <= set(limits_of)
+
+
 @pytest.mark.parametrize(
     ("forever", "seconds", "wall", "after"),
     [("while True: pass", 1, 1e6, "1 seconds of processor time"), ("time.sleep(1e6)", 1e3, 5e-3, "5 seconds")],
