@@ -19,8 +19,11 @@ from ganbench.study.value_types import Fraction, Section, min_entries
 # Numbers of a run with plain names, beside its numeric options of training. Measurements have dotted names, and numeric
 # options of components are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
-# Prefixes of dotted names that need no experiment: they name a run's outcome, its metrics and its losses.
-PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
+# Prefixes of dotted names that need no experiment: of a run's metrics, of its recorded series, and of its events.
+OF_METRICS = ("final", "best", "first", "distinct", "rank_correlation")
+OF_CURVES = ("early", "late", "lowest", "highest")
+OF_EVENTS = ("events", "lift")
+PREFIXES = ("outcome", *OF_METRICS, *OF_CURVES, *OF_EVENTS)
 
 
 def _parse_expression(value: Any) -> Expression:
