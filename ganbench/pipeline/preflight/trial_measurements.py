@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
+from ganbench.claims import event_quantities
 from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
@@ -35,13 +36,13 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
-from ganbench.pipeline.preflight.claimed_outcomes import refuse_unseen, unseen
+from ganbench.pipeline.preflight.claimed_outcomes import critics, refuse_unseen, unseen
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources.estimator import Loaded
 from ganbench.study.choices import Choice
-from ganbench.study.claim_tests import PREFIXES
-from ganbench.study.claims import measurement_names
+from ganbench.study.claim_tests import OF_CURVES, OF_METRICS
+from ganbench.study.claims import variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
 from ganbench.study.judging import known_modes, needs_weights
@@ -160,7 +161,7 @@ class Measuring:
                         fault = f"column {column!r} is one of {taken[column]} already; call it something else"
                         self.components.refuse("evaluate.metrics", choice, fault)
                     taken[column] = f"metric {choice.signature}"
-            self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
+            self._measured |= {f"{prefix}.{column}" for prefix in OF_METRICS for column in columns}
         if not self._collapse_metric():
             self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
@@ -286,6 +287,7 @@ class Measuring:
         Raises:
             GanbenchError: A diagnostic breaks the contract.
         """
+        self._measured |= {f"{prefix}.{series}" for prefix in OF_CURVES for series in trees[0]["curves"]["series"]}
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment) or not matches(experiment.where, run.point):
@@ -330,14 +332,27 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
+        self._measured |= event_quantities.NAMES
         datasets = dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset")))
         hidden = {dataset: self._unseen(dataset) for dataset in datasets}
-        points = [(run.point, hidden[dataset]) for run in self.plan.runs if (dataset := run.choice("dataset"))]
+        points = [
+            (run.point, hidden[dataset] | critics(run.choice("objective")))
+            for run in self.plan.runs
+            if (dataset := run.choice("dataset"))
+        ]
+        for where, names, selectors in self._named():
+            refuse_unseen(where, names, selectors, points)
+            for quantity in sorted(names - self._measured):
+                raise GanbenchError(f"{where}: " + unknown("measurement", quantity, self._measured))
+
+    def _named(self) -> Iterator[tuple[str, set[str], list[Selector]]]:
+        """The measurements that tests of claims and published numbers name: location, dotted names, selected runs."""
         for claim in self.plan.study.claims:
-            refuse_unseen(claim, points)
-            for quantity in sorted(measurement_names(claim)):
-                if quantity not in self._measured:
-                    raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
+            for check in claim.tests:
+                names, selectors = set(variables(check)), [of for _, of in check.test.selectors()]
+                yield f"claims.{claim.id}", {name for name in names if "." in name}, selectors
+        for index, each in enumerate(self.plan.study.published):
+            yield f"published[{index}]", {name for name in each.quantity.names if "." in name}, [each.where]
 
     def _unseen(self, dataset: Choice) -> dict[str, str]:
         """What claims cannot name of runs on a data set, each with the reason."""

@@ -20,7 +20,7 @@ from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
-from ganbench.study.claims import Claim, measurement_names, option_names, run_selectors, unique_ids
+from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids, variables
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
 from ganbench.study.strict_yaml import describe_errors
@@ -205,7 +205,8 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    assert measurement_names(whole) == {"path.step_ratio", "path.growth", "final.kid"}
+    names = {name for check in whole.tests for name in variables(check) if "." in name}
+    assert names == {"path.step_ratio", "path.growth", "final.kid"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
         ("tests[0].closed_form.where", "game bilinear, dynamics simultaneous"),
@@ -348,7 +349,7 @@ def test_bound(values, verdict, worst, missing):
     below = part(collected(np.negative(values)), "bound", below=-1)
     for found in (above, below):
         assert (found.verdict, found.worst, found.missing, found.runs) == (verdict, worst, missing, len(values))
-    assert (above.expected, below.expected) == ("above 1", "below -1")
+    assert (above.condition, below.condition) == ("above 1", "below -1")
     if missing < len(values):
         assert (above.low, above.high) == (np.nanmin(values), np.nanmax(values))
 
@@ -403,7 +404,7 @@ def test_how_far_off_a_run_is_goes_by_what_it_is_allowed():
 def test_closed_form_in_words():
     found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", within=0.1)
     assert (found.value, found.low, found.high, found.worst) == (1.6, 1.1, 1.6, "r1")
-    assert found.expected == "1 + learning_rate within 0.1"
+    assert found.condition == "1 + learning_rate within 0.1"
     assert found.text.startswith("1 of 2 runs hold; farthest off: 1.6 against 1.1, 0.5 apart, in r1; asked: 1 + ")
 
 
