@@ -8,6 +8,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
+from ganbench.report.figure_info import figure_infos
 
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # per run
@@ -15,6 +16,7 @@ TRACK_SECONDS = 4.0  # MLflow's imports and its store
 TRACK_RUN_SECONDS = 0.15  # per run
 TABLES_SECONDS = 2.0
 FIGURE_SECONDS = 1.0  # per figure
+FILM_SECONDS = 5.0  # per figure of a dozen frames
 REPORT_SECONDS = 2.0
 NOTHING_TIMED = Timings()
 UNKNOWN_MB = 2000  # memory beside the libraries' where there is no estimate
@@ -44,7 +46,14 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate], timings: Timings = NO
     training = (sum(run.memory for run in runs) + once) / 2**20
     if job.stage == "train":
         return training
-    return UNKNOWN_MB + training + 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories
+    of_judge = max(run.scoring_memory for run in runs) / 2**20 if judged(job) else 0  # and of examples
+    trajectories = 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories
+    return UNKNOWN_MB + training + trajectories + of_judge
+
+
+def judged(job: Job) -> bool:
+    """Whether a diagnosis job judges examples."""
+    return any(each.judge for each in job.task.experiments.values())
 
 
 def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings: Timings) -> float:
@@ -61,7 +70,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         "collect": COLLECT_SECONDS * len(plan.runs),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
         "tables": TABLES_SECONDS,
-        "figures": FIGURE_SECONDS * len(plan.shown),
+        "figures": sum(FILM_SECONDS if figure_infos()[kind].animated else FIGURE_SECONDS for kind, _ in plan.shown),
         "report": REPORT_SECONDS,
     }
     if job.stage in summaries:
