@@ -29,6 +29,7 @@ def diagnose(
     device: torch.device,
     dtype: torch.dtype,
     schedule: Callable[[int], float] = constant,
+    ema_decay: float | None = None,
 ) -> list[Tree]:
     """The results of a diagnostic for some runs.
 
@@ -43,6 +44,7 @@ def diagnose(
         device: device to compute on.
         dtype: precision of the parameters.
         schedule: the factor of the learning rates in each training step.
+        ema_decay: decay of the moving average of the parameters; None for none.
 
     Returns:
         For every run, `values`, {column: number}, and `arrays`, {name: array}.
@@ -50,7 +52,7 @@ def diagnose(
     Raises:
         GanbenchError: the results are not those that the diagnostic's columns describe.
     """
-    how = {"device": device, "dtype": dtype, "schedule": schedule}
+    how = {"device": device, "dtype": dtype, "schedule": schedule, "ema_decay": ema_decay}
     trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, **how)
     result, columns = diagnostic.measure(trajectories), diagnostic.columns(game)
     trees = [
@@ -77,6 +79,7 @@ def trajectories_of(
     device: torch.device,
     dtype: torch.dtype,
     schedule: Callable[[int], float] = constant,
+    ema_decay: float | None = None,
 ) -> Trajectories:
     """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
@@ -100,6 +103,7 @@ def trajectories_of(
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
         buffers=buffers,
         schedule=schedule,
+        ema_decay=ema_decay,
     )
 
 

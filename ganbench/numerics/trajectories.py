@@ -30,6 +30,7 @@ class Trajectories:
         path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
         buffers: the networks' buffers at the snapshots, (K, S, ...) by name.
         schedule: the factor of the learning rates in each training step.
+        ema_decay: decay of the moving average of the parameters; None for none.
     """
 
     match: Match
@@ -40,6 +41,7 @@ class Trajectories:
     path: dict[str, Tensor]
     buffers: Buffers = field(default_factory=dict)
     schedule: Callable[[int], float] = constant
+    ema_decay: float | None = None
 
     def match_at(self, snapshot: int) -> Match:
         """The game with the buffers at the snapshot with this index; -1 is the last."""

@@ -117,6 +117,7 @@ def _diagnosed(
         device=device,
         dtype=training.dtype,
         schedule=training.factor,
+        ema_decay=training.ema_decay,
     )
 
 
