@@ -79,15 +79,15 @@ class Resuming(Diagnostic):
             )
             for part, words in zip(PARTS, ("optimizer state", "random streams", "buffers"), strict=True)
         }  # fmt: skip
-        lost = "resumed with all but buffers and moving average, at its end"
+        lost = "training resumed with all but buffers and moving average"
         return {
             **{
-                name: drift(f"Drift with {words}", f"Distance of the parameters of training that is resumed with {words}")
+                name: drift(f"Drift with {words}", f"Distance of the parameters of training resumed with {words}")
                 for name, (_, words) in FORMS.items()
             },
             **shares,
-            "buffers_drift": drift("Drift of buffers", f"Distance of the buffers of training {lost}"),
-            "average_drift": drift("Drift of averages", f"Distance of the parameters' moving average of training {lost}"),
+            "buffers_drift": drift("Drift of buffers", f"Distance of the buffers of {lost}"),
+            "average_drift": drift("Drift of averages", f"Distance of the parameters' moving average of {lost}"),
             "examples_at_stop": MetricInfo(
                 "Change of examples", "Root mean square difference between what the generator makes in evaluation mode "
                 "with the saved weights and the initial buffers, and what it made at the stop, over the standard "
