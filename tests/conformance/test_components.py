@@ -736,6 +736,9 @@ def test_a_part_trains_fused_as_solo(family, name, alone):
 QUICK = {
     "basins": {"points": 5, "steps": 20},
     "convolution": {"largest": 6},
+    "file_formats": {"megabytes": (1,), "repeats": 1, "damages": 4},
+    "greyscale": {"levels": 8},
+    "resuming": {"steps": 10},
     "vector_field": {"points": 7},
     "path_angle": {"points": 12},
 }
