@@ -18,6 +18,7 @@ from ganbench.study.claims import Claim
 
 GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gaussian")
 METHODS = ("simultaneous", "alternating")
+RESUMED = ("complete", "without_buffers", "without_streams", "without_optimizer", "weights_optimizer", "weights")
 RATES, SEEDS, STEPS, FIXED = (0.1, 0.5), (0, 1), 100, 64
 
 DIAGNOSTICS = {
@@ -50,10 +51,21 @@ DIAGNOSTICS = {
     },
     "rotation": {"rotation_share_end": ("Rotation share", "Share of turning in the field.", "none", 0.0, 1.0)},
     "conditioning": {"log_condition_end": ("Log condition number", "Unevenness of the generator.", "low", 0.0, None)},
+    "resuming": {"weights": ("Drift with the weights alone", "Distance to training without a stop.", "low", 0.0, None)},
+    "files": {
+        "npy_read_1": ("Time to read, npy, 1 MB", "Least time to read 1 MB.", "low", 0.0, None),
+        "npy_write_1": ("Time to write, npy, 1 MB", "Least time to write 1 MB.", "low", 0.0, None),
+        "npy_silent_flips": ("Silent flips, npy", "Share of files that load with other values.", "low", 0.0, 1.0),
+    },
     "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
 }
 KINDS = {
-    name: {"fields": "vector_field", "angle": "path_angle", "sizes": "convolution"}.get(name, name)
+    name: {
+        "fields": "vector_field",
+        "angle": "path_angle",
+        "files": "file_formats",
+        "sizes": "convolution",
+    }.get(name, name)
     for name in DIAGNOSTICS
 }
 
@@ -103,7 +115,8 @@ def study() -> dict:
         {"name": name, "diagnostic": {"name": kind, "at": "end"}, "where": {"game": ["bilinear", "gaussian"]}}
         for name, kind in KINDS.items()
     ]
-    diagnose[-1] |= {"where": "study"}
+    for each in diagnose[-2:]:
+        each |= {"where": "study"}
     claims = [Claim.model_validate(claim).model_dump(mode="json") for claim in CLAIMS]
     return {**given, "study": "laboratory", "title": "A laboratory", "diagnose": diagnose, "claims": claims}
 
@@ -132,6 +145,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
                 if arrays:
                     result_files.write_tree(file.require_group(experiment).create_group(row["run"]), arrays)
+    measurements += [("", f"files.{name}", 0.5) for name in DIAGNOSTICS["files"]]
     measurements.append(("", "sizes.example_1", 5.0))
     infos = {
         f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))
@@ -288,6 +302,10 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
         "conditioning": (
             {"log_condition_end": 10 * damping},
             {"steps": np.linspace(0, STEPS, 11), "log_condition": np.arange(11) * damping, "singular_share": share / 3},
+        ),
+        "resuming": (
+            {"weights": 0.1 * rate},
+            {"steps": np.arange(11)} | {name: i * rate / 100 * np.arange(11) for i, name in enumerate(RESUMED)},
         ),
     }
 
