@@ -165,6 +165,22 @@ def test_the_schedule_goes_on():
     assert all(np.isnan(values[name][0]) for name in SHARES)
 
 
+def test_a_moving_average_that_begins_anew_forgets_that_by_its_decay():
+    """The parameters are the same, so that the difference of two averages shrinks by the decay in every step."""
+    runs = replace(play(networks(), optimizer="adam", rates=(0.05,), steps=1), ema_decay=0.8)
+    found = resumption(runs, 0, [0], STEPS, repeated=False)
+    stopped, end, first = (
+        torch.cat([*tensors.values()], dim=1)
+        for tensors in (found.stopped.players, found.end.average, found.first.players)
+    )
+    gap = stopped - torch.cat([*found.stopped.average.values()], dim=1)
+    without = frozenset(PARTS) - {"buffers"}
+    assert found.drift(without)[0, -1] == 0
+    expected = 0.8**STEPS * gap.norm() / (end - first).norm()
+    assert found.kept_drift(without, "average")[0] == pytest.approx(float(expected), rel=1e-9)
+    assert found.kept_drift(frozenset(PARTS), "average")[0] == 0
+
+
 def test_shapley_values_that_are_known():
     def game(worth):
         return {
