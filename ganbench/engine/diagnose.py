@@ -34,6 +34,7 @@ def diagnose(
     schedule: Callable[[int], float] = constant,
     real: Examples | None = None,
     judging: Judging | None = None,
+    ema_decay: float | None = None,
 ) -> list[Tree]:
     """The results of a diagnostic for some runs.
 
@@ -50,6 +51,7 @@ def diagnose(
         schedule: the factor of the learning rates in each training step.
         real: the data set as it is stored; None for a game without data.
         judging: what judges examples, see `Scorer.judged`; None for a diagnostic without a judge.
+        ema_decay: decay of the moving average of the parameters; None for none.
 
     Returns:
         For every run, `values`, {column: number}, and `arrays`, {name: array}.
@@ -57,7 +59,8 @@ def diagnose(
     Raises:
         GanbenchError: the results are not those that the diagnostic's columns describe.
     """
-    how = {"device": device, "dtype": dtype, "schedule": schedule, "real": real, "judging": judging}
+    how = {"device": device, "dtype": dtype, "schedule": schedule, "ema_decay": ema_decay}
+    how |= {"real": real, "judging": judging}
     trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, **how)
     result, columns = diagnostic.measure(trajectories), diagnostic.columns(game)
     trees = [
@@ -86,6 +89,7 @@ def trajectories_of(
     schedule: Callable[[int], float] = constant,
     real: Examples | None = None,
     judging: Judging | None = None,
+    ema_decay: float | None = None,
 ) -> Trajectories:
     """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
@@ -109,6 +113,7 @@ def trajectories_of(
         path={player: torch.from_numpy(values).to(device, dtype) for player, values in path.items()},
         buffers=buffers,
         schedule=schedule,
+        ema_decay=ema_decay,
     )
     if real is None:
         return trajectories

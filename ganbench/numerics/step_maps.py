@@ -8,7 +8,7 @@ at many nearby states at once, as members of one pack.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
 from ganbench.dynamics import States, scaled
-from ganbench.games import Batch, LearningRates, Match, Players
+from ganbench.games import Batch, Buffers, LearningRates, Match, Players
 from ganbench.nn.examples import TrainingExamples
 from ganbench.numerics.jacobians import select_members, split
 from ganbench.numerics.trajectories import Trajectories
@@ -35,10 +35,16 @@ class TrainingState:
     Attributes:
         players: the parameters, (K, P) of each player.
         states: the states of the optimizer and the dynamics.
+        buffers: the networks' buffers, (K, ...) each, which a step changes as in training; None for those of the
+            match, which it leaves as they are.
+        average: the moving average of the parameters, (K, P) of each player, which a step moves as training does;
+            empty for none.
     """
 
     players: Players
     states: States
+    buffers: Buffers | None = None
+    average: Players = field(default_factory=dict)
 
 
 class StepMap:
@@ -65,6 +71,8 @@ class StepMap:
         )
         rates = select_members(trajectories.rates, indices) if rates is None else rates
         self._rates = {player: rate.double().repeat_interleave(copies, dim=0) for player, rate in rates.items()}
+        self._ema_decay = trajectories.ema_decay
+        self._phases: dict[tuple[Any, ...], Match] = {}
 
     def batches(self, step: int) -> list[Batch]:
         """The batches of a training step, the same for every copy of a member."""
@@ -78,14 +86,36 @@ class StepMap:
         players = self.match.init() if theta is None else split(self.match, theta)
         return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
 
-    def __call__(self, state: TrainingState, batches: list[Batch], factor: float = 1.0) -> TrainingState:
-        """The state after a step on these batches, with learning rates multiplied by a factor."""
+    def __call__(
+        self, state: TrainingState, batches: list[Batch], factor: float = 1.0, step: int | None = None
+    ) -> TrainingState:
+        """The state after a step.
+
+        Args:
+            state: the state before it.
+            batches: its batches.
+            factor: what multiplies the learning rates.
+            step: index of the step, in whose phase the game is played; None for the game as it is, see `Game.phase`.
+        """
         rates = self._rates if factor == 1 else scaled(self._rates, factor)
-        result = self._dynamics.step(self.match, state.players, state.states, batches, self._optimizer, rates)
+        match = self.match if step is None else self._in_phase(step)
+        match.keeps_buffers = state.buffers is not None
+        if match.keeps_buffers:
+            match.buffers = state.buffers
+        result = self._dynamics.step(match, state.players, state.states, batches, self._optimizer, rates)
+        players = {name: result.players[name].detach() for name in match.players}
         return TrainingState(
-            {name: result.players[name].detach() for name in self.match.players},
+            players,
             {owner: {name: value.detach() for name, value in of.items()} for owner, of in result.states.items()},
+            {name: value.detach() for name, value in match.buffers.items()} if match.keeps_buffers else None,
+            {name: torch.lerp(players[name], mean, self._ema_decay) for name, mean in state.average.items()},
         )
+
+    def _in_phase(self, step: int) -> Match:
+        phase = self.match.game.phase(step)
+        if phase not in self._phases:
+            self._phases[phase] = self.match.in_phase(phase)
+        return self._phases[phase]
 
 
 def state_vector(state: TrainingState, keys: list[Key]) -> Tensor:

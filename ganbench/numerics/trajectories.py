@@ -32,6 +32,7 @@ class Trajectories:
         buffers: the networks' buffers at the snapshots, (K, S, ...) by name.
         schedule: the factor of the learning rates in each training step.
         samples: generated and real examples of the runs; None for games without data, and in the laboratory.
+        ema_decay: decay of the moving average of the parameters; None for none.
     """
 
     match: Match
@@ -43,6 +44,7 @@ class Trajectories:
     buffers: Buffers = field(default_factory=dict)
     schedule: Callable[[int], float] = constant
     samples: RunExamples | None = None
+    ema_decay: float | None = None
 
     def match_at(self, snapshot: int) -> Match:
         """The game with the buffers at the snapshot with this index; -1 is the last."""

@@ -742,6 +742,9 @@ QUICK = {
     "network_sizes": {"sides": [16, 32, 64]},
     "pooling_indices": {"latents": 8, "sources": 8, "permutations": 99},
     "projection": {"features": 64},
+    "file_formats": {"megabytes": (1,), "repeats": 1, "damages": 4},
+    "greyscale": {"levels": 8},
+    "resuming": {"steps": 10},
     "vector_field": {"points": 7},
     "path_angle": {"points": 12},
 }

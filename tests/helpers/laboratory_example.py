@@ -19,6 +19,7 @@ from ganbench.study.claims import Claim
 
 GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gaussian")
 METHODS = ("simultaneous", "alternating")
+RESUMED = ("complete", "without_buffers", "without_streams", "without_optimizer", "weights_optimizer", "weights")
 RATES, SEEDS, STEPS, FIXED = (0.1, 0.5), (0, 1), 100, 64
 
 DIAGNOSTICS = {
@@ -56,10 +57,21 @@ DIAGNOSTICS = {
         "classes_found": ("Classes found", "Classes that the judge is certain of.", "high", 0.0, None),
     },
     "latent_agreement": {"agreement": ("Agreement", "Share of examples of the same class.", "none", 0.0, 1.0)},
+    "resuming": {"weights": ("Drift with the weights alone", "Distance to training without a stop.", "low", 0.0, None)},
+    "files": {
+        "npy_read_1": ("Time to read, npy, 1 MB", "Least time to read 1 MB.", "low", 0.0, None),
+        "npy_write_1": ("Time to write, npy, 1 MB", "Least time to write 1 MB.", "low", 0.0, None),
+        "npy_silent_flips": ("Silent flips, npy", "Share of files that load with other values.", "low", 0.0, 1.0),
+    },
     "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
 }
 KINDS = {
-    name: {"fields": "vector_field", "angle": "path_angle", "sizes": "convolution"}.get(name, name)
+    name: {
+        "fields": "vector_field",
+        "angle": "path_angle",
+        "files": "file_formats",
+        "sizes": "convolution",
+    }.get(name, name)
     for name in DIAGNOSTICS
 }
 
@@ -109,7 +121,8 @@ def study() -> dict:
         {"name": name, "diagnostic": {"name": kind, "at": "end"}, "where": {"game": ["bilinear", "gaussian"]}}
         for name, kind in KINDS.items()
     ]
-    diagnose[-1] |= {"where": "study"}
+    for each in diagnose[-2:]:
+        each |= {"where": "study"}
     claims = [Claim.model_validate(claim).model_dump(mode="json") for claim in CLAIMS]
     return {**given, "study": "laboratory", "title": "A laboratory", "diagnose": diagnose, "claims": claims}
 
@@ -138,6 +151,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
                 measurements += [(row["run"], f"{experiment}.{name}", value) for name, value in values.items()]
                 if arrays:
                     result_files.write_tree(file.require_group(experiment).create_group(row["run"]), arrays)
+    measurements += [("", f"files.{name}", 0.5) for name in DIAGNOSTICS["files"]]
     measurements.append(("", "sizes.example_1", 5.0))
     infos = {
         f"{experiment}.{name}": dataclasses.asdict(MetricInfo(*about))
@@ -297,6 +311,10 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
         ),
         "latent_grid": ({"step_ratio": 1 + rate, "classes_found": 3.0}, _grid(rate, run["seed"])),
         "latent_agreement": ({"agreement": 0.5}, _judged(run["seed"])),
+        "resuming": (
+            {"weights": 0.1 * rate},
+            {"steps": np.arange(11)} | {name: i * rate / 100 * np.arange(11) for i, name in enumerate(RESUMED)},
+        ),
     }
 
 

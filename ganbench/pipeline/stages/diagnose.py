@@ -127,6 +127,7 @@ def _diagnosed(
         dtype=training.dtype,
         schedule=training.factor,
         **seen,
+        ema_decay=training.ema_decay,
     )
 
 
