@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_the_defaults_draw_what_plain_layers_draw(player):
     """In the same order: whatever options there are, a study without them trains as ever."""
     widths = [2, 64, 64, 1] if player == "discriminator" else [16, 64, 64, 2]
     torch.manual_seed(0)
-    plain = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    plain = [nn.Linear(a, b) for a, b in pairwise(widths)]
     torch.manual_seed(0)
     module = getattr(mlp(), player)(PLANE)
     drawn = [value for layer in plain for value in (layer.weight, layer.bias)]
