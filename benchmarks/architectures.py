@@ -27,6 +27,7 @@ from ganbench.engine.step import Executor
 # The shape of an example that each architecture is known for.
 NATIVE: dict[str, tuple[int, ...]] = {
     "dcgan": (3, 64, 64),
+    "dcgan_tensorflow": (3, 28, 28),
     "fc": (1, 28, 28),
     "infogan": (1, 28, 28),
     "mlp": (2,),

@@ -58,6 +58,7 @@ SHAPES = [
 
 # Options with which networks that are wide at their defaults take no time.
 NARROW = {
+    "dcgan_tensorflow": {"features": 4},
     "infogan": {"features": 4},
     "r3gan": {"features": 4, "most_features": 8},
     "sngan": {"features": 3},
@@ -206,6 +207,15 @@ DEFAULTS = {
     ("architecture", "infogan"): {  # compare_gan, but for images in [-1, 1]
         **{"latent_size": 64, "features": 64, "discriminator_norm": "batch", "generator_activation": "leaky_relu"},
         **{"initialisation": "published", "output": "rescaled_sigmoid", "latent": "uniform", "packing": 1},
+    },
+    ("architecture", "dcgan_tensorflow"): {  # the VEEGAN experiment in PacGAN's code
+        **{"latent_size": 100, "features": 64, "generator_norm": "batch", "discriminator_norm": "batch"},
+        **{"initialisation": "published", "output": "tanh", "latent": "uniform", "packing": 1},
+    },
+    ("architecture", "mlp"): {
+        **{"latent_size": 16, "width": 64, "depth": 2, "discriminator_width": 0, "generator_depth": -1},
+        **{"activation": "relu", "discriminator_maxout": 0, "generator_norm": "none"},
+        **{"initialisation": "pytorch", "gain": 1.0, "latent": "normal", "packing": 1},
     },
     ("architecture", "tiny_dcgan"): {  # the unrolled GAN's experiment in PacGAN's code, D a quarter of G
         **{"latent_size": 256, "features": 8, "discriminator_features": 2},

@@ -10,7 +10,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.schema import load
 
-STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
+STUDIES = sorted((ROOT / "config/studies").rglob("*.yaml"))
 
 
 def shipped(*names: str):

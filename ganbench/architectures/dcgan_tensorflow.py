@@ -1,0 +1,87 @@
+"""DCGAN with 5x5 kernels for images of any side, as its first TensorFlow code and PacGAN have it (Lin et al. 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Annotated, Literal
+
+from torch import nn
+
+from ganbench.architectures import Architecture
+from ganbench.architectures._convolutional import norm_layers, start_published
+from ganbench.architectures._sides import range_caution, range_fault, sides_fault
+from ganbench.core.interval import Interval
+from ganbench.data import DataSpec
+from ganbench.nn.heads import BOUNDED
+from ganbench.nn.latent import latent_layers
+from ganbench.nn.packing import packing_layers
+from ganbench.nn.weight_norms import with_weight_norm
+
+HALVINGS = 4
+
+
+@dataclass(frozen=True)
+class DCGANTensorFlow(Architecture):
+    """5x5 convolutions of stride 2 halve the image four times, sides rounded up (28, 14, 7, 4, 2), and transposed ones
+    double it up again.
+
+    `features` is the number of feature maps next to the image, 64 as published, in both networks; every further halving
+    doubles it, to 512. A linear layer makes the innermost maps of the latent point, and one gives the logit of the
+    discriminator's. Normalisation is in all layers but the generator's last and the discriminator's first and last;
+    all layers have biases. Activations are ReLU and LeakyReLU(0.2). As in the code of PacGAN (fjxmlzn/PacGAN,
+    VEEGAN_experiment), which is that of carpedm20/DCGAN-tensorflow, but for the zeros beside images of even sides: one
+    row at the top and two at the bottom there, two and one here. So these are the same networks on images that are
+    mirrored in both directions.
+
+    `sigmoid` is for images in [0, 1]. Latent points are uniform on (-1, 1). With `packing` m > 1 the discriminator
+    judges m images together (Lin et al.).
+    """
+
+    latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
+    features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    generator_norm: Literal["batch", "layer", "none"] = "batch"
+    discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
+    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    output: Literal["tanh", "sigmoid"] = "tanh"
+    latent: Literal["normal", "uniform"] = "uniform"
+    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+
+    def supports(self, data: DataSpec) -> str | None:
+        fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
+        return fault or range_fault(data, self.output)
+
+    def caution(self, data: DataSpec) -> str | None:
+        return range_caution(data, self.output)
+
+    def generator(self, data: DataSpec) -> nn.Module:
+        sides, widths = _sides(data)[::-1], self._widths[::-1]
+        inner = (widths[0], *sides[0])
+        layers = [*latent_layers(self.latent), nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
+        for (wide, narrow), (small, large) in zip(pairwise([*widths, data.shape[0]]), pairwise(sides), strict=True):
+            layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
+            more = tuple(
+                big - (2 * few - 1) for few, big in zip(small, large, strict=True)
+            )  # of 2 n - 1 pixels, or 2 n
+            layers += [nn.ConvTranspose2d(wide, narrow, 5, stride=2, padding=2, output_padding=more)]
+        return start_published(nn.Sequential(*layers, BOUNDED[self.output]()), self.initialisation)
+
+    def discriminator(self, data: DataSpec) -> nn.Module:
+        layers, widths = packing_layers(self.packing), self._widths
+        for place, (narrow, wide) in enumerate(pairwise([self.packing * data.shape[0], *widths])):
+            norms = norm_layers(self.discriminator_norm, wide) if place else []
+            layers += [nn.Conv2d(narrow, wide, 5, stride=2, padding=2), *norms, nn.LeakyReLU(0.2)]
+        head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
+        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
+        return with_weight_norm(network, self.discriminator_norm)
+
+    @property
+    def _widths(self) -> list[int]:
+        """Feature maps after each halving, from the image on."""
+        return [self.features * 2**level for level in range(HALVINGS)]
+
+
+def _sides(data: DataSpec) -> list[tuple[int, int]]:
+    """Height and width of the feature maps, from the image to the innermost."""
+    return [tuple(-(-side // 2**level) for side in data.shape[1:]) for level in range(HALVINGS + 1)]
