@@ -1,9 +1,10 @@
-"""Numbers of a recorded series that claims name: its level early and late in training, and its extremes.
+"""Numbers of a recorded series that claims name: its level early, late and in all of training, and its extremes.
 
 | name | number |
 |---|---|
 | `early.<series>` | median of the bin means in the first `outcome.early_share` of the steps asked for |
 | `late.<series>` | median of the bin means in the last `outcome.late_share` of the steps recorded |
+| `median.<series>` | median of the bin means of all steps recorded |
 | `lowest.<series>` | the smallest value of any step |
 | `highest.<series>` | the largest value of any step |
 
@@ -23,7 +24,7 @@ def curve_quantity(how: str, series: str, curves: pd.DataFrame, runs: pd.DataFra
     """Compute a number of a recorded series in every run.
 
     Args:
-        how: `early`, `late`, `lowest` or `highest`.
+        how: `early`, `late`, `median`, `lowest` or `highest`.
         series: The name of the series.
         curves: The table `curves`.
         runs: The table `runs`, indexed by the runs' identifiers.
@@ -47,6 +48,8 @@ def _number(how: str, bins: pd.DataFrame, run: pd.Series) -> float:
             return float(low.min())
         case "highest":
             return float(high.max())
+        case "median":
+            chosen = last > 0
         case "early":
             chosen = last <= run["outcome_early_share"] * run["steps"]
             chosen[0] = True

@@ -54,6 +54,7 @@ COURSE = [8, 6, 5, 4, 3, 3, 3, 2, 1, 9]
 
 def test_levels_and_extremes_of_a_series_are_those_of_its_bins():
     made = study({"loss": COURSE})
+    assert values(made, "median.generator_loss") == [3.5]  # of all: 1, 2, 3, 3, 3, 4, 5, 6, 8, 9
     assert values(made, "early.generator_loss") == [7.0]  # bins to step 20: 8, 6
     assert values(made, "late.generator_loss") == [2.0]  # bins after step 70: 2, 1, 9
     assert values(made, "lowest.generator_loss") == [0.5]
