@@ -41,7 +41,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     for result in arrays_of_runs(collected, experiment, ("deleted", "fcd_response")):
         shown.setdefault(str(result.run["dataset"]), result)  # the same for all runs on a data set
     if not shown:
-        return nothing(f"{experiment}: no data set has enough held-out examples.")
+        return nothing(f"{experiment}: no run is on data with held-out examples enough.")
     figure, blocks = panel_blocks(list(shown), width=3.2, height=2.1, rows=(1.0, 0.7), most=3)
     for (response, scores), result in zip(blocks, shown.values(), strict=True):
         _responses(response, result.arrays)
