@@ -45,13 +45,13 @@ def draw(collected: Collected, experiment: str) -> Figure:
     titles, left = run_panels(shown, ("generated",))
     table = values_by_run(collected, experiment)
     heads = [f"{name}\n{_number(table, result)}" for name, result in titles.items()]
-    figure, blocks = panel_blocks(heads, width=3.1, height=2.3, rows=(1.0, 0.5), most=SIDE_BY_SIDE)
+    figure, blocks = panel_blocks(heads, width=3.1, height=1.95, rows=(1.0, 0.55), most=SIDE_BY_SIDE)
     for (pictures, curve), result in zip(blocks, titles.values(), strict=True):
         _pictures(pictures, result.arrays)
         _curve(curve, result.arrays)
     for pictures, curve in leftmost(blocks, SIDE_BY_SIDE):
         pictures.tick_params(labelleft=True)
-        curve.set_ylabel("share of samples")
+        curve.set_ylabel("share covered")
     handles = [Line2D([], [], color=colour, label=label) for colour, label in LINES.values()]
     legend_below(figure, handles, left)
     return figure

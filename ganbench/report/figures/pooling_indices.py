@@ -40,7 +40,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     titles, left = run_panels(shown, ("examples",))
     table = values_by_run(collected, experiment)
     heads = [f"{name}\n{_numbers(table, result)}" for name, result in titles.items()]
-    figure, blocks = panel_blocks(heads, width=3.1, height=3.3, most=SIDE_BY_SIDE)
+    figure, blocks = panel_blocks(heads, width=3.1, height=3.0, most=SIDE_BY_SIDE)
     for (axes,), result in zip(blocks, titles.values(), strict=True):
         _matrix(axes, result.arrays["images"], result.arrays["examples"])
     for (axes,) in leftmost(blocks, SIDE_BY_SIDE):
